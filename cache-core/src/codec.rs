@@ -1,0 +1,177 @@
+//! The only place that knows bincode: entries as bytes, and back.
+//!
+//! Bytes are `bincode` 2 in its standard configuration, which three other maintained crates write
+//! identically. A version byte belongs in front of them, outside this format, so that it can be replaced.
+
+use crate::{
+    Content, Draft, Entry, Headers, Key, Timestamp, Validators, entry::BODY_BYTES_MAX, freshness::Freshness,
+    headers::HEADERS_BYTES_MAX, key::KEY_BYTES_MAX,
+};
+use alloc::{boxed::Box, string::String, vec::Vec};
+use bytes::Bytes;
+use core::{fmt, time::Duration};
+
+/// Encodes `entry` whole, key included.
+pub fn encode_entry(entry: &Entry) -> Vec<u8> {
+    let content = entry.content();
+    let record = Record {
+        key: entry.key().as_str().into(),
+        born: entry.born().as_unix_millis(),
+        generation: entry.generation(),
+        lifetime: millis(entry.freshness().lifetime),
+        while_revalidating: millis(entry.freshness().while_revalidating),
+        if_error: millis(entry.freshness().if_error),
+        etag: entry.validators().etag.as_deref().map(String::from),
+        etag_scope: entry.validators().etag_scope,
+        last_modified: entry.validators().last_modified.as_deref().map(String::from),
+        status: content.status,
+        headers: content
+            .headers
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        body: content.body.to_vec(),
+    };
+    bincode::encode_to_vec(record, CONFIG).expect("a vector takes any length, and no part refuses encoding")
+}
+
+/// Decodes what [`encode_entry`] wrote.
+///
+/// Allocates no more than [`RECORD_BYTES_MAX`], whatever the bytes claim.
+///
+/// # Errors
+///
+/// [`DecodeError`] if the bytes are not exactly one entry within all limits. Nothing is kept of them.
+pub fn decode_entry(bytes: &[u8]) -> Result<Entry, DecodeError> {
+    let (record, read_bytes) = bincode::decode_from_slice::<Record, _>(bytes, CONFIG)
+        .map_err(|_malformed| DecodeError::Malformed)?;
+    if read_bytes != bytes.len() {
+        return Err(DecodeError::TrailingBytes {
+            count: bytes.len() - read_bytes,
+        });
+    }
+    if record.body.len() > BODY_BYTES_MAX {
+        return Err(DecodeError::BodyTooLong {
+            body_bytes: record.body.len(),
+        });
+    }
+    let headers_bytes: usize = record
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    if headers_bytes > HEADERS_BYTES_MAX {
+        return Err(DecodeError::HeadersTooLong { headers_bytes });
+    }
+    record.into_entry()
+}
+
+/// Why bytes are not an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The body is longer than [`BODY_BYTES_MAX`].
+    BodyTooLong {
+        /// Its length.
+        body_bytes: usize,
+    },
+    /// Names and values of the headers are longer than [`HEADERS_BYTES_MAX`].
+    HeadersTooLong {
+        /// Their length.
+        headers_bytes: usize,
+    },
+    /// The key does not end in a domain, or is longer than [`KEY_BYTES_MAX`].
+    KeyMalformed,
+    /// The bytes break off, or claim what they do not hold.
+    Malformed,
+    /// An entry was read, and then there was more.
+    TrailingBytes {
+        /// How many bytes were left.
+        count: usize,
+    },
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BodyTooLong { body_bytes } => {
+                write!(f, "body is {body_bytes} bytes, the limit is {BODY_BYTES_MAX}")
+            }
+            Self::HeadersTooLong { headers_bytes } => {
+                write!(
+                    f,
+                    "headers are {headers_bytes} bytes, the limit is {HEADERS_BYTES_MAX}"
+                )
+            }
+            Self::KeyMalformed => f.write_str("key is malformed"),
+            Self::Malformed => f.write_str("record is malformed"),
+            Self::TrailingBytes { count } => write!(f, "{count} bytes follow the record"),
+        }
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+/// Most bytes of memory that decoding one record may claim.
+pub const RECORD_BYTES_MAX: usize = BODY_BYTES_MAX + 4 * HEADERS_BYTES_MAX + KEY_BYTES_MAX + 4096;
+
+const CONFIG: bincode::config::Configuration<
+    bincode::config::LittleEndian,
+    bincode::config::Varint,
+    bincode::config::Limit<RECORD_BYTES_MAX>,
+> = bincode::config::standard().with_limit::<RECORD_BYTES_MAX>();
+
+/// The field order is the format.
+#[derive(bincode::Decode, bincode::Encode)]
+struct Record {
+    key: String,
+    born: u64,
+    generation: u64,
+    lifetime: u64,
+    while_revalidating: u64,
+    if_error: u64,
+    etag: Option<String>,
+    etag_scope: Option<[u8; 8]>,
+    last_modified: Option<String>,
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
+impl Record {
+    fn into_entry(self) -> Result<Entry, DecodeError> {
+        let key = Key::from_text(&self.key).ok_or(DecodeError::KeyMalformed)?;
+        let fields = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()));
+        let draft = Draft {
+            content: Content {
+                status: self.status,
+                headers: Headers::from_fields(fields),
+                body: Bytes::from(self.body),
+            },
+            freshness: Freshness {
+                lifetime: Duration::from_millis(self.lifetime),
+                while_revalidating: Duration::from_millis(self.while_revalidating),
+                if_error: Duration::from_millis(self.if_error),
+            },
+            validators: Validators {
+                etag: self.etag.map(Box::from),
+                etag_scope: self.etag_scope,
+                last_modified: self.last_modified.map(Box::from),
+            },
+            age: Duration::ZERO,
+        };
+        Ok(Entry::new(
+            key,
+            draft,
+            Timestamp::from_unix_millis(self.born),
+            self.generation,
+        ))
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

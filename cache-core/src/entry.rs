@@ -1,0 +1,202 @@
+//! An answer that is kept, and what must be known to serve it again.
+
+use crate::{Headers, Key, Timestamp, freshness::Freshness};
+use alloc::boxed::Box;
+use bytes::Bytes;
+use core::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// What the origin answered: status, headers, and the decoded body.
+///
+/// The body is identity-coded, whatever coding it travelled in. Cloning shares the bytes.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Content {
+    /// The HTTP status code.
+    pub status: u16,
+    /// The headers that may be repeated to every reader of the key's domain.
+    pub headers: Headers,
+    /// The whole body, at most [`BODY_BYTES_MAX`] when it belongs to an entry.
+    pub body: Bytes,
+}
+
+impl Content {
+    /// A value without headers, such as an application puts.
+    pub fn of_value(body: impl Into<Bytes>) -> Self {
+        Self {
+            status: 200,
+            headers: Headers::default(),
+            body: body.into(),
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    /// Shape only: a body may be private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Content({}, {} headers, {} bytes)",
+            self.status,
+            self.headers.len(),
+            self.body.len()
+        )
+    }
+}
+
+/// What the origin needs to see to answer "unchanged" (RFC 9110, section 8.8).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Validators {
+    /// The entity tag as the origin sent it, quotes and weakness mark included.
+    pub etag: Option<Box<str>>,
+    /// For whom the tag holds, where an origin gives each credential another tag: a fingerprint that the
+    /// origin adapter alone interprets. `None`: for everybody.
+    pub etag_scope: Option<[u8; 8]>,
+    /// The `Last-Modified` date as the origin sent it.
+    pub last_modified: Option<Box<str>>,
+}
+
+/// An entry as its maker hands it in: everything but the key and the moment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Draft {
+    /// What to keep.
+    pub content: Content,
+    /// For how long it may be served, and how.
+    pub freshness: Freshness,
+    /// How to ask whether it still holds.
+    pub validators: Validators,
+    /// How old the content was when it reached us (RFC 9111, section 4.2.3).
+    pub age: core::time::Duration,
+}
+
+/// A response kept, with its age and validators.
+///
+/// Immutable but for the visited mark, and shared as `Arc<Entry>` by the engine, the read index and every
+/// reader. The mark is the one bit by which readers tell the eviction that the entry is in use.
+pub struct Entry {
+    key: Key,
+    content: Content,
+    freshness: Freshness,
+    validators: Validators,
+    born: Timestamp,
+    fresh_until: Timestamp,
+    generation: u64,
+    visited: AtomicBool,
+}
+
+impl Entry {
+    /// The entry of `draft`, received at `now` under the invalidation count `generation`.
+    pub fn new(key: Key, draft: Draft, now: Timestamp, generation: u64) -> Self {
+        let born = now.saturating_sub(draft.age);
+        Self {
+            key,
+            content: draft.content,
+            freshness: draft.freshness,
+            validators: draft.validators,
+            born,
+            fresh_until: born.saturating_add(draft.freshness.lifetime),
+            generation,
+            visited: AtomicBool::new(false),
+        }
+    }
+
+    /// What the entry is filed under.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What the origin answered.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// For how long the entry may be served, and how.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    /// How to ask whether the entry still holds.
+    pub fn validators(&self) -> &Validators {
+        &self.validators
+    }
+
+    /// The moment by our clock at which the content had age zero.
+    pub fn born(&self) -> Timestamp {
+        self.born
+    }
+
+    /// The first moment at which the entry is stale.
+    pub fn fresh_until(&self) -> Timestamp {
+        self.fresh_until
+    }
+
+    /// The engine's count of invalidations when the content was asked for.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Bytes that the entry counts against the byte budget.
+    pub fn weight_bytes(&self) -> usize {
+        let content = self.content.headers.block_bytes() + self.content.body.len();
+        self.key.as_str().len() + content + ENTRY_OVERHEAD_BYTES
+    }
+
+    /// Marks the entry as read since the eviction last looked.
+    ///
+    /// Reads before it writes: a mark that is set already stays in every core's cache.
+    pub fn mark_visited(&self) {
+        if !self.visited.load(Ordering::Relaxed) {
+            self.visited.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the entry was read since the last call; clears the mark.
+    pub fn take_visited(&self) -> bool {
+        self.visited.swap(false, Ordering::Relaxed)
+    }
+
+    /// Everything but key and moment, to make a renewed entry from.
+    pub fn draft(&self, now: Timestamp) -> Draft {
+        Draft {
+            content: self.content.clone(),
+            freshness: self.freshness,
+            validators: self.validators.clone(),
+            age: now.saturating_since(self.born),
+        }
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &self.key)
+            .field("content", &self.content)
+            .field("born", &self.born)
+            .field("fresh_until", &self.fresh_until)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Entry {
+    /// Compares all but the visited mark.
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+            && self.content == other.content
+            && self.freshness == other.freshness
+            && self.validators == other.validators
+            && self.born == other.born
+            && self.generation == other.generation
+    }
+}
+
+/// Largest body that is kept or shared, in bytes. Longer ones stream past the cache.
+///
+/// Eight MiB holds every list page and nearly every file that GitHub's contents API will inline
+/// (up to 1 MB as JSON), and is the largest entry that the fleet must carry whole.
+pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Bytes that an entry weighs beside its key, headers and body: the entry itself, its places in the
+/// engine's tables, the read index and the eviction order, and the allocator's share of each.
+pub const ENTRY_OVERHEAD_BYTES: usize = 768;

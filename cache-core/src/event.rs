@@ -1,0 +1,355 @@
+//! What goes into the engine and what comes out of it.
+//!
+//! Inputs from outside are past facts ([`Input::Fetched`]), wishes are orders ([`Input::Get`]), and so are
+//! all outputs. The driver performs outputs in the order in which they come.
+
+use crate::{Content, Domain, Draft, Entry, Key, Timestamp, freshness::Directives};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::{fmt, time::Duration};
+
+/// One request of a client, numbered by the driver; every number is used once.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RequestId(pub u64);
+
+/// One call to the origin, numbered by the engine.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct FetchId(pub u64);
+
+/// One look-up on disk, numbered by the engine.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LoadId(pub u64);
+
+/// Which of the origin's allowances a call draws on, numbered by the origin adapter.
+///
+/// GitHub counts searches, GraphQL points and everything else apart; when one is spent the others go on.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Bucket(pub u8);
+
+/// What happens to the engine.
+#[derive(Debug)]
+pub enum Input {
+    /// The client of `request` no longer waits. A fetch that it leads goes on for the others.
+    Cancel {
+        /// The request given up.
+        request: RequestId,
+    },
+    /// Forget every entry; answered by [`Outcome::Removed`].
+    Clear {
+        /// Who wants to know when it is done.
+        request: RequestId,
+    },
+    /// A fetch ended.
+    Fetched {
+        /// Which one.
+        fetch: FetchId,
+        /// How.
+        fetched: Fetched,
+    },
+    /// A client wants the answer under `key`.
+    Get {
+        /// The number under which [`Output::Complete`] will come, exactly once.
+        request: RequestId,
+        /// What is wanted, and by which domain.
+        key: Key,
+        /// What the client demands of a stored answer.
+        directives: Directives,
+        /// The allowance that a call for it would draw on.
+        bucket: Bucket,
+    },
+    /// Forget one key; answered by [`Outcome::Removed`].
+    Invalidate {
+        /// Who wants to know when it is done.
+        request: RequestId,
+        /// What to forget.
+        key: Key,
+    },
+    /// Forget every key whose resource begins with `prefix`; answered by [`Outcome::Removed`].
+    InvalidatePrefix {
+        /// Who wants to know when it is done.
+        request: RequestId,
+        /// How the resource begins.
+        prefix: Box<str>,
+        /// The one domain meant; `None` means all.
+        domain: Option<Domain>,
+    },
+    /// A look-up on disk ended.
+    Loaded {
+        /// Which one.
+        load: LoadId,
+        /// What was there. Boxed, since most look-ups find nothing.
+        entry: Option<Box<Entry>>,
+    },
+    /// Keep this value; answered by [`Outcome::Stored`].
+    Put {
+        /// Who wants to know when it is done.
+        request: RequestId,
+        /// What to keep it under.
+        key: Key,
+        /// The value.
+        draft: Draft,
+    },
+    /// Entries that outlived the previous process, the most recently stored first.
+    Restored {
+        /// What was read.
+        entries: Vec<Entry>,
+    },
+    /// Time has passed; due whenever [`Engine::poll_timeout`](crate::Engine::poll_timeout) has come.
+    Tick,
+}
+
+/// What a fetch came back with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Fetched {
+    /// An answer to keep.
+    Fresh(Draft),
+    /// The entry that was asked about still holds; here it is with its headers and lifetime renewed.
+    NotModified(Draft),
+    /// A whole answer that may be handed on but not kept: `audience` says to whom.
+    Unstorable {
+        /// The answer.
+        content: Content,
+        /// Who may have it.
+        audience: Audience,
+    },
+    /// The answer is too long to hold: the leader alone receives it as a stream, outside the engine.
+    Oversize,
+    /// The origin answers with a fault of its own (5xx). A stale entry is preferred to it.
+    Fault {
+        /// The answer, for want of a better one.
+        content: Content,
+    },
+    /// The origin refuses because an allowance is spent. A stale entry is preferred to it.
+    Throttled {
+        /// The refusal, for want of a better answer.
+        content: Content,
+        /// For how long the origin wants to be left alone.
+        retry_after: Duration,
+    },
+    /// There was no whole answer. A stale entry stands in.
+    Failed(FetchError),
+}
+
+/// Who may have an answer that is not kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Audience {
+    /// The one whose credential fetched it: refusals concern that credential alone.
+    Leader,
+    /// All who wait in the same domain.
+    Domain,
+}
+
+/// Why the origin gave no whole answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// The body broke off or its coding is damaged.
+    BodyDamaged,
+    /// The connection could not be made.
+    ConnectFailed,
+    /// The connection broke before the answer was complete.
+    ConnectionLost,
+    /// Whoever was to fetch gave up without a word.
+    FetcherGone,
+    /// The answer is not HTTP as we understand it.
+    Malformed,
+    /// No whole answer came in time.
+    TimedOut,
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BodyDamaged => "the origin's body broke off or is damaged",
+            Self::ConnectFailed => "the origin cannot be reached",
+            Self::ConnectionLost => "the origin closed the connection before its answer was complete",
+            Self::FetcherGone => "the fetch was given up",
+            Self::Malformed => "the origin's answer is malformed",
+            Self::TimedOut => "the origin did not answer in time",
+        })
+    }
+}
+
+impl core::error::Error for FetchError {}
+
+/// What the driver is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Abandon a fetch; its result is no longer wanted.
+    CancelFetch {
+        /// Which one.
+        fetch: FetchId,
+    },
+    /// Answer a request. Comes exactly once for each.
+    Complete {
+        /// Which one.
+        request: RequestId,
+        /// With what.
+        outcome: Outcome,
+    },
+    /// Call the origin as `leader` would, and report [`Input::Fetched`].
+    Fetch {
+        /// The number to report under.
+        fetch: FetchId,
+        /// Whose credential pays.
+        leader: RequestId,
+        /// The entry to ask about, if there is one to revalidate.
+        revalidate: Option<Arc<Entry>>,
+    },
+    /// Look a key up on disk and report [`Input::Loaded`].
+    Load {
+        /// The number to report under.
+        load: LoadId,
+        /// What to look up.
+        key: Key,
+    },
+    /// Keep an entry on disk.
+    Persist {
+        /// The entry.
+        entry: Arc<Entry>,
+    },
+    /// Let readers see an entry.
+    Publish {
+        /// The entry; it takes the place of any other under its key.
+        entry: Arc<Entry>,
+    },
+    /// Forget a key on disk.
+    Remove {
+        /// Which one.
+        key: Key,
+    },
+    /// Forget everything on disk.
+    RemoveAll,
+    /// Forget keys on disk by how their resource begins.
+    RemovePrefix {
+        /// How the resource begins.
+        prefix: Box<str>,
+        /// The one domain meant; `None` means all.
+        domain: Option<Domain>,
+    },
+    /// Hide a key from readers.
+    Retract {
+        /// Which one.
+        key: Key,
+    },
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Nothing usable is cached, and the request forbids asking (`only-if-cached`).
+    Absent,
+    /// An entry answers it.
+    Answered {
+        /// The entry.
+        entry: Arc<Entry>,
+        /// How it came about.
+        served: Served,
+    },
+    /// Neither the origin nor a stale entry could answer.
+    Failed(Failure),
+    /// The answer cannot be shared: the leader has it as a stream, any other must fetch for itself.
+    Pass,
+    /// An answer that is not kept.
+    Relayed {
+        /// The answer.
+        content: Content,
+        /// How it was fetched.
+        forward: Forward,
+    },
+    /// Entries were forgotten.
+    Removed {
+        /// How many were in memory.
+        entries: usize,
+    },
+    /// The value was kept.
+    Stored {
+        /// Under this entry.
+        entry: Arc<Entry>,
+    },
+}
+
+/// How an entry came to answer a request, in the terms of RFC 9211.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Served {
+    /// From the cache, fresh.
+    Hit,
+    /// From the cache, past its lifetime.
+    Stale(StaleReason),
+    /// The origin was asked.
+    Forwarded(Forward),
+}
+
+/// Why a stale entry was served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StaleReason {
+    /// The request allows it (`max-stale`).
+    Accepted,
+    /// The origin did not answer, for this reason.
+    Failed(FetchError),
+    /// The origin answered with a fault of its own.
+    Fault {
+        /// The status it gave.
+        status: u16,
+    },
+    /// The origin failed a moment ago and is given time to recover.
+    HeldOff,
+    /// The quota is spent.
+    Throttled,
+    /// It is being renewed (`stale-while-revalidate`).
+    WhileRevalidating,
+}
+
+/// How a request was forwarded to the origin, in the terms of RFC 9211.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Forward {
+    /// Why the cache did not answer by itself.
+    pub reason: ForwardReason,
+    /// The status that the origin gave.
+    pub status: u16,
+    /// Whether the answer was fetched on behalf of another request.
+    pub collapsed: bool,
+    /// Whether the answer was kept.
+    pub stored: bool,
+}
+
+/// Why a request was forwarded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ForwardReason {
+    /// The request demanded it, though the entry is fresh.
+    Request,
+    /// The entry is stale.
+    Stale,
+    /// There was no entry.
+    UriMiss,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// More lookups are in progress than [`Settings::flights_max`](crate::Settings::flights_max) allows,
+    /// or more requests wait for one than [`Settings::waiters_max`](crate::Settings::waiters_max).
+    Busy,
+    /// The fetch failed.
+    Fetch(FetchError),
+    /// The quota is spent, and nothing stale may stand in.
+    Throttled {
+        /// When the origin may be asked again.
+        until: Timestamp,
+    },
+    /// The request's own deadline passed.
+    TimedOut,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("too many lookups are in progress"),
+            Self::Fetch(error) => error.fmt(f),
+            Self::Throttled { until } => write!(f, "the quota is spent until {until}"),
+            Self::TimedOut => f.write_str("no answer came in time"),
+        }
+    }
+}
+
+impl core::error::Error for Failure {}

@@ -1,0 +1,124 @@
+//! Whether an entry may be served: the arithmetic of RFC 9111 and RFC 5861.
+//!
+//! Pure functions of an entry, what the request demands, and the moment. Which lifetime an answer gets is
+//! the origin adapter's business; what happens when an entry may not be served is the engine's.
+
+use crate::{Entry, Timestamp};
+use core::time::Duration;
+
+/// For how long an entry may be served, counted from the moment its content had age zero.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Freshness {
+    /// Time for which the entry is fresh.
+    pub lifetime: Duration,
+    /// Time past the lifetime in which the stale entry is served while a fetch renews it
+    /// (`stale-while-revalidate`, RFC 5861 section 3).
+    pub while_revalidating: Duration,
+    /// Time past the lifetime in which the stale entry stands in for an origin that does not answer
+    /// (`stale-if-error`, RFC 5861 section 4).
+    pub if_error: Duration,
+}
+
+/// What a request demands of an entry (RFC 9111, section 5.2.1).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Directives {
+    /// `max-age`: refuse an older entry, even a fresh one.
+    pub max_age: Option<Duration>,
+    /// `min-fresh`: refuse an entry that will be stale sooner.
+    pub min_fresh: Duration,
+    /// `max-stale`: accept an entry this long past its lifetime.
+    pub max_stale: Duration,
+    /// `no-cache`: ask the origin whether the entry still holds, however fresh it is.
+    pub no_cache: bool,
+    /// `only-if-cached`: never ask the origin.
+    pub only_if_cached: bool,
+}
+
+impl Directives {
+    /// Accepts whatever is there, however stale, and never asks the origin.
+    pub const ANYTHING_CACHED: Self = Self {
+        max_age: None,
+        min_fresh: Duration::ZERO,
+        max_stale: Duration::MAX,
+        no_cache: false,
+        only_if_cached: true,
+    };
+}
+
+/// How an entry may answer a request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Usable {
+    /// Serve it; nothing else is needed.
+    Fresh,
+    /// Serve it although it is stale, because the request says that it may be (`max-stale`).
+    AcceptedStale,
+    /// Serve it although it is stale, and renew it in the background.
+    WhileRevalidating,
+    /// Do not serve it before the origin was asked.
+    AfterRevalidation,
+}
+
+/// Decides how `entry` may answer a request with `directives` at `now`.
+///
+/// ```
+/// # use {cache_core::{*, freshness::*}, core::time::Duration};
+/// let second = Duration::from_secs(1);
+/// let now = Timestamp::from_unix_millis(1_000_000);
+/// let draft = Draft {
+///     content: Content::of_value("v"),
+///     freshness: Freshness { lifetime: 60 * second, ..Freshness::default() },
+///     validators: Validators::default(),
+///     age: Duration::ZERO,
+/// };
+/// let entry = Entry::new(Key::new("r", Domain::ANONYMOUS), draft, now, 0);
+/// assert_eq!(usable(&entry, &Directives::default(), now.saturating_add(59 * second)), Usable::Fresh);
+/// let late = now.saturating_add(60 * second);
+/// assert_eq!(usable(&entry, &Directives::default(), late), Usable::AfterRevalidation);
+/// ```
+pub fn usable(entry: &Entry, directives: &Directives, now: Timestamp) -> Usable {
+    if directives.no_cache || directives.max_age.is_some_and(|max| age(entry, now) > max) {
+        return Usable::AfterRevalidation;
+    }
+    let left = remaining(entry, now);
+    if !left.is_zero() && left >= directives.min_fresh {
+        return Usable::Fresh;
+    }
+    let overdue = staleness(entry, now);
+    // A request that wants time to spare has no use for an entry whose time is up.
+    if !directives.min_fresh.is_zero() || entry.born() > now {
+        Usable::AfterRevalidation
+    } else if !directives.max_stale.is_zero() && overdue <= directives.max_stale {
+        Usable::AcceptedStale
+    } else if overdue < entry.freshness().while_revalidating {
+        Usable::WhileRevalidating
+    } else {
+        Usable::AfterRevalidation
+    }
+}
+
+/// Whether `entry` may stand in at `now` for an origin that does not answer.
+pub fn stands_in(entry: &Entry, now: Timestamp) -> bool {
+    staleness(entry, now) < entry.freshness().if_error || !remaining(entry, now).is_zero()
+}
+
+/// Time since the content had age zero (RFC 9111, section 4.2.3).
+pub fn age(entry: &Entry, now: Timestamp) -> Duration {
+    now.saturating_since(entry.born())
+}
+
+/// Time for which `entry` may still be served without asking the origin.
+///
+/// Zero once stale, and for an entry dated after `now`, which a clock set back can produce: such an entry
+/// is asked about rather than believed for longer than its lifetime.
+pub fn remaining(entry: &Entry, now: Timestamp) -> Duration {
+    if entry.born() > now {
+        Duration::ZERO
+    } else {
+        entry.fresh_until().saturating_since(now)
+    }
+}
+
+/// Time for which `entry` has been stale; zero while it is fresh.
+pub fn staleness(entry: &Entry, now: Timestamp) -> Duration {
+    now.saturating_since(entry.fresh_until())
+}

@@ -1,0 +1,32 @@
+//! The engine of Fleet Cache, without any input or output of its own.
+//!
+//! Everything that decides is here: which entry may be served, who fetches and who waits, what is evicted.
+//! Nothing that acts is: time, bytes and results come in as [`Input`]s, every effect leaves as an
+//! [`Output`], and the same inputs give the same outputs on every machine. The crate is `no_std`, so the
+//! compiler keeps it so.
+//!
+//! Start at [`Engine`].
+
+#![no_std]
+
+extern crate alloc;
+
+pub mod codec;
+mod entry;
+mod event;
+pub mod freshness;
+mod headers;
+pub mod key;
+pub mod port;
+mod time;
+
+pub use {
+    entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Validators},
+    event::{
+        Audience, Bucket, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Input, LoadId,
+        Outcome, Output, RequestId, Served, StaleReason,
+    },
+    headers::{HEADERS_BYTES_MAX, Headers},
+    key::{Domain, KEY_BYTES_MAX, Key},
+    time::Timestamp,
+};

@@ -1,0 +1,157 @@
+//! The contracts between the engine's driver and what it stands on.
+//!
+//! Each trait is small and synchronous. Whoever implements one need not think about policy: that is in
+//! the engine. [`crate::Fetched`] is what a fetch from an origin comes back with.
+
+use crate::{Domain, Entry, Key, Timestamp};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
+use core::{error::Error, fmt};
+
+/// Keeps entries beyond the life of the process.
+///
+/// Called from one thread at a time, which may block. A call that fails has changed nothing that an
+/// earlier call promised: what was durable stays durable.
+pub trait Store: Send {
+    /// Entries that may still be of use at `now`, the most recently stored first, within both budgets.
+    ///
+    /// Called once, before any other call. A record that cannot be read is skipped with a warning.
+    ///
+    /// # Errors
+    ///
+    /// When the store as a whole cannot be read. The caller then starts empty.
+    fn restore(&mut self, now: Timestamp, budget: Budget) -> Result<Vec<Entry>, StoreError>;
+
+    /// The entry under `key`, or `None` if there is none that can be read.
+    ///
+    /// # Errors
+    ///
+    /// When reading fails as such; an unreadable record is `None`.
+    fn load(&mut self, key: &Key) -> Result<Option<Entry>, StoreError>;
+
+    /// Makes `changes` in order, all of them or none, and answers how many records were removed.
+    ///
+    /// With [`Durability::Immediate`] everything applied so far survives a crash once this returns.
+    ///
+    /// # Errors
+    ///
+    /// When none of `changes` was made, for example on a full disk.
+    fn apply(&mut self, changes: &[Change], durability: Durability) -> Result<u64, StoreError>;
+
+    /// Removes records that can be of no use at `now` or exceed the store's own budget; answers how many.
+    ///
+    /// Keeps what may still be served stale or revalidated.
+    ///
+    /// # Errors
+    ///
+    /// When nothing was removed.
+    fn sweep(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// How many entries, and how many bytes of them, may be held.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Budget {
+    /// Most entries.
+    pub entries_max: usize,
+    /// Most bytes, as [`Entry::weight_bytes`] counts them.
+    pub bytes_max: usize,
+}
+
+/// One change to what a [`Store`] holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Keep this entry in place of any other under its key.
+    Put(Arc<Entry>),
+    /// Forget this key.
+    Remove(Key),
+    /// Forget everything.
+    RemoveAll,
+    /// Forget every key whose resource begins with `prefix`, in `domain` or in all.
+    RemovePrefix {
+        /// How the resource begins.
+        prefix: Box<str>,
+        /// The one domain meant; `None` means all.
+        domain: Option<Domain>,
+    },
+}
+
+/// When a change must survive a crash.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Durability {
+    /// With the next immediate change; a crash before that may undo this one.
+    Eventual,
+    /// When the call returns.
+    Immediate,
+}
+
+/// Why a store could not do what was asked. Its text names no resource.
+#[derive(Debug)]
+pub struct StoreError {
+    attempt: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// Says what was attempted and what came in between.
+    pub fn new(attempt: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            attempt: attempt.into(),
+            source: Some(source.into()),
+        }
+    }
+
+    /// Says what is wrong, where no other error is behind it.
+    pub fn of(problem: impl Into<String>) -> Self {
+        Self {
+            attempt: problem.into(),
+            source: None,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.attempt)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+/// Encrypts what leaves the process and gives keys a name that outsiders cannot read.
+///
+/// Called from any thread; must not block on anything but the operating system's entropy.
+pub trait Sealer: Send + Sync {
+    /// Encrypts `plain` so that only [`Sealer::open`] with the same `context` gives it back.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no entropy; nothing was sealed.
+    fn seal(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError>;
+
+    /// Verifies and decrypts.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] alone, whatever is wrong: the key, the context, or a single bit.
+    fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError>;
+
+    /// A keyed digest of `text`: equal texts, equal names; without the key neither can be told.
+    fn name(&self, text: &str) -> [u8; 32];
+}
+
+/// Sealing or opening did not succeed. Says no more on purpose.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SealError;
+
+impl fmt::Display for SealError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot seal or open")
+    }
+}
+
+impl Error for SealError {}

@@ -11,22 +11,33 @@
 
 extern crate alloc;
 
+mod cache;
 pub mod codec;
+mod counters;
+mod engine;
 mod entry;
 mod event;
+mod flight;
 pub mod freshness;
 mod headers;
 pub mod key;
 pub mod port;
+mod quota;
+mod settings;
+pub mod sieve;
 mod time;
 
 pub use {
+    counters::Counters,
+    engine::Engine,
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Validators},
     event::{
         Audience, Bucket, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Input, LoadId,
         Outcome, Output, RequestId, Served, StaleReason,
     },
+    flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},
     key::{Domain, KEY_BYTES_MAX, Key},
+    settings::{Disk, Settings},
     time::Timestamp,
 };

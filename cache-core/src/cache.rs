@@ -1,0 +1,206 @@
+//! The entries in memory, within their budgets.
+//!
+//! Owns every entry, the eviction order and the dates of removal. Answers what it did; tells nobody.
+
+use crate::{
+    Domain, Entry, Key, Timestamp,
+    port::Budget,
+    sieve::{Place, Sieve},
+};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
+use core::{ops::Bound, time::Duration};
+
+/// Entries by key, in the order of eviction.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    budget: Budget,
+    retention: Duration,
+    slots: BTreeMap<Key, Slot>,
+    order: Sieve<Arc<Entry>>,
+    removals: BTreeSet<(Timestamp, Key)>,
+    weight_bytes: usize,
+}
+
+impl Cache {
+    pub(crate) fn new(budget: Budget, retention: Duration) -> Self {
+        Self {
+            budget,
+            retention,
+            slots: BTreeMap::new(),
+            order: Sieve::new(),
+            removals: BTreeSet::new(),
+            weight_bytes: 0,
+        }
+    }
+
+    /// Takes `entry` in, in place of any other under its key, and makes room for it.
+    ///
+    /// An entry that renews another keeps its place in the order and its mark.
+    pub(crate) fn insert(&mut self, entry: &Arc<Entry>) -> Insertion {
+        let weight = entry.weight_bytes();
+        if weight > self.budget.bytes_max || self.budget.entries_max == 0 {
+            let displaced = self.remove(entry.key()).is_some();
+            return Insertion::TooHeavy { displaced };
+        }
+        let evicted = if let Some(slot) = self.slots.get_mut(entry.key()) {
+            slot.held_until = None;
+            let old = self.order.replace(slot.place, Arc::clone(entry));
+            if old.take_visited() {
+                entry.mark_visited();
+            }
+            self.weight_bytes += weight;
+            self.forget(&old);
+            self.shrink(0, 0, Some(entry))
+        } else {
+            let evicted = self.shrink(1, weight, None);
+            self.weight_bytes += weight;
+            let place = self.order.insert(Arc::clone(entry));
+            self.slots.insert(
+                entry.key().clone(),
+                Slot {
+                    place,
+                    held_until: None,
+                },
+            );
+            evicted
+        };
+        self.removals
+            .insert((self.removal_date(&entry), entry.key().clone()));
+        Insertion::Kept { evicted }
+    }
+
+    /// Takes the entry under `key` out.
+    pub(crate) fn remove(&mut self, key: &Key) -> Option<Arc<Entry>> {
+        let slot = self.slots.remove(key)?;
+        let entry = self.order.remove(slot.place);
+        self.forget(&entry);
+        Some(entry)
+    }
+
+    /// Takes out every entry whose resource begins with `prefix`, in one domain or in all.
+    pub(crate) fn remove_prefix(&mut self, prefix: &str, domain: Option<Domain>) -> Vec<Key> {
+        let keys: Vec<Key> = keys_with_prefix(&self.slots, prefix, domain).cloned().collect();
+        for key in &keys {
+            self.remove(key);
+        }
+        keys
+    }
+
+    /// Takes out everything.
+    pub(crate) fn remove_all(&mut self) -> Vec<Key> {
+        self.remove_prefix("", None)
+    }
+
+    /// Takes out what is too old even to be asked about.
+    pub(crate) fn remove_outdated(&mut self, now: Timestamp) -> Vec<Key> {
+        let mut removed = Vec::new();
+        while let Some((date, key)) = self.removals.first().cloned() {
+            if date > now {
+                break;
+            }
+            self.remove(&key);
+            removed.push(key);
+        }
+        removed
+    }
+
+    /// Serves the entry under `key` stale, without asking, until `until`.
+    pub(crate) fn hold_off(&mut self, key: &Key, until: Timestamp) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.held_until = Some(until);
+        }
+    }
+
+    pub(crate) fn lookup(&self, key: &Key) -> Option<&Arc<Entry>> {
+        self.slots.get(key).map(|slot| self.order.get(slot.place))
+    }
+
+    /// Whether the origin is given time to recover before it is asked about `key` again.
+    pub(crate) fn is_held_off(&self, key: &Key, now: Timestamp) -> bool {
+        self.slots
+            .get(key)
+            .and_then(|slot| slot.held_until)
+            .is_some_and(|until| until > now)
+    }
+
+    /// When the next entry becomes too old.
+    pub(crate) fn next_removal(&self) -> Option<Timestamp> {
+        self.removals.first().map(|(date, _)| *date)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    pub(crate) fn weight_bytes(&self) -> usize {
+        self.weight_bytes
+    }
+
+    /// Evicts until `entries` more of `bytes` fit, sparing `spared`, which alone fits.
+    fn shrink(&mut self, entries: usize, bytes: usize, spared: Option<&Arc<Entry>>) -> Vec<Key> {
+        let mut evicted = Vec::new();
+        while self.order.len() + entries > self.budget.entries_max
+            || self.weight_bytes + bytes > self.budget.bytes_max
+        {
+            let take_visited = |entry: &Arc<Entry>| {
+                spared.is_some_and(|spared| Arc::ptr_eq(entry, spared)) || entry.take_visited()
+            };
+            let entry = self
+                .order
+                .evict(take_visited)
+                .expect("what exceeds a budget is not empty");
+            self.slots.remove(entry.key());
+            self.forget(&entry);
+            evicted.push(entry.key().clone());
+        }
+        evicted
+    }
+
+    /// Strikes `entry`, which has left the order, off the books.
+    fn forget(&mut self, entry: &Entry) {
+        self.weight_bytes -= entry.weight_bytes();
+        self.removals
+            .remove(&(self.removal_date(entry), entry.key().clone()));
+    }
+
+    fn removal_date(&self, entry: &Entry) -> Timestamp {
+        let freshness = entry.freshness();
+        let useful = self
+            .retention
+            .max(freshness.while_revalidating)
+            .max(freshness.if_error);
+        entry.fresh_until().saturating_add(useful)
+    }
+}
+
+/// What became of an entry handed in.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Insertion {
+    /// It is held; these had to leave.
+    Kept { evicted: Vec<Key> },
+    /// It outweighs the whole budget. `displaced`: another under its key is gone all the same.
+    TooHeavy { displaced: bool },
+}
+
+/// Keys of `map` whose resource begins with `prefix`, in order.
+pub(crate) fn keys_with_prefix<'a, V>(
+    map: &'a BTreeMap<Key, V>,
+    prefix: &'a str,
+    domain: Option<Domain>,
+) -> impl Iterator<Item = &'a Key> {
+    map.range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+        .map(|(key, _)| key)
+        .take_while(move |key| key.as_str().starts_with(prefix))
+        .filter(move |key| key.resource().starts_with(prefix))
+        .filter(move |key| domain.is_none_or(|domain| key.domain() == domain))
+}
+
+#[derive(Debug)]
+struct Slot {
+    place: Place,
+    held_until: Option<Timestamp>,
+}

@@ -1,0 +1,28 @@
+//! What the engine counts.
+
+/// Events since the engine began. Never reset, so that a difference of two readings is a rate.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counters {
+    /// Requests answered fresh from the cache by the engine. Hits in the read index never reach it.
+    pub hits: u64,
+    /// Requests answered by a stale entry without waiting for the origin's answer, or in its stead.
+    pub stale_hits: u64,
+    /// Requests answered by what was fetched for another.
+    pub collapsed: u64,
+    /// Requests for which the origin was called, or that got no answer.
+    pub misses: u64,
+    /// Calls that the origin answered with "not modified".
+    pub revalidated: u64,
+    /// Requests that found an entry past its lifetime.
+    pub expirations: u64,
+    /// Entries that left memory because a budget was full.
+    pub evictions: u64,
+    /// Entries forgotten on request.
+    pub invalidations: u64,
+    /// Calls to the origin.
+    pub fetches: u64,
+    /// Calls to the origin that brought no whole answer, or a fault of the origin's own.
+    pub fetches_failed: u64,
+    /// Calls that a spent quota kept from being made.
+    pub fetches_withheld: u64,
+}

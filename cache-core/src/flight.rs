@@ -1,0 +1,322 @@
+//! Lookups in progress, and the requests that wait for them.
+//!
+//! Owns flights, waiters and every deadline of theirs. Decides who may join and who leads next; what a
+//! result means for the waiters is the engine's.
+
+use crate::{
+    Bucket, Entry, FetchId, ForwardReason, Key, LoadId, RequestId, Timestamp, cache::keys_with_prefix,
+    freshness::Directives,
+};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
+
+/// All flights. A key has at most one that new requests may join.
+#[derive(Debug, Default)]
+pub(crate) struct Flights {
+    flights: BTreeMap<FlightId, Flight>,
+    joinable: BTreeMap<Key, FlightId>,
+    by_fetch: BTreeMap<FetchId, FlightId>,
+    by_load: BTreeMap<LoadId, FlightId>,
+    waiters: BTreeMap<RequestId, Waiter>,
+    deadlines: BTreeSet<(Timestamp, Deadline)>,
+    number_last: u64,
+}
+
+/// One lookup in progress and its waiters.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub(crate) key: Key,
+    pub(crate) bucket: Bucket,
+    pub(crate) stage: Stage,
+    /// Why the origin is asked.
+    pub(crate) reason: ForwardReason,
+    /// The entry to ask the origin about, or to serve in its stead.
+    pub(crate) stale: Option<Arc<Entry>>,
+    /// The engine's count of invalidations when the flight began.
+    pub(crate) generation: u64,
+    /// Whether the result may be kept: not after the key was invalidated or put meanwhile.
+    pub(crate) keep: Keep,
+    /// Waiters in the order in which they came.
+    waiting: Vec<RequestId>,
+    /// Requests that demand a call made after they came; they take off together when this flight lands.
+    followers: Vec<RequestId>,
+    leaders_count: usize,
+}
+
+/// How far a flight has got: `Loading → Fetching`; it may end early at either stage.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Stage {
+    /// Neither disk nor origin was asked yet; a flight is in this stage only within one input.
+    Begun,
+    /// The disk was asked; silence until `until` counts as nothing found.
+    Loading { load: LoadId, until: Timestamp },
+    /// The origin was called with the credential of `leader`; the call is given up at `until`.
+    Fetching {
+        fetch: FetchId,
+        leader: RequestId,
+        until: Timestamp,
+    },
+}
+
+/// Whether the result of a flight may become an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Keep {
+    No,
+    Yes,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct FlightId(u64);
+
+/// A request that waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiter {
+    pub(crate) flight: FlightId,
+    pub(crate) directives: Directives,
+    until: Timestamp,
+    has_led: bool,
+}
+
+/// What is due at a moment.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Deadline {
+    /// A call to the origin takes too long.
+    Fetch(FetchId),
+    /// A look-up on disk takes too long.
+    Load(LoadId),
+    /// An entry is too old even to be asked about.
+    Removal,
+    /// A request has waited too long.
+    Request(RequestId),
+}
+
+impl Flights {
+    /// Opens a flight that new requests for `key` may join.
+    pub(crate) fn open(
+        &mut self,
+        key: Key,
+        bucket: Bucket,
+        reason: ForwardReason,
+        stale: Option<Arc<Entry>>,
+        generation: u64,
+    ) -> FlightId {
+        let id = FlightId(self.number());
+        self.joinable.insert(key.clone(), id);
+        let flight = Flight {
+            key,
+            bucket,
+            stage: Stage::Begun,
+            reason,
+            stale,
+            generation,
+            keep: Keep::Yes,
+            waiting: Vec::new(),
+            followers: Vec::new(),
+            leaders_count: 0,
+        };
+        self.flights.insert(id, flight);
+        id
+    }
+
+    /// Lets `request` wait for flight `id`.
+    pub(crate) fn join(
+        &mut self,
+        id: FlightId,
+        request: RequestId,
+        directives: Directives,
+        until: Timestamp,
+    ) {
+        self.wait(id, request, directives, until);
+        self.flight_mut(id).waiting.push(request);
+    }
+
+    /// Lets `request` wait for the flight after `id`.
+    pub(crate) fn follow(
+        &mut self,
+        id: FlightId,
+        request: RequestId,
+        directives: Directives,
+        until: Timestamp,
+    ) {
+        self.wait(id, request, directives, until);
+        self.flight_mut(id).followers.push(request);
+    }
+
+    /// Enters the stage of asking the disk.
+    pub(crate) fn begin_load(&mut self, id: FlightId, until: Timestamp) -> LoadId {
+        let load = LoadId(self.number());
+        self.flight_mut(id).stage = Stage::Loading { load, until };
+        self.by_load.insert(load, id);
+        self.deadlines.insert((until, Deadline::Load(load)));
+        load
+    }
+
+    /// Ends the stage of asking the disk; `None` if that has ended before.
+    pub(crate) fn end_load(&mut self, load: LoadId) -> Option<FlightId> {
+        let id = self.by_load.remove(&load)?;
+        self.leave_stage(id);
+        Some(id)
+    }
+
+    /// Enters the stage of calling the origin.
+    pub(crate) fn begin_fetch(&mut self, id: FlightId, leader: RequestId, until: Timestamp) -> FetchId {
+        let fetch = FetchId(self.number());
+        let flight = self.flight_mut(id);
+        flight.stage = Stage::Fetching { fetch, leader, until };
+        flight.leaders_count += 1;
+        if let Some(waiter) = self.waiters.get_mut(&leader) {
+            waiter.has_led = true;
+        }
+        self.by_fetch.insert(fetch, id);
+        self.deadlines.insert((until, Deadline::Fetch(fetch)));
+        fetch
+    }
+
+    /// Ends the stage of calling the origin and names its leader; `None` if that has ended before.
+    pub(crate) fn end_fetch(&mut self, fetch: FetchId) -> Option<(FlightId, RequestId)> {
+        let id = self.by_fetch.remove(&fetch)?;
+        let Stage::Fetching { leader, .. } = self.flight(id).stage else {
+            unreachable!("by_fetch names flights that fetch");
+        };
+        self.leave_stage(id);
+        Some((id, leader))
+    }
+
+    /// Ends the wait of `request`; `None` if it does not wait. The flight goes on.
+    pub(crate) fn leave(&mut self, request: RequestId) -> Option<Waiter> {
+        let waiter = self.waiters.remove(&request)?;
+        self.deadlines.remove(&(waiter.until, Deadline::Request(request)));
+        if let Some(flight) = self.flights.get_mut(&waiter.flight) {
+            flight.waiting.retain(|waiting| *waiting != request);
+            flight.followers.retain(|following| *following != request);
+        }
+        Some(waiter)
+    }
+
+    /// Ends the flight. Its followers, if any, come back as `(request, directives, deadline)`.
+    ///
+    /// Whoever still waits must have been answered before.
+    pub(crate) fn close(&mut self, id: FlightId) -> (Flight, Vec<(RequestId, Directives, Timestamp)>) {
+        self.leave_stage(id);
+        let flight = self.flights.remove(&id).expect("only open flights are closed");
+        debug_assert!(flight.waiting.is_empty(), "a waiter would be lost");
+        if self.joinable.get(&flight.key) == Some(&id) {
+            self.joinable.remove(&flight.key);
+        }
+        let followers = flight.followers.iter().map(|request| {
+            let waiter = self.waiters.remove(request).expect("a follower waits");
+            self.deadlines
+                .remove(&(waiter.until, Deadline::Request(*request)));
+            (*request, waiter.directives, waiter.until)
+        });
+        let followers = followers.collect();
+        (flight, followers)
+    }
+
+    /// Lets nobody join the flight for `key` any more, and keeps its result from becoming an entry.
+    pub(crate) fn detach(&mut self, key: &Key) {
+        if let Some(id) = self.joinable.remove(key) {
+            self.flight_mut(id).keep = Keep::No;
+        }
+    }
+
+    /// The same for all keys whose resource begins with `prefix`.
+    pub(crate) fn detach_prefix(&mut self, prefix: &str, domain: Option<crate::Domain>) {
+        let keys: Vec<Key> = keys_with_prefix(&self.joinable, prefix, domain)
+            .cloned()
+            .collect();
+        for key in &keys {
+            self.detach(key);
+        }
+    }
+
+    /// The flight that a new request for `key` may join.
+    pub(crate) fn joinable(&self, key: &Key) -> Option<FlightId> {
+        self.joinable.get(key).copied()
+    }
+
+    /// The first waiter that has not led yet and lets the origin be asked, if another leader is allowed.
+    pub(crate) fn next_leader(&self, id: FlightId, leaders_max: usize) -> Option<RequestId> {
+        let flight = self.flight(id);
+        if flight.leaders_count >= leaders_max {
+            return None;
+        }
+        flight
+            .waiting
+            .iter()
+            .copied()
+            .find(|request| !self.waiter(*request).has_led)
+    }
+
+    pub(crate) fn flight(&self, id: FlightId) -> &Flight {
+        self.flights.get(&id).expect("ids are of open flights")
+    }
+
+    pub(crate) fn flight_mut(&mut self, id: FlightId) -> &mut Flight {
+        self.flights.get_mut(&id).expect("ids are of open flights")
+    }
+
+    pub(crate) fn waiter(&self, request: RequestId) -> Waiter {
+        *self
+            .waiters
+            .get(&request)
+            .expect("whoever is listed in a flight waits")
+    }
+
+    /// Everybody who waits for flight `id`, in the order in which they came.
+    pub(crate) fn waiting(&self, id: FlightId) -> Vec<RequestId> {
+        self.flight(id).waiting.clone()
+    }
+
+    /// How many wait for flight `id` or the one after it.
+    pub(crate) fn waiting_count(&self, id: FlightId) -> usize {
+        let flight = self.flight(id);
+        flight.waiting.len() + flight.followers.len()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// What is due first.
+    pub(crate) fn next_deadline(&self) -> Option<(Timestamp, Deadline)> {
+        self.deadlines.first().copied()
+    }
+
+    fn wait(&mut self, flight: FlightId, request: RequestId, directives: Directives, until: Timestamp) {
+        self.deadlines.insert((until, Deadline::Request(request)));
+        let old = self.waiters.insert(
+            request,
+            Waiter {
+                flight,
+                directives,
+                until,
+                has_led: false,
+            },
+        );
+        debug_assert!(old.is_none(), "the driver used {request:?} twice");
+    }
+
+    fn leave_stage(&mut self, id: FlightId) {
+        let flight = self.flights.get_mut(&id).expect("ids are of open flights");
+        match core::mem::replace(&mut flight.stage, Stage::Begun) {
+            Stage::Begun => {}
+            Stage::Loading { load, until } => {
+                self.by_load.remove(&load);
+                self.deadlines.remove(&(until, Deadline::Load(load)));
+            }
+            Stage::Fetching { fetch, until, .. } => {
+                self.by_fetch.remove(&fetch);
+                self.deadlines.remove(&(until, Deadline::Fetch(fetch)));
+            }
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.number_last += 1;
+        self.number_last
+    }
+}

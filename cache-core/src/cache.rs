@@ -59,17 +59,10 @@ impl Cache {
             let evicted = self.shrink(1, weight, None);
             self.weight_bytes += weight;
             let place = self.order.insert(Arc::clone(entry));
-            self.slots.insert(
-                entry.key().clone(),
-                Slot {
-                    place,
-                    held_until: None,
-                },
-            );
+            self.slots.insert(entry.key().clone(), Slot { place, held_until: None });
             evicted
         };
-        self.removals
-            .insert((self.removal_date(&entry), entry.key().clone()));
+        self.removals.insert((self.removal_date(&entry), entry.key().clone()));
         Insertion::Kept { evicted }
     }
 
@@ -121,10 +114,7 @@ impl Cache {
 
     /// Whether the origin is given time to recover before it is asked about `key` again.
     pub(crate) fn is_held_off(&self, key: &Key, now: Timestamp) -> bool {
-        self.slots
-            .get(key)
-            .and_then(|slot| slot.held_until)
-            .is_some_and(|until| until > now)
+        self.slots.get(key).and_then(|slot| slot.held_until).is_some_and(|until| until > now)
     }
 
     /// When the next entry becomes too old.
@@ -149,10 +139,7 @@ impl Cache {
             let take_visited = |entry: &Arc<Entry>| {
                 spared.is_some_and(|spared| Arc::ptr_eq(entry, spared)) || entry.take_visited()
             };
-            let entry = self
-                .order
-                .evict(take_visited)
-                .expect("what exceeds a budget is not empty");
+            let entry = self.order.evict(take_visited).expect("what exceeds a budget is not empty");
             self.slots.remove(entry.key());
             self.forget(&entry);
             evicted.push(entry.key().clone());
@@ -163,16 +150,12 @@ impl Cache {
     /// Strikes `entry`, which has left the order, off the books.
     fn forget(&mut self, entry: &Entry) {
         self.weight_bytes -= entry.weight_bytes();
-        self.removals
-            .remove(&(self.removal_date(entry), entry.key().clone()));
+        self.removals.remove(&(self.removal_date(entry), entry.key().clone()));
     }
 
     fn removal_date(&self, entry: &Entry) -> Timestamp {
         let freshness = entry.freshness();
-        let useful = self
-            .retention
-            .max(freshness.while_revalidating)
-            .max(freshness.if_error);
+        let useful = self.retention.max(freshness.while_revalidating).max(freshness.if_error);
         entry.fresh_until().saturating_add(useful)
     }
 }

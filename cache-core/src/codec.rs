@@ -25,11 +25,7 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
         etag_scope: entry.validators().etag_scope,
         last_modified: entry.validators().last_modified.as_deref().map(String::from),
         status: content.status,
-        headers: content
-            .headers
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect(),
+        headers: content.headers.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         body: content.body.to_vec(),
     };
     bincode::encode_to_vec(record, CONFIG).expect("a vector takes any length, and no part refuses encoding")
@@ -46,20 +42,12 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, DecodeError> {
     let (record, read_bytes) = bincode::decode_from_slice::<Record, _>(bytes, CONFIG)
         .map_err(|_malformed| DecodeError::Malformed)?;
     if read_bytes != bytes.len() {
-        return Err(DecodeError::TrailingBytes {
-            count: bytes.len() - read_bytes,
-        });
+        return Err(DecodeError::TrailingBytes { count: bytes.len() - read_bytes });
     }
     if record.body.len() > BODY_BYTES_MAX {
-        return Err(DecodeError::BodyTooLong {
-            body_bytes: record.body.len(),
-        });
+        return Err(DecodeError::BodyTooLong { body_bytes: record.body.len() });
     }
-    let headers_bytes: usize = record
-        .headers
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
+    let headers_bytes: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     if headers_bytes > HEADERS_BYTES_MAX {
         return Err(DecodeError::HeadersTooLong { headers_bytes });
     }
@@ -98,10 +86,7 @@ impl fmt::Display for DecodeError {
                 write!(f, "body is {body_bytes} bytes, the limit is {BODY_BYTES_MAX}")
             }
             Self::HeadersTooLong { headers_bytes } => {
-                write!(
-                    f,
-                    "headers are {headers_bytes} bytes, the limit is {HEADERS_BYTES_MAX}"
-                )
+                write!(f, "headers are {headers_bytes} bytes, the limit is {HEADERS_BYTES_MAX}")
             }
             Self::KeyMalformed => f.write_str("key is malformed"),
             Self::Malformed => f.write_str("record is malformed"),
@@ -141,10 +126,7 @@ struct Record {
 impl Record {
     fn into_entry(self) -> Result<Entry, DecodeError> {
         let key = Key::from_text(&self.key).ok_or(DecodeError::KeyMalformed)?;
-        let fields = self
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_slice()));
+        let fields = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
         let draft = Draft {
             content: Content {
                 status: self.status,
@@ -163,12 +145,7 @@ impl Record {
             },
             age: Duration::ZERO,
         };
-        Ok(Entry::new(
-            key,
-            draft,
-            Timestamp::from_unix_millis(self.born),
-            self.generation,
-        ))
+        Ok(Entry::new(key, draft, Timestamp::from_unix_millis(self.born), self.generation))
     }
 }
 

@@ -72,18 +72,11 @@ impl Engine {
             }
             Input::Clear { request } => self.on_clear(request),
             Input::Fetched { fetch, fetched } => self.on_fetched(fetch, fetched),
-            Input::Get {
-                request,
-                key,
-                directives,
-                bucket,
-            } => self.on_get(request, key, directives, bucket),
+            Input::Get { request, key, directives, bucket } => self.on_get(request, key, directives, bucket),
             Input::Invalidate { request, key } => self.on_invalidate(request, key),
-            Input::InvalidatePrefix {
-                request,
-                prefix,
-                domain,
-            } => self.on_invalidate_prefix(request, prefix, domain),
+            Input::InvalidatePrefix { request, prefix, domain } => {
+                self.on_invalidate_prefix(request, prefix, domain)
+            }
             Input::Loaded { load, entry } => self.on_loaded(load, entry),
             Input::Put { request, key, draft } => self.on_put(request, key, draft),
             Input::Restored { entries } => self.on_restored(entries),
@@ -171,14 +164,10 @@ impl Engine {
         if self.flights.len() >= self.settings.flights_max {
             return self.complete(request, Outcome::Failed(Failure::Busy));
         }
-        let id = self
-            .flights
-            .open(key.clone(), bucket, reason, found, self.generation);
+        let id = self.flights.open(key.clone(), bucket, reason, found, self.generation);
         self.flights.join(id, request, directives, until);
         if disk_unasked {
-            let load = self
-                .flights
-                .begin_load(id, self.now.saturating_add(self.settings.load_timeout));
+            let load = self.flights.begin_load(id, self.now.saturating_add(self.settings.load_timeout));
             self.outputs.push_back(Output::Load { load, key });
         } else {
             self.take_off(id);
@@ -216,9 +205,7 @@ impl Engine {
             || self.flights.len() >= self.settings.flights_max;
         if !held && self.flights.joinable(key).is_none() {
             let stale = Some(Arc::clone(entry));
-            let id = self
-                .flights
-                .open(key.clone(), bucket, ForwardReason::Stale, stale, self.generation);
+            let id = self.flights.open(key.clone(), bucket, ForwardReason::Stale, stale, self.generation);
             // Before the answer: the driver forgets how a request fetches once it is complete.
             self.fetch(id, request);
         }
@@ -253,11 +240,7 @@ impl Engine {
         let fetch = self.flights.begin_fetch(id, leader, until);
         let revalidate = self.flights.flight(id).stale.clone();
         self.counters.fetches += 1;
-        self.outputs.push_back(Output::Fetch {
-            fetch,
-            leader,
-            revalidate,
-        });
+        self.outputs.push_back(Output::Fetch { fetch, leader, revalidate });
     }
 
     fn on_loaded(&mut self, load: LoadId, entry: Option<Box<Entry>>) {
@@ -292,11 +275,7 @@ impl Engine {
                 Err(reason) => self.flights.flight_mut(id).reason = reason,
             }
         }
-        let renewing = if self.flights.waiting(id).is_empty() {
-            lagging.pop()
-        } else {
-            None
-        };
+        let renewing = if self.flights.waiting(id).is_empty() { lagging.pop() } else { None };
         for request in lagging {
             self.answer(request, entry, Served::Stale(StaleReason::WhileRevalidating));
         }
@@ -319,17 +298,11 @@ impl Engine {
                 self.land(id, leader, draft, Some(NOT_MODIFIED));
             }
             Fetched::NotModified(_) => self.on_fetch_failed(id, FetchError::Malformed),
-            Fetched::Unstorable {
-                content,
-                audience: Audience::Domain,
-            } => {
+            Fetched::Unstorable { content, audience: Audience::Domain } => {
                 self.drop_superseded(id);
                 self.relay(id, leader, &content);
             }
-            Fetched::Unstorable {
-                content,
-                audience: Audience::Leader,
-            } => {
+            Fetched::Unstorable { content, audience: Audience::Leader } => {
                 self.relay_to(id, leader, leader, &content);
                 self.hand_over_or(id, Self::pass);
             }
@@ -340,19 +313,13 @@ impl Engine {
             Fetched::Fault { content } => {
                 self.counters.fetches_failed += 1;
                 self.hold_off(id);
-                self.stand_in(
-                    id,
-                    StaleReason::Fault {
-                        status: content.status,
-                    },
-                );
+                self.stand_in(id, StaleReason::Fault { status: content.status });
                 self.hand_over_or(id, |engine, id| engine.relay(id, leader, &content));
             }
             Fetched::Throttled { content, retry_after } => {
                 let flight = self.flights.flight(id);
                 let (domain, bucket) = (flight.key.domain(), flight.bucket);
-                self.quotas
-                    .hold(domain, bucket, self.now.saturating_add(retry_after));
+                self.quotas.hold(domain, bucket, self.now, retry_after);
                 self.stand_in(id, StaleReason::Throttled);
                 self.relay(id, leader, &content);
             }
@@ -375,12 +342,7 @@ impl Engine {
         let entry = Arc::new(Entry::new(flight.key.clone(), draft, self.now, flight.generation));
         let stored = flight.keep == Keep::Yes && self.keep(Arc::clone(&entry));
         for request in self.flights.waiting(id) {
-            let forward = Forward {
-                reason,
-                status,
-                collapsed: request != leader,
-                stored,
-            };
+            let forward = Forward { reason, status, collapsed: request != leader, stored };
             self.answer(request, &entry, Served::Forwarded(forward));
         }
         self.close(id);
@@ -400,19 +362,8 @@ impl Engine {
         }
         let collapsed = request != leader;
         let reason = self.flights.flight(id).reason;
-        let forward = Forward {
-            reason,
-            status: content.status,
-            collapsed,
-            stored: false,
-        };
-        self.complete(
-            request,
-            Outcome::Relayed {
-                content: content.clone(),
-                forward,
-            },
-        );
+        let forward = Forward { reason, status: content.status, collapsed, stored: false };
+        self.complete(request, Outcome::Relayed { content: content.clone(), forward });
     }
 
     fn pass(&mut self, id: FlightId) {
@@ -460,19 +411,11 @@ impl Engine {
     fn on_request_timed_out(&mut self, request: RequestId) {
         let flight = self.flights.waiter(request).flight;
         let accepts_stale = !self.flights.waiter(request).directives.no_cache;
-        let stale = self
-            .flights
-            .flight(flight)
-            .stale
-            .clone()
-            .filter(|entry| freshness::stands_in(entry, self.now));
+        let stale =
+            self.flights.flight(flight).stale.clone().filter(|entry| freshness::stands_in(entry, self.now));
         match stale {
             Some(entry) if accepts_stale => {
-                self.answer(
-                    request,
-                    &entry,
-                    Served::Stale(StaleReason::Failed(FetchError::TimedOut)),
-                );
+                self.answer(request, &entry, Served::Stale(StaleReason::Failed(FetchError::TimedOut)));
             }
             Some(_) | None => self.complete(request, Outcome::Failed(Failure::TimedOut)),
         }
@@ -486,13 +429,7 @@ impl Engine {
         }
         let id = self.flights.joinable(&flight.key).unwrap_or_else(|| {
             let stale = self.cache.lookup(&flight.key).cloned();
-            self.flights.open(
-                flight.key,
-                flight.bucket,
-                ForwardReason::Request,
-                stale,
-                self.generation,
-            )
+            self.flights.open(flight.key, flight.bucket, ForwardReason::Request, stale, self.generation)
         });
         for (request, directives, until) in followers {
             self.flights.join(id, request, directives, until);
@@ -521,12 +458,8 @@ impl Engine {
     fn on_invalidate(&mut self, request: RequestId, key: Key) {
         self.generation += 1;
         self.flights.detach(&key);
-        let removed: Vec<Key> = self
-            .cache
-            .remove(&key)
-            .map(|entry| entry.key().clone())
-            .into_iter()
-            .collect();
+        let removed: Vec<Key> =
+            self.cache.remove(&key).map(|entry| entry.key().clone()).into_iter().collect();
         self.retract(request, &removed, Output::Remove { key });
     }
 
@@ -546,17 +479,11 @@ impl Engine {
 
     fn retract(&mut self, request: RequestId, removed: &[Key], from_disk: Output) {
         self.counters.invalidations += removed.len() as u64;
-        self.outputs
-            .extend(removed.iter().map(|key| Output::Retract { key: key.clone() }));
+        self.outputs.extend(removed.iter().map(|key| Output::Retract { key: key.clone() }));
         if self.settings.disk == Disk::Present {
             self.outputs.push_back(from_disk);
         }
-        self.complete(
-            request,
-            Outcome::Removed {
-                entries: removed.len(),
-            },
-        );
+        self.complete(request, Outcome::Removed { entries: removed.len() });
     }
 
     /// Drops the entry that an answer which is not kept has proved outdated.
@@ -580,9 +507,7 @@ impl Engine {
             self.outputs.push_back(if kept {
                 Output::Persist { entry }
             } else {
-                Output::Remove {
-                    key: entry.key().clone(),
-                }
+                Output::Remove { key: entry.key().clone() }
             });
         }
         kept
@@ -592,16 +517,13 @@ impl Engine {
         match self.cache.insert(&entry) {
             Insertion::Kept { evicted } => {
                 self.counters.evictions += evicted.len() as u64;
-                self.outputs
-                    .extend(evicted.into_iter().map(|key| Output::Retract { key }));
+                self.outputs.extend(evicted.into_iter().map(|key| Output::Retract { key }));
                 self.outputs.push_back(Output::Publish { entry });
                 true
             }
             Insertion::TooHeavy { displaced } => {
                 if displaced {
-                    self.outputs.push_back(Output::Retract {
-                        key: entry.key().clone(),
-                    });
+                    self.outputs.push_back(Output::Retract { key: entry.key().clone() });
                 }
                 false
             }
@@ -609,30 +531,16 @@ impl Engine {
     }
 
     fn answer(&mut self, request: RequestId, entry: &Arc<Entry>, served: Served) {
-        self.complete(
-            request,
-            Outcome::Answered {
-                entry: Arc::clone(entry),
-                served,
-            },
-        );
+        self.complete(request, Outcome::Answered { entry: Arc::clone(entry), served });
     }
 
     /// Answers `request`, whether it waited or not. The only place that does.
     fn complete(&mut self, request: RequestId, outcome: Outcome) {
         self.flights.leave(request);
         match &outcome {
-            Outcome::Answered {
-                served: Served::Hit, ..
-            } => self.counters.hits += 1,
-            Outcome::Answered {
-                served: Served::Stale(_),
-                ..
-            } => self.counters.stale_hits += 1,
-            Outcome::Answered {
-                served: Served::Forwarded(forward),
-                ..
-            }
+            Outcome::Answered { served: Served::Hit, .. } => self.counters.hits += 1,
+            Outcome::Answered { served: Served::Stale(_), .. } => self.counters.stale_hits += 1,
+            Outcome::Answered { served: Served::Forwarded(forward), .. }
             | Outcome::Relayed { forward, .. } => {
                 self.counters.collapsed += u64::from(forward.collapsed);
                 self.counters.misses += u64::from(!forward.collapsed);

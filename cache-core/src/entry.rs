@@ -24,24 +24,14 @@ pub struct Content {
 impl Content {
     /// A value without headers, such as an application puts.
     pub fn of_value(body: impl Into<Bytes>) -> Self {
-        Self {
-            status: 200,
-            headers: Headers::default(),
-            body: body.into(),
-        }
+        Self { status: 200, headers: Headers::default(), body: body.into() }
     }
 }
 
 impl fmt::Debug for Content {
     /// Shape only: a body may be private.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Content({}, {} headers, {} bytes)",
-            self.status,
-            self.headers.len(),
-            self.body.len()
-        )
+        write!(f, "Content({}, {} headers, {} bytes)", self.status, self.headers.len(), self.body.len())
     }
 }
 

@@ -54,11 +54,7 @@ pub(crate) enum Stage {
     /// The disk was asked; silence until `until` counts as nothing found.
     Loading { load: LoadId, until: Timestamp },
     /// The origin was called with the credential of `leader`; the call is given up at `until`.
-    Fetching {
-        fetch: FetchId,
-        leader: RequestId,
-        until: Timestamp,
-    },
+    Fetching { fetch: FetchId, leader: RequestId, until: Timestamp },
 }
 
 /// Whether the result of a flight may become an entry.
@@ -208,8 +204,7 @@ impl Flights {
         }
         let followers = flight.followers.iter().map(|request| {
             let waiter = self.waiters.remove(request).expect("a follower waits");
-            self.deadlines
-                .remove(&(waiter.until, Deadline::Request(*request)));
+            self.deadlines.remove(&(waiter.until, Deadline::Request(*request)));
             (*request, waiter.directives, waiter.until)
         });
         let followers = followers.collect();
@@ -225,9 +220,7 @@ impl Flights {
 
     /// The same for all keys whose resource begins with `prefix`.
     pub(crate) fn detach_prefix(&mut self, prefix: &str, domain: Option<crate::Domain>) {
-        let keys: Vec<Key> = keys_with_prefix(&self.joinable, prefix, domain)
-            .cloned()
-            .collect();
+        let keys: Vec<Key> = keys_with_prefix(&self.joinable, prefix, domain).cloned().collect();
         for key in &keys {
             self.detach(key);
         }
@@ -244,11 +237,7 @@ impl Flights {
         if flight.leaders_count >= leaders_max {
             return None;
         }
-        flight
-            .waiting
-            .iter()
-            .copied()
-            .find(|request| !self.waiter(*request).has_led)
+        flight.waiting.iter().copied().find(|request| !self.waiter(*request).has_led)
     }
 
     pub(crate) fn flight(&self, id: FlightId) -> &Flight {
@@ -260,10 +249,7 @@ impl Flights {
     }
 
     pub(crate) fn waiter(&self, request: RequestId) -> Waiter {
-        *self
-            .waiters
-            .get(&request)
-            .expect("whoever is listed in a flight waits")
+        *self.waiters.get(&request).expect("whoever is listed in a flight waits")
     }
 
     /// Everybody who waits for flight `id`, in the order in which they came.
@@ -288,15 +274,7 @@ impl Flights {
 
     fn wait(&mut self, flight: FlightId, request: RequestId, directives: Directives, until: Timestamp) {
         self.deadlines.insert((until, Deadline::Request(request)));
-        let old = self.waiters.insert(
-            request,
-            Waiter {
-                flight,
-                directives,
-                until,
-                has_led: false,
-            },
-        );
+        let old = self.waiters.insert(request, Waiter { flight, directives, until, has_led: false });
         debug_assert!(old.is_none(), "the driver used {request:?} twice");
     }
 

@@ -111,11 +111,7 @@ pub fn age(entry: &Entry, now: Timestamp) -> Duration {
 /// Zero once stale, and for an entry dated after `now`, which a clock set back can produce: such an entry
 /// is asked about rather than believed for longer than its lifetime.
 pub fn remaining(entry: &Entry, now: Timestamp) -> Duration {
-    if entry.born() > now {
-        Duration::ZERO
-    } else {
-        entry.fresh_until().saturating_since(now)
-    }
+    if entry.born() > now { Duration::ZERO } else { entry.fresh_until().saturating_since(now) }
 }
 
 /// Time for which `entry` has been stale; zero while it is fresh.

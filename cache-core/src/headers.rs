@@ -38,23 +38,14 @@ impl Headers {
             block.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
             let value_at = offset(block.len());
             block.extend_from_slice(value);
-            kept.push(Field {
-                name_at,
-                value_at,
-                end: offset(block.len()),
-            });
+            kept.push(Field { name_at, value_at, end: offset(block.len()) });
         }
-        Self {
-            block: block.into(),
-            fields: kept.into(),
-        }
+        Self { block: block.into(), fields: kept.into() }
     }
 
     /// The first value of the field `name`, given in lower case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter()
-            .find(|(field, _)| *field == name)
-            .map(|(_, value)| value)
+        self.iter().find(|(field, _)| *field == name).map(|(_, value)| value)
     }
 
     /// The first value of the field `name` if it is text.
@@ -64,16 +55,12 @@ impl Headers {
 
     /// Every field as a name and a value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields
-            .iter()
-            .map(|field| (self.name(field), &self.block[field.value_range()]))
+        self.fields.iter().map(|field| (self.name(field), &self.block[field.value_range()]))
     }
 
     /// Every field as a name and a value that shares this block.
     pub fn iter_shared(&self) -> impl Iterator<Item = (&str, Bytes)> {
-        self.fields
-            .iter()
-            .map(|field| (self.name(field), self.block.slice(field.value_range())))
+        self.fields.iter().map(|field| (self.name(field), self.block.slice(field.value_range())))
     }
 
     /// Number of fields.
@@ -134,9 +121,7 @@ fn offset(at: usize) -> u32 {
 
 fn is_token(name: &str) -> bool {
     !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 #[cfg(test)]
@@ -147,25 +132,14 @@ mod tests {
     #[test]
     fn names_are_kept_in_lower_case_and_order() {
         let headers: Headers = [("X-B", "2"), ("ETag", "e"), ("x-b", "3")].into_iter().collect();
-        let fields: Vec<_> = headers
-            .iter()
-            .map(|(name, value)| (name, value.to_vec()))
-            .collect();
-        assert_eq!(
-            fields,
-            [
-                ("x-b", b"2".to_vec()),
-                ("etag", b"e".to_vec()),
-                ("x-b", b"3".to_vec())
-            ]
-        );
+        let fields: Vec<_> = headers.iter().map(|(name, value)| (name, value.to_vec())).collect();
+        assert_eq!(fields, [("x-b", b"2".to_vec()), ("etag", b"e".to_vec()), ("x-b", b"3".to_vec())]);
     }
 
     #[test]
     fn a_field_that_could_split_a_response_is_left_out() {
-        let headers: Headers = [("a", "1\r\nset-cookie: x"), ("b c", "1"), ("", "1"), ("d", "4")]
-            .into_iter()
-            .collect();
+        let headers: Headers =
+            [("a", "1\r\nset-cookie: x"), ("b c", "1"), ("", "1"), ("d", "4")].into_iter().collect();
         assert_eq!(headers.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["d"]);
     }
 

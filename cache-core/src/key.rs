@@ -45,9 +45,7 @@ impl Key {
 
     /// Who may read the answer.
     pub fn domain(&self) -> Domain {
-        split_domain(&self.0)
-            .and_then(Domain::from_hex)
-            .expect("a key ends in its domain")
+        split_domain(&self.0).and_then(Domain::from_hex).expect("a key ends in its domain")
     }
 }
 
@@ -167,11 +165,7 @@ mod tests {
     #[test]
     fn keys_sort_by_resource_first() {
         let high = Domain::from_bytes([0xee; 16]);
-        let mut keys = [
-            Key::new("b", Domain::ANONYMOUS),
-            Key::new("a/x", high),
-            Key::new("a", high),
-        ];
+        let mut keys = [Key::new("b", Domain::ANONYMOUS), Key::new("a/x", high), Key::new("a", high)];
         keys.sort();
         assert_eq!(keys.map(|key| String::from(key.resource())), ["a", "a/x", "b"]);
     }
@@ -187,13 +181,7 @@ mod tests {
 
     #[test]
     fn text_without_a_domain_is_no_key() {
-        for text in [
-            "",
-            "short",
-            "api.github.com/user",
-            &"x".repeat(40),
-            &"é".repeat(20),
-        ] {
+        for text in ["", "short", "api.github.com/user", &"x".repeat(40), &"é".repeat(20)] {
             assert_eq!(Key::from_text(text), None, "{text}");
         }
     }

@@ -93,18 +93,12 @@ pub struct StoreError {
 impl StoreError {
     /// Says what was attempted and what came in between.
     pub fn new(attempt: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self {
-            attempt: attempt.into(),
-            source: Some(source.into()),
-        }
+        Self { attempt: attempt.into(), source: Some(source.into()) }
     }
 
     /// Says what is wrong, where no other error is behind it.
     pub fn of(problem: impl Into<String>) -> Self {
-        Self {
-            attempt: problem.into(),
-            source: None,
-        }
+        Self { attempt: problem.into(), source: None }
     }
 }
 
@@ -116,9 +110,7 @@ impl fmt::Display for StoreError {
 
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn Error + 'static))
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
     }
 }
 

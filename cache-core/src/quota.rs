@@ -19,13 +19,8 @@ impl Quotas {
         let until = now.saturating_add(pause.min(PAUSE_MAX));
         self.spent.insert((domain, bucket), until);
         if self.spent.len() > SPENT_MAX {
-            let first = self
-                .spent
-                .iter()
-                .min_by_key(|(_, until)| **until)
-                .map(|(spent, _)| *spent);
-            self.spent
-                .remove(&first.expect("the map has more than SPENT_MAX elements"));
+            let first = self.spent.iter().min_by_key(|(_, until)| **until).map(|(spent, _)| *spent);
+            self.spent.remove(&first.expect("the map has more than SPENT_MAX elements"));
         }
     }
 

@@ -48,10 +48,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            budget: Budget {
-                entries_max: 1000,
-                bytes_max: 64 * 1024 * 1024,
-            },
+            budget: Budget { entries_max: 1000, bytes_max: 64 * 1024 * 1024 },
             disk: Disk::Absent,
             fetch_timeout: Duration::from_secs(20),
             flights_max: 4096,

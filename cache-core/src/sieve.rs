@@ -37,14 +37,7 @@ pub struct Place(u32);
 impl<T> Sieve<T> {
     /// An empty order.
     pub const fn new() -> Self {
-        Self {
-            nodes: Vec::new(),
-            head: None,
-            tail: None,
-            hand: None,
-            free: None,
-            len: 0,
-        }
+        Self { nodes: Vec::new(), head: None, tail: None, hand: None, free: None, len: 0 }
     }
 
     /// Puts `element` at the head.
@@ -53,10 +46,7 @@ impl<T> Sieve<T> {
     ///
     /// With more than 2^32 elements.
     pub fn insert(&mut self, element: T) -> Place {
-        let links = Links {
-            newer: None,
-            older: self.head,
-        };
+        let links = Links { newer: None, older: self.head };
         let place = self.occupy(Node::Used { element, links });
         match self.head {
             Some(head) => self.links_mut(head).newer = Some(place),

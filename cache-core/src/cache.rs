@@ -62,7 +62,7 @@ impl Cache {
             self.slots.insert(entry.key().clone(), Slot { place, held_until: None });
             evicted
         };
-        self.removals.insert((self.removal_date(&entry), entry.key().clone()));
+        self.removals.insert((self.removal_date(entry), entry.key().clone()));
         Insertion::Kept { evicted }
     }
 

@@ -75,7 +75,7 @@ impl Engine {
             Input::Get { request, key, directives, bucket } => self.on_get(request, key, directives, bucket),
             Input::Invalidate { request, key } => self.on_invalidate(request, key),
             Input::InvalidatePrefix { request, prefix, domain } => {
-                self.on_invalidate_prefix(request, prefix, domain)
+                self.on_invalidate_prefix(request, prefix, domain);
             }
             Input::Loaded { load, entry } => self.on_loaded(load, entry),
             Input::Put { request, key, draft } => self.on_put(request, key, draft),

@@ -148,6 +148,8 @@ pub enum FetchError {
     ConnectFailed,
     /// The connection broke before the answer was complete.
     ConnectionLost,
+    /// The embedding program's own fetch gave an error.
+    FetcherFailed,
     /// Whoever was to fetch gave up without a word.
     FetcherGone,
     /// The answer is not HTTP as we understand it.
@@ -162,6 +164,7 @@ impl fmt::Display for FetchError {
             Self::BodyDamaged => "the origin's body broke off or is damaged",
             Self::ConnectFailed => "the origin cannot be reached",
             Self::ConnectionLost => "the origin closed the connection before its answer was complete",
+            Self::FetcherFailed => "the fetch failed",
             Self::FetcherGone => "the fetch was given up",
             Self::Malformed => "the origin's answer is malformed",
             Self::TimedOut => "the origin did not answer in time",

@@ -1,1 +1,7 @@
-//! placeholder
+//! Where a peer can be reached over libp2p.
+//!
+//! Owns the form of addresses that this transport dials and listens on. It moves no frames yet.
+
+mod address;
+
+pub use address::{AddressError, Carrier, Libp2pAddress};

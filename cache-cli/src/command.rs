@@ -1,0 +1,289 @@
+//! The command line: what can be asked, and how the settings behind it are gathered.
+//!
+//! The flags of `serve` come from the table of settings, so this file names only what is no setting.
+
+use crate::{
+    exit::{CommandError, EXIT_CODES_HELP},
+    settings::{DEFINITIONS, Defaults, Definition, Given, Shape, Source, definition},
+};
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::NonEmptyStringValueParser};
+use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf};
+
+/// One order of the user.
+pub(crate) enum Order {
+    /// Forget everything.
+    Clear,
+    /// Show the daemon's settings.
+    Config(Rendering),
+    /// Get a path of the API through the daemon.
+    Get {
+        /// The path, with its query.
+        path: String,
+        /// Request headers as `Name: value`.
+        headers: Vec<String>,
+        /// Whether to print the status and the headers as well.
+        with_headers: bool,
+    },
+    /// Forget one path or all that begin alike.
+    Invalidate(Victims),
+    /// Be the daemon.
+    Serve,
+    /// Show what the daemon has done.
+    Stats(Rendering),
+}
+
+/// For whom output is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Rendering {
+    /// For programs.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// What to forget.
+pub(crate) enum Victims {
+    /// One path.
+    Path(String),
+    /// All paths that begin so.
+    Prefix(String),
+}
+
+/// The order and what was given for the settings.
+pub(crate) struct Invocation {
+    /// What to do.
+    pub(crate) order: Order,
+    /// With which settings.
+    pub(crate) given: Given,
+    /// What the machine implies.
+    pub(crate) defaults: Defaults,
+}
+
+impl Invocation {
+    /// Reads the command line, the environment (through `variable`) and the settings file.
+    ///
+    /// # Errors
+    ///
+    /// When the file or the environment cannot be read. A wrong command line, and `--help`, end the
+    /// process as `clap` does.
+    pub(crate) fn read(
+        arguments: impl IntoIterator<Item = OsString>,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, CommandError> {
+        let matches = command().get_matches_from(arguments);
+        let (name, matches) = matches.subcommand().expect("a subcommand is required");
+        let mut given = Given::default();
+        if let Some(path) = settings_file(matches, variable) {
+            crate::settings::read_file(&path, &mut given)?;
+            warn_if_readable(&path, &mut given);
+        }
+        let mut given = given.with_environment(variable)?;
+        take_flags(matches, &mut given);
+        Ok(Self {
+            order: order(name, matches),
+            given,
+            defaults: Defaults::of_environment(variable),
+        })
+    }
+}
+
+fn order(name: &str, matches: &ArgMatches) -> Order {
+    let rendering = || match matches.get_flag("json") {
+        true => Rendering::Json,
+        false => Rendering::Text,
+    };
+    let text = |id: &str| matches.get_one::<String>(id).cloned();
+    match name {
+        "clear" => Order::Clear,
+        "config" => Order::Config(rendering()),
+        "get" => Order::Get {
+            path: text("path").expect("the path is required"),
+            headers: matches
+                .get_many("header")
+                .map_or_else(Vec::new, |headers| headers.cloned().collect()),
+            with_headers: matches.get_flag("include"),
+        },
+        "invalidate" => Order::Invalidate(match text("prefix") {
+            Some(prefix) => Victims::Prefix(prefix),
+            None => Victims::Path(text("path").expect("a path is required where no prefix is given")),
+        }),
+        "serve" => Order::Serve,
+        "stats" => Order::Stats(rendering()),
+        other => unreachable!("clap lets no command {other} pass"),
+    }
+}
+
+fn command() -> Command {
+    let json = || {
+        Arg::new("json")
+            .long("json")
+            .action(ArgAction::SetTrue)
+            .help("Print JSON")
+    };
+    let path = || {
+        Arg::new("path")
+            .value_name("PATH")
+            .value_parser(NonEmptyStringValueParser::new())
+    };
+    let serve = Command::new("serve").about("Run the daemon: HTTP doors, cache, admin socket");
+    Command::new("fleet-cache")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A cache for GitHub API responses: one call serves the whole fleet")
+        .after_help(EXIT_CODES_HELP)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(DEFINITIONS.iter().fold(with_file(serve), |serve, definition| {
+            serve.arg(setting(definition))
+        }))
+        .subcommand(
+            client("get", "Get a path of the API through the daemon and print the body")
+                .arg(path().required(true).help("Such as /repos/OWNER/REPO"))
+                .arg(Arg::new("include").short('i').long("include").action(ArgAction::SetTrue))
+                .arg(
+                    Arg::new("header")
+                        .short('H')
+                        .long("header")
+                        .value_name("NAME: VALUE")
+                        .action(ArgAction::Append)
+                        .help("Without an Authorization here, GH_TOKEN or GITHUB_TOKEN is sent"),
+                ),
+        )
+        .subcommand(client("stats", "Show what the daemon has done").arg(json()))
+        .subcommand(
+            client("invalidate", "Forget one path, or all that begin alike")
+                .arg(path().required_unless_present("prefix").conflicts_with("prefix"))
+                .arg(Arg::new("prefix").long("prefix").value_name("PREFIX")),
+        )
+        .subcommand(client("clear", "Forget everything"))
+        .subcommand(client("config", "Show the daemon's settings and where each came from").arg(json()))
+}
+
+/// A command that talks to a running daemon, which it finds by the cache directory.
+fn client(name: &'static str, about: &'static str) -> Command {
+    with_file(Command::new(name).about(about)).arg(setting(definition("cache-dir")))
+}
+
+fn with_file(command: Command) -> Command {
+    let about = "The settings file, TOML with the names of the flags as keys [env: CACHE_CONFIG]";
+    command
+        .arg(Arg::new("config").long("config").value_name("FILE").help(about))
+        .after_help(EXIT_CODES_HELP)
+}
+
+fn setting(definition: &'static Definition) -> Arg {
+    let mut help = definition.help.to_owned();
+    if let Some(default) = definition.default.filter(|_text| takes_value(definition)) {
+        help.push_str(&format!(" [default: {default}]"));
+    }
+    if !definition.variables.is_empty() {
+        help.push_str(&format!(" [env: {}]", definition.variables.join(", ")));
+    }
+    let argument = Arg::new(definition.name).long(definition.flag()).help(help);
+    match definition.shape {
+        Shape::Enabled | Shape::Disabled(_) => argument.action(ArgAction::SetTrue),
+        Shape::Many(form) => argument.value_name(form).action(ArgAction::Append),
+        Shape::One(form) => argument.value_name(form).action(ArgAction::Set),
+    }
+}
+
+fn takes_value(definition: &Definition) -> bool {
+    matches!(definition.shape, Shape::Many(_) | Shape::One(_))
+}
+
+fn take_flags(matches: &ArgMatches, given: &mut Given) {
+    for definition in DEFINITIONS {
+        let texts: Vec<String> = match definition.shape {
+            Shape::Enabled | Shape::Disabled(_) => match matches.try_get_one::<bool>(definition.name) {
+                Ok(Some(true)) => vec![(definition.shape == Shape::Enabled).to_string()],
+                Ok(_) | Err(_) => continue,
+            },
+            Shape::Many(_) | Shape::One(_) => match matches.try_get_many::<String>(definition.name) {
+                Ok(Some(texts)) => texts.cloned().collect(),
+                Ok(None) | Err(_) => continue,
+            },
+        };
+        given.put(definition, texts, Source::Flag(definition.flag()));
+    }
+}
+
+/// The file that was named, or the platform's if it exists.
+fn settings_file(matches: &ArgMatches, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name: &str| variable(name).filter(|text| !text.is_empty()).map(PathBuf::from);
+    let named = matches.get_one::<String>("config").map(PathBuf::from);
+    named.or_else(|| set("CACHE_CONFIG")).or_else(|| {
+        let home = || set("HOME").map(|home| home.join(".config"));
+        let usual = set("XDG_CONFIG_HOME").or_else(home)?.join("fleet-cache/config.toml");
+        usual.exists().then_some(usual)
+    })
+}
+
+fn warn_if_readable(path: &std::path::Path, given: &mut Given) {
+    let secret = ["shared-secret", "client-token"]
+        .into_iter()
+        .find(|name| given.value(definition(name)).is_some());
+    let open = path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
+    if let Some(name) = secret.filter(|_name| open) {
+        given.warn(format!(
+            "{} holds the setting {name} and can be read by other users; run `chmod 600` on it",
+            path.display()
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    fn invocation(arguments: &[&str]) -> Invocation {
+        let arguments = ["fleet-cache"].iter().chain(arguments).map(OsString::from);
+        Invocation::read(arguments, &|name| (name == "HOME").then(|| "/nonexistent".into())).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_documented_flags_of_serve_are_taken() {
+        let read = invocation(&[
+            "serve", "--listen", "127.0.0.1:1", "--unix", "/s", "--origin", "http://o", "--cache-dir", "/d",
+            "--default-ttl", "9", "--no-p2p",
+        ]);
+        let settings = Settings::resolve(&read.given, &read.defaults).unwrap();
+        assert_eq!(settings.listen, Some("127.0.0.1:1".parse().unwrap()));
+        assert_eq!(settings.unix, Some("/s".into()));
+        assert_eq!(settings.cache_dir, std::path::Path::new("/d"));
+        assert_eq!(settings.default_lifetime.as_secs(), 9);
+        assert!(!settings.fleet.enabled);
+    }
+
+    #[test]
+    fn a_flag_that_may_be_repeated_keeps_every_value() {
+        let read = invocation(&["serve", "--route", "/a=1", "--route", "/b=2"]);
+        let settings = Settings::resolve(&read.given, &read.defaults).unwrap();
+        assert_eq!(settings.routes.len(), 2);
+    }
+
+    #[test]
+    fn the_file_is_weaker_than_a_flag() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "default-ttl = 7\nmax-entries = 8\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        let read = invocation(&["serve", "--config", path, "--default-ttl", "9"]);
+        let settings = Settings::resolve(&read.given, &read.defaults).unwrap();
+        assert_eq!(settings.default_lifetime.as_secs(), 9);
+        assert_eq!(settings.memory.entries_max, 8);
+    }
+
+    #[test]
+    fn a_secret_in_a_file_that_others_can_read_is_warned_about() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "client-token = \"hunter2\"\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let read = invocation(&["serve", "--config", file.path().to_str().unwrap()]);
+        assert_eq!(read.given.warnings().len(), 1);
+        assert!(!read.given.warnings()[0].contains("hunter2"));
+    }
+}

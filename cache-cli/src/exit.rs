@@ -1,0 +1,148 @@
+//! How a command ends: what it tells the shell, and the person before it.
+
+use crate::{
+    lock::LockError,
+    settings::{EnvironmentError, FileError, SettingsError},
+    socket::SocketError,
+};
+use std::{error::Error, fmt, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum CommandError {
+    /// The API answered a `get` with an error, which was printed like any answer.
+    Answered {
+        /// The status it gave.
+        status: u16,
+    },
+    /// Something went wrong along the way.
+    Failed {
+        /// What was attempted.
+        attempt: String,
+        /// What came in between.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Another process has the directory, the port or the socket.
+    InUse(Box<dyn Error + Send + Sync>),
+    /// No daemon uses this cache directory.
+    NotRunning {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// The flags, the environment or the file ask for what cannot be.
+    Usage(Box<dyn Error + Send + Sync>),
+}
+
+impl CommandError {
+    /// Says what was attempted and what came in between.
+    pub(crate) fn failed(
+        attempt: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Failed {
+            attempt: attempt.into(),
+            source: source.into(),
+        }
+    }
+
+    /// A door that could not be opened at `address`.
+    pub(crate) fn listen(address: SocketAddr, error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            let text = format!(
+                "port {} on {} is in use by another process; stop it, or give another --listen",
+                address.port(),
+                address.ip()
+            );
+            return Self::InUse(text.into());
+        }
+        Self::failed(format!("cannot listen on {address}"), error)
+    }
+
+    /// What the shell is told.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed { .. } => 1,
+            Self::Usage(_) => 2,
+            Self::NotRunning { .. } => 3,
+            Self::InUse(_) => 4,
+            Self::Answered { .. } => 5,
+        })
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered { status } => write!(f, "the API answered {status}"),
+            Self::Failed { attempt, .. } => f.write_str(attempt),
+            Self::InUse(error) | Self::Usage(error) => error.fmt(f),
+            Self::NotRunning { directory } => write!(
+                f,
+                "no fleet-cache is running with the cache directory {}; start one with `fleet-cache serve`, \
+                 or name its directory with --cache-dir",
+                directory.display()
+            ),
+        }
+    }
+}
+
+impl Error for CommandError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed { source, .. } => Some(source.as_ref()),
+            Self::InUse(error) | Self::Usage(error) => error.source(),
+            Self::Answered { .. } | Self::NotRunning { .. } => None,
+        }
+    }
+}
+
+impl From<LockError> for CommandError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held { .. } => Self::InUse(error.into()),
+            LockError::Unusable { .. } => Self::failed(error.to_string(), error),
+        }
+    }
+}
+
+impl From<SocketError> for CommandError {
+    fn from(error: SocketError) -> Self {
+        match error {
+            SocketError::InUse { .. } => Self::InUse(error.into()),
+            SocketError::NoSocket(_) | SocketError::TooLong(_) => Self::Usage(error.into()),
+            SocketError::Refused { .. } => Self::failed("cannot open the unix socket", error),
+        }
+    }
+}
+
+impl From<SettingsError> for CommandError {
+    fn from(error: SettingsError) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+impl From<FileError> for CommandError {
+    fn from(error: FileError) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+impl From<EnvironmentError> for CommandError {
+    fn from(error: EnvironmentError) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+/// The exit codes as `--help` lists them; [`CommandError::exit_code`] gives them.
+pub(crate) const EXIT_CODES_HELP: &str = "\
+Exit codes:
+  0  done; for `serve`, told to stop and everything in progress ended
+  1  something went wrong along the way
+  2  the flags, the environment or the settings file ask for what cannot be
+  3  no daemon is running with this cache directory
+  4  another process has the cache directory, the port or the socket
+  5  `get`: the API answered with an error status (400 or above)
+  130  `serve`: told to stop twice, ended at once";
+
+/// The exit code of a daemon that was told to stop twice: what shells give for an interrupt.
+pub(crate) const INTERRUPTED: i32 = 130;

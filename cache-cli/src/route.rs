@@ -1,0 +1,264 @@
+//! Where a request belongs, told by the door it came through and the host that it names.
+//!
+//! `gh` sends requests for every host into its unix socket, and a web page can make a browser send
+//! requests for any name to this machine: what does not name the API or this door is refused, never sent
+//! to the API.
+
+use http::{HeaderValue, Method, Request, Uri, header, uri::Authority};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Which door a request came through.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Door {
+    /// HTTP over TCP.
+    Tcp,
+    /// HTTP on a unix socket.
+    Unix,
+}
+
+/// Which hosts lead to the API.
+#[derive(Clone, Debug)]
+pub(crate) struct Hosts {
+    /// The origin's authority, as Enterprise Server's clients name it.
+    origin: Authority,
+    /// Names of this door, in lower case.
+    own: Vec<String>,
+}
+
+/// What to do with the URLs in the answer to a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Urls {
+    /// They lead back by themselves.
+    Kept,
+    /// They are to begin with this text, which ends in a slash.
+    Rewritten(String),
+}
+
+/// Why a request was refused. It was sent nowhere.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Refusal {
+    /// It asks for a tunnel, in which nothing could be cached.
+    Connect,
+    /// Its `Host` is missing, repeated, or no host.
+    HostMalformed,
+    /// It names a host that is neither the API nor this door.
+    Misdirected {
+        /// The host.
+        host: String,
+        /// The door.
+        door: Door,
+    },
+}
+
+impl Hosts {
+    /// The hosts of `origin` and the names `own` of this door.
+    pub(crate) fn new(origin: &Uri, own: &[String]) -> Self {
+        Self {
+            origin: origin
+                .authority()
+                .cloned()
+                .unwrap_or_else(|| Authority::from_static("api.github.com")),
+            own: own.to_vec(),
+        }
+    }
+
+    /// Tells where `request`, come through `door`, belongs.
+    ///
+    /// # Errors
+    ///
+    /// When it does not belong to the API.
+    pub(crate) fn route<B>(&self, door: Door, request: &Request<B>) -> Result<Urls, Refusal> {
+        if request.method() == Method::CONNECT {
+            return Err(Refusal::Connect);
+        }
+        let named = match request.uri().authority() {
+            Some(authority) => authority.clone(),
+            None => host_of(request)?,
+        };
+        // A user part is of no use to anyone but who disguises a host.
+        if named.as_str().contains('@') {
+            return Err(Refusal::HostMalformed);
+        }
+        let own = self.is_own(&named);
+        if self.is_api(&named) || (own && door == Door::Unix) {
+            Ok(Urls::Kept)
+        } else if own {
+            Ok(Urls::Rewritten(target(&named, request.uri().path())))
+        } else {
+            Err(Refusal::Misdirected {
+                host: named.as_str().to_owned(),
+                door,
+            })
+        }
+    }
+
+    /// Whether clients that name this host think that they talk to the API itself.
+    fn is_api(&self, named: &Authority) -> bool {
+        let usual = |authority: &Authority| matches!(authority.port_u16(), None | Some(80 | 443));
+        let is = |host: &str| named.host().eq_ignore_ascii_case(host);
+        let port_of_origin =
+            named.port_u16() == self.origin.port_u16() || usual(named) && usual(&self.origin);
+        usual(named) && (is("api.github.com") || is("api.github.localhost"))
+            || is(self.origin.host()) && port_of_origin
+    }
+
+    /// Whether this host is a name of this door that no stranger can make a browser resolve to it.
+    fn is_own(&self, named: &Authority) -> bool {
+        let host = named.host();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let lower = host.to_ascii_lowercase();
+        lower == "localhost"
+            || lower.ends_with(".localhost")
+            || bare.parse::<Ipv4Addr>().is_ok()
+            || bare.parse::<Ipv6Addr>().is_ok()
+            || self.own.contains(&lower)
+    }
+}
+
+fn host_of<B>(request: &Request<B>) -> Result<Authority, Refusal> {
+    let mut values = request.headers().get_all(header::HOST).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Refusal::HostMalformed);
+    };
+    authority(value).ok_or(Refusal::HostMalformed)
+}
+
+/// Parses a `Host`; what passes may be written into JSON and headers as it is.
+fn authority(value: &HeaderValue) -> Option<Authority> {
+    let authority: Authority = value.to_str().ok()?.parse().ok()?;
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    let port_is_number = authority.as_str() == authority.host() || authority.port_u16().is_some();
+    let usable = !authority.host().is_empty() && port_is_number && authority.as_str().bytes().all(safe);
+    usable.then_some(authority)
+}
+
+/// How the URLs of a client begin that came by `named`: with Enterprise Server's prefix if it used that.
+fn target(named: &Authority, path: &str) -> String {
+    let prefix = if path == "/api/v3" || path.starts_with("/api/v3/") {
+        "/api/v3/"
+    } else {
+        "/"
+    };
+    format!("http://{named}{prefix}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts() -> Hosts {
+        Hosts::new(&Uri::from_static("https://api.github.com"), &["cache.internal".to_owned()])
+    }
+
+    fn request(target: &str, host: &str) -> Request<()> {
+        Request::builder()
+            .uri(target)
+            .header(header::HOST, host)
+            .body(())
+            .unwrap()
+    }
+
+    fn routed(door: Door, target: &str, host: &str) -> Result<Urls, Refusal> {
+        hosts().route(door, &request(target, host))
+    }
+
+    fn rewritten(to: &str) -> Result<Urls, Refusal> {
+        Ok(Urls::Rewritten(to.to_owned()))
+    }
+
+    #[test]
+    fn a_client_that_names_the_api_keeps_its_urls() {
+        for host in ["api.github.com", "API.GitHub.com:443", "api.github.com:80", "api.github.localhost"] {
+            for door in [Door::Tcp, Door::Unix] {
+                assert_eq!(routed(door, "/user", host), Ok(Urls::Kept), "{host}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_that_names_this_door_gets_urls_to_it() {
+        for host in ["127.0.0.1:8484", "localhost:8484", "[::1]:8484", "gh.localhost", "cache.internal:80"] {
+            assert_eq!(routed(Door::Tcp, "/user", host), rewritten(&format!("http://{host}/")));
+        }
+    }
+
+    #[test]
+    fn a_client_that_uses_the_enterprise_prefix_gets_it_back() {
+        let routed = routed(Door::Tcp, "/api/v3/user", "localhost:1");
+        assert_eq!(routed, rewritten("http://localhost:1/api/v3/"));
+    }
+
+    #[test]
+    fn an_absolute_target_outweighs_the_host_field() {
+        let absolute = routed(Door::Tcp, "http://api.github.com:80/user", "127.0.0.1:8484");
+        assert_eq!(absolute, Ok(Urls::Kept));
+        let elsewhere = routed(Door::Tcp, "http://example.com/", "api.github.com");
+        assert!(matches!(elsewhere, Err(Refusal::Misdirected { .. })));
+    }
+
+    #[test]
+    fn on_the_unix_socket_nothing_is_rewritten_and_other_hosts_are_refused() {
+        assert_eq!(routed(Door::Unix, "/user", "localhost"), Ok(Urls::Kept));
+        for host in ["github.com", "uploads.github.com", "results-receiver.actions.githubusercontent.com"] {
+            let refusal = Refusal::Misdirected {
+                host: host.to_owned(),
+                door: Door::Unix,
+            };
+            assert_eq!(routed(Door::Unix, "/x", host), Err(refusal));
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_stranger_may_have_made_point_here_is_refused() {
+        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "api.github.com:8484"] {
+            let refused = routed(Door::Tcp, "/user", host);
+            assert!(matches!(refused, Err(Refusal::Misdirected { .. })), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_enterprise_host_is_the_api_too() {
+        for (origin, host) in [
+            ("https://ghe.corp/api/v3", "ghe.corp"),
+            ("https://ghe.corp/api/v3", "ghe.corp:443"),
+            ("https://ghe.corp:8443/api/v3", "ghe.corp:8443"),
+        ] {
+            let hosts = Hosts::new(&origin.parse().unwrap(), &[]);
+            let routed = hosts.route(Door::Unix, &request("/api/v3/user", host));
+            assert_eq!(routed, Ok(Urls::Kept), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_loopback_origin_is_told_from_this_door_by_its_port() {
+        let hosts = Hosts::new(&Uri::from_static("http://127.0.0.1:9999"), &[]);
+        let route = |host| hosts.route(Door::Tcp, &request("/user", host));
+        assert_eq!(route("127.0.0.1:9999"), Ok(Urls::Kept));
+        assert_eq!(route("127.0.0.1:8484"), rewritten("http://127.0.0.1:8484/"));
+        assert_eq!(route("127.0.0.1"), rewritten("http://127.0.0.1/"));
+    }
+
+    #[test]
+    fn a_host_that_is_none_is_refused() {
+        for host in ["", "a b", "u@localhost", "x\"y", "a,b", "localhost:x"] {
+            assert_eq!(routed(Door::Tcp, "/user", host), Err(Refusal::HostMalformed), "{host}");
+        }
+        let bare = Request::builder().uri("/user").body(()).unwrap();
+        assert_eq!(hosts().route(Door::Tcp, &bare), Err(Refusal::HostMalformed));
+        let mut twice = request("/user", "localhost");
+        twice
+            .headers_mut()
+            .append(header::HOST, HeaderValue::from_static("evil.example"));
+        assert_eq!(hosts().route(Door::Tcp, &twice), Err(Refusal::HostMalformed));
+    }
+
+    #[test]
+    fn a_tunnel_is_refused() {
+        let request = Request::builder()
+            .method(Method::CONNECT)
+            .uri("api.github.com:443")
+            .body(())
+            .unwrap();
+        assert_eq!(hosts().route(Door::Tcp, &request), Err(Refusal::Connect));
+    }
+}

@@ -1,0 +1,209 @@
+//! The one table of settings: every name that a user meets, with its default.
+//!
+//! Flags, environment variables, keys of the file and the output of `config` are all made from it, so
+//! that none of them can know a setting which another does not.
+
+/// One setting under all its names.
+pub(crate) struct Definition {
+    /// The key in the file; the flag is the same behind two dashes unless [`Shape`] says otherwise.
+    pub(crate) name: &'static str,
+    /// How many values it takes and what they look like.
+    pub(crate) shape: Shape,
+    /// The environment variables that set it, the strongest first.
+    pub(crate) variables: &'static [&'static str],
+    /// What it is when nobody sets it, written as a user would.
+    pub(crate) default: Option<&'static str>,
+    /// Whether its value may be shown.
+    pub(crate) shown: Shown,
+    /// What it does, for `--help`.
+    pub(crate) help: &'static str,
+}
+
+/// How many values a setting takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shape {
+    /// True or false; the flag `--NAME` makes it true.
+    Enabled,
+    /// True or false; this flag makes it false.
+    Disabled(&'static str),
+    /// Any number of values of this form; the flag may be repeated.
+    Many(&'static str),
+    /// One value of this form.
+    One(&'static str),
+}
+
+/// Whether a value may appear in what is printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shown {
+    /// Only that it is set.
+    Redacted,
+    /// As it is.
+    Whole,
+}
+
+impl Definition {
+    /// The flag of `serve` that sets it, without the dashes.
+    pub(crate) const fn flag(&self) -> &'static str {
+        match self.shape {
+            Shape::Disabled(flag) => flag,
+            Shape::Enabled | Shape::Many(_) | Shape::One(_) => self.name,
+        }
+    }
+
+    const fn one(name: &'static str, form: &'static str, help: &'static str) -> Self {
+        Self {
+            name,
+            shape: Shape::One(form),
+            variables: &[],
+            default: None,
+            shown: Shown::Whole,
+            help,
+        }
+    }
+
+    const fn many(name: &'static str, form: &'static str, help: &'static str) -> Self {
+        Self {
+            shape: Shape::Many(form),
+            ..Self::one(name, form, help)
+        }
+    }
+
+    const fn of_shape(self, shape: Shape) -> Self {
+        Self { shape, ..self }
+    }
+
+    const fn default(self, text: &'static str) -> Self {
+        Self {
+            default: Some(text),
+            ..self
+        }
+    }
+
+    const fn variables(self, variables: &'static [&'static str]) -> Self {
+        Self { variables, ..self }
+    }
+
+    const fn redacted(self) -> Self {
+        Self {
+            shown: Shown::Redacted,
+            ..self
+        }
+    }
+}
+
+/// The setting with this name.
+///
+/// # Panics
+///
+/// When there is none: names are written out in this crate only.
+pub(crate) fn definition(name: &str) -> &'static Definition {
+    DEFINITIONS
+        .iter()
+        .find(|definition| definition.name == name)
+        .expect("only names from the table are asked for")
+}
+
+/// Every setting, in the order in which `--help` and `config` list them.
+pub(crate) const DEFINITIONS: &[Definition] = &[
+    Definition::one("listen", "ADDR:PORT", "Where to listen for HTTP over TCP; `none` for nowhere")
+        .variables(&["CACHE_LISTEN"])
+        .default("127.0.0.1:8484"),
+    Definition::one("unix", "PATH", "Where to listen for HTTP on a unix socket, as `gh` uses it")
+        .variables(&["CACHE_UNIX"]),
+    Definition::one("origin", "URL", "The API to cache; for Enterprise Server its /api/v3 address")
+        .variables(&["GITHUB_API_URL"])
+        .default("https://api.github.com"),
+    Definition::one("cache-dir", "DIR", "Where entries, the lock and the admin socket are kept")
+        .variables(&["CACHE_DIR"]),
+    Definition::one("default-ttl", "SECONDS", "How long an answer is fresh unless its route says otherwise")
+        .variables(&["CACHE_DEFAULT_TTL"])
+        .default("300"),
+    Definition::one("stale-if-error", "SECONDS", "How long past that it may stand in for a failing origin")
+        .variables(&["CACHE_STALE_IF_ERROR"])
+        .default("1d"),
+    Definition::many("route", "PATTERN=SECONDS", "Freshness of the paths that match, such as `/repos/*/*/actions/**=60`")
+        .variables(&["CACHE_ROUTES"]),
+    Definition::many("domain", "NAME=WHO", "Let credentials share answers: `ci=all`, or `ci=ghs_*` for those that begin so")
+        .variables(&["CACHE_DOMAINS"]),
+    Definition::one("max-entries", "NUMBER", "Most entries in memory")
+        .variables(&["CACHE_MAX_ENTRIES"])
+        .default("1000"),
+    Definition::one("max-bytes", "SIZE", "Most bytes of entries in memory")
+        .variables(&["CACHE_MAX_BYTES"])
+        .default("64MiB"),
+    Definition::one("disk-entries", "NUMBER", "Most entries on disk")
+        .variables(&["CACHE_DISK_ENTRIES"])
+        .default("100000"),
+    Definition::one("disk-bytes", "SIZE", "Most bytes of entries on disk")
+        .variables(&["CACHE_DISK_BYTES"])
+        .default("1GiB"),
+    Definition::one("durability", "WHEN", "When an entry must survive a crash: `eventual` or `immediate`")
+        .variables(&["CACHE_DURABILITY"])
+        .default("eventual"),
+    Definition::one("body-max", "SIZE", "Largest body that is kept; longer ones stream past the cache")
+        .variables(&["CACHE_BODY_MAX"])
+        .default("8MiB"),
+    Definition::one("max-connections", "NUMBER", "Most client connections at once; more wait to be accepted")
+        .variables(&["CACHE_MAX_CONNECTIONS"])
+        .default("1024"),
+    Definition::one("drain", "SECONDS", "How long requests in progress may take to end after SIGTERM")
+        .variables(&["CACHE_DRAIN"])
+        .default("10"),
+    Definition::many("host", "NAME", "A host name by which clients reach the TCP door, beside IP addresses and localhost")
+        .variables(&["CACHE_HOSTS"]),
+    Definition::one("allow-remote", "", "Permit --listen on an address that other machines reach; needs a client token")
+        .of_shape(Shape::Enabled)
+        .variables(&["CACHE_ALLOW_REMOTE"])
+        .default("false"),
+    Definition::one("client-token", "TOKEN", "What TCP clients must present; other users can read flags, so prefer the file")
+        .variables(&["CACHE_CLIENT_TOKEN"])
+        .redacted(),
+    Definition::one("client-token-file", "FILE", "A file that holds the client token")
+        .variables(&["CACHE_CLIENT_TOKEN_FILE"]),
+    Definition::one("p2p", "", "Do not talk to other nodes")
+        .of_shape(Shape::Disabled("no-p2p"))
+        .variables(&["CACHE_ENABLE_P2P"])
+        .default("true"),
+    Definition::one("p2p-port", "PORT", "Where to listen for other nodes")
+        .variables(&["CACHE_LISTEN_PORT", "P2P_LISTEN_PORT"])
+        .default("9100"),
+    Definition::many("bootstrap-peers", "MULTIADDR", "Nodes to contact first")
+        .variables(&["CACHE_BOOTSTRAP_PEERS"]),
+    Definition::one("transport", "NAME", "How nodes talk to one another: `libp2p` or `quic`")
+        .variables(&["CACHE_TRANSPORT"])
+        .default("libp2p"),
+    Definition::one("shared-secret", "SECRET", "What the nodes of a fleet have in common; prefer the environment or the file")
+        .variables(&["CACHE_P2P_SHARED_SECRET"])
+        .redacted(),
+    Definition::one("log", "LEVEL", "What to log: error, warn, info, debug, trace, or a tracing filter")
+        .variables(&["CACHE_LOG"])
+        .default("info"),
+    Definition::one("log-format", "FORMAT", "How to log: `text` or `json`")
+        .variables(&["CACHE_LOG_FORMAT"])
+        .default("text"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_name_and_no_variable_is_used_twice() {
+        let mut seen = BTreeSet::new();
+        for definition in DEFINITIONS {
+            assert!(seen.insert(definition.flag()), "{}", definition.name);
+            for variable in definition.variables {
+                assert!(seen.insert(variable), "{variable}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_grants_access_is_never_shown() {
+        for definition in DEFINITIONS {
+            let grants = definition.name.contains("secret") || definition.name.ends_with("token");
+            assert_eq!(grants, definition.shown == Shown::Redacted, "{}", definition.name);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The settings file: TOML whose keys are the names of the settings.
+
+use super::{
+    definition::{DEFINITIONS, Definition, Shape},
+    given::{Given, Source},
+};
+use std::{path::Path, sync::Arc};
+use toml::de::{DeTable, DeValue};
+
+/// Why a settings file was refused. Nothing of it was taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    /// It cannot be read.
+    #[error("cannot read the settings file {path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is not TOML. Only the parser's own words are repeated, never the line, which may hold a secret.
+    #[error("{path} line {line}: {problem}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// The line, counted from one.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// It sets what does not exist.
+    #[error("{path} line {line}: unknown setting {key:?}; did you mean {nearest:?}?")]
+    UnknownKey {
+        /// The file.
+        path: String,
+        /// The line, counted from one.
+        line: usize,
+        /// What stands there.
+        key: String,
+        /// The known name that is most like it.
+        nearest: &'static str,
+    },
+}
+
+/// Takes every setting of the file at `path` into `given`, over what is there.
+///
+/// # Errors
+///
+/// When the file cannot be read or says what is not understood.
+pub(crate) fn read(path: &Path, given: &mut Given) -> Result<(), FileError> {
+    let text = std::fs::read_to_string(path).map_err(|error| FileError::Unreadable {
+        path: path.display().to_string(),
+        error,
+    })?;
+    parse(path, &text, given)
+}
+
+fn parse(path: &Path, text: &str, given: &mut Given) -> Result<(), FileError> {
+    let line_of = |offset: usize| text[..offset].bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let shared: Arc<Path> = path.into();
+    let shown = || path.display().to_string();
+    let table = DeTable::parse(text).map_err(|error| FileError::Malformed {
+        path: shown(),
+        line: line_of(error.span().map_or(0, |span| span.start)),
+        problem: error.message().to_owned(),
+    })?;
+    for (key, value) in table.get_ref() {
+        let line = line_of(key.span().start);
+        let Some(definition) = DEFINITIONS.iter().find(|known| known.name == key.get_ref()) else {
+            return Err(FileError::UnknownKey {
+                path: shown(),
+                line,
+                key: key.get_ref().to_string(),
+                nearest: nearest(key.get_ref()),
+            });
+        };
+        let texts = texts(definition, value.get_ref()).ok_or_else(|| FileError::Malformed {
+            path: shown(),
+            line,
+            problem: format!("{} takes {}", definition.name, expected(definition)),
+        })?;
+        given.put(
+            definition,
+            texts,
+            Source::File {
+                path: Arc::clone(&shared),
+                line,
+            },
+        );
+    }
+    Ok(())
+}
+
+fn texts(definition: &Definition, value: &DeValue<'_>) -> Option<Vec<String>> {
+    match (definition.shape, value) {
+        (Shape::Many(_), DeValue::Array(items)) => items.iter().map(|item| scalar(item.get_ref())).collect(),
+        (Shape::Many(form), DeValue::Table(table)) if form.contains('=') => table
+            .iter()
+            .map(|(name, value)| {
+                let parts = match value.get_ref() {
+                    DeValue::Array(items) => items
+                        .iter()
+                        .map(|item| scalar(item.get_ref()))
+                        .collect::<Option<Vec<_>>>()?
+                        .join(","),
+                    other => scalar(other)?,
+                };
+                Some(format!("{}={parts}", name.get_ref()))
+            })
+            .collect(),
+        (_, value) => Some(vec![scalar(value)?]),
+    }
+}
+
+fn scalar(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .map(|number| number.to_string()),
+        DeValue::Float(number) => Some(number.as_str().to_owned()),
+        DeValue::Boolean(truth) => Some(truth.to_string()),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+    }
+}
+
+fn expected(definition: &Definition) -> String {
+    match definition.shape {
+        Shape::Enabled | Shape::Disabled(_) => "true or false".to_owned(),
+        Shape::One(form) => format!("one value: {form}"),
+        Shape::Many(form) => format!("a list of values: {form}"),
+    }
+}
+
+/// The known name that takes the fewest edits to reach from `key`, underscores counting as dashes.
+fn nearest(key: &str) -> &'static str {
+    let key = key.to_ascii_lowercase().replace('_', "-");
+    DEFINITIONS
+        .iter()
+        .map(|definition| definition.name)
+        .min_by_key(|name| distance(&key, name))
+        .expect("the table is not empty")
+}
+
+/// Levenshtein's distance, one row at a time.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (at, from) in left.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, to) in right.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::definition::definition, *};
+
+    fn parsed(text: &str) -> Result<Given, String> {
+        let mut given = Given::default();
+        parse(Path::new("f.toml"), text, &mut given).map_err(|error| error.to_string())?;
+        Ok(given)
+    }
+
+    fn refusal(text: &str) -> String {
+        parsed(text).err().expect("the text is refused")
+    }
+
+    #[test]
+    fn numbers_texts_and_truths_are_all_taken_as_written() {
+        let given = parsed("default-ttl = 60\nmax-bytes = \"1GiB\"\np2p = false\n").unwrap();
+        let texts = |name| given.value(definition(name)).unwrap().texts;
+        assert_eq!(texts("default-ttl"), ["60"]);
+        assert_eq!(texts("max-bytes"), ["1GiB"]);
+        assert_eq!(texts("p2p"), ["false"]);
+    }
+
+    #[test]
+    fn a_value_remembers_its_line() {
+        let given = parsed("\n# why\ndefault-ttl = 60\n").unwrap();
+        let value = given.value(definition("default-ttl")).unwrap();
+        assert_eq!(value.source.to_string(), "f.toml line 3");
+    }
+
+    #[test]
+    fn routes_and_domains_are_lists_or_tables() {
+        let given = parsed("route = [\"/a=1\", \"/b=2\"]\n[domain]\nci = [\"ghs_*\", \"gho_*\"]\n").unwrap();
+        let texts = |name| given.value(definition(name)).unwrap().texts;
+        assert_eq!(texts("route"), ["/a=1", "/b=2"]);
+        assert_eq!(texts("domain"), ["ci=ghs_*,gho_*"]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line_and_the_nearest_name() {
+        assert_eq!(
+            refusal("listen = \"x\"\ndefualt_ttl = 3\n"),
+            "f.toml line 2: unknown setting \"defualt_ttl\"; did you mean \"default-ttl\"?"
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_shape_is_refused_with_what_is_expected() {
+        assert_eq!(
+            refusal("default-ttl = [1, 2]\n"),
+            "f.toml line 1: default-ttl takes one value: SECONDS"
+        );
+    }
+
+    #[test]
+    fn what_is_no_toml_is_refused_without_repeating_it() {
+        let text = refusal("default-ttl = 3\nshared-secret = hunter2 hunter2\n");
+        assert!(text.starts_with("f.toml line 2: "), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}

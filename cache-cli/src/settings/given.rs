@@ -1,0 +1,189 @@
+//! What was given for each setting, and where: flags over environment over file over defaults.
+//!
+//! Owns the order of precedence. Values are still text here; [`super::Settings`] gives them types.
+
+use super::definition::{DEFINITIONS, Definition, Shape};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::Path, sync::Arc};
+
+/// The strongest word on every setting that anybody gave.
+#[derive(Default)]
+pub(crate) struct Given {
+    values: BTreeMap<&'static str, Value>,
+    warnings: Vec<String>,
+}
+
+/// What was given for one setting. Has no `Debug`: it may be a secret.
+#[derive(Clone)]
+pub(crate) struct Value {
+    /// The texts; exactly one unless the setting takes many.
+    pub(crate) texts: Vec<String>,
+    /// Where they stand.
+    pub(crate) source: Source,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Source {
+    /// Nobody gave one.
+    Default,
+    /// An environment variable.
+    Environment(&'static str),
+    /// A line of the settings file.
+    File {
+        /// The file.
+        path: Arc<Path>,
+        /// The line, counted from one.
+        line: usize,
+    },
+    /// A flag on the command line.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Environment(variable) => write!(f, "environment {variable}"),
+            Self::File { path, line } => write!(f, "{} line {line}", path.display()),
+            Self::Flag(flag) => write!(f, "flag --{flag}"),
+        }
+    }
+}
+
+impl Given {
+    /// Takes what the environment says, asking `variable` for each name; empty means unset.
+    ///
+    /// # Errors
+    ///
+    /// Names the variable that is not text.
+    pub(crate) fn with_environment(
+        mut self,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, EnvironmentError> {
+        for definition in DEFINITIONS {
+            let mut winner: Option<(&'static str, String)> = None;
+            for name in definition.variables {
+                let Some(text) = variable(name).filter(|text| !text.is_empty()) else {
+                    continue;
+                };
+                let text = text.into_string().map_err(|_text| EnvironmentError(name))?;
+                match &winner {
+                    None => winner = Some((name, text)),
+                    Some((strong, other)) if *other != text => self.warnings.push(format!(
+                        "{strong} and {name} are both set and differ; {strong} is used"
+                    )),
+                    Some(_same) => {}
+                }
+            }
+            if let Some((name, text)) = winner {
+                let texts = split_if_many(definition, text);
+                self.put(definition, texts, Source::Environment(name));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Sets a value over whatever weaker sources said.
+    pub(crate) fn put(&mut self, definition: &'static Definition, texts: Vec<String>, source: Source) {
+        self.values.insert(definition.name, Value { texts, source });
+    }
+
+    /// What holds for a setting: the strongest given, else the default; `None` when it has neither.
+    pub(crate) fn value(&self, definition: &Definition) -> Option<Value> {
+        self.values.get(definition.name).cloned().or_else(|| {
+            definition.default.map(|text| Value {
+                texts: vec![text.to_owned()],
+                source: Source::Default,
+            })
+        })
+    }
+
+    /// What the user should know although it is no error.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Notes something that the user should know.
+    pub(crate) fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+}
+
+/// An environment variable that is not text; names it.
+#[derive(Debug, thiserror::Error)]
+#[error("environment {0}: is not valid UTF-8")]
+pub(crate) struct EnvironmentError(&'static str);
+
+/// Lists come as one text with commas where there is no other way to repeat a value.
+///
+/// A domain may itself list several prefixes (`ci=ghs_*,gho_*`), so a part without `=` continues the
+/// one before it wherever values have that form.
+fn split_if_many(definition: &Definition, text: String) -> Vec<String> {
+    let Shape::Many(form) = definition.shape else {
+        return vec![text];
+    };
+    let mut parts: Vec<String> = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        match parts.last_mut() {
+            Some(last) if form.contains('=') && !part.contains('=') => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _other => parts.push(part.to_owned()),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::definition::definition, *};
+
+    fn environment(pairs: &'static [(&str, &str)]) -> Given {
+        Given::default()
+            .with_environment(&|name| {
+                let (_name, text) = pairs.iter().find(|(known, _text)| *known == name)?;
+                Some(OsString::from(text))
+            })
+            .unwrap()
+    }
+
+    fn texts(given: &Given, name: &str) -> Vec<String> {
+        given.value(definition(name)).unwrap().texts
+    }
+
+    #[test]
+    fn an_alias_is_taken_when_it_is_alone() {
+        let given = environment(&[("P2P_LISTEN_PORT", "9000")]);
+        let value = given.value(definition("p2p-port")).unwrap();
+        assert_eq!(value.texts, ["9000"]);
+        assert_eq!(value.source, Source::Environment("P2P_LISTEN_PORT"));
+        assert!(given.warnings().is_empty());
+    }
+
+    #[test]
+    fn aliases_that_differ_are_warned_about_and_the_first_wins() {
+        let given = environment(&[("P2P_LISTEN_PORT", "9000"), ("CACHE_LISTEN_PORT", "9100")]);
+        let value = given.value(definition("p2p-port")).unwrap();
+        assert_eq!(value.source, Source::Environment("CACHE_LISTEN_PORT"));
+        assert_eq!(given.warnings().len(), 1);
+        let same = environment(&[("P2P_LISTEN_PORT", "9100"), ("CACHE_LISTEN_PORT", "9100")]);
+        assert!(same.warnings().is_empty());
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let given = environment(&[("CACHE_DEFAULT_TTL", "")]);
+        assert_eq!(texts(&given, "default-ttl"), ["300"]);
+    }
+
+    #[test]
+    fn lists_are_split_at_commas_but_a_domain_keeps_its_own() {
+        let given = environment(&[
+            ("CACHE_HOSTS", "cache.internal, proxy,"),
+            ("CACHE_DOMAINS", "ci=ghs_*,gho_*,bots=ghp_*"),
+        ]);
+        assert_eq!(texts(&given, "host"), ["cache.internal", "proxy"]);
+        assert_eq!(texts(&given, "domain"), ["ci=ghs_*,gho_*", "bots=ghp_*"]);
+    }
+}

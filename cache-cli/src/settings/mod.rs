@@ -1,0 +1,412 @@
+//! What the daemon is told to do: one typed [`Settings`], each value with the place it came from.
+//!
+//! Flags beat the environment, which beats the file, which beats the defaults. Everything is checked
+//! here, once, and all faults are reported together; past here nobody looks at a flag or a variable.
+
+mod definition;
+mod file;
+mod given;
+mod report;
+mod value;
+
+pub(crate) use {
+    definition::{DEFINITIONS, Definition, Shape, definition},
+    file::{FileError, read as read_file},
+    given::{EnvironmentError, Given, Source},
+    report::Report,
+    value::{Members, NamedDomain, Problem, Secret},
+};
+
+use http::Uri;
+use std::{
+    ffi::OsString,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+/// Everything that can be set, checked and typed.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where to listen for HTTP over TCP.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where to listen for HTTP on a unix socket.
+    pub(crate) unix: Option<PathBuf>,
+    /// The API to cache, without a slash at its end.
+    pub(crate) origin: Uri,
+    /// Where entries, the lock and the admin socket are.
+    pub(crate) cache_dir: PathBuf,
+    /// How long an answer is fresh unless its route says otherwise.
+    pub(crate) default_lifetime: Duration,
+    /// How long past its lifetime an answer may stand in for a failing origin.
+    pub(crate) stale_if_error: Duration,
+    /// Lifetimes of paths by pattern.
+    pub(crate) routes: Vec<(String, Duration)>,
+    /// Credentials that share answers.
+    pub(crate) domains: Vec<NamedDomain>,
+    /// How much may be in memory.
+    pub(crate) memory: Limits,
+    /// How much may be on disk.
+    pub(crate) disk: Limits,
+    /// When an entry must survive a crash.
+    pub(crate) durability: Durability,
+    /// Largest body that is kept, in bytes.
+    pub(crate) body_bytes_max: usize,
+    /// Most client connections at once.
+    pub(crate) connections_max: usize,
+    /// How long requests in progress may take to end once the daemon is told to.
+    pub(crate) drain_timeout: Duration,
+    /// Host names by which clients reach the TCP door.
+    pub(crate) hosts: Vec<String>,
+    /// What TCP clients must present.
+    pub(crate) client_token: Option<Secret>,
+    /// How this node takes part in a fleet.
+    pub(crate) fleet: Fleet,
+    /// What to log and how.
+    pub(crate) log: Log,
+    /// What the user should know although it is no error.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How many entries, and how many bytes of them, may be held.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Limits {
+    /// Most entries.
+    pub(crate) entries_max: usize,
+    /// Most bytes.
+    pub(crate) bytes_max: usize,
+}
+
+/// How this node takes part in a fleet.
+#[derive(Clone, Debug)]
+pub(crate) struct Fleet {
+    /// Whether it does.
+    pub(crate) enabled: bool,
+    /// Where it listens for other nodes.
+    pub(crate) port: u16,
+    /// Nodes to contact first.
+    pub(crate) contacts: Vec<String>,
+    /// How nodes talk to one another.
+    pub(crate) transport: Transport,
+    /// What the nodes have in common.
+    pub(crate) secret: Option<Secret>,
+}
+
+/// What to log and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    /// A level or a `tracing` filter.
+    pub(crate) filter: String,
+    /// How a line looks.
+    pub(crate) format: LogFormat,
+}
+
+impl Settings {
+    /// Gives every value its type.
+    ///
+    /// # Errors
+    ///
+    /// Lists every value that does not fit and every combination that is refused.
+    pub(crate) fn resolve(given: &Given, defaults: &Defaults) -> Result<Self, SettingsError> {
+        let mut reader = Reader {
+            given,
+            faults: Vec::new(),
+        };
+        let settings = reader.settings(defaults);
+        reader.check_remote(&settings);
+        if reader.faults.is_empty() {
+            Ok(settings)
+        } else {
+            Err(SettingsError(reader.faults))
+        }
+    }
+}
+
+/// The cache directory alone, for a command that only looks for the daemon.
+///
+/// # Errors
+///
+/// When none is given and none can be assumed.
+pub(crate) fn cache_dir(given: &Given, defaults: &Defaults) -> Result<PathBuf, SettingsError> {
+    let mut reader = Reader {
+        given,
+        faults: Vec::new(),
+    };
+    let directory = reader.cache_dir(defaults);
+    if reader.faults.is_empty() {
+        Ok(directory)
+    } else {
+        Err(SettingsError(reader.faults))
+    }
+}
+
+/// What is assumed for settings whose default depends on the machine.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Defaults {
+    /// The platform's cache directory for this program, if it can be told.
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+impl Defaults {
+    /// What this machine's environment implies.
+    pub(crate) fn of_environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let directory = |name: &str| {
+            variable(name)
+                .filter(|path| Path::new(path).is_absolute())
+                .map(PathBuf::from)
+        };
+        let platform = if cfg!(target_os = "macos") {
+            directory("HOME").map(|home| home.join("Library/Caches"))
+        } else {
+            directory("XDG_CACHE_HOME").or_else(|| directory("HOME").map(|home| home.join(".cache")))
+        };
+        Self {
+            cache_dir: platform.map(|path| path.join("fleet-cache")),
+        }
+    }
+}
+
+struct Reader<'a> {
+    given: &'a Given,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn settings(&mut self, defaults: &Defaults) -> Settings {
+        Settings {
+            listen: self.one("listen", value::listen).flatten(),
+            unix: self.one("unix", path),
+            origin: self.one("origin", value::origin).unwrap_or_default(),
+            cache_dir: self.cache_dir(defaults),
+            default_lifetime: self.one("default-ttl", value::duration).unwrap_or_default(),
+            stale_if_error: self.one("stale-if-error", value::duration).unwrap_or_default(),
+            routes: self.many("route", value::route),
+            domains: self.many("domain", value::domain),
+            memory: self.limits("max-entries", "max-bytes"),
+            disk: self.limits("disk-entries", "disk-bytes"),
+            durability: self.one("durability", value::word).unwrap_or(Durability::Eventual),
+            body_bytes_max: self.one("body-max", value::size).unwrap_or_default(),
+            connections_max: self.one("max-connections", value::count).unwrap_or_default(),
+            drain_timeout: self.one("drain", value::duration).unwrap_or_default(),
+            hosts: self.many("host", |text| Ok(text.to_ascii_lowercase())),
+            client_token: self.client_token(),
+            fleet: Fleet {
+                enabled: self.one("p2p", value::truth).unwrap_or_default(),
+                port: self.one("p2p-port", value::port).unwrap_or_default(),
+                contacts: self.many("bootstrap-peers", |text| Ok(text.to_owned())),
+                transport: self.one("transport", value::word).unwrap_or(Transport::Libp2p),
+                secret: self.one("shared-secret", value::secret),
+            },
+            log: Log {
+                filter: self.one("log", log_filter).unwrap_or_default(),
+                format: self.one("log-format", value::word).unwrap_or(LogFormat::Text),
+            },
+            warnings: self.given.warnings().to_vec(),
+        }
+    }
+
+    fn limits(&mut self, entries: &'static str, bytes: &'static str) -> Limits {
+        Limits {
+            entries_max: self.one(entries, value::count).unwrap_or_default(),
+            bytes_max: self.one(bytes, value::size).unwrap_or_default(),
+        }
+    }
+
+    fn cache_dir(&mut self, defaults: &Defaults) -> PathBuf {
+        if let Some(directory) = self.one("cache-dir", path).or_else(|| defaults.cache_dir.clone()) {
+            return directory;
+        }
+        let problem = "is not set and there is no home directory; give --cache-dir DIR".to_owned();
+        self.refuse("cache-dir", problem);
+        PathBuf::new()
+    }
+
+    fn client_token(&mut self) -> Option<Secret> {
+        let token = self.one("client-token", value::secret);
+        let from_file = self.one("client-token-file", |text| {
+            let contents = std::fs::read_to_string(text).map_err(|error| format!("cannot be read: {error}"))?;
+            value::secret(&contents)
+        });
+        if token.is_some() && from_file.is_some() {
+            let problem = "is given beside client-token; give one of them".to_owned();
+            self.refuse("client-token-file", problem);
+        }
+        token.or(from_file)
+    }
+
+    /// A door that other machines reach hands out private answers and spends quota, so it takes two
+    /// deliberate steps to open one.
+    fn check_remote(&mut self, settings: &Settings) {
+        let Some(address) = settings.listen.filter(|address| !address.ip().is_loopback()) else {
+            return;
+        };
+        let allowed = self.one("allow-remote", value::truth).unwrap_or_default();
+        if !allowed || settings.client_token.is_none() {
+            self.refuse(
+                "listen",
+                format!(
+                    "is reached by other machines, and an open proxy would let them use this cache; \
+                     listen on 127.0.0.1:{}, or give both --allow-remote and --client-token-file FILE",
+                    address.port()
+                ),
+            );
+        }
+    }
+
+    fn one<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<T> {
+        self.many(name, parse).pop()
+    }
+
+    fn many<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, Problem>) -> Vec<T> {
+        let definition = definition(name);
+        let Some(given) = self.given.value(definition) else {
+            return Vec::new();
+        };
+        let mut values = Vec::new();
+        for text in &given.texts {
+            match parse(text) {
+                Ok(value) => values.push(value),
+                Err(problem) => self
+                    .faults
+                    .push(Fault::new(definition, Some(text), given.source.clone(), problem)),
+            }
+        }
+        values
+    }
+
+    fn refuse(&mut self, name: &'static str, problem: Problem) {
+        let definition = definition(name);
+        let given = self.given.value(definition);
+        let text = given
+            .as_ref()
+            .and_then(|given| given.texts.first())
+            .map(String::as_str);
+        let source = given
+            .as_ref()
+            .map_or(Source::Default, |given| given.source.clone());
+        self.faults.push(Fault::new(definition, text, source, problem));
+    }
+}
+
+/// The settings that do not fit; nothing was started.
+#[derive(Debug)]
+pub(crate) struct SettingsError(Vec<Fault>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, fault) in self.0.iter().enumerate() {
+            let separator = if at == 0 { "" } else { "\n" };
+            write!(f, "{separator}{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+#[derive(Debug)]
+struct Fault {
+    subject: String,
+    source: Source,
+    problem: Problem,
+}
+
+impl Fault {
+    fn new(definition: &Definition, text: Option<&str>, source: Source, problem: Problem) -> Self {
+        let subject = match text {
+            Some(text) if definition.shown == definition::Shown::Whole => {
+                format!("{} {text:?}", definition.name)
+            }
+            Some(_) | None => definition.name.to_owned(),
+        };
+        Self {
+            subject,
+            source,
+            problem,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}) {}", self.subject, self.source, self.problem)
+    }
+}
+
+/// When an entry must survive a crash.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Durability {
+    /// Within about a second.
+    Eventual,
+    /// Once it is stored.
+    Immediate,
+}
+
+impl FromStr for Durability {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        match text {
+            "eventual" => Ok(Self::Eventual),
+            "immediate" => Ok(Self::Immediate),
+            _other => Err("is no durability; write `eventual` or `immediate`".to_owned()),
+        }
+    }
+}
+
+/// How nodes talk to one another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Transport {
+    /// Over libp2p.
+    Libp2p,
+    /// Over plain QUIC.
+    Quic,
+}
+
+impl FromStr for Transport {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        match text {
+            "libp2p" => Ok(Self::Libp2p),
+            "quic" => Ok(Self::Quic),
+            _other => Err("is no transport; write `libp2p` or `quic`".to_owned()),
+        }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl FromStr for LogFormat {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        match text {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            _other => Err("is no log format; write `text` or `json`".to_owned()),
+        }
+    }
+}
+
+fn path(text: &str) -> Result<PathBuf, Problem> {
+    std::path::absolute(text).map_err(|error| format!("is no path: {error}"))
+}
+
+fn log_filter(text: &str) -> Result<String, Problem> {
+    tracing_subscriber::EnvFilter::try_new(text)
+        .map(|_filter| text.to_owned())
+        .map_err(|_error| "is no level; write error, warn, info, debug or trace".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Precedence, faults and what is refused.
+
+use super::*;
+
+fn given(pairs: &[(&'static str, &str)]) -> Given {
+    let mut given = Given::default();
+    for (name, text) in pairs {
+        given.put(
+            definition(name),
+            vec![(*text).to_owned()],
+            Source::Flag(name),
+        );
+    }
+    given
+}
+
+fn resolved(pairs: &[(&'static str, &str)]) -> Result<Settings, String> {
+    let defaults = Defaults {
+        cache_dir: Some("/var/cache/f".into()),
+    };
+    Settings::resolve(&given(pairs), &defaults).map_err(|error| error.to_string())
+}
+
+#[test]
+fn without_a_word_from_the_user_the_documented_defaults_hold() {
+    let settings = resolved(&[]).unwrap();
+    assert_eq!(settings.listen, Some("127.0.0.1:8484".parse().unwrap()));
+    assert_eq!(settings.origin, "https://api.github.com");
+    assert_eq!(settings.default_lifetime, Duration::from_secs(300));
+    assert_eq!(
+        settings.memory,
+        Limits {
+            entries_max: 1000,
+            bytes_max: 64 << 20
+        }
+    );
+    assert!(settings.fleet.enabled);
+    assert_eq!(settings.fleet.port, 9100);
+    assert_eq!(settings.fleet.transport, Transport::Libp2p);
+    assert_eq!(settings.cache_dir, Path::new("/var/cache/f"));
+}
+
+#[test]
+fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
+    let mut given = Given::default();
+    let from_file = Source::File {
+        path: Path::new("f.toml").into(),
+        line: 1,
+    };
+    for name in ["default-ttl", "max-entries", "p2p-port"] {
+        given.put(definition(name), vec!["1".to_owned()], from_file.clone());
+    }
+    let mut given = given
+        .with_environment(&|name| match name {
+            "CACHE_DEFAULT_TTL" | "CACHE_MAX_ENTRIES" => Some("2".into()),
+            _other => None,
+        })
+        .unwrap();
+    let flag = Source::Flag("default-ttl");
+    given.put(definition("default-ttl"), vec!["3".to_owned()], flag);
+    let defaults = Defaults {
+        cache_dir: Some("/d".into()),
+    };
+    let settings = Settings::resolve(&given, &defaults).unwrap();
+    assert_eq!(settings.default_lifetime, Duration::from_secs(3));
+    assert_eq!(settings.memory.entries_max, 2);
+    assert_eq!(settings.fleet.port, 1);
+}
+
+#[test]
+fn a_bad_value_names_itself_its_source_and_the_remedy() {
+    assert_eq!(
+        resolved(&[("default-ttl", "soon")]).unwrap_err(),
+        "default-ttl \"soon\" (flag --default-ttl) is no duration; \
+         write seconds such as `300`, or `500ms`, `5m`, `2h`, `1d`"
+    );
+}
+
+#[test]
+fn all_faults_are_reported_together() {
+    let text = resolved(&[("default-ttl", "soon"), ("max-bytes", "much")]).unwrap_err();
+    assert_eq!(text.lines().count(), 2, "{text}");
+}
+
+#[test]
+fn an_address_that_others_reach_needs_both_the_flag_and_a_token() {
+    let listen = ("listen", "0.0.0.0:8484");
+    let allow = ("allow-remote", "true");
+    let token = ("client-token", "sesame");
+    for pairs in [&[listen][..], &[listen, allow], &[listen, token]] {
+        let text = resolved(pairs).unwrap_err();
+        assert!(text.contains("--allow-remote and --client-token-file"), "{text}");
+        assert!(!text.contains("sesame"));
+    }
+    assert!(resolved(&[listen, allow, token]).is_ok());
+    assert!(resolved(&[("listen", "[::1]:8484")]).is_ok());
+}
+
+#[test]
+fn a_secret_shows_neither_in_faults_nor_in_the_report_nor_in_debug() {
+    let pairs = [("shared-secret", "hunter2"), ("client-token", "hunter2")];
+    let given = given(&pairs);
+    let report = Report::new(&given, &Defaults::default());
+    let json = serde_json::to_string(&report).unwrap();
+    let settings = resolved(&pairs).unwrap();
+    for text in [json, report.to_string(), format!("{settings:?}")] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    let both = [("client-token", "hunter2"), ("client-token-file", "/dev/null")];
+    let text = resolved(&both).unwrap_err();
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn the_report_tells_where_each_value_came_from() {
+    let report = Report::new(&given(&[("default-ttl", "60")]), &Defaults::default());
+    let line = |name: &str| report.settings.iter().find(|line| line.name == name).unwrap();
+    assert_eq!(line("default-ttl").values, ["60"]);
+    assert_eq!(line("default-ttl").source, "flag --default-ttl");
+    assert_eq!(line("max-entries").values, ["1000"]);
+    assert_eq!(line("max-entries").source, "default");
+    assert!(line("unix").values.is_empty());
+}
+
+#[test]
+fn the_cache_directory_follows_the_platform() {
+    let home = |name: &str| (name == "HOME").then(|| OsString::from("/home/me"));
+    let expected = if cfg!(target_os = "macos") {
+        "/home/me/Library/Caches/fleet-cache"
+    } else {
+        "/home/me/.cache/fleet-cache"
+    };
+    assert_eq!(
+        Defaults::of_environment(&home).cache_dir,
+        Some(PathBuf::from(expected))
+    );
+    assert_eq!(Defaults::of_environment(&|_name| None).cache_dir, None);
+}

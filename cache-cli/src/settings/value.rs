@@ -1,0 +1,265 @@
+//! From text to types: durations, sizes, addresses, and what is said when the text does not fit.
+
+use http::Uri;
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
+
+/// What is wrong with a text, and what to write instead. Never repeats the text, which may be a secret.
+pub(crate) type Problem = String;
+
+/// A secret text: a token or a passphrase. Shown nowhere, wiped when dropped.
+#[derive(Clone, Eq, PartialEq)]
+pub(crate) struct Secret(zeroize::Zeroizing<String>);
+
+impl Secret {
+    /// The text itself.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `other` is the same, in a time that depends on the lengths alone.
+    pub(crate) fn matches(&self, other: &[u8]) -> bool {
+        let own = self.0.as_bytes();
+        let mut difference = usize::from(own.len() != other.len());
+        for (at, byte) in other.iter().enumerate() {
+            difference |= usize::from(byte ^ own.get(at).copied().unwrap_or(0));
+        }
+        std::hint::black_box(difference) == 0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Takes a secret, without the line break that editors put at the end of a file.
+pub(crate) fn secret(text: &str) -> Result<Secret, Problem> {
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err("is empty; give at least one character".to_owned()),
+        text => Ok(Secret(text.to_owned().into())),
+    }
+}
+
+/// Takes `300`, `90s`, `5m`, `2h`, `1d` or `500ms`; a bare number is seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, Problem> {
+    let (number, unit) = split_unit(text);
+    let remedy = || "is no duration; write seconds such as `300`, or `500ms`, `5m`, `2h`, `1d`".to_owned();
+    let number: u64 = number.parse().map_err(|_error| remedy())?;
+    let millis_each = match unit {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 60 * 60 * 1000,
+        "d" => 24 * 60 * 60 * 1000,
+        _other => return Err(remedy()),
+    };
+    let millis = number
+        .checked_mul(millis_each)
+        .ok_or("is too long; the longest is about 500 million years")?;
+    Ok(Duration::from_millis(millis))
+}
+
+/// Takes `65536`, `64KiB`, `64MiB`, `1GiB`, or the decimal `64kB`, `64MB`, `1GB`; a bare number is bytes.
+pub(crate) fn size(text: &str) -> Result<usize, Problem> {
+    let (number, unit) = split_unit(text);
+    let remedy = || "is no size; write bytes such as `65536`, or `64KiB`, `64MiB`, `1GiB`".to_owned();
+    let number: usize = number.parse().map_err(|_error| remedy())?;
+    let bytes_each = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1000,
+        "k" | "kib" => 1 << 10,
+        "mb" => 1_000_000,
+        "m" | "mib" => 1 << 20,
+        "gb" => 1_000_000_000,
+        "g" | "gib" => 1 << 30,
+        _other => return Err(remedy()),
+    };
+    number
+        .checked_mul(bytes_each)
+        .ok_or_else(|| "is more than this machine can address".to_owned())
+}
+
+/// Takes a count of at least one.
+pub(crate) fn count(text: &str) -> Result<usize, Problem> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("is no count; write a whole number from 1".to_owned()),
+        Ok(count) => Ok(count),
+    }
+}
+
+/// Takes the words that people use for yes and no.
+pub(crate) fn truth(text: &str) -> Result<bool, Problem> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _other => Err("is neither true nor false; write `true` or `false`".to_owned()),
+    }
+}
+
+/// Takes a port.
+pub(crate) fn port(text: &str) -> Result<u16, Problem> {
+    text.parse()
+        .map_err(|_error| "is no port; write a number from 0 to 65535".to_owned())
+}
+
+/// Takes `127.0.0.1:8484`, `[::1]:8484`, `localhost:8484`, a port alone, or `none`.
+pub(crate) fn listen(text: &str) -> Result<Option<SocketAddr>, Problem> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let loopback = |port: &str| port.parse().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    text.parse()
+        .or_else(|_error| loopback(text.strip_prefix("localhost:").unwrap_or(text)))
+        .map(Some)
+        .map_err(|_error| "is no address and port; write for example `127.0.0.1:8484`".to_owned())
+}
+
+/// Takes an absolute http or https URL without user, query or fragment; drops slashes at its end.
+pub(crate) fn origin(text: &str) -> Result<Uri, Problem> {
+    let remedy = || "is no http or https URL; write for example `https://api.github.com`".to_owned();
+    let uri: Uri = text.trim_end_matches('/').parse().map_err(|_error| remedy())?;
+    let scheme_known = matches!(uri.scheme_str(), Some("http" | "https"));
+    match uri.authority() {
+        Some(authority) if authority.as_str().contains('@') => {
+            Err("holds a user or a password; clients send their own credentials, so leave them out".to_owned())
+        }
+        Some(authority) if scheme_known && !authority.host().is_empty() && uri.query().is_none() => Ok(uri),
+        Some(_) | None => Err(remedy()),
+    }
+}
+
+/// Takes `PATTERN=SECONDS`.
+pub(crate) fn route(text: &str) -> Result<(String, Duration), Problem> {
+    let remedy = "is no route; write for example `/repos/*/*/actions/runs=60`";
+    let (pattern, lifetime) = text.rsplit_once('=').ok_or(remedy)?;
+    if !pattern.trim().starts_with('/') {
+        return Err(remedy.to_owned());
+    }
+    Ok((pattern.trim().to_owned(), duration(lifetime.trim())?))
+}
+
+/// Who shares a domain that the operator names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct NamedDomain {
+    /// What the domain is called; the same name is the same domain on every node.
+    pub(crate) name: String,
+    /// Which credentials belong to it.
+    pub(crate) members: Members,
+}
+
+/// Which credentials belong to a named domain.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Members {
+    /// Every credential; requests without one stay anonymous.
+    All,
+    /// Those that begin with one of these texts, such as `ghs_`.
+    Prefixes(Vec<String>),
+}
+
+/// Takes `NAME=all` or `NAME=PREFIX*[,PREFIX*]`.
+pub(crate) fn domain(text: &str) -> Result<NamedDomain, Problem> {
+    let remedy = "is no domain; write `NAME=all`, or `NAME=ghs_*` for credentials that begin so";
+    let (name, who) = text.split_once('=').ok_or(remedy)?;
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(remedy.to_owned());
+    }
+    let members = if who.trim() == "all" {
+        Members::All
+    } else {
+        let prefixes: Option<Vec<String>> = who
+            .split(',')
+            .map(|prefix| prefix.trim().strip_suffix('*').filter(|prefix| !prefix.is_empty()))
+            .map(|prefix| prefix.map(str::to_owned))
+            .collect();
+        Members::Prefixes(prefixes.ok_or(remedy)?)
+    };
+    Ok(NamedDomain {
+        name: name.to_owned(),
+        members,
+    })
+}
+
+/// Takes one of the words by which `T` is written.
+pub(crate) fn word<T: FromStr<Err = Problem>>(text: &str) -> Result<T, Problem> {
+    text.parse()
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    (&text[..end], text[end..].trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_number_is_seconds_and_units_multiply() {
+        for (text, seconds) in [("300", 300), ("5m", 300), ("2h", 7200), ("1d", 86400), ("90 s", 90)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for text in ["", "m", "-1", "1.5h", "5 weeks", "99999999999999999999", "9999999999999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_know_binary_and_decimal_units() {
+        for (text, bytes) in [("10", 10), ("64MiB", 64 << 20), ("1 GiB", 1 << 30), ("3kB", 3000)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5GiB", "1 parsec", "99999999999999GiB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_or_localhost_means_this_machine() {
+        let here = Some("127.0.0.1:80".parse().unwrap());
+        for text in ["80", "localhost:80", "127.0.0.1:80"] {
+            assert_eq!(listen(text), Ok(here), "{text}");
+        }
+        assert_eq!(listen("none"), Ok(None));
+        assert!(listen("nowhere").is_err());
+    }
+
+    #[test]
+    fn an_origin_is_absolute_and_holds_no_credentials() {
+        assert_eq!(origin("https://ghe.corp/api/v3/").unwrap().path(), "/api/v3");
+        for text in ["api.github.com", "ftp://x", "https://u:p@x", "https://x/?q", "/path", ""] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+        assert!(!origin("https://u:hunter2@x").unwrap_err().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_domain_names_its_members_by_how_they_begin() {
+        assert_eq!(domain("ci=all").unwrap().members, Members::All);
+        assert_eq!(
+            domain("ci=ghs_*, gho_*").unwrap().members,
+            Members::Prefixes(vec!["ghs_".to_owned(), "gho_".to_owned()])
+        );
+        for text in ["ci", "=all", "ci=", "ci=*", "ci=ghs_"] {
+            assert!(domain(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_matches_itself_alone() {
+        let token = secret("open sesame\n").unwrap();
+        assert!(token.matches(b"open sesame"));
+        for other in [&b"open sesam"[..], b"open sesame\0", b"", b"open sesamE"] {
+            assert!(!token.matches(other));
+        }
+        assert_eq!(format!("{token:?}"), "Secret(..)");
+    }
+}

@@ -1,0 +1,233 @@
+//! Unix sockets that are their owner's alone, replace what a dead daemon left, and clean up.
+
+use std::{
+    fs::{self, DirBuilder, File, Permissions},
+    io,
+    os::unix::{
+        fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+        net::UnixListener,
+    },
+    path::{Path, PathBuf},
+};
+use tokio::net::UnixStream;
+
+/// A socket in the file system on which this process listens.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    path: PathBuf,
+    inode: u64,
+}
+
+/// Why there can be no socket at a path. What was there still is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SocketError {
+    /// Somebody listens on it.
+    #[error(
+        "the socket {} is in use by another process{}",
+        path.display(), pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+    )]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+        /// Who, where the system tells.
+        pid: Option<i32>,
+    },
+    /// Something else is there.
+    #[error("{} exists and is no socket; remove it or give another path", .0.display())]
+    NoSocket(PathBuf),
+    /// The path is longer than clients can name.
+    #[error("the socket path {} is longer than {SOCKET_PATH_BYTES_MAX} bytes; give a shorter one", .0.display())]
+    TooLong(PathBuf),
+    /// The system refuses.
+    #[error("cannot listen on the socket {}: {error}", path.display())]
+    Refused {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl Socket {
+    /// Listens on a socket at `path` that only its owner can use.
+    ///
+    /// The socket comes to be in a directory that nobody else can enter and is moved into place with its
+    /// final mode, so there is no moment at which another user could connect.
+    ///
+    /// # Errors
+    ///
+    /// When the path is taken by the living, or cannot be had.
+    pub(crate) async fn listen(path: &Path) -> Result<(Self, tokio::net::UnixListener), SocketError> {
+        let refused = |error| SocketError::Refused {
+            path: path.to_owned(),
+            error,
+        };
+        check_free(path).await?;
+        let listener = bind_private(path).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let inode = fs::symlink_metadata(path).map_err(refused)?.ino();
+        let listener = tokio::net::UnixListener::from_std(listener).map_err(refused)?;
+        let socket = Self {
+            path: path.to_owned(),
+            inode,
+        };
+        Ok((socket, listener))
+    }
+}
+
+impl Drop for Socket {
+    /// Removes the socket unless another process has put its own there.
+    fn drop(&mut self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            // A socket that stays behind is recognised as dead by whoever comes next.
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// Connects to the socket at `path`, however long its name is.
+///
+/// # Errors
+///
+/// As the system says; `NotFound` or `ConnectionRefused` when nobody listens.
+pub(crate) async fn connect(path: &Path) -> io::Result<UnixStream> {
+    let (_directory, short) = short_path(path)?;
+    UnixStream::connect(short).await
+}
+
+/// Refuses a path that unmodified clients could not connect to.
+///
+/// # Errors
+///
+/// When it is too long.
+pub(crate) fn check_nameable(path: &Path) -> Result<(), SocketError> {
+    if path.as_os_str().len() > SOCKET_PATH_BYTES_MAX {
+        return Err(SocketError::TooLong(path.to_owned()));
+    }
+    Ok(())
+}
+
+async fn check_free(path: &Path) -> Result<(), SocketError> {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if !found.file_type().is_socket() {
+        return Err(SocketError::NoSocket(path.to_owned()));
+    }
+    match connect(path).await {
+        Ok(stream) => Err(SocketError::InUse {
+            path: path.to_owned(),
+            pid: stream.peer_cred().ok().and_then(|peer| peer.pid()),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(SocketError::Refused {
+            path: path.to_owned(),
+            error,
+        }),
+    }
+}
+
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    let parent = parent(path);
+    let private = parent.join(format!(".fc{}", std::process::id()));
+    // Left by a process that died right here and had our number.
+    drop(fs::remove_dir_all(&private));
+    DirBuilder::new().mode(0o700).create(&private)?;
+    let inside = private.join("s");
+    let listener = short_path(&inside).and_then(|(_directory, short)| {
+        let listener = UnixListener::bind(short)?;
+        fs::set_permissions(&inside, Permissions::from_mode(0o600))?;
+        fs::rename(&inside, path)?;
+        Ok(listener)
+    });
+    fs::remove_dir_all(&private)?;
+    listener
+}
+
+/// A name for `path` that fits a socket address, and what must stay open while it is used.
+///
+/// Linux lets an open directory be named by its number, however long its path is.
+fn short_path(path: &Path) -> io::Result<(Option<File>, PathBuf)> {
+    if !cfg!(target_os = "linux") || path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
+        return Ok((None, path.to_owned()));
+    }
+    let Some(name) = path.file_name() else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let directory = File::open(parent(path))?;
+    let number = std::os::fd::AsRawFd::as_raw_fd(&directory);
+    let short = Path::new("/proc/self/fd").join(number.to_string()).join(name);
+    Ok((Some(directory), short))
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    }
+}
+
+/// Longest path of a socket that every client can name, in bytes: `sun_path` of the platform less its NUL.
+const SOCKET_PATH_BYTES_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_its_owners_alone_and_goes_with_its_listener() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let (socket, _listener) = Socket::listen(&path).await.unwrap();
+        let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_living_socket_is_refused_and_a_dead_one_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let (socket, listener) = Socket::listen(&path).await.unwrap();
+        let text = Socket::listen(&path).await.unwrap_err().to_string();
+        assert!(text.contains("in use"), "{text}");
+        if cfg!(target_os = "linux") {
+            assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
+        }
+        drop(listener);
+        let (_replaced, _listener) = Socket::listen(&path).await.unwrap();
+        // The first owner must not take its successor's socket away.
+        drop(socket);
+        assert!(path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        fs::write(&path, "precious").unwrap();
+        let refused = Socket::listen(&path).await;
+        assert!(matches!(refused, Err(SocketError::NoSocket(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_path_longer_than_a_socket_address_still_works() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = directory.path().join("d".repeat(120));
+        fs::create_dir(&deep).unwrap();
+        let path = deep.join("admin.sock");
+        assert!(check_nameable(&path).is_err());
+        let (_socket, listener) = Socket::listen(&path).await.unwrap();
+        let (connected, accepted) = tokio::join!(connect(&path), listener.accept());
+        assert!(connected.is_ok() && accepted.is_ok());
+    }
+}

@@ -1,0 +1,255 @@
+//! The daemon as its users run it: a process, a port, a socket, a directory.
+//!
+//! Knows the command line that is fixed for users and nothing of what is inside.
+
+use crate::{eventually_blocking, http::Client};
+use parking_lot::Mutex;
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    io::{self, BufRead as _, BufReader},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// How to start a daemon.
+///
+/// Everything a user's machine could lend it is kept away: the environment is empty but for what
+/// [`Setup::env`] adds, and home is a directory of its own.
+#[derive(Debug)]
+pub struct Setup {
+    program: PathBuf,
+    origin: String,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    p2p: P2p,
+}
+
+/// Whether the daemon may talk to others of its kind.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum P2p {
+    Disabled,
+    Enabled,
+}
+
+impl Setup {
+    /// `program serve` in front of `origin`, without peers.
+    ///
+    /// An integration test names the program by `env!("CARGO_BIN_EXE_...")`.
+    pub fn new(program: impl Into<PathBuf>, origin: &str) -> Self {
+        Self {
+            program: program.into(),
+            origin: origin.to_owned(),
+            args: Vec::new(),
+            env: Vec::new(),
+            p2p: P2p::Disabled,
+        }
+    }
+
+    /// Adds an argument of `serve`.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Leaves out `--no-p2p`.
+    #[must_use]
+    pub fn with_peers(self) -> Self {
+        Self { p2p: P2p::Enabled, ..self }
+    }
+
+    /// Starts the daemon in a new directory and waits until its port answers.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before, or takes longer than [`START_MAX`]; the message holds what it wrote.
+    pub fn start(self) -> Daemon {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let address = free_address();
+        let (child, stderr) = self.spawn(address, directory.path());
+        let daemon = Daemon { setup: self, child, address, directory, stderr };
+        daemon.wait_ready()
+    }
+
+    fn spawn(&self, address: SocketAddr, directory: &Path) -> (Child, Arc<Mutex<String>>) {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("serve")
+            .args(["--listen", &address.to_string(), "--origin", &self.origin])
+            .arg("--unix")
+            .arg(directory.join(SOCKET))
+            .arg("--cache-dir")
+            .arg(directory.join("cache"))
+            .args((self.p2p == P2p::Disabled).then_some("--no-p2p"))
+            .args(&self.args)
+            .env_clear()
+            .env("HOME", directory)
+            .envs(self.env.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program under test is there and may be run");
+        let stderr = child.stderr.take().expect("it was asked to be piped");
+        (child, collect(stderr))
+    }
+}
+
+/// A running daemon; dropping it kills the process and removes its directory.
+#[derive(Debug)]
+pub struct Daemon {
+    setup: Setup,
+    child: Child,
+    address: SocketAddr,
+    directory: TempDir,
+    stderr: Arc<Mutex<String>>,
+}
+
+impl Daemon {
+    /// Ends the process at once, as `kill -9` does, and waits until it is gone.
+    pub fn kill(&mut self) {
+        // Refused only when the process has ended already, which is what is wanted.
+        let _ended_already = self.child.kill();
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    /// Asks the process to end, as an init system does, and answers how it did.
+    ///
+    /// # Panics
+    ///
+    /// If it takes longer than `deadline`.
+    pub fn terminate(&mut self, deadline: Duration) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill can be run");
+        assert!(asked.success(), "the daemon had ended before it was asked to: {}", self.stderr());
+        let mut status = None;
+        eventually_blocking(deadline, || {
+            status = self.try_wait();
+            status.is_some()
+        });
+        status.unwrap_or_else(|| panic!("still running {deadline:?} after SIGTERM: {}", self.stderr()))
+    }
+
+    /// Starts again on the same port and directory, with the same settings, killing what still runs.
+    ///
+    /// # Panics
+    ///
+    /// As [`Setup::start`] does.
+    #[must_use]
+    pub fn restart(mut self) -> Self {
+        self.kill();
+        (self.child, self.stderr) = self.setup.spawn(self.address, self.directory.path());
+        self.wait_ready()
+    }
+
+    /// A client of its TCP door.
+    pub fn client(&self) -> Client {
+        Client::tcp(self.address)
+    }
+
+    /// A client of its unix socket.
+    pub fn unix_client(&self) -> Client {
+        Client::unix(&self.socket())
+    }
+
+    /// Where its TCP door is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its unix socket is.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join(SOCKET)
+    }
+
+    /// The directory that holds its home, its socket and, in `cache`, what it keeps.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it wrote to standard error since it was started last.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().clone()
+    }
+
+    fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
+    }
+
+    fn wait_ready(mut self) -> Self {
+        let mut ended = None;
+        let ready = eventually_blocking(START_MAX, || {
+            ended = self.try_wait();
+            ended.is_some() || TcpStream::connect(self.address).is_ok()
+        });
+        if let Some(status) = ended {
+            panic!("the daemon ended with {status}: {}", self.stderr());
+        }
+        assert!(ready, "no answer from {} after {START_MAX:?}: {}", self.address, self.stderr());
+        self
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// An address nobody listens at. Another process could take it first, which starting would then report.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has a port");
+    listener.local_addr().expect("a bound listener has an address")
+}
+
+/// Reads on a thread of its own, so that a daemon that writes much is never held up.
+fn collect(stderr: ChildStderr) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let written = Arc::clone(&text);
+    thread::spawn(move || {
+        let lines = BufReader::new(stderr).lines().map_while(io::Result::ok);
+        for line in lines {
+            let mut text = written.lock();
+            if text.len() < STDERR_BYTES_MAX {
+                writeln!(text, "{line}").expect("writing to a string cannot fail");
+            }
+        }
+    });
+    text
+}
+
+/// Longest wait for a start: an unoptimised build that derives a key on a busy machine.
+pub const START_MAX: Duration = Duration::from_secs(30);
+
+/// Most that is kept of standard error, in bytes.
+const STDERR_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+const SOCKET: &str = "door.sock";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "the daemon ended with")]
+    fn a_program_that_ends_at_once_is_reported_and_not_waited_for() {
+        let _never = Setup::new("/bin/false", "http://127.0.0.1:1").start();
+    }
+}

@@ -1,0 +1,199 @@
+//! Everything that the origin remembers, and the decision on each call.
+
+use super::{
+    EtagMode, Visibility,
+    access::{Access, Asker},
+    answer::{Answer, Caching, Charge},
+    asked::Asked,
+    calls::{Call, Calls},
+    fault::{Fault, FaultKind, status_of},
+    quota::{Quotas, Resource},
+    repository::{API, Repository, View},
+};
+use bytes::Bytes;
+use http::{Method, Response, StatusCode, header};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The state behind one [`super::ModelOrigin`].
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) access: Access,
+    pub(super) blob_url: String,
+    pub(super) calls: Calls,
+    pub(super) etag_mode: EtagMode,
+    pub(super) faults: Vec<Fault>,
+    pub(super) public_url: String,
+    pub(super) quotas: Quotas,
+    /// Paths whose statistics have been computed, on being asked once.
+    computed: BTreeSet<String>,
+    created: BTreeMap<Repository, Vec<Value>>,
+    /// Calls that carried a credential to the host of signed addresses.
+    leaks: u64,
+    revisions: BTreeMap<Repository, u64>,
+    serial: u64,
+    visibilities: BTreeMap<Repository, Visibility>,
+}
+
+/// One call decided: the answer, and how it fails to arrive.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) response: Response<Bytes>,
+    pub(super) fault: Option<FaultKind>,
+}
+
+impl World {
+    /// An origin that has not been called; signed addresses lead to `blob_url`.
+    pub(super) fn new(blob_url: String) -> Self {
+        Self {
+            access: Access::new(),
+            blob_url,
+            calls: Calls::default(),
+            etag_mode: EtagMode::Recipe,
+            faults: Vec::new(),
+            public_url: API.to_owned(),
+            quotas: Quotas::default(),
+            computed: BTreeSet::new(),
+            created: BTreeMap::new(),
+            leaks: 0,
+            revisions: BTreeMap::new(),
+            serial: 0,
+            visibilities: BTreeMap::new(),
+        }
+    }
+
+    /// Answers, charges and counts one call.
+    pub(super) fn exchange(&mut self, asked: &Asked) -> Exchange {
+        let asker = self.access.asker(&asked.headers);
+        let fault = self.take_fault(&asked.target);
+        let answer = match fault.as_ref().and_then(|kind| Some((kind, status_of(kind)?))) {
+            Some((kind, status)) => failed(kind, status),
+            None => self.decide(asked, &asker),
+        };
+        let serial = self.next_serial();
+        let (response, paid) = self.frame(answer, asked, &asker, serial);
+        self.calls.record(Call {
+            method: asked.method.clone(),
+            path: asked.target.clone(),
+            token: asker.label().to_owned(),
+            status: response.status(),
+            paid,
+            headers: asked.headers.clone(),
+        });
+        Exchange { response, fault }
+    }
+
+    /// The repository as `asker` sees it, if at all.
+    pub(super) fn view(&self, repository: Repository, asker: &Asker) -> Option<View> {
+        let private = match self.visibility(repository) {
+            Visibility::Deleted => return None,
+            Visibility::Private => true,
+            Visibility::Public => false,
+        };
+        let sees = || asker.account().is_some_and(|account| account.sees_private(repository.number()));
+        let revision = self.revisions.get(&repository).copied().unwrap_or(0);
+        (!private || sees()).then_some(View { repository, revision, private })
+    }
+
+    pub(super) fn set_visibility(&mut self, repository: Repository, visibility: Visibility) {
+        self.visibilities.insert(repository, visibility);
+        self.bump(repository);
+    }
+
+    /// Changes every body, and with it every ETag, of a repository.
+    pub(super) fn bump(&mut self, repository: Repository) {
+        *self.revisions.entry(repository).or_default() += 1;
+    }
+
+    pub(super) fn created(&self, repository: Repository) -> &[Value] {
+        self.created.get(&repository).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn create(&mut self, repository: Repository, issue: Value) {
+        self.created.entry(repository).or_default().push(issue);
+    }
+
+    /// Whether the statistics at `path` are there; asking once brings them about.
+    pub(super) fn compute(&mut self, path: &str) -> bool {
+        !self.computed.insert(path.to_owned())
+    }
+
+    /// A number that was not given before.
+    pub(super) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    pub(super) fn leaks(&self) -> u64 {
+        self.leaks
+    }
+
+    fn visibility(&self, repository: Repository) -> Visibility {
+        let born = if repository.is_born_private() { Visibility::Private } else { Visibility::Public };
+        self.visibilities.get(&repository).copied().unwrap_or(born)
+    }
+
+    fn decide(&mut self, asked: &Asked, asker: &Asker) -> Answer {
+        if asked.path().starts_with("/_blob/") {
+            return self.read_blob(asked);
+        }
+        if asked.header(header::USER_AGENT).is_empty() {
+            let message = "Request forbidden by administrative rules. \
+                           Please make sure your request has a User-Agent header.";
+            return Answer::error(StatusCode::FORBIDDEN, message).charged(Charge::Free);
+        }
+        if let Asker::Unknown { .. } = asker {
+            return Answer::error(StatusCode::UNAUTHORIZED, "Bad credentials").charged(Charge::Free);
+        }
+        let resource = match asked.path() {
+            "/rate_limit" => return self.read(asked, asker),
+            "/graphql" => Resource::Graphql,
+            path if path.starts_with("/search/") => Resource::Search,
+            _ => Resource::Core,
+        };
+        if self.quotas.of(asker.payer(), resource).remaining() == 0 {
+            let message = format!("API rate limit exceeded for user {}.", asker.payer());
+            return Answer::error(StatusCode::FORBIDDEN, &message).charged(Charge::Spent(resource));
+        }
+        match asked.method {
+            _ if resource == Resource::Graphql => self.graphql(asked, asker),
+            Method::GET | Method::HEAD => self.read(asked, asker),
+            _ => self.write(asked, asker),
+        }
+    }
+
+    /// The host that signed addresses lead to. It takes a signature, and nothing else.
+    fn read_blob(&mut self, asked: &Asked) -> Answer {
+        let answer = if asked.headers.contains_key(header::AUTHORIZATION) {
+            self.leaks += 1;
+            Answer::error(StatusCode::BAD_REQUEST, "Authorization header given to a signed URL")
+        } else {
+            Answer::bytes(format!("bytes of {}", asked.path()), "application/zip").cached(Caching::Unsaid)
+        };
+        answer.charged(Charge::Free)
+    }
+
+    fn take_fault(&mut self, target: &str) -> Option<FaultKind> {
+        let applies = |fault: &Fault| fault.times > 0 && target.contains(&fault.path_contains);
+        let fault = self.faults.iter_mut().find(|fault| applies(fault))?;
+        if fault.times != u32::MAX {
+            fault.times -= 1;
+        }
+        Some(fault.kind.clone())
+    }
+}
+
+/// What a fault that is an answer says.
+fn failed(kind: &FaultKind, status: StatusCode) -> Answer {
+    if let FaultKind::SecondaryLimit { retry_after_seconds } = kind {
+        let message =
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+        return Answer::error(status, message)
+            .header(header::RETRY_AFTER, retry_after_seconds.to_string())
+            .charged(Charge::Free);
+    }
+    let page = "<html><body><h1>Unicorn!</h1></body></html>";
+    Answer { caching: Caching::Unsaid, ..Answer::bytes(page, "text/html; charset=utf-8") }
+        .with_status(status)
+        .charged(Charge::Free)
+}

@@ -14,10 +14,13 @@ pub(crate) struct Quotas {
 }
 
 impl Quotas {
-    /// Holds calls back for `pause`, at most [`PAUSE_MAX`]. Among more than [`SPENT_MAX`], the one that returns first is forgotten.
+    /// Holds calls back for `pause`, at most [`PAUSE_MAX`], or for longer if that was asked for before.
+    ///
+    /// Among more than [`SPENT_MAX`], the allowance that returns first is forgotten.
     pub(crate) fn hold(&mut self, domain: Domain, bucket: Bucket, now: Timestamp, pause: Duration) {
         let until = now.saturating_add(pause.min(PAUSE_MAX));
-        self.spent.insert((domain, bucket), until);
+        let held_until = self.spent.entry((domain, bucket)).or_insert(until);
+        *held_until = until.max(*held_until);
         if self.spent.len() > SPENT_MAX {
             let first = self.spent.iter().min_by_key(|(_, until)| **until).map(|(spent, _)| *spent);
             self.spent.remove(&first.expect("the map has more than SPENT_MAX elements"));

@@ -39,29 +39,30 @@ impl Cache {
 
     /// Takes `entry` in, in place of any other under its key, and makes room for it.
     ///
-    /// An entry that renews another keeps its place in the order and its mark.
+    /// An entry that renews another keeps its mark, and its place in the order unless others must make room.
     pub(crate) fn insert(&mut self, entry: &Arc<Entry>) -> Insertion {
         let weight = entry.weight_bytes();
         if weight > self.budget.bytes_max || self.budget.entries_max == 0 {
             let displaced = self.remove(entry.key()).is_some();
             return Insertion::TooHeavy { displaced };
         }
-        let evicted = if let Some(slot) = self.slots.get_mut(entry.key()) {
-            slot.held_until = None;
-            let old = self.order.replace(slot.place, Arc::clone(entry));
-            if old.take_visited() {
-                entry.mark_visited();
+        let old_weight = self.lookup(entry.key()).map(|old| old.weight_bytes());
+        let evicted = match old_weight {
+            Some(old) if self.weight_bytes - old + weight <= self.budget.bytes_max => {
+                self.replace(entry);
+                Vec::new()
             }
-            self.weight_bytes += weight;
-            self.forget(&old);
-            self.shrink(0, 0, Some(entry))
-        } else {
-            let evicted = self.shrink(1, weight, None);
-            self.weight_bytes += weight;
-            let place = self.order.insert(Arc::clone(entry));
-            self.slots.insert(entry.key().clone(), Slot { place, held_until: None });
-            evicted
+            Some(_) | None => {
+                if self.remove(entry.key()).is_some_and(|old| old.take_visited()) {
+                    entry.mark_visited();
+                }
+                let evicted = self.make_room(weight);
+                let place = self.order.insert(Arc::clone(entry));
+                self.slots.insert(entry.key().clone(), Slot { place, held_until: None });
+                evicted
+            }
         };
+        self.weight_bytes += weight;
         self.removals.insert((self.removal_date(entry), entry.key().clone()));
         Insertion::Kept { evicted }
     }
@@ -130,16 +131,24 @@ impl Cache {
         self.weight_bytes
     }
 
-    /// Evicts until `entries` more of `bytes` fit, sparing `spared`, which alone fits.
-    fn shrink(&mut self, entries: usize, bytes: usize, spared: Option<&Arc<Entry>>) -> Vec<Key> {
+    /// Puts `entry` where another under its key stands, which is struck off the books.
+    fn replace(&mut self, entry: &Arc<Entry>) {
+        let slot = self.slots.get_mut(entry.key()).expect("the caller looked it up");
+        slot.held_until = None;
+        let old = self.order.replace(slot.place, Arc::clone(entry));
+        if old.take_visited() {
+            entry.mark_visited();
+        }
+        self.forget(&old);
+    }
+
+    /// Evicts until one more entry, of `bytes`, fits.
+    fn make_room(&mut self, bytes: usize) -> Vec<Key> {
         let mut evicted = Vec::new();
-        while self.order.len() + entries > self.budget.entries_max
-            || self.weight_bytes + bytes > self.budget.bytes_max
+        while self.order.len() >= self.budget.entries_max || self.weight_bytes + bytes > self.budget.bytes_max
         {
-            let take_visited = |entry: &Arc<Entry>| {
-                spared.is_some_and(|spared| Arc::ptr_eq(entry, spared)) || entry.take_visited()
-            };
-            let entry = self.order.evict(take_visited).expect("what exceeds a budget is not empty");
+            let entry =
+                self.order.evict(|entry| entry.take_visited()).expect("what exceeds a budget is not empty");
             self.slots.remove(entry.key());
             self.forget(&entry);
             evicted.push(entry.key().clone());

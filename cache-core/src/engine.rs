@@ -176,7 +176,8 @@ impl Engine {
 
     /// Answers `request` with `entry` if it may be served as it is, and says how; else why it may not.
     ///
-    /// An entry served while it is revalidated is left to the caller to complete.
+    /// An entry to be served while it is revalidated is left to the caller to complete, unless the request
+    /// forbids asking the origin: then it is served, and renewed for one that does not.
     fn serve(
         &mut self,
         request: RequestId,
@@ -190,6 +191,10 @@ impl Engine {
         match usable {
             Usable::Fresh => self.answer(request, entry, Served::Hit),
             Usable::AcceptedStale => self.answer(request, entry, Served::Stale(StaleReason::Accepted)),
+            Usable::WhileRevalidating if directives.only_if_cached => {
+                self.answer(request, entry, Served::Stale(StaleReason::WhileRevalidating));
+                return Ok(Usable::AcceptedStale);
+            }
             Usable::WhileRevalidating => {}
             Usable::AfterRevalidation if is_stale => return Err(ForwardReason::Stale),
             Usable::AfterRevalidation => return Err(ForwardReason::Request),

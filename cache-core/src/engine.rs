@@ -184,8 +184,8 @@ impl Engine {
         entry: &Arc<Entry>,
         directives: &Directives,
     ) -> Result<Usable, ForwardReason> {
-        let is_stale = freshness::remaining(entry, self.now).is_zero();
-        self.counters.expirations += u64::from(is_stale);
+        let refused = self.refused(entry);
+        self.counters.expirations += u64::from(refused == ForwardReason::Stale);
         entry.mark_visited();
         let usable = freshness::usable(entry, directives, self.now);
         match usable {
@@ -196,10 +196,18 @@ impl Engine {
                 return Ok(Usable::AcceptedStale);
             }
             Usable::WhileRevalidating => {}
-            Usable::AfterRevalidation if is_stale => return Err(ForwardReason::Stale),
-            Usable::AfterRevalidation => return Err(ForwardReason::Request),
+            Usable::AfterRevalidation => return Err(refused),
         }
         Ok(usable)
+    }
+
+    /// Why the origin is asked about `entry`, if it is.
+    fn refused(&self, entry: &Entry) -> ForwardReason {
+        if freshness::remaining(entry, self.now).is_zero() {
+            ForwardReason::Stale
+        } else {
+            ForwardReason::Request
+        }
     }
 
     /// Serves a stale entry and has it renewed behind the client's back, unless that is under way.
@@ -434,7 +442,8 @@ impl Engine {
         }
         let id = self.flights.joinable(&flight.key).unwrap_or_else(|| {
             let stale = self.cache.lookup(&flight.key).cloned();
-            self.flights.open(flight.key, flight.bucket, ForwardReason::Request, stale, self.generation)
+            let reason = stale.as_deref().map_or(ForwardReason::UriMiss, |entry| self.refused(entry));
+            self.flights.open(flight.key, flight.bucket, reason, stale, self.generation)
         });
         for (request, directives, until) in followers {
             self.flights.join(id, request, directives, until);

@@ -232,6 +232,9 @@ impl Engine {
                 self.complete(request, Outcome::Absent);
             }
         }
+        if self.flights.waiting(id).is_empty() {
+            return self.close(id);
+        }
         let flight = self.flights.flight(id);
         let (key, bucket) = (flight.key.clone(), flight.bucket);
         if let Some(until) = self.quotas.held_until(key.domain(), bucket, self.now) {

@@ -464,6 +464,10 @@ impl Engine {
     }
 
     fn on_restored(&mut self, entries: Vec<Entry>) {
+        // They may have been read before an invalidation that meant them; the disk is asked for each instead.
+        if self.generation > 0 {
+            return;
+        }
         // The most recently stored ends at the head of the eviction order.
         for entry in entries.into_iter().rev() {
             if self.cache.lookup(entry.key()).is_none() {

@@ -88,7 +88,8 @@ pub enum Input {
         /// The value.
         draft: Draft,
     },
-    /// Entries that outlived the previous process, the most recently stored first.
+    /// Entries that outlived the previous process, the most recently stored first. Ignored once anything
+    /// was invalidated: they may have been read before that.
     Restored {
         /// What was read.
         entries: Vec<Entry>,

@@ -134,6 +134,18 @@ impl Engine {
     }
 
     fn on_get(&mut self, request: RequestId, key: Key, directives: Directives, bucket: Bucket) {
+        let until = self.now.saturating_add(self.settings.request_timeout);
+        self.look_up(request, key, directives, bucket, until);
+    }
+
+    fn look_up(
+        &mut self,
+        request: RequestId,
+        key: Key,
+        directives: Directives,
+        bucket: Bucket,
+        until: Timestamp,
+    ) {
         let found = self.cache.lookup(&key).cloned();
         let reason = match &found {
             None => ForwardReason::UriMiss,
@@ -150,7 +162,6 @@ impl Engine {
         if directives.only_if_cached && !disk_unasked {
             return self.complete(request, Outcome::Absent);
         }
-        let until = self.now.saturating_add(self.settings.request_timeout);
         if let Some(id) = joinable {
             if self.flights.waiting_count(id) >= self.settings.waiters_max {
                 self.complete(request, Outcome::Failed(Failure::Busy));
@@ -263,9 +274,11 @@ impl Engine {
         let Some(id) = self.flights.end_load(load) else {
             return;
         };
-        let keep = self.flights.flight(id).keep;
+        if self.flights.flight(id).keep == Keep::No {
+            return self.ask_anew(id);
+        }
         let key = self.flights.flight(id).key.clone();
-        if let Some(entry) = entry.filter(|entry| keep == Keep::Yes && *entry.key() == key) {
+        if let Some(entry) = entry.filter(|entry| *entry.key() == key) {
             let entry = Arc::new(*entry);
             self.admit(Arc::clone(&entry));
             self.flights.flight_mut(id).stale = Some(Arc::clone(&entry));
@@ -274,6 +287,20 @@ impl Engine {
             }
         }
         self.take_off(id);
+    }
+
+    /// Begins again for those who waited for the disk while their key was invalidated or put.
+    ///
+    /// What the disk held before says nothing now, and what was put is in memory.
+    fn ask_anew(&mut self, id: FlightId) {
+        let flight = self.flights.flight(id);
+        let (key, bucket) = (flight.key.clone(), flight.bucket);
+        let waiting = self.flights.waiting(id).into_iter();
+        let waiters: Vec<_> = waiting.filter_map(|it| Some((it, self.flights.leave(it)?))).collect();
+        self.close(id);
+        for (request, waiter) in waiters {
+            self.look_up(request, key.clone(), waiter.directives, bucket, waiter.until);
+        }
     }
 
     /// Answers those who wait for flight `id` and are content with `entry`; breaks if that ended the flight.

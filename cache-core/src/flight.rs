@@ -72,7 +72,7 @@ pub(crate) struct FlightId(u64);
 pub(crate) struct Waiter {
     pub(crate) flight: FlightId,
     pub(crate) directives: Directives,
-    until: Timestamp,
+    pub(crate) until: Timestamp,
     has_led: bool,
 }
 

@@ -1,5 +1,7 @@
 //! What the engine counts.
 
+use crate::{Outcome, Served};
+
 /// Events since the engine began. Never reset, so that a difference of two readings is a rate.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counters {
@@ -25,4 +27,21 @@ pub struct Counters {
     pub fetches_failed: u64,
     /// Calls that a spent quota kept from being made.
     pub fetches_withheld: u64,
+}
+
+impl Counters {
+    /// Counts how a request ended.
+    pub(crate) fn count(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Answered { served: Served::Hit, .. } => self.hits += 1,
+            Outcome::Answered { served: Served::Stale(_), .. } => self.stale_hits += 1,
+            Outcome::Answered { served: Served::Forwarded(forward), .. }
+            | Outcome::Relayed { forward, .. } => {
+                self.collapsed += u64::from(forward.collapsed);
+                self.misses += u64::from(!forward.collapsed);
+            }
+            Outcome::Absent | Outcome::Failed(_) | Outcome::Pass => self.misses += 1,
+            Outcome::Removed { .. } | Outcome::Stored { .. } => {}
+        }
+    }
 }

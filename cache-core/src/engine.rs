@@ -585,17 +585,7 @@ impl Engine {
     /// Answers `request`, whether it waited or not. The only place that does.
     fn complete(&mut self, request: RequestId, outcome: Outcome) {
         self.flights.leave(request);
-        match &outcome {
-            Outcome::Answered { served: Served::Hit, .. } => self.counters.hits += 1,
-            Outcome::Answered { served: Served::Stale(_), .. } => self.counters.stale_hits += 1,
-            Outcome::Answered { served: Served::Forwarded(forward), .. }
-            | Outcome::Relayed { forward, .. } => {
-                self.counters.collapsed += u64::from(forward.collapsed);
-                self.counters.misses += u64::from(!forward.collapsed);
-            }
-            Outcome::Absent | Outcome::Failed(_) | Outcome::Pass => self.counters.misses += 1,
-            Outcome::Removed { .. } | Outcome::Stored { .. } => {}
-        }
+        self.counters.count(&outcome);
         self.outputs.push_back(Output::Complete { request, outcome });
     }
 }

@@ -1,1 +1,52 @@
-//! placeholder
+//! What Fleet Cache knows of GitHub's API.
+//!
+//! Which requests mean the same ([`GitHub::plan`]), who may read an answer, for how long it is fresh, how to
+//! ask whether it still is ([`GitHub::fetch`]), what must never be kept, and how to pass everything else
+//! through ([`GitHub::forward`]). Knows nothing of peers or storage, and decides nothing that the engine in
+//! `cache-core` decides: it reports [`cache_core::Fetched`].
+//!
+//! Start at [`GitHub`].
+
+mod answer;
+mod body;
+mod canonical;
+mod client;
+mod credential;
+mod directive;
+mod domain;
+mod error;
+mod fetch;
+mod field;
+mod form;
+mod forward;
+mod github;
+mod page;
+mod plan;
+mod pretty;
+mod quota;
+mod recipe;
+mod route;
+mod stats;
+mod touch;
+mod url;
+
+pub use {
+    answer::ABSENCE_LIFETIME,
+    body::OriginBody,
+    client::Timeouts,
+    credential::Credential,
+    domain::{CredentialMatch, TokenDigest},
+    error::ConfigError,
+    fetch::{Fetch, Question},
+    form::{Coding, Form, fields},
+    github::{GitHub, GitHubBuilder},
+    plan::{PassReason, Plan, Planned},
+    quota::{Quota, RETRY_AFTER_MAX},
+    recipe::{RecipeState, RecipeStats},
+    route::{
+        CODE_SEARCH, CORE, GRAPHQL, IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX, RouteRule, RouteTable,
+        SEARCH, allowance,
+    },
+    stats::{DomainQuota, OriginStats},
+    url::OriginUrl,
+};

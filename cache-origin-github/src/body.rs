@@ -1,0 +1,242 @@
+//! The origin's bodies: streaming, decoded, watched for silence, and read whole within a bound.
+
+use bytes::{Bytes, BytesMut};
+use cache_core::FetchError;
+use flate2::write::MultiGzDecoder;
+use http::{HeaderMap, header};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use std::{
+    fmt,
+    future::{Future as _, poll_fn},
+    io::Write as _,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+use tokio::time::{Instant, Sleep};
+
+/// A body that streams from the origin.
+///
+/// Ends with [`FetchError::TimedOut`] when the origin falls silent, [`FetchError::ConnectionLost`] when it
+/// breaks off, and [`FetchError::BodyDamaged`] when its coding is damaged; what was read before is lost.
+pub struct OriginBody {
+    /// Decoded bytes that were read already and are yielded first.
+    ahead: Option<Bytes>,
+    source: Source,
+    idle: Idle,
+}
+
+enum Source {
+    /// The origin's bytes as they come.
+    Plain(Incoming),
+    /// The origin's bytes, compressed.
+    Gzip(Box<Gunzip>),
+    Done,
+}
+
+impl OriginBody {
+    /// The body with the coding that it came in.
+    pub(crate) fn raw(incoming: Incoming, idle: Duration) -> Self {
+        Self { ahead: None, source: Source::Plain(incoming), idle: Idle::new(idle) }
+    }
+
+    /// The body without its coding, which `headers` name and then no longer do.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError::Malformed`] for a coding that was not asked for.
+    pub(crate) fn decoded(
+        headers: &mut HeaderMap,
+        incoming: Incoming,
+        idle: Duration,
+    ) -> Result<Self, FetchError> {
+        let mut body = Self::raw(incoming, idle);
+        let coding = match headers.remove(header::CONTENT_ENCODING) {
+            None => return Ok(body),
+            Some(value) => value.as_bytes().to_ascii_lowercase(),
+        };
+        match (&coding[..], body.source) {
+            (b"gzip" | b"x-gzip", Source::Plain(incoming)) => {
+                headers.remove(header::CONTENT_LENGTH);
+                body.source = Source::Gzip(Box::new(Gunzip::new(incoming)));
+            }
+            (b"identity" | b"", source) => body.source = source,
+            _other => return Err(FetchError::Malformed),
+        }
+        Ok(body)
+    }
+
+    /// Reads all of it, unless it is longer than `bytes_max`; then everything read is put back.
+    pub(crate) async fn read_whole(mut self, bytes_max: usize) -> Result<Whole, FetchError> {
+        let announced = self.size_hint().lower();
+        if announced > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+            return Ok(Whole::TooLong(self));
+        }
+        let mut whole = BytesMut::new();
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+            let Ok(chunk) = frame?.into_data() else { continue };
+            if whole.is_empty() && u64::try_from(chunk.len()).is_ok_and(|length| length == announced) {
+                return Ok(Whole::Read(chunk));
+            }
+            // One buffer, whatever the size of the chunks: a million of one byte each are no heavier.
+            whole.extend_from_slice(&chunk);
+            if whole.len() > bytes_max {
+                self.ahead = Some(whole.freeze());
+                return Ok(Whole::TooLong(self));
+            }
+        }
+        Ok(Whole::Read(whole.freeze()))
+    }
+}
+
+/// What came of reading a body.
+#[derive(Debug)]
+pub(crate) enum Whole {
+    Read(Bytes),
+    /// It is longer than allowed; this yields all of it.
+    TooLong(OriginBody),
+}
+
+impl Body for OriginBody {
+    type Data = Bytes;
+    type Error = FetchError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
+        let this = self.get_mut();
+        if let Some(chunk) = this.ahead.take() {
+            return Poll::Ready(Some(Ok(Frame::data(chunk))));
+        }
+        let polled = match &mut this.source {
+            Source::Plain(incoming) => {
+                Pin::new(incoming).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(broken)))
+            }
+            Source::Gzip(gunzip) => gunzip.poll_frame(cx),
+            Source::Done => return Poll::Ready(None),
+        };
+        let frame = match polled {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                ready!(this.idle.poll(cx));
+                Some(Err(FetchError::TimedOut))
+            }
+        };
+        if matches!(frame, Some(Ok(_))) {
+            this.idle.restart();
+        } else {
+            this.source = Source::Done;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ahead.is_none()
+            && match &self.source {
+                Source::Plain(incoming) => incoming.is_end_stream(),
+                Source::Gzip(_) => false,
+                Source::Done => true,
+            }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Plain(incoming) if self.ahead.is_none() => incoming.size_hint(),
+            Source::Plain(_) | Source::Gzip(_) => SizeHint::default(),
+            Source::Done if self.ahead.is_none() => SizeHint::with_exact(0),
+            Source::Done => SizeHint::default(),
+        }
+    }
+}
+
+impl fmt::Debug for OriginBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OriginBody(..)")
+    }
+}
+
+/// Decompresses a slice at a time, so that what a slice can swell to is bounded.
+struct Gunzip {
+    incoming: Incoming,
+    /// Compressed bytes not yet decoded.
+    waiting: Bytes,
+    /// `None` once the end was seen.
+    decoder: Option<MultiGzDecoder<Vec<u8>>>,
+}
+
+impl Gunzip {
+    fn new(incoming: Incoming) -> Self {
+        Self { incoming, waiting: Bytes::new(), decoder: Some(MultiGzDecoder::new(Vec::new())) }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
+        loop {
+            let Some(decoder) = &mut self.decoder else { return Poll::Ready(None) };
+            if !self.waiting.is_empty() {
+                let slice = self.waiting.split_to(self.waiting.len().min(SLICE_BYTES));
+                let written = decoder.write_all(&slice).and_then(|()| decoder.flush());
+                if written.is_err() {
+                    return Poll::Ready(Some(Err(FetchError::BodyDamaged)));
+                }
+                let decoded = std::mem::take(decoder.get_mut());
+                if !decoded.is_empty() {
+                    return Poll::Ready(Some(Ok(Frame::data(decoded.into()))));
+                }
+                continue;
+            }
+            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+                Some(Ok(frame)) => self.waiting = frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(broken(error)))),
+                None => return Poll::Ready(self.finish()),
+            }
+        }
+    }
+
+    /// Checks the trailer; the last bytes may come with it.
+    fn finish(&mut self) -> Option<Result<Frame<Bytes>, FetchError>> {
+        match self.decoder.take()?.finish() {
+            Ok(rest) if rest.is_empty() => None,
+            Ok(rest) => Some(Ok(Frame::data(rest.into()))),
+            Err(_) => Some(Err(FetchError::BodyDamaged)),
+        }
+    }
+}
+
+/// How long the origin may be silent.
+struct Idle {
+    allowed: Duration,
+    /// Made when first needed; most bodies arrive with their heads.
+    alarm: Option<Pin<Box<Sleep>>>,
+    counting: bool,
+}
+
+impl Idle {
+    fn new(allowed: Duration) -> Self {
+        Self { allowed, alarm: None, counting: false }
+    }
+
+    /// Ready when the silence has lasted too long. Begins to count at the first call after a
+    /// [`restart`](Self::restart), so that a slow reader is not taken for a silent origin.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let allowed = self.allowed;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(allowed)));
+        if !std::mem::replace(&mut self.counting, true) {
+            alarm.as_mut().reset(Instant::now() + allowed);
+        }
+        alarm.as_mut().poll(cx)
+    }
+
+    fn restart(&mut self) {
+        self.counting = false;
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+fn broken(error: hyper::Error) -> FetchError {
+    if error.is_parse() { FetchError::Malformed } else { FetchError::ConnectionLost }
+}
+
+/// Most compressed bytes that are decoded at once. DEFLATE swells at most about a thousandfold, so that a
+/// hostile body takes 4 MiB at a time at the worst.
+const SLICE_BYTES: usize = 4096;

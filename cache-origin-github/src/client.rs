@@ -1,0 +1,215 @@
+//! The HTTP client: connections, TLS, and time limits up to the head of an answer.
+
+use crate::ConfigError;
+use bytes::Bytes;
+use cache_core::FetchError;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Empty, combinators::UnsyncBoxBody};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client as Pool, Error as PoolError, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{
+    ClientConfig, NoKeyLog, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use std::{
+    error::Error,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{sync::watch, time};
+
+/// How long each part of a call may take.
+///
+/// ```
+/// # use {cache_origin_github::Timeouts, std::time::Duration};
+/// let timeouts = Timeouts { head: Duration::from_secs(30), ..Timeouts::default() };
+/// assert_eq!(timeouts.connect, Duration::from_secs(5));
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Timeouts {
+    /// Until a TCP connection stands.
+    pub connect: Duration,
+    /// From the last byte of the request to the head of the answer; includes connecting.
+    pub head: Duration,
+    /// Between two pieces of a body.
+    pub body_idle: Duration,
+    /// For which an unused connection is kept.
+    pub pool_idle: Duration,
+}
+
+impl Default for Timeouts {
+    /// GitHub itself gives up on a request after 10 s; the head and the body get half as much again.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            head: Duration::from_secs(15),
+            body_idle: Duration::from_secs(15),
+            pool_idle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Sends requests over pooled connections.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pool: Pool<HttpsConnector<HttpConnector>, SentBody>,
+    timeouts: Timeouts,
+}
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type SentBody = UnsyncBoxBody<Bytes, BoxError>;
+
+impl Client {
+    pub(crate) fn new(
+        timeouts: Timeouts,
+        certificates: &[CertificateDer<'static>],
+    ) -> Result<Self, ConfigError> {
+        let mut roots = RootCertStore::empty();
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        for certificate in certificates {
+            roots.add(certificate.clone()).map_err(ConfigError::Tls)?;
+        }
+        let mut tls = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(ConfigError::Tls)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        tls.key_log = Arc::new(NoKeyLog);
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(timeouts.connect));
+        tcp.set_keepalive(Some(KEEPALIVE_TIME));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp);
+        let pool = Pool::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(timeouts.pool_idle)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .http2_adaptive_window(true)
+            .http2_keep_alive_interval(Some(KEEPALIVE_TIME))
+            .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
+            .build(connector);
+        Ok(Self { pool, timeouts })
+    }
+
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    /// Sends a request without a body and waits for the head of the answer.
+    pub(crate) async fn ask(&self, request: Request<()>) -> Result<Response<Incoming>, FetchError> {
+        let request = request.map(|()| Empty::new().map_err(BoxError::from).boxed_unsync());
+        let sent = time::timeout(self.timeouts.head, self.pool.request(request));
+        sent.await.map_err(|_| FetchError::TimedOut)?.map_err(|error| reason(&error))
+    }
+
+    /// Sends a request with a body of any length. The time for the head counts from the body's last piece.
+    pub(crate) async fn stream<B>(&self, request: Request<B>) -> Result<Response<Incoming>, FetchError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (moved, mut moves) = watch::channel(());
+        let request = request.map(|body| {
+            let body = body.map_err(Into::into).boxed_unsync();
+            Watched { body, moved }.boxed_unsync()
+        });
+        let mut response = std::pin::pin!(self.pool.request(request));
+        let alarm = time::sleep(self.timeouts.head);
+        let mut alarm = std::pin::pin!(alarm);
+        let mut uploading = true;
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut response => return answer.map_err(|error| reason(&error)),
+                change = moves.changed(), if uploading => {
+                    uploading = change.is_ok();
+                    alarm.as_mut().reset(time::Instant::now() + self.timeouts.head);
+                }
+                () = &mut alarm => return Err(FetchError::TimedOut),
+            }
+        }
+    }
+}
+
+/// Tells of every piece of a body that was sent.
+struct Watched {
+    body: SentBody,
+    moved: watch::Sender<()>,
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_ready() {
+            self.moved.send_replace(());
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The certificates in a PEM file, for origins whose certificates a private authority signs.
+pub(crate) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let problem = |problem: String| ConfigError::Certificates {
+        path: path.display().to_string().into(),
+        problem: problem.into(),
+    };
+    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = found.map_err(|error| problem(error.to_string()))?;
+    if found.is_empty() {
+        return Err(problem("it holds none".to_owned()));
+    }
+    Ok(found)
+}
+
+fn reason(error: &PoolError) -> FetchError {
+    if error.is_connect() {
+        return FetchError::ConnectFailed;
+    }
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<hyper::Error>()
+            && (error.is_parse() || error.is_parse_too_large())
+        {
+            return FetchError::Malformed;
+        }
+        source = cause.source();
+    }
+    FetchError::ConnectionLost
+}
+
+/// Most unused connections kept to the origin. Over HTTP/2 one carries everything.
+const IDLE_CONNECTIONS_MAX: usize = 32;
+/// Time after which a silent connection is tested.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
+/// Most bytes of headers taken over HTTP/2: as many as an entry may hold.
+const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
+const _: () = assert!(HEADER_LIST_BYTES_MAX as usize <= cache_core::HEADERS_BYTES_MAX);

@@ -1,0 +1,143 @@
+//! What a request's `Cache-Control` and `Pragma` demand of a stored answer.
+
+use cache_core::freshness::Directives;
+use http::HeaderValue;
+use std::time::Duration;
+
+/// Gathers the directives of all `Cache-Control` and `Pragma` fields of one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Demands {
+    directives: Directives,
+    no_store: bool,
+    others: bool,
+    pragma_no_cache: bool,
+    has_cache_control: bool,
+}
+
+impl Demands {
+    /// Adds a `Cache-Control` field; what it says in unknown words is ignored (RFC 9111, section 5.2.3).
+    pub(crate) fn add_cache_control(&mut self, value: &HeaderValue) {
+        self.has_cache_control = true;
+        for (name, argument) in directives(value) {
+            let seconds = || seconds(argument);
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            self.others |= !is("no-cache");
+            if is("no-cache") {
+                self.directives.no_cache = true;
+            } else if is("no-store") {
+                self.no_store = true;
+            } else if is("only-if-cached") {
+                self.directives.only_if_cached = true;
+            } else if is("max-age") {
+                // A lifetime that cannot be read is over.
+                let max_age = seconds().unwrap_or(Duration::ZERO);
+                self.directives.max_age = Some(self.directives.max_age.unwrap_or(max_age).min(max_age));
+            } else if is("min-fresh") {
+                let min_fresh = seconds().unwrap_or(Duration::MAX);
+                self.directives.min_fresh = self.directives.min_fresh.max(min_fresh);
+            } else if is("max-stale") {
+                let anything = argument.is_none().then_some(Duration::MAX);
+                self.directives.max_stale = anything.or_else(seconds).unwrap_or(Duration::ZERO);
+            }
+        }
+    }
+
+    /// Adds a `Pragma` field, which counts when there is no `Cache-Control` (RFC 9111, section 5.4).
+    pub(crate) fn add_pragma(&mut self, value: &HeaderValue) {
+        self.pragma_no_cache |= directives(value).any(|(name, _)| name.eq_ignore_ascii_case("no-cache"));
+    }
+
+    /// Whether neither the request nor its answer may be kept.
+    pub(crate) fn forbid_storing(&self) -> bool {
+        self.no_store
+    }
+
+    /// The directives, for a request that is `conditional` or not.
+    ///
+    /// Node's `fetch` adds a bare `no-cache` to every request that carries a validator, whatever the
+    /// program wanted. Such a request asks "is mine current?", which the cache can answer; a program that
+    /// wants the origin asked says `max-age=0`.
+    pub(crate) fn directives(self, conditional: bool) -> Directives {
+        let mut directives = self.directives;
+        directives.no_cache |= self.pragma_no_cache && !self.has_cache_control;
+        if conditional && !self.others {
+            directives.no_cache = false;
+        }
+        directives
+    }
+}
+
+/// The directives of one field, each a name and its argument if it has one.
+pub(crate) fn directives(value: &HeaderValue) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let text = value.to_str().unwrap_or("");
+    text.split(',').filter_map(|part| {
+        let part = part.trim();
+        let (name, argument) = match part.split_once('=') {
+            Some((name, argument)) => (name.trim(), Some(argument.trim().trim_matches('"'))),
+            None => (part, None),
+        };
+        (!name.is_empty()).then_some((name, argument))
+    })
+}
+
+fn seconds(argument: Option<&str>) -> Option<Duration> {
+    let digits = argument.filter(|digits| !digits.is_empty())?;
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        // RFC 9111, section 1.2.2: greater than can be represented is as great as can be.
+        .then(|| Duration::from_secs(digits.parse().unwrap_or(SECONDS_MAX).min(SECONDS_MAX)))
+}
+
+/// The greatest number of seconds that RFC 9111 asks caches to tell apart.
+const SECONDS_MAX: u64 = 1 << 31;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demands(cache_control: &'static str) -> Demands {
+        let mut demands = Demands::default();
+        demands.add_cache_control(&HeaderValue::from_static(cache_control));
+        demands
+    }
+
+    #[test]
+    fn directives_are_read_as_rfc_9111_has_them() {
+        let second = Duration::from_secs(1);
+        let found =
+            demands("Max-Age=60, min-fresh=\"5\", max-stale=7, only-if-cached, x=1").directives(false);
+        let expected = Directives {
+            max_age: Some(60 * second),
+            min_fresh: 5 * second,
+            max_stale: 7 * second,
+            no_cache: false,
+            only_if_cached: true,
+        };
+        assert_eq!(found, expected);
+        assert_eq!(demands("max-stale").directives(false).max_stale, Duration::MAX);
+        assert_eq!(demands("max-age=x").directives(false).max_age, Some(Duration::ZERO));
+        assert!(demands("no-store").forbid_storing());
+        let huge = demands("max-age=99999999999999999999").directives(false).max_age;
+        assert_eq!(huge, Some(Duration::from_secs(SECONDS_MAX)));
+    }
+
+    #[test]
+    fn nodes_own_no_cache_beside_a_validator_forces_nothing() {
+        let mut node = demands("no-cache");
+        node.add_pragma(&HeaderValue::from_static("no-cache"));
+        assert!(!node.directives(true).no_cache);
+        assert!(node.directives(false).no_cache);
+        assert!(demands("no-cache, max-age=0").directives(true).no_cache);
+    }
+
+    #[test]
+    fn pragma_counts_without_cache_control_alone() {
+        let mut alone = Demands::default();
+        alone.add_pragma(&HeaderValue::from_static("no-cache"));
+        assert!(alone.directives(false).no_cache);
+        let mut beside = demands("max-age=5");
+        beside.add_pragma(&HeaderValue::from_static("no-cache"));
+        assert!(!beside.directives(false).no_cache);
+    }
+}

@@ -1,0 +1,64 @@
+//! Why the adapter could not be set up.
+
+use std::time::Duration;
+
+/// A setting that cannot be used. Nothing was built; the message names the value and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A file of certificates cannot be used.
+    #[error("certificates in `{path}` cannot be used: {problem}; name a readable PEM file")]
+    Certificates {
+        /// The file.
+        path: Box<str>,
+        /// What is wrong with it.
+        problem: Box<str>,
+    },
+    /// The credential cannot be sent. Its text is not repeated.
+    #[error("the credential cannot be sent: {problem}; give a bare token such as `gh auth token` prints")]
+    Credential {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The name of a domain is empty or too long.
+    #[error("`{name}` cannot name a domain: use 1 to {max} characters")]
+    DomainName {
+        /// The name given.
+        name: Box<str>,
+        /// Most bytes that a name may have.
+        max: usize,
+    },
+    /// The base address of the API is unusable.
+    #[error(
+        "origin `{value}` cannot be used: {problem}; write it like https://api.github.com or https://HOST/api/v3"
+    )]
+    Origin {
+        /// The address given, unless it held a secret.
+        value: Box<str>,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A route rule cannot be read.
+    #[error("route rule `{rule}` cannot be read: {problem}; write it like `GET /repos/*/*/issues** = 60s`")]
+    Route {
+        /// The rule given.
+        rule: Box<str>,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A duration is out of range.
+    #[error("{setting} of {value:?} is out of range: use {min:?} to {max:?}")]
+    Range {
+        /// Which setting.
+        setting: &'static str,
+        /// The value given.
+        value: Duration,
+        /// The smallest that is allowed.
+        min: Duration,
+        /// The greatest that is allowed.
+        max: Duration,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Tls(#[source] rustls::Error),
+}

@@ -1,0 +1,152 @@
+//! Which response fields travel on, which are kept, and which belong to one call alone.
+
+use cache_core::Headers;
+use http::{HeaderMap, HeaderName, header};
+
+/// Removes what concerns one connection (RFC 9110, section 7.6.1), including what `Connection` names.
+pub(crate) fn strip_connection(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|names| names.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().map(HeaderName::as_str).chain(OF_CONNECTION) {
+        headers.remove(name);
+    }
+}
+
+/// The fields that describe this call and the credential that paid for it.
+pub(crate) fn live(headers: &HeaderMap) -> HeaderMap {
+    let picked = headers.iter().filter(|(name, _)| {
+        let name = name.as_str();
+        name.starts_with(QUOTA_PREFIX) || OF_CALL.contains(&name) || OF_CREDENTIAL.contains(&name)
+    });
+    picked.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The fields that may be repeated to whoever reads the answer.
+///
+/// What tells about the credential stays only where every reader has that very credential.
+pub(crate) fn kept(headers: &HeaderMap, one_credential: bool) -> Headers {
+    // The body is kept uncoded, so a tag that is weak because of the coding is strong again.
+    let was_coded = headers.contains_key(header::CONTENT_ENCODING);
+    Headers::from_fields(headers.iter().filter_map(|(name, value)| {
+        let text = name.as_str();
+        let value = match value.as_bytes() {
+            tag if was_coded && text == "etag" => tag.strip_prefix(b"W/").unwrap_or(tag),
+            other => other,
+        };
+        is_kept(text, one_credential).then_some((text, value))
+    }))
+}
+
+/// `old` with the fields of a 304 in their place (RFC 9111, section 3.2).
+///
+/// What describes the body stays as it is, and so does the tag under which clients know it: GitHub names a
+/// tag of its own for every credential, of a body that is the same.
+pub(crate) fn merged(old: &Headers, new: &HeaderMap, one_credential: bool) -> Headers {
+    let updates = |name: &str| is_kept(name, one_credential) && !OF_BODY.contains(&name);
+    let stay = old.iter().filter(|(name, _)| !(updates(name) && new.contains_key(*name)));
+    let come = new.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Headers::from_fields(stay.chain(come.filter(|(name, _)| updates(name))))
+}
+
+fn is_kept(name: &str, one_credential: bool) -> bool {
+    !(OF_CONNECTION.contains(&name)
+        || OF_CALL.contains(&name)
+        || NEVER_KEPT.contains(&name)
+        || name.starts_with(QUOTA_PREFIX)
+        || (!one_credential && OF_CREDENTIAL.contains(&name)))
+}
+
+const QUOTA_PREFIX: &str = "x-ratelimit-";
+/// Of one connection.
+pub(crate) const OF_CONNECTION: [&str; 10] = [
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+/// Of one call.
+const OF_CALL: [&str; 2] = ["x-github-request-id", "x-runtime-rack"];
+/// Of the credential that paid: what it may do, when it ends.
+const OF_CREDENTIAL: [&str; 6] = [
+    "github-authentication-token-expiration",
+    "x-accepted-github-permissions",
+    "x-accepted-oauth-scopes",
+    "x-github-sso",
+    "x-oauth-client-id",
+    "x-oauth-scopes",
+];
+/// Of the body as it is kept: a 304 must not change them.
+const OF_BODY: [&str; 4] = ["content-range", "content-type", "etag", "last-modified"];
+/// Of the coding and the transport, of the visitor, or recomputed for every reply.
+const NEVER_KEPT: [&str; 6] =
+    ["age", "alt-svc", "content-encoding", "content-length", "set-cookie", "cache-status"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+        let pairs = fields.iter();
+        pairs.map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn names(headers: &Headers) -> Vec<&str> {
+        headers.iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn what_belongs_to_a_credential_is_kept_for_that_credential_alone() {
+        let answer = map(&[
+            ("etag", "\"a\""),
+            ("x-oauth-scopes", "repo"),
+            ("x-ratelimit-remaining", "1"),
+            ("set-cookie", "a=b"),
+            ("x-github-request-id", "1"),
+        ]);
+        assert_eq!(names(&kept(&answer, true)), ["etag", "x-oauth-scopes"]);
+        assert_eq!(names(&kept(&answer, false)), ["etag"]);
+        assert_eq!(live(&answer).len(), 3);
+    }
+
+    #[test]
+    fn a_tag_is_strong_again_once_the_body_is_decoded() {
+        let coded = map(&[("etag", "W/\"a\""), ("content-encoding", "gzip")]);
+        assert_eq!(kept(&coded, true).get_str("etag"), Some("\"a\""));
+        let plain = map(&[("etag", "W/\"a\"")]);
+        assert_eq!(kept(&plain, true).get_str("etag"), Some("W/\"a\""));
+    }
+
+    #[test]
+    fn a_304_renews_fields_but_not_what_describes_the_body() {
+        let old =
+            kept(&map(&[("content-type", "a/b"), ("date", "1"), ("etag", "\"a\""), ("link", "old")]), true);
+        let new =
+            map(&[("content-type", "c/d"), ("date", "2"), ("etag", "\"b\""), ("x-oauth-scopes", "repo")]);
+        let renewed = merged(&old, &new, false);
+        let value = |name| renewed.get_str(name);
+        assert_eq!(value("content-type"), Some("a/b"));
+        assert_eq!(value("date"), Some("2"));
+        assert_eq!(value("etag"), Some("\"a\""));
+        assert_eq!(value("link"), Some("old"));
+        assert_eq!(value("x-oauth-scopes"), None);
+    }
+
+    #[test]
+    fn fields_that_connection_names_are_stripped() {
+        let mut headers =
+            map(&[("connection", "close, X-Mine"), ("x-mine", "1"), ("te", "trailers"), ("etag", "a")]);
+        strip_connection(&mut headers);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["etag"]);
+    }
+}

@@ -1,0 +1,57 @@
+//! Passing a request through: every method, both bodies streaming.
+
+use crate::{GitHub, OriginBody, field, url::local_path};
+use bytes::Bytes;
+use cache_core::FetchError;
+use http::{Request, Response, header};
+use hyper::body::Body;
+use std::error::Error;
+
+impl GitHub {
+    /// Sends `request` to the origin as the client made it, and gives back what the origin answers.
+    ///
+    /// Fields stay byte for byte, the credential among them, but for those that concern one connection.
+    /// The target's `/api/v3` is mapped as for cached requests; its host is the origin's. A `User-Agent` is
+    /// added if there is none, since GitHub refuses such requests. Redirects are not followed.
+    ///
+    /// # Errors
+    ///
+    /// When there was no head of an answer. A request with a body may have been carried out all the same.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends the call; the origin may have carried the request out.
+    pub async fn forward<B>(&self, request: Request<B>) -> Result<Response<OriginBody>, FetchError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (mut parts, body) = request.into_parts();
+        let path = local_path(parts.uri.path());
+        parts.uri = self.origin().uri(path, parts.uri.query()).map_err(|_| FetchError::Malformed)?;
+        parts.version = http::Version::HTTP_11;
+        parts.extensions.clear();
+        field::strip_connection(&mut parts.headers);
+        // The client of the origin writes its own; `Expect` was answered where the request came in.
+        parts.headers.remove(header::HOST);
+        parts.headers.remove(header::EXPECT);
+        if !parts.headers.contains_key(header::USER_AGENT) {
+            parts.headers.insert(header::USER_AGENT, self.user_agent().clone());
+        }
+        let default = self.default_credential();
+        if let (false, Some(credential)) = (parts.headers.contains_key(header::AUTHORIZATION), default) {
+            parts.headers.insert(header::AUTHORIZATION, credential.authorization());
+        }
+        let domain = self.payer(&parts.headers);
+        self.counters().count_forwarded();
+        let response = self.client().stream(Request::from_parts(parts, body)).await;
+        let response = response.inspect_err(|_| self.counters().count_failure())?;
+        let (mut head, incoming) = response.into_parts();
+        if let Some(domain) = domain {
+            self.counters().note_quota(domain, &head.headers);
+        }
+        field::strip_connection(&mut head.headers);
+        let body = OriginBody::raw(incoming, self.client().timeouts().body_idle);
+        Ok(Response::from_parts(head, body))
+    }
+}

@@ -1,0 +1,319 @@
+//! The adapter itself and its settings.
+
+use crate::{
+    ConfigError, Credential, CredentialMatch, OriginUrl, RouteRule, RouteTable, Timeouts,
+    client::{Client, read_certificates},
+    domain::{Domains, Readers},
+    recipe::Recipes,
+    route::{LIFETIME_DEFAULT, LIFETIME_MAX},
+    stats::Counters,
+};
+use cache_core::{BODY_BYTES_MAX, Domain};
+use http::{HeaderMap, HeaderValue, header};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+/// GitHub's API as an origin: what a request means, who may read its answer, how to ask, what to keep.
+///
+/// A clone is another handle on the same connections, settings and counters.
+#[derive(Clone, Debug)]
+pub struct GitHub(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    origin: OriginUrl,
+    client: Client,
+    credential: Option<Credential>,
+    default_readers: Readers,
+    domains: Domains,
+    routes: RouteTable,
+    recipes: Recipes,
+    counters: Counters,
+    body_bytes_max: usize,
+    user_agent: HeaderValue,
+    respect_max_age: bool,
+    pretty_print: bool,
+}
+
+impl GitHub {
+    /// Begins with the defaults: api.github.com, no credential of its own, the built-in routes.
+    ///
+    /// ```
+    /// # use {cache_origin_github::GitHub, std::time::Duration};
+    /// let github = GitHub::builder()
+    ///     .origin("https://ghe.example/api/v3")?
+    ///     .default_lifetime(Duration::from_secs(120))
+    ///     .route("GET /repos/*/*/issues** = 30s")?
+    ///     .named_domain("ci", ["ghs_*"])?
+    ///     .build()?;
+    /// assert_eq!(github.origin().host(), "ghe.example");
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn builder() -> GitHubBuilder {
+        GitHubBuilder::default()
+    }
+
+    /// GitHub's own API, asked with `token` whenever a request brings no credential.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Credential`] when it cannot be a token.
+    pub fn with_token(token: &str) -> Result<Self, ConfigError> {
+        Self::builder().credential(Credential::from_token(token)?).build()
+    }
+
+    /// Where the API is.
+    pub fn origin(&self) -> &OriginUrl {
+        &self.0.origin
+    }
+
+    /// The rules by which answers are kept.
+    pub fn routes(&self) -> &RouteTable {
+        &self.0.routes
+    }
+
+    pub(crate) fn body_bytes_max(&self) -> usize {
+        self.0.body_bytes_max
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    pub(crate) fn default_credential(&self) -> Option<&Credential> {
+        self.0.credential.as_ref()
+    }
+
+    pub(crate) fn default_readers(&self) -> Readers {
+        self.0.default_readers
+    }
+
+    pub(crate) fn domains(&self) -> &Domains {
+        &self.0.domains
+    }
+
+    pub(crate) fn pretty_prints(&self) -> bool {
+        self.0.pretty_print
+    }
+
+    pub(crate) fn recipes(&self) -> &Recipes {
+        &self.0.recipes
+    }
+
+    pub(crate) fn respects_max_age(&self) -> bool {
+        self.0.respect_max_age
+    }
+
+    pub(crate) fn user_agent(&self) -> &HeaderValue {
+        &self.0.user_agent
+    }
+
+    /// The domain whose allowances a request with `headers` draws on, if its credential can be read.
+    pub(crate) fn payer(&self, headers: &HeaderMap) -> Option<Domain> {
+        match headers.get(header::AUTHORIZATION) {
+            Some(value) => Some(self.domains().of_field(value).ok()?.domain),
+            None => Some(Domain::ANONYMOUS),
+        }
+    }
+}
+
+/// Settings of a [`GitHub`].
+#[derive(Debug)]
+pub struct GitHubBuilder {
+    origin: OriginUrl,
+    credential: Option<Credential>,
+    domains: Domains,
+    routes: Option<RouteTable>,
+    rules: Vec<RouteRule>,
+    default_lifetime: Duration,
+    body_bytes_max: usize,
+    timeouts: Timeouts,
+    user_agent: HeaderValue,
+    certificates: Option<PathBuf>,
+    respect_max_age: bool,
+    pretty_print: bool,
+}
+
+impl Default for GitHubBuilder {
+    fn default() -> Self {
+        Self {
+            origin: OriginUrl::github(),
+            credential: None,
+            domains: Domains::default(),
+            routes: None,
+            rules: Vec::new(),
+            default_lifetime: LIFETIME_DEFAULT,
+            body_bytes_max: BODY_BYTES_MAX,
+            timeouts: Timeouts::default(),
+            user_agent: HeaderValue::from_static(USER_AGENT),
+            certificates: None,
+            respect_max_age: false,
+            pretty_print: false,
+        }
+    }
+}
+
+impl GitHubBuilder {
+    /// The base address of the API, such as `https://ghe.example/api/v3`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Origin`], naming the address and its fault.
+    pub fn origin(mut self, url: &str) -> Result<Self, ConfigError> {
+        self.origin = url.parse()?;
+        Ok(self)
+    }
+
+    /// The credential for requests that bring none. Whoever may send such a request reads what it may read.
+    #[must_use]
+    pub fn credential(mut self, credential: impl Into<Option<Credential>>) -> Self {
+        self.credential = credential.into();
+        self
+    }
+
+    /// Puts the credentials that fit one of `members` into one domain: they read one another's answers.
+    ///
+    /// Meant for credentials that may read the same things and take turns, such as the installation tokens of
+    /// one application. Answers that are *about* the credential, such as `/user`, are shared as well.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::DomainName`] for a name that is empty or too long.
+    pub fn named_domain<'a>(
+        mut self,
+        name: &str,
+        members: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, ConfigError> {
+        let read = |text: &str| text.parse::<CredentialMatch>().unwrap_or_else(|never| match never {});
+        self.domains.name(name, members.into_iter().map(read).collect())?;
+        Ok(self)
+    }
+
+    /// Takes the place of the built-in routes, those that are never kept included.
+    #[must_use]
+    pub fn routes(mut self, routes: RouteTable) -> Self {
+        self.routes = Some(routes);
+        self
+    }
+
+    /// Adds a rule behind those added before and in front of all others; see [`RouteRule`] for its form.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Route`], naming the rule and its fault.
+    pub fn route(mut self, rule: &str) -> Result<Self, ConfigError> {
+        self.rules.push(rule.parse()?);
+        Ok(self)
+    }
+
+    /// The lifetime of what no rule is for.
+    #[must_use]
+    pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
+        self.default_lifetime = lifetime;
+        self
+    }
+
+    /// The longest body that is kept, in bytes, at most [`BODY_BYTES_MAX`]. Longer ones stream past the cache.
+    #[must_use]
+    pub fn body_bytes_max(mut self, bytes: usize) -> Self {
+        self.body_bytes_max = bytes.min(BODY_BYTES_MAX);
+        self
+    }
+
+    /// How long each part of a call may take.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// The `User-Agent` of cached calls and of requests that bring none.
+    ///
+    /// One for all, since GitHub lays JSON out differently for some agents.
+    #[must_use]
+    pub fn user_agent(mut self, agent: HeaderValue) -> Self {
+        self.user_agent = agent;
+        self
+    }
+
+    /// A PEM file of certificates to trust beside the public ones, for an Enterprise Server of one's own.
+    #[must_use]
+    pub fn certificates(mut self, path: impl Into<PathBuf>) -> Self {
+        self.certificates = Some(path.into());
+        self
+    }
+
+    /// Whether an answer's own `max-age` may shorten the lifetime that its route has. Off by default:
+    /// GitHub sends 60 s with everything.
+    #[must_use]
+    pub fn respect_origin_max_age(mut self, respect: bool) -> Self {
+        self.respect_max_age = respect;
+        self
+    }
+
+    /// Whether curl and browsers get JSON laid out for reading, as GitHub does it. Off by default: every
+    /// client gets the origin's own bytes.
+    #[must_use]
+    pub fn pretty_print(mut self, pretty: bool) -> Self {
+        self.pretty_print = pretty;
+        self
+    }
+
+    /// Makes the adapter. Connects to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], naming the setting that cannot be used.
+    pub fn build(self) -> Result<GitHub, ConfigError> {
+        in_range("the default lifetime", self.default_lifetime, Duration::ZERO, LIFETIME_MAX)?;
+        let times = [
+            ("the connect timeout", self.timeouts.connect),
+            ("the head timeout", self.timeouts.head),
+            ("the body's idle timeout", self.timeouts.body_idle),
+        ];
+        for (setting, value) in times {
+            in_range(setting, value, TIMEOUT_MIN, TIMEOUT_MAX)?;
+        }
+        let certificates = self.certificates.map_or(Ok(Vec::new()), |path| read_certificates(&path))?;
+        let routes = self
+            .routes
+            .unwrap_or_else(|| RouteTable::default().with_default_lifetime(self.default_lifetime))
+            .with_rules(self.rules);
+        let default_readers = match &self.credential {
+            Some(credential) => self.domains.of_credential(credential),
+            None => Readers::ANONYMOUS,
+        };
+        Ok(GitHub(Arc::new(Shared {
+            client: Client::new(self.timeouts, &certificates)?,
+            origin: self.origin,
+            credential: self.credential,
+            default_readers,
+            domains: self.domains,
+            // One class for usual representations of a route and one for all others.
+            recipes: Recipes::new(routes.len() * 2),
+            routes,
+            counters: Counters::default(),
+            body_bytes_max: self.body_bytes_max,
+            user_agent: self.user_agent,
+            respect_max_age: self.respect_max_age,
+            pretty_print: self.pretty_print,
+        })))
+    }
+}
+
+fn in_range(setting: &'static str, value: Duration, min: Duration, max: Duration) -> Result<(), ConfigError> {
+    if value < min || value > max {
+        return Err(ConfigError::Range { setting, value, min, max });
+    }
+    Ok(())
+}
+
+/// How cached calls name themselves.
+const USER_AGENT: &str = concat!("fleet-cache/", env!("CARGO_PKG_VERSION"));
+/// Shortest time allowed for a part of a call; less can only fail.
+const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+/// Longest time allowed for a part of a call.
+const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);

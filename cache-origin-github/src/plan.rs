@@ -1,0 +1,237 @@
+//! What to do with a request: answer it from the cache, or pass it through.
+//!
+//! [`GitHub::plan`] looks at a request's head alone, asks nobody, and allocates nothing once its buffer has
+//! grown: it is run for every hit.
+
+use crate::{
+    GitHub, canonical,
+    directive::Demands,
+    domain::Readers,
+    form::{Coding, Form},
+    route::{Keeping, RouteIndex, allowance},
+    url::local_path,
+};
+use cache_core::{Bucket, Domain, KEY_BYTES_MAX, freshness::Directives};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
+use std::fmt;
+
+/// What to do with a request.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// The cache may answer it.
+    Cached(Planned),
+    /// Only the origin may answer it.
+    Pass(PassReason),
+}
+
+/// A request that the cache may answer.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What the request demands of a stored answer.
+    pub directives: Directives,
+    /// The allowance that a call for it would draw on.
+    pub bucket: Bucket,
+    /// Who may read the answer.
+    pub domain: Domain,
+    /// How the reply is to look.
+    pub form: Form,
+    pub(crate) named: bool,
+    pub(crate) route: RouteIndex,
+}
+
+/// Why a request is passed through. Its text fits the `detail` of `Cache-Status` (RFC 9211).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum PassReason {
+    /// The representation asked for cannot be told from others.
+    Accept,
+    /// It has a body.
+    Body,
+    /// It is conditional in a way that only the origin can judge.
+    Condition,
+    /// Its credential is not a token, or there are several.
+    Credential,
+    /// Its method is neither GET nor HEAD.
+    Method,
+    /// It forbids keeping the answer (`no-store`).
+    NoStore,
+    /// It asks for a part.
+    Range,
+    /// Its route is never kept, for the reason named.
+    Route(&'static str),
+    /// It depends on a field that is not part of the key.
+    SpecialField,
+    /// Its target is not in a form that has one meaning.
+    Target,
+    /// Its canonical form is longer than a key can be.
+    TooLong,
+    /// It wants to leave HTTP.
+    Upgrade,
+}
+
+impl fmt::Display for PassReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Accept => "accept",
+            Self::Body => "request-body",
+            Self::Condition => "condition",
+            Self::Credential => "credential",
+            Self::Method => "method",
+            Self::NoStore => "no-store",
+            Self::Range => "range",
+            Self::Route(reason) => reason,
+            Self::SpecialField => "special-field",
+            Self::Target => "target",
+            Self::TooLong => "too-long",
+            Self::Upgrade => "upgrade",
+        })
+    }
+}
+
+impl GitHub {
+    /// What to do with `request`; writes the text of its key into `key_text`, which is cleared first.
+    ///
+    /// Pure and cheap. The text equals [`cache_core::Key::as_str`] and serves to look an entry up without
+    /// making a key. It means nothing when the plan is [`Plan::Pass`].
+    ///
+    /// ```
+    /// # use cache_origin_github::{GitHub, Plan};
+    /// let github = GitHub::builder().build()?;
+    /// let (parts, ()) = http::Request::get("/repos/Acme/Site?b=1&a=2").body(()).unwrap().into_parts();
+    /// let mut key_text = String::new();
+    /// assert!(matches!(github.plan(&parts, &mut key_text), Plan::Cached(_)));
+    /// assert!(key_text.starts_with("api.github.com/repos/acme/site?a=2&b=1 json\n"));
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn plan(&self, request: &Parts, key_text: &mut String) -> Plan {
+        key_text.clear();
+        match self.plan_or_pass(request, key_text) {
+            Ok(planned) => Plan::Cached(planned),
+            Err(reason) => Plan::Pass(reason),
+        }
+    }
+
+    fn plan_or_pass(&self, request: &Parts, key_text: &mut String) -> Result<Planned, PassReason> {
+        let head = match request.method {
+            Method::GET => false,
+            Method::HEAD => true,
+            _ => return Err(PassReason::Method),
+        };
+        let fields = Fields::look(&request.headers)?;
+        if fields.demands.forbid_storing() {
+            return Err(PassReason::NoStore);
+        }
+        let path = local_path(request.uri.path());
+        let route = self.routes().find(path);
+        if let Keeping::Never(reason) = self.routes().by_index(route).keeping() {
+            return Err(PassReason::Route(reason));
+        }
+        let readers = self.readers(&fields)?;
+        key_text.push_str(self.origin().host());
+        canonical::write_path(key_text, path)?;
+        if let Some(query) = request.uri.query() {
+            canonical::write_query(key_text, query)?;
+        }
+        write_representation(key_text, &request.headers, &fields)?;
+        readers.domain.write_suffix(key_text);
+        if key_text.len() > KEY_BYTES_MAX {
+            return Err(PassReason::TooLong);
+        }
+        let conditional = fields.if_none_match.is_some() || fields.if_modified_since.is_some();
+        Ok(Planned {
+            directives: fields.demands.directives(conditional),
+            bucket: allowance(path),
+            domain: readers.domain,
+            form: Form {
+                head,
+                coding: Coding::accepted(fields.accept_encoding),
+                if_none_match: fields.if_none_match.cloned(),
+                if_modified_since: fields.if_modified_since.cloned(),
+                pretty: self.pretty_prints() && fields.user_agent.is_some_and(is_persons_agent),
+            },
+            named: readers.named,
+            route,
+        })
+    }
+
+    fn readers(&self, fields: &Fields<'_>) -> Result<Readers, PassReason> {
+        match fields.authorization {
+            Some(value) => self.domains().of_field(value),
+            None => Ok(self.default_readers()),
+        }
+    }
+}
+
+/// Writes what tells representations of one resource apart: a space and the class, a space and the version.
+pub(crate) fn write_representation(
+    out: &mut String,
+    headers: &HeaderMap,
+    fields: &Fields<'_>,
+) -> Result<(), PassReason> {
+    out.push(' ');
+    if fields.accept_many {
+        canonical::write_accept(out, headers.get_all(http::header::ACCEPT).iter())?;
+    } else {
+        canonical::write_accept(out, fields.accept.into_iter())?;
+    }
+    fields.version.map_or(Ok(()), |version| canonical::write_version(out, version))
+}
+
+/// The fields of a request that matter, found in one pass.
+#[derive(Default)]
+pub(crate) struct Fields<'a> {
+    pub(crate) accept: Option<&'a HeaderValue>,
+    pub(crate) accept_many: bool,
+    pub(crate) authorization: Option<&'a HeaderValue>,
+    pub(crate) version: Option<&'a HeaderValue>,
+    accept_encoding: Option<&'a HeaderValue>,
+    demands: Demands,
+    if_modified_since: Option<&'a HeaderValue>,
+    if_none_match: Option<&'a HeaderValue>,
+    user_agent: Option<&'a HeaderValue>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn look(headers: &'a HeaderMap) -> Result<Self, PassReason> {
+        let mut found = Self::default();
+        for (name, value) in headers {
+            found.add(name, value)?;
+        }
+        Ok(found)
+    }
+
+    fn add(&mut self, name: &HeaderName, value: &'a HeaderValue) -> Result<(), PassReason> {
+        match name.as_str() {
+            "accept" => self.accept_many |= self.accept.replace(value).is_some(),
+            "accept-encoding" => self.accept_encoding = Some(value),
+            "authorization" if self.authorization.is_some() => return Err(PassReason::Credential),
+            "authorization" => self.authorization = Some(value),
+            "cache-control" => self.demands.add_cache_control(value),
+            "content-length" if value.as_bytes() == b"0" => {}
+            "content-length" | "transfer-encoding" => return Err(PassReason::Body),
+            // `Expect` and `Trailer` announce a body as well.
+            "expect" | "trailer" => return Err(PassReason::Body),
+            "if-match" | "if-range" | "if-unmodified-since" => return Err(PassReason::Condition),
+            "if-modified-since" => self.if_modified_since = Some(value),
+            "if-none-match" => self.if_none_match = Some(value),
+            "pragma" => self.demands.add_pragma(value),
+            "range" => return Err(PassReason::Range),
+            "cookie" | "x-github-otp" | "x-http-method-override" => return Err(PassReason::SpecialField),
+            "upgrade" => return Err(PassReason::Upgrade),
+            "user-agent" => self.user_agent = Some(value),
+            "x-github-api-version" if self.version.is_some() => return Err(PassReason::Accept),
+            "x-github-api-version" => self.version = Some(value),
+            _other => {}
+        }
+        Ok(())
+    }
+}
+
+/// Agents for which GitHub lays JSON out for reading.
+fn is_persons_agent(agent: &HeaderValue) -> bool {
+    let agent = agent.as_bytes();
+    ["curl/", "Wget/", "HTTPie/", "Mozilla/"].iter().any(|name| agent.starts_with(name.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests;

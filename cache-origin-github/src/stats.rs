@@ -1,0 +1,103 @@
+//! What was asked of the origin, and what it said about its allowances.
+
+use crate::{GitHub, Quota, RecipeStats, quota::Quotas};
+use cache_core::Domain;
+use http::HeaderMap;
+use serde::Serialize;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
+};
+
+/// Counts since the adapter was built, and the last word on every allowance.
+#[derive(Clone, Debug, Serialize)]
+pub struct OriginStats {
+    /// Calls made for cached requests, whatever came of them.
+    pub calls: u64,
+    /// Of these, calls answered by 304, which cost no quota when they carry a credential.
+    pub not_modified: u64,
+    /// Of these, second calls because a 304 could not be believed.
+    pub doubted: u64,
+    /// Of these, answers too long to keep.
+    pub oversize: u64,
+    /// Requests passed through.
+    pub forwarded: u64,
+    /// Calls of either kind that gave no whole answer.
+    pub failed: u64,
+    /// How the entity-tag recipe is doing.
+    pub recipe: RecipeStats,
+    /// The allowances by domain, those with the latest news last.
+    pub quotas: Vec<DomainQuota>,
+}
+
+/// The last observation of one allowance of one domain.
+#[derive(Clone, Debug, Serialize)]
+pub struct DomainQuota {
+    /// The operator's name for the domain, `anonymous`, or the first digits of its digest.
+    pub domain: String,
+    /// What was observed.
+    #[serde(flatten)]
+    pub quota: Quota,
+}
+
+impl GitHub {
+    /// Counts since the adapter was built, and the last word on every allowance.
+    pub fn stats(&self) -> OriginStats {
+        let counters = self.counters();
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let label = |domain| self.domains().label(domain);
+        let quotas = counters.quotas.snapshot().into_iter();
+        OriginStats {
+            calls: read(&counters.calls),
+            not_modified: read(&counters.not_modified),
+            doubted: read(&counters.doubted),
+            oversize: read(&counters.oversize),
+            forwarded: read(&counters.forwarded),
+            failed: read(&counters.failed),
+            recipe: self.recipes().stats(Instant::now()),
+            quotas: quotas.map(|(domain, quota)| DomainQuota { domain: label(domain), quota }).collect(),
+        }
+    }
+}
+
+/// The counters behind [`OriginStats`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    calls: AtomicU64,
+    doubted: AtomicU64,
+    failed: AtomicU64,
+    forwarded: AtomicU64,
+    not_modified: AtomicU64,
+    oversize: AtomicU64,
+    quotas: Quotas,
+}
+
+impl Counters {
+    pub(crate) fn count_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_doubt(&self) {
+        self.doubted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_failure(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_forwarded(&self) {
+        self.forwarded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_not_modified(&self) {
+        self.not_modified.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_oversize(&self) {
+        self.oversize.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_quota(&self, domain: Domain, headers: &HeaderMap) {
+        self.quotas.note(domain, headers);
+    }
+}

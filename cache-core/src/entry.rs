@@ -128,8 +128,10 @@ impl Entry {
 
     /// Bytes that the entry counts against the byte budget.
     pub fn weight_bytes(&self) -> usize {
-        let content = self.content.headers.block_bytes() + self.content.body.len();
-        self.key.as_str().len() + content + ENTRY_OVERHEAD_BYTES
+        let content = self.content.headers.weight_bytes() + self.content.body.len();
+        let validators = [&self.validators.etag, &self.validators.last_modified];
+        let validators: usize = validators.into_iter().flatten().map(|text| text.len()).sum();
+        self.key.as_str().len() + content + validators + ENTRY_OVERHEAD_BYTES
     }
 
     /// Marks the entry as read since the eviction last looked.
@@ -187,6 +189,6 @@ impl PartialEq for Entry {
 /// (up to 1 MB as JSON), and is the largest entry that the fleet must carry whole.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Bytes that an entry weighs beside its key, headers and body: the entry itself, its places in the
+/// Bytes that an entry weighs beside its key, headers, validators and body: the entry itself, its places in the
 /// engine's tables, the read index and the eviction order, and the allocator's share of each.
 pub const ENTRY_OVERHEAD_BYTES: usize = 768;

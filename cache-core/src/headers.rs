@@ -25,12 +25,13 @@ impl Headers {
     /// Gathers `fields`; names are put in lower case, and what has no place in a header is left out.
     ///
     /// A field is dropped when its name is empty or holds a byte that RFC 9110 allows in no token, when its
-    /// value holds a line break or NUL, or when the block would outgrow [`HEADERS_BYTES_MAX`].
+    /// value holds a line break or NUL, or when all together would outgrow [`HEADERS_BYTES_MAX`].
     pub fn from_fields<'a>(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut block = Vec::new();
-        let mut kept = Vec::new();
+        let mut kept: Vec<Field> = Vec::new();
         for (name, value) in fields {
-            let fits = block.len() + name.len() + value.len() <= HEADERS_BYTES_MAX;
+            let bytes = block.len() + name.len() + value.len();
+            let fits = bytes + FIELD_OVERHEAD_BYTES * (kept.len() + 1) <= HEADERS_BYTES_MAX;
             if !fits || !is_token(name) || value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
                 continue;
             }
@@ -78,6 +79,11 @@ impl Headers {
         self.block.len()
     }
 
+    /// Bytes that the headers count against limits and budgets: names, values, and an overhead for each field.
+    pub fn weight_bytes(&self) -> usize {
+        self.block.len() + FIELD_OVERHEAD_BYTES * self.fields.len()
+    }
+
     fn name(&self, field: &Field) -> &str {
         let name = &self.block[field.name_at as usize..field.value_at as usize];
         core::str::from_utf8(name).expect("only tokens, which are ASCII, are kept as names")
@@ -97,10 +103,16 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Most bytes of names and values that one answer's headers may hold.
+/// Most that one answer's headers may weigh, in bytes: names, values, and an overhead for each field.
 ///
 /// GitHub's answers carry about 2 KiB; common servers refuse more than 8 to 64 KiB.
 pub const HEADERS_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes that a field weighs beside its name and value, so that many short ones cannot take more memory
+/// than they weigh. HTTP/2 counts the same (RFC 9113, section 6.5.2).
+const FIELD_OVERHEAD_BYTES: usize = 32;
+
+const _: () = assert!(FIELD_OVERHEAD_BYTES >= size_of::<Field>());
 
 #[derive(Clone, Eq, PartialEq)]
 struct Field {

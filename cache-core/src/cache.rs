@@ -3,7 +3,7 @@
 //! Owns every entry, the eviction order and the dates of removal. Answers what it did; tells nobody.
 
 use crate::{
-    Domain, Entry, Key, Timestamp,
+    BODY_BYTES_MAX, Domain, Entry, KEY_BYTES_MAX, Key, Timestamp,
     port::Budget,
     sieve::{Place, Sieve},
 };
@@ -42,7 +42,7 @@ impl Cache {
     /// An entry that renews another keeps its mark, and its place in the order unless others must make room.
     pub(crate) fn insert(&mut self, entry: &Arc<Entry>) -> Insertion {
         let weight = entry.weight_bytes();
-        if weight > self.budget.bytes_max || self.budget.entries_max == 0 {
+        if weight > self.budget.bytes_max || self.budget.entries_max == 0 || is_too_long(entry) {
             let displaced = self.remove(entry.key()).is_some();
             return Insertion::TooHeavy { displaced };
         }
@@ -174,8 +174,13 @@ impl Cache {
 pub(crate) enum Insertion {
     /// It is held; these had to leave.
     Kept { evicted: Vec<Key> },
-    /// It outweighs the whole budget. `displaced`: another under its key is gone all the same.
+    /// It outweighs the whole budget, or is longer than any entry may be. `displaced`: another under its key is gone all the same.
     TooHeavy { displaced: bool },
+}
+
+/// Whether neither disk nor peers could take `entry` back.
+fn is_too_long(entry: &Entry) -> bool {
+    entry.content().body.len() > BODY_BYTES_MAX || entry.key().as_str().len() > KEY_BYTES_MAX
 }
 
 /// Keys of `map` whose resource begins with `prefix`, in order.

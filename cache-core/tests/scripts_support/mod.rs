@@ -1,0 +1,6 @@
+//! What plays the scripts.
+
+pub(crate) mod player;
+pub(crate) mod script;
+mod show;
+mod words;

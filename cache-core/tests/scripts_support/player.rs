@@ -1,0 +1,252 @@
+//! Plays the inputs of a script to an engine and writes down what comes out.
+
+use super::{
+    show,
+    words::{self, Words},
+};
+use cache_core::{
+    Audience, Bucket, Deadline, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Output, RequestId,
+    Settings, Timestamp,
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// An engine, its clock, and the short names that the script gives its fetches and loads.
+pub(crate) struct Player {
+    engine: Engine,
+    now: Timestamp,
+    fetches: Vec<FetchId>,
+    loads: Vec<LoadId>,
+    keys: BTreeMap<RequestId, Key>,
+    /// What readers see: replayed from the outputs.
+    published: BTreeMap<Key, Arc<Entry>>,
+    lines: Vec<String>,
+}
+
+impl Player {
+    pub(crate) fn new() -> Self {
+        Self {
+            engine: Engine::new(Settings::default()),
+            now: BEGINNING,
+            fetches: Vec::new(),
+            loads: Vec::new(),
+            keys: BTreeMap::new(),
+            published: BTreeMap::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Plays one step; the last line says what is due next.
+    pub(crate) fn play(&mut self, inputs: &[String]) -> Vec<String> {
+        for line in inputs {
+            let mut words = Words::of(line);
+            self.play_line(words.next("a verb"), &mut words);
+            words.end();
+        }
+        if !inputs.is_empty() {
+            let deadline = self.deadline();
+            self.lines.push(deadline);
+        }
+        std::mem::take(&mut self.lines)
+    }
+
+    fn play_line(&mut self, verb: &str, words: &mut Words<'_>) {
+        match verb {
+            "advance" => self.advance(words.duration()),
+            "cancel" => {
+                let request = RequestId(words.number('r'));
+                self.handle(Input::Cancel { request });
+            }
+            "clear" => {
+                let request = RequestId(words.number('r'));
+                self.handle(Input::Clear { request });
+            }
+            "clock-back" => self.now = self.now.saturating_sub(words.duration()),
+            "counters" => self.lines.push(format!("counters{}", show::counters(&self.engine.counters()))),
+            "fetched" => self.fetched(words),
+            "get" => self.get(words),
+            "invalidate" => {
+                let request = RequestId(words.number('r'));
+                let key = words.key();
+                self.handle(Input::Invalidate { request, key });
+            }
+            "invalidate-prefix" => {
+                let request = RequestId(words.number('r'));
+                let prefix = words.next("a prefix").into();
+                let domain = words.value("domain").map(words::domain);
+                self.handle(Input::InvalidatePrefix { request, prefix, domain });
+            }
+            "loaded" => self.loaded(words),
+            "put" => {
+                let request = RequestId(words.number('r'));
+                let key = words.key();
+                self.keys.insert(request, key.clone());
+                self.handle(Input::Put { request, key, draft: words.draft() });
+            }
+            "read" => self.published[&words.key()].mark_visited(),
+            "restored" => self.restored(words),
+            "settings" => self.begin_anew(words),
+            // The driver was not given the processor: what was due meanwhile comes late.
+            "sleep" => self.now = self.now.saturating_add(words.duration()),
+            "weigh" => self.lines.push(format!(
+                "weigh entries={} bytes={} flights={}",
+                self.engine.entries_count(),
+                self.engine.entries_bytes(),
+                self.engine.flights_count()
+            )),
+            other => panic!("`{other}` is no input"),
+        }
+    }
+
+    fn begin_anew(&mut self, words: &mut Words<'_>) {
+        let engine = Engine::new(words.settings());
+        let (now, lines) = (self.now, std::mem::take(&mut self.lines));
+        *self = Self { engine, now, lines, ..Self::new() };
+    }
+
+    /// Lets time pass as a driver does that comes whenever something is due.
+    fn advance(&mut self, duration: Duration) {
+        let end = self.now.saturating_add(duration);
+        while let Some((due, _)) = self.engine.poll_timeout().filter(|(due, _)| *due < end) {
+            self.now = self.now.max(due);
+            self.handle(Input::Tick);
+        }
+        self.now = end;
+        self.handle(Input::Tick);
+    }
+
+    fn get(&mut self, words: &mut Words<'_>) {
+        let request = RequestId(words.number('r'));
+        let key = words.key();
+        let bucket = Bucket(words.number_value("bucket", 0));
+        self.keys.insert(request, key.clone());
+        self.handle(Input::Get { request, key, directives: words.directives(), bucket });
+    }
+
+    fn fetched(&mut self, words: &mut Words<'_>) {
+        let fetch = words.begun('f', &self.fetches);
+        let fetched = match words.next("a result") {
+            "fresh" => Fetched::Fresh(words.draft()),
+            "not-modified" => Fetched::NotModified(words.draft()),
+            "unstorable" => {
+                let audience = match words.next("an audience") {
+                    "domain" => Audience::Domain,
+                    "leader" => Audience::Leader,
+                    other => panic!("`{other}` is no audience"),
+                };
+                let status = words.next("a status").parse().expect("a status is a number");
+                Fetched::Unstorable { content: words.content(status), audience }
+            }
+            "oversize" => Fetched::Oversize,
+            "fault" => {
+                let status = words.next("a status").parse().expect("a status is a number");
+                Fetched::Fault { content: words.content(status) }
+            }
+            "throttled" => {
+                let retry_after = words.duration();
+                Fetched::Throttled { content: words.content(429), retry_after }
+            }
+            "failed" => {
+                let name = words.next("an error");
+                let found = show::FETCH_ERRORS.iter().find(|(known, _)| *known == name);
+                Fetched::Failed(found.unwrap_or_else(|| panic!("`{name}` is no error")).1)
+            }
+            other => panic!("`{other}` is no result"),
+        };
+        self.handle(Input::Fetched { fetch, fetched });
+    }
+
+    fn loaded(&mut self, words: &mut Words<'_>) {
+        let load = words.begun('l', &self.loads);
+        let entry = if words.flag("none") { None } else { Some(Box::new(self.entry(words))) };
+        self.handle(Input::Loaded { load, entry });
+    }
+
+    /// Takes several entries, separated by `/`.
+    fn restored(&mut self, words: &mut Words<'_>) {
+        let mut entries = Vec::new();
+        while !words.is_empty() {
+            entries.push(self.entry(words));
+        }
+        self.handle(Input::Restored { entries });
+    }
+
+    fn entry(&self, words: &mut Words<'_>) -> Entry {
+        let mut words = words.until("/");
+        let key = words.key();
+        let ahead = words.duration_value("ahead", Duration::ZERO);
+        let entry = Entry::new(key, words.draft(), self.now.saturating_add(ahead), 0);
+        words.end();
+        entry
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.engine.handle(self.now, input);
+        while let Some(output) = self.engine.poll_output() {
+            let line = self.show(&output);
+            self.lines.push(line);
+        }
+    }
+
+    fn show(&mut self, output: &Output) -> String {
+        match output {
+            Output::CancelFetch { fetch } => format!("cancel-fetch {}", self.fetch_name(*fetch)),
+            Output::Complete { request, outcome } => {
+                format!("complete r{} {}", request.0, show::outcome(outcome, self.now))
+            }
+            Output::Fetch { fetch, leader, revalidate } => {
+                self.fetches.push(*fetch);
+                let key = show::key(&self.keys[leader]);
+                let revalidate = revalidate.as_ref().map(|entry| {
+                    format!(" revalidate={}", entry.validators().etag.as_deref().unwrap_or("untagged"))
+                });
+                let revalidate = revalidate.unwrap_or_default();
+                format!("fetch {} for r{} {key}{revalidate}", self.fetch_name(*fetch), leader.0)
+            }
+            Output::Load { load, key } => {
+                self.loads.push(*load);
+                format!("load {} {}", self.load_name(*load), show::key(key))
+            }
+            Output::Persist { entry } => format!("persist {}", show::key(entry.key())),
+            Output::Publish { entry } => {
+                self.published.insert(entry.key().clone(), Arc::clone(entry));
+                format!("publish {}", show::key(entry.key()))
+            }
+            Output::Remove { key } => format!("remove {}", show::key(key)),
+            Output::RemoveAll => "remove-all".into(),
+            Output::RemovePrefix { prefix, domain } => {
+                let domain = domain.map(|domain| show::key(&Key::new("", domain))).unwrap_or_default();
+                format!("remove-prefix {prefix}{domain}")
+            }
+            Output::Retract { key } => {
+                self.published.remove(key);
+                format!("retract {}", show::key(key))
+            }
+        }
+    }
+
+    fn deadline(&self) -> String {
+        let Some((due, deadline)) = self.engine.poll_timeout() else {
+            return "deadline none".into();
+        };
+        let what = match deadline {
+            Deadline::Fetch(fetch) => format!("fetch {}", self.fetch_name(fetch)),
+            Deadline::Load(load) => format!("load {}", self.load_name(load)),
+            Deadline::Removal => "removal".into(),
+            Deadline::Request(request) => format!("request r{}", request.0),
+        };
+        format!("deadline +{} {what}", show::duration(due.saturating_since(self.now)))
+    }
+
+    fn fetch_name(&self, fetch: FetchId) -> String {
+        let at = self.fetches.iter().position(|known| *known == fetch).expect("it was begun");
+        format!("f{}", at + 1)
+    }
+
+    fn load_name(&self, load: LoadId) -> String {
+        let at = self.loads.iter().position(|known| *known == load).expect("it was begun");
+        format!("l{}", at + 1)
+    }
+}
+
+/// When every script begins. Far enough from the epoch for entries with an age.
+const BEGINNING: Timestamp = Timestamp::from_unix_millis(1_000_000_000_000);

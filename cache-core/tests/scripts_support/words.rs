@@ -1,0 +1,182 @@
+//! The words of one input line: `verb plain.. flag.. name=value..`.
+//!
+//! A mistake in a script is a mistake of ours, so it panics with the line at fault.
+
+use cache_core::{
+    Content, Disk, Domain, Draft, Key, Settings, Validators,
+    freshness::{Directives, Freshness},
+    port::Budget,
+};
+use std::{str::FromStr, time::Duration};
+
+/// One line, taken apart word by word.
+pub(crate) struct Words<'a> {
+    line: &'a str,
+    words: Vec<&'a str>,
+}
+
+impl<'a> Words<'a> {
+    pub(crate) fn of(line: &'a str) -> Self {
+        Self { line, words: line.split_whitespace().collect() }
+    }
+
+    /// The next plain word.
+    pub(crate) fn next(&mut self, what: &str) -> &'a str {
+        assert!(!self.words.is_empty(), "`{}` lacks {what}", self.line);
+        self.words.remove(0)
+    }
+
+    /// The number in a name such as `r7`.
+    pub(crate) fn number(&mut self, letter: char) -> u64 {
+        let word = self.next("a name");
+        let number = word.strip_prefix(letter).and_then(|number| number.parse().ok());
+        number.unwrap_or_else(|| panic!("`{word}` in `{}` should be {letter} and a number", self.line))
+    }
+
+    /// The one of `begun` that a name such as `f2` stands for.
+    pub(crate) fn begun<T: Copy>(&mut self, letter: char, begun: &[T]) -> T {
+        let number = usize::try_from(self.number(letter)).expect("scripts are short");
+        let found = number.checked_sub(1).and_then(|at| begun.get(at));
+        *found.unwrap_or_else(|| panic!("`{}`: nothing of that name was begun", self.line))
+    }
+
+    pub(crate) fn key(&mut self) -> Key {
+        key(self.next("a key"))
+    }
+
+    pub(crate) fn duration(&mut self) -> Duration {
+        let word = self.next("a time");
+        self.parse_duration(word)
+    }
+
+    pub(crate) fn flag(&mut self, name: &str) -> bool {
+        let at = self.words.iter().position(|word| *word == name);
+        at.map(|at| self.words.remove(at)).is_some()
+    }
+
+    pub(crate) fn value(&mut self, name: &str) -> Option<&'a str> {
+        let value = |word: &'a str| word.strip_prefix(name)?.strip_prefix('=');
+        let at = self.words.iter().position(|word| value(word).is_some())?;
+        value(self.words.remove(at))
+    }
+
+    pub(crate) fn number_value<T: FromStr>(&mut self, name: &str, default: T) -> T {
+        let Some(value) = self.value(name) else {
+            return default;
+        };
+        value.parse().unwrap_or_else(|_no_number| panic!("`{name}` in `{}` is no number", self.line))
+    }
+
+    pub(crate) fn duration_value(&mut self, name: &str, default: Duration) -> Duration {
+        self.value(name).map_or(default, |value| self.parse_duration(value))
+    }
+
+    /// The words up to `separator`, which is taken away with them.
+    pub(crate) fn until(&mut self, separator: &str) -> Self {
+        let at = self.words.iter().position(|word| *word == separator).unwrap_or(self.words.len());
+        let rest = self.words.split_off((at + 1).min(self.words.len()));
+        let mut words = std::mem::replace(&mut self.words, rest);
+        words.truncate(at);
+        Self { line: self.line, words }
+    }
+
+    /// Makes sure that every word was understood.
+    pub(crate) fn end(&self) {
+        assert!(self.words.is_empty(), "`{}`: what is {:?}?", self.line, self.words);
+    }
+
+    /// Whether every word was taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    pub(crate) fn settings(&mut self) -> Settings {
+        let usual = Settings::default();
+        let disk = match self.value("disk") {
+            Some("present") => Disk::Present,
+            None | Some("absent") => Disk::Absent,
+            Some(other) => panic!("disk={other}"),
+        };
+        Settings {
+            budget: Budget {
+                entries_max: self.number_value("entries", usual.budget.entries_max),
+                bytes_max: self.number_value("bytes", usual.budget.bytes_max),
+            },
+            disk,
+            fetch_timeout: self.duration_value("fetch", usual.fetch_timeout),
+            flights_max: self.number_value("flights", usual.flights_max),
+            hold_off: self.duration_value("hold-off", usual.hold_off),
+            leaders_max: self.number_value("leaders", usual.leaders_max),
+            load_timeout: self.duration_value("load", usual.load_timeout),
+            request_timeout: self.duration_value("request", usual.request_timeout),
+            retention: self.duration_value("retention", usual.retention),
+            waiters_max: self.number_value("waiters", usual.waiters_max),
+        }
+    }
+
+    pub(crate) fn directives(&mut self) -> Directives {
+        let max_stale = if self.flag("max-stale") { Duration::MAX } else { Duration::ZERO };
+        Directives {
+            max_age: self.value("max-age").map(|value| self.parse_duration(value)),
+            min_fresh: self.duration_value("min-fresh", Duration::ZERO),
+            max_stale: self.duration_value("max-stale", max_stale),
+            no_cache: self.flag("no-cache"),
+            only_if_cached: self.flag("only-if-cached"),
+        }
+    }
+
+    /// `lifetime= while-revalidating= if-error= age= etag= status= body=` or `bytes=`.
+    pub(crate) fn draft(&mut self) -> Draft {
+        Draft {
+            freshness: Freshness {
+                lifetime: self.duration_value("lifetime", Duration::ZERO),
+                while_revalidating: self.duration_value("while-revalidating", Duration::ZERO),
+                if_error: self.duration_value("if-error", Duration::ZERO),
+            },
+            validators: Validators {
+                etag: self.value("etag").map(Box::from),
+                etag_scope: None,
+                last_modified: None,
+            },
+            age: self.duration_value("age", Duration::ZERO),
+            content: self.content(200),
+        }
+    }
+
+    pub(crate) fn content(&mut self, status: u16) -> Content {
+        let status = self.number_value("status", status);
+        let body = match self.value("body") {
+            Some(body) => String::from(body),
+            None => "x".repeat(self.number_value("bytes", 0)),
+        };
+        Content { status, ..Content::of_value(body) }
+    }
+
+    fn parse_duration(&self, word: &str) -> Duration {
+        let at = word.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(word.len());
+        let (count, unit) = word.split_at(at);
+        let count: u64 = count.parse().unwrap_or_else(|_no_number| panic!("`{word}` in `{}`", self.line));
+        match unit {
+            "ms" => Duration::from_millis(count),
+            "s" => Duration::from_secs(count),
+            "m" => Duration::from_secs(60 * count),
+            "h" => Duration::from_secs(3600 * count),
+            "d" => Duration::from_secs(86_400 * count),
+            other => panic!("`{}`: what unit is {other:?}?", self.line),
+        }
+    }
+}
+
+/// `resource` for the anonymous domain, or `resource@name` for another.
+fn key(word: &str) -> Key {
+    match word.split_once('@') {
+        None => Key::new(word, Domain::ANONYMOUS),
+        Some((resource, name)) => Key::new(resource, domain(name)),
+    }
+}
+
+pub(crate) fn domain(name: &str) -> Domain {
+    let mut bytes = [0; 16];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    Domain::from_bytes(bytes)
+}

@@ -21,6 +21,7 @@ mod flight;
 pub mod freshness;
 mod headers;
 pub mod key;
+mod peer;
 pub mod port;
 mod quota;
 mod settings;
@@ -38,6 +39,7 @@ pub use {
     flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},
     key::{Domain, KEY_BYTES_MAX, Key},
+    peer::{PeerId, PeerIdError},
     settings::{Disk, Settings},
     time::Timestamp,
 };

@@ -3,6 +3,13 @@
 //! Each trait is small and synchronous. Whoever implements one need not think about policy: that is in
 //! the engine. [`crate::Fetched`] is what a fetch from an origin comes back with.
 
+mod transport;
+
+pub use transport::{
+    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, Admission, BULK_BYTES_MIN, DIAL_TIMEOUT, FRAME_BYTES_MAX, Gate,
+    Lane, PeerFigures, Refused, SendError, Session, Side, TIE_WINDOW, Transport, TransportEvent,
+};
+
 use crate::{Domain, Entry, Key, Timestamp};
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::{error::Error, fmt};

@@ -1,8 +1,31 @@
-//! The concurrent read index.
+//! Where entries are found: the concurrent read index, and the embedded store on disk.
+//!
+//! The [`ReadIndex`] answers local hits without a lock on the engine. A [`MeasuredStore`] keeps entries beyond
+//! the life of the process: [`RedbStore`] in one sealed file, [`MemoryStore`] for tests and for nodes that may
+//! not write. [`WriteBehind`] puts a store on a thread of its own, behind a bounded queue. Which entries there
+//! are is the engine's decision; nothing here is policy, and nothing here knows the network.
+
 #![forbid(unsafe_code)]
 
 mod clock;
 mod counters;
+mod directory;
+mod entry_file;
+#[cfg(test)]
+mod fault;
+mod figures;
+mod matching;
+mod memory_store;
 mod read_index;
+mod record;
+mod redb_store;
+mod retention;
 
-pub use {clock::CoarseClock, read_index::ReadIndex};
+pub use {
+    clock::CoarseClock,
+    figures::{MeasuredStore, StoreFigures},
+    memory_store::MemoryStore,
+    read_index::ReadIndex,
+    redb_store::{DISK_BUDGET, ENTRIES_FILE, OpenError, RedbStore},
+    retention::RETENTION,
+};

@@ -1,0 +1,485 @@
+//! The tables in the file, and the transactions over them: all that knows redb.
+//!
+//! Three tables: records by name, rows by sequence number (see [`crate::record`]), and what describes the file
+//! itself. A record and its row come and go in one transaction. What to do about a file that is damaged is for
+//! [`crate::RedbStore`] to decide; here it is [`Trouble`].
+
+use crate::{
+    matching::matches_prefix,
+    record::{Name, RecordSeal, Row, SealedRecord, sequence_of},
+};
+use cache_core::{
+    Domain, Entry, Key, Timestamp,
+    port::{Budget, Change, Durability, SealError},
+};
+use redb::{Database, ReadableDatabase as _, ReadableTable, Table, TableDefinition, WriteTransaction};
+use std::{error::Error, fs::File};
+
+/// An open file of entries.
+pub(crate) struct EntryFile {
+    database: Database,
+    totals: Totals,
+    next_sequence: u64,
+}
+
+impl EntryFile {
+    /// Opens `file`, or lays it out if it is empty.
+    pub(crate) fn open(file: File, seal: &RecordSeal) -> Result<Self, Trouble> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        #[cfg(not(test))]
+        let database = builder.create_file(file)?;
+        #[cfg(test)]
+        let database = builder.create_with_backend(crate::fault::FaultyBackend::new(file)?)?;
+        let mut opened = Self { database, totals: Totals::default(), next_sequence: 0 };
+        if opened.is_empty()? {
+            opened.lay_out(seal)?;
+        } else {
+            opened.check_key(seal)?;
+        }
+        opened.count()?;
+        Ok(opened)
+    }
+
+    /// Records and bytes held.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The entry in `key`'s record.
+    pub(crate) fn load(&self, seal: &RecordSeal, key: &Key) -> Result<Loaded, Trouble> {
+        let name = seal.name(key);
+        let records = self.database.begin_read()?.open_table(RECORDS)?;
+        let Some(record) = records.get(&name)? else {
+            return Ok(Loaded::Absent);
+        };
+        Ok(match seal.open(&name, record.value()) {
+            Some(entry) if entry.key() == key => Loaded::Entry(Box::new(entry)),
+            Some(_) | None => Loaded::Unreadable(name),
+        })
+    }
+
+    /// Entries of use at `now` within `budget`, the most recently stored first, and the rows whose records
+    /// cannot be read.
+    pub(crate) fn restore(
+        &self,
+        seal: &RecordSeal,
+        now: Timestamp,
+        budget: Budget,
+    ) -> Result<(Vec<Entry>, Vec<u64>), Trouble> {
+        let read = self.database.begin_read()?;
+        let records = read.open_table(RECORDS)?;
+        let (mut entries, mut unreadable, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for line in read.open_table(ORDER)?.iter()?.rev() {
+            if entries.len() >= budget.entries_max {
+                break;
+            }
+            let (sequence, row) = line?;
+            let row = Row::parse(row.value());
+            if row.is_some_and(|row| row.useless_from <= now) {
+                continue;
+            }
+            let record = row.map(|row| records.get(row.name)).transpose()?.flatten();
+            let opened = row.zip(record).and_then(|(row, record)| {
+                let is_of_row = sequence_of(record.value()) == Some(sequence.value());
+                is_of_row.then(|| seal.open(row.name, record.value())).flatten()
+            });
+            let Some(entry) = opened else {
+                unreadable.push(sequence.value());
+                continue;
+            };
+            bytes += entry.weight_bytes();
+            if bytes > budget.bytes_max {
+                break;
+            }
+            entries.push(entry);
+        }
+        Ok((entries, unreadable))
+    }
+
+    /// Makes `changes`, all or none, keeps to `budget`, and answers how many records the changes removed.
+    pub(crate) fn apply(
+        &mut self,
+        seal: &RecordSeal,
+        changes: &[Change],
+        budget: Budget,
+        durability: Durability,
+    ) -> Result<u64, Trouble> {
+        self.edit(durability, |edit| {
+            let mut removed = 0;
+            for change in changes {
+                removed += edit.make(seal, change)?;
+            }
+            edit.evict(budget)?;
+            Ok(removed)
+        })
+    }
+
+    /// Removes what is useless at `now` or beyond `budget`.
+    pub(crate) fn sweep(&mut self, now: Timestamp, budget: Budget) -> Result<u64, Trouble> {
+        self.edit(Durability::Eventual, |edit| {
+            let removed = edit.remove_rows(|_, row| row.is_none_or(|row| row.useless_from <= now))?;
+            Ok(removed + edit.evict(budget)?)
+        })
+    }
+
+    /// Removes rows and records that were found unreadable.
+    pub(crate) fn discard(&mut self, names: &[Name], sequences: &[u64]) -> Result<(), Trouble> {
+        self.edit(Durability::Eventual, |edit| {
+            for name in names {
+                edit.remove(name)?;
+            }
+            for sequence in sequences {
+                edit.remove_row(*sequence)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// One transaction. What it changes counts once it is committed.
+    fn edit<T>(
+        &mut self,
+        durability: Durability,
+        make: impl FnOnce(&mut Edit<'_>) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let mut write = self.database.begin_write()?;
+        match durability {
+            Durability::Eventual => write.set_durability(redb::Durability::None)?,
+            // Saves the next start from reading the whole file after a crash.
+            Durability::Immediate => write.set_quick_repair(true),
+        }
+        let mut edit = Edit {
+            records: write.open_table(RECORDS)?,
+            order: write.open_table(ORDER)?,
+            totals: self.totals,
+            next_sequence: self.next_sequence,
+        };
+        let made = make(&mut edit)?;
+        let (totals, next_sequence) = (edit.totals, edit.next_sequence);
+        drop(edit);
+        write.commit()?;
+        self.totals = totals;
+        self.next_sequence = next_sequence;
+        Ok(made)
+    }
+
+    fn is_empty(&self) -> Result<bool, Trouble> {
+        Ok(self.database.begin_read()?.list_tables()?.next().is_none())
+    }
+
+    fn lay_out(&self, seal: &RecordSeal) -> Result<(), Trouble> {
+        let write = self.database.begin_write()?;
+        write.open_table(RECORDS)?;
+        write.open_table(ORDER)?;
+        describe(&write, seal)?;
+        Ok(write.commit()?)
+    }
+
+    /// Makes sure that the file is of this format and that its records open; files the records under the
+    /// names of the current key if an older one sealed them.
+    fn check_key(&mut self, seal: &RecordSeal) -> Result<(), Trouble> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        let value = |name| match meta.get(name) {
+            Ok(value) => Ok(value.map(|value| value.value().to_vec())),
+            Err(error) => Err(Trouble::from(error)),
+        };
+        match value(META_FORMAT)?.as_deref() {
+            Some([FORMAT]) => {}
+            Some([newer]) if *newer > FORMAT => return Err(Trouble::Newer),
+            Some(_) | None => return Err(Trouble::Damaged("it names no format".into())),
+        }
+        if !value(META_CHECK)?.is_some_and(|check| seal.opens_check(&check)) {
+            return Err(Trouble::ForeignKey);
+        }
+        if value(META_KEY)?.as_deref() == Some(&seal.key_name()) {
+            return Ok(());
+        }
+        drop(meta);
+        self.rename_all(seal)
+    }
+
+    /// Files every record under its name by the current key.
+    ///
+    /// In steps, the last of which says that it is done: a crash in between means that it begins again, and
+    /// passes over what has its name already.
+    fn rename_all(&mut self, seal: &RecordSeal) -> Result<(), Trouble> {
+        let sequences: Vec<u64> = {
+            let order = self.database.begin_read()?.open_table(ORDER)?;
+            let lines = order.iter()?;
+            lines.map(|line| Ok(line?.0.value())).collect::<Result<_, Trouble>>()?
+        };
+        for step in sequences.chunks(RENAME_STEP_RECORDS) {
+            self.edit(Durability::Immediate, |edit| {
+                step.iter().try_for_each(|sequence| edit.rename(seal, *sequence))
+            })?;
+        }
+        let write = self.database.begin_write()?;
+        describe(&write, seal)?;
+        Ok(write.commit()?)
+    }
+
+    fn count(&mut self) -> Result<(), Trouble> {
+        let order = self.database.begin_read()?.open_table(ORDER)?;
+        let mut totals = Totals::default();
+        for line in order.iter()? {
+            let (sequence, row) = line?;
+            totals.add(Row::parse(row.value()).map_or(0, |row| row.weight_bytes()));
+            self.next_sequence = sequence.value().saturating_add(1);
+        }
+        self.totals = totals;
+        Ok(())
+    }
+}
+
+/// What looking a record up came to.
+pub(crate) enum Loaded {
+    Absent,
+    Entry(Box<Entry>),
+    Unreadable(Name),
+}
+
+/// Records held, and the bytes they count against the budget.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Totals {
+    fn add(&mut self, bytes: u64) {
+        self.records += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    fn subtract(&mut self, bytes: u64) {
+        self.records = self.records.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// Why the file could not be used.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// It holds what no version of us wrote.
+    Damaged(String),
+    /// The system or redb did not do what was asked; the file may be fine.
+    Failed(Box<dyn Error + Send + Sync>),
+    /// Another key sealed it.
+    ForeignKey,
+    /// Another process has it open.
+    InUse,
+    /// A newer version wrote it.
+    Newer,
+}
+
+impl From<redb::Error> for Trouble {
+    fn from(error: redb::Error) -> Self {
+        use redb::Error as E;
+        match error {
+            E::DatabaseAlreadyOpen => Self::InUse,
+            // Where the file is at odds with itself, redb says so, or runs into its end.
+            E::Io(error) if is_about_content(&error) => Self::Damaged(error.to_string()),
+            E::Corrupted(_)
+            | E::RepairAborted
+            | E::TableDoesNotExist(_)
+            | E::TableIsMultimap(_)
+            | E::TableIsNotMultimap(_)
+            | E::TableTypeMismatch { .. }
+            | E::TypeDefinitionChanged { .. }
+            | E::UpgradeRequired(_) => Self::Damaged(error.to_string()),
+            failed => Self::Failed(failed.into()),
+        }
+    }
+}
+
+fn is_about_content(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
+}
+
+macro_rules! trouble_from {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Trouble {
+            fn from(error: $error) -> Self {
+                Self::from(redb::Error::from(error))
+            }
+        }
+    )*};
+}
+
+trouble_from!(
+    redb::CommitError,
+    redb::DatabaseError,
+    redb::SetDurabilityError,
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError
+);
+
+impl From<SealError> for Trouble {
+    fn from(error: SealError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// The tables in a transaction.
+struct Edit<'t> {
+    records: Table<'t, &'static Name, &'static [u8]>,
+    order: Table<'t, u64, &'static [u8]>,
+    totals: Totals,
+    next_sequence: u64,
+}
+
+impl Edit<'_> {
+    fn make(&mut self, seal: &RecordSeal, change: &Change) -> Result<u64, Trouble> {
+        match change {
+            Change::Put(entry) => {
+                let sealed = seal.seal(entry, self.next_sequence)?;
+                self.remove(&sealed.name)?;
+                self.insert(self.next_sequence, &sealed)?;
+                self.next_sequence += 1;
+                Ok(0)
+            }
+            Change::Remove(key) => self.remove(&seal.name(key)),
+            Change::RemoveAll => self.remove_all(),
+            Change::RemovePrefix { prefix, domain } => self.remove_prefix(seal, prefix, *domain),
+        }
+    }
+
+    fn insert(&mut self, sequence: u64, sealed: &SealedRecord) -> Result<(), Trouble> {
+        self.records.insert(&sealed.name, sealed.record.as_slice())?;
+        self.order.insert(sequence, sealed.row.as_slice())?;
+        self.totals.add(Row::parse(&sealed.row).map_or(0, |row| row.weight_bytes()));
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &Name) -> Result<u64, Trouble> {
+        let Some(record) = self.records.remove(name)? else {
+            return Ok(0);
+        };
+        // A record of another version does not say which row is its own: restoring finds that one.
+        if let Some(sequence) = sequence_of(record.value())
+            && let Some(row) = self.order.remove(sequence)?
+        {
+            self.totals.subtract(Row::parse(row.value()).map_or(0, |row| row.weight_bytes()));
+        }
+        Ok(1)
+    }
+
+    fn remove_row(&mut self, sequence: u64) -> Result<(), Trouble> {
+        let Some(row) = self.order.remove(sequence)? else {
+            return Ok(());
+        };
+        let row = Row::parse(row.value());
+        self.totals.subtract(row.map_or(0, |row| row.weight_bytes()));
+        if let Some(row) = row {
+            let own = match self.records.get(row.name)? {
+                Some(record) => sequence_of(record.value()).is_none_or(|of| of == sequence),
+                None => false,
+            };
+            if own {
+                self.records.remove(row.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the rows that `doomed` picks, and their records.
+    fn remove_rows(&mut self, doomed: impl Fn(u64, Option<Row<'_>>) -> bool) -> Result<u64, Trouble> {
+        let mut sequences = Vec::new();
+        for line in self.order.iter()? {
+            let (sequence, row) = line?;
+            if doomed(sequence.value(), Row::parse(row.value())) {
+                sequences.push(sequence.value());
+            }
+        }
+        for sequence in &sequences {
+            self.remove_row(*sequence)?;
+        }
+        Ok(sequences.len() as u64)
+    }
+
+    fn remove_prefix(
+        &mut self,
+        seal: &RecordSeal,
+        prefix: &str,
+        domain: Option<Domain>,
+    ) -> Result<u64, Trouble> {
+        // A row whose key does not open cannot be shown to be another's, and is of no use.
+        self.remove_rows(|_, row| {
+            let key = row.and_then(|row| seal.open_key(&row));
+            key.is_none_or(|key| matches_prefix(&key, prefix, domain))
+        })
+    }
+
+    fn remove_all(&mut self) -> Result<u64, Trouble> {
+        let removed = self.totals.records;
+        self.records.retain(|_, _| false)?;
+        self.order.retain(|_, _| false)?;
+        self.totals = Totals::default();
+        Ok(removed)
+    }
+
+    /// Removes the oldest stored records until both budgets are kept.
+    fn evict(&mut self, budget: Budget) -> Result<u64, Trouble> {
+        let mut evicted = 0;
+        while self.totals.records > budget.entries_max as u64 || self.totals.bytes > budget.bytes_max as u64 {
+            let Some(oldest) = self.order.first()?.map(|(sequence, _)| sequence.value()) else {
+                // Totals that no row accounts for would be an error of ours: begin again from none.
+                self.totals = Totals::default();
+                break;
+            };
+            self.remove_row(oldest)?;
+            evicted += 1;
+        }
+        Ok(evicted)
+    }
+
+    fn rename(&mut self, seal: &RecordSeal, sequence: u64) -> Result<(), Trouble> {
+        let Some(line) = self.order.get(sequence)?.map(|row| row.value().to_vec()) else {
+            return Ok(());
+        };
+        let renewed = match Row::parse(&line) {
+            Some(row) => match self.records.get(row.name)? {
+                Some(record) => seal.renew(&row, record.value()).map(|renewed| (*row.name, renewed)),
+                None => None,
+            },
+            None => None,
+        };
+        match renewed {
+            Some((name, renewed)) if name == renewed.name => Ok(()),
+            Some((_, renewed)) => {
+                self.remove_row(sequence)?;
+                self.insert(sequence, &renewed)
+            }
+            None => self.remove_row(sequence),
+        }
+    }
+}
+
+fn describe(write: &WriteTransaction, seal: &RecordSeal) -> Result<(), Trouble> {
+    let mut meta = write.open_table(META)?;
+    meta.insert(META_FORMAT, [FORMAT].as_slice())?;
+    meta.insert(META_CHECK, seal.seal_check()?.as_slice())?;
+    meta.insert(META_KEY, seal.key_name().as_slice())?;
+    Ok(())
+}
+
+const RECORDS: TableDefinition<'_, &Name, &[u8]> = TableDefinition::new("records");
+const ORDER: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("order");
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const META_FORMAT: &str = "format";
+/// A value that opens with the key that sealed the records.
+const META_CHECK: &str = "check";
+/// A name by the key that the records are named with.
+const META_KEY: &str = "key";
+
+/// Version of the tables and their contents.
+pub(crate) const FORMAT: u8 = 1;
+
+/// Memory in which redb keeps pages. The entries in use are in memory already, so this serves writing and
+/// restoring only; a node is to stay below 20 MiB in all.
+const CACHE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Records that a change of key handles in one transaction.
+const RENAME_STEP_RECORDS: usize = 64;

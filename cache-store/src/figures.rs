@@ -1,0 +1,57 @@
+//! What a store tells about itself.
+
+use cache_core::port::Store;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// A store whose figures can be read while another thread uses it.
+pub trait MeasuredStore: Store {
+    /// The figures, kept up to date by the store.
+    fn figures(&self) -> Arc<StoreFigures>;
+}
+
+/// Figures of a store, readable from any thread at any time.
+#[derive(Debug, Default)]
+pub struct StoreFigures {
+    records: AtomicU64,
+    bytes: AtomicU64,
+    unreadable: AtomicU64,
+    set_aside: AtomicU64,
+}
+
+impl StoreFigures {
+    /// Records held.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the records count against the store's budget.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Records found unreadable since the store was opened.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable.load(Ordering::Relaxed)
+    }
+
+    /// Files set aside since the store was opened, the opening included.
+    pub fn set_aside(&self) -> u64 {
+        self.set_aside.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn hold(&self, records: u64, bytes: u64) {
+        self.records.store(records, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_unreadable(&self, count: u64) {
+        self.unreadable.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_set_aside(&self) {
+        self.set_aside.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,279 @@
+//! The store on disk.
+//!
+//! Owns the directory and decides what happens to a file that cannot be used: it is set aside under a name
+//! that says why, and a new one begun. What is in the file is [`crate::entry_file`]'s, what a record looks
+//! like [`crate::record`]'s.
+
+use crate::{
+    directory::{DirectoryLock, make_private, open_private, set_aside},
+    entry_file::{EntryFile, Loaded, Trouble},
+    figures::{MeasuredStore, StoreFigures},
+    record::{Name, RecordSeal},
+};
+use cache_core::{
+    Entry, Key, Timestamp,
+    port::{Budget, Change, Durability, Sealer, Store, StoreError},
+};
+use std::{
+    error::Error,
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tracing::{debug, warn};
+
+/// Keeps entries in one sealed file, [`ENTRIES_FILE`] in a directory of its own.
+///
+/// The file survives `kill -9` at any moment. One that is truncated, corrupt, sealed with another key or
+/// written by a newer version is set aside with a warning, and the store begins empty; a single record that
+/// cannot be read is dropped. Neither resources nor bodies can be read from the file without the key; how
+/// many records there are, how large each is and when it becomes useless can.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// use {cache_core::{port::*, *}, cache_store::{DISK_BUDGET, RedbStore}, std::{sync::Arc, time::Duration}};
+/// use cache_crypto::{NodeKey, StorageSealer};
+///
+/// let key = Key::new("r", Domain::ANONYMOUS);
+/// let open = || -> Result<RedbStore, Box<dyn std::error::Error>> {
+///     let sealer = StorageSealer::from_node_key(&NodeKey::load_or_create(dir)?);
+///     Ok(RedbStore::open(dir, Arc::new(sealer), DISK_BUDGET)?)
+/// };
+/// let draft = Draft {
+///     content: Content::of_value("body"),
+///     freshness: Default::default(),
+///     validators: Validators::default(),
+///     age: Duration::ZERO,
+/// };
+/// let entry = Arc::new(Entry::new(key.clone(), draft, Timestamp::default(), 0));
+/// open()?.apply(&[Change::Put(Arc::clone(&entry))], Durability::Immediate)?;
+/// assert_eq!(open()?.load(&key)?.as_ref(), Some(&*entry));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct RedbStore {
+    path: PathBuf,
+    seal: RecordSeal,
+    budget: Budget,
+    /// `None` after a failure that redb does not go on after: the next call opens the file again.
+    file: Option<EntryFile>,
+    /// Found unreadable by a look-up, removed by the next change.
+    unreadable: Vec<Name>,
+    figures: Arc<StoreFigures>,
+    _lock: DirectoryLock,
+}
+
+impl RedbStore {
+    /// Opens the store in `dir`, which is made if need be. It then holds at most `budget`: entries as records,
+    /// bytes as they lie in the file.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]. Nothing was set aside or altered.
+    pub fn open(dir: &Path, sealer: Arc<dyn Sealer>, budget: Budget) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Directory { path: dir.into(), source };
+        if let Err(mode) = make_private(dir).map_err(failed)? {
+            return Err(OpenError::OpenToOthers { path: dir.into(), mode });
+        }
+        let lock = DirectoryLock::take(dir)
+            .map_err(failed)?
+            .map_err(|pid| OpenError::InUse { path: dir.into(), pid })?;
+        let mut store = Self {
+            path: dir.join(ENTRIES_FILE),
+            seal: RecordSeal::new(sealer),
+            budget,
+            file: None,
+            unreadable: Vec::new(),
+            figures: Arc::default(),
+            _lock: lock,
+        };
+        store
+            .run("open the store", |_, _| Ok(()))
+            .map_err(|source| OpenError::File { path: store.path.clone(), source })?;
+        Ok(store)
+    }
+
+    /// Does `work` on the file, opening it if it is not. A file that turns out to be unusable is replaced by
+    /// an empty one, on which `work` is tried once more.
+    fn run<T>(
+        &mut self,
+        attempt: &'static str,
+        work: impl Fn(&mut EntryFile, &RecordSeal) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        for _ in 0..2 {
+            match self.run_once(&work) {
+                Ok(done) => return Ok(done),
+                Err(Trouble::Damaged(what)) => self.replace("damaged", &what)?,
+                Err(Trouble::ForeignKey) => self.replace("foreign-key", "another key sealed it")?,
+                Err(Trouble::Newer) => self.replace("newer", "a newer version wrote it")?,
+                Err(Trouble::Failed(source)) => return Err(StoreError::new(attempt, source)),
+                Err(Trouble::InUse) => return Err(StoreError::of("another process has the store open")),
+            }
+        }
+        Err(StoreError::of("a new store is unusable as well"))
+    }
+
+    fn run_once<T>(
+        &mut self,
+        work: impl Fn(&mut EntryFile, &RecordSeal) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let (path, seal, file) = (&self.path, &self.seal, self.file.take());
+        // What corruption does to redb's trees is found by assertions in places.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let mut file = match file {
+                Some(file) => file,
+                None => {
+                    EntryFile::open(open_private(path).map_err(|error| Trouble::Failed(error.into()))?, seal)?
+                }
+            };
+            let done = work(&mut file, seal)?;
+            Ok((file, done))
+        }));
+        let (file, done) =
+            outcome.unwrap_or_else(|_panic| Err(Trouble::Damaged("reading it panicked".into())))?;
+        let totals = file.totals();
+        self.figures.hold(totals.records, totals.bytes);
+        self.file = Some(file);
+        Ok(done)
+    }
+
+    fn replace(&mut self, reason: &'static str, what: &str) -> Result<(), StoreError> {
+        let renamed = set_aside(&self.path, reason)
+            .map_err(|error| StoreError::new(format!("set the {reason} store aside"), error))?;
+        self.figures.count_set_aside();
+        warn!(reason, what, path = %renamed.display(), "store set aside; beginning with an empty one");
+        Ok(())
+    }
+
+    fn discard_unreadable(&mut self, sequences: &[u64]) -> Result<(), StoreError> {
+        let names = std::mem::take(&mut self.unreadable);
+        let count = names.len() + sequences.len();
+        if count == 0 {
+            return Ok(());
+        }
+        self.figures.count_unreadable(count as u64);
+        warn!(count, "records that cannot be read are dropped");
+        self.run("drop unreadable records", |file, _| file.discard(&names, sequences))
+    }
+}
+
+impl Store for RedbStore {
+    fn restore(&mut self, now: Timestamp, budget: Budget) -> Result<Vec<Entry>, StoreError> {
+        let (entries, unreadable) =
+            self.run("restore entries", |file, seal| file.restore(seal, now, budget))?;
+        if let Err(error) = self.discard_unreadable(&unreadable) {
+            debug!(%error, "unreadable records stay");
+        }
+        Ok(entries)
+    }
+
+    fn load(&mut self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        match self.run("load an entry", |file, seal| file.load(seal, key))? {
+            Loaded::Absent => Ok(None),
+            Loaded::Entry(entry) => Ok(Some(*entry)),
+            Loaded::Unreadable(name) => {
+                self.unreadable.push(name);
+                Ok(None)
+            }
+        }
+    }
+
+    fn apply(&mut self, changes: &[Change], durability: Durability) -> Result<u64, StoreError> {
+        self.discard_unreadable(&[])?;
+        let budget = self.budget;
+        self.run("store entries", |file, seal| file.apply(seal, changes, budget, durability))
+    }
+
+    fn sweep(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let budget = self.budget;
+        self.run("sweep the store", |file, _| file.sweep(now, budget))
+    }
+}
+
+impl MeasuredStore for RedbStore {
+    fn figures(&self) -> Arc<StoreFigures> {
+        Arc::clone(&self.figures)
+    }
+}
+
+impl fmt::Debug for RedbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbStore")
+            .field("path", &self.path)
+            .field("figures", &self.figures)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the store on disk cannot be used. Nothing was set aside or altered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The directory cannot be made or read.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file cannot be opened or begun.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// Another process uses the directory.
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// The other process, as far as it is known.
+        pid: Option<u32>,
+    },
+    /// Others than the owner may write to the directory.
+    OpenToOthers {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory { path, .. } => write!(f, "cannot use the cache directory {}", path.display()),
+            Self::File { path, .. } => write!(f, "cannot open the store {}", path.display()),
+            Self::InUse { path, pid: Some(pid) } => {
+                write!(f, "the cache directory {} is in use by process {pid}", path.display())
+            }
+            Self::InUse { path, pid: None } => {
+                write!(f, "the cache directory {} is in use by another process", path.display())
+            }
+            Self::OpenToOthers { path, mode } => write!(
+                f,
+                "the cache directory {path} has mode {mode:04o}, so others may write to it; run `chmod go-w {path}` or \
+                 choose another",
+                path = path.display()
+            ),
+        }
+    }
+}
+
+impl Error for OpenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Directory { source, .. } => Some(source),
+            Self::File { source, .. } => Some(source),
+            Self::InUse { .. } | Self::OpenToOthers { .. } => None,
+        }
+    }
+}
+
+/// Name of the store's file in its directory.
+pub const ENTRIES_FILE: &str = "entries.redb";
+
+/// What a store on disk may hold unless told otherwise: twenty times the entries that memory holds by default,
+/// and as many bytes as a runner's disk spares easily. Free space inside the file can add half as much again.
+pub const DISK_BUDGET: Budget = Budget { entries_max: 20_000, bytes_max: 512 * 1024 * 1024 };

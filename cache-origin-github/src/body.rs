@@ -163,17 +163,20 @@ struct Gunzip {
     waiting: Bytes,
     /// `None` once the end was seen.
     decoder: Option<MultiGzDecoder<Vec<u8>>>,
+    /// Whether anything came at all: a body of no bytes is whole in any coding.
+    begun: bool,
 }
 
 impl Gunzip {
     fn new(incoming: Incoming) -> Self {
-        Self { incoming, waiting: Bytes::new(), decoder: Some(MultiGzDecoder::new(Vec::new())) }
+        Self { incoming, waiting: Bytes::new(), decoder: Some(MultiGzDecoder::new(Vec::new())), begun: false }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
         loop {
             let Some(decoder) = &mut self.decoder else { return Poll::Ready(None) };
             if !self.waiting.is_empty() {
+                self.begun = true;
                 let slice = self.waiting.split_to(self.waiting.len().min(SLICE_BYTES));
                 let written = decoder.write_all(&slice).and_then(|()| decoder.flush());
                 if written.is_err() {
@@ -195,7 +198,8 @@ impl Gunzip {
 
     /// Checks the trailer; the last bytes may come with it.
     fn finish(&mut self) -> Option<Result<Frame<Bytes>, FetchError>> {
-        match self.decoder.take()?.finish() {
+        let decoder = self.decoder.take().filter(|_| self.begun)?;
+        match decoder.finish() {
             Ok(rest) if rest.is_empty() => None,
             Ok(rest) => Some(Ok(Frame::data(rest.into()))),
             Err(_) => Some(Err(FetchError::BodyDamaged)),

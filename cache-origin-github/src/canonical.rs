@@ -216,7 +216,7 @@ const USUAL_JSON: [&str; 6] = [
 /// Parameters that once carried credentials, and still might.
 const SECRET_PARAMETERS: [&str; 3] = ["access_token", "client_secret", "token"];
 /// Most parameters or media ranges of a request that is cached. Clients send fewer than ten.
-const PARTS_MAX: usize = 64;
+const PARTS_MAX: usize = 32;
 const HEX_DIGITS: &[u8; 16] = b"0123456789ABCDEF";
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::{
 
 /// What to ask the origin, and with whose credential. Owned, so that it outlives the request it came from.
 ///
-/// Its `Debug` shows the path alone.
+/// Its `Debug` shows everything but the credential.
 #[derive(Clone, Debug)]
 pub struct Question {
     path: Box<str>,

@@ -201,9 +201,10 @@ fn name_in_vary(response: &mut Response<Bytes>, field: &str) {
     }
 }
 
+/// Whether a body is JSON of the origin's own making. A file that a client asked for raw is not, although
+/// its type may end in `+json` as well.
 pub(crate) fn is_json(content_type: Option<&HeaderValue>) -> bool {
-    let essence = essence(content_type);
-    essence == "application/json" || essence.ends_with("+json")
+    essence(content_type).eq_ignore_ascii_case("application/json")
 }
 
 fn is_text(content_type: Option<&HeaderValue>) -> bool {

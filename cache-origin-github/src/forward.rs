@@ -10,7 +10,9 @@ use std::error::Error;
 impl GitHub {
     /// Sends `request` to the origin as the client made it, and gives back what the origin answers.
     ///
-    /// Fields stay byte for byte, the credential among them, but for those that concern one connection.
+    /// Fields stay byte for byte, the credential among them, but for those that concern one connection. A
+    /// request without a credential carries that of [`GitHubBuilder::credential`](crate::GitHubBuilder), if
+    /// there is one.
     /// The target's `/api/v3` is mapped as for cached requests; its host is the origin's. A `User-Agent` is
     /// added if there is none, since GitHub refuses such requests. Redirects are not followed.
     ///

@@ -167,7 +167,9 @@ impl RouteTable {
     }
 
     pub(crate) fn find(&self, path: &str) -> RouteIndex {
-        let index = self.rules.iter().position(|rule| rule.fits(path));
+        let landmarks = Landmarks::of(path);
+        let fits = |rule: &RouteRule| rule.pattern.fits_beside(path, landmarks);
+        let index = self.rules.iter().position(fits);
         RouteIndex(index.expect("the last rule fits everything"))
     }
 
@@ -197,7 +199,58 @@ pub(crate) struct RouteIndex(pub(crate) usize);
 
 /// A pattern cut into the literal texts between its wildcards.
 #[derive(Clone, Debug, Eq, PartialEq)]
-struct Pattern(Box<[Piece]>);
+struct Pattern {
+    pieces: Box<[Piece]>,
+    guard: Guard,
+}
+
+/// What a path must have for the pattern to be worth trying. Spares a look-up nearly all patterns.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Guard {
+    /// The first segment, such as `repos`.
+    first: Option<Box<str>>,
+    /// How the fourth segment begins: below a repository, the family of resources.
+    fourth: Option<Box<str>>,
+}
+
+/// The segments of a path that guards look at.
+#[derive(Clone, Copy)]
+struct Landmarks<'a> {
+    first: &'a str,
+    fourth: &'a str,
+}
+
+impl<'a> Landmarks<'a> {
+    fn of(path: &'a str) -> Self {
+        let mut segments = path.split('/').skip(1);
+        Self { first: segments.next().unwrap_or(""), fourth: segments.nth(2).unwrap_or("") }
+    }
+}
+
+impl Guard {
+    fn of(pattern: &str) -> Self {
+        if !pattern.starts_with('/') {
+            return Self::default();
+        }
+        let mut segments = pattern.split('/').skip(1);
+        let has_wildcard = |segment: &str| segment.contains(['*', '{']);
+        let first = segments.next().filter(|first| !has_wildcard(first));
+        // A `**` before it would let other segments take the fourth's place.
+        let mut between = segments.by_ref().take(2);
+        let straight = first.is_some() && between.all(|segment| !segment.contains("**"));
+        let fourth = segments.next().filter(|_| straight);
+        let fourth = fourth.and_then(|fourth| fourth.split(['*', '{']).next());
+        Self {
+            first: first.map(Into::into),
+            fourth: fourth.filter(|fourth| !fourth.is_empty()).map(Into::into),
+        }
+    }
+
+    fn admits(&self, landmarks: Landmarks<'_>) -> bool {
+        self.first.as_deref().is_none_or(|first| first == landmarks.first)
+            && self.fourth.as_deref().is_none_or(|fourth| landmarks.fourth.starts_with(fourth))
+    }
+}
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Piece {
@@ -228,11 +281,15 @@ impl Pattern {
             pieces.push(piece);
             rest = behind;
         }
-        Self(pieces.into())
+        Self { pieces: pieces.into(), guard: Guard::of(text) }
     }
 
     fn fits(&self, path: &str) -> bool {
-        fits(&self.0, path)
+        self.fits_beside(path, Landmarks::of(path))
+    }
+
+    fn fits_beside(&self, path: &str, landmarks: Landmarks<'_>) -> bool {
+        self.guard.admits(landmarks) && fits(&self.pieces, path)
     }
 }
 
@@ -243,20 +300,30 @@ fn fits(pieces: &[Piece], text: &str) -> bool {
     };
     match piece {
         Piece::Text(literal) => text.strip_prefix(&**literal).is_some_and(|behind| fits(rest, behind)),
-        Piece::Anything if rest.is_empty() => true,
-        Piece::Anything => {
-            text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| fits(rest, &text[at..]))
-        }
+        Piece::Anything => match rest {
+            [] => true,
+            [Piece::Text(literal)] => text.ends_with(&**literal),
+            _more => starts(text, text.len()).any(|at| fits(rest, &text[at..])),
+        },
         Piece::WithinSegment => {
-            let end = text.find('/').unwrap_or(text.len());
-            // Nearly always a whole segment: the longest match first.
-            (0..=end).rev().any(|at| text.is_char_boundary(at) && fits(rest, &text[at..]))
+            let end = memchr::memchr(b'/', text.as_bytes()).unwrap_or(text.len());
+            match rest.first() {
+                // Nearly always a whole segment, which ends in one place.
+                None => end == text.len(),
+                Some(Piece::Text(literal)) if literal.starts_with('/') => fits(rest, &text[end..]),
+                Some(_) => starts(text, end).any(|at| fits(rest, &text[at..])),
+            }
         }
         Piece::ObjectName => {
             let digits = text.bytes().take_while(u8::is_ascii_hexdigit).count();
             matches!(digits, 40 | 64) && fits(rest, &text[digits..])
         }
     }
+}
+
+/// Where the rest of `text` can begin, up to `end`.
+fn starts(text: &str, end: usize) -> impl Iterator<Item = usize> {
+    (0..=end).filter(|at| text.is_char_boundary(*at))
 }
 
 /// Reads `60s`, `5m`, `24h`, `7d`, or a bare number of seconds.
@@ -445,6 +512,13 @@ mod tests {
             ("/a/x*y/d", "/a/xxyy/d", true),
             ("**/z", "/a/b/z", true),
             ("/{sha}", "/0123", false),
+            ("/repos/*/*/a*", "/repos/o/r/ab/c", true),
+            ("/repos/**/ab", "/repos/o/x/y/ab", true),
+            ("/repos/*/**/ab", "/repos/o/x/y/z/ab", true),
+            ("/re**", "/repos/o", true),
+            ("/**/c/d", "/a/b/c/d", true),
+            ("/a/**/c/x*z", "/a/b/c/xyz", true),
+            ("/a/*/*/", "/a/b/c/", true),
         ];
         for (pattern, path, expected) in rows {
             assert_eq!(Pattern::new(pattern).fits(path), expected, "{pattern} {path}");

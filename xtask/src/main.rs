@@ -1,2 +1,59 @@
-//! placeholder
-fn main() {}
+//! Commands for those who work on Fleet Cache: `cargo xtask --help`.
+//!
+//! Depends on none of the crates it looks after, so that it runs when they do not compile.
+
+mod bench;
+mod ci;
+mod integration;
+mod layers;
+mod process;
+mod rust_code;
+mod sources;
+mod table;
+mod tidy;
+mod web;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// What to do for the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure: `door` and `start` against other programs, any other name as a group of `cargo bench`.
+    Bench(bench::Arguments),
+    /// Run every check that needs no other program, and list all that fail.
+    Ci,
+    /// Drive the daemon with real clients in front of a stand-in for the GitHub API.
+    Integration {
+        /// The stand-in's script, `ghstub.py`.
+        #[arg(long)]
+        stub: PathBuf,
+        /// Run only checks whose name contains this text.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// Check that no crate uses what its place in the architecture forbids.
+    Layers,
+    /// List every fault of style.
+    Tidy,
+}
+
+fn main() -> Result<ExitCode> {
+    let root = sources::workspace_root();
+    let passed = match Arguments::parse().command {
+        Command::Bench(arguments) => bench::run(&root, &arguments).map(|()| true)?,
+        Command::Ci => ci::run(&root),
+        Command::Integration { stub, only } => integration::run(&root, &stub, only.as_deref())?,
+        Command::Layers => layers::run(&root)?,
+        Command::Tidy => tidy::run(&root)?,
+    };
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,105 @@
+//! Every check that needs nothing but this workspace, in one run that stops at no failure.
+
+use crate::{layers, table::Table, tidy};
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// Runs all steps, prints what each took, and answers whether all passed.
+pub(crate) fn run(root: &Path) -> bool {
+    let mut outcomes = Vec::new();
+    for step in STEPS {
+        println!("== {} ==", step.name);
+        let start = Instant::now();
+        let verdict = if (step.run)(root) { Verdict::Passed } else { Verdict::Failed };
+        outcomes.push((step.name, verdict, start.elapsed()));
+    }
+    println!("\n{}", summary(&outcomes));
+    let failed: Vec<&str> = outcomes
+        .iter()
+        .filter(|(_, verdict, _)| *verdict == Verdict::Failed)
+        .map(|(name, ..)| *name)
+        .collect();
+    if failed.is_empty() {
+        println!("all passed");
+    } else {
+        println!("failed: {}", failed.join(", "));
+    }
+    failed.is_empty()
+}
+
+struct Step {
+    name: &'static str,
+    run: fn(&Path) -> bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Verdict {
+    Failed,
+    Passed,
+}
+
+/// Cheap ones first: who waits, waits for what is worth it.
+const STEPS: &[Step] = &[
+    Step { name: "fmt", run: |root| cargo(root, &["fmt", "--all", "--check"], &[]) },
+    Step { name: "tidy", run: |root| reported(tidy::run(root)) },
+    Step { name: "layers", run: |root| reported(layers::run(root)) },
+    Step {
+        name: "clippy",
+        run: |root| cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
+    },
+    Step {
+        name: "doc",
+        run: |root| cargo(root, &["doc", "--no-deps", "--workspace"], &[("RUSTDOCFLAGS", "-D warnings")]),
+    },
+];
+
+fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> bool {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.current_dir(root).args(arguments).envs(environment.iter().copied());
+    match command.status() {
+        Ok(status) => status.success(),
+        Err(error) => {
+            println!("cannot run cargo: {error}");
+            false
+        }
+    }
+}
+
+fn reported(outcome: anyhow::Result<bool>) -> bool {
+    outcome.unwrap_or_else(|error| {
+        println!("{error:#}");
+        false
+    })
+}
+
+fn summary(outcomes: &[(&str, Verdict, Duration)]) -> String {
+    let mut table = Table::new(["step", "verdict", "seconds"]);
+    for (name, verdict, took) in outcomes {
+        let verdict = match verdict {
+            Verdict::Failed => "FAILED",
+            Verdict::Passed => "passed",
+        };
+        table.row([(*name).to_owned(), verdict.to_owned(), format!("{:.1}", took.as_secs_f64())]);
+    }
+    table.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_names_what_failed() {
+        let outcomes = [
+            ("fmt", Verdict::Passed, Duration::from_millis(1500)),
+            ("tidy", Verdict::Failed, Duration::ZERO),
+        ];
+        let summary = summary(&outcomes);
+        assert!(summary.contains("fmt    passed      1.5"), "{summary}");
+        assert!(summary.contains("tidy   FAILED      0.0"), "{summary}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Dependencies as the manifests state them.
+
+use super::Layer;
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use std::{collections::BTreeSet, path::Path, process::Command};
+
+/// A member of the workspace.
+#[derive(Debug, Deserialize)]
+pub(super) struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    name: String,
+    /// `None` for ordinary ones, else `dev` or `build`.
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+/// The members of the workspace at `root`, as cargo reads their manifests. Needs no network.
+pub(super) fn packages(root: &Path) -> Result<Vec<Package>> {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(program)
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(root)
+        .output()
+        .context("running cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
+    Ok(metadata.packages)
+}
+
+/// Every dependency that the table forbids, and every package that it does not know.
+pub(super) fn breaches(packages: &[Package]) -> Vec<String> {
+    let ours: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+    let mut breaches = Vec::new();
+    for package in packages {
+        let name = &package.name;
+        let Some(layer) = Layer::named(name) else {
+            breaches.push(format!("{name}: has no place in the table of layers"));
+            continue;
+        };
+        let binding = package.dependencies.iter().filter(|it| it.kind.as_deref() != Some("dev"));
+        for Dependency { name: used, .. } in binding {
+            let forbidden = match ours.contains(used.as_str()) {
+                true => !layer.may_use.contains(&used.as_str()),
+                false => layer.forbids(&used.replace('-', "_")).is_some(),
+            };
+            if forbidden {
+                breaches.push(format!("{name}: must not depend on `{used}`"));
+            }
+        }
+    }
+    breaches
+}

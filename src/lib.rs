@@ -1,1 +1,43 @@
-//! placeholder
+//! A cache for GitHub API responses that a fleet of processes shares.
+//!
+//! A [`Node`] answers from memory, then from disk, and only then from GitHub; however many ask for one
+//! thing at once, one of them calls. Revalidation costs no quota, and a stale answer stands in while GitHub
+//! is down. Answers are kept apart by who may read them.
+//!
+//! ```no_run
+//! use fleet_cache::{GitHub, Node};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let node = Node::builder(None, GitHub::with_token("ghp_...")?).start().await?;
+//! let reply = node.get("/repos/rust-lang/rust").await?;
+//! println!("{}", reply.status());
+//! # Ok(()) }
+//! ```
+//!
+//! For values that are not GitHub's there is the classic call, [`Values::get_or_fetch`].
+
+mod builder;
+mod command;
+mod driver;
+pub mod environment;
+mod error;
+mod global;
+mod node;
+mod reply;
+mod stats;
+mod values;
+
+pub use {
+    builder::NodeBuilder,
+    cache_core::{self as core, Settings, port::Budget},
+    cache_crypto::{FleetSecret, SecretError, SecretKind},
+    cache_origin_github::{self as github, GitHub, GitHubBuilder, PassReason},
+    cache_store::WriteBehindSettings,
+    error::{RequestError, StartError, ValueError},
+    global::{AlreadyStarted, configure, global},
+    node::Node,
+    reply::{BodyError, Provenance, Reply, ReplyBody},
+    stats::{DiskStats, Stats},
+    values::{VALUE_KEY_BYTES_MAX, Values},
+};

@@ -1,0 +1,150 @@
+//! How a node is set up and started.
+
+use crate::{Node, StartError, command::Command, driver::Driver, node::Shared};
+use cache_core::{
+    Disk, Engine, Settings, Timestamp,
+    port::{Budget, Sealer, Store},
+};
+use cache_crypto::{FleetSecret, NodeKey, StorageSealer};
+use cache_origin_github::GitHub;
+use cache_store::{CoarseClock, DISK_BUDGET, ReadIndex, RedbStore, WriteBehind, WriteBehindSettings};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
+use tokio::sync::{mpsc, watch};
+
+/// A node that is being set up. Made by [`Node::builder`]; [`start`](Self::start) makes it run.
+#[derive(Debug)]
+#[must_use = "a node runs only once it is started"]
+pub struct NodeBuilder {
+    secret: Option<FleetSecret>,
+    github: GitHub,
+    settings: Settings,
+    directory: Option<PathBuf>,
+    disk_budget: Budget,
+    write_behind: WriteBehindSettings,
+}
+
+impl NodeBuilder {
+    pub(crate) fn new(secret: Option<FleetSecret>, github: GitHub) -> Self {
+        Self {
+            secret,
+            github,
+            settings: Settings::default(),
+            directory: None,
+            disk_budget: DISK_BUDGET,
+            write_behind: WriteBehindSettings::default(),
+        }
+    }
+
+    /// Keeps entries in `directory` too, sealed, so that they outlive the process. Default: memory only.
+    ///
+    /// The directory is made if need be, readable by its owner alone. One process may use it at a time.
+    pub fn cache_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// How many entries, and how many bytes of them, are held in memory. Default: 1000 and 64 MiB.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.settings.budget = budget;
+        self
+    }
+
+    /// How many records, and how many bytes of them, are kept on disk. Default: [`DISK_BUDGET`].
+    pub fn disk_budget(mut self, budget: Budget) -> Self {
+        self.disk_budget = budget;
+        self
+    }
+
+    /// When what is kept must survive a crash. Default: within a second.
+    pub fn write_behind(mut self, settings: WriteBehindSettings) -> Self {
+        self.write_behind = settings;
+        self
+    }
+
+    /// The engine's limits and time-outs. Replaces an earlier [`budget`](Self::budget).
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Starts the node on the present Tokio runtime, with what its directory holds.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing runs then, and nothing on disk was lost.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future may leave the directory in use for a moment, until it is closed again.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_absent| StartError::NoRuntime)?;
+        let clock = Arc::new(CoarseClock::start());
+        let now = clock.now();
+        let budget = self.settings.budget;
+        let opened = match self.directory {
+            Some(directory) => {
+                let (secret, disk_budget) = (self.secret, self.disk_budget);
+                let open = move || open_store(&directory, secret.as_ref(), disk_budget, budget, now);
+                let task = runtime.spawn_blocking(open);
+                let (store, restored) = task.await.map_err(|_panic| StartError::NoRuntime)??;
+                Some((
+                    WriteBehind::start(Box::new(store), self.write_behind).map_err(StartError::Thread)?,
+                    restored,
+                ))
+            }
+            None => None,
+        };
+        let (disk, restored) = opened.map_or((None, Vec::new()), |(disk, restored)| (Some(disk), restored));
+        let settings =
+            Settings { disk: if disk.is_some() { Disk::Present } else { Disk::Absent }, ..self.settings };
+
+        let index = Arc::new(ReadIndex::new());
+        let (commands, inbox) = mpsc::channel::<Command>(COMMANDS_MAX);
+        let engine = Engine::new(settings);
+        let mut driver = Driver::new(engine, Arc::clone(&clock), Arc::clone(&index), disk.clone(), inbox);
+        driver.restore(restored);
+        let (running, ended) = watch::channel(());
+        // Ends by itself once the last handle is dropped; what holds `running` tells when it has.
+        drop(runtime.spawn(async move {
+            driver.run().await;
+            drop(running);
+        }));
+        Ok(Node::from_shared(Shared {
+            github: self.github,
+            index,
+            clock,
+            disk,
+            commands,
+            ended,
+            request_next: AtomicU64::new(0),
+            started: Instant::now(),
+            entries_max: budget.entries_max,
+            bytes_max: budget.bytes_max,
+        }))
+    }
+}
+
+fn open_store(
+    directory: &Path,
+    secret: Option<&FleetSecret>,
+    disk_budget: Budget,
+    memory_budget: Budget,
+    now: Timestamp,
+) -> Result<(RedbStore, Vec<cache_core::Entry>), StartError> {
+    let node_key = NodeKey::load_or_create(directory).map_err(StartError::NodeKey)?;
+    let own = StorageSealer::from_node_key(&node_key);
+    let sealer: Arc<dyn Sealer> = match secret {
+        None => Arc::new(own),
+        Some(secret) => Arc::new(StorageSealer::from_secret(secret).opening_also(own)),
+    };
+    let mut store = RedbStore::open(directory, sealer, disk_budget).map_err(StartError::Open)?;
+    let restored = store.restore(now, memory_budget).map_err(StartError::Restore)?;
+    Ok((store, restored))
+}
+
+/// Most orders to the driver that wait. One more makes its giver wait, which is how load pushes back.
+const COMMANDS_MAX: usize = 1024;

@@ -1,0 +1,88 @@
+//! What a [`Node`](crate::Node) handle asks of its driver.
+
+use cache_core::{
+    Bucket, Domain, Draft, Entry, Fetched, Key, Outcome, RequestId, freshness::Directives, port::StoreError,
+};
+use cache_origin_github::OriginBody;
+use http::HeaderMap;
+use std::{future::Future, pin::Pin, sync::Arc};
+use tokio::sync::oneshot;
+
+/// An order to the driver. Whoever gave it waits on the channel inside.
+pub(crate) enum Command {
+    Cancel {
+        request: RequestId,
+    },
+    Clear {
+        done: oneshot::Sender<Completion>,
+    },
+    Flush {
+        done: oneshot::Sender<Result<(), StoreError>>,
+    },
+    Get {
+        request: RequestId,
+        key: Key,
+        directives: Directives,
+        bucket: Bucket,
+        fetch: FetchFn,
+        done: oneshot::Sender<Completion>,
+    },
+    Invalidate {
+        key: Key,
+        done: oneshot::Sender<Completion>,
+    },
+    InvalidatePrefix {
+        prefix: Box<str>,
+        domain: Option<Domain>,
+        done: oneshot::Sender<Completion>,
+    },
+    Put {
+        key: Key,
+        draft: Draft,
+        done: oneshot::Sender<Completion>,
+    },
+    Shutdown {
+        done: oneshot::Sender<()>,
+    },
+    Stats {
+        done: oneshot::Sender<EngineStats>,
+    },
+}
+
+/// How one request would call the origin. Run at most once, by the driver, whether or not its request
+/// still waits.
+pub(crate) type FetchFn =
+    Box<dyn FnOnce(Option<Arc<Entry>>) -> Pin<Box<dyn Future<Output = FetchReply> + Send>> + Send>;
+
+/// What a fetch brought.
+pub(crate) struct FetchReply {
+    /// The part that the engine decides about.
+    pub(crate) fetched: Fetched,
+    /// The part that belongs to the request that fetched, and to nobody else.
+    pub(crate) private: Private,
+}
+
+/// What only the request whose credential paid may have.
+#[derive(Default)]
+pub(crate) struct Private {
+    /// Headers about the credential: quota, scopes.
+    pub(crate) live: HeaderMap,
+    /// An answer too long to hold.
+    pub(crate) stream: Option<http::Response<OriginBody>>,
+}
+
+/// How a request ended.
+pub(crate) struct Completion {
+    pub(crate) outcome: Outcome,
+    /// Set if this very request called the origin.
+    pub(crate) private: Option<Private>,
+}
+
+/// What the engine knows of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EngineStats {
+    pub(crate) counters: cache_core::Counters,
+    pub(crate) entries_count: usize,
+    pub(crate) entries_bytes: usize,
+    pub(crate) flights_count: usize,
+}

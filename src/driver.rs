@@ -1,0 +1,316 @@
+//! The one loop that performs what the engine decides.
+//!
+//! Owns the engine, the running fetches and the way to the disk. Decides nothing: every output has exactly
+//! one action here.
+
+use crate::command::{Command, Completion, EngineStats, FetchFn, FetchReply, Private};
+use cache_core::{
+    Engine, Entry, FetchError, FetchId, Fetched, Input, LoadId, Output, RequestId,
+    port::{Change, StoreError},
+};
+use cache_store::{CoarseClock, ReadIndex, WriteBehind};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{AbortHandle, JoinSet},
+    time::MissedTickBehavior,
+};
+use tracing::{debug, trace, warn};
+
+/// Performs outputs until every handle is gone or a shutdown is asked for.
+pub(crate) struct Driver {
+    engine: Engine,
+    clock: Arc<CoarseClock>,
+    index: Arc<ReadIndex>,
+    disk: Option<WriteBehind>,
+    commands: mpsc::Receiver<Command>,
+    requests: HashMap<RequestId, Waiting>,
+    fetches: JoinSet<(FetchId, RequestId, FetchReply)>,
+    aborts: HashMap<FetchId, AbortHandle>,
+    loaded: (mpsc::Sender<Loaded>, mpsc::Receiver<Loaded>),
+    /// Requests that the driver makes up itself count down from the top.
+    own_request_next: u64,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        engine: Engine,
+        clock: Arc<CoarseClock>,
+        index: Arc<ReadIndex>,
+        disk: Option<WriteBehind>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        Self {
+            engine,
+            clock,
+            index,
+            disk,
+            commands,
+            requests: HashMap::new(),
+            fetches: JoinSet::new(),
+            aborts: HashMap::new(),
+            loaded: mpsc::channel(LOADED_MAX),
+            own_request_next: u64::MAX,
+        }
+    }
+
+    /// Takes in what the disk held, before the first request.
+    pub(crate) fn restore(&mut self, entries: Vec<Entry>) {
+        self.handle(Input::Restored { entries });
+    }
+
+    /// Runs until the last handle is dropped or [`Command::Shutdown`] comes; leaves the disk flushed.
+    pub(crate) async fn run(mut self) {
+        let mut told: Option<oneshot::Sender<()>> = None;
+        let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let timeout = self.time_left();
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(Command::Shutdown { done }) => {
+                        told = Some(done);
+                        break;
+                    }
+                    Some(command) => self.on_command(command),
+                    None => break,
+                },
+                Some(ended) = self.fetches.join_next() => self.on_fetch_ended(ended),
+                Some(loaded) = self.loaded.1.recv() => {
+                    self.handle(Input::Loaded { load: loaded.load, entry: loaded.entry.map(Box::new) });
+                }
+                () = tokio::time::sleep(timeout) => {
+                    self.clock.rebase_if_behind(CoarseClock::wall());
+                    self.handle(Input::Tick);
+                }
+                _ = sweep.tick() => self.sweep(),
+            }
+        }
+        self.stop().await;
+        if let Some(done) = told {
+            // Whoever asked for the shutdown may have gone; it is done all the same.
+            let _gone = done.send(());
+        }
+    }
+
+    async fn stop(&mut self) {
+        self.commands.close();
+        self.requests.clear();
+        self.fetches.shutdown().await;
+        if let Some(disk) = self.disk.take() {
+            let (done, flushed) = oneshot::channel();
+            disk.shutdown(move |result| {
+                let _gone = done.send(result);
+            });
+            match flushed.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(%error, "the last entries could not be written to disk"),
+                Err(_ended) => warn!("the disk writer ended without a last flush"),
+            }
+        }
+    }
+
+    /// Time until the engine wants to be woken, rounded up to what the coarse clock can tell apart.
+    fn time_left(&self) -> Duration {
+        let left = self.engine.poll_timeout().map(|(date, _)| date.saturating_since(self.clock.now()));
+        left.unwrap_or(IDLE_WAKE).clamp(CLOCK_GRAIN, IDLE_WAKE)
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Cancel { request } => {
+                self.requests.remove(&request);
+                self.handle(Input::Cancel { request });
+            }
+            Command::Clear { done } => {
+                let request = self.own_request(done);
+                self.handle(Input::Clear { request });
+            }
+            Command::Flush { done } => self.flush(done),
+            Command::Get { request, key, directives, bucket, fetch, done } => {
+                self.requests.insert(request, Waiting { done, fetch: Some(fetch), private: None });
+                self.handle(Input::Get { request, key, directives, bucket });
+            }
+            Command::Invalidate { key, done } => {
+                let request = self.own_request(done);
+                self.handle(Input::Invalidate { request, key });
+            }
+            Command::InvalidatePrefix { prefix, domain, done } => {
+                let request = self.own_request(done);
+                self.handle(Input::InvalidatePrefix { request, prefix, domain });
+            }
+            Command::Put { key, draft, done } => {
+                let request = self.own_request(done);
+                self.handle(Input::Put { request, key, draft });
+            }
+            Command::Shutdown { done } => drop(done),
+            Command::Stats { done } => {
+                let _gone = done.send(self.stats());
+            }
+        }
+    }
+
+    fn on_fetch_ended(&mut self, ended: Result<(FetchId, RequestId, FetchReply), tokio::task::JoinError>) {
+        match ended {
+            Ok((fetch, leader, reply)) => {
+                self.aborts.remove(&fetch);
+                if let Some(waiting) = self.requests.get_mut(&leader) {
+                    waiting.private = Some(reply.private);
+                }
+                self.handle(Input::Fetched { fetch, fetched: reply.fetched });
+            }
+            Err(error) if error.is_cancelled() => {}
+            // Panics are caught inside the task, so that its number is not lost.
+            Err(error) => warn!(%error, "a fetch ended without a result"),
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        trace!(?input, "input");
+        self.engine.handle(self.clock.now(), input);
+        while let Some(output) = self.engine.poll_output() {
+            trace!(?output, "output");
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::CancelFetch { fetch } => {
+                if let Some(abort) = self.aborts.remove(&fetch) {
+                    abort.abort();
+                }
+            }
+            Output::Complete { request, outcome } => {
+                if let Some(waiting) = self.requests.remove(&request) {
+                    // A client that has just gone needs no answer.
+                    let _gone = waiting.done.send(Completion { outcome, private: waiting.private });
+                }
+            }
+            Output::Fetch { fetch, leader, revalidate } => self.fetch(fetch, leader, revalidate),
+            Output::Load { load, key } => self.load(load, key),
+            Output::Persist { entry } => {
+                if let Some(disk) = &self.disk {
+                    disk.put(entry);
+                }
+            }
+            Output::Publish { entry } => self.index.publish(entry),
+            Output::Remove { key } => self.change_disk(Change::Remove(key)),
+            Output::RemoveAll => self.change_disk(Change::RemoveAll),
+            Output::RemovePrefix { prefix, domain } => {
+                self.change_disk(Change::RemovePrefix { prefix, domain });
+            }
+            Output::Retract { key } => self.index.retract(&key),
+        }
+    }
+
+    fn fetch(&mut self, fetch: FetchId, leader: RequestId, revalidate: Option<Arc<Entry>>) {
+        let call = self.requests.get_mut(&leader).and_then(|waiting| waiting.fetch.take());
+        let task = async move {
+            let reply = match call {
+                Some(call) => guarded(call, revalidate).await,
+                None => FetchReply::failed(FetchError::FetcherGone),
+            };
+            (fetch, leader, reply)
+        };
+        self.aborts.insert(fetch, self.fetches.spawn(task));
+    }
+
+    fn load(&mut self, load: LoadId, key: cache_core::Key) {
+        let loaded = self.loaded.0.clone();
+        if let Some(disk) = &self.disk {
+            disk.load(key, move |entry| {
+                // The disk thread may wait here: the loop takes results out as fast as it can, and
+                // one that has ended has dropped the receiver.
+                let _ended = loaded.blocking_send(Loaded { load, entry });
+            });
+        }
+    }
+
+    fn change_disk(&mut self, change: Change) {
+        if let Some(disk) = &self.disk {
+            disk.remove(change, |removed| {
+                if let Err(error) = removed {
+                    warn!(%error, "cannot remove from disk; what was invalidated may be back after a restart");
+                }
+            });
+        }
+    }
+
+    fn sweep(&self) {
+        if let Some(disk) = &self.disk {
+            disk.sweep(self.clock.now(), |swept| match swept {
+                Ok(records) => debug!(records, "swept the disk"),
+                Err(error) => warn!(%error, "cannot sweep the disk"),
+            });
+        }
+    }
+
+    fn flush(&mut self, done: oneshot::Sender<Result<(), StoreError>>) {
+        match &self.disk {
+            Some(disk) => disk.flush(move |result| {
+                let _gone = done.send(result);
+            }),
+            None => {
+                let _gone = done.send(Ok(()));
+            }
+        }
+    }
+
+    fn own_request(&mut self, done: oneshot::Sender<Completion>) -> RequestId {
+        let request = RequestId(self.own_request_next);
+        self.own_request_next -= 1;
+        self.requests.insert(request, Waiting { done, fetch: None, private: None });
+        request
+    }
+
+    fn stats(&self) -> EngineStats {
+        EngineStats {
+            counters: self.engine.counters(),
+            entries_count: self.engine.entries_count(),
+            entries_bytes: self.engine.entries_bytes(),
+            flights_count: self.engine.flights_count(),
+        }
+    }
+}
+
+/// Runs a fetch so that a panic in it, for example in a closure of the embedding program, is a failed
+/// fetch and not a lost one.
+async fn guarded(call: FetchFn, revalidate: Option<Arc<Entry>>) -> FetchReply {
+    use futures::FutureExt as _;
+    let call = AssertUnwindSafe(async move { call(revalidate).await });
+    call.catch_unwind().await.unwrap_or_else(|_panic| {
+        warn!("a fetch panicked");
+        FetchReply::failed(FetchError::FetcherGone)
+    })
+}
+
+impl FetchReply {
+    pub(crate) fn failed(error: FetchError) -> Self {
+        Self { fetched: Fetched::Failed(error), private: Private::default() }
+    }
+}
+
+/// A request that waits in the driver.
+struct Waiting {
+    done: oneshot::Sender<Completion>,
+    fetch: Option<FetchFn>,
+    private: Option<Private>,
+}
+
+struct Loaded {
+    load: LoadId,
+    entry: Option<Entry>,
+}
+
+/// Most answers from the disk that wait for the loop.
+const LOADED_MAX: usize = 256;
+
+/// Time between two sweeps of the disk. What they remove is no harm while it is there, only in the way.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Longest sleep of the loop: even an idle engine is told the time now and then.
+const IDLE_WAKE: Duration = Duration::from_secs(60);
+
+/// Shortest sleep of the loop, and the grain of Linux's coarse clock at its coarsest setting (100 Hz).
+const CLOCK_GRAIN: Duration = Duration::from_millis(10);

@@ -1,0 +1,97 @@
+//! The process-wide node.
+
+use crate::{Node, NodeBuilder, StartError, environment};
+use parking_lot::Mutex;
+use std::{fmt, thread};
+
+/// The one node of this process: made by the first caller, shared by all.
+///
+/// Configured by [`configure`] if that was called before, else by the environment (see
+/// [`environment`](mod@crate::environment)). It runs on a thread of its own, so it needs no runtime here
+/// and outlives any. The first call opens the store and blocks for that long.
+///
+/// # Errors
+///
+/// [`StartError`] if it cannot start; the next call tries again.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = fleet_cache::global()?;
+/// let reply = node.get("/repos/rust-lang/rust").await?;
+/// # Ok(()) }
+/// ```
+pub fn global() -> Result<Node, StartError> {
+    let mut state = GLOBAL.lock();
+    if let State::Started(node) = &*state {
+        return Ok(node.clone());
+    }
+    let builder = match std::mem::replace(&mut *state, State::Unconfigured) {
+        State::Configured(builder) => *builder,
+        State::Started(_) | State::Unconfigured => environment::builder()?,
+    };
+    let node = start_on_own_thread(builder)?;
+    *state = State::Started(node.clone());
+    Ok(node)
+}
+
+/// Settles how [`global`] will set its node up, in place of the environment.
+///
+/// # Errors
+///
+/// [`AlreadyStarted`] if the node runs; it is left as it is.
+pub fn configure(builder: NodeBuilder) -> Result<(), AlreadyStarted> {
+    let mut state = GLOBAL.lock();
+    if matches!(&*state, State::Started(_)) {
+        return Err(AlreadyStarted);
+    }
+    *state = State::Configured(Box::new(builder));
+    Ok(())
+}
+
+/// The process-wide node runs already, so it can no longer be configured.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AlreadyStarted;
+
+impl fmt::Display for AlreadyStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the process-wide node runs already; configure it before its first use")
+    }
+}
+
+impl std::error::Error for AlreadyStarted {}
+
+fn start_on_own_thread(builder: NodeBuilder) -> Result<Node, StartError> {
+    let (started, result) = std::sync::mpsc::sync_channel(1);
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(_unavailable) => {
+                // The receiver waits below for as long as this thread lives.
+                let _waits = started.send(Err(StartError::NoRuntime));
+                return;
+            }
+        };
+        runtime.block_on(async move {
+            let node = builder.start().await;
+            let ended = node.as_ref().ok().map(Node::ended);
+            let _waits = started.send(node);
+            if let Some(ended) = ended {
+                ended.await;
+            }
+        });
+    };
+    thread::Builder::new()
+        .name("fleet-cache".into())
+        .spawn(run)
+        .map_err(|_unavailable| StartError::NoRuntime)?;
+    result.recv().map_err(|_panicked| StartError::NoRuntime)?
+}
+
+enum State {
+    Configured(Box<NodeBuilder>),
+    Started(Node),
+    Unconfigured,
+}
+
+static GLOBAL: Mutex<State> = Mutex::new(State::Unconfigured);

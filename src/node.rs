@@ -1,0 +1,351 @@
+//! A running node, as programs hold it.
+//!
+//! Owns the way of a request: the read index first, then the driver, then, for what is not cached, straight
+//! to the origin. What is decided about entries is the engine's; how the origin is called is the adapter's.
+
+use crate::{
+    NodeBuilder, Provenance, Reply, RequestError, Stats, Values,
+    command::{Command, Completion, FetchFn, FetchReply, Private},
+};
+use bytes::Bytes;
+use cache_core::{Failure, Key, Outcome, RequestId, Served, freshness};
+use cache_crypto::FleetSecret;
+use cache_origin_github::{GitHub, OriginBody, PassReason, Plan, Planned};
+use cache_store::{CoarseClock, ReadIndex, WriteBehind};
+use http::{Request, request::Parts};
+use http_body_util::Empty;
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// A cache node: answers from memory, then from disk, and only then from the origin.
+///
+/// Clones are handles to the same node. When the last is dropped the node writes what it holds to disk and
+/// ends by itself; [`shutdown`](Self::shutdown) does the same and says when it is done.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) github: GitHub,
+    pub(crate) index: Arc<ReadIndex>,
+    pub(crate) clock: Arc<CoarseClock>,
+    pub(crate) disk: Option<WriteBehind>,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) ended: watch::Receiver<()>,
+    pub(crate) request_next: AtomicU64,
+    pub(crate) started: Instant,
+    pub(crate) entries_max: usize,
+    pub(crate) bytes_max: usize,
+}
+
+impl Node {
+    /// Begins to set a node up that shares with whoever holds `secret` and asks `github`.
+    ///
+    /// Without a secret the node keeps to itself, and its directory is sealed with a key of its own.
+    pub fn builder(secret: impl Into<Option<FleetSecret>>, github: GitHub) -> NodeBuilder {
+        NodeBuilder::new(secret.into(), github)
+    }
+
+    pub(crate) fn from_shared(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Reads `path`, such as `/repos/acme/site`, with the node's own credential.
+    ///
+    /// # Errors
+    ///
+    /// See [`request`](Self::request); also if `path` is no request target.
+    ///
+    /// # Cancellation
+    ///
+    /// See [`request`](Self::request).
+    pub async fn get(&self, path: &str) -> Result<Reply, RequestError> {
+        let mut request = Request::new(Empty::<Bytes>::new());
+        *request.uri_mut() = path.parse().map_err(|source| RequestError::bad_target(path, source))?;
+        self.request(request).await
+    }
+
+    /// Answers any request: reads from the cache where that is allowed, everything else by the origin.
+    ///
+    /// The credential in `request` alone pays and decides what may be read. What is not cached streams
+    /// through, in both directions, whatever its size. After a write that succeeds, what it makes doubtful
+    /// is forgotten before this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] when there is no answer at all. An error that the origin answers is a [`Reply`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives up waiting. A read that is under way goes on and fills the cache, since
+    /// it is paid for; it never keeps others from being answered. A write may or may not have reached the
+    /// origin.
+    pub async fn request<B>(&self, request: Request<B>) -> Result<Reply, RequestError>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (parts, body) = request.into_parts();
+        match self.look_up(&parts) {
+            LookUp::Hit(reply) => Ok(*reply),
+            LookUp::Miss(key, planned) => self.ask_driver(&parts, key, *planned).await,
+            LookUp::Pass(reason) => {
+                self.forward(Request::from_parts(parts, body), Provenance::Passed(reason)).await
+            }
+        }
+    }
+
+    /// Answers from memory alone, without waiting; `None` if that takes more.
+    ///
+    /// The whole of what a fresh hit costs: one look-up, one mark, one reading of a coarse clock.
+    pub fn try_hit(&self, parts: &Parts) -> Option<Reply> {
+        match self.look_up(parts) {
+            LookUp::Hit(reply) => Some(*reply),
+            LookUp::Miss(..) | LookUp::Pass(_) => None,
+        }
+    }
+
+    /// The classic cache calls, for values that are not GitHub's.
+    pub fn values(&self) -> Values<'_> {
+        Values::new(self)
+    }
+
+    /// Forgets what is kept under `path`, its query included, in every domain; answers how many entries
+    /// left memory.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Closed`] after a shutdown.
+    pub async fn invalidate(&self, path: &str) -> Result<usize, RequestError> {
+        // In a resource's text, a space ends the path and its query.
+        let prefix = self.shared.github.resource_prefix(path) + " ";
+        self.forget_prefix(prefix.into()).await
+    }
+
+    /// Forgets everything whose path begins with `path`; answers how many entries left memory.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Closed`] after a shutdown.
+    pub async fn invalidate_prefix(&self, path: &str) -> Result<usize, RequestError> {
+        let prefix = self.shared.github.resource_prefix(path);
+        self.forget_prefix(prefix.into()).await
+    }
+
+    /// Forgets everything, in memory and on disk; answers how many entries left memory.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Closed`] after a shutdown.
+    pub async fn clear(&self) -> Result<usize, RequestError> {
+        let completion = self.order(|done| Command::Clear { done }).await?;
+        Ok(removed(&completion.outcome))
+    }
+
+    /// Waits until everything kept so far survives a crash.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::NotDurable`] if the disk does not take it; [`RequestError::Closed`] after a shutdown.
+    pub async fn flush(&self) -> Result<(), RequestError> {
+        self.order(|done| Command::Flush { done }).await?.map_err(RequestError::NotDurable)
+    }
+
+    /// What the node counted and holds.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Closed`] after a shutdown.
+    pub async fn stats(&self) -> Result<Stats, RequestError> {
+        let engine = self.order(|done| Command::Stats { done }).await?;
+        Ok(Stats::gather(&self.shared, engine))
+    }
+
+    /// Stops fetching, writes what is held to disk and ends the node, for all handles.
+    ///
+    /// Requests in progress end with [`RequestError::Closed`]. Returns at once if it has ended before.
+    pub async fn shutdown(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.shared.commands.send(Command::Shutdown { done }).await.is_ok() {
+            // An error means that another handle's shutdown came first and has ended.
+            let _ended = ended.await;
+        }
+        self.ended().await;
+    }
+
+    /// How this node calls the origin.
+    pub fn github(&self) -> &GitHub {
+        &self.shared.github
+    }
+
+    /// Completes when the node has ended. Keeps no handle alive.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let mut ended = self.shared.ended.clone();
+        // The driver sends nothing; it drops its end when it has done its last work.
+        async move { while ended.changed().await.is_ok() {} }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn look_up(&self, parts: &Parts) -> LookUp {
+        KEY_TEXT.with_borrow_mut(|key_text| match self.shared.github.plan(parts, key_text) {
+            Plan::Pass(reason) => LookUp::Pass(reason),
+            Plan::Cached(planned) => match self.shared.index.get(key_text) {
+                Some(entry)
+                    if freshness::usable(&entry, &planned.directives, self.shared.clock.now())
+                        == freshness::Usable::Fresh =>
+                {
+                    self.shared.index.count_hit();
+                    let now = self.shared.clock.now();
+                    LookUp::Hit(Box::new(Reply::of_entry(entry, Served::Hit, now, planned.form)))
+                }
+                _ => match Key::from_text(key_text) {
+                    Some(key) => LookUp::Miss(key, Box::new(planned)),
+                    None => LookUp::Pass(PassReason::TooLong),
+                },
+            },
+        })
+    }
+
+    async fn ask_driver(&self, parts: &Parts, key: Key, planned: Planned) -> Result<Reply, RequestError> {
+        let github = self.shared.github.clone();
+        let question = github.question(parts, &planned);
+        let fetch: FetchFn = Box::new(move |revalidate| {
+            Box::pin(async move {
+                let fetch = github.fetch(&question, revalidate).await;
+                FetchReply {
+                    fetched: fetch.fetched,
+                    private: Private { live: fetch.live, stream: fetch.stream },
+                }
+            })
+        });
+        let completion = self.wait_for(key, planned.directives, planned.bucket, fetch).await?;
+        let now = self.shared.clock.now();
+        let private = completion.private.unwrap_or_default();
+        match completion.outcome {
+            Outcome::Answered { entry, served } => {
+                Ok(Reply::of_entry(entry, served, now, planned.form).with_live(private.live))
+            }
+            Outcome::Relayed { content, forward } => {
+                Ok(Reply::of_content(content, forward, planned.form).with_live(private.live))
+            }
+            Outcome::Pass => match private.stream {
+                Some(response) => Ok(Reply::of_stream(response, Provenance::Oversize)),
+                None => {
+                    let request = Request::from_parts(parts.clone(), Empty::<Bytes>::new());
+                    self.forward(request, Provenance::Oversize).await
+                }
+            },
+            Outcome::Absent => Err(RequestError::NotCached),
+            Outcome::Failed(failure) => Err(RequestError::from(failure)),
+            Outcome::Removed { .. } | Outcome::Stored { .. } => unreachable!("answers to other questions"),
+        }
+    }
+
+    /// Hands a lookup to the driver and waits for its end.
+    pub(crate) async fn wait_for(
+        &self,
+        key: Key,
+        directives: freshness::Directives,
+        bucket: cache_core::Bucket,
+        fetch: FetchFn,
+    ) -> Result<Completion, RequestError> {
+        let request = RequestId(self.shared.request_next.fetch_add(1, Ordering::Relaxed));
+        let cancel = CancelOnDrop { commands: &self.shared.commands, request: Some(request) };
+        let completion =
+            self.order(|done| Command::Get { request, key, directives, bucket, fetch, done }).await;
+        cancel.defuse();
+        completion
+    }
+
+    async fn forward<B>(&self, request: Request<B>, provenance: Provenance) -> Result<Reply, RequestError>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let touched = self.shared.github.touched_by(request.method(), request.uri());
+        let response: http::Response<OriginBody> = self
+            .shared
+            .github
+            .forward(request)
+            .await
+            .map_err(|error| RequestError::from(Failure::Fetch(error)))?;
+        if !response.status().is_client_error() && !response.status().is_server_error() {
+            for prefix in touched {
+                self.forget_prefix(prefix).await?;
+            }
+        }
+        Ok(Reply::of_stream(response, provenance))
+    }
+
+    async fn forget_prefix(&self, prefix: Box<str>) -> Result<usize, RequestError> {
+        let completion = self.order(|done| Command::InvalidatePrefix { prefix, domain: None, done }).await?;
+        Ok(removed(&completion.outcome))
+    }
+
+    /// Sends an order to the driver and waits for its answer.
+    pub(crate) async fn order<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, RequestError> {
+        let (done, answer) = oneshot::channel();
+        self.shared.commands.send(command(done)).await.map_err(|_closed| RequestError::Closed)?;
+        answer.await.map_err(|_closed| RequestError::Closed)
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("entries", &self.shared.index.len()).finish_non_exhaustive()
+    }
+}
+
+/// What the read index says to a request.
+enum LookUp {
+    Hit(Box<Reply>),
+    Miss(Key, Box<Planned>),
+    Pass(PassReason),
+}
+
+/// Tells the driver that a request's future was dropped before its end.
+struct CancelOnDrop<'a> {
+    commands: &'a mpsc::Sender<Command>,
+    request: Option<RequestId>,
+}
+
+impl CancelOnDrop<'_> {
+    fn defuse(mut self) {
+        self.request = None;
+    }
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(request) = self.request {
+            // With a full queue the request stays until its deadline, and its answer goes nowhere.
+            let _full_or_closed = self.commands.try_send(Command::Cancel { request });
+        }
+    }
+}
+
+pub(crate) fn removed(outcome: &Outcome) -> usize {
+    match outcome {
+        Outcome::Removed { entries } => *entries,
+        _ => 0,
+    }
+}
+
+thread_local! {
+    /// Where a request's key is spelled, so that a hit allocates nothing for it.
+    static KEY_TEXT: RefCell<String> = const { RefCell::new(String::new()) };
+}

@@ -1,0 +1,220 @@
+//! What a node answers.
+//!
+//! Owns how an entry, an answer that is not kept, or a stream becomes one HTTP response. What its headers
+//! say of the cache (`Age`, `Cache-Status`) and to whom its links point is for the door that sends it.
+
+use bytes::Bytes;
+use cache_core::{Content, Entry, Forward, Served, Timestamp, freshness};
+use cache_origin_github::{Form, OriginBody, PassReason, fields};
+use http::{HeaderMap, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// An answer to a request, and where it came from.
+///
+/// ```no_run
+/// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+/// let reply = node.get("/repos/rust-lang/rust").await?;
+/// println!("{} from {:?}", reply.status(), reply.provenance());
+/// let body = reply.bytes().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Reply {
+    answer: Answer,
+    provenance: Provenance,
+    age: Option<Duration>,
+    time_left: Option<Duration>,
+    live: HeaderMap,
+    form: Form,
+}
+
+/// Where a reply came from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Provenance {
+    /// An entry: from the cache, or just fetched.
+    Entry(Served),
+    /// Only the origin may answer such a request.
+    Passed(PassReason),
+    /// The answer was too long to keep.
+    Oversize,
+    /// An answer of the origin that is not kept.
+    Relayed(Forward),
+}
+
+impl Reply {
+    pub(crate) fn of_entry(entry: Arc<Entry>, served: Served, now: Timestamp, form: Form) -> Self {
+        Self {
+            provenance: Provenance::Entry(served),
+            age: Some(freshness::age(&entry, now)),
+            time_left: Some(freshness::remaining(&entry, now)),
+            live: HeaderMap::new(),
+            answer: Answer::Entry(entry),
+            form,
+        }
+    }
+
+    pub(crate) fn of_content(content: Content, forward: Forward, form: Form) -> Self {
+        let provenance = Provenance::Relayed(forward);
+        let answer = Answer::Content(content);
+        Self { answer, provenance, age: None, time_left: None, live: HeaderMap::new(), form }
+    }
+
+    pub(crate) fn of_stream(response: Response<OriginBody>, provenance: Provenance) -> Self {
+        let answer = Answer::Stream(response);
+        Self { answer, provenance, age: None, time_left: None, live: HeaderMap::new(), form: Form::default() }
+    }
+
+    pub(crate) fn with_live(self, live: HeaderMap) -> Self {
+        Self { live, ..self }
+    }
+
+    /// The origin's status.
+    pub fn status(&self) -> StatusCode {
+        match &self.answer {
+            Answer::Content(content) => status(content),
+            Answer::Entry(entry) => status(entry.content()),
+            Answer::Stream(response) => response.status(),
+        }
+    }
+
+    /// The origin's headers; quota and scopes only if this very request called the origin.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers: HeaderMap = match &self.answer {
+            Answer::Content(content) => fields(&content.headers).collect(),
+            Answer::Entry(entry) => fields(&entry.content().headers).collect(),
+            Answer::Stream(response) => response.headers().clone(),
+        };
+        headers.extend(self.live.clone());
+        headers
+    }
+
+    /// Where the reply came from.
+    pub fn provenance(&self) -> Provenance {
+        self.provenance
+    }
+
+    /// Time since the origin vouched for an entry; `None` for what is not one.
+    pub fn age(&self) -> Option<Duration> {
+        self.age
+    }
+
+    /// Time for which an entry stays fresh; `None` for what is not one.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.time_left
+    }
+
+    /// The body without any coding, however the request wanted it.
+    ///
+    /// # Errors
+    ///
+    /// If a body that streams from the origin breaks off.
+    pub async fn bytes(self) -> Result<Bytes, BodyError> {
+        match self.answer {
+            Answer::Content(content) => Ok(content.body),
+            Answer::Entry(entry) => Ok(entry.content().body.clone()),
+            Answer::Stream(response) => {
+                Ok(response.into_body().collect().await.map_err(BodyError::from)?.to_bytes())
+            }
+        }
+    }
+
+    /// The response as the request wants it: coded, without a body for HEAD, or "304 Not Modified".
+    pub fn into_response(self) -> Response<ReplyBody> {
+        self.into_response_with(|_response| {})
+    }
+
+    /// The same, edited before it is coded. Of an answer that streams, `edit` sees the head alone.
+    pub fn into_response_with(self, edit: impl FnOnce(&mut Response<Bytes>)) -> Response<ReplyBody> {
+        let Self { answer, form, live, .. } = self;
+        let mut response = match answer {
+            Answer::Stream(response) => return edit_head(response, edit),
+            Answer::Entry(entry) if form.not_modified(&entry) => {
+                let mut response = Form::unchanged_reply(entry.content());
+                edit(&mut response);
+                response
+            }
+            Answer::Entry(entry) => whole(entry.content(), &form, edit),
+            Answer::Content(content) => whole(&content, &form, edit),
+        };
+        for (name, value) in &live {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response.map(|body| ReplyBody(Source::Whole(Some(body).filter(|body| !body.is_empty()))))
+    }
+}
+
+fn whole(content: &Content, form: &Form, edit: impl FnOnce(&mut Response<Bytes>)) -> Response<Bytes> {
+    let mut response = Response::new(content.body.clone());
+    *response.status_mut() = status(content);
+    response.headers_mut().extend(fields(&content.headers));
+    edit(&mut response);
+    form.shape(&mut response);
+    response
+}
+
+fn edit_head(response: Response<OriginBody>, edit: impl FnOnce(&mut Response<Bytes>)) -> Response<ReplyBody> {
+    let (parts, body) = response.into_parts();
+    let mut head = Response::from_parts(parts, Bytes::new());
+    edit(&mut head);
+    head.map(|_empty| ReplyBody(Source::Stream(body)))
+}
+
+fn status(content: &Content) -> StatusCode {
+    StatusCode::from_u16(content.status).unwrap_or(StatusCode::BAD_GATEWAY)
+}
+
+/// What may go wrong while a body streams.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a [`Reply`]: whole, or streaming from the origin.
+#[derive(Debug)]
+pub struct ReplyBody(Source);
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Source::Stream(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+            Source::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Source::Stream(body) => body.is_end_stream(),
+            Source::Whole(body) => body.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Source::Stream(body) => body.size_hint(),
+            Source::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Source {
+    Stream(OriginBody),
+    Whole(Option<Bytes>),
+}
+
+#[derive(Debug)]
+enum Answer {
+    Content(Content),
+    Entry(Arc<Entry>),
+    Stream(Response<OriginBody>),
+}

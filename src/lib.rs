@@ -30,14 +30,14 @@ mod values;
 
 pub use {
     builder::NodeBuilder,
-    cache_core::{self as core, Settings, port::Budget},
+    cache_core::{self as core, FetchError, Settings, port::Budget},
     cache_crypto::{FleetSecret, SecretError, SecretKind},
     cache_origin_github::{self as github, GitHub, GitHubBuilder, PassReason},
     cache_store::WriteBehindSettings,
     error::{RequestError, StartError, ValueError},
     global::{AlreadyStarted, configure, global},
     node::Node,
-    reply::{BodyError, Provenance, Reply, ReplyBody},
+    reply::{Provenance, Reply, ReplyBody},
     stats::{DiskStats, Stats},
     values::{VALUE_KEY_BYTES_MAX, Values},
 };

@@ -4,7 +4,7 @@
 //! say of the cache (`Age`, `Cache-Status`) and to whom its links point is for the door that sends it.
 
 use bytes::Bytes;
-use cache_core::{Content, Entry, Forward, Served, Timestamp, freshness};
+use cache_core::{Content, Entry, FetchError, Forward, Served, Timestamp, freshness};
 use cache_origin_github::{Form, OriginBody, PassReason, fields};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -115,13 +115,11 @@ impl Reply {
     /// # Errors
     ///
     /// If a body that streams from the origin breaks off.
-    pub async fn bytes(self) -> Result<Bytes, BodyError> {
+    pub async fn bytes(self) -> Result<Bytes, FetchError> {
         match self.answer {
             Answer::Content(content) => Ok(content.body),
             Answer::Entry(entry) => Ok(entry.content().body.clone()),
-            Answer::Stream(response) => {
-                Ok(response.into_body().collect().await.map_err(BodyError::from)?.to_bytes())
-            }
+            Answer::Stream(response) => Ok(response.into_body().collect().await?.to_bytes()),
         }
     }
 
@@ -170,23 +168,20 @@ fn status(content: &Content) -> StatusCode {
     StatusCode::from_u16(content.status).unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
-/// What may go wrong while a body streams.
-pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
-
 /// The body of a [`Reply`]: whole, or streaming from the origin.
 #[derive(Debug)]
 pub struct ReplyBody(Source);
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = FetchError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
         match &mut self.0 {
-            Source::Stream(body) => Pin::new(body).poll_frame(context).map_err(Into::into),
+            Source::Stream(body) => Pin::new(body).poll_frame(context),
             Source::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
         }
     }

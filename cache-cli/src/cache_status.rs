@@ -1,38 +1,14 @@
 //! What a reply says about how it was made: `Cache-Status` (RFC 9211) and `Age`.
 
-use cache_core::{Entry, Forward, ForwardReason, Served, StaleReason, Timestamp, freshness};
+use cache_core::{Forward, ForwardReason, Served, StaleReason};
+use cache_origin_github::PassReason;
+use fleet_cache::{Provenance, Reply};
 use http::HeaderValue;
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
-/// The status of a reply from `entry` at `now`.
-pub(crate) fn of_entry(served: &Served, entry: &Entry, now: Timestamp) -> HeaderValue {
-    let left = freshness::remaining(entry, now);
-    let ttl = if left.is_zero() {
-        -seconds(freshness::staleness(entry, now).as_millis())
-    } else {
-        seconds(left.as_millis())
-    };
-    let mut line = Line::new();
-    match served {
-        Served::Hit => line.write(format_args!("; hit; ttl={ttl}")),
-        Served::Stale(reason) => stale(&mut line, *reason, ttl),
-        Served::Forwarded(forward) => forwarded(&mut line, forward),
-    }
-    line.value()
-}
-
-/// The status of a reply that is not kept.
-pub(crate) fn of_forward(forward: &Forward) -> HeaderValue {
-    let mut line = Line::new();
-    forwarded(&mut line, forward);
-    line.value()
-}
-
-/// The status of a reply that went past the cache: `reason` is `method` or `bypass`.
-pub(crate) fn of_pass(reason: &str, status: u16) -> HeaderValue {
-    let mut line = Line::new();
-    line.write(format_args!("; fwd={reason}; fwd-status={status}"));
-    line.value()
+/// The status of `reply`.
+pub(crate) fn of_reply(reply: &Reply) -> HeaderValue {
+    of_provenance(reply.provenance(), reply.status().as_u16(), reply.time_left().unwrap_or_default())
 }
 
 /// The status of a reply that this door made up; `detail` says in one word why.
@@ -42,25 +18,39 @@ pub(crate) fn of_error(detail: &str) -> HeaderValue {
     line.value()
 }
 
-/// The age of `entry` at `now`, in whole seconds.
-pub(crate) fn age(entry: &Entry, now: Timestamp) -> HeaderValue {
-    HeaderValue::from(freshness::age(entry, now).as_secs())
+fn of_provenance(provenance: Provenance, status: u16, time_left: Duration) -> HeaderValue {
+    let mut line = Line::new();
+    match provenance {
+        Provenance::Entry(Served::Hit) => {
+            line.write(format_args!("; hit; ttl={}", seconds(time_left.as_millis())));
+        }
+        Provenance::Entry(Served::Stale(reason)) => stale(&mut line, reason),
+        Provenance::Entry(Served::Forwarded(forward)) | Provenance::Relayed(forward) => {
+            forwarded(&mut line, &forward);
+        }
+        Provenance::Oversize => {
+            line.write(format_args!("; fwd=uri-miss; fwd-status={status}; detail=oversize"));
+        }
+        Provenance::Passed(PassReason::Method) => {
+            line.write(format_args!("; fwd=method; fwd-status={status}"));
+        }
+        Provenance::Passed(reason) => {
+            line.write(format_args!("; fwd=bypass; fwd-status={status}; detail=\"{reason}\""));
+        }
+    }
+    line.value()
 }
 
-fn stale(line: &mut Line, reason: StaleReason, ttl: i64) {
+fn stale(line: &mut Line, reason: StaleReason) {
     match reason {
-        StaleReason::Accepted => line.write(format_args!("; hit; ttl={ttl}; detail=max-stale")),
-        StaleReason::Failed(_error) => {
-            line.write(format_args!("; fwd=stale; ttl={ttl}; detail=stale-if-error"));
+        StaleReason::Accepted => line.write(format_args!("; hit; detail=max-stale")),
+        StaleReason::Failed(_error) => line.write(format_args!("; fwd=stale; detail=stale-if-error")),
+        StaleReason::Fault { status } => {
+            line.write(format_args!("; fwd=stale; fwd-status={status}; detail=stale-if-error"));
         }
-        StaleReason::Fault { status } => line.write(format_args!(
-            "; fwd=stale; fwd-status={status}; ttl={ttl}; detail=stale-if-error"
-        )),
-        StaleReason::HeldOff => line.write(format_args!("; hit; ttl={ttl}; detail=stale-held-off")),
-        StaleReason::Throttled => line.write(format_args!("; hit; ttl={ttl}; detail=stale-quota-spent")),
-        StaleReason::WhileRevalidating => {
-            line.write(format_args!("; hit; ttl={ttl}; detail=stale-while-revalidate"));
-        }
+        StaleReason::HeldOff => line.write(format_args!("; hit; detail=stale-held-off")),
+        StaleReason::Throttled => line.write(format_args!("; hit; detail=stale-quota-spent")),
+        StaleReason::WhileRevalidating => line.write(format_args!("; hit; detail=stale-while-revalidate")),
     }
 }
 
@@ -92,10 +82,7 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        let mut line = Self {
-            bytes: [0; LINE_BYTES_MAX],
-            length: 0,
-        };
+        let mut line = Self { bytes: [0; LINE_BYTES_MAX], length: 0 };
         line.write(format_args!("fleet-cache"));
         line
     }
@@ -103,8 +90,7 @@ impl Line {
     fn write(&mut self, text: std::fmt::Arguments<'_>) {
         let mut rest = &mut self.bytes[self.length..];
         let before = rest.len();
-        rest.write_fmt(text)
-            .expect("LINE_BYTES_MAX holds every line of this file");
+        rest.write_fmt(text).expect("LINE_BYTES_MAX holds every line of this file");
         self.length += before - rest.len();
     }
 
@@ -119,93 +105,58 @@ const LINE_BYTES_MAX: usize = 160;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cache_core::{Content, Domain, Draft, FetchError, Key, Validators, freshness::Freshness};
-    use std::time::Duration;
+    use cache_core::FetchError;
 
-    fn status_after(seconds: u64, served: Served) -> String {
-        let draft = Draft {
-            content: Content::of_value("v"),
-            freshness: Freshness {
-                lifetime: Duration::from_secs(60),
-                ..Freshness::default()
-            },
-            validators: Validators::default(),
-            age: Duration::ZERO,
-        };
-        let born = Timestamp::from_unix_millis(1_000_000);
-        let entry = Entry::new(Key::new("r", Domain::ANONYMOUS), draft, born, 0);
-        let now = born.saturating_add(Duration::from_secs(seconds));
-        text(&of_entry(&served, &entry, now))
-    }
-
-    fn text(value: &HeaderValue) -> String {
+    fn status(provenance: Provenance) -> String {
+        let value = of_provenance(provenance, 200, Duration::from_millis(14_200));
         value.to_str().unwrap().to_owned()
     }
 
     fn forward(reason: ForwardReason, status: u16) -> Forward {
-        Forward {
-            reason,
-            status,
-            collapsed: false,
-            stored: true,
-        }
+        Forward { reason, status, collapsed: false, stored: true }
     }
 
     #[test]
     fn a_hit_tells_how_long_it_stays_fresh() {
-        assert_eq!(status_after(45, Served::Hit), "fleet-cache; hit; ttl=15");
+        assert_eq!(status(Provenance::Entry(Served::Hit)), "fleet-cache; hit; ttl=15");
     }
 
     #[test]
-    fn a_stale_reply_has_a_negative_ttl_and_a_reason() {
+    fn a_stale_reply_is_marked_with_its_reason() {
         let cases = [
-            (StaleReason::Accepted, "hit; ttl=-10; detail=max-stale"),
-            (
-                StaleReason::Failed(FetchError::TimedOut),
-                "fwd=stale; ttl=-10; detail=stale-if-error",
-            ),
-            (
-                StaleReason::Fault { status: 503 },
-                "fwd=stale; fwd-status=503; ttl=-10; detail=stale-if-error",
-            ),
-            (StaleReason::HeldOff, "hit; ttl=-10; detail=stale-held-off"),
-            (StaleReason::Throttled, "hit; ttl=-10; detail=stale-quota-spent"),
-            (
-                StaleReason::WhileRevalidating,
-                "hit; ttl=-10; detail=stale-while-revalidate",
-            ),
+            (StaleReason::Accepted, "hit; detail=max-stale"),
+            (StaleReason::Failed(FetchError::TimedOut), "fwd=stale; detail=stale-if-error"),
+            (StaleReason::Fault { status: 503 }, "fwd=stale; fwd-status=503; detail=stale-if-error"),
+            (StaleReason::HeldOff, "hit; detail=stale-held-off"),
+            (StaleReason::Throttled, "hit; detail=stale-quota-spent"),
+            (StaleReason::WhileRevalidating, "hit; detail=stale-while-revalidate"),
         ];
         for (reason, expected) in cases {
-            assert_eq!(
-                status_after(70, Served::Stale(reason)),
-                format!("fleet-cache; {expected}")
-            );
+            assert_eq!(status(Provenance::Entry(Served::Stale(reason))), format!("fleet-cache; {expected}"));
         }
     }
 
     #[test]
     fn a_revalidated_reply_was_forwarded_as_stale_and_answered_304() {
         let served = Served::Forwarded(forward(ForwardReason::Stale, 304));
-        assert_eq!(
-            status_after(0, served),
-            "fleet-cache; fwd=stale; fwd-status=304; stored"
-        );
+        assert_eq!(status(Provenance::Entry(served)), "fleet-cache; fwd=stale; fwd-status=304; stored");
     }
 
     #[test]
     fn a_collapsed_miss_says_so() {
-        let forward = Forward {
-            collapsed: true,
-            ..forward(ForwardReason::UriMiss, 200)
-        };
+        let forward = Forward { collapsed: true, ..forward(ForwardReason::UriMiss, 200) };
         assert_eq!(
-            text(&of_forward(&forward)),
+            status(Provenance::Relayed(forward)),
             "fleet-cache; fwd=uri-miss; fwd-status=200; stored; collapsed"
         );
     }
 
     #[test]
-    fn a_write_is_forwarded_because_of_its_method() {
-        assert_eq!(text(&of_pass("method", 201)), "fleet-cache; fwd=method; fwd-status=201");
+    fn what_goes_past_the_cache_tells_why() {
+        assert_eq!(status(Provenance::Passed(PassReason::Method)), "fleet-cache; fwd=method; fwd-status=200");
+        assert_eq!(
+            status(Provenance::Passed(PassReason::Route("it holds a token"))),
+            "fleet-cache; fwd=bypass; fwd-status=200; detail=\"it holds a token\""
+        );
     }
 }

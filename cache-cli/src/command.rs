@@ -79,11 +79,7 @@ impl Invocation {
         }
         let mut given = given.with_environment(variable)?;
         take_flags(matches, &mut given);
-        Ok(Self {
-            order: order(name, matches),
-            given,
-            defaults: Defaults::of_environment(variable),
-        })
+        Ok(Self { order: order(name, matches), given, defaults: Defaults::of_environment(variable) })
     }
 }
 
@@ -98,9 +94,7 @@ fn order(name: &str, matches: &ArgMatches) -> Order {
         "config" => Order::Config(rendering()),
         "get" => Order::Get {
             path: text("path").expect("the path is required"),
-            headers: matches
-                .get_many("header")
-                .map_or_else(Vec::new, |headers| headers.cloned().collect()),
+            headers: matches.get_many("header").map_or_else(Vec::new, |headers| headers.cloned().collect()),
             with_headers: matches.get_flag("include"),
         },
         "invalidate" => Order::Invalidate(match text("prefix") {
@@ -114,17 +108,8 @@ fn order(name: &str, matches: &ArgMatches) -> Order {
 }
 
 fn command() -> Command {
-    let json = || {
-        Arg::new("json")
-            .long("json")
-            .action(ArgAction::SetTrue)
-            .help("Print JSON")
-    };
-    let path = || {
-        Arg::new("path")
-            .value_name("PATH")
-            .value_parser(NonEmptyStringValueParser::new())
-    };
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
+    let path = || Arg::new("path").value_name("PATH").value_parser(NonEmptyStringValueParser::new());
     let serve = Command::new("serve").about("Run the daemon: HTTP doors, cache, admin socket");
     Command::new("fleet-cache")
         .version(env!("CARGO_PKG_VERSION"))
@@ -132,9 +117,9 @@ fn command() -> Command {
         .after_help(EXIT_CODES_HELP)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(DEFINITIONS.iter().fold(with_file(serve), |serve, definition| {
-            serve.arg(setting(definition))
-        }))
+        .subcommand(
+            DEFINITIONS.iter().fold(with_file(serve), |serve, definition| serve.arg(setting(definition))),
+        )
         .subcommand(
             client("get", "Get a path of the API through the daemon and print the body")
                 .arg(path().required(true).help("Such as /repos/OWNER/REPO"))
@@ -165,9 +150,7 @@ fn client(name: &'static str, about: &'static str) -> Command {
 
 fn with_file(command: Command) -> Command {
     let about = "The settings file, TOML with the names of the flags as keys [env: CACHE_CONFIG]";
-    command
-        .arg(Arg::new("config").long("config").value_name("FILE").help(about))
-        .after_help(EXIT_CODES_HELP)
+    command.arg(Arg::new("config").long("config").value_name("FILE").help(about)).after_help(EXIT_CODES_HELP)
 }
 
 fn setting(definition: &'static Definition) -> Arg {
@@ -218,9 +201,8 @@ fn settings_file(matches: &ArgMatches, variable: &dyn Fn(&str) -> Option<OsStrin
 }
 
 fn warn_if_readable(path: &std::path::Path, given: &mut Given) {
-    let secret = ["shared-secret", "client-token"]
-        .into_iter()
-        .find(|name| given.value(definition(name)).is_some());
+    let secret =
+        ["shared-secret", "client-token"].into_iter().find(|name| given.value(definition(name)).is_some());
     let open = path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
     if let Some(name) = secret.filter(|_name| open) {
         given.warn(format!(
@@ -248,8 +230,18 @@ mod tests {
     #[test]
     fn the_documented_flags_of_serve_are_taken() {
         let read = invocation(&[
-            "serve", "--listen", "127.0.0.1:1", "--unix", "/s", "--origin", "http://o", "--cache-dir", "/d",
-            "--default-ttl", "9", "--no-p2p",
+            "serve",
+            "--listen",
+            "127.0.0.1:1",
+            "--unix",
+            "/s",
+            "--origin",
+            "http://o",
+            "--cache-dir",
+            "/d",
+            "--default-ttl",
+            "9",
+            "--no-p2p",
         ]);
         let settings = Settings::resolve(&read.given, &read.defaults).unwrap();
         assert_eq!(settings.listen, Some("127.0.0.1:1".parse().unwrap()));

@@ -5,10 +5,11 @@ use crate::{
     route::{Door, Refusal},
 };
 use bytes::Bytes;
-use cache_core::{Failure, Timestamp};
+use cache_core::{FetchError, Timestamp};
+use fleet_cache::RequestError;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
-use std::fmt;
+use std::time::{Duration, SystemTime};
 
 /// An error that the door reports to a client.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,21 +26,12 @@ pub(crate) struct DoorError {
 impl DoorError {
     /// An error with a word for programs and a sentence for people.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-            remedy: None,
-            retry_after: None,
-        }
+        Self { status, code, message: message.into(), remedy: None, retry_after: None }
     }
 
     /// Adds what can be done about it.
     pub(crate) fn with_remedy(self, remedy: impl Into<String>) -> Self {
-        Self {
-            remedy: Some(remedy.into()),
-            ..self
-        }
+        Self { remedy: Some(remedy.into()), ..self }
     }
 
     /// The client token is missing or another.
@@ -52,39 +44,6 @@ impl DoorError {
         .with_remedy("send it as `X-Fleet-Cache-Token: TOKEN` or `Proxy-Authorization: Bearer TOKEN`")
     }
 
-    /// The origin gave no answer to a request that went past the cache.
-    pub(crate) fn origin_unreachable(reason: impl fmt::Display) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, "origin", format!("{reason}"))
-    }
-
-    /// A request could not be answered by the cache or the origin at `now`.
-    pub(crate) fn of_failure(failure: Failure, now: Timestamp) -> Self {
-        let new = |status, code| Self::new(status, code, failure.to_string());
-        match failure {
-            Failure::Busy => Self {
-                retry_after: Some(1),
-                ..new(StatusCode::SERVICE_UNAVAILABLE, "busy")
-            },
-            Failure::Fetch(cache_core::FetchError::TimedOut) | Failure::TimedOut => {
-                new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout")
-            }
-            Failure::Throttled { until } => Self {
-                retry_after: Some(until.saturating_since(now).as_secs() + 1),
-                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "quota-spent", "the origin's quota is spent")
-            },
-            Failure::Fetch(_) | _ => new(StatusCode::BAD_GATEWAY, "origin"),
-        }
-    }
-
-    /// Nothing usable is cached and the client forbids to ask the origin.
-    pub(crate) fn only_if_cached() -> Self {
-        Self::new(
-            StatusCode::GATEWAY_TIMEOUT,
-            "only-if-cached",
-            "nothing usable is cached, and the request forbids asking the origin",
-        )
-    }
-
     /// The whole reply; for a HEAD request its body is to be left out.
     pub(crate) fn response(&self) -> Response<Bytes> {
         let mut detail = json!({ "error": self.code });
@@ -95,21 +54,39 @@ impl DoorError {
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json; charset=utf-8"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         headers.insert(CACHE_STATUS, cache_status::of_error(self.code));
         if self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
-            headers.insert(
-                header::PROXY_AUTHENTICATE,
-                HeaderValue::from_static("Bearer realm=\"fleet-cache\""),
-            );
+            headers
+                .insert(header::PROXY_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"fleet-cache\""));
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+impl From<RequestError> for DoorError {
+    /// A request that neither the cache nor the origin could answer.
+    fn from(error: RequestError) -> Self {
+        let new = |status, code| Self::new(status, code, error.to_string());
+        match error {
+            RequestError::BadTarget { .. } => new(StatusCode::BAD_REQUEST, "target"),
+            RequestError::Busy => {
+                Self { retry_after: Some(1), ..new(StatusCode::SERVICE_UNAVAILABLE, "busy") }
+            }
+            RequestError::Closed => new(StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            RequestError::Fetch(FetchError::TimedOut) | RequestError::TimedOut => {
+                new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout")
+            }
+            RequestError::NotCached => new(StatusCode::GATEWAY_TIMEOUT, "only-if-cached"),
+            RequestError::Throttled { until } => Self {
+                retry_after: Some(seconds_until(until)),
+                ..new(StatusCode::TOO_MANY_REQUESTS, "quota-spent")
+            },
+            RequestError::Fetch(_) | _ => new(StatusCode::BAD_GATEWAY, "origin"),
+        }
     }
 }
 
@@ -121,7 +98,9 @@ impl From<Refusal> for DoorError {
                 "connect",
                 "this door opens no tunnels: nothing inside one could be cached",
             )
-            .with_remedy("use HTTP_PROXY with http:// URLs, a base URL, or the unix socket instead of HTTPS_PROXY"),
+            .with_remedy(
+                "use HTTP_PROXY with http:// URLs, a base URL, or the unix socket instead of HTTPS_PROXY",
+            ),
             Refusal::HostMalformed => Self::new(
                 StatusCode::BAD_REQUEST,
                 "host",
@@ -130,6 +109,13 @@ impl From<Refusal> for DoorError {
             Refusal::Misdirected { host, door } => misdirected(&host, door),
         }
     }
+}
+
+/// Whole seconds until `moment`, at least one.
+fn seconds_until(moment: Timestamp) -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let moment = Duration::from_millis(moment.as_unix_millis());
+    moment.saturating_sub(now).as_secs() + 1
 }
 
 fn misdirected(host: &str, door: Door) -> DoorError {
@@ -162,10 +148,8 @@ mod tests {
 
     #[test]
     fn a_misdirected_request_learns_the_host_and_the_remedy() {
-        let error = DoorError::from(Refusal::Misdirected {
-            host: "uploads.github.com".to_owned(),
-            door: Door::Unix,
-        });
+        let error =
+            DoorError::from(Refusal::Misdirected { host: "uploads.github.com".to_owned(), door: Door::Unix });
         assert_eq!(error.response().status(), 421);
         let body = body(&error);
         assert!(body["message"].as_str().unwrap().starts_with("uploads.github.com "));
@@ -174,35 +158,27 @@ mod tests {
 
     #[test]
     fn a_failed_fetch_is_502_and_a_late_one_504() {
-        let status = |failure| {
-            DoorError::of_failure(failure, Timestamp::default())
-                .response()
-                .status()
-                .as_u16()
-        };
-        assert_eq!(status(Failure::Fetch(FetchError::ConnectFailed)), 502);
-        assert_eq!(status(Failure::Fetch(FetchError::BodyDamaged)), 502);
-        assert_eq!(status(Failure::Fetch(FetchError::TimedOut)), 504);
-        assert_eq!(status(Failure::TimedOut), 504);
-        assert_eq!(status(Failure::Busy), 503);
+        let status = |error| DoorError::from(error).response().status().as_u16();
+        assert_eq!(status(RequestError::Fetch(FetchError::ConnectFailed)), 502);
+        assert_eq!(status(RequestError::Fetch(FetchError::BodyDamaged)), 502);
+        assert_eq!(status(RequestError::Fetch(FetchError::TimedOut)), 504);
+        assert_eq!(status(RequestError::TimedOut), 504);
+        assert_eq!(status(RequestError::NotCached), 504);
+        assert_eq!(status(RequestError::Busy), 503);
     }
 
     #[test]
-    fn a_spent_quota_tells_when_to_come_back() {
-        let now = Timestamp::from_unix_millis(1_000);
-        let until = Timestamp::from_unix_millis(61_000);
-        let response = DoorError::of_failure(Failure::Throttled { until }, now).response();
+    fn a_spent_quota_tells_to_come_back_later() {
+        let until = Timestamp::from_unix_millis(1_000);
+        let response = DoorError::from(RequestError::Throttled { until }).response();
         assert_eq!(response.status(), 429);
-        assert_eq!(response.headers()["retry-after"], "61");
+        assert_eq!(response.headers()["retry-after"], "1");
     }
 
     #[test]
     fn an_error_is_json_in_the_shape_of_githubs() {
-        let error = DoorError::origin_unreachable("the origin cannot be reached");
+        let error = DoorError::from(RequestError::Fetch(FetchError::ConnectFailed));
         assert_eq!(body(&error)["message"], "the origin cannot be reached");
-        assert_eq!(
-            error.response().headers()["cache-status"],
-            "fleet-cache; detail=origin"
-        );
+        assert_eq!(error.response().headers()["cache-status"], "fleet-cache; detail=origin");
     }
 }

@@ -39,10 +39,7 @@ impl CommandError {
         attempt: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self::Failed {
-            attempt: attempt.into(),
-            source: source.into(),
-        }
+        Self::Failed { attempt: attempt.into(), source: source.into() }
     }
 
     /// A door that could not be opened at `address`.

@@ -7,21 +7,86 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod cache_status;
 mod command;
+mod daemon;
+mod door;
 mod error_body;
 mod exit;
 mod lock;
 mod logging;
+mod order;
 mod rewrite;
 mod route;
 mod settings;
+mod signal;
 mod socket;
 
-use command::Invocation;
-use std::process::ExitCode;
+use command::{Invocation, Order};
+use exit::CommandError;
+use settings::{Report, Settings};
+use std::{env, error::Error, ffi::OsString, io, process::ExitCode};
 
 /// Does what the command line says and tells how it ended.
+///
+/// Takes over SIGTERM and SIGINT and the process's log when it serves, so a process calls it once.
 pub fn run() -> ExitCode {
-    todo!()
+    match perform() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fleet-cache: {}", chain(&error));
+            error.exit_code()
+        }
+    }
 }
+
+fn perform() -> Result<(), CommandError> {
+    let variable = |name: &str| env::var_os(name);
+    let invocation = Invocation::read(env::args_os(), &variable)?;
+    match invocation.order {
+        Order::Serve => serve(&invocation, &variable),
+        order => {
+            let cache_dir = settings::cache_dir(&invocation.given, &invocation.defaults)?;
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| CommandError::failed("cannot start the runtime", error))?
+                .block_on(order::perform(order, &cache_dir, &variable, &mut io::stdout()))
+        }
+    }
+}
+
+fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<(), CommandError> {
+    if variable(KEY_LOG_VARIABLE).is_some_and(|path| !path.is_empty()) {
+        let text = "SSLKEYLOGFILE is set, so TLS libraries would write the keys of every session to that file; \
+                    unset it to start the daemon";
+        return Err(CommandError::Usage(text.into()));
+    }
+    let settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
+    logging::start(&settings.log).map_err(|error| CommandError::failed("cannot start to log", error))?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let report = Report::new(&invocation.given, &invocation.defaults);
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::failed("cannot start the runtime", error))?
+        .block_on(daemon::run(settings, report))
+}
+
+/// An error with everything behind it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// Names a file to which TLS libraries write session keys when it is set.
+const KEY_LOG_VARIABLE: &str = "SSLKEYLOGFILE";

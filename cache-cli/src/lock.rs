@@ -44,15 +44,8 @@ impl InstanceLock {
     ///
     /// When another process has it, or it cannot be written.
     pub(crate) fn acquire(directory: &Path) -> Result<Self, LockError> {
-        let unusable = |error| LockError::Unusable {
-            directory: directory.to_owned(),
-            error,
-        };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(unusable)?;
+        let unusable = |error| LockError::Unusable { directory: directory.to_owned(), error };
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -64,10 +57,7 @@ impl InstanceLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Held {
-                    directory: directory.to_owned(),
-                    pid: pid_in(&mut file),
-                });
+                return Err(LockError::Held { directory: directory.to_owned(), pid: pid_in(&mut file) });
             }
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }

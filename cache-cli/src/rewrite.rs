@@ -9,7 +9,7 @@
 //! Nothing is parsed: every URL of the API is found by searching for its beginning, and a look back over
 //! `"key":` tells whether it is a value to rewrite.
 
-use http::Uri;
+use cache_origin_github::OriginUrl;
 use memchr::{memmem::Finder, memrchr};
 
 /// The beginnings of URLs that lead to the origin's API.
@@ -19,16 +19,13 @@ pub(crate) struct ApiUrls {
 
 impl ApiUrls {
     /// Those of `origin`, and those of api.github.com, which recorded and mirrored answers name.
-    pub(crate) fn of_origin(origin: &Uri) -> Self {
+    pub(crate) fn of_origin(origin: &OriginUrl) -> Self {
         let mut texts = vec![GITHUB_BASE.to_owned()];
-        let base = format!("{}/", origin.to_string().trim_end_matches('/'));
+        let base = format!("{origin}/");
         if base != GITHUB_BASE {
             texts.push(base);
         }
-        let bases = texts
-            .iter()
-            .map(|text| Finder::new(text.as_bytes()).into_owned())
-            .collect();
+        let bases = texts.iter().map(|text| Finder::new(text.as_bytes()).into_owned()).collect();
         Self { bases }
     }
 
@@ -64,16 +61,12 @@ pub(crate) struct StreamRewriter {
 impl StreamRewriter {
     /// What may be sent on once `piece` has come; the rest is held back.
     pub(crate) fn feed(&mut self, piece: &[u8]) -> Vec<u8> {
-        self.stages
-            .iter_mut()
-            .fold(piece.to_vec(), |piece, stage| stage.feed(&piece, Held::Tail))
+        self.stages.iter_mut().fold(piece.to_vec(), |piece, stage| stage.feed(&piece, Held::Tail))
     }
 
     /// What was held back.
     pub(crate) fn finish(&mut self) -> Vec<u8> {
-        self.stages
-            .iter_mut()
-            .fold(Vec::new(), |piece, stage| stage.feed(&piece, Held::Nothing))
+        self.stages.iter_mut().fold(Vec::new(), |piece, stage| stage.feed(&piece, Held::Nothing))
     }
 }
 
@@ -95,12 +88,7 @@ enum Held {
 
 impl Stage {
     fn new(base: Finder<'static>, target: &str) -> Self {
-        Self {
-            base,
-            target: target.to_owned(),
-            window: Vec::new(),
-            sent: 0,
-        }
+        Self { base, target: target.to_owned(), window: Vec::new(), sent: 0 }
     }
 
     fn feed(&mut self, piece: &[u8], held: Held) -> Vec<u8> {
@@ -131,12 +119,7 @@ impl Stage {
 }
 
 /// `text` with `target` in place of every `base` for which `applies` to what stands before it.
-fn replace(
-    text: &[u8],
-    base: &Finder<'_>,
-    target: &str,
-    applies: impl Fn(&[u8]) -> bool,
-) -> Option<Vec<u8>> {
+fn replace(text: &[u8], base: &Finder<'_>, target: &str, applies: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut copied = 0;
     for at in base.find_iter(text) {
@@ -175,17 +158,11 @@ fn follows_url_key(before: &[u8]) -> bool {
     };
     let (opening, key) = key_and_quote.split_at(start + quote);
     let key = &key[1..];
-    !opening.ends_with(b"\\")
-        && !key.contains(&b'\\')
-        && (key.ends_with(b"_url") || URL_KEYS.contains(&key))
+    !opening.ends_with(b"\\") && !key.contains(&b'\\') && (key.ends_with(b"_url") || URL_KEYS.contains(&key))
 }
 
 fn trim_space(text: &[u8]) -> &[u8] {
-    let spaces = text
-        .iter()
-        .rev()
-        .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
-        .count();
+    let spaces = text.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
     &text[..text.len() - spaces]
 }
 
@@ -210,7 +187,7 @@ mod tests {
     const TARGET: &str = "http://127.0.0.1:8484/";
 
     fn github() -> ApiUrls {
-        ApiUrls::of_origin(&Uri::from_static("https://api.github.com"))
+        ApiUrls::of_origin(&OriginUrl::github())
     }
 
     fn rewritten(text: &str) -> String {
@@ -261,7 +238,7 @@ mod tests {
 
     #[test]
     fn an_enterprise_origin_is_rewritten_but_its_pages_are_not() {
-        let urls = ApiUrls::of_origin(&Uri::from_static("https://ghe.corp/api/v3"));
+        let urls = ApiUrls::of_origin(&"https://ghe.corp/api/v3".parse().unwrap());
         let text = br#"{"url":"https://ghe.corp/api/v3/a","html_url":"https://ghe.corp/a"}"#;
         assert_eq!(
             urls.rewrite_body(text, TARGET).unwrap(),
@@ -279,7 +256,7 @@ mod tests {
     }
 
     fn model_field((key, value): (String, Value)) -> (String, Value) {
-        let plain = json!(key).to_string() == format!("\"{key}\"");
+        let plain = serde_json::to_string(&key).unwrap() == format!("\"{key}\"");
         let known = ["url", "href", "self", "git", "html"].contains(&key.as_str());
         let value = match value {
             Value::String(text) if plain && (known || key.ends_with("_url")) => {

@@ -4,7 +4,8 @@
 //! requests for any name to this machine: what does not name the API or this door is refused, never sent
 //! to the API.
 
-use http::{HeaderValue, Method, Request, Uri, header, uri::Authority};
+use cache_origin_github::OriginUrl;
+use http::{HeaderValue, Method, Request, header, uri::Authority};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Which door a request came through.
@@ -52,14 +53,9 @@ pub(crate) enum Refusal {
 
 impl Hosts {
     /// The hosts of `origin` and the names `own` of this door.
-    pub(crate) fn new(origin: &Uri, own: &[String]) -> Self {
-        Self {
-            origin: origin
-                .authority()
-                .cloned()
-                .unwrap_or_else(|| Authority::from_static("api.github.com")),
-            own: own.to_vec(),
-        }
+    pub(crate) fn new(origin: &OriginUrl, own: &[String]) -> Self {
+        let origin = origin.host().parse().expect("an origin's host is an authority");
+        Self { origin, own: own.to_vec() }
     }
 
     /// Tells where `request`, come through `door`, belongs.
@@ -85,10 +81,7 @@ impl Hosts {
         } else if own {
             Ok(Urls::Rewritten(target(&named, request.uri().path())))
         } else {
-            Err(Refusal::Misdirected {
-                host: named.as_str().to_owned(),
-                door,
-            })
+            Err(Refusal::Misdirected { host: named.as_str().to_owned(), door })
         }
     }
 
@@ -134,11 +127,7 @@ fn authority(value: &HeaderValue) -> Option<Authority> {
 
 /// How the URLs of a client begin that came by `named`: with Enterprise Server's prefix if it used that.
 fn target(named: &Authority, path: &str) -> String {
-    let prefix = if path == "/api/v3" || path.starts_with("/api/v3/") {
-        "/api/v3/"
-    } else {
-        "/"
-    };
+    let prefix = if path == "/api/v3" || path.starts_with("/api/v3/") { "/api/v3/" } else { "/" };
     format!("http://{named}{prefix}")
 }
 
@@ -147,15 +136,11 @@ mod tests {
     use super::*;
 
     fn hosts() -> Hosts {
-        Hosts::new(&Uri::from_static("https://api.github.com"), &["cache.internal".to_owned()])
+        Hosts::new(&OriginUrl::github(), &["cache.internal".to_owned()])
     }
 
     fn request(target: &str, host: &str) -> Request<()> {
-        Request::builder()
-            .uri(target)
-            .header(header::HOST, host)
-            .body(())
-            .unwrap()
+        Request::builder().uri(target).header(header::HOST, host).body(()).unwrap()
     }
 
     fn routed(door: Door, target: &str, host: &str) -> Result<Urls, Refusal> {
@@ -200,17 +185,16 @@ mod tests {
     fn on_the_unix_socket_nothing_is_rewritten_and_other_hosts_are_refused() {
         assert_eq!(routed(Door::Unix, "/user", "localhost"), Ok(Urls::Kept));
         for host in ["github.com", "uploads.github.com", "results-receiver.actions.githubusercontent.com"] {
-            let refusal = Refusal::Misdirected {
-                host: host.to_owned(),
-                door: Door::Unix,
-            };
+            let refusal = Refusal::Misdirected { host: host.to_owned(), door: Door::Unix };
             assert_eq!(routed(Door::Unix, "/x", host), Err(refusal));
         }
     }
 
     #[test]
     fn a_name_that_a_stranger_may_have_made_point_here_is_refused() {
-        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "api.github.com:8484"] {
+        for host in
+            ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "api.github.com:8484"]
+        {
             let refused = routed(Door::Tcp, "/user", host);
             assert!(matches!(refused, Err(Refusal::Misdirected { .. })), "{host}");
         }
@@ -231,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_loopback_origin_is_told_from_this_door_by_its_port() {
-        let hosts = Hosts::new(&Uri::from_static("http://127.0.0.1:9999"), &[]);
+        let hosts = Hosts::new(&"http://127.0.0.1:9999".parse().unwrap(), &[]);
         let route = |host| hosts.route(Door::Tcp, &request("/user", host));
         assert_eq!(route("127.0.0.1:9999"), Ok(Urls::Kept));
         assert_eq!(route("127.0.0.1:8484"), rewritten("http://127.0.0.1:8484/"));
@@ -246,19 +230,13 @@ mod tests {
         let bare = Request::builder().uri("/user").body(()).unwrap();
         assert_eq!(hosts().route(Door::Tcp, &bare), Err(Refusal::HostMalformed));
         let mut twice = request("/user", "localhost");
-        twice
-            .headers_mut()
-            .append(header::HOST, HeaderValue::from_static("evil.example"));
+        twice.headers_mut().append(header::HOST, HeaderValue::from_static("evil.example"));
         assert_eq!(hosts().route(Door::Tcp, &twice), Err(Refusal::HostMalformed));
     }
 
     #[test]
     fn a_tunnel_is_refused() {
-        let request = Request::builder()
-            .method(Method::CONNECT)
-            .uri("api.github.com:443")
-            .body(())
-            .unwrap();
+        let request = Request::builder().method(Method::CONNECT).uri("api.github.com:443").body(()).unwrap();
         assert_eq!(hosts().route(Door::Tcp, &request), Err(Refusal::Connect));
     }
 }

@@ -58,19 +58,13 @@ impl Socket {
     ///
     /// When the path is taken by the living, or cannot be had.
     pub(crate) async fn listen(path: &Path) -> Result<(Self, tokio::net::UnixListener), SocketError> {
-        let refused = |error| SocketError::Refused {
-            path: path.to_owned(),
-            error,
-        };
+        let refused = |error| SocketError::Refused { path: path.to_owned(), error };
         check_free(path).await?;
         let listener = bind_private(path).map_err(refused)?;
         listener.set_nonblocking(true).map_err(refused)?;
         let inode = fs::symlink_metadata(path).map_err(refused)?.ino();
         let listener = tokio::net::UnixListener::from_std(listener).map_err(refused)?;
-        let socket = Self {
-            path: path.to_owned(),
-            inode,
-        };
+        let socket = Self { path: path.to_owned(), inode };
         Ok((socket, listener))
     }
 }
@@ -121,10 +115,7 @@ async fn check_free(path: &Path) -> Result<(), SocketError> {
         }),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(SocketError::Refused {
-            path: path.to_owned(),
-            error,
-        }),
+        Err(error) => Err(SocketError::Refused { path: path.to_owned(), error }),
     }
 }
 
@@ -182,11 +173,7 @@ mod tests {
         let (socket, _listener) = Socket::listen(&path).await.unwrap();
         let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(
-            fs::read_dir(directory.path()).unwrap().count(),
-            1,
-            "nothing else is left"
-        );
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
         drop(socket);
         assert!(!path.exists());
     }

@@ -51,21 +51,11 @@ impl Definition {
     }
 
     const fn one(name: &'static str, form: &'static str, help: &'static str) -> Self {
-        Self {
-            name,
-            shape: Shape::One(form),
-            variables: &[],
-            default: None,
-            shown: Shown::Whole,
-            help,
-        }
+        Self { name, shape: Shape::One(form), variables: &[], default: None, shown: Shown::Whole, help }
     }
 
     const fn many(name: &'static str, form: &'static str, help: &'static str) -> Self {
-        Self {
-            shape: Shape::Many(form),
-            ..Self::one(name, form, help)
-        }
+        Self { shape: Shape::Many(form), ..Self::one(name, form, help) }
     }
 
     const fn of_shape(self, shape: Shape) -> Self {
@@ -73,10 +63,7 @@ impl Definition {
     }
 
     const fn default(self, text: &'static str) -> Self {
-        Self {
-            default: Some(text),
-            ..self
-        }
+        Self { default: Some(text), ..self }
     }
 
     const fn variables(self, variables: &'static [&'static str]) -> Self {
@@ -84,10 +71,7 @@ impl Definition {
     }
 
     const fn redacted(self) -> Self {
-        Self {
-            shown: Shown::Redacted,
-            ..self
-        }
+        Self { shown: Shown::Redacted, ..self }
     }
 }
 
@@ -113,18 +97,36 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one("origin", "URL", "The API to cache; for Enterprise Server its /api/v3 address")
         .variables(&["GITHUB_API_URL"])
         .default("https://api.github.com"),
+    Definition::one(
+        "origin-timeout",
+        "SECONDS",
+        "How long the origin may take to begin, or to go on with, an answer",
+    )
+    .variables(&["CACHE_ORIGIN_TIMEOUT"])
+    .default("15"),
+    Definition::one("ca-file", "FILE", "Certificates to trust beside the public ones, in a PEM file")
+        .variables(&["CACHE_CA_FILE"]),
     Definition::one("cache-dir", "DIR", "Where entries, the lock and the admin socket are kept")
         .variables(&["CACHE_DIR"]),
     Definition::one("default-ttl", "SECONDS", "How long an answer is fresh unless its route says otherwise")
         .variables(&["CACHE_DEFAULT_TTL"])
         .default("300"),
-    Definition::one("stale-if-error", "SECONDS", "How long past that it may stand in for a failing origin")
-        .variables(&["CACHE_STALE_IF_ERROR"])
-        .default("1d"),
-    Definition::many("route", "PATTERN=SECONDS", "Freshness of the paths that match, such as `/repos/*/*/actions/**=60`")
-        .variables(&["CACHE_ROUTES"]),
-    Definition::many("domain", "NAME=WHO", "Let credentials share answers: `ci=all`, or `ci=ghs_*` for those that begin so")
-        .variables(&["CACHE_DOMAINS"]),
+    Definition::many(
+        "route",
+        "PATTERN=TIME",
+        "Freshness by path, such as `/repos/*/*/issues**=30s`; `never` for not at all",
+    )
+    .variables(&["CACHE_ROUTES"]),
+    Definition::one("respect-max-age", "", "Let the origin's max-age shorten freshness")
+        .of_shape(Shape::Enabled)
+        .variables(&["CACHE_RESPECT_MAX_AGE"])
+        .default("false"),
+    Definition::many(
+        "domain",
+        "NAME=WHO",
+        "Let credentials share answers: `ci=all`, or `ci=ghs_*` for those that begin so",
+    )
+    .variables(&["CACHE_DOMAINS"]),
     Definition::one("max-entries", "NUMBER", "Most entries in memory")
         .variables(&["CACHE_MAX_ENTRIES"])
         .default("1000"),
@@ -143,21 +145,37 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one("body-max", "SIZE", "Largest body that is kept; longer ones stream past the cache")
         .variables(&["CACHE_BODY_MAX"])
         .default("8MiB"),
+    Definition::one("pretty-print", "", "Lay JSON out for curl and browsers, as GitHub does")
+        .of_shape(Shape::Enabled)
+        .variables(&["CACHE_PRETTY_PRINT"])
+        .default("false"),
     Definition::one("max-connections", "NUMBER", "Most client connections at once; more wait to be accepted")
         .variables(&["CACHE_MAX_CONNECTIONS"])
         .default("1024"),
     Definition::one("drain", "SECONDS", "How long requests in progress may take to end after SIGTERM")
         .variables(&["CACHE_DRAIN"])
         .default("10"),
-    Definition::many("host", "NAME", "A host name by which clients reach the TCP door, beside IP addresses and localhost")
-        .variables(&["CACHE_HOSTS"]),
-    Definition::one("allow-remote", "", "Permit --listen on an address that other machines reach; needs a client token")
-        .of_shape(Shape::Enabled)
-        .variables(&["CACHE_ALLOW_REMOTE"])
-        .default("false"),
-    Definition::one("client-token", "TOKEN", "What TCP clients must present; other users can read flags, so prefer the file")
-        .variables(&["CACHE_CLIENT_TOKEN"])
-        .redacted(),
+    Definition::many(
+        "host",
+        "NAME",
+        "A host name by which clients reach the TCP door, beside IP addresses and localhost",
+    )
+    .variables(&["CACHE_HOSTS"]),
+    Definition::one(
+        "allow-remote",
+        "",
+        "Permit --listen on an address that other machines reach; needs a client token",
+    )
+    .of_shape(Shape::Enabled)
+    .variables(&["CACHE_ALLOW_REMOTE"])
+    .default("false"),
+    Definition::one(
+        "client-token",
+        "TOKEN",
+        "What TCP clients must present; other users can read flags, so prefer the file",
+    )
+    .variables(&["CACHE_CLIENT_TOKEN"])
+    .redacted(),
     Definition::one("client-token-file", "FILE", "A file that holds the client token")
         .variables(&["CACHE_CLIENT_TOKEN_FILE"]),
     Definition::one("p2p", "", "Do not talk to other nodes")
@@ -172,9 +190,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one("transport", "NAME", "How nodes talk to one another: `libp2p` or `quic`")
         .variables(&["CACHE_TRANSPORT"])
         .default("libp2p"),
-    Definition::one("shared-secret", "SECRET", "What the nodes of a fleet have in common; prefer the environment or the file")
-        .variables(&["CACHE_P2P_SHARED_SECRET"])
-        .redacted(),
+    Definition::one(
+        "shared-secret",
+        "SECRET",
+        "What the nodes of a fleet have in common; prefer the environment or the file",
+    )
+    .variables(&["CACHE_P2P_SHARED_SECRET"])
+    .redacted(),
     Definition::one("log", "LEVEL", "What to log: error, warn, info, debug, trace, or a tracing filter")
         .variables(&["CACHE_LOG"])
         .default("info"),

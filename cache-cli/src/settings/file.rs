@@ -48,10 +48,8 @@ pub(crate) enum FileError {
 ///
 /// When the file cannot be read or says what is not understood.
 pub(crate) fn read(path: &Path, given: &mut Given) -> Result<(), FileError> {
-    let text = std::fs::read_to_string(path).map_err(|error| FileError::Unreadable {
-        path: path.display().to_string(),
-        error,
-    })?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| FileError::Unreadable { path: path.display().to_string(), error })?;
     parse(path, &text, given)
 }
 
@@ -79,14 +77,7 @@ fn parse(path: &Path, text: &str, given: &mut Given) -> Result<(), FileError> {
             line,
             problem: format!("{} takes {}", definition.name, expected(definition)),
         })?;
-        given.put(
-            definition,
-            texts,
-            Source::File {
-                path: Arc::clone(&shared),
-                line,
-            },
-        );
+        given.put(definition, texts, Source::File { path: Arc::clone(&shared), line });
     }
     Ok(())
 }
@@ -98,11 +89,9 @@ fn texts(definition: &Definition, value: &DeValue<'_>) -> Option<Vec<String>> {
             .iter()
             .map(|(name, value)| {
                 let parts = match value.get_ref() {
-                    DeValue::Array(items) => items
-                        .iter()
-                        .map(|item| scalar(item.get_ref()))
-                        .collect::<Option<Vec<_>>>()?
-                        .join(","),
+                    DeValue::Array(items) => {
+                        items.iter().map(|item| scalar(item.get_ref())).collect::<Option<Vec<_>>>()?.join(",")
+                    }
                     other => scalar(other)?,
                 };
                 Some(format!("{}={parts}", name.get_ref()))
@@ -116,9 +105,9 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .ok()
-            .map(|number| number.to_string()),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
+        }
         DeValue::Float(number) => Some(number.as_str().to_owned()),
         DeValue::Boolean(truth) => Some(truth.to_string()),
         DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
@@ -207,10 +196,7 @@ mod tests {
 
     #[test]
     fn a_value_of_the_wrong_shape_is_refused_with_what_is_expected() {
-        assert_eq!(
-            refusal("default-ttl = [1, 2]\n"),
-            "f.toml line 1: default-ttl takes one value: SECONDS"
-        );
+        assert_eq!(refusal("default-ttl = [1, 2]\n"), "f.toml line 1: default-ttl takes one value: SECONDS");
     }
 
     #[test]

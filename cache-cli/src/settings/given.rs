@@ -69,9 +69,9 @@ impl Given {
                 let text = text.into_string().map_err(|_text| EnvironmentError(name))?;
                 match &winner {
                     None => winner = Some((name, text)),
-                    Some((strong, other)) if *other != text => self.warnings.push(format!(
-                        "{strong} and {name} are both set and differ; {strong} is used"
-                    )),
+                    Some((strong, other)) if *other != text => self
+                        .warnings
+                        .push(format!("{strong} and {name} are both set and differ; {strong} is used")),
                     Some(_same) => {}
                 }
             }
@@ -91,10 +91,7 @@ impl Given {
     /// What holds for a setting: the strongest given, else the default; `None` when it has neither.
     pub(crate) fn value(&self, definition: &Definition) -> Option<Value> {
         self.values.get(definition.name).cloned().or_else(|| {
-            definition.default.map(|text| Value {
-                texts: vec![text.to_owned()],
-                source: Source::Default,
-            })
+            definition.default.map(|text| Value { texts: vec![text.to_owned()], source: Source::Default })
         })
     }
 

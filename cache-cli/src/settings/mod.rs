@@ -14,10 +14,11 @@ pub(crate) use {
     file::{FileError, read as read_file},
     given::{EnvironmentError, Given, Source},
     report::Report,
-    value::{Members, NamedDomain, Problem, Secret},
+    value::{NamedDomain, Problem, Secret, secret},
 };
 
-use http::Uri;
+use cache_core::port::Durability;
+use cache_origin_github::OriginUrl;
 use std::{
     ffi::OsString,
     fmt,
@@ -34,16 +35,20 @@ pub(crate) struct Settings {
     pub(crate) listen: Option<SocketAddr>,
     /// Where to listen for HTTP on a unix socket.
     pub(crate) unix: Option<PathBuf>,
-    /// The API to cache, without a slash at its end.
-    pub(crate) origin: Uri,
+    /// The API to cache.
+    pub(crate) origin: OriginUrl,
+    /// How long the origin may take to begin, or to go on with, an answer.
+    pub(crate) origin_timeout: Duration,
+    /// Certificates to trust beside the public ones.
+    pub(crate) certificates: Option<PathBuf>,
     /// Where entries, the lock and the admin socket are.
     pub(crate) cache_dir: PathBuf,
     /// How long an answer is fresh unless its route says otherwise.
     pub(crate) default_lifetime: Duration,
-    /// How long past its lifetime an answer may stand in for a failing origin.
-    pub(crate) stale_if_error: Duration,
-    /// Lifetimes of paths by pattern.
-    pub(crate) routes: Vec<(String, Duration)>,
+    /// Lifetimes of paths by pattern, as the origin's rules are written.
+    pub(crate) routes: Vec<String>,
+    /// Whether the origin's `max-age` may shorten a lifetime.
+    pub(crate) respect_max_age: bool,
     /// Credentials that share answers.
     pub(crate) domains: Vec<NamedDomain>,
     /// How much may be in memory.
@@ -54,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) durability: Durability,
     /// Largest body that is kept, in bytes.
     pub(crate) body_bytes_max: usize,
+    /// Whether JSON is laid out for curl and browsers.
+    pub(crate) pretty_print: bool,
     /// Most client connections at once.
     pub(crate) connections_max: usize,
     /// How long requests in progress may take to end once the daemon is told to.
@@ -110,17 +117,10 @@ impl Settings {
     ///
     /// Lists every value that does not fit and every combination that is refused.
     pub(crate) fn resolve(given: &Given, defaults: &Defaults) -> Result<Self, SettingsError> {
-        let mut reader = Reader {
-            given,
-            faults: Vec::new(),
-        };
+        let mut reader = Reader { given, faults: Vec::new() };
         let settings = reader.settings(defaults);
         reader.check_remote(&settings);
-        if reader.faults.is_empty() {
-            Ok(settings)
-        } else {
-            Err(SettingsError(reader.faults))
-        }
+        if reader.faults.is_empty() { Ok(settings) } else { Err(SettingsError(reader.faults)) }
     }
 }
 
@@ -130,16 +130,9 @@ impl Settings {
 ///
 /// When none is given and none can be assumed.
 pub(crate) fn cache_dir(given: &Given, defaults: &Defaults) -> Result<PathBuf, SettingsError> {
-    let mut reader = Reader {
-        given,
-        faults: Vec::new(),
-    };
+    let mut reader = Reader { given, faults: Vec::new() };
     let directory = reader.cache_dir(defaults);
-    if reader.faults.is_empty() {
-        Ok(directory)
-    } else {
-        Err(SettingsError(reader.faults))
-    }
+    if reader.faults.is_empty() { Ok(directory) } else { Err(SettingsError(reader.faults)) }
 }
 
 /// What is assumed for settings whose default depends on the machine.
@@ -152,19 +145,14 @@ pub(crate) struct Defaults {
 impl Defaults {
     /// What this machine's environment implies.
     pub(crate) fn of_environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
-        let directory = |name: &str| {
-            variable(name)
-                .filter(|path| Path::new(path).is_absolute())
-                .map(PathBuf::from)
-        };
+        let directory =
+            |name: &str| variable(name).filter(|path| Path::new(path).is_absolute()).map(PathBuf::from);
         let platform = if cfg!(target_os = "macos") {
             directory("HOME").map(|home| home.join("Library/Caches"))
         } else {
             directory("XDG_CACHE_HOME").or_else(|| directory("HOME").map(|home| home.join(".cache")))
         };
-        Self {
-            cache_dir: platform.map(|path| path.join("fleet-cache")),
-        }
+        Self { cache_dir: platform.map(|path| path.join("fleet-cache")) }
     }
 }
 
@@ -178,16 +166,19 @@ impl Reader<'_> {
         Settings {
             listen: self.one("listen", value::listen).flatten(),
             unix: self.one("unix", path),
-            origin: self.one("origin", value::origin).unwrap_or_default(),
+            origin: self.one("origin", value::origin).unwrap_or_else(OriginUrl::github),
+            origin_timeout: self.one("origin-timeout", value::duration).unwrap_or_default(),
+            certificates: self.one("ca-file", path),
             cache_dir: self.cache_dir(defaults),
             default_lifetime: self.one("default-ttl", value::duration).unwrap_or_default(),
-            stale_if_error: self.one("stale-if-error", value::duration).unwrap_or_default(),
             routes: self.many("route", value::route),
+            respect_max_age: self.one("respect-max-age", value::truth).unwrap_or_default(),
             domains: self.many("domain", value::domain),
             memory: self.limits("max-entries", "max-bytes"),
             disk: self.limits("disk-entries", "disk-bytes"),
-            durability: self.one("durability", value::word).unwrap_or(Durability::Eventual),
-            body_bytes_max: self.one("body-max", value::size).unwrap_or_default(),
+            durability: self.one("durability", value::durability).unwrap_or(Durability::Eventual),
+            body_bytes_max: self.one("body-max", value::body_size).unwrap_or_default(),
+            pretty_print: self.one("pretty-print", value::truth).unwrap_or_default(),
             connections_max: self.one("max-connections", value::count).unwrap_or_default(),
             drain_timeout: self.one("drain", value::duration).unwrap_or_default(),
             hosts: self.many("host", |text| Ok(text.to_ascii_lowercase())),
@@ -197,7 +188,7 @@ impl Reader<'_> {
                 port: self.one("p2p-port", value::port).unwrap_or_default(),
                 contacts: self.many("bootstrap-peers", |text| Ok(text.to_owned())),
                 transport: self.one("transport", value::word).unwrap_or(Transport::Libp2p),
-                secret: self.one("shared-secret", value::secret),
+                secret: self.one("shared-secret", secret),
             },
             log: Log {
                 filter: self.one("log", log_filter).unwrap_or_default(),
@@ -224,10 +215,11 @@ impl Reader<'_> {
     }
 
     fn client_token(&mut self) -> Option<Secret> {
-        let token = self.one("client-token", value::secret);
+        let token = self.one("client-token", secret);
         let from_file = self.one("client-token-file", |text| {
-            let contents = std::fs::read_to_string(text).map_err(|error| format!("cannot be read: {error}"))?;
-            value::secret(&contents)
+            let contents =
+                std::fs::read_to_string(text).map_err(|error| format!("cannot be read: {error}"))?;
+            secret(&contents)
         });
         if token.is_some() && from_file.is_some() {
             let problem = "is given beside client-token; give one of them".to_owned();
@@ -268,9 +260,10 @@ impl Reader<'_> {
         for text in &given.texts {
             match parse(text) {
                 Ok(value) => values.push(value),
-                Err(problem) => self
-                    .faults
-                    .push(Fault::new(definition, Some(text), given.source.clone(), problem)),
+                Err(problem) => {
+                    let fault = Fault::new(definition, Some(text), given.source.clone(), problem);
+                    self.faults.push(fault);
+                }
             }
         }
         values
@@ -279,13 +272,8 @@ impl Reader<'_> {
     fn refuse(&mut self, name: &'static str, problem: Problem) {
         let definition = definition(name);
         let given = self.given.value(definition);
-        let text = given
-            .as_ref()
-            .and_then(|given| given.texts.first())
-            .map(String::as_str);
-        let source = given
-            .as_ref()
-            .map_or(Source::Default, |given| given.source.clone());
+        let text = given.as_ref().and_then(|given| given.texts.first()).map(String::as_str);
+        let source = given.as_ref().map_or(Source::Default, |given| given.source.clone());
         self.faults.push(Fault::new(definition, text, source, problem));
     }
 }
@@ -316,43 +304,19 @@ struct Fault {
 impl Fault {
     fn new(definition: &Definition, text: Option<&str>, source: Source, problem: Problem) -> Self {
         let subject = match text {
-            Some(text) if definition.shown == definition::Shown::Whole => {
+            // An origin with an `@` holds a credential that has no place there.
+            Some(text) if definition.shown == definition::Shown::Whole && !text.contains('@') => {
                 format!("{} {text:?}", definition.name)
             }
             Some(_) | None => definition.name.to_owned(),
         };
-        Self {
-            subject,
-            source,
-            problem,
-        }
+        Self { subject, source, problem }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}) {}", self.subject, self.source, self.problem)
-    }
-}
-
-/// When an entry must survive a crash.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Durability {
-    /// Within about a second.
-    Eventual,
-    /// Once it is stored.
-    Immediate,
-}
-
-impl FromStr for Durability {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        match text {
-            "eventual" => Ok(Self::Eventual),
-            "immediate" => Ok(Self::Immediate),
-            _other => Err("is no durability; write `eventual` or `immediate`".to_owned()),
-        }
     }
 }
 
@@ -374,6 +338,15 @@ impl FromStr for Transport {
             "quic" => Ok(Self::Quic),
             _other => Err("is no transport; write `libp2p` or `quic`".to_owned()),
         }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Libp2p => "libp2p",
+            Self::Quic => "quic",
+        })
     }
 }
 

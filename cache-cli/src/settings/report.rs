@@ -1,9 +1,9 @@
 //! The effective settings and where each came from, fit to be shown.
 
 use super::{
+    Defaults,
     definition::{DEFINITIONS, Shown},
     given::{Given, Source},
-    Defaults,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -41,11 +41,7 @@ impl Report {
                 if definition.shown == Shown::Redacted {
                     values.iter_mut().for_each(|text| "(set)".clone_into(text));
                 }
-                Line {
-                    name: definition.name.to_owned(),
-                    values,
-                    source: source.to_string(),
-                }
+                Line { name: definition.name.to_owned(), values, source: source.to_string() }
             })
             .collect();
         Self { settings }

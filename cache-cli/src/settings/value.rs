@@ -1,6 +1,7 @@
 //! From text to types: durations, sizes, addresses, and what is said when the text does not fit.
 
-use http::Uri;
+use cache_core::{BODY_BYTES_MAX, port::Durability};
+use cache_origin_github::{ConfigError, OriginUrl, RouteRule};
 use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
@@ -59,9 +60,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Problem> {
         "d" => 24 * 60 * 60 * 1000,
         _other => return Err(remedy()),
     };
-    let millis = number
-        .checked_mul(millis_each)
-        .ok_or("is too long; the longest is about 500 million years")?;
+    let millis =
+        number.checked_mul(millis_each).ok_or("is too long; the longest is about 500 million years")?;
     Ok(Duration::from_millis(millis))
 }
 
@@ -80,9 +80,7 @@ pub(crate) fn size(text: &str) -> Result<usize, Problem> {
         "g" | "gib" => 1 << 30,
         _other => return Err(remedy()),
     };
-    number
-        .checked_mul(bytes_each)
-        .ok_or_else(|| "is more than this machine can address".to_owned())
+    number.checked_mul(bytes_each).ok_or_else(|| "is more than this machine can address".to_owned())
 }
 
 /// Takes a count of at least one.
@@ -104,8 +102,7 @@ pub(crate) fn truth(text: &str) -> Result<bool, Problem> {
 
 /// Takes a port.
 pub(crate) fn port(text: &str) -> Result<u16, Problem> {
-    text.parse()
-        .map_err(|_error| "is no port; write a number from 0 to 65535".to_owned())
+    text.parse().map_err(|_error| "is no port; write a number from 0 to 65535".to_owned())
 }
 
 /// Takes `127.0.0.1:8484`, `[::1]:8484`, `localhost:8484`, a port alone, or `none`.
@@ -120,70 +117,67 @@ pub(crate) fn listen(text: &str) -> Result<Option<SocketAddr>, Problem> {
         .map_err(|_error| "is no address and port; write for example `127.0.0.1:8484`".to_owned())
 }
 
-/// Takes an absolute http or https URL without user, query or fragment; drops slashes at its end.
-pub(crate) fn origin(text: &str) -> Result<Uri, Problem> {
-    let remedy = || "is no http or https URL; write for example `https://api.github.com`".to_owned();
-    let uri: Uri = text.trim_end_matches('/').parse().map_err(|_error| remedy())?;
-    let scheme_known = matches!(uri.scheme_str(), Some("http" | "https"));
-    match uri.authority() {
-        Some(authority) if authority.as_str().contains('@') => {
-            Err("holds a user or a password; clients send their own credentials, so leave them out".to_owned())
+/// Takes `eventual` or `immediate`.
+pub(crate) fn durability(text: &str) -> Result<Durability, Problem> {
+    match text {
+        "eventual" => Ok(Durability::Eventual),
+        "immediate" => Ok(Durability::Immediate),
+        _other => Err("is no durability; write `eventual` or `immediate`".to_owned()),
+    }
+}
+
+/// Takes the base address of an API.
+pub(crate) fn origin(text: &str) -> Result<OriginUrl, Problem> {
+    text.parse().map_err(|error| match error {
+        ConfigError::Origin { problem, .. } => {
+            format!("cannot be used: {problem}; write it like https://api.github.com or https://HOST/api/v3")
         }
-        Some(authority) if scheme_known && !authority.host().is_empty() && uri.query().is_none() => Ok(uri),
-        Some(_) | None => Err(remedy()),
+        other => other.to_string(),
+    })
+}
+
+/// Takes a rule as [`RouteRule`] reads it, and gives it back as text once it is known to be one.
+pub(crate) fn route(text: &str) -> Result<String, Problem> {
+    match text.parse::<RouteRule>() {
+        Ok(_rule) => Ok(text.to_owned()),
+        Err(ConfigError::Route { problem, .. }) => {
+            Err(format!("cannot be read: {problem}; write it like `/repos/*/*/issues** = 60s`"))
+        }
+        Err(other) => Err(other.to_string()),
     }
 }
 
-/// Takes `PATTERN=SECONDS`.
-pub(crate) fn route(text: &str) -> Result<(String, Duration), Problem> {
-    let remedy = "is no route; write for example `/repos/*/*/actions/runs=60`";
-    let (pattern, lifetime) = text.rsplit_once('=').ok_or(remedy)?;
-    if !pattern.trim().starts_with('/') {
-        return Err(remedy.to_owned());
+/// Takes the size of the largest body to keep.
+pub(crate) fn body_size(text: &str) -> Result<usize, Problem> {
+    match size(text)? {
+        bytes if bytes > BODY_BYTES_MAX => {
+            Err(format!("is more than an entry can hold, which is {} MiB", BODY_BYTES_MAX >> 20))
+        }
+        bytes => Ok(bytes),
     }
-    Ok((pattern.trim().to_owned(), duration(lifetime.trim())?))
 }
 
-/// Who shares a domain that the operator names.
+/// A set of credentials that share a domain named by the operator.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct NamedDomain {
     /// What the domain is called; the same name is the same domain on every node.
     pub(crate) name: String,
-    /// Which credentials belong to it.
-    pub(crate) members: Members,
-}
-
-/// Which credentials belong to a named domain.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Members {
-    /// Every credential; requests without one stay anonymous.
-    All,
-    /// Those that begin with one of these texts, such as `ghs_`.
-    Prefixes(Vec<String>),
+    /// How its credentials begin, with a `*` at the end, or `*` alone for all; never a whole credential.
+    pub(crate) members: Vec<String>,
 }
 
 /// Takes `NAME=all` or `NAME=PREFIX*[,PREFIX*]`.
 pub(crate) fn domain(text: &str) -> Result<NamedDomain, Problem> {
     let remedy = "is no domain; write `NAME=all`, or `NAME=ghs_*` for credentials that begin so";
     let (name, who) = text.split_once('=').ok_or(remedy)?;
-    let name = name.trim();
-    if name.is_empty() {
+    let members: Vec<String> = match who.trim() {
+        "all" => vec!["*".to_owned()],
+        who => who.split(',').map(|member| member.trim().to_owned()).collect(),
+    };
+    if name.trim().is_empty() || members.iter().any(|member| !member.ends_with('*')) {
         return Err(remedy.to_owned());
     }
-    let members = if who.trim() == "all" {
-        Members::All
-    } else {
-        let prefixes: Option<Vec<String>> = who
-            .split(',')
-            .map(|prefix| prefix.trim().strip_suffix('*').filter(|prefix| !prefix.is_empty()))
-            .map(|prefix| prefix.map(str::to_owned))
-            .collect();
-        Members::Prefixes(prefixes.ok_or(remedy)?)
-    };
-    Ok(NamedDomain {
-        name: name.to_owned(),
-        members,
-    })
+    Ok(NamedDomain { name: name.trim().to_owned(), members })
 }
 
 /// Takes one of the words by which `T` is written.
@@ -234,7 +228,8 @@ mod tests {
 
     #[test]
     fn an_origin_is_absolute_and_holds_no_credentials() {
-        assert_eq!(origin("https://ghe.corp/api/v3/").unwrap().path(), "/api/v3");
+        let enterprise = origin("https://ghe.corp/api/v3/").unwrap();
+        assert_eq!(enterprise.to_string(), "https://ghe.corp/api/v3");
         for text in ["api.github.com", "ftp://x", "https://u:p@x", "https://x/?q", "/path", ""] {
             assert!(origin(text).is_err(), "{text}");
         }
@@ -243,14 +238,24 @@ mod tests {
 
     #[test]
     fn a_domain_names_its_members_by_how_they_begin() {
-        assert_eq!(domain("ci=all").unwrap().members, Members::All);
-        assert_eq!(
-            domain("ci=ghs_*, gho_*").unwrap().members,
-            Members::Prefixes(vec!["ghs_".to_owned(), "gho_".to_owned()])
-        );
-        for text in ["ci", "=all", "ci=", "ci=*", "ci=ghs_"] {
+        assert_eq!(domain("ci=all").unwrap().members, ["*"]);
+        assert_eq!(domain("ci=ghs_*, gho_*").unwrap().members, ["ghs_*", "gho_*"]);
+        for text in ["ci", "=all", "ci=", "ci=ghs_", "ci=ghs_*,"] {
             assert!(domain(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_route_that_cannot_be_read_is_refused_with_an_example() {
+        assert!(route("/repos/*/*/issues** = 30s").is_ok());
+        assert!(route("/user=never").is_ok());
+        assert!(route("user=30").unwrap_err().contains("write it like"));
+    }
+
+    #[test]
+    fn a_body_that_no_entry_can_hold_is_refused() {
+        assert_eq!(body_size("1MiB"), Ok(1 << 20));
+        assert!(body_size("1GiB").is_err());
     }
 
     #[test]

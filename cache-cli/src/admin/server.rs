@@ -1,0 +1,160 @@
+//! The daemon's side of the admin socket.
+
+use super::{GetOrder, InvalidateOrder, Removed};
+use crate::{
+    door::{DoorBody, Exchange, refuse},
+    error_body::DoorError,
+    settings::Report,
+};
+use bytes::Bytes;
+use fleet_cache::Node;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{
+    body::{Body, Incoming},
+    service::Service,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
+
+/// Answers the commands of one connection.
+#[derive(Clone)]
+pub(crate) struct AdminService(Arc<Inner>);
+
+struct Inner {
+    node: Node,
+    exchange: Exchange,
+    report: Report,
+    about: About,
+}
+
+/// What the daemon says of itself beside what its node counts.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct About {
+    /// Its process id.
+    pub(crate) pid: u32,
+    /// Its version.
+    pub(crate) version: &'static str,
+    /// Where clients reach it.
+    pub(crate) doors: Vec<String>,
+    /// What its user should know.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl AdminService {
+    /// Speaks for `node`; `get` goes through `exchange`, as a client's request would.
+    pub(crate) fn new(node: Node, exchange: Exchange, report: Report, about: About) -> Self {
+        Self(Arc::new(Inner { node, exchange, report, about }))
+    }
+}
+
+impl Service<Request<Incoming>> for AdminService {
+    type Response = Response<DoorBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<DoorBody>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let method = request.method().clone();
+            let answer = inner.answer(request).await;
+            Ok(answer.unwrap_or_else(|error| refuse(&error, &method)))
+        })
+    }
+}
+
+impl Inner {
+    async fn answer<B>(&self, request: Request<B>) -> Result<Response<DoorBody>, DoorError>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (parts, body) = request.into_parts();
+        match (parts.method.as_str(), parts.uri.path()) {
+            ("GET", "/stats") => self.stats().await,
+            ("GET", "/config") => json_response(&self.report),
+            ("POST", "/clear") => {
+                let removed = self.node.clear().await?;
+                json_response(&Removed { removed })
+            }
+            ("POST", "/invalidate") => {
+                let removed = match order(body).await? {
+                    InvalidateOrder::Path(path) => self.node.invalidate(&path).await?,
+                    InvalidateOrder::Prefix(prefix) => self.node.invalidate_prefix(&prefix).await?,
+                };
+                json_response(&Removed { removed })
+            }
+            ("POST", "/get") => self.get(order(body).await?).await,
+            (method, path) => Err(DoorError::new(
+                StatusCode::NOT_FOUND,
+                "unknown-command",
+                format!("this daemon knows no command {method} {path}"),
+            )
+            .with_remedy("use a fleet-cache of the same version as the daemon")),
+        }
+    }
+
+    async fn stats(&self) -> Result<Response<DoorBody>, DoorError> {
+        let stats = self.node.stats().await?;
+        let mut shown = to_json(&stats)?;
+        if let (Value::Object(all), Value::Object(about)) = (&mut shown, to_json(&self.about)?) {
+            all.extend(about);
+        }
+        json_response(&shown)
+    }
+
+    async fn get(&self, order: GetOrder) -> Result<Response<DoorBody>, DoorError> {
+        let bad = |text: String| DoorError::new(StatusCode::BAD_REQUEST, "bad-command", text);
+        let uri: Uri = order
+            .path
+            .parse()
+            .ok()
+            .filter(|uri: &Uri| uri.authority().is_none() && uri.path().starts_with('/'))
+            .ok_or_else(|| bad(format!("{:?} is no path; write for example /user", order.path)))?;
+        let mut request = Request::new(Empty::<Bytes>::new());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = uri;
+        for (name, value) in order.headers {
+            // The value may be a token and is not repeated.
+            let header = HeaderName::try_from(&name).ok().zip(HeaderValue::try_from(value).ok());
+            let (name, value) = header.ok_or_else(|| bad(format!("the header {name:?} cannot be sent")))?;
+            request.headers_mut().append(name, value);
+        }
+        let host = HeaderValue::from_static("localhost");
+        request.headers_mut().insert(header::HOST, host);
+        request.headers_mut().entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
+        let Ok(response) = self.exchange.answer(request).await;
+        Ok(response)
+    }
+}
+
+async fn order<B, T>(body: B) -> Result<T, DoorError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    T: DeserializeOwned,
+{
+    let bad = || DoorError::new(StatusCode::BAD_REQUEST, "bad-command", "the command cannot be read");
+    let body = Limited::new(body, ORDER_BYTES_MAX).collect().await.map_err(|_error| bad())?;
+    serde_json::from_slice(&body.to_bytes()).map_err(|_error| bad())
+}
+
+fn to_json(value: &impl Serialize) -> Result<Value, DoorError> {
+    serde_json::to_value(value).map_err(|error| {
+        let text = format!("cannot be shown: {error}");
+        DoorError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", text)
+    })
+}
+
+fn json_response(value: &impl Serialize) -> Result<Response<DoorBody>, DoorError> {
+    let mut response = Response::new(DoorBody::whole(json!(to_json(value)?).to_string().into()));
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    Ok(response)
+}
+
+/// Longest command, in bytes: a path and headers with a token.
+const ORDER_BYTES_MAX: usize = 64 * 1024;
+/// How `get` names itself to the API, which refuses requests that do not.
+const USER_AGENT: &str = concat!("fleet-cache/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,213 @@
+//! The daemon: opens the doors, keeps them open until it is told to stop, and leaves in order.
+
+use crate::{
+    admin::{self, About, AdminService},
+    door::{self, DoorLimits, Exchange, Front, Running},
+    exit::CommandError,
+    lock::InstanceLock,
+    rewrite::ApiUrls,
+    route::{Door, Hosts},
+    settings::{Fleet, Limits, Report, Settings},
+    signal::StopSignals,
+    socket::{self, Socket},
+};
+use cache_origin_github::{ConfigError, Timeouts};
+use fleet_cache::{Budget, FleetSecret, GitHub, Node, StartError, WriteBehindSettings};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    task::JoinSet,
+};
+use tracing::{info, warn};
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+///
+/// When it cannot start; nothing is left open then.
+pub(crate) async fn run(settings: Settings, report: Report) -> Result<(), CommandError> {
+    let mut signals =
+        StopSignals::take_over().map_err(|error| CommandError::failed("cannot take over signals", error))?;
+    let lock = InstanceLock::acquire(&settings.cache_dir)?;
+    let doors = Doors::open(&settings).await?;
+    let addresses = doors.addresses(&settings)?;
+    let node = start_node(&settings).await?;
+    tell_of_fleet(&settings.fleet);
+    let about = About {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION"),
+        doors: addresses.clone(),
+        warnings: settings.warnings.clone(),
+    };
+    announce(&addresses);
+
+    let (stop, running) = Running::new();
+    let (mut serving, sockets) = doors.serve(&settings, &node, report, about, &running);
+    let outcome = tokio::select! {
+        () = signals.first() => Ok(()),
+        Some(ended) = serving.join_next() => Err(ended),
+    };
+    // The sockets go first: whoever connects from here on is told at once that nobody listens.
+    drop(sockets);
+    stop.send_replace(true);
+    tokio::select! {
+        () = drain(&mut serving, &node) => {}
+        _never = signals.second() => {}
+    }
+    drop(lock);
+    info!("stopped");
+    outcome.map_err(|ended| {
+        let reason = ended.err().map_or_else(|| "it ended by itself".to_owned(), |error| error.to_string());
+        CommandError::failed("a door closed unexpectedly", reason)
+    })
+}
+
+/// The doors, open but not yet served: connections wait in the system's backlog.
+struct Doors {
+    admin: (Socket, UnixListener),
+    unix: Option<(Socket, UnixListener)>,
+    tcp: Option<TcpListener>,
+}
+
+impl Doors {
+    /// Opens the unix sockets before the port, so that whoever sees the port finds the sockets too.
+    async fn open(settings: &Settings) -> Result<Self, CommandError> {
+        if settings.listen.is_none() && settings.unix.is_none() {
+            let text = "there is nowhere to listen; give --listen ADDR:PORT or --unix PATH";
+            return Err(CommandError::Usage(text.into()));
+        }
+        let admin = Socket::listen(&admin::socket_path(&settings.cache_dir)).await?;
+        let unix = match &settings.unix {
+            Some(path) => {
+                socket::check_nameable(path)?;
+                Some(Socket::listen(path).await?)
+            }
+            None => None,
+        };
+        let tcp = settings.listen.map(door::listen).transpose()?;
+        Ok(Self { admin, unix, tcp })
+    }
+
+    fn addresses(&self, settings: &Settings) -> Result<Vec<String>, CommandError> {
+        let mut addresses = Vec::new();
+        if let Some(tcp) = &self.tcp {
+            let address =
+                tcp.local_addr().map_err(|error| CommandError::failed("cannot tell the port", error))?;
+            addresses.push(format!("http://{address}"));
+        }
+        addresses.extend(settings.unix.iter().map(|path| format!("unix:{}", path.display())));
+        Ok(addresses)
+    }
+
+    /// Begins to serve; the sockets are removed from the file system when the second value is dropped.
+    fn serve(
+        self,
+        settings: &Settings,
+        node: &Node,
+        report: Report,
+        about: About,
+        running: &Running,
+    ) -> (JoinSet<()>, Vec<Socket>) {
+        let front = Arc::new(Front {
+            node: node.clone(),
+            hosts: Hosts::new(&settings.origin, &settings.hosts),
+            api: ApiUrls::of_origin(&settings.origin),
+            client_token: settings.client_token.clone(),
+        });
+        let limits =
+            DoorLimits { connections_max: settings.connections_max, drain_timeout: settings.drain_timeout };
+        let exchange = |door| Exchange::new(Arc::clone(&front), door);
+        let mut serving = JoinSet::new();
+        let mut sockets = Vec::new();
+        let service = AdminService::new(node.clone(), exchange(Door::Unix), report, about);
+        let (socket, listener) = self.admin;
+        sockets.push(socket);
+        serving.spawn(door::serve(listener, move || service.clone(), limits, running.clone()));
+        if let Some((socket, listener)) = self.unix {
+            sockets.push(socket);
+            let service = exchange(Door::Unix);
+            serving.spawn(door::serve(listener, move || service.clone(), limits, running.clone()));
+        }
+        if let Some(listener) = self.tcp {
+            let service = exchange(Door::Tcp);
+            serving.spawn(door::serve(listener, move || service.clone(), limits, running.clone()));
+        }
+        (serving, sockets)
+    }
+}
+
+async fn drain(serving: &mut JoinSet<()>, node: &Node) {
+    while serving.join_next().await.is_some() {}
+    node.shutdown().await;
+}
+
+async fn start_node(settings: &Settings) -> Result<Node, CommandError> {
+    let budget = |limits: Limits| Budget { entries_max: limits.entries_max, bytes_max: limits.bytes_max };
+    let secret = settings.fleet.secret.as_ref().and_then(|secret| {
+        FleetSecret::parse(secret.expose())
+            .inspect_err(|error| warn!(%error, "the shared secret cannot be used; this node keeps to itself"))
+            .ok()
+    });
+    let write_behind =
+        WriteBehindSettings { durability: settings.durability, ..WriteBehindSettings::default() };
+    Node::builder(secret, github(settings)?)
+        .cache_dir(&settings.cache_dir)
+        .budget(budget(settings.memory))
+        .disk_budget(budget(settings.disk))
+        .write_behind(write_behind)
+        .start()
+        .await
+        .map_err(|error| match error {
+            StartError::Environment { .. } | StartError::Origin(_) => CommandError::Usage(error.into()),
+            other => CommandError::failed("cannot start the node", other),
+        })
+}
+
+fn github(settings: &Settings) -> Result<GitHub, CommandError> {
+    build_github(settings).map_err(|error| CommandError::Usage(error.into()))
+}
+
+fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
+    let mut github = GitHub::builder()
+        .origin(&settings.origin.to_string())?
+        .default_lifetime(settings.default_lifetime)
+        .body_bytes_max(settings.body_bytes_max)
+        .respect_origin_max_age(settings.respect_max_age)
+        .pretty_print(settings.pretty_print)
+        .timeouts(Timeouts {
+            head: settings.origin_timeout,
+            body_idle: settings.origin_timeout,
+            ..Timeouts::default()
+        });
+    if let Some(path) = &settings.certificates {
+        github = github.certificates(path);
+    }
+    for rule in &settings.routes {
+        github = github.route(rule)?;
+    }
+    for domain in &settings.domains {
+        github = github.named_domain(&domain.name, domain.members.iter().map(String::as_str))?;
+    }
+    github.build()
+}
+
+/// Says what is not done although it may be expected.
+fn tell_of_fleet(fleet: &Fleet) {
+    if fleet.enabled {
+        let (transport, port, contacts) = (fleet.transport, fleet.port, fleet.contacts.len());
+        info!(%transport, port, contacts, "this version does not talk to other nodes; it keeps to itself");
+    }
+}
+
+/// Tells the person who started the daemon, or the script that reads its output, where it is.
+fn announce(addresses: &[String]) {
+    let mut out = io::stdout();
+    for address in addresses {
+        info!(%address, "listening");
+        // Nobody may be reading; the log has it too.
+        drop(writeln!(out, "listening on {address}"));
+    }
+}

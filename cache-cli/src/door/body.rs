@@ -1,0 +1,91 @@
+//! The body of an answer as a door sends it.
+
+use crate::rewrite::StreamRewriter;
+use bytes::Bytes;
+use fleet_cache::{BodyError, ReplyBody};
+use hyper::body::{Body, Frame, SizeHint};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// What a door sends behind the head.
+pub(crate) enum DoorBody {
+    /// What the node answered.
+    Reply(ReplyBody),
+    /// What streams from the origin, with its URLs leading back to the door.
+    Rewritten {
+        /// The origin's bytes.
+        origin: ReplyBody,
+        /// What changes them; `None` once they ended.
+        rewriter: Option<StreamRewriter>,
+    },
+    /// What the door made up itself.
+    Whole(Option<Bytes>),
+}
+
+impl DoorBody {
+    /// All of `bytes`.
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self::Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl Body for DoorBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Reply(body) => Pin::new(body).poll_frame(context),
+            Self::Rewritten { origin, rewriter } => poll_rewritten(origin, rewriter, context),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Reply(body) => body.is_end_stream(),
+            Self::Rewritten { rewriter, .. } => rewriter.is_none(),
+            Self::Whole(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Reply(body) => body.size_hint(),
+            // Nobody knows how many URLs will come.
+            Self::Rewritten { .. } => SizeHint::default(),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        }
+    }
+}
+
+fn poll_rewritten(
+    origin: &mut ReplyBody,
+    rewriter: &mut Option<StreamRewriter>,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    while let Some(active) = rewriter {
+        let piece = match ready!(Pin::new(&mut *origin).poll_frame(context)) {
+            // Trailers come last; the API sends none, and what is held back must go before them.
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => active.feed(&data),
+                Err(_trailers) => continue,
+            },
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            None => {
+                let rest = active.finish();
+                *rewriter = None;
+                rest
+            }
+        };
+        if !piece.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(piece.into()))));
+        }
+    }
+    Poll::Ready(None)
+}

@@ -1,0 +1,144 @@
+//! One request and its answer, as a client's connection has them.
+
+use super::{DoorBody, reply, token};
+use crate::{
+    error_body::DoorError,
+    rewrite::ApiUrls,
+    route::{Door, Hosts, Urls},
+    settings::Secret,
+};
+use cache_origin_github::Plan;
+use fleet_cache::Node;
+use http::{HeaderValue, Method, Request, Response, header, request::Parts};
+use hyper::{
+    body::{Body, Incoming},
+    service::Service,
+};
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tracing::debug;
+
+/// What all connections of a daemon have in common.
+pub(crate) struct Front {
+    /// Who answers.
+    pub(crate) node: Node,
+    /// Which hosts lead to the API.
+    pub(crate) hosts: Hosts,
+    /// Which URLs in answers are the API's.
+    pub(crate) api: ApiUrls,
+    /// What clients of the TCP door must present.
+    pub(crate) client_token: Option<Secret>,
+}
+
+/// Answers the requests of one connection.
+#[derive(Clone)]
+pub(crate) struct Exchange {
+    front: Arc<Front>,
+    door: Door,
+}
+
+impl Exchange {
+    /// For a connection through `door`.
+    pub(crate) fn new(front: Arc<Front>, door: Door) -> Self {
+        Self { front, door }
+    }
+
+    /// Answers `request`: at once if its answer is in memory.
+    pub(crate) fn answer<B>(&self, request: Request<B>) -> Answering
+    where
+        B: Body<Data = bytes::Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let urls = match self.admit(&request) {
+            Ok(urls) => urls,
+            Err(error) => return Answering::Ready(Some(refuse(&error, request.method()))),
+        };
+        let (mut parts, body) = request.into_parts();
+        if let Some(found) = self.front.node.try_hit(&parts) {
+            let response = reply::shape(found, &parts.method, &urls, &self.front.api);
+            return Answering::Ready(Some(response));
+        }
+        self.prepare(&mut parts, &urls);
+        let front = Arc::clone(&self.front);
+        Answering::Waiting(Box::pin(async move {
+            let method = parts.method.clone();
+            match front.node.request(Request::from_parts(parts, body)).await {
+                Ok(found) => reply::shape(found, &method, &urls, &front.api),
+                Err(error) => {
+                    debug!(%error, "no answer");
+                    refuse(&DoorError::from(error), &method)
+                }
+            }
+        }))
+    }
+
+    /// Checks that the request may come in and belongs to the API.
+    fn admit<B>(&self, request: &Request<B>) -> Result<Urls, DoorError> {
+        match (&self.front.client_token, self.door) {
+            (Some(token), Door::Tcp) if !token::presents(request.headers(), token) => {
+                Err(DoorError::token_refused())
+            }
+            _admitted => Ok(self.front.hosts.route(self.door, request)?),
+        }
+    }
+
+    /// Takes out what is for this door alone, and asks for a body that can be rewritten if it must be.
+    fn prepare(&self, parts: &mut Parts, urls: &Urls) {
+        token::take_out(&mut parts.headers);
+        if matches!(urls, Urls::Rewritten(_)) {
+            let mut key_text = String::new();
+            if let Plan::Pass(_) = self.front.node.github().plan(parts, &mut key_text) {
+                let identity = HeaderValue::from_static("identity");
+                parts.headers.insert(header::ACCEPT_ENCODING, identity);
+            }
+        }
+    }
+}
+
+impl Service<Request<Incoming>> for Exchange {
+    type Response = Response<DoorBody>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<Incoming>) -> Answering {
+        self.answer(request)
+    }
+}
+
+/// An answer that is there, or one that is waited for. A hit allocates no future.
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and lives on the connection")]
+pub(crate) enum Answering {
+    /// It is there, until it is taken.
+    Ready(Option<Response<DoorBody>>),
+    /// The node or the origin is at work.
+    Waiting(Pin<Box<dyn Future<Output = Response<DoorBody>> + Send>>),
+}
+
+impl Future for Answering {
+    type Output = Result<Response<DoorBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Ready(response) => {
+                Poll::Ready(Ok(response.take().expect("a finished future is not polled again")))
+            }
+            Self::Waiting(answer) => answer.as_mut().poll(context).map(Ok),
+        }
+    }
+}
+
+/// The response for an error; HEAD gets its head alone, with the length that GET would see.
+pub(crate) fn refuse(error: &DoorError, method: &Method) -> Response<DoorBody> {
+    let mut response = error.response();
+    if method == Method::HEAD {
+        let length = HeaderValue::from(response.body().len());
+        response.headers_mut().insert(header::CONTENT_LENGTH, length);
+        response.body_mut().clear();
+    }
+    response.map(DoorBody::whole)
+}

@@ -1,0 +1,187 @@
+//! Where clients connect: listening, serving connections with hyper, and closing without cutting anyone off.
+//!
+//! Owns the life of connections and every bound on them. What is answered is a [`Service`]'s business.
+
+mod body;
+mod exchange;
+mod reply;
+mod token;
+
+pub(crate) use {
+    body::DoorBody,
+    exchange::{Exchange, Front, refuse},
+};
+
+use crate::exit::CommandError;
+use http::{Request, Response};
+use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream},
+    sync::watch,
+    task::JoinSet,
+};
+use tracing::{debug, warn};
+
+/// Something on which clients connect. Called by one task; `accept` is cancelled when the daemon stops.
+pub(crate) trait Listener: Send + 'static {
+    /// A client's connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let (stream, _address) = TcpListener::accept(self).await?;
+        // An answer goes out in one piece; waiting to fill a packet would only delay it.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        let (stream, _address) = UnixListener::accept(self).await?;
+        Ok(stream)
+    }
+}
+
+/// Listens on `address`; port 0 lets the system choose.
+///
+/// # Errors
+///
+/// When the port is in use, or the address is not this machine's.
+pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
+    let open = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    open().map_err(|error| CommandError::listen(address, error))
+}
+
+/// The daemon's life as its parts see it: running, until it is told to stop.
+#[derive(Clone)]
+pub(crate) struct Running(watch::Receiver<bool>);
+
+impl Running {
+    /// A daemon that runs, and what stops it.
+    pub(crate) fn new() -> (watch::Sender<bool>, Self) {
+        let (stop, stopped) = watch::channel(false);
+        (stop, Self(stopped))
+    }
+
+    async fn stopped(&mut self) {
+        // The sender goes away only with the daemon, which is a stop as well.
+        let _stopped = self.0.wait_for(|stopped| *stopped).await;
+    }
+}
+
+/// How much a door takes on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DoorLimits {
+    /// Most connections at once; further ones wait in the system's backlog.
+    pub(crate) connections_max: usize,
+    /// How long connections may go on after a stop.
+    pub(crate) drain_timeout: Duration,
+}
+
+/// Serves connections of `listener` until the daemon stops, then lets those in progress end.
+///
+/// `service` is called once per connection, so that each has a service of its own.
+pub(crate) async fn serve<L, S>(
+    listener: L,
+    service: impl Fn() -> S + Send,
+    limits: DoorLimits,
+    mut running: Running,
+) where
+    L: Listener,
+    S: Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        let room = connections.len() < limits.connections_max;
+        tokio::select! {
+            () = running.stopped() => break,
+            Some(_ended) = connections.join_next() => {}
+            accepted = listener.accept(), if room => match accepted {
+                Ok(stream) => {
+                    connections.spawn(converse(stream, service(), running.clone()));
+                }
+                Err(error) => refrain(&error).await,
+            },
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.drain_timeout, ended).await.is_err() {
+        warn!(connections = connections.len(), "requests still in progress are cut off");
+        connections.shutdown().await;
+    }
+}
+
+/// Serves one connection to its end; after a stop, to the end of the request in progress.
+async fn converse<IO, S>(stream: IO, service: S, mut running: Running)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible> + Send + 'static,
+    S::Future: Send,
+{
+    let mut connection = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_READ_TIMEOUT)
+            .max_headers(HEADER_FIELDS_MAX)
+            .max_buf_size(READ_BUFFER_BYTES_MAX)
+            .pipeline_flush(true)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = running.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // A client that hangs up is none of our troubles.
+        debug!(%error, "a connection ended early");
+    }
+}
+
+/// Waits when the system has no connection to give, so that its troubles are not doubled by haste.
+async fn refrain(error: &io::Error) {
+    let hung_up = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::InvalidInput
+    );
+    if !hung_up {
+        warn!(%error, "cannot accept connections");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// Connections that the system holds until they are accepted: a burst of a whole CI matrix.
+const BACKLOG: u32 = 1024;
+/// Longest wait for a request's head, which includes an idle connection's wait for the next one.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
+/// Most header fields of a request; clients send about a dozen.
+const HEADER_FIELDS_MAX: usize = 128;
+/// Largest head of a request, and most that is read ahead of one, in bytes: targets up to 8,000 bytes
+/// (RFC 9112, section 3) and generous headers.
+const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// How long to wait after the system refused a connection, for example for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

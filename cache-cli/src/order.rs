@@ -1,0 +1,207 @@
+//! The commands that talk to a running daemon, and what they print.
+
+use crate::{
+    admin::{Admin, GetOrder, InvalidateOrder, Removed},
+    command::{Order, Rendering, Victims},
+    exit::CommandError,
+    settings::Report,
+};
+use http::HeaderMap;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::Path,
+};
+
+/// Does `order` through the daemon of `cache_dir` and writes what comes of it to `out`.
+///
+/// # Errors
+///
+/// When no daemon runs there, it refuses, or the output cannot be written.
+pub(crate) async fn perform(
+    order: Order,
+    cache_dir: &Path,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let mut admin = Admin::connect(cache_dir).await?;
+    match order {
+        Order::Clear => {
+            let Removed { removed } = admin.order("/clear", &json!({})).await?;
+            print(out, &format!("{}\n", forgotten(removed)))
+        }
+        Order::Config(rendering) => {
+            let report: Report = admin.show("/config").await?;
+            match rendering {
+                Rendering::Json => print_json(out, &json!(report)),
+                Rendering::Text => print(out, &report.to_string()),
+            }
+        }
+        Order::Get { path, headers, with_headers } => {
+            get(&mut admin, path, headers, with_headers, variable, out).await
+        }
+        Order::Invalidate(victims) => {
+            let order = match victims {
+                Victims::Path(path) => InvalidateOrder::Path(path),
+                Victims::Prefix(prefix) => InvalidateOrder::Prefix(prefix),
+            };
+            let Removed { removed } = admin.order("/invalidate", &order).await?;
+            print(out, &format!("{}\n", forgotten(removed)))
+        }
+        Order::Serve => unreachable!("the daemon is not asked to be itself"),
+        Order::Stats(rendering) => {
+            let stats: Value = admin.show("/stats").await?;
+            match rendering {
+                Rendering::Json => print_json(out, &stats),
+                Rendering::Text => print(out, &table(&stats)),
+            }
+        }
+    }
+}
+
+async fn get(
+    admin: &mut Admin,
+    path: String,
+    headers: Vec<String>,
+    with_headers: bool,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let headers = request_headers(headers, variable)?;
+    let response = admin.order_raw("/get", &GetOrder { path, headers }).await?;
+    let status = response.status();
+    if with_headers {
+        print(out, &head(status.as_u16(), response.headers()))?;
+    }
+    let mut body = response.into_body();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| CommandError::failed("the answer broke off", error))?;
+        if let Ok(piece) = frame.into_data() {
+            print_bytes(out, &piece)?;
+        }
+    }
+    if status.is_client_error() || status.is_server_error() {
+        let status = status.as_u16();
+        return Err(CommandError::Answered { status });
+    }
+    Ok(())
+}
+
+/// The headers that were given, and the user's token unless they hold a credential.
+fn request_headers(
+    given: Vec<String>,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Vec<(String, String)>, CommandError> {
+    let mut headers = Vec::new();
+    for header in given {
+        let (name, value) = header
+            .split_once(':')
+            // The text is not repeated: it may be a token.
+            .ok_or_else(|| {
+                CommandError::Usage("a header given with -H has no colon; write `Name: value`".into())
+            })?;
+        headers.push((name.trim().to_owned(), value.trim().to_owned()));
+    }
+    let authorized = headers.iter().any(|(name, _value)| name.eq_ignore_ascii_case("authorization"));
+    let token = ["GH_TOKEN", "GITHUB_TOKEN"]
+        .iter()
+        .find_map(|name| variable(name)?.into_string().ok().filter(|token| !token.is_empty()));
+    if let Some(token) = token.filter(|_token| !authorized) {
+        headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
+    }
+    Ok(headers)
+}
+
+fn head(status: u16, headers: &HeaderMap) -> String {
+    let mut text = format!("HTTP/1.1 {status}\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+    }
+    text.push('\n');
+    text
+}
+
+fn forgotten(entries: usize) -> String {
+    match entries {
+        1 => "forgot 1 entry".to_owned(),
+        count => format!("forgot {count} entries"),
+    }
+}
+
+/// One line per value; values inside others are named by a path with dots.
+fn table(stats: &Value) -> String {
+    let mut lines = Vec::new();
+    flatten("", stats, &mut lines);
+    let width = lines.iter().map(|(name, _value)| name.len()).max().unwrap_or(0);
+    lines.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+}
+
+fn flatten(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                flatten(&path, value, lines);
+            }
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                flatten(&format!("{prefix}.{at}"), item, lines);
+            }
+        }
+        Value::String(text) => lines.push((prefix.to_owned(), text.clone())),
+        Value::Null => lines.push((prefix.to_owned(), "-".to_owned())),
+        Value::Bool(_) | Value::Number(_) => lines.push((prefix.to_owned(), value.to_string())),
+    }
+}
+
+fn print_json(out: &mut impl Write, value: &Value) -> Result<(), CommandError> {
+    print(out, &format!("{value:#}\n"))
+}
+
+fn print(out: &mut impl Write, text: &str) -> Result<(), CommandError> {
+    print_bytes(out, text.as_bytes())
+}
+
+/// Writes, and takes a reader that has seen enough for a success.
+fn print_bytes(out: &mut impl Write, bytes: &[u8]) -> Result<(), CommandError> {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CommandError::failed("cannot write the output", error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(name: &str) -> Option<OsString> {
+        (name == "GITHUB_TOKEN").then(|| "ghp_x".into())
+    }
+
+    #[test]
+    fn the_users_token_is_sent_unless_a_credential_is_given() {
+        let sent = request_headers(vec!["Accept: a:b".to_owned()], &tokens).unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(sent, [pair("Accept", "a:b"), pair("Authorization", "Bearer ghp_x")]);
+        let sent = request_headers(vec!["authorization: token y".to_owned()], &tokens).unwrap();
+        assert_eq!(sent, [pair("authorization", "token y")]);
+    }
+
+    #[test]
+    fn a_header_without_a_colon_is_refused_without_repeating_it() {
+        let refused = request_headers(vec!["ghp_secret".to_owned()], &tokens).unwrap_err();
+        assert!(!refused.to_string().contains("ghp_secret"));
+    }
+
+    #[test]
+    fn values_inside_others_are_named_by_their_path() {
+        let text = table(&json!({ "hits": 1, "disk": { "entries": null }, "doors": ["a", "b"] }));
+        let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(names, ["disk.entries", "doors.0", "doors.1", "hits"]);
+    }
+}

@@ -1,0 +1,43 @@
+//! SIGTERM and SIGINT: the first ends the daemon in order, the second at once.
+
+use crate::exit::INTERRUPTED;
+use std::io;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+/// The signals by which a daemon is told to stop.
+pub(crate) struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    /// Takes the signals over; from here on they no longer end the process by themselves.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub(crate) fn take_over() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the first signal.
+    pub(crate) async fn first(&mut self) {
+        let name = self.next().await;
+        info!(signal = name, "stopping: requests in progress may end; a second signal ends them");
+    }
+
+    /// Ends the process at the next signal. What the store was promised is kept: it survives a crash.
+    pub(crate) async fn second(&mut self) -> ! {
+        let name = self.next().await;
+        warn!(signal = name, "stopping at once");
+        std::process::exit(INTERRUPTED);
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _received = self.interrupt.recv() => "SIGINT",
+            _received = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

@@ -289,9 +289,9 @@ impl Engine {
         self.take_off(id);
     }
 
-    /// Begins again for those who waited for the disk while their key was invalidated or put.
+    /// Begins again for those who wait in a flight whose key was invalidated or put, with their deadlines.
     ///
-    /// What the disk held before says nothing now, and what was put is in memory.
+    /// What was put is in memory, and whoever came after an invalidation may be fetching already.
     fn ask_anew(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
         let (key, bucket) = (flight.key.clone(), flight.bucket);
@@ -424,8 +424,11 @@ impl Engine {
     }
 
     /// Lets the next waiter fetch; without one, does `otherwise`, which must end the flight.
+    ///
+    /// A flight whose result would not be kept is not repeated: there may be another for its key already.
     fn hand_over_or(&mut self, id: FlightId, otherwise: impl FnOnce(&mut Self, FlightId)) {
         match self.flights.next_leader(id, self.settings.leaders_max.max(1)) {
+            Some(_) if self.flights.flight(id).keep == Keep::No => self.ask_anew(id),
             Some(leader) => self.fetch(id, leader),
             None => otherwise(self, id),
         }

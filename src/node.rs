@@ -198,7 +198,7 @@ impl Node {
     }
 
     fn look_up(&self, parts: &Parts) -> LookUp {
-        KEY_TEXT.with_borrow_mut(|key_text| match self.shared.github.plan(parts, key_text) {
+        with_key_text(|key_text| match self.shared.github.plan(parts, key_text) {
             Plan::Pass(reason) => LookUp::Pass(reason),
             Plan::Cached(planned) => match self.shared.index.get(key_text) {
                 Some(entry)
@@ -273,15 +273,16 @@ impl Node {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let touched = self.shared.github.touched_by(request.method(), request.uri());
-        let response: http::Response<OriginBody> = self
-            .shared
-            .github
-            .forward(request)
-            .await
-            .map_err(|error| RequestError::from(Failure::Fetch(error)))?;
-        if !response.status().is_client_error() && !response.status().is_server_error() {
-            for prefix in touched {
+        let mut touched = ForgetOnDrop {
+            commands: &self.shared.commands,
+            prefixes: self.shared.github.touched_by(request.method(), request.uri()),
+        };
+        let response = self.shared.github.forward(request).await;
+        let response: http::Response<OriginBody> =
+            response.map_err(|error| RequestError::from(Failure::Fetch(error)))?;
+        let prefixes = std::mem::take(&mut touched.prefixes);
+        if !response.status().is_client_error() {
+            for prefix in prefixes {
                 self.forget_prefix(prefix).await?;
             }
         }
@@ -338,6 +339,24 @@ impl Drop for CancelOnDrop<'_> {
     }
 }
 
+/// Forgets what a write may have changed if nobody learns whether it did: its future was dropped, or the
+/// origin's answer was lost.
+struct ForgetOnDrop<'a> {
+    commands: &'a mpsc::Sender<Command>,
+    prefixes: Vec<Box<str>>,
+}
+
+impl Drop for ForgetOnDrop<'_> {
+    fn drop(&mut self) {
+        for prefix in self.prefixes.drain(..) {
+            let (done, _nobody_waits) = oneshot::channel();
+            // With a full queue, entries stay until their lifetime ends; nobody was told that they changed.
+            let _full_or_closed =
+                self.commands.try_send(Command::InvalidatePrefix { prefix, domain: None, done });
+        }
+    }
+}
+
 pub(crate) fn removed(outcome: &Outcome) -> usize {
     match outcome {
         Outcome::Removed { entries } => *entries,
@@ -345,7 +364,13 @@ pub(crate) fn removed(outcome: &Outcome) -> usize {
     }
 }
 
+/// Lends `spell` a buffer of this thread's to spell a key in, so that a hit allocates nothing for it.
+///
+/// `spell` must not lend it again.
+pub(crate) fn with_key_text<T>(spell: impl FnOnce(&mut String) -> T) -> T {
+    KEY_TEXT.with_borrow_mut(spell)
+}
+
 thread_local! {
-    /// Where a request's key is spelled, so that a hit allocates nothing for it.
     static KEY_TEXT: RefCell<String> = const { RefCell::new(String::new()) };
 }

@@ -95,6 +95,13 @@ const SECONDS_MAX: u64 = 1 << 31;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cache_core::{
+        Content, Domain, Draft, Entry, Key, Timestamp, Validators,
+        freshness::{Freshness, Usable, usable},
+    };
+    use http_cache_semantics::{CacheOptions, CachePolicy};
+    use proptest::prelude::*;
+    use std::time::SystemTime;
 
     fn demands(cache_control: &'static str) -> Demands {
         let mut demands = Demands::default();
@@ -139,5 +146,44 @@ mod tests {
         let mut beside = demands("max-age=5");
         beside.add_pragma(&HeaderValue::from_static("no-cache"));
         assert!(!beside.directives(false).no_cache);
+    }
+
+    proptest! {
+        /// The judge is another reading of RFC 9111. It knows no `only-if-cached` and takes `max-stale` as
+        /// we do; `max-age` below the age is "revalidate" for both.
+        #[test]
+        fn demands_mean_what_http_cache_semantics_takes_them_for(
+            max_age in proptest::option::of(0_u64..120),
+            min_fresh in proptest::option::of(0_u64..120),
+            no_cache in any::<bool>(),
+            age in 0_u64..120,
+        ) {
+            let mut words = Vec::new();
+            words.extend(max_age.map(|seconds| format!("max-age={seconds}")));
+            words.extend(min_fresh.map(|seconds| format!("min-fresh={seconds}")));
+            words.extend(no_cache.then(|| "no-cache".to_owned()));
+            let request = |cache_control: &str| {
+                http::Request::get("/x").header("cache-control", cache_control).body(()).unwrap()
+            };
+            let response = http::Response::builder().header("cache-control", "max-age=60").body(()).unwrap();
+            let stored = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+            let options = CacheOptions { shared: false, ..CacheOptions::default() };
+            let policy = CachePolicy::new_options(&request("x"), &response, stored, options);
+            let asked = request(&words.join(", "));
+            let expected = policy.before_request(&asked, stored + Duration::from_secs(age));
+
+            let mut demands = Demands::default();
+            demands.add_cache_control(&asked.headers()["cache-control"]);
+            let now = Timestamp::from_unix_millis(1_000_000_000);
+            let draft = Draft {
+                content: Content::of_value(""),
+                freshness: Freshness { lifetime: Duration::from_secs(60), ..Freshness::default() },
+                validators: Validators::default(),
+                age: Duration::from_secs(age),
+            };
+            let entry = Entry::new(Key::new("x", Domain::ANONYMOUS), draft, now, 0);
+            let found = usable(&entry, &demands.directives(false), now) == Usable::Fresh;
+            prop_assert_eq!(found, expected.satisfies_without_revalidation(), "{:?}", words);
+        }
     }
 }

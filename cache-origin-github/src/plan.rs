@@ -121,14 +121,17 @@ impl GitHub {
         if fields.demands.forbid_storing() {
             return Err(PassReason::NoStore);
         }
-        let path = local_path(request.uri.path());
+        let host = self.origin().host();
+        key_text.push_str(host);
+        canonical::write_path(key_text, local_path(request.uri.path()))?;
+        // The rules see the normal form: no route is another one for being written otherwise.
+        let path = &key_text[host.len()..];
         let route = self.routes().find(path);
         if let Keeping::Never(reason) = self.routes().by_index(route).keeping() {
             return Err(PassReason::Route(reason));
         }
+        let bucket = allowance(path);
         let readers = self.readers(&fields)?;
-        key_text.push_str(self.origin().host());
-        canonical::write_path(key_text, path)?;
         if let Some(query) = request.uri.query() {
             canonical::write_query(key_text, query)?;
         }
@@ -140,7 +143,7 @@ impl GitHub {
         let conditional = fields.if_none_match.is_some() || fields.if_modified_since.is_some();
         Ok(Planned {
             directives: fields.demands.directives(conditional),
-            bucket: allowance(path),
+            bucket,
             domain: readers.domain,
             form: Form {
                 head,

@@ -1,0 +1,8 @@
+//! The adapter against an origin of the test's own making, over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bodies;
+mod forwarding;
+mod revalidation;
+mod script;

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod batch;
 mod clock;
 mod counters;
 mod directory;
@@ -16,10 +17,12 @@ mod fault;
 mod figures;
 mod matching;
 mod memory_store;
+mod queue;
 mod read_index;
 mod record;
 mod redb_store;
 mod retention;
+mod write_behind;
 
 pub use {
     clock::CoarseClock,
@@ -28,4 +31,5 @@ pub use {
     read_index::ReadIndex,
     redb_store::{DISK_BUDGET, ENTRIES_FILE, OpenError, RedbStore},
     retention::RETENTION,
+    write_behind::{SYNC_INTERVAL, StoreStats, WriteBehind, WriteBehindSettings},
 };

@@ -75,7 +75,9 @@ impl GitHub {
         let written = write_representation(&mut class, &request.headers, &fields);
         let class = class.split(' ').nth(1).filter(|class| written.is_ok() && *class != USUAL_CLASS);
         let accept = class.and_then(|class| HeaderValue::from_str(class).ok());
-        let own = fields.authorization.map(|value| Credential::from_authorization(value.as_bytes()));
+        // Read apart from the other fields: a credential of ours must never stand in for the client's.
+        let own = request.headers.get(header::AUTHORIZATION);
+        let own = own.map(|value| Credential::from_authorization(value.as_bytes()));
         Question {
             path: local_path(request.uri.path()).into(),
             query: request.uri.query().filter(|query| !query.is_empty()).map(Into::into),

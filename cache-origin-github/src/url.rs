@@ -44,14 +44,17 @@ impl OriginUrl {
         self.prefix.ends_with(ENTERPRISE_PREFIX)
     }
 
-    /// Whether `uri` is an address on this origin.
+    /// Whether `uri` is an address on this origin, or on GitHub's own, which is what an origin that stands
+    /// before GitHub names in its answers.
     pub(crate) fn owns(&self, uri: &Uri) -> bool {
-        let same_scheme = uri.scheme() == Some(&self.scheme);
-        let authority = uri.authority().map(|authority| plain_authority(&self.scheme, authority));
-        match authority {
-            Some(authority) => same_scheme && authority.as_deref() == Some(self.host()),
-            None => uri.scheme().is_none() && uri.path().starts_with('/'),
-        }
+        let Some(authority) = uri.authority() else {
+            return uri.scheme().is_none() && uri.path().starts_with('/');
+        };
+        let is_on = |origin: &Self| {
+            let same_scheme = uri.scheme() == Some(&origin.scheme);
+            same_scheme && plain_authority(&origin.scheme, authority).as_deref() == Some(origin.host())
+        };
+        is_on(self) || is_on(&Self::github())
     }
 
     /// The address of `local`, a path as [`local_path`] gives it, with `query`.

@@ -1,3 +1,5 @@
+//! What becomes of answers, as a table.
+
 use super::*;
 use crate::RouteTable;
 use cache_core::{Domain, Key, Timestamp};

@@ -1,3 +1,5 @@
+//! Replies: who has what already, codings, HEAD, layout.
+
 use super::*;
 use cache_core::{Domain, Draft, Key, Timestamp, Validators, freshness::Freshness};
 use flate2::read::GzDecoder;

@@ -1,3 +1,5 @@
+//! Requests and their keys: what shares one, what never does, what is passed.
+
 use super::*;
 use cache_core::Key;
 use http::Request;

@@ -2,7 +2,7 @@
 
 use super::{
     Arguments, nginx,
-    origin::{self, AUTHORIZATION},
+    origin::{self, HEADERS},
     statistics::Sample,
     wrk,
 };
@@ -53,7 +53,7 @@ impl Contender {
     }
 
     fn measure(&mut self, seconds: u32) -> Result<()> {
-        let load = wrk::load(&format!("http://{}{PATH}", self.address), AUTHORIZATION, seconds)?;
+        let load = wrk::load(&format!("http://{}{PATH}", self.address), HEADERS, seconds)?;
         self.rate.add(load.requests_per_second);
         self.p50_ms.add(load.p50_ms);
         self.p99_ms.add(load.p99_ms);
@@ -66,8 +66,7 @@ fn warm(contenders: &[Contender]) -> Result<usize> {
     let mut lengths = Vec::new();
     for contender in contenders {
         for _turn in 0..3 {
-            let headers = [AUTHORIZATION, ("User-Agent", "xtask")];
-            lengths.push(web::get(contender.address, PATH, &headers)?.len());
+            lengths.push(web::get(contender.address, PATH, HEADERS)?.len());
         }
     }
     let same = |length: &usize| length.abs_diff(lengths[0]) < LENGTHS_APART_BYTES_MAX;

@@ -2,7 +2,7 @@
 
 use super::{
     Arguments,
-    origin::{self, AUTHORIZATION},
+    origin::{self, HEADERS},
     statistics::Sample,
 };
 use crate::{process::build_release, table::Table, web};
@@ -24,8 +24,7 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
             daemon.wait_ready(address)?;
             first_ms.add(milliseconds(start));
             for number in 0..ENTRIES {
-                let headers = [AUTHORIZATION, ("User-Agent", "xtask")];
-                web::get(address, &format!("/repos/acme/widget-{number}"), &headers)?;
+                web::get(address, &format!("/repos/acme/widget-{number}"), HEADERS)?;
             }
             resident_mib.add(kib_as_mib(daemon.resident_kib()?));
         }

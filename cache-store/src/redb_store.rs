@@ -277,3 +277,108 @@ pub const ENTRIES_FILE: &str = "entries.redb";
 /// What a store on disk may hold unless told otherwise: twenty times the entries that memory holds by default,
 /// and as many bytes as a runner's disk spares easily. Free space inside the file can add half as much again.
 pub const DISK_BUDGET: Budget = Budget { entries_max: 20_000, bytes_max: 512 * 1024 * 1024 };
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::fault::set_disk_full;
+    use cache_core::{Content, Domain, Draft, Validators, port::SealError};
+    use std::time::Duration;
+
+    /// Seals nothing: what matters here is where bytes go.
+    struct Open;
+
+    impl Sealer for Open {
+        fn seal(&self, _context: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+            Ok(plain.to_vec())
+        }
+
+        fn open(&self, _context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+            Ok(sealed.to_vec())
+        }
+
+        fn name(&self, text: &str) -> [u8; 32] {
+            let mut name = [0; 32];
+            for (at, byte) in text.bytes().enumerate() {
+                name[at % 32] ^= byte;
+            }
+            name
+        }
+    }
+
+    fn put(at: u64) -> Change {
+        let mut state = at + 7;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state.to_be_bytes()[0]
+        })
+        .take(20_000)
+        .collect();
+        let draft = Draft {
+            content: Content::of_value(noise),
+            freshness: Default::default(),
+            validators: Validators::default(),
+            age: Duration::ZERO,
+        };
+        let key = Key::new(&format!("{at}"), Domain::ANONYMOUS);
+        Change::Put(Arc::new(Entry::new(key, draft, Timestamp::default(), at)))
+    }
+
+    fn holds(store: &mut RedbStore, at: u64) -> bool {
+        let Change::Put(entry) = put(at) else { unreachable!("it is a put") };
+        let loaded = store.load(entry.key()).expect("the file can be read");
+        loaded.is_some_and(|loaded| loaded == *entry)
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_that_costs_nothing_durable_and_passes() {
+        // The disk fills up at every write that storing makes, one after another.
+        for writes in 0..40 {
+            let dir = tempfile::tempdir().unwrap();
+            let mut store = RedbStore::open(dir.path(), Arc::new(Open), DISK_BUDGET).unwrap();
+            store.apply(&[put(1)], Durability::Immediate).unwrap();
+            set_disk_full(Some(writes));
+            let outcome = store.apply(&[put(2), put(3)], Durability::Immediate);
+            let again = store.apply(&[put(4)], Durability::Immediate);
+            set_disk_full(None);
+            store.apply(&[put(5)], Durability::Immediate).unwrap();
+            assert!(holds(&mut store, 1) && holds(&mut store, 5), "after {writes} writes");
+            assert!(outcome.is_err() || (holds(&mut store, 2) && holds(&mut store, 3)));
+            assert_eq!(holds(&mut store, 2), holds(&mut store, 3), "all or none");
+            assert!(again.is_err() || holds(&mut store, 4));
+            assert_eq!(store.figures().set_aside(), 0, "after {writes} writes");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_is_full_from_the_start_is_an_error_that_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        set_disk_full(Some(0));
+        let refused = RedbStore::open(dir.path(), Arc::new(Open), DISK_BUDGET).unwrap_err();
+        set_disk_full(None);
+        assert!(matches!(refused, OpenError::File { .. }));
+        assert!(refused.to_string().contains(ENTRIES_FILE), "{refused}");
+        RedbStore::open(dir.path(), Arc::new(Open), DISK_BUDGET).unwrap();
+    }
+
+    #[test]
+    fn the_oldest_stored_give_way_when_a_budget_is_exceeded() {
+        let dir = tempfile::tempdir().unwrap();
+        let budget = Budget { entries_max: 100, bytes_max: 100_000 };
+        let mut store = RedbStore::open(dir.path(), Arc::new(Open), budget).unwrap();
+        for at in 0..20 {
+            store.apply(&[put(at)], Durability::Eventual).unwrap();
+            assert!(store.figures().bytes() <= 100_000);
+        }
+        let held: Vec<u64> = (0..20).filter(|at| holds(&mut store, *at)).collect();
+        let kept = store.figures().records();
+        assert!(kept > 0 && kept < 20);
+        assert_eq!(held, ((20 - kept)..20).collect::<Vec<_>>());
+        drop(store);
+        let narrower = Budget { entries_max: 2, ..budget };
+        let mut store = RedbStore::open(dir.path(), Arc::new(Open), narrower).unwrap();
+        assert_eq!(store.figures().records(), kept);
+        assert_eq!(store.sweep(Timestamp::default()).unwrap(), kept - 2);
+        assert!(holds(&mut store, 18) && holds(&mut store, 19));
+    }
+}

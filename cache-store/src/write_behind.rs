@@ -301,6 +301,7 @@ impl Writer {
 
     fn put(&mut self, entry: Arc<Entry>) {
         if self.batch.len() >= self.settings.batch_max && self.refusals > 0 {
+            self.lost_some = true;
             self.counters.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }

@@ -83,20 +83,22 @@ fn is_removal(step: u64) -> bool {
 }
 
 fn spawn_writer(dir: &Path, begin: u64) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    Command::new(std::env::current_exe().expect("a test knows where it lies"))
         .args(["writer_until_killed", "--exact", "--nocapture", "--test-threads=1"])
         .env(WRITER_DIR, dir)
         .env(WRITER_BEGIN, begin.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap()
+        .expect("the writer starts")
 }
 
 /// Kills `child` some turns after it acknowledged `count` times; answers the last step it acknowledged.
 fn kill_after(child: &mut Child, count: u32, turns: u32) -> Option<u64> {
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let durable = |line: std::io::Result<String>| line.unwrap().strip_prefix("durable ")?.parse().ok();
+    let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
+    let durable = |line: std::io::Result<String>| {
+        line.expect("what it writes is text").strip_prefix("durable ")?.parse().ok()
+    };
     let mut last = None;
     for _ in 0..count {
         last = Some(lines.by_ref().find_map(durable).expect("the writer opens its store and goes on"));
@@ -104,8 +106,8 @@ fn kill_after(child: &mut Child, count: u32, turns: u32) -> Option<u64> {
     for turn in 0..turns {
         std::hint::black_box(turn);
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    child.kill().expect("it runs until killed");
+    child.wait().expect("it was killed");
     // What it had said before it died counts as well.
     lines.filter_map(durable).last().or(last)
 }

@@ -1,4 +1,5 @@
 //! Whatever has become of the file, the store starts, and says nothing it was not told.
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 mod fixture;
 
@@ -17,7 +18,7 @@ use std::{
     sync::Arc,
 };
 
-const ENTRIES: u64 = 60;
+const ENTRIES: u64 = 30;
 
 /// A directory with a store of [`ENTRIES`] entries in it.
 fn filled() -> (tempfile::TempDir, PathBuf) {
@@ -65,7 +66,7 @@ fn set_aside(dir: &Path) -> Vec<String> {
 #[test]
 fn a_whole_file_is_restored_whole() {
     let (dir, _) = filled();
-    assert_eq!(use_store(dir.path()), 60);
+    assert_eq!(use_store(dir.path()) as u64, ENTRIES);
     assert_eq!(set_aside(dir.path()), [""; 0]);
 }
 
@@ -95,7 +96,7 @@ fn flipped_bytes_anywhere_cost_no_more_than_what_they_touch() {
     let whole = fs::read(&file).unwrap();
     let mut random = StdRng::seed_from_u64(2);
     let header = 0..320;
-    let anywhere: Vec<usize> = (0..400).map(|_| random.random_range(0..whole.len())).collect();
+    let anywhere: Vec<usize> = (0..250).map(|_| random.random_range(0..whole.len())).collect();
     for at in header.chain(anywhere) {
         let mut damaged = whole.clone();
         damaged[at] ^= 1 << random.random_range(0..8);

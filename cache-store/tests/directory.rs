@@ -1,4 +1,5 @@
 //! The store's directory is private and used once.
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 #![cfg(unix)]
 
 mod fixture;

@@ -1,4 +1,5 @@
 //! The store on disk does what the simple one in memory does.
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 mod fixture;
 

@@ -1,0 +1,271 @@
+//! The thread in front of the store: order, batches, bounds, outages.
+//!
+//! Intervals are an hour wherever a test must not depend on them; what happens is awaited on channels.
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+
+mod fixture;
+
+use cache_core::{
+    Entry, Key, Timestamp,
+    port::{Budget, Change, Durability, Store, StoreError},
+};
+use cache_store::{DISK_BUDGET, MeasuredStore, MemoryStore, StoreFigures, WriteBehind, WriteBehindSettings};
+use fixture::{NOW, entry, entry_of, key};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// Longer than any step takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A store in memory that tells what it is asked, waits at its gate, and refuses while told to.
+struct Probe {
+    store: MemoryStore,
+    told: Sender<(usize, Durability)>,
+    gate: Option<Receiver<()>>,
+    refuses: Arc<AtomicBool>,
+}
+
+impl Store for Probe {
+    fn restore(&mut self, now: Timestamp, budget: Budget) -> Result<Vec<Entry>, StoreError> {
+        self.store.restore(now, budget)
+    }
+
+    fn load(&mut self, key: &Key) -> Result<Option<Entry>, StoreError> {
+        self.store.load(key)
+    }
+
+    fn apply(&mut self, changes: &[Change], durability: Durability) -> Result<u64, StoreError> {
+        self.told.send((changes.len(), durability)).unwrap();
+        if let Some(gate) = &self.gate {
+            gate.recv().unwrap();
+        }
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(StoreError::of("disk full"));
+        }
+        self.store.apply(changes, durability)
+    }
+
+    fn sweep(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        self.store.sweep(now)
+    }
+}
+
+impl MeasuredStore for Probe {
+    fn figures(&self) -> Arc<StoreFigures> {
+        self.store.figures()
+    }
+}
+
+struct Scene {
+    writer: WriteBehind,
+    told: Receiver<(usize, Durability)>,
+    refuses: Arc<AtomicBool>,
+}
+
+fn scene(settings: WriteBehindSettings, gate: Option<Receiver<()>>) -> Scene {
+    let (tell, told) = channel();
+    let refuses = Arc::new(AtomicBool::new(false));
+    let probe =
+        Probe { store: MemoryStore::new(DISK_BUDGET), told: tell, gate, refuses: Arc::clone(&refuses) };
+    Scene { writer: WriteBehind::start(Box::new(probe), settings).unwrap(), told, refuses }
+}
+
+fn patient() -> WriteBehindSettings {
+    WriteBehindSettings { flush_interval: HOUR, ..WriteBehindSettings::default() }
+}
+
+/// Waits for what a callback is called with.
+fn wait<T: Send + 'static>(order: impl FnOnce(Box<dyn FnOnce(T) + Send>)) -> T {
+    let (send, receive) = channel();
+    order(Box::new(move |answer| send.send(answer).unwrap()));
+    receive.recv_timeout(PATIENCE).unwrap()
+}
+
+fn flush(writer: &WriteBehind) -> Result<(), StoreError> {
+    wait(|done| writer.flush(done))
+}
+
+fn load(writer: &WriteBehind, resource: &str) -> Option<Entry> {
+    wait(|found| writer.load(key(resource), found))
+}
+
+fn remove(writer: &WriteBehind, change: Change) -> Result<u64, StoreError> {
+    wait(|done| writer.remove(change, done))
+}
+
+#[test]
+fn a_look_up_sees_what_is_queued_and_waits_for_no_batch() {
+    let scene = scene(patient(), None);
+    scene.writer.put(entry("r", "first"));
+    scene.writer.put(entry("r", "second"));
+    assert_eq!(load(&scene.writer, "r").unwrap().content().body, "second");
+    assert!(load(&scene.writer, "other").is_none());
+    assert!(scene.told.try_recv().is_err(), "nothing was applied yet");
+}
+
+#[test]
+fn the_latest_put_of_a_key_is_the_one_that_is_written() {
+    let scene = scene(patient(), None);
+    for body in ["1", "2", "3"] {
+        scene.writer.put(entry("r", body));
+    }
+    flush(&scene.writer).unwrap();
+    assert_eq!(scene.told.recv().unwrap(), (1, Durability::Immediate));
+    assert_eq!(load(&scene.writer, "r").unwrap().content().body, "3");
+    assert_eq!((scene.writer.stats().writes, scene.writer.stats().records), (1, 1));
+}
+
+#[test]
+fn a_full_batch_is_applied_without_waiting() {
+    let settings = WriteBehindSettings { batch_max: 10, ..patient() };
+    let scene = scene(settings, None);
+    (0..10).for_each(|at| scene.writer.put(entry(&format!("r/{at}"), "v")));
+    let (count, durability) = scene.told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((count, durability), (10, Durability::Eventual));
+}
+
+#[test]
+fn a_batch_that_is_not_full_is_applied_after_the_interval_and_durable_soon() {
+    let settings =
+        WriteBehindSettings { flush_interval: Duration::from_millis(1), ..WriteBehindSettings::default() };
+    let scene = scene(settings, None);
+    scene.writer.put(entry("r", "v"));
+    assert_eq!(scene.told.recv_timeout(PATIENCE).unwrap(), (1, Durability::Eventual));
+    assert_eq!(scene.told.recv_timeout(PATIENCE).unwrap(), (0, Durability::Immediate));
+}
+
+#[test]
+fn a_batch_is_durable_at_once_where_that_is_asked() {
+    let settings = WriteBehindSettings {
+        flush_interval: Duration::from_millis(1),
+        durability: Durability::Immediate,
+        ..WriteBehindSettings::default()
+    };
+    let scene = scene(settings, None);
+    scene.writer.put(entry("r", "v"));
+    assert_eq!(scene.told.recv_timeout(PATIENCE).unwrap(), (1, Durability::Immediate));
+    flush(&scene.writer).unwrap();
+    assert!(scene.told.try_recv().is_err(), "nothing was left to make durable");
+}
+
+#[test]
+fn a_removal_is_durable_at_once_and_counts_what_it_removed() {
+    let scene = scene(patient(), None);
+    for at in 0..5 {
+        scene.writer.put(entry(&format!("a/{at}"), "v"));
+    }
+    scene.writer.put(entry("b", "v"));
+    let prefix = Change::RemovePrefix { prefix: "a/".into(), domain: None };
+    assert_eq!(remove(&scene.writer, prefix).unwrap(), 5);
+    assert_eq!(scene.told.recv().unwrap(), (6, Durability::Eventual));
+    assert_eq!(scene.told.recv().unwrap(), (1, Durability::Immediate));
+    assert_eq!(remove(&scene.writer, Change::Remove(key("b"))).unwrap(), 1);
+    assert_eq!(remove(&scene.writer, Change::RemoveAll).unwrap(), 0);
+    assert_eq!(scene.writer.stats().records, 0);
+}
+
+#[test]
+fn a_put_that_finds_the_queue_full_is_dropped_and_a_removal_never_is() {
+    let (open, gate) = channel();
+    let settings = WriteBehindSettings { batch_max: 1, ..patient() };
+    let scene = scene(settings, Some(gate));
+    scene.writer.put(entry("first", "v"));
+    // The thread is at the gate now, and takes nothing more from the queue.
+    scene.told.recv_timeout(PATIENCE).unwrap();
+    for at in 0..5000 {
+        scene.writer.put(entry(&format!("r/{at}"), "v"));
+    }
+    let dropped_before = scene.writer.stats().dropped;
+    assert!(dropped_before > 0);
+    let (done, removed) = channel();
+    scene.writer.remove(Change::RemoveAll, move |count| done.send(count).unwrap());
+    assert_eq!(scene.writer.stats().dropped, dropped_before + 1, "an entry made room for the removal");
+    (0..6000).for_each(|_| open.send(()).unwrap());
+    let removed = removed.recv_timeout(PATIENCE).unwrap().unwrap();
+    let stats = scene.writer.stats();
+    assert_eq!((removed, stats.records), (stats.writes, 0));
+    assert_eq!(stats.writes + stats.dropped, 5001);
+}
+
+#[test]
+fn an_outage_costs_puts_but_no_removal_and_ends_by_itself() {
+    let settings = WriteBehindSettings { batch_max: 2, ..patient() };
+    let scene = scene(settings, None);
+    scene.writer.put(entry("kept", "v"));
+    flush(&scene.writer).unwrap();
+    scene.refuses.store(true, Ordering::SeqCst);
+    assert!(remove(&scene.writer, Change::Remove(key("kept"))).is_err());
+    assert!(load(&scene.writer, "kept").is_none(), "a removal that is owed counts for look-ups");
+    for at in 0..50 {
+        scene.writer.put(entry(&format!("r/{at}"), "v"));
+    }
+    assert!(flush(&scene.writer).is_err());
+    let during = scene.writer.stats();
+    assert!(during.failures > 0 && during.dropped > 0, "{during:?}");
+    scene.refuses.store(false, Ordering::SeqCst);
+    // The first flush tells that entries were lost, the next one that none was since.
+    assert!(flush(&scene.writer).is_err());
+    scene.writer.put(entry("after", "v"));
+    flush(&scene.writer).unwrap();
+    assert!(load(&scene.writer, "kept").is_none());
+    assert_eq!(load(&scene.writer, "after").unwrap().content().body, "v");
+}
+
+#[test]
+fn shutting_down_makes_all_durable_closes_the_store_and_refuses_the_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = WriteBehind::start(Box::new(fixture::open(dir.path())), patient()).unwrap();
+    let stored = entry("r", "v");
+    writer.put(Arc::clone(&stored));
+    wait(|done| writer.shutdown(done)).unwrap();
+    let mut store = fixture::open(dir.path());
+    assert!(store.load(stored.key()).unwrap().is_some_and(|loaded| loaded == *stored));
+    writer.put(entry("late", "v"));
+    assert_eq!(writer.stats().dropped, 1);
+    assert!(load(&writer, "r").is_none());
+    assert!(flush(&writer).is_err());
+    assert!(remove(&writer, Change::RemoveAll).is_err());
+    assert!(wait(|done| writer.shutdown(done)).is_err());
+}
+
+#[test]
+fn dropping_the_last_clone_does_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = WriteBehind::start(Box::new(fixture::open(dir.path())), patient()).unwrap();
+    let clone = writer.clone();
+    drop(writer);
+    clone.put(entry("r", "v"));
+    drop(clone);
+    assert!(fixture::open(dir.path()).load(&key("r")).unwrap().is_some());
+}
+
+#[test]
+fn a_callback_may_hold_the_last_clone() {
+    let scene = scene(patient(), None);
+    let (done, dropped) = channel();
+    let last = scene.writer.clone();
+    drop(scene.writer.clone());
+    scene.writer.flush(move |_| {
+        drop(last);
+        done.send(()).unwrap();
+    });
+    drop(scene.writer);
+    dropped.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn sweeping_removes_what_is_of_no_use() {
+    let scene = scene(patient(), None);
+    scene.writer.put(entry_of(key("r"), "v".into(), Duration::from_secs(1), 0));
+    let swept: Result<u64, StoreError> = wait(|done| scene.writer.sweep(NOW, done));
+    assert_eq!(swept.unwrap(), 0, "it may be revalidated");
+    let late = NOW.saturating_add(cache_store::RETENTION).saturating_add(HOUR);
+    assert_eq!(wait(|done| scene.writer.sweep(late, done)).unwrap(), 1);
+}

@@ -59,8 +59,15 @@ pub(crate) fn write_query(out: &mut String, query: &str) -> Result<(), PassReaso
 /// vendor types. Lists of previews are sorted; any other list keeps its order, which may rank it.
 pub(crate) fn write_accept<'a>(
     out: &mut String,
-    accept: impl Iterator<Item = &'a HeaderValue>,
+    mut accept: impl Iterator<Item = &'a HeaderValue>,
 ) -> Result<(), PassReason> {
+    let (first, second) = (accept.next(), accept.next());
+    let at_once = |value: &HeaderValue| USUAL_JSON.iter().any(|usual| value == usual) || value.is_empty();
+    if second.is_none() && first.is_none_or(at_once) {
+        out.push_str(USUAL_CLASS);
+        return Ok(());
+    }
+    let accept = first.into_iter().chain(second).chain(accept);
     let start = out.len();
     let mut parts = Parts::default();
     let mut usual = true;
@@ -104,29 +111,40 @@ pub(crate) fn write_version(out: &mut String, version: &HeaderValue) -> Result<(
 /// Writes `text` with percent-encoded unreserved characters (RFC 3986, section 6.2.2) decoded, and bytes
 /// beyond ASCII encoded.
 fn write_decoded(out: &mut String, text: &str) -> Result<(), PassReason> {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let value = match byte {
-            b'%' => {
-                let digits = bytes.next().zip(bytes.next()).ok_or(PassReason::Target)?;
-                digit(digits.0)? << 4 | digit(digits.1)?
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(needs_care) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let special = rest.chars().next().expect("there is a byte that needs care");
+        let (given, behind) = rest.split_at(special.len_utf8());
+        if special == '%' {
+            let digits = behind.get(..2).ok_or(PassReason::Target)?.as_bytes();
+            let value = digit(digits[0])? << 4 | digit(digits[1])?;
+            if value.is_ascii_alphanumeric() || b"-._~".contains(&value) {
+                out.push(char::from(value));
+            } else {
+                write_encoded(out, value);
             }
-            b'\0'..=b' ' | 0x7f => return Err(PassReason::Target),
-            _plain if byte.is_ascii() => {
-                out.push(char::from(byte));
-                continue;
-            }
-            _beyond => byte,
-        };
-        if value.is_ascii_alphanumeric() || b"-._~".contains(&value) {
-            out.push(char::from(value));
+            rest = &behind[2..];
+        } else if special.is_ascii() {
+            return Err(PassReason::Target);
         } else {
-            out.push('%');
-            out.push(char::from(HEX_DIGITS[usize::from(value >> 4)]));
-            out.push(char::from(HEX_DIGITS[usize::from(value & 15)]));
+            given.bytes().for_each(|byte| write_encoded(out, byte));
+            rest = behind;
         }
     }
+    out.push_str(rest);
     Ok(())
+}
+
+fn write_encoded(out: &mut String, byte: u8) {
+    out.push('%');
+    out.push(char::from(HEX_DIGITS[usize::from(byte >> 4)]));
+    out.push(char::from(HEX_DIGITS[usize::from(byte & 15)]));
+}
+
+fn needs_care(byte: u8) -> bool {
+    matches!(byte, b'%' | b'\0'..=b' ' | 0x7f..)
 }
 
 fn digit(byte: u8) -> Result<u8, PassReason> {

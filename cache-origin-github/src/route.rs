@@ -204,26 +204,51 @@ struct Pattern {
     guard: Guard,
 }
 
-/// What a path must have for the pattern to be worth trying. Spares a look-up nearly all patterns.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// What a path must have for the pattern to be worth trying. Spares a look-up nearly all patterns, at the
+/// cost of comparing two numbers each.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Guard {
     /// The first segment, such as `repos`.
-    first: Option<Box<str>>,
+    first: Mark,
     /// How the fourth segment begins: below a repository, the family of resources.
-    fourth: Option<Box<str>>,
+    fourth: Mark,
+}
+
+/// The first eight bytes of a segment, as far as they are known. Nothing known fits everything.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Mark {
+    bytes: u64,
+    known: u64,
 }
 
 /// The segments of a path that guards look at.
 #[derive(Clone, Copy)]
-struct Landmarks<'a> {
-    first: &'a str,
-    fourth: &'a str,
+struct Landmarks {
+    first: u64,
+    fourth: u64,
 }
 
-impl<'a> Landmarks<'a> {
-    fn of(path: &'a str) -> Self {
+impl Landmarks {
+    fn of(path: &str) -> Self {
         let mut segments = path.split('/').skip(1);
-        Self { first: segments.next().unwrap_or(""), fourth: segments.nth(2).unwrap_or("") }
+        let mut mark = |skipped| first_eight(segments.nth(skipped).unwrap_or(""));
+        Self { first: mark(0), fourth: mark(2) }
+    }
+}
+
+impl Mark {
+    fn of_segment(segment: &str) -> Self {
+        Self { bytes: first_eight(segment), known: u64::MAX }
+    }
+
+    fn of_beginning(text: &str) -> Self {
+        let mut known = [0; 8];
+        known[..text.len().min(8)].fill(0xff);
+        Self { bytes: first_eight(text), known: u64::from_le_bytes(known) }
+    }
+
+    fn fits(self, bytes: u64) -> bool {
+        bytes & self.known == self.bytes
     }
 }
 
@@ -234,22 +259,26 @@ impl Guard {
         }
         let mut segments = pattern.split('/').skip(1);
         let has_wildcard = |segment: &str| segment.contains(['*', '{']);
-        let first = segments.next().filter(|first| !has_wildcard(first));
+        let Some(first) = segments.next().filter(|first| !has_wildcard(first)) else {
+            return Self::default();
+        };
         // A `**` before it would let other segments take the fourth's place.
-        let mut between = segments.by_ref().take(2);
-        let straight = first.is_some() && between.all(|segment| !segment.contains("**"));
-        let fourth = segments.next().filter(|_| straight);
-        let fourth = fourth.and_then(|fourth| fourth.split(['*', '{']).next());
-        Self {
-            first: first.map(Into::into),
-            fourth: fourth.filter(|fourth| !fourth.is_empty()).map(Into::into),
-        }
+        let straight = segments.by_ref().take(2).filter(|segment| !segment.contains("**")).count() == 2;
+        let fourth = segments.next().filter(|_| straight).unwrap_or("");
+        let beginning = fourth.split(['*', '{']).next().unwrap_or("");
+        Self { first: Mark::of_segment(first), fourth: Mark::of_beginning(beginning) }
     }
 
-    fn admits(&self, landmarks: Landmarks<'_>) -> bool {
-        self.first.as_deref().is_none_or(|first| first == landmarks.first)
-            && self.fourth.as_deref().is_none_or(|fourth| landmarks.fourth.starts_with(fourth))
+    fn admits(&self, landmarks: Landmarks) -> bool {
+        self.first.fits(landmarks.first) && self.fourth.fits(landmarks.fourth)
     }
+}
+
+fn first_eight(segment: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let length = segment.len().min(8);
+    bytes[..length].copy_from_slice(&segment.as_bytes()[..length]);
+    u64::from_le_bytes(bytes)
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -288,7 +317,7 @@ impl Pattern {
         self.fits_beside(path, Landmarks::of(path))
     }
 
-    fn fits_beside(&self, path: &str, landmarks: Landmarks<'_>) -> bool {
+    fn fits_beside(&self, path: &str, landmarks: Landmarks) -> bool {
         self.guard.admits(landmarks) && fits(&self.pieces, path)
     }
 }

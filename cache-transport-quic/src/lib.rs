@@ -1,7 +1,31 @@
-//! Where a peer can be reached over QUIC.
+//! Moves frames between peers over QUIC.
 //!
-//! Owns the form of addresses that this transport dials and listens on. It moves no frames yet.
+//! [`Quic`] is a [`cache_core::port::Transport`]. It owns sockets, TLS with the certificates of libp2p (so that a
+//! peer has the same id on either transport), the running of the admission, streams, queues and their
+//! bounds. What frames mean, whom to dial and when, and what an admission says is decided elsewhere.
+//!
+//! A connection's life, module by module: [`dial`] or [`entrance`] brings it about, [`admission`] lets its
+//! other side in, [`peers`] decides which of two is kept, [`link`] moves its frames from an [`outbox`] and
+//! into the [`inbox`], from where the driver takes them.
 
 mod address;
+mod admission;
+mod dial;
+mod entrance;
+mod frame;
+mod inbox;
+mod link;
+mod outbox;
+mod peers;
+mod settings;
+mod shared;
+mod sockets;
+mod tls;
+mod transport;
 
-pub use address::{AddressError, QuicAddress};
+pub use {
+    address::{AddressError, QuicAddress},
+    settings::QuicSettings,
+    sockets::ListenError,
+    transport::Quic,
+};

@@ -1,0 +1,235 @@
+//! The UDP sockets of one transport, and the QUIC endpoints on them.
+
+use crate::{QuicAddress, tls};
+use cache_core::PeerId;
+use multiaddr::Protocol;
+use parking_lot::Mutex;
+use quinn::{AsyncUdpSocket, Endpoint, EndpointConfig, Runtime, TokioRuntime, VarInt};
+use socket2::{Domain, Socket, Type};
+use std::{
+    error::Error,
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// Sockets that listen, and those that were opened only to dial from.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    open: Mutex<Vec<Open>>,
+}
+
+impl Sockets {
+    /// Binds every address of `listen`, or none.
+    pub(crate) fn listen(
+        listen: &[QuicAddress],
+        local: PeerId,
+        config: &quinn::ServerConfig,
+    ) -> Result<Self, ListenError> {
+        let mut open = Vec::new();
+        for address in listen {
+            let refuse = |reason| ListenError::Address { address: address.to_string(), reason };
+            if address.peer().is_some_and(|peer| tls::core_peer(peer) != Some(local)) {
+                return Err(refuse("it names another peer"));
+            }
+            let ip: IpAddr = match address.multiaddr().iter().next() {
+                Some(Protocol::Ip4(ip)) => ip.into(),
+                Some(Protocol::Ip6(ip)) => ip.into(),
+                _name => return Err(refuse("listening takes a number such as /ip4/0.0.0.0, not a name")),
+            };
+            let bound = Open::bind(SocketAddr::new(ip, address.port()), Some(config.clone()));
+            open.push(bound.map_err(|source| ListenError::Bind { address: address.to_string(), source })?);
+        }
+        Ok(Self { open: Mutex::new(open) })
+    }
+
+    /// Endpoints that take connections.
+    pub(crate) fn listening(&self) -> Vec<Endpoint> {
+        let open = self.open.lock();
+        open.iter().filter(|open| open.role == Role::Listening).map(|open| open.endpoint.clone()).collect()
+    }
+
+    /// An endpoint from which `remote` can be reached, opened if need be.
+    pub(crate) fn endpoint_for(&self, remote: SocketAddr) -> io::Result<Endpoint> {
+        let mut open = self.open.lock();
+        let is_fit = |open: &&Open| {
+            let local = open.address.ip();
+            local.is_ipv4() == remote.is_ipv4()
+                && (local.is_unspecified() || local.is_loopback() == remote.ip().is_loopback())
+        };
+        if let Some(fit) = open.iter().find(is_fit) {
+            return Ok(fit.endpoint.clone());
+        }
+        let any: IpAddr =
+            if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let bound = Open::bind(SocketAddr::new(any, 0), None)?;
+        let endpoint = bound.endpoint.clone();
+        open.push(bound);
+        Ok(endpoint)
+    }
+
+    /// Where others can reach the sockets that listen. One on all interfaces is told by each of them.
+    pub(crate) fn addresses(&self, local: PeerId) -> Vec<Box<str>> {
+        let open = self.open.lock();
+        let listening = open.iter().filter(|open| open.role == Role::Listening).map(|open| open.address);
+        let told = listening.flat_map(|address| {
+            let ips = if address.ip().is_unspecified() { interfaces(address) } else { vec![address.ip()] };
+            ips.into_iter().map(move |ip| multiaddr(SocketAddr::new(ip, address.port()), local))
+        });
+        told.collect()
+    }
+
+    /// Takes no more connections.
+    pub(crate) fn stop_listening(&self) {
+        for open in &*self.open.lock() {
+            open.endpoint.set_server_config(None);
+        }
+    }
+
+    /// Ends all connections at once.
+    pub(crate) fn close(&self, code: VarInt) {
+        for open in &*self.open.lock() {
+            open.endpoint.close(code, b"");
+        }
+    }
+
+    /// Waits until the others have been told that connections ended, and the ports are free.
+    pub(crate) async fn release(&self) {
+        let end = Instant::now() + RELEASE_TIMEOUT;
+        let open = std::mem::take(&mut *self.open.lock());
+        let mut sockets = Vec::new();
+        for Open { endpoint, socket, .. } in open {
+            if timeout_at(end, endpoint.wait_idle()).await.is_err() {
+                tracing::debug!("a connection's end is not acknowledged; its socket is given up");
+            }
+            sockets.push(socket);
+        }
+        // QUIC's own task still holds the socket when it has said goodbye, and does not say when it ends.
+        while sockets.iter().any(|socket| socket.strong_count() > 0) && Instant::now() < end {
+            sleep(RELEASE_INTERVAL).await;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Open {
+    address: SocketAddr,
+    endpoint: Endpoint,
+    role: Role,
+    socket: Weak<dyn AsyncUdpSocket>,
+}
+
+impl Open {
+    fn bind(address: SocketAddr, config: Option<quinn::ServerConfig>) -> io::Result<Self> {
+        let role = if config.is_some() { Role::Listening } else { Role::Dialling };
+        let socket = TokioRuntime.wrap_udp_socket(udp_socket(address)?)?;
+        let address = socket.local_addr()?;
+        let weak = Arc::downgrade(&socket);
+        let endpoint = Endpoint::new_with_abstract_socket(
+            EndpointConfig::default(),
+            config,
+            socket,
+            Arc::new(TokioRuntime),
+        )?;
+        Ok(Self { address, endpoint, role, socket: weak })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Role {
+    Dialling,
+    Listening,
+}
+
+/// The address as libp2p writes it.
+pub(crate) fn multiaddr(address: SocketAddr, peer: PeerId) -> Box<str> {
+    let port = address.port();
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => format!("/ip4/{ip}/udp/{port}/quic-v1/p2p/{peer}").into(),
+        IpAddr::V6(ip) => format!("/ip6/{ip}/udp/{port}/quic-v1/p2p/{peer}").into(),
+    }
+}
+
+fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
+    if address.is_ipv6() {
+        // So that the same port can be had on IPv4 too.
+        socket.set_only_v6(true)?;
+    }
+    // As much as the system lets us: too little costs packets under load, and nothing else.
+    let _smaller = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+    let _smaller = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// Addresses of this host's interfaces, of the family of `like`; the loopback's only if there is no other.
+fn interfaces(like: SocketAddr) -> Vec<IpAddr> {
+    let all = if_addrs::get_if_addrs().unwrap_or_default();
+    let told: Vec<IpAddr> = all
+        .into_iter()
+        // A link-local address means nothing without an interface of the reader's.
+        .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
+        .map(|interface| interface.ip())
+        .filter(|ip| ip.is_ipv4() == like.is_ipv4())
+        .collect();
+    if told.is_empty() {
+        return vec![if like.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() }];
+    }
+    told
+}
+
+/// Why a transport does not listen. No socket is left open.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// That is no address to listen on.
+    Address {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The system does not give us the address.
+    Bind {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No certificate came about for the identity.
+    Certificate(Box<dyn Error + Send + Sync>),
+    /// There is no Tokio runtime to run in.
+    NoRuntime,
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { address, reason } => write!(f, "cannot listen on {address}: {reason}"),
+            Self::Bind { address, .. } => write!(f, "cannot listen on {address}"),
+            Self::Certificate(_) => f.write_str("no certificate for this identity"),
+            Self::NoRuntime => f.write_str("no Tokio runtime is running here"),
+        }
+    }
+}
+
+impl Error for ListenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Address { .. } | Self::NoRuntime => None,
+            Self::Bind { source, .. } => Some(source),
+            Self::Certificate(source) => Some(&**source),
+        }
+    }
+}
+
+/// A burst of eight of the longest frames' share of one link, as most systems allow.
+const SOCKET_BUFFER_BYTES: usize = 2 * 1024 * 1024;
+
+/// Time for the last goodbyes when a transport ends.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+const RELEASE_INTERVAL: Duration = Duration::from_millis(1);

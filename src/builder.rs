@@ -109,12 +109,14 @@ impl NodeBuilder {
         driver.restore(restored);
         let (running, ended) = watch::channel(());
         // Ends by itself once the last handle is dropped; what holds `running` tells when it has.
-        drop(runtime.spawn(async move {
+        let driving = async move {
             driver.run().await;
             drop(running);
-        }));
+        };
+        drop(runtime.spawn(driving));
         Ok(Node::from_shared(Shared {
             github: self.github,
+            runtime,
             index,
             clock,
             disk,

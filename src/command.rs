@@ -1,7 +1,7 @@
 //! What a [`Node`](crate::Node) handle asks of its driver.
 
 use cache_core::{
-    Bucket, Domain, Draft, Entry, Fetched, Key, Outcome, RequestId, freshness::Directives, port::StoreError,
+    Bucket, Domain, Draft, Entry, FetchError, Fetched, Key, Outcome, RequestId, freshness::Directives, port::StoreError,
 };
 use cache_origin_github::OriginBody;
 use http::HeaderMap;
@@ -36,6 +36,9 @@ pub(crate) enum Command {
         domain: Option<Domain>,
         done: oneshot::Sender<Completion>,
     },
+    Pass {
+        call: PassFuture,
+    },
     Put {
         key: Key,
         draft: Draft,
@@ -53,6 +56,20 @@ pub(crate) enum Command {
 /// still waits.
 pub(crate) type FetchFn =
     Box<dyn FnOnce(Option<Arc<Entry>>) -> Pin<Box<dyn Future<Output = FetchReply> + Send>> + Send>;
+
+/// A call that passes the cache by. The driver runs it, so that connections belong to the node's runtime
+/// and not to whichever the caller has, and so that a write ends properly whoever still waits for it.
+pub(crate) type PassFuture = Pin<Box<dyn Future<Output = Passed> + Send>>;
+
+/// How a call ended that passes the cache by.
+pub(crate) struct Passed {
+    pub(crate) answer: PassAnswer,
+    /// What is to be forgotten before anybody hears of the answer.
+    pub(crate) touched: Vec<Box<str>>,
+    pub(crate) done: oneshot::Sender<PassAnswer>,
+}
+
+pub(crate) type PassAnswer = Result<http::Response<OriginBody>, FetchError>;
 
 /// What a fetch brought.
 pub(crate) struct FetchReply {

@@ -3,7 +3,7 @@
 //! Owns the engine, the running fetches and the way to the disk. Decides nothing: every output has exactly
 //! one action here.
 
-use crate::command::{Command, Completion, EngineStats, FetchFn, FetchReply, Private};
+use crate::command::{Command, Completion, EngineStats, FetchFn, FetchReply, Passed, Private};
 use cache_core::{
     Engine, Entry, FetchError, FetchId, Fetched, Input, LoadId, Output, RequestId,
     port::{Change, StoreError},
@@ -27,6 +27,7 @@ pub(crate) struct Driver {
     requests: HashMap<RequestId, Waiting>,
     fetches: JoinSet<(FetchId, RequestId, FetchReply)>,
     aborts: HashMap<FetchId, AbortHandle>,
+    passes: JoinSet<Passed>,
     loaded: (mpsc::Sender<Loaded>, mpsc::Receiver<Loaded>),
     /// Requests that the driver makes up itself count down from the top.
     own_request_next: u64,
@@ -49,6 +50,7 @@ impl Driver {
             requests: HashMap::new(),
             fetches: JoinSet::new(),
             aborts: HashMap::new(),
+            passes: JoinSet::new(),
             loaded: mpsc::channel(LOADED_MAX),
             own_request_next: u64::MAX,
         }
@@ -76,6 +78,7 @@ impl Driver {
                     None => break,
                 },
                 Some(ended) = self.fetches.join_next() => self.on_fetch_ended(ended),
+                Some(ended) = self.passes.join_next() => self.on_pass_ended(ended),
                 Some(loaded) = self.loaded.1.recv() => {
                     self.handle(Input::Loaded { load: loaded.load, entry: loaded.entry.map(Box::new) });
                 }
@@ -96,7 +99,9 @@ impl Driver {
     async fn stop(&mut self) {
         self.commands.close();
         self.requests.clear();
+        self.index.clear();
         self.fetches.shutdown().await;
+        self.passes.shutdown().await;
         if let Some(disk) = self.disk.take() {
             let (done, flushed) = oneshot::channel();
             disk.shutdown(move |result| {
@@ -139,6 +144,9 @@ impl Driver {
                 let request = self.own_request(done);
                 self.handle(Input::InvalidatePrefix { request, prefix, domain });
             }
+            Command::Pass { call } => {
+                self.passes.spawn(call);
+            }
             Command::Put { key, draft, done } => {
                 let request = self.own_request(done);
                 self.handle(Input::Put { request, key, draft });
@@ -162,6 +170,22 @@ impl Driver {
             Err(error) if error.is_cancelled() => {}
             // Panics are caught inside the task, so that its number is not lost.
             Err(error) => warn!(%error, "a fetch ended without a result"),
+        }
+    }
+
+    fn on_pass_ended(&mut self, ended: Result<Passed, tokio::task::JoinError>) {
+        match ended {
+            Ok(Passed { answer, touched, done }) => {
+                for prefix in touched {
+                    let request = self.own_number();
+                    self.handle(Input::InvalidatePrefix { request, prefix, domain: None });
+                }
+                // A client that has gone needs no answer; what it changed is forgotten all the same.
+                let _gone = done.send(answer);
+            }
+            Err(error) if error.is_cancelled() => {}
+            // The body that the caller streams is the caller's code, and may panic.
+            Err(error) => warn!(%error, "a call that passes the cache by ended without a result"),
         }
     }
 
@@ -258,9 +282,14 @@ impl Driver {
     }
 
     fn own_request(&mut self, done: oneshot::Sender<Completion>) -> RequestId {
+        let request = self.own_number();
+        self.requests.insert(request, Waiting { done, fetch: None, private: None });
+        request
+    }
+
+    fn own_number(&mut self) -> RequestId {
         let request = RequestId(self.own_request_next);
         self.own_request_next -= 1;
-        self.requests.insert(request, Waiting { done, fetch: None, private: None });
         request
     }
 
@@ -271,6 +300,13 @@ impl Driver {
             entries_bytes: self.engine.entries_bytes(),
             flights_count: self.engine.flights_count(),
         }
+    }
+}
+
+impl Drop for Driver {
+    /// However the driver ends, nothing is left to keep the index true.
+    fn drop(&mut self) {
+        self.index.clear();
     }
 }
 

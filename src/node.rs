@@ -5,10 +5,10 @@
 
 use crate::{
     NodeBuilder, Provenance, Reply, RequestError, Stats, Values,
-    command::{Command, Completion, FetchFn, FetchReply, Private},
+    command::{Command, Completion, FetchFn, FetchReply, Passed, Private},
 };
 use bytes::Bytes;
-use cache_core::{Failure, Key, Outcome, RequestId, Served, freshness};
+use cache_core::{Failure, FetchError, Key, Outcome, RequestId, Served, freshness};
 use cache_crypto::FleetSecret;
 use cache_origin_github::{GitHub, OriginBody, PassReason, Plan, Planned};
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
@@ -22,7 +22,10 @@ use std::{
     },
     time::Instant,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot, watch},
+};
 
 /// A cache node: answers from memory, then from disk, and only then from the origin.
 ///
@@ -35,6 +38,8 @@ pub struct Node {
 
 pub(crate) struct Shared {
     pub(crate) github: GitHub,
+    /// Where the driver runs, and with it every call to the origin.
+    pub(crate) runtime: Handle,
     pub(crate) index: Arc<ReadIndex>,
     pub(crate) clock: Arc<CoarseClock>,
     pub(crate) disk: Option<WriteBehind>,
@@ -76,8 +81,8 @@ impl Node {
     /// Answers any request: reads from the cache where that is allowed, everything else by the origin.
     ///
     /// The credential in `request` alone pays and decides what may be read. What is not cached streams
-    /// through, in both directions, whatever its size. After a write that succeeds, what it makes doubtful
-    /// is forgotten before this returns.
+    /// through, in both directions, whatever its size. What a write makes doubtful is forgotten before this
+    /// returns, unless the origin refused it (4xx).
     ///
     /// # Errors
     ///
@@ -86,8 +91,8 @@ impl Node {
     /// # Cancellation
     ///
     /// Dropping the future gives up waiting. A read that is under way goes on and fills the cache, since
-    /// it is paid for; it never keeps others from being answered. A write may or may not have reached the
-    /// origin.
+    /// it is paid for; it never keeps others from being answered. So does a write, as far as its body was
+    /// given, and what it makes doubtful is forgotten when it ends.
     pub async fn request<B>(&self, request: Request<B>) -> Result<Reply, RequestError>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
@@ -240,7 +245,7 @@ impl Node {
                 Ok(Reply::of_content(content, forward, planned.form).with_live(private.live))
             }
             Outcome::Pass => match private.stream {
-                Some(response) => Ok(Reply::of_stream(response, Provenance::Oversize)),
+                Some(response) => Ok(self.reply_of_stream(response, Provenance::Oversize)),
                 None => {
                     let request = Request::from_parts(parts.clone(), Empty::<Bytes>::new());
                     self.forward(request, Provenance::Oversize).await
@@ -273,20 +278,31 @@ impl Node {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let mut touched = ForgetOnDrop {
-            commands: &self.shared.commands,
-            prefixes: self.shared.github.touched_by(request.method(), request.uri()),
-        };
-        let response = self.shared.github.forward(request).await;
-        let response: http::Response<OriginBody> =
-            response.map_err(|error| RequestError::from(Failure::Fetch(error)))?;
-        let prefixes = std::mem::take(&mut touched.prefixes);
-        if !response.status().is_client_error() {
-            for prefix in prefixes {
-                self.forget_prefix(prefix).await?;
-            }
-        }
-        Ok(Reply::of_stream(response, provenance))
+        let github = self.shared.github.clone();
+        let touched = github.touched_by(request.method(), request.uri());
+        let is_read = request.method().is_safe();
+        let (mut done, answer) = oneshot::channel();
+        let call = Box::pin(async move {
+            let answer = if is_read {
+                tokio::select! {
+                    answer = github.forward(request) => answer,
+                    () = done.closed() => Err(FetchError::FetcherGone),
+                }
+            } else {
+                github.forward(request).await
+            };
+            // Of a write that has no answer, or the origin's own fault for one, nobody knows what it did.
+            let refused = answer.as_ref().is_ok_and(|response| response.status().is_client_error());
+            Passed { answer, touched: if refused { Vec::new() } else { touched }, done }
+        });
+        self.shared.commands.send(Command::Pass { call }).await.map_err(|_closed| RequestError::Closed)?;
+        let answer = answer.await.map_err(|_closed| RequestError::Closed)?;
+        let response = answer.map_err(|error| RequestError::from(Failure::Fetch(error)))?;
+        Ok(self.reply_of_stream(response, provenance))
+    }
+
+    fn reply_of_stream(&self, response: http::Response<OriginBody>, provenance: Provenance) -> Reply {
+        Reply::of_stream(response, self.shared.runtime.clone(), provenance)
     }
 
     async fn forget_prefix(&self, prefix: Box<str>) -> Result<usize, RequestError> {
@@ -335,24 +351,6 @@ impl Drop for CancelOnDrop<'_> {
         if let Some(request) = self.request {
             // With a full queue the request stays until its deadline, and its answer goes nowhere.
             let _full_or_closed = self.commands.try_send(Command::Cancel { request });
-        }
-    }
-}
-
-/// Forgets what a write may have changed if nobody learns whether it did: its future was dropped, or the
-/// origin's answer was lost.
-struct ForgetOnDrop<'a> {
-    commands: &'a mpsc::Sender<Command>,
-    prefixes: Vec<Box<str>>,
-}
-
-impl Drop for ForgetOnDrop<'_> {
-    fn drop(&mut self) {
-        for prefix in self.prefixes.drain(..) {
-            let (done, _nobody_waits) = oneshot::channel();
-            // With a full queue, entries stay until their lifetime ends; nobody was told that they changed.
-            let _full_or_closed =
-                self.commands.try_send(Command::InvalidatePrefix { prefix, domain: None, done });
         }
     }
 }

@@ -15,6 +15,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+use tokio::runtime::Handle;
 
 /// An answer to a request, and where it came from.
 ///
@@ -66,8 +67,12 @@ impl Reply {
         Self { answer, provenance, age: None, time_left: None, live: HeaderMap::new(), form }
     }
 
-    pub(crate) fn of_stream(response: Response<OriginBody>, provenance: Provenance) -> Self {
-        let answer = Answer::Stream(response);
+    pub(crate) fn of_stream(
+        response: Response<OriginBody>,
+        runtime: Handle,
+        provenance: Provenance,
+    ) -> Self {
+        let answer = Answer::Stream(response.map(|body| ReplyBody(Source::Stream(body, runtime))));
         Self { answer, provenance, age: None, time_left: None, live: HeaderMap::new(), form: Form::default() }
     }
 
@@ -157,11 +162,11 @@ fn whole(content: &Content, form: &Form, edit: impl FnOnce(&mut Response<Bytes>)
     response
 }
 
-fn edit_head(response: Response<OriginBody>, edit: impl FnOnce(&mut Response<Bytes>)) -> Response<ReplyBody> {
+fn edit_head(response: Response<ReplyBody>, edit: impl FnOnce(&mut Response<Bytes>)) -> Response<ReplyBody> {
     let (parts, body) = response.into_parts();
     let mut head = Response::from_parts(parts, Bytes::new());
     edit(&mut head);
-    head.map(|_empty| ReplyBody(Source::Stream(body)))
+    head.map(|_empty| body)
 }
 
 fn status(content: &Content) -> StatusCode {
@@ -181,21 +186,25 @@ impl Body for ReplyBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
         match &mut self.0 {
-            Source::Stream(body) => Pin::new(body).poll_frame(context),
+            Source::Stream(body, runtime) => {
+                // Its alarm needs a timer, and whoever reads may have none.
+                let _runtime = runtime.enter();
+                Pin::new(body).poll_frame(context)
+            }
             Source::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Source::Stream(body) => body.is_end_stream(),
+            Source::Stream(body, _) => body.is_end_stream(),
             Source::Whole(body) => body.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Source::Stream(body) => body.size_hint(),
+            Source::Stream(body, _) => body.size_hint(),
             Source::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
         }
     }
@@ -203,7 +212,7 @@ impl Body for ReplyBody {
 
 #[derive(Debug)]
 enum Source {
-    Stream(OriginBody),
+    Stream(OriginBody, Handle),
     Whole(Option<Bytes>),
 }
 
@@ -211,5 +220,5 @@ enum Source {
 enum Answer {
     Content(Content),
     Entry(Arc<Entry>),
-    Stream(Response<OriginBody>),
+    Stream(Response<ReplyBody>),
 }

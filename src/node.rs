@@ -245,6 +245,10 @@ impl Node {
                 Ok(Reply::of_content(content, forward, planned.form).with_live(private.live))
             }
             Outcome::Pass => match private.stream {
+                // The fetch was a GET, whatever the request.
+                Some(response) if planned.form.head => {
+                    Ok(self.reply_of_stream(response, Provenance::Oversize).without_body())
+                }
                 Some(response) => Ok(self.reply_of_stream(response, Provenance::Oversize)),
                 None => {
                     let request = Request::from_parts(parts.clone(), Empty::<Bytes>::new());

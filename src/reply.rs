@@ -76,6 +76,15 @@ impl Reply {
         Self { answer, provenance, age: None, time_left: None, live: HeaderMap::new(), form: Form::default() }
     }
 
+    /// The same without the body of an answer that streams.
+    pub(crate) fn without_body(self) -> Self {
+        let answer = match self.answer {
+            Answer::Stream(response) => Answer::Stream(response.map(|_unread| ReplyBody(Source::Whole(None)))),
+            other @ (Answer::Content(_) | Answer::Entry(_)) => other,
+        };
+        Self { answer, ..self }
+    }
+
     pub(crate) fn with_live(self, live: HeaderMap) -> Self {
         Self { live, ..self }
     }

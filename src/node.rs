@@ -184,6 +184,14 @@ impl Node {
             let _ended = ended.await;
         }
         self.ended().await;
+        // Where the runtime ended first, and the driver with it, the directory is still held.
+        if let Some(disk) = &self.shared.disk {
+            let (done, closed) = oneshot::channel();
+            disk.shutdown(move |_refused_if_done_before| {
+                let _gone = done.send(());
+            });
+            let _always_told = closed.await;
+        }
     }
 
     /// How this node calls the origin.

@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 /// A node that is being set up. Made by [`Node::builder`]; [`start`](Self::start) makes it run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[must_use = "a node runs only once it is started"]
 pub struct NodeBuilder {
     secret: Option<FleetSecret>,

@@ -22,12 +22,11 @@ use std::{fmt, thread};
 /// ```
 pub fn global() -> Result<Node, StartError> {
     let mut state = GLOBAL.lock();
-    if let State::Started(node) = &*state {
-        return Ok(node.clone());
-    }
-    let builder = match std::mem::replace(&mut *state, State::Unconfigured) {
-        State::Configured(builder) => *builder,
-        State::Started(_) | State::Unconfigured => environment::builder()?,
+    // A configuration stays until it has served: another must not take its place because of one failure.
+    let builder = match &*state {
+        State::Configured(builder) => (**builder).clone(),
+        State::Started(node) => return Ok(node.clone()),
+        State::Unconfigured => environment::builder()?,
     };
     let node = start_on_own_thread(builder)?;
     *state = State::Started(node.clone());

@@ -71,7 +71,7 @@ impl Stats {
             expirations: counters.expirations,
             evictions: counters.evictions,
             invalidations: counters.invalidations,
-            api_calls_made: origin.calls,
+            api_calls_made: origin.calls + origin.forwarded,
             api_calls_saved: saved,
             connected_peers: 0,
             cache_size: engine.entries_count,

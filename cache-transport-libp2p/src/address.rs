@@ -29,6 +29,11 @@ impl Libp2pAddress {
         &self.multiaddr
     }
 
+    /// The address without the peer's id: what there is to listen on.
+    pub(crate) fn without_peer(&self) -> Multiaddr {
+        self.multiaddr.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
+    }
+
     /// What carries the connection.
     pub fn carrier(&self) -> Carrier {
         self.carrier

@@ -1,7 +1,38 @@
-//! Where a peer can be reached over libp2p.
+//! Moves frames between peers over libp2p: TCP with noise and yamux, or QUIC.
 //!
-//! Owns the form of addresses that this transport dials and listens on. It moves no frames yet.
+//! Owns the form of addresses that can be dialled and listened on ([`Libp2pAddress`]), the connections, their
+//! streams and queues ([`Libp2p`], a [`cache_core::port::Transport`]). Whom to dial, what frames mean and who
+//! is let in are others' affairs: the last one is asked of a [`cache_core::port::Gate`] before anything else.
+//!
+//! # On the wire
+//!
+//! Whoever dialled opens one stream `/fleet-cache/1`. First the messages of the admission flow on it, then
+//! frames, both ways, each behind its length as four bytes, most significant first. A frame of the bulk lane
+//! takes a stream `/fleet-cache/bulk/1` of its own, opened by its sender: eight bytes of its number, counted
+//! from zero in each direction, then length and frame. The receiver ends its side of that stream when the
+//! frame has been handed over, and so lets the sender open another.
+
+#![forbid(unsafe_code)]
 
 mod address;
+mod admission;
+mod behaviour;
+mod bulk;
+mod control;
+mod ending;
+mod frame;
+mod handler;
+mod identity;
+mod inbox;
+mod libp2p;
+mod link;
+mod outbox;
+mod settings;
+mod shared;
+mod swarm;
 
-pub use address::{AddressError, Carrier, Libp2pAddress};
+pub use {
+    crate::libp2p::{Libp2p, ListenError},
+    address::{AddressError, Carrier, Libp2pAddress},
+    settings::Settings,
+};

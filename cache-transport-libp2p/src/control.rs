@@ -1,0 +1,87 @@
+//! An admitted connection's lanes, and the control lane itself.
+
+use crate::{
+    admission::ControlStream,
+    bulk,
+    ending::Ending,
+    frame::{FrameReader, write_frames},
+    handler::{Lines, Step},
+    link::Link,
+    shared::Shared,
+};
+use bytes::Bytes;
+use cache_core::port::FRAME_BYTES_MAX;
+use futures::{
+    AsyncWriteExt, FutureExt,
+    future::{self, BoxFuture},
+    io::{ReadHalf, WriteHalf},
+};
+use libp2p::Stream;
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
+
+/// Everything that `link` has to do, each part woken for itself. The first part to end ends the connection.
+pub(crate) fn lanes(
+    shared: &Arc<Shared>,
+    link: &Arc<Link>,
+    (reader, writer): ControlStream,
+    lines: Lines,
+) -> Vec<BoxFuture<'static, Step>> {
+    let Lines { opener, arrivals } = lines;
+    let part = |work: BoxFuture<'static, Ending>| {
+        let (shared, link) = (Arc::clone(shared), Arc::clone(link));
+        async move {
+            let ending = work.await;
+            tracing::debug!(peer = ?link.peer, %ending, "connection ends");
+            shared.ended(&link, &ending);
+            Step::End
+        }
+        .boxed()
+    };
+    vec![
+        part(receive(Arc::clone(shared), Arc::clone(link), reader).boxed()),
+        part(send(Arc::clone(link), writer).boxed()),
+        part(bulk::send(Arc::clone(link), opener).boxed()),
+        part(bulk::receive(Arc::clone(shared), Arc::clone(link), arrivals).boxed()),
+        part(linger(Arc::clone(link)).boxed()),
+    ]
+}
+
+async fn receive(shared: Arc<Shared>, link: Arc<Link>, mut reader: FrameReader<ReadHalf<Stream>>) -> Ending {
+    loop {
+        match reader.next(FRAME_BYTES_MAX).await {
+            Ok(Some(frame)) => {
+                link.received(&frame);
+                // Once the link has ended, what still comes is read on to the end and forgotten.
+                let _is_current = shared.inbox.deliver(link.peer, link.id, frame).await;
+            }
+            Ok(None) => return Ending::ByPeer,
+            Err(ending) => return ending,
+        }
+    }
+}
+
+async fn send(link: Arc<Link>, mut writer: WriteHalf<Stream>) -> Ending {
+    while let Some(frames) = link.outbox.control().await {
+        let frames_bytes = frames.iter().map(Bytes::len).sum();
+        if let Err(ending) = write_frames(&mut writer, frames).await {
+            return ending;
+        }
+        link.sent(frames_bytes);
+    }
+    // The other side reads to the end, then ends its own half, which `receive` sees.
+    match writer.close().await {
+        Ok(()) => future::pending().await,
+        Err(error) => error.into(),
+    }
+}
+
+/// After an orderly end, the time for what waits to go out and for the other side to notice.
+async fn linger(link: Arc<Link>) -> Ending {
+    link.outbox.closed().await;
+    sleep(LINGER_TIMEOUT).await;
+    Ending::ByUs
+}
+
+/// Time for an orderly end; a peer that takes longer is cut off.
+const LINGER_TIMEOUT: Duration = Duration::from_millis(500);

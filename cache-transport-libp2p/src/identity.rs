@@ -1,0 +1,43 @@
+//! One identity, in our words and in libp2p's.
+
+use ::libp2p::{
+    PeerId as Libp2pPeerId,
+    identity::{Keypair, PublicKey},
+};
+use cache_core::PeerId;
+
+/// The key pair of a seed.
+pub(crate) fn keypair(mut seed: [u8; 32]) -> Keypair {
+    Keypair::ed25519_from_bytes(&mut seed).expect("every 32 bytes are a seed of an Ed25519 key")
+}
+
+/// Our word for `keypair`'s public half.
+pub(crate) fn local_peer(keypair: &Keypair) -> PeerId {
+    from_libp2p(keypair.public().to_peer_id()).expect("the key pair is Ed25519")
+}
+
+/// Our word for `peer`; `None` unless its key is Ed25519.
+pub(crate) fn from_libp2p(peer: Libp2pPeerId) -> Option<PeerId> {
+    peer.to_base58().parse().ok()
+}
+
+/// libp2p's word for `peer`; `None` if its bytes are no point of the curve.
+pub(crate) fn to_libp2p(peer: PeerId) -> Option<Libp2pPeerId> {
+    let key = ::libp2p::identity::ed25519::PublicKey::try_from_bytes(peer.public_key()).ok()?;
+    Some(PublicKey::from(key).to_peer_id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_reads_the_same_in_both_worlds() {
+        let keypair = keypair([7; 32]);
+        let peer = local_peer(&keypair);
+        assert_eq!(peer.to_string(), keypair.public().to_peer_id().to_base58());
+        assert_eq!(to_libp2p(peer), Some(keypair.public().to_peer_id()));
+        let public = keypair.public().try_into_ed25519().unwrap().to_bytes();
+        assert_eq!(peer, PeerId::from_public_key(public));
+    }
+}

@@ -1,0 +1,86 @@
+//! One admitted connection, as the rest of the transport sees it.
+
+use crate::outbox::Outbox;
+use bytes::Bytes;
+use cache_core::{
+    PeerId,
+    port::{Lane, PeerFigures, SendError, Side},
+};
+use libp2p::swarm::ConnectionId;
+use std::{
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+/// One admitted connection: its queues and figures. Its streams live with its [`crate::handler::Handler`].
+pub(crate) struct Link {
+    pub(crate) id: ConnectionId,
+    pub(crate) peer: PeerId,
+    pub(crate) side: Side,
+    pub(crate) since: Instant,
+    pub(crate) outbox: Outbox,
+    received_bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+    dropped_frames: AtomicU64,
+    /// Zero before the first answer.
+    round_trip_nanos: AtomicU64,
+    pings_missed: AtomicU32,
+}
+
+impl Link {
+    pub(crate) fn new(id: ConnectionId, peer: PeerId, side: Side, round_trip: Option<Duration>) -> Self {
+        let link = Self {
+            id,
+            peer,
+            side,
+            since: Instant::now(),
+            outbox: Outbox::default(),
+            received_bytes: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+            dropped_frames: AtomicU64::new(0),
+            round_trip_nanos: AtomicU64::new(0),
+            pings_missed: AtomicU32::new(0),
+        };
+        if let Some(round_trip) = round_trip {
+            link.pong(round_trip);
+        }
+        link
+    }
+
+    pub(crate) fn send(&self, lane: Lane, frame: Bytes) -> Result<(), SendError> {
+        let pushed = self.outbox.push(lane, frame);
+        if pushed == Err(SendError::QueueFull) {
+            self.dropped_frames.fetch_add(1, Relaxed);
+        }
+        pushed
+    }
+
+    pub(crate) fn received(&self, frame: &[u8]) {
+        self.received_bytes.fetch_add(frame.len() as u64, Relaxed);
+    }
+
+    pub(crate) fn sent(&self, frames_bytes: usize) {
+        self.sent_bytes.fetch_add(frames_bytes as u64, Relaxed);
+    }
+
+    pub(crate) fn pong(&self, round_trip: Duration) {
+        let nanos = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
+        self.round_trip_nanos.store(nanos.max(1), Relaxed);
+        self.pings_missed.store(0, Relaxed);
+    }
+
+    /// Answers how many pings in a row went unanswered.
+    pub(crate) fn ping_missed(&self) -> u32 {
+        self.pings_missed.fetch_add(1, Relaxed) + 1
+    }
+
+    pub(crate) fn figures(&self) -> PeerFigures {
+        let round_trip_nanos = self.round_trip_nanos.load(Relaxed);
+        PeerFigures {
+            received_bytes: self.received_bytes.load(Relaxed),
+            sent_bytes: self.sent_bytes.load(Relaxed),
+            dropped_frames: self.dropped_frames.load(Relaxed),
+            round_trip: (round_trip_nanos > 0).then(|| Duration::from_nanos(round_trip_nanos)),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What of a transport can be chosen, and bounds that cannot.
+
+use cache_core::port::FRAME_BYTES_MAX;
+
+/// How many connections are held at most.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// Peers connected at once; further ones are closed once they have been let in.
+    pub peers_max: usize,
+    /// Incoming connections at once that have not been let in yet; further ones are closed unheard.
+    pub unadmitted_max: usize,
+    /// As [`Self::unadmitted_max`], from one IP address.
+    pub unadmitted_per_address_max: usize,
+}
+
+impl Default for Settings {
+    /// 256 peers: more than a full membership view needs. 24 newcomers from one address: twenty daemons of
+    /// one host that start together. 64 newcomers in all.
+    fn default() -> Self {
+        Self { peers_max: 256, unadmitted_max: 64, unadmitted_per_address_max: 24 }
+    }
+}
+
+/// Frames of the control lane that wait for one peer; one more is dropped.
+pub(crate) const CONTROL_QUEUE_FRAMES_MAX: usize = 1024;
+/// Bytes of the control lane that wait for one peer, unless a single frame is longer.
+pub(crate) const CONTROL_QUEUE_BYTES_MAX: usize = 1024 * 1024;
+/// Frames of the bulk lane that wait for one peer or are on their way; one more is dropped.
+pub(crate) const BULK_QUEUE_FRAMES_MAX: usize = 256;
+/// Bytes of the bulk lane that wait for one peer or are on their way.
+pub(crate) const BULK_QUEUE_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
+
+/// Frames of one peer that wait for our consumer; its streams are read no further then.
+pub(crate) const INBOX_FRAMES_MAX: usize = 256;
+/// Bytes of one peer that wait for our consumer, unless a single frame is longer.
+pub(crate) const INBOX_BYTES_MAX: usize = 1024 * 1024;
+/// Comings and goings of one peer that wait for our consumer; it is not let in again before they are heard.
+pub(crate) const INBOX_CHANGES_MAX: usize = 16;
+/// Refusals that wait for our consumer; further ones are forgotten.
+pub(crate) const INBOX_REFUSALS_MAX: usize = 64;
+
+/// Bulk frames on their way at once, in each direction of a connection. At 20 ms of delay, four bodies of
+/// 64 KiB each round trip are 12 MiB/s; a peer that fills all and ends none pins four frames.
+pub(crate) const BULK_STREAMS_MAX: usize = 4;
+/// Streams of one connection. Ours: control, ping and identify each way, and the bulk frames; and some that
+/// are ending. With yamux every stream may hold 256 KiB that nobody reads.
+pub(crate) const STREAMS_MAX: usize = 2 * BULK_STREAMS_MAX + 5 + 7;
+/// Streams of one connection whose protocol is being agreed on.
+pub(crate) const STREAMS_NEGOTIATING_MAX: usize = BULK_STREAMS_MAX + 4;
+/// Bytes that a peer may send on one QUIC stream before we read: one round trip of 20 ms at 25 MiB/s.
+pub(crate) const QUIC_STREAM_BYTES_MAX: u32 = 512 * 1024;
+/// As [`QUIC_STREAM_BYTES_MAX`] for all streams, so that unread bodies leave room for the control stream.
+pub(crate) const QUIC_CONNECTION_BYTES_MAX: u32 = 4 * 1024 * 1024;
+/// Dials at once; further ones fail.
+pub(crate) const DIALS_MAX: usize = 64;
+
+const _: () = assert!(BULK_QUEUE_BYTES_MAX >= FRAME_BYTES_MAX);
+const _: () =
+    assert!(QUIC_CONNECTION_BYTES_MAX as usize > (BULK_STREAMS_MAX + 3) * QUIC_STREAM_BYTES_MAX as usize);

@@ -1,0 +1,200 @@
+//! What all connections of one transport share: who is connected, who tries to be.
+
+use crate::{ending::Ending, inbox::Inbox, link::Link, settings::Settings};
+use cache_core::{
+    PeerId,
+    port::{Gate, Session, Side, TransportEvent},
+};
+use libp2p::{Multiaddr, multiaddr::Protocol, swarm::ConnectionId};
+use parking_lot::{Mutex, RwLock};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+
+/// The book of connections. Whoever takes an attempt out of it, or a link, tells the consumer how it ended;
+/// so each is told once.
+pub(crate) struct Shared {
+    pub(crate) local: PeerId,
+    pub(crate) gate: Arc<dyn Gate>,
+    pub(crate) settings: Settings,
+    pub(crate) inbox: Inbox,
+    attempts: Mutex<BTreeMap<ConnectionId, Attempt>>,
+    /// Locked before the inbox, and held while a change is told, so that changes are told in order.
+    links: RwLock<Links>,
+    addresses: RwLock<Vec<Multiaddr>>,
+}
+
+impl Shared {
+    pub(crate) fn new(local: PeerId, gate: Arc<dyn Gate>, settings: Settings) -> Self {
+        Self {
+            local,
+            gate,
+            settings,
+            inbox: Inbox::default(),
+            attempts: Mutex::default(),
+            links: RwLock::default(),
+            addresses: RwLock::default(),
+        }
+    }
+
+    /// Enters a dial.
+    pub(crate) fn dialing(&self, id: ConnectionId, address: &str, dials_max: usize) -> Result<(), Ending> {
+        let mut attempts = self.attempts.lock();
+        if attempts.values().filter(|attempt| attempt.side == Side::Dialer).count() >= dials_max {
+            return Err(Ending::TooMany("dials"));
+        }
+        attempts.insert(id, Attempt::new(Side::Dialer, address.into(), None));
+        Ok(())
+    }
+
+    /// Enters a newcomer, if there is room.
+    pub(crate) fn coming(&self, id: ConnectionId, remote: &Multiaddr) -> Result<(), Ending> {
+        let host = host(remote);
+        let mut attempts = self.attempts.lock();
+        let newcomers = || attempts.values().filter(|attempt| attempt.side == Side::Listener);
+        if newcomers().count() >= self.settings.unadmitted_max {
+            return Err(Ending::TooMany("newcomers"));
+        }
+        let neighbours = newcomers().filter(|attempt| attempt.host == host).count();
+        if neighbours >= self.settings.unadmitted_per_address_max {
+            return Err(Ending::TooMany("newcomers from one address"));
+        }
+        attempts.insert(id, Attempt::new(Side::Listener, remote.to_string().into(), host));
+        Ok(())
+    }
+
+    /// Tells how an attempt failed; answers false if there is none (any more).
+    pub(crate) fn failed(&self, id: ConnectionId, reason: &str) -> bool {
+        let Some(attempt) = self.attempts.lock().remove(&id) else { return false };
+        tracing::debug!(address = %attempt.address, reason, "no connection");
+        match attempt.side {
+            Side::Dialer => self.inbox.dial_failed(attempt.address, reason),
+            Side::Listener => self.inbox.refused(attempt.address, reason),
+        }
+        true
+    }
+
+    /// Makes a link of an attempt whose admission has succeeded, unless another link is kept instead.
+    pub(crate) fn admitted(
+        &self,
+        id: ConnectionId,
+        peer: PeerId,
+        session: Box<dyn Session>,
+    ) -> Result<Arc<Link>, Ending> {
+        let mut links = self.links.write();
+        if links.ended {
+            return Err(Ending::ByUs);
+        }
+        if self.inbox.is_dizzy(peer) {
+            return Err(Ending::TooMany("connections in a short time"));
+        }
+        let side = self.attempts.lock().get(&id).ok_or(Ending::ByUs)?.side;
+        match links.peers.get(&peer) {
+            Some(old) if !side.keeps(self.local, peer, old.side, old.since.elapsed()) => {
+                return Err(Ending::AlreadyConnected);
+            }
+            Some(_replaced) => {}
+            None if links.peers.len() >= self.settings.peers_max => return Err(Ending::TooMany("peers")),
+            None => {}
+        }
+        let attempt = self.attempts.lock().remove(&id).ok_or(Ending::ByUs)?;
+        let link = Arc::new(Link::new(id, peer, side, attempt.round_trip));
+        if let Some(old) = links.peers.insert(peer, Arc::clone(&link)) {
+            old.outbox.close();
+            self.inbox.disconnected(peer, &Ending::Replaced);
+        }
+        let address = attempt.address;
+        self.inbox.connected(peer, id, TransportEvent::Connected { peer, address, side, session });
+        Ok(link)
+    }
+
+    /// Ends `link`, if it has not ended yet, and tells why.
+    pub(crate) fn ended(&self, link: &Link, ending: &Ending) {
+        let mut links = self.links.write();
+        if links.peers.get(&link.peer).is_some_and(|current| current.id == link.id) {
+            links.peers.remove(&link.peer);
+            self.inbox.disconnected(link.peer, ending);
+        }
+        link.outbox.close();
+    }
+
+    /// Ends every link, lets no more begin, and fails every attempt.
+    pub(crate) fn end(&self) {
+        let links: Vec<_> = {
+            let mut links = self.links.write();
+            links.ended = true;
+            links.peers.values().cloned().collect()
+        };
+        for link in links {
+            self.ended(&link, &Ending::ByUs);
+        }
+        let attempts: Vec<_> = self.attempts.lock().keys().copied().collect();
+        for id in attempts {
+            self.failed(id, &Ending::ByUs.to_string());
+        }
+    }
+
+    /// The link with `peer`.
+    pub(crate) fn link(&self, peer: PeerId) -> Option<Arc<Link>> {
+        self.links.read().peers.get(&peer).cloned()
+    }
+
+    /// Notes the answer to a ping, or that there was none.
+    pub(crate) fn pinged(&self, id: ConnectionId, peer: PeerId, round_trip: Option<Duration>) {
+        if let Some(attempt) = self.attempts.lock().get_mut(&id) {
+            attempt.round_trip = round_trip;
+            return;
+        }
+        let Some(link) = self.link(peer).filter(|link| link.id == id) else { return };
+        match round_trip {
+            Some(round_trip) => link.pong(round_trip),
+            None => {
+                let missed = link.ping_missed();
+                if missed >= PINGS_MISSED_MAX {
+                    self.ended(&link, &Ending::Silent(missed));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn listening(&self, address: Multiaddr) {
+        self.addresses.write().push(address);
+    }
+
+    pub(crate) fn not_listening(&self, address: &Multiaddr) {
+        self.addresses.write().retain(|known| known != address);
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<Multiaddr> {
+        self.addresses.read().clone()
+    }
+}
+
+#[derive(Default)]
+struct Links {
+    peers: BTreeMap<PeerId, Arc<Link>>,
+    ended: bool,
+}
+
+/// A connection in the making: from the dial, or from the first byte of a newcomer, to the end of admission.
+struct Attempt {
+    side: Side,
+    address: Box<str>,
+    host: Option<IpAddr>,
+    round_trip: Option<Duration>,
+}
+
+impl Attempt {
+    fn new(side: Side, address: Box<str>, host: Option<IpAddr>) -> Self {
+        Self { side, address, host, round_trip: None }
+    }
+}
+
+fn host(address: &Multiaddr) -> Option<IpAddr> {
+    address.iter().find_map(|part| match part {
+        Protocol::Ip4(host) => Some(host.into()),
+        Protocol::Ip6(host) => Some(host.into()),
+        _name => None,
+    })
+}
+
+/// Pings in a row that may go unanswered. Membership notices sooner; this ends what nobody watches.
+const PINGS_MISSED_MAX: u32 = 3;

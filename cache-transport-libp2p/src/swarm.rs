@@ -1,0 +1,193 @@
+//! The one task of a transport: drives libp2p's swarm.
+
+use crate::{
+    address::Libp2pAddress,
+    behaviour::{Behaviour, BehaviourEvent},
+    identity,
+    libp2p::ListenError,
+    settings::{QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, STREAMS_MAX, STREAMS_NEGOTIATING_MAX},
+    shared::Shared,
+};
+use cache_core::port::{ADMISSION_TIMEOUT, DIAL_TIMEOUT};
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, Swarm, SwarmBuilder,
+    core::{transport::ListenerId, upgrade::Version},
+    identity::Keypair,
+    noise, ping,
+    swarm::{DialError, SwarmEvent, dial_opts::DialOpts},
+    tcp, yamux,
+};
+use std::{error::Error, sync::Arc, time::Duration};
+use tokio::{sync::mpsc, time::timeout};
+
+/// A swarm for `keypair` that listens nowhere yet.
+pub(crate) fn build(keypair: Keypair, shared: &Arc<Shared>) -> Result<Swarm<Behaviour>, ListenError> {
+    let mut streams = yamux::Config::default();
+    streams.set_max_num_streams(STREAMS_MAX);
+    let build = SwarmBuilder::with_existing_identity(keypair)
+        .with_tokio()
+        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, || streams)
+        .map_err(|error| ListenError::Identity(error.to_string()))?
+        .with_quic_config(|mut quic| {
+            quic.handshake_timeout = HANDSHAKE_TIMEOUT;
+            quic.max_concurrent_stream_limit = STREAMS_MAX as u32;
+            quic.max_stream_data = QUIC_STREAM_BYTES_MAX;
+            quic.max_connection_data = QUIC_CONNECTION_BYTES_MAX;
+            quic
+        })
+        .with_dns()
+        .map_err(ListenError::Resolver)?
+        .with_behaviour(|key| Behaviour::new(Arc::clone(shared), key.public()));
+    let Ok(build) = build;
+    let swarm = build
+        .with_swarm_config(|config| {
+            config
+                // Connections end when their work does, at once.
+                .with_idle_connection_timeout(Duration::ZERO)
+                .with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING_MAX)
+                // Both sides know the one protocol that each stream can have: no round trip to agree on it.
+                .with_substream_upgrade_protocol_override(Version::V1Lazy)
+        })
+        .with_connection_timeout(HANDSHAKE_TIMEOUT)
+        .build();
+    Ok(swarm)
+}
+
+/// Listens on `addresses`, and waits until each says where.
+pub(crate) async fn listen(
+    swarm: &mut Swarm<Behaviour>,
+    shared: &Shared,
+    addresses: &[Libp2pAddress],
+) -> Result<Vec<ListenerId>, ListenError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let refuse = |reason: String| ListenError::Address { address: address.to_string(), reason };
+        let listener = swarm.listen_on(address.without_peer()).map_err(|error| refuse(innermost(&error)))?;
+        let listening = async {
+            loop {
+                match swarm.select_next_some().await {
+                    SwarmEvent::NewListenAddr { listener_id, address } => {
+                        shared.listening(address);
+                        if listener_id == listener {
+                            return Ok(());
+                        }
+                    }
+                    SwarmEvent::ListenerClosed { listener_id, reason: Err(error), .. }
+                        if listener_id == listener =>
+                    {
+                        return Err(refuse(error.to_string()));
+                    }
+                    event => on_event(shared, event),
+                }
+            }
+        };
+        timeout(LISTEN_TIMEOUT, listening).await.map_err(|_elapsed| refuse("no interface".into()))??;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// Drives `swarm` until `orders` end, then closes everything in an orderly way; answers where it listened.
+pub(crate) async fn run(
+    mut swarm: Swarm<Behaviour>,
+    listeners: Vec<ListenerId>,
+    shared: &Shared,
+    mut orders: mpsc::Receiver<Order>,
+) -> Vec<Multiaddr> {
+    loop {
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Order::Dial(dial)) => {
+                    let id = dial.connection_id();
+                    if let Err(error) = swarm.dial(dial) {
+                        shared.failed(id, &describe(&error));
+                    }
+                }
+                Some(Order::Shutdown) | None => break,
+            },
+            event = swarm.select_next_some() => on_event(shared, event),
+        }
+    }
+    let addresses = shared.addresses();
+    for listener in listeners {
+        swarm.remove_listener(listener);
+    }
+    shared.end();
+    let idle = async {
+        while swarm.network_info().connection_counters().num_connections() > 0 {
+            let event = swarm.select_next_some().await;
+            on_event(shared, event);
+        }
+    };
+    // What has not ended by then is cut off when the swarm is dropped.
+    let _is_orderly = timeout(SHUTDOWN_TIMEOUT, idle).await;
+    addresses
+}
+
+/// What the task is told.
+pub(crate) enum Order {
+    Dial(DialOpts),
+    Shutdown,
+}
+
+fn on_event(shared: &Shared, event: SwarmEvent<BehaviourEvent>) {
+    match event {
+        SwarmEvent::NewListenAddr { address, .. } => shared.listening(address),
+        SwarmEvent::ExpiredListenAddr { address, .. } => shared.not_listening(&address),
+        SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+            shared.failed(connection_id, &describe(&error));
+        }
+        SwarmEvent::IncomingConnectionError { connection_id, send_back_addr, error, .. } => {
+            let reason = innermost(&error);
+            if !shared.failed(connection_id, &reason) {
+                shared.inbox.refused(send_back_addr.to_string().into(), &reason);
+            }
+        }
+        SwarmEvent::ConnectionClosed { connection_id, peer_id, cause, .. } => {
+            let reason = cause.map_or_else(|| "closed".into(), |error| innermost(&error));
+            shared.failed(connection_id, &reason);
+            if let Some(link) = identity::from_libp2p(peer_id).and_then(|peer| shared.link(peer))
+                && link.id == connection_id
+            {
+                shared.ended(&link, &std::io::Error::other(reason).into());
+            }
+        }
+        SwarmEvent::ListenerClosed { reason: Err(error), addresses, .. } => {
+            tracing::warn!(?addresses, %error, "no longer listening");
+        }
+        SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, connection, result })) => {
+            if let Some(peer) = identity::from_libp2p(peer) {
+                shared.pinged(connection, peer, result.ok());
+            }
+        }
+        _of_no_concern => {}
+    }
+}
+
+fn describe(error: &DialError) -> String {
+    match error {
+        DialError::LocalPeerId { .. } | DialError::NoAddresses => "that is this node itself".into(),
+        DialError::WrongPeerId { obtained, .. } => format!("another peer answers there: {obtained}"),
+        DialError::Transport(errors) => {
+            errors.first().map_or_else(|| error.to_string(), |(_address, error)| innermost(error))
+        }
+        other => innermost(other),
+    }
+}
+
+/// The cause that the others only wrap.
+fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// Time for connecting and the transport's handshake: what the admission leaves of a dial.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(DIAL_TIMEOUT.as_secs() - ADMISSION_TIMEOUT.as_secs());
+/// Time for a listener to say where it listens.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for all connections to end; longer than one may linger.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1500);

@@ -2,7 +2,8 @@
 
 use crate::rewrite::StreamRewriter;
 use bytes::Bytes;
-use fleet_cache::{BodyError, ReplyBody};
+use cache_core::FetchError;
+use fleet_cache::ReplyBody;
 use hyper::body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,
@@ -33,12 +34,12 @@ impl DoorBody {
 
 impl Body for DoorBody {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = FetchError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
         match &mut *self {
             Self::Reply(body) => Pin::new(body).poll_frame(context),
             Self::Rewritten { origin, rewriter } => poll_rewritten(origin, rewriter, context),
@@ -68,7 +69,7 @@ fn poll_rewritten(
     origin: &mut ReplyBody,
     rewriter: &mut Option<StreamRewriter>,
     context: &mut Context<'_>,
-) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
     while let Some(active) = rewriter {
         let piece = match ready!(Pin::new(&mut *origin).poll_frame(context)) {
             // Trailers come last; the API sends none, and what is held back must go before them.

@@ -4,6 +4,7 @@
 //! counts. [`http::Client`] speaks to it and to any front door. [`daemon::Daemon`] runs the binary under
 //! test. Nothing here knows how the cache works.
 
+pub mod conformance;
 pub mod daemon;
 mod eventually;
 pub mod http;

@@ -10,7 +10,7 @@ fn setup(origin: &ModelOrigin) -> Setup {
 }
 
 async fn body(client: &Client) -> bytes::Bytes {
-    let reply = client.get(REPOSITORY).token("ghp_alice").send().await.unwrap();
+    let reply = client.get(REPOSITORY).token("ghp_alice").send().await.expect("the door answers");
     assert_eq!(reply.status, 200);
     reply.body
 }

@@ -1,0 +1,17 @@
+//! What every implementation of a port must do, as suites that any implementation can be put through.
+//!
+//! [`transport`] is the one for [`cache_core::port::Transport`]: a rule is a function from a [`Factory`] to
+//! an [`Outcome`], and [`crate::transport_conformance`] makes a test of each. The suite itself is tested: a
+//! transport of channels within the process keeps every rule, and each way of breaking it is noticed by
+//! the rule that forbids it.
+
+mod factory;
+pub mod gates;
+#[cfg(test)]
+mod memory;
+mod node;
+#[cfg(test)]
+mod tests;
+pub mod transport;
+
+pub use factory::{Factory, Outcome, Plan};

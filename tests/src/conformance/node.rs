@@ -1,0 +1,173 @@
+//! A transport under test, and what was heard from it.
+
+use super::{Factory, Plan};
+use anyhow::{Context as _, bail, ensure};
+use bytes::Bytes;
+use cache_core::{
+    PeerId,
+    port::{Lane, SendError, Side, Transport, TransportEvent},
+};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// One transport. Events that nobody has asked for yet are kept.
+pub(super) struct Node {
+    pub(super) transport: Arc<dyn Transport>,
+    kept: VecDeque<TransportEvent>,
+    patience: Duration,
+}
+
+impl Node {
+    pub(super) async fn start(factory: &dyn Factory, plan: Plan) -> anyhow::Result<Self> {
+        let transport = factory.start(plan).await.context("the transport starts")?;
+        Ok(Self { transport, kept: VecDeque::new(), patience: factory.patience() })
+    }
+
+    /// The first event that `pick` takes, now or within the patience; `pick` gives the others back.
+    pub(super) async fn wait<T>(
+        &mut self,
+        what: &str,
+        mut pick: impl FnMut(TransportEvent) -> Result<T, TransportEvent>,
+    ) -> anyhow::Result<T> {
+        for _kept in 0..self.kept.len() {
+            if let Some(event) = self.kept.pop_front() {
+                match pick(event) {
+                    Ok(picked) => return Ok(picked),
+                    Err(event) => self.kept.push_back(event),
+                }
+            }
+        }
+        let end = Instant::now() + self.patience;
+        loop {
+            match timeout_at(end, self.transport.next_event()).await {
+                Ok(Some(event)) => match pick(event) {
+                    Ok(picked) => return Ok(picked),
+                    Err(event) => self.kept.push_back(event),
+                },
+                Ok(None) => bail!("no event follows, wanted {what}; heard {}", self.heard()),
+                Err(_elapsed) => bail!("{what} did not come; heard {}", self.heard()),
+            }
+        }
+    }
+
+    pub(super) async fn connected(&mut self, wanted: PeerId) -> anyhow::Result<(Side, Box<str>)> {
+        self.wait("a connection", |event| match event {
+            TransportEvent::Connected { peer, address, side, .. } if peer == wanted => Ok((side, address)),
+            other => Err(other),
+        })
+        .await
+    }
+
+    pub(super) async fn disconnected(&mut self, wanted: PeerId) -> anyhow::Result<Box<str>> {
+        self.wait("the end of a connection", |event| match event {
+            TransportEvent::Disconnected { peer, reason } if peer == wanted => Ok(reason),
+            other => Err(other),
+        })
+        .await
+    }
+
+    pub(super) async fn dial_failed(&mut self, wanted: &str) -> anyhow::Result<Box<str>> {
+        self.wait("a failed dial", |event| match event {
+            TransportEvent::DialFailed { address, reason } if &*address == wanted => Ok(reason),
+            other => Err(other),
+        })
+        .await
+    }
+
+    pub(super) async fn refused(&mut self) -> anyhow::Result<()> {
+        self.wait("a refusal", |event| match event {
+            TransportEvent::Refused { .. } => Ok(()),
+            other => Err(other),
+        })
+        .await
+    }
+
+    /// The next frame of `wanted`.
+    pub(super) async fn frame(&mut self, wanted: PeerId) -> anyhow::Result<Bytes> {
+        self.wait("a frame", |event| match event {
+            TransportEvent::Received { peer, frame } if peer == wanted => Ok(frame),
+            other => Err(other),
+        })
+        .await
+    }
+
+    /// Sends, again and again while the queue is full.
+    pub(super) async fn send(&self, peer: PeerId, lane: Lane, frame: &Bytes) -> anyhow::Result<()> {
+        let end = Instant::now() + self.patience;
+        loop {
+            match self.transport.send(peer, lane, frame.clone()) {
+                Ok(()) => return Ok(()),
+                Err(SendError::QueueFull) if Instant::now() < end => sleep(RETRY).await,
+                Err(error) => bail!("a frame of {} bytes is not queued: {error}", frame.len()),
+            }
+        }
+    }
+
+    /// Sends `frame` and waits until it is there.
+    pub(super) async fn send_to(&self, other: &mut Self, frame: &Bytes) -> anyhow::Result<()> {
+        self.send(other.id(), Lane::for_bytes(frame.len()), frame).await?;
+        let came = other.frame(self.id()).await?;
+        ensure!(came == *frame, "{} bytes became {} or others", frame.len(), came.len());
+        Ok(())
+    }
+
+    pub(super) fn id(&self) -> PeerId {
+        self.transport.local_peer()
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> anyhow::Result<Box<str>> {
+        self.transport.addresses().into_iter().next().context("a transport that listens tells where")
+    }
+
+    /// Whether an event that `is_meant` was heard and not asked for.
+    pub(super) fn keeps(&self, is_meant: impl Fn(&TransportEvent) -> bool) -> bool {
+        self.kept.iter().any(is_meant)
+    }
+
+    fn heard(&self) -> String {
+        let names = self.kept.iter().rev().take(HEARD_MAX).map(|event| match event {
+            TransportEvent::Connected { .. } => "connected".to_owned(),
+            TransportEvent::DialFailed { reason, .. } => format!("dial failed: {reason}"),
+            TransportEvent::Disconnected { reason, .. } => format!("disconnected: {reason}"),
+            TransportEvent::Received { frame, .. } => format!("{} bytes", frame.len()),
+            TransportEvent::Refused { reason, .. } => format!("refused: {reason}"),
+        });
+        format!("{:?}", names.collect::<Vec<_>>())
+    }
+}
+
+/// Two nodes, the first of which has dialled the second.
+pub(super) async fn connected_pair(factory: &dyn Factory) -> anyhow::Result<(Node, Node)> {
+    let mut dialer = Node::start(factory, Plan::of(1)).await?;
+    let mut listener = Node::start(factory, Plan::of(2)).await?;
+    connect(&mut dialer, &mut listener).await?;
+    Ok((dialer, listener))
+}
+
+/// Dials `listener` from `dialer` and waits until both have heard of it.
+pub(super) async fn connect(dialer: &mut Node, listener: &mut Node) -> anyhow::Result<()> {
+    dialer.transport.dial(&listener.address()?);
+    let (side, _address) = dialer.connected(listener.id()).await?;
+    ensure!(side == Side::Dialer, "who dialled is called {side:?}");
+    let (side, _address) = listener.connected(dialer.id()).await?;
+    ensure!(side == Side::Listener, "who was dialled is called {side:?}");
+    Ok(())
+}
+
+/// Looks at `condition` until it holds or the patience ends.
+pub(super) async fn until(patience: Duration, what: &str, condition: impl FnMut() -> bool) -> anyhow::Result<()> {
+    ensure!(crate::eventually(patience, condition).await, "not so within {patience:?}: {what}");
+    Ok(())
+}
+
+/// Bytes that differ from place to place, and from frame to frame by `number`.
+pub(super) fn pattern(number: usize, frame_bytes: usize) -> Bytes {
+    (0..frame_bytes).map(|at| (at ^ (at >> 8) ^ (at >> 16) ^ number.wrapping_mul(31)) as u8).collect()
+}
+
+/// A pause before sending again what found the queue full.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// Latest events that a failure tells of.
+const HEARD_MAX: usize = 8;

@@ -1,0 +1,227 @@
+//! Rules about how connections begin and end.
+
+use super::BAD_ADDRESSES;
+use crate::conformance::{
+    Factory, Outcome, Plan,
+    node::{Node, connect, connected_pair, pattern, until},
+};
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use cache_core::port::{Lane, SendError, TransportEvent};
+use std::time::Duration;
+
+/// Each with the other's id and address, and with its own side.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub async fn both_sides_hear_of_a_connection(factory: &dyn Factory) -> Outcome {
+    let (dialer, listener) = connected_pair(factory).await?;
+    ensure!(dialer.id() != listener.id(), "two seeds make two peers");
+    for (node, other) in [(&dialer, &listener), (&listener, &dialer)] {
+        let address = node.address()?;
+        ensure!(address.ends_with(&format!("/p2p/{}", node.id())), "{address} does not end in the peer's id");
+        ensure!(node.transport.figures(other.id()).is_some(), "there are no figures of a connected peer");
+    }
+    Ok(())
+}
+
+/// And the peer that is there instead hears of no connection.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub async fn a_dial_that_expects_another_peer_fails(factory: &dyn Factory) -> Outcome {
+    let mut dialer = Node::start(factory, Plan::of(1)).await?;
+    let mut listener = Node::start(factory, Plan::of(2)).await?;
+    let absent = Node::start(factory, Plan::of(3)).await?;
+    let address = listener.address()?.replace(&listener.id().to_string(), &absent.id().to_string());
+    dialer.transport.dial(&address);
+    let reason = dialer.dial_failed(&address).await?;
+    ensure!(!reason.is_empty(), "no reason is given");
+    // That the right id works shows what the failure was about, and that the wrong one left nothing.
+    connect(&mut dialer, &mut listener).await?;
+    let met = |event: &TransportEvent| matches!(event, TransportEvent::Connected { .. });
+    ensure!(!dialer.keeps(met) && !listener.keeps(met), "the wrong peer was connected");
+    Ok(())
+}
+
+/// Each of them at once, and the transport goes on as before.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub async fn addresses_that_cannot_be_dialled_fail_with_a_reason(factory: &dyn Factory) -> Outcome {
+    let (mut dialer, mut listener) = connected_pair(factory).await?;
+    let own = factory.bad_addresses();
+    for address in BAD_ADDRESSES.iter().copied().chain(own.iter().map(String::as_str)) {
+        dialer.transport.dial(address);
+        let reason = dialer.dial_failed(address).await.with_context(|| format!("dialled `{address}`"))?;
+        ensure!(!reason.is_empty(), "no reason is given for `{address}`");
+    }
+    dialer.send_to(&mut listener, &pattern(0, 100)).await
+}
+
+/// Nor does it hang: a host that is up, and a port behind which nobody is any more.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub async fn a_dial_that_nobody_answers_fails_in_time(factory: &dyn Factory) -> Outcome {
+    let plan = Plan { dial_timeout: Duration::from_millis(300), ..Plan::of(1) };
+    let mut dialer = Node::start(factory, plan).await?;
+    let listener = Node::start(factory, Plan::of(2)).await?;
+    let address = listener.address()?;
+    listener.transport.shutdown().await;
+    dialer.transport.dial(&address);
+    dialer.dial_failed(&address).await?;
+    Ok(())
+}
+
+/// By whatever address: with its id, and by one that does not say who is there.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub async fn a_node_does_not_dial_itself(factory: &dyn Factory) -> Outcome {
+    let mut node = Node::start(factory, Plan::of(1)).await?;
+    let address = node.address()?;
+    let (anonymous, _peer) = address.split_once("/p2p/").context("an address ends in the peer's id")?;
+    for address in [&*address, anonymous] {
+        node.transport.dial(address);
+        node.dial_failed(address).await?;
+        ensure!(node.transport.figures(node.id()).is_none(), "{address}: a node is its own peer");
+    }
+    let met = |event: &TransportEvent| matches!(event, TransportEvent::Connected { .. });
+    ensure!(!node.keeps(met), "a node connected with itself");
+    Ok(())
+}
+
+/// Both keep the same one, and frames pass both ways. Which dial is told as failed is left open.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub async fn nodes_that_dial_each_other_at_once_keep_one_connection(factory: &dyn Factory) -> Outcome {
+    for round in 0..SIMULTANEOUS_ROUNDS {
+        let mut one = Node::start(factory, Plan::of(1)).await?;
+        let mut two = Node::start(factory, Plan::of(2)).await?;
+        let (to_one, to_two) = (one.address()?, two.address()?);
+        one.transport.dial(&to_two);
+        two.transport.dial(&to_one);
+        one_connection_that_works(&mut one, &mut two).await.with_context(|| format!("round {round}"))?;
+        one.transport.shutdown().await;
+        two.transport.shutdown().await;
+    }
+    Ok(())
+}
+
+/// A dial while connected may replace the connection or fail. One is left either way.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub async fn a_second_dial_leaves_one_connection_that_works(factory: &dyn Factory) -> Outcome {
+    for forth_and_back in [true, false] {
+        let (mut one, mut two) = connected_pair(factory).await?;
+        let (to_one, to_two) = (one.address()?, two.address()?);
+        if forth_and_back {
+            two.transport.dial(&to_one);
+        } else {
+            one.transport.dial(&to_two);
+            one.transport.dial(&to_two);
+        }
+        one_connection_that_works(&mut one, &mut two).await.with_context(|| format!("{forth_and_back}"))?;
+        one.transport.shutdown().await;
+        two.transport.shutdown().await;
+    }
+    Ok(())
+}
+
+/// As after a crash of one side that the other has not noticed: same identity, same port.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub async fn a_peer_that_restarted_is_connected_again(factory: &dyn Factory) -> Outcome {
+    let (mut stays, first) = connected_pair(factory).await?;
+    let (peer, address) = (first.id(), first.address()?);
+    first.transport.shutdown().await;
+    drop(first);
+    stays.disconnected(peer).await?;
+    let plan = Plan { listen: Some(address.clone()), ..Plan::of(2) };
+    let mut again = Node::start(factory, plan).await?;
+    ensure!(again.id() == peer, "the same seed makes the same peer");
+    ensure!(again.address()? == address, "it listens elsewhere");
+    connect(&mut stays, &mut again).await?;
+    stays.send_to(&mut again, &pattern(1, 1_000)).await?;
+    again.send_to(&mut stays, &pattern(2, 1_000)).await
+}
+
+/// Whoever ends it; and they may connect again at once.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub async fn both_sides_hear_of_the_end_of_a_connection(factory: &dyn Factory) -> Outcome {
+    let (mut dialer, mut listener) = connected_pair(factory).await?;
+    for ends in 0..2 {
+        let ending = if ends == 0 { &dialer } else { &listener };
+        let other = if ends == 0 { listener.id() } else { dialer.id() };
+        ending.transport.disconnect(other);
+        ending.transport.disconnect(other);
+        let told = (dialer.disconnected(listener.id()).await?, listener.disconnected(dialer.id()).await?);
+        ensure!(!told.0.is_empty() && !told.1.is_empty(), "no reason is given");
+        ensure!(dialer.transport.figures(listener.id()).is_none(), "figures outlive the connection");
+        connect(&mut dialer, &mut listener).await?;
+        dialer.send_to(&mut listener, &pattern(0, 100)).await?;
+    }
+    let twice = |event: &TransportEvent| matches!(event, TransportEvent::Disconnected { .. });
+    ensure!(!dialer.keeps(twice) && !listener.keeps(twice), "an end is told twice");
+    Ok(())
+}
+
+/// The other side hears of it, no event follows, and somebody else can listen there.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub async fn shutdown_is_idempotent_and_frees_the_port(factory: &dyn Factory) -> Outcome {
+    let (mut stays, leaves) = connected_pair(factory).await?;
+    let address = leaves.address()?;
+    tokio::join!(leaves.transport.shutdown(), leaves.transport.shutdown());
+    leaves.transport.shutdown().await;
+    let sent = leaves.transport.send(stays.id(), Lane::Control, Bytes::new());
+    ensure!(sent == Err(SendError::NotConnected), "a frame is taken after the shutdown");
+    let mut heard = 0;
+    while let Some(event) = tokio::time::timeout(factory.patience(), leaves.transport.next_event())
+        .await
+        .context("events do not end after the shutdown")?
+    {
+        heard += 1;
+        ensure!(heard < 100, "events go on after the shutdown: {event:?}");
+    }
+    stays.disconnected(leaves.id()).await?;
+    // The one that was shut down is still there; only its port is not its own any more.
+    let elsewhere = address.replace(&leaves.id().to_string(), &Node::start(factory, Plan::of(3)).await?.id().to_string());
+    let plan = Plan { listen: Some(elsewhere.clone().into()), ..Plan::of(3) };
+    let mut heir = Node::start(factory, plan).await.context("on the freed port")?;
+    ensure!(heir.address()?.as_ref() == elsewhere, "it listens elsewhere");
+    connect(&mut stays, &mut heir).await
+}
+
+/// Once everything has settled, each side is connected, and frames pass both ways.
+async fn one_connection_that_works(one: &mut Node, two: &mut Node) -> Outcome {
+    let mut states = [State::default(), State::default()];
+    let end = tokio::time::Instant::now() + one.patience();
+    // Frames go to and fro until a pair of them passes while nothing else happens.
+    loop {
+        let (sent, came) = exchange(one, two, &mut states).await?;
+        if sent && came {
+            break;
+        }
+        ensure!(tokio::time::Instant::now() < end, "no connection lasts: {states:?}");
+    }
+    ensure!(states.iter().all(|state| state.connections == 1), "connections begun less ended: {states:?}");
+    until(one.patience(), "figures are there", || one.transport.figures(two.id()).is_some()).await
+}

@@ -32,7 +32,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Adds a put; gives it back if there is no room or the queue is closed.
-    pub(crate) fn offer(&self, entry: Arc<Entry>, batch_max: usize) -> Result<(), Refused> {
+    pub(crate) fn offer(&self, entry: Arc<Entry>) -> Result<(), Refused> {
         let mut state = self.state.lock();
         if state.is_closed {
             return Err(Refused);
@@ -47,7 +47,7 @@ impl Queue {
         state.puts += 1;
         state.orders.push_back(Order::Put(entry));
         // A thread that waits for its next batch need not hear of every put.
-        if state.is_idle || state.puts == batch_max {
+        if state.is_idle || state.puts == state.wanted {
             state.is_idle = false;
             self.filled.notify_one();
         }
@@ -77,18 +77,19 @@ impl Queue {
         Ok(dropped)
     }
 
-    /// All orders, as soon as one is urgent, `batch_max` puts have gathered, or `until` has come. Without
+    /// All orders, as soon as one is urgent, there are `wanted` puts, or `until` has come. Without
     /// `until`, as soon as there is any.
     ///
     /// Nothing at all once the queue is closed and empty.
-    pub(crate) fn take(&self, until: Option<Instant>, batch_max: usize) -> Taken {
+    pub(crate) fn take(&self, until: Option<Instant>, wanted: usize) -> Taken {
         let mut state = self.state.lock();
+        state.wanted = wanted;
         loop {
             let is_due = match until {
                 None => !state.orders.is_empty(),
                 Some(until) => Instant::now() >= until,
             };
-            if is_due || state.is_urgent || state.puts >= batch_max {
+            if is_due || state.is_urgent || state.puts >= wanted {
                 state.is_urgent = false;
                 state.puts = 0;
                 state.put_bytes = 0;
@@ -135,6 +136,8 @@ struct State {
     orders: VecDeque<Order>,
     puts: usize,
     put_bytes: usize,
+    /// Puts that complete the thread's batch.
+    wanted: usize,
     /// Somebody waits for an order in the queue.
     is_urgent: bool,
     /// The thread waits without a moment at which to wake by itself.

@@ -78,18 +78,12 @@ impl WriteBehind {
             lost_some: false,
         };
         let thread = thread::Builder::new().name("fleet-cache-store".into()).spawn(move || writer.run())?;
-        Ok(Self(Arc::new(Handle {
-            queue,
-            counters,
-            figures,
-            batch_max: settings.batch_max,
-            thread: Mutex::new(Some(thread)),
-        })))
+        Ok(Self(Arc::new(Handle { queue, counters, figures, thread: Mutex::new(Some(thread)) })))
     }
 
     /// Stores `entry` with the next batch. Dropped and counted if the queue is full.
     pub fn put(&self, entry: Arc<Entry>) {
-        if self.0.queue.offer(entry, self.0.batch_max).is_err() {
+        if self.0.queue.offer(entry).is_err() {
             self.0.counters.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -206,7 +200,6 @@ struct Handle {
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     figures: Arc<StoreFigures>,
-    batch_max: usize,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -246,7 +239,7 @@ impl Writer {
         let closer = CloseOnDrop { queue: Arc::clone(&self.queue), counters: Arc::clone(&self.counters) };
         let finished = loop {
             let until = [self.apply_at, self.sync_at].into_iter().flatten().min();
-            let orders = match self.queue.take(until, self.settings.batch_max) {
+            let orders = match self.queue.take(until, self.wanted()) {
                 Taken::Closed => break None,
                 Taken::Orders(orders) => orders,
             };
@@ -285,6 +278,15 @@ impl Writer {
             }
         }
         None
+    }
+
+    /// Puts that complete the batch.
+    fn wanted(&self) -> usize {
+        match self.settings.batch_max.saturating_sub(self.batch.len()) {
+            // A full batch waits for the store to take it: the rest can wait as well.
+            0 => usize::MAX,
+            wanted => wanted,
+        }
     }
 
     /// Does what has become due.

@@ -53,7 +53,7 @@ fn writer_until_killed() {
         step += 1;
         match change(step) {
             Change::Put(entry) => writer.put(entry),
-            removal => writer.remove(removal, |removed| drop(removed.unwrap())),
+            removal => writer.remove(removal, |removed| assert!(removed.is_ok(), "{removed:?}")),
         }
         if step.is_multiple_of(3) {
             let done = done.clone();
@@ -121,7 +121,7 @@ fn check(dir: &Path, acknowledged: u64, kill: u32) {
         left.insert(key_of(step), (!is_removal(step)).then_some(step));
     }
     for (key, step) in left {
-        let found = store.load(&key).unwrap().map(|entry| entry.generation());
+        let found = store.load(&key).expect("the file can be read").map(|entry| entry.generation());
         let is_later = found.is_some_and(|found| found > acknowledged);
         // A step after the last acknowledged one may have removed it.
         let mut later_steps = acknowledged + 1..acknowledged + 64;
@@ -132,6 +132,7 @@ fn check(dir: &Path, acknowledged: u64, kill: u32) {
         );
     }
     assert_eq!(figures.set_aside(), 0, "kill {kill}");
-    assert_eq!(store.restore(fixture::NOW, WIDE).unwrap().len() as u64, figures.records());
+    let restored = store.restore(fixture::NOW, WIDE).expect("the file can be read");
+    assert_eq!(restored.len() as u64, figures.records());
     assert_eq!(figures.unreadable(), 0, "kill {kill}");
 }

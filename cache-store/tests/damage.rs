@@ -5,7 +5,7 @@ mod fixture;
 
 use cache_core::{
     Entry,
-    port::{Change, Durability, Sealer, Store as _},
+    port::{Change, Durability, Store as _},
 };
 use cache_crypto::{FleetSecret, StorageSealer};
 use cache_store::{ENTRIES_FILE, MeasuredStore as _, RedbStore};

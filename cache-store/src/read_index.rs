@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc};
 
 /// Entries by key text, for any number of readers at once.
 ///
-/// A look-up takes a shared lock on one of [`SHARDS`] parts of the map, for as long as it takes to compare the
+/// A look-up takes a shared lock on one of 64 parts of the map, for as long as it takes to compare the
 /// key and to share the entry. No lock outlives a method, so nothing here can be held across an `await`.
 ///
 /// ```

@@ -2,7 +2,7 @@
 
 use crate::{
     admin::{self, About, AdminService},
-    door::{self, DoorLimits, Exchange, Front, Running},
+    door::{self, DoorLimits, Exchange, Front, RewrittenBodies, Running},
     exit::CommandError,
     lock::InstanceLock,
     rewrite::ApiUrls,
@@ -115,25 +115,27 @@ impl Doors {
             node: node.clone(),
             hosts: Hosts::new(&settings.origin, &settings.hosts),
             api: ApiUrls::of_origin(&settings.origin),
+            bodies: RewrittenBodies::new(),
             client_token: settings.client_token.clone(),
         });
         let limits =
             DoorLimits { connections_max: settings.connections_max, drain_timeout: settings.drain_timeout };
-        let exchange = |door| Exchange::new(Arc::clone(&front), door);
+        let exchange = |door| {
+            let front = Arc::clone(&front);
+            move || Exchange::new(Arc::clone(&front), door)
+        };
         let mut serving = JoinSet::new();
         let mut sockets = Vec::new();
-        let service = AdminService::new(node.clone(), exchange(Door::Unix), report, about);
+        let service = AdminService::new(Arc::clone(&front), report, about);
         let (socket, listener) = self.admin;
         sockets.push(socket);
         serving.spawn(door::serve(listener, move || service.clone(), limits, running.clone()));
         if let Some((socket, listener)) = self.unix {
             sockets.push(socket);
-            let service = exchange(Door::Unix);
-            serving.spawn(door::serve(listener, move || service.clone(), limits, running.clone()));
+            serving.spawn(door::serve(listener, exchange(Door::Unix), limits, running.clone()));
         }
         if let Some(listener) = self.tcp {
-            let service = exchange(Door::Tcp);
-            serving.spawn(door::serve(listener, move || service.clone(), limits, running.clone()));
+            serving.spawn(door::serve(listener, exchange(Door::Tcp), limits, running.clone()));
         }
         (serving, sockets)
     }

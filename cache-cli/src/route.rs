@@ -6,7 +6,10 @@
 
 use cache_origin_github::OriginUrl;
 use http::{HeaderValue, Method, Request, header, uri::Authority};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 /// Which door a request came through.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,7 +35,7 @@ pub(crate) enum Urls {
     /// They lead back by themselves.
     Kept,
     /// They are to begin with this text, which ends in a slash.
-    Rewritten(String),
+    Rewritten(Arc<str>),
 }
 
 /// Why a request was refused. It was sent nowhere.
@@ -126,9 +129,9 @@ fn authority(value: &HeaderValue) -> Option<Authority> {
 }
 
 /// How the URLs of a client begin that came by `named`: with Enterprise Server's prefix if it used that.
-fn target(named: &Authority, path: &str) -> String {
+fn target(named: &Authority, path: &str) -> Arc<str> {
     let prefix = if path == "/api/v3" || path.starts_with("/api/v3/") { "/api/v3/" } else { "/" };
-    format!("http://{named}{prefix}")
+    format!("http://{named}{prefix}").into()
 }
 
 #[cfg(test)]
@@ -148,7 +151,7 @@ mod tests {
     }
 
     fn rewritten(to: &str) -> Result<Urls, Refusal> {
-        Ok(Urls::Rewritten(to.to_owned()))
+        Ok(Urls::Rewritten(to.into()))
     }
 
     #[test]

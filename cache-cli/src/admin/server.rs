@@ -2,12 +2,12 @@
 
 use super::{GetOrder, InvalidateOrder, Removed};
 use crate::{
-    door::{DoorBody, Exchange, refuse},
+    door::{DoorBody, Exchange, Front, refuse},
     error_body::DoorError,
+    route::Door,
     settings::Report,
 };
 use bytes::Bytes;
-use fleet_cache::Node;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{
@@ -23,8 +23,7 @@ use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 pub(crate) struct AdminService(Arc<Inner>);
 
 struct Inner {
-    node: Node,
-    exchange: Exchange,
+    front: Arc<Front>,
     report: Report,
     about: About,
 }
@@ -43,9 +42,9 @@ pub(crate) struct About {
 }
 
 impl AdminService {
-    /// Speaks for `node`; `get` goes through `exchange`, as a client's request would.
-    pub(crate) fn new(node: Node, exchange: Exchange, report: Report, about: About) -> Self {
-        Self(Arc::new(Inner { node, exchange, report, about }))
+    /// Speaks for the node behind `front`.
+    pub(crate) fn new(front: Arc<Front>, report: Report, about: About) -> Self {
+        Self(Arc::new(Inner { front, report, about }))
     }
 }
 
@@ -75,13 +74,13 @@ impl Inner {
             ("GET", "/stats") => self.stats().await,
             ("GET", "/config") => json_response(&self.report),
             ("POST", "/clear") => {
-                let removed = self.node.clear().await?;
+                let removed = self.front.node.clear().await?;
                 json_response(&Removed { removed })
             }
             ("POST", "/invalidate") => {
                 let removed = match order(body).await? {
-                    InvalidateOrder::Path(path) => self.node.invalidate(&path).await?,
-                    InvalidateOrder::Prefix(prefix) => self.node.invalidate_prefix(&prefix).await?,
+                    InvalidateOrder::Path(path) => self.front.node.invalidate(&path).await?,
+                    InvalidateOrder::Prefix(prefix) => self.front.node.invalidate_prefix(&prefix).await?,
                 };
                 json_response(&Removed { removed })
             }
@@ -96,7 +95,7 @@ impl Inner {
     }
 
     async fn stats(&self) -> Result<Response<DoorBody>, DoorError> {
-        let stats = self.node.stats().await?;
+        let stats = self.front.node.stats().await?;
         let mut shown = to_json(&stats)?;
         if let (Value::Object(all), Value::Object(about)) = (&mut shown, to_json(&self.about)?) {
             all.extend(about);
@@ -124,7 +123,9 @@ impl Inner {
         let host = HeaderValue::from_static("localhost");
         request.headers_mut().insert(header::HOST, host);
         request.headers_mut().entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
-        let Ok(response) = self.exchange.answer(request).await;
+        // As a client of the unix socket would be answered: nothing is rewritten.
+        let exchange = Exchange::new(Arc::clone(&self.front), Door::Unix);
+        let Ok(response) = exchange.answer(request).await;
         Ok(response)
     }
 }

@@ -1,20 +1,21 @@
 //! One request and its answer, as a client's connection has them.
 
-use super::{DoorBody, reply, token};
+use super::{DoorBody, reply, rewritten::RewrittenBodies, token};
 use crate::{
     error_body::DoorError,
     rewrite::ApiUrls,
-    route::{Door, Hosts, Urls},
+    route::{Door, Hosts, Refusal, Urls},
     settings::Secret,
 };
 use cache_origin_github::Plan;
-use fleet_cache::Node;
+use fleet_cache::{Node, Reply};
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
 use hyper::{
     body::{Body, Incoming},
     service::Service,
 };
 use std::{
+    cell::RefCell,
     convert::Infallible,
     future::Future,
     pin::Pin,
@@ -31,21 +32,30 @@ pub(crate) struct Front {
     pub(crate) hosts: Hosts,
     /// Which URLs in answers are the API's.
     pub(crate) api: ApiUrls,
+    /// Bodies that were rewritten lately.
+    pub(crate) bodies: RewrittenBodies,
     /// What clients of the TCP door must present.
     pub(crate) client_token: Option<Secret>,
 }
 
+impl Front {
+    fn shape(&self, found: Reply, method: &Method, urls: &Urls) -> Response<DoorBody> {
+        reply::shape(found, method, urls, &self.api, &self.bodies)
+    }
+}
+
 /// Answers the requests of one connection.
-#[derive(Clone)]
 pub(crate) struct Exchange {
     front: Arc<Front>,
     door: Door,
+    /// The last `Host`, and where it leads: clients name the same with every request.
+    last: RefCell<Option<(HeaderValue, Urls)>>,
 }
 
 impl Exchange {
     /// For a connection through `door`.
     pub(crate) fn new(front: Arc<Front>, door: Door) -> Self {
-        Self { front, door }
+        Self { front, door, last: RefCell::new(None) }
     }
 
     /// Answers `request`: at once if its answer is in memory.
@@ -60,7 +70,7 @@ impl Exchange {
         };
         let (mut parts, body) = request.into_parts();
         if let Some(found) = self.front.node.try_hit(&parts) {
-            let response = reply::shape(found, &parts.method, &urls, &self.front.api);
+            let response = self.front.shape(found, &parts.method, &urls);
             return Answering::Ready(Some(response));
         }
         self.prepare(&mut parts, &urls);
@@ -68,7 +78,7 @@ impl Exchange {
         Answering::Waiting(Box::pin(async move {
             let method = parts.method.clone();
             match front.node.request(Request::from_parts(parts, body)).await {
-                Ok(found) => reply::shape(found, &method, &urls, &front.api),
+                Ok(found) => front.shape(found, &method, &urls),
                 Err(error) => {
                     debug!(%error, "no answer");
                     refuse(&DoorError::from(error), &method)
@@ -83,8 +93,28 @@ impl Exchange {
             (Some(token), Door::Tcp) if !token::presents(request.headers(), token) => {
                 Err(DoorError::token_refused())
             }
-            _admitted => Ok(self.front.hosts.route(self.door, request)?),
+            _admitted => Ok(self.route(request)?),
         }
+    }
+
+    fn route<B>(&self, request: &Request<B>) -> Result<Urls, Refusal> {
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let (Some(host), None) = (hosts.next(), hosts.next()) else {
+            return self.front.hosts.route(self.door, request);
+        };
+        // Only a plain target is led by its host alone.
+        let plain = request.uri().authority().is_none()
+            && request.method() != Method::CONNECT
+            && !request.uri().path().starts_with("/api/");
+        let mut last = self.last.borrow_mut();
+        if let Some((_host, urls)) = last.as_ref().filter(|(known, _urls)| plain && known == host) {
+            return Ok(urls.clone());
+        }
+        let urls = self.front.hosts.route(self.door, request)?;
+        if plain {
+            *last = Some((host.clone(), urls.clone()));
+        }
+        Ok(urls)
     }
 
     /// Takes out what is for this door alone, and asks for a body that can be rewritten if it must be.

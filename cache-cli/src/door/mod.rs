@@ -5,11 +5,13 @@
 mod body;
 mod exchange;
 mod reply;
+mod rewritten;
 mod token;
 
 pub(crate) use {
     body::DoorBody,
     exchange::{Exchange, Front, refuse},
+    rewritten::RewrittenBodies,
 };
 
 use crate::exit::CommandError;
@@ -146,7 +148,6 @@ where
             .header_read_timeout(HEADER_READ_TIMEOUT)
             .max_headers(HEADER_FIELDS_MAX)
             .max_buf_size(READ_BUFFER_BYTES_MAX)
-            .pipeline_flush(true)
             .serve_connection(TokioIo::new(stream), service)
     );
     let ended = tokio::select! {

@@ -1,19 +1,27 @@
 //! From what the node answers to what the client is sent.
 
-use super::DoorBody;
+use super::{DoorBody, rewritten::RewrittenBodies};
 use crate::{cache_status, error_body::CACHE_STATUS, rewrite::ApiUrls, route::Urls};
 use bytes::Bytes;
 use fleet_cache::{Provenance, Reply, ReplyBody};
 use http::{HeaderMap, HeaderValue, Method, Response, header};
 
 /// The response for `reply` to a request with `method`, its URLs as the client needs them.
-pub(crate) fn shape(reply: Reply, method: &Method, urls: &Urls, api: &ApiUrls) -> Response<DoorBody> {
+pub(crate) fn shape(
+    reply: Reply,
+    method: &Method,
+    urls: &Urls,
+    api: &ApiUrls,
+    bodies: &RewrittenBodies,
+) -> Response<DoorBody> {
     let provenance = reply.provenance();
     let cache_status = cache_status::of_reply(&reply);
     let age = reply.age();
     let mut response = match urls {
         Urls::Kept => reply.into_response(),
-        Urls::Rewritten(target) => reply.into_response_with(|response| rewrite(response, target, api)),
+        Urls::Rewritten(target) => {
+            reply.into_response_with(|response| rewrite(response, target, api, bodies))
+        }
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_STATUS, cache_status);
@@ -28,12 +36,11 @@ pub(crate) fn shape(reply: Reply, method: &Method, urls: &Urls, api: &ApiUrls) -
     }
 }
 
-fn rewrite(response: &mut Response<Bytes>, target: &str, api: &ApiUrls) {
+fn rewrite(response: &mut Response<Bytes>, target: &str, api: &ApiUrls, bodies: &RewrittenBodies) {
     rewrite_fields(response.headers_mut(), target, api);
-    if is_api_json(response.headers())
-        && let Some(body) = api.rewrite_body(response.body(), target)
-    {
-        *response.body_mut() = body.into();
+    if is_api_json(response.headers()) && !response.body().is_empty() {
+        let source = response.body();
+        *response.body_mut() = bodies.rewritten(source, target, || api.rewrite_body(source, target));
     }
 }
 

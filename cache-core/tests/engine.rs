@@ -4,15 +4,20 @@
 
 mod engine_support;
 
+use cache_core::{
+    Content, Domain, Draft, Engine, Input, Key, RequestId, Settings, Timestamp, Validators,
+    freshness::Freshness,
+};
 use engine_support::{
     ops::{Plan, plan},
     world::World,
 };
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
+use std::time::Duration;
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1500,
+        cases: 800,
         max_shrink_iters: 20_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/regressions/engine.txt"))),
         ..ProptestConfig::default()
@@ -38,6 +43,20 @@ proptest! {
         world.play(&plan.ops);
         world.end(answered);
     }
+}
+
+/// A key's text is its resource, a line break and its domain; a prefix must not reach into the latter.
+#[test]
+fn a_prefix_that_runs_into_the_domain_names_nothing() {
+    let mut engine = Engine::new(Settings::default());
+    let (now, key) = (Timestamp::from_unix_millis(1_000), Key::new("a", Domain::ANONYMOUS));
+    let content = Content::of_value("v");
+    let freshness = Freshness { lifetime: Duration::from_secs(60), ..Freshness::default() };
+    let draft = Draft { content, freshness, validators: Validators::default(), age: Duration::ZERO };
+    engine.handle(now, Input::Put { request: RequestId(1), key: key.clone(), draft });
+    let prefix = key.as_str()[..4].into();
+    engine.handle(now, Input::InvalidatePrefix { request: RequestId(2), prefix, domain: None });
+    assert_eq!(engine.entries_count(), 1);
 }
 
 fn play(plan: &Plan) -> String {

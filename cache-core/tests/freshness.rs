@@ -26,7 +26,7 @@ struct Case {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 20_000,
+        cases: 6000,
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/regressions/freshness.txt"))),
         ..ProptestConfig::default()
     })]

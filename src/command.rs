@@ -1,7 +1,8 @@
 //! What a [`Node`](crate::Node) handle asks of its driver.
 
 use cache_core::{
-    Bucket, Domain, Draft, Entry, FetchError, Fetched, Key, Outcome, RequestId, freshness::Directives, port::StoreError,
+    Bucket, Domain, Draft, Entry, FetchError, Fetched, Key, Outcome, RequestId, freshness::Directives,
+    port::StoreError,
 };
 use cache_origin_github::OriginBody;
 use http::HeaderMap;

@@ -67,11 +67,7 @@ impl Reply {
         Self { answer, provenance, age: None, time_left: None, live: HeaderMap::new(), form }
     }
 
-    pub(crate) fn of_stream(
-        response: Response<OriginBody>,
-        runtime: Handle,
-        provenance: Provenance,
-    ) -> Self {
+    pub(crate) fn of_stream(response: Response<OriginBody>, runtime: Handle, provenance: Provenance) -> Self {
         let answer = Answer::Stream(response.map(|body| ReplyBody(Source::Stream(body, runtime))));
         Self { answer, provenance, age: None, time_left: None, live: HeaderMap::new(), form: Form::default() }
     }
@@ -79,7 +75,9 @@ impl Reply {
     /// The same without the body of an answer that streams.
     pub(crate) fn without_body(self) -> Self {
         let answer = match self.answer {
-            Answer::Stream(response) => Answer::Stream(response.map(|_unread| ReplyBody(Source::Whole(None)))),
+            Answer::Stream(response) => {
+                Answer::Stream(response.map(|_unread| ReplyBody(Source::Whole(None))))
+            }
             other @ (Answer::Content(_) | Answer::Entry(_)) => other,
         };
         Self { answer, ..self }

@@ -137,6 +137,8 @@ fn open_store(
     memory_budget: Budget,
     now: Timestamp,
 ) -> Result<(RedbStore, Vec<cache_core::Entry>), StartError> {
+    // Before the key is put into it: an empty directory is made private, one that others write to refused.
+    RedbStore::prepare(directory).map_err(StartError::Open)?;
     let node_key = NodeKey::load_or_create(directory).map_err(StartError::NodeKey)?;
     let own = StorageSealer::from_node_key(&node_key);
     let sealer: Arc<dyn Sealer> = match secret {

@@ -72,10 +72,8 @@ impl RedbStore {
     ///
     /// [`OpenError`]. Nothing was set aside or altered.
     pub fn open(dir: &Path, sealer: Arc<dyn Sealer>, budget: Budget) -> Result<Self, OpenError> {
+        Self::prepare(dir)?;
         let failed = |source| OpenError::Directory { path: dir.into(), source };
-        if let Err(mode) = make_private(dir).map_err(failed)? {
-            return Err(OpenError::OpenToOthers { path: dir.into(), mode });
-        }
         let lock = DirectoryLock::take(dir)
             .map_err(failed)?
             .map_err(|pid| OpenError::InUse { path: dir.into(), pid })?;
@@ -92,6 +90,18 @@ impl RedbStore {
             .run("open the store", |_, _| Ok(()))
             .map_err(|source| OpenError::File { path: store.path.clone(), source })?;
         Ok(store)
+    }
+
+    /// Makes `dir` if need be, and private if it is empty. For whoever puts files of its own, such as the key,
+    /// into it first; [`RedbStore::open`] does it as well.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::OpenToOthers`] and [`OpenError::Directory`].
+    pub fn prepare(dir: &Path) -> Result<(), OpenError> {
+        let failed = |source| OpenError::Directory { path: dir.into(), source };
+        let made = make_private(dir).map_err(failed)?;
+        made.map_err(|mode| OpenError::OpenToOthers { path: dir.into(), mode })
     }
 
     /// Does `work` on the file, opening it if it is not. A file that turns out to be unusable is replaced by

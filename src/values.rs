@@ -7,8 +7,8 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    Audience, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, FetchError, Fetched, KEY_BYTES_MAX, Key,
-    Outcome, Validators,
+    Audience, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Failure, FetchError, Fetched, KEY_BYTES_MAX,
+    Key, Outcome, Validators,
     freshness::{self, Directives, Freshness, Usable},
     key::write_key_text,
 };
@@ -36,7 +36,9 @@ impl<'a> Values<'a> {
     /// # Errors
     ///
     /// [`ValueError::Fetch`] with the error of this caller's own `fetch` if that ran;
-    /// [`ValueError::Others`] if only others' ran.
+    /// [`ValueError::Others`] if only others' ran; [`ValueError::Request`] if this caller's own gave no
+    /// result, because it panicked or took longer than
+    /// [`Settings::fetch_timeout`](crate::Settings::fetch_timeout), or if the node is busy or closed.
     ///
     /// # Cancellation
     ///
@@ -57,14 +59,15 @@ impl<'a> Values<'a> {
             return Ok(value);
         }
         let key = application_key(key).map_err(ValueError::Request)?;
-        let failure = Arc::new(Mutex::new(None));
-        let failed = Arc::clone(&failure);
+        let own_run = Arc::new(Mutex::new(OwnRun::NotBegun));
+        let run = Arc::clone(&own_run);
         let fetch: FetchFn = Box::new(move |_stale| {
             Box::pin(async move {
+                *run.lock() = OwnRun::Begun;
                 let fetched = match fetch().await {
                     Ok(value) => fetched(value.into(), ttl),
                     Err(error) => {
-                        *failed.lock() = Some(error);
+                        *run.lock() = OwnRun::Failed(error);
                         Fetched::Failed(FetchError::FetcherFailed)
                     }
                 };
@@ -75,13 +78,14 @@ impl<'a> Values<'a> {
         match completion.map(|completion| completion.outcome) {
             Ok(Outcome::Answered { entry, .. }) => Ok(entry.content().body.clone()),
             Ok(Outcome::Relayed { content, .. }) => Ok(content.body),
-            Ok(Outcome::Failed(failed)) => match failure.lock().take() {
-                Some(error) => Err(ValueError::Fetch(error)),
-                None if failed == cache_core::Failure::Fetch(FetchError::FetcherFailed) => {
-                    Err(ValueError::Others)
-                }
-                None => Err(ValueError::Request(failed.into())),
-            },
+            Ok(Outcome::Failed(failure)) => {
+                let own_run = std::mem::replace(&mut *own_run.lock(), OwnRun::NotBegun);
+                Err(match (own_run, failure) {
+                    (OwnRun::Failed(error), _) => ValueError::Fetch(error),
+                    (OwnRun::NotBegun, Failure::Fetch(_)) => ValueError::Others,
+                    (OwnRun::Begun | OwnRun::NotBegun, failure) => ValueError::Request(failure.into()),
+                })
+            }
             Ok(_) => Err(ValueError::Others),
             Err(error) => Err(ValueError::Request(error)),
         }
@@ -141,7 +145,7 @@ impl<'a> Values<'a> {
     ///
     /// [`RequestError::Closed`] after a shutdown.
     pub async fn invalidate_prefix(&self, prefix: &str) -> Result<usize, RequestError> {
-        let (prefix, domain) = (prefix.into(), Some(Domain::APPLICATION));
+        let (prefix, domain) = (format!("{MARK}{prefix}").into(), Some(Domain::APPLICATION));
         let completion = self.node.order(|done| Command::InvalidatePrefix { prefix, domain, done }).await?;
         Ok(removed(&completion.outcome))
     }
@@ -150,8 +154,7 @@ impl<'a> Values<'a> {
     fn fresh(&self, key: &str) -> Option<Bytes> {
         let shared = self.node.shared();
         let entry = with_key_text(|text| {
-            text.clear();
-            write_key_text(text, key, Domain::APPLICATION);
+            spell_key(text, key);
             shared.index.get(text)
         })?;
         let usable = freshness::usable(&entry, &Directives::default(), shared.clock.now());
@@ -176,12 +179,29 @@ impl<'a> Values<'a> {
     }
 }
 
+/// What became of a caller's own fetch.
+enum OwnRun<E> {
+    NotBegun,
+    /// It runs, or it ended without a word: it panicked, or took too long.
+    Begun,
+    Failed(E),
+}
+
 fn application_key(key: &str) -> Result<Key, RequestError> {
     let key_bytes = key.len();
     if key_bytes > VALUE_KEY_BYTES_MAX {
         return Err(RequestError::KeyTooLong { key_bytes });
     }
-    Ok(Key::new(key, Domain::APPLICATION))
+    Ok(with_key_text(|text| {
+        spell_key(text, key);
+        Key::from_text(text).expect("a key within VALUE_KEY_BYTES_MAX is within KEY_BYTES_MAX")
+    }))
+}
+
+fn spell_key(text: &mut String, key: &str) {
+    text.clear();
+    text.push(MARK);
+    write_key_text(text, key, Domain::APPLICATION);
 }
 
 /// A value to keep, or, if it is too long for that, to hand on.
@@ -201,10 +221,17 @@ fn draft(value: Bytes, ttl: Duration) -> Draft {
     }
 }
 
+/// Begins the text of every key of a program's own. No host begins so: what is forgotten by GitHub's paths,
+/// in all domains, is never a program's value.
+const MARK: char = ' ';
+
 /// Longest key of a program's own, in bytes.
 pub const VALUE_KEY_BYTES_MAX: usize = 8 * 1024;
 
-const _: () = assert!(VALUE_KEY_BYTES_MAX + 64 <= KEY_BYTES_MAX, "the domain's digits must fit behind it");
+const _: () = assert!(
+    VALUE_KEY_BYTES_MAX + 64 <= KEY_BYTES_MAX,
+    "the mark before it and the domain's digits behind it must fit"
+);
 
 /// Values draw on no allowance of the origin's: a bucket that nothing ever spends.
 const BUCKET: Bucket = Bucket(u8::MAX);

@@ -8,7 +8,8 @@ use std::{fmt, thread};
 ///
 /// Configured by [`configure`] if that was called before, else by the environment (see
 /// [`environment`](mod@crate::environment)). It runs on a thread of its own, so it needs no runtime here
-/// and outlives any. The first call opens the store and blocks for that long.
+/// and outlives any. The first call opens the store and blocks for that long. Nothing drops it when the
+/// process ends: a [`Node::shutdown`] before that keeps what was fetched in the last second, and is final.
 ///
 /// # Errors
 ///

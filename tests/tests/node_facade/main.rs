@@ -1,0 +1,12 @@
+//! What a node promises to the program that holds it, shown against the model origin over real sockets.
+
+mod collapsing;
+mod directives;
+mod directory;
+mod domains;
+mod faults;
+mod freshness;
+mod lifecycle;
+mod never_kept;
+mod support;
+mod values;

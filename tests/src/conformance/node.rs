@@ -7,20 +7,37 @@ use cache_core::{
     PeerId,
     port::{Lane, SendError, Side, Transport, TransportEvent},
 };
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// One transport. Events that nobody has asked for yet are kept.
 pub(super) struct Node {
     pub(super) transport: Arc<dyn Transport>,
+    pub(super) patience: Duration,
     kept: VecDeque<TransportEvent>,
-    patience: Duration,
+    connected: BTreeSet<PeerId>,
+    /// How many connections have begun or ended.
+    pub(super) turns_of_life: usize,
+    /// How many of its dials have come to something or nothing.
+    pub(super) ended_dials: usize,
 }
 
 impl Node {
     pub(super) async fn start(factory: &dyn Factory, plan: Plan) -> anyhow::Result<Self> {
         let transport = factory.start(plan).await.context("the transport starts")?;
-        Ok(Self { transport, kept: VecDeque::new(), patience: factory.patience() })
+        Ok(Self {
+            transport,
+            patience: factory.patience(),
+            kept: VecDeque::new(),
+            connected: BTreeSet::new(),
+            turns_of_life: 0,
+            ended_dials: 0,
+        })
     }
 
     /// The first event that `pick` takes, now or within the patience; `pick` gives the others back.
@@ -40,10 +57,13 @@ impl Node {
         let end = Instant::now() + self.patience;
         loop {
             match timeout_at(end, self.transport.next_event()).await {
-                Ok(Some(event)) => match pick(event) {
-                    Ok(picked) => return Ok(picked),
-                    Err(event) => self.kept.push_back(event),
-                },
+                Ok(Some(event)) => {
+                    self.count(&event)?;
+                    match pick(event) {
+                        Ok(picked) => return Ok(picked),
+                        Err(event) => self.kept.push_back(event),
+                    }
+                }
                 Ok(None) => bail!("no event follows, wanted {what}; heard {}", self.heard()),
                 Err(_elapsed) => bail!("{what} did not come; heard {}", self.heard()),
             }
@@ -91,6 +111,29 @@ impl Node {
         .await
     }
 
+    /// Whether `frame` comes from `wanted` before `within` is over. Other frames of theirs are dropped.
+    pub(super) async fn comes(
+        &mut self,
+        wanted: PeerId,
+        frame: &Bytes,
+        within: Duration,
+    ) -> anyhow::Result<bool> {
+        let end = Instant::now() + within;
+        while let Ok(event) = timeout_at(end, self.transport.next_event()).await {
+            let event = event.context("events have ended")?;
+            self.count(&event)?;
+            match event {
+                TransportEvent::Received { peer, frame: came } if peer == wanted => {
+                    if came == *frame {
+                        return Ok(true);
+                    }
+                }
+                other => self.kept.push_back(other),
+            }
+        }
+        Ok(false)
+    }
+
     /// Sends, again and again while the queue is full.
     pub(super) async fn send(&self, peer: PeerId, lane: Lane, frame: &Bytes) -> anyhow::Result<()> {
         let end = Instant::now() + self.patience;
@@ -125,6 +168,32 @@ impl Node {
         self.kept.iter().any(is_meant)
     }
 
+    pub(super) fn is_connected(&self, peer: PeerId) -> bool {
+        self.connected.contains(&peer)
+    }
+
+    /// Keeps the books, and checks what holds at all times: one connection with each peer, frames of none
+    /// but the connected.
+    fn count(&mut self, event: &TransportEvent) -> anyhow::Result<()> {
+        match event {
+            TransportEvent::Connected { peer, side, .. } => {
+                ensure!(self.connected.insert(*peer), "{peer:?} is connected twice");
+                self.turns_of_life += 1;
+                self.ended_dials += usize::from(*side == Side::Dialer);
+            }
+            TransportEvent::DialFailed { .. } => self.ended_dials += 1,
+            TransportEvent::Disconnected { peer, .. } => {
+                ensure!(self.connected.remove(peer), "{peer:?} ended without having been connected");
+                self.turns_of_life += 1;
+            }
+            TransportEvent::Received { peer, .. } => {
+                ensure!(self.connected.contains(peer), "a frame came from {peer:?}, who is not connected");
+            }
+            TransportEvent::Refused { .. } => {}
+        }
+        Ok(())
+    }
+
     fn heard(&self) -> String {
         let names = self.kept.iter().rev().take(HEARD_MAX).map(|event| match event {
             TransportEvent::Connected { .. } => "connected".to_owned(),
@@ -134,6 +203,12 @@ impl Node {
             TransportEvent::Refused { reason, .. } => format!("refused: {reason}"),
         });
         format!("{:?}", names.collect::<Vec<_>>())
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} connected with {:?}, heard {}", self.id(), self.connected, self.heard())
     }
 }
 
@@ -156,7 +231,11 @@ pub(super) async fn connect(dialer: &mut Node, listener: &mut Node) -> anyhow::R
 }
 
 /// Looks at `condition` until it holds or the patience ends.
-pub(super) async fn until(patience: Duration, what: &str, condition: impl FnMut() -> bool) -> anyhow::Result<()> {
+pub(super) async fn until(
+    patience: Duration,
+    what: &str,
+    condition: impl FnMut() -> bool,
+) -> anyhow::Result<()> {
     ensure!(crate::eventually(patience, condition).await, "not so within {patience:?}: {what}");
     Ok(())
 }

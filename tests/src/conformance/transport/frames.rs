@@ -77,7 +77,10 @@ pub async fn frames_of_each_lane_arrive_in_order(factory: &dyn Factory) -> Outco
             } else {
                 (Lane::Control, &mut control_came)
             };
-            ensure!(frame == pattern(*came, frame.len()), "not frame {came} on {lane:?}: order or bytes changed");
+            ensure!(
+                frame == pattern(*came, frame.len()),
+                "not frame {came} on {lane:?}: order or bytes changed"
+            );
             *came += 1;
         }
         Outcome::Ok(())

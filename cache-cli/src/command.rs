@@ -115,6 +115,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("A cache for GitHub API responses: one call serves the whole fleet")
         .after_help(EXIT_CODES_HELP)
+        .args_override_self(true)
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_it_goes_upstream() {
+    fn nothing_of_it_reaches_the_origin() {
         let mut headers = HeaderMap::new();
         headers.insert(CLIENT_TOKEN, HeaderValue::from_static("sesame"));
         headers.insert(header::PROXY_AUTHORIZATION, HeaderValue::from_static("Bearer sesame"));

@@ -135,10 +135,10 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         .default("64MiB"),
     Definition::one("disk-entries", "NUMBER", "Most entries on disk")
         .variables(&["CACHE_DISK_ENTRIES"])
-        .default("100000"),
+        .default("20000"),
     Definition::one("disk-bytes", "SIZE", "Most bytes of entries on disk")
         .variables(&["CACHE_DISK_BYTES"])
-        .default("1GiB"),
+        .default("512MiB"),
     Definition::one("durability", "WHEN", "When an entry must survive a crash: `eventual` or `immediate`")
         .variables(&["CACHE_DURABILITY"])
         .default("eventual"),

@@ -19,7 +19,8 @@ use std::path::Path;
 use stub::Stub;
 
 /// Runs the checks whose name contains `only`, prints a line each, and answers whether all passed.
-pub(crate) fn run(root: &Path, script: &Path, only: Option<&str>) -> Result<bool> {
+pub(crate) fn run(root: &Path, stub: &Path, only: Option<&str>) -> Result<bool> {
+    let script = &if stub.is_dir() { stub.join("ghstub.py") } else { stub.to_owned() };
     ensure!(script.is_file(), "{} is not a file", script.display());
     let daemon = build_release(root, "cache-cli", "fleet-cache")?;
     let stub = Stub::start(script)?;

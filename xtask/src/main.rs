@@ -33,7 +33,7 @@ enum Command {
     Ci,
     /// Drive the daemon with real clients in front of a stand-in for the GitHub API.
     Integration {
-        /// The stand-in's script, `ghstub.py`.
+        /// The stand-in's script, or the folder with `ghstub.py` in it.
         #[arg(long)]
         stub: PathBuf,
         /// Run only checks whose name contains this text.
@@ -46,14 +46,25 @@ enum Command {
     Tidy,
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does what was asked, and answers whether all was well.
+fn run(command: Command) -> Result<bool> {
     let root = sources::workspace_root();
-    let passed = match Arguments::parse().command {
-        Command::Bench(arguments) => bench::run(&root, &arguments).map(|()| true)?,
-        Command::Ci => ci::run(&root),
-        Command::Integration { stub, only } => integration::run(&root, &stub, only.as_deref())?,
-        Command::Layers => layers::run(&root)?,
-        Command::Tidy => tidy::run(&root)?,
-    };
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match command {
+        Command::Bench(arguments) => bench::run(&root, &arguments).map(|()| true),
+        Command::Ci => Ok(ci::run(&root)),
+        Command::Integration { stub, only } => integration::run(&root, &stub, only.as_deref()),
+        Command::Layers => layers::run(&root),
+        Command::Tidy => tidy::run(&root),
+    }
 }

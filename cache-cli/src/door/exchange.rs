@@ -172,3 +172,93 @@ pub(crate) fn refuse(error: &DoorError, method: &Method) -> Response<DoorBody> {
     }
     response.map(DoorBody::whole)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::secret;
+    use bytes::Bytes;
+    use fleet_cache::GitHub;
+    use http_body_util::{BodyExt, Empty};
+
+    /// A door in front of an origin at which nobody listens.
+    async fn front(client_token: Option<&str>) -> Arc<Front> {
+        let github = GitHub::builder().origin("http://127.0.0.1:1").unwrap().build().unwrap();
+        Arc::new(Front {
+            hosts: Hosts::new(github.origin(), &[]),
+            api: ApiUrls::of_origin(github.origin()),
+            bodies: RewrittenBodies::new(),
+            client_token: client_token.map(|token| secret(token).unwrap()),
+            node: Node::builder(None, github).start().await.unwrap(),
+        })
+    }
+
+    fn request(method: Method, target: &str, headers: &[(&str, &str)]) -> Request<Empty<Bytes>> {
+        let request = Request::builder().method(method).uri(target);
+        headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(*name, *value))
+            .body(Empty::new())
+            .unwrap()
+    }
+
+    async fn answered(
+        exchange: &Exchange,
+        request: Request<Empty<Bytes>>,
+    ) -> (u16, Bytes, Option<HeaderValue>) {
+        let Ok(response) = exchange.answer(request).await;
+        let status = response.status().as_u16();
+        let length = response.headers().get(header::CONTENT_LENGTH).cloned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, body, length)
+    }
+
+    #[tokio::test]
+    async fn an_origin_that_cannot_be_reached_gives_a_clear_error() {
+        let exchange = Exchange::new(front(None).await, Door::Tcp);
+        let here = [("host", "127.0.0.1:8484")];
+        let (status, body, _length) = answered(&exchange, request(Method::GET, "/user", &here)).await;
+        assert_eq!(status, 502);
+        let told: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(told["message"], "the origin cannot be reached");
+    }
+
+    #[tokio::test]
+    async fn an_error_to_head_has_the_length_but_not_the_body_of_one_to_get() {
+        let exchange = Exchange::new(front(None).await, Door::Tcp);
+        let elsewhere = [("host", "evil.example")];
+        let (_status, body, _length) = answered(&exchange, request(Method::GET, "/", &elsewhere)).await;
+        let (status, empty, length) = answered(&exchange, request(Method::HEAD, "/", &elsewhere)).await;
+        assert_eq!(status, 421);
+        assert!(empty.is_empty());
+        assert_eq!(length.unwrap(), body.len().to_string());
+    }
+
+    #[tokio::test]
+    async fn a_host_is_not_mistaken_for_the_one_before() {
+        let exchange = Exchange::new(front(None).await, Door::Tcp);
+        let own = Some(("host", "127.0.0.1:8484"));
+        let route = |target: &str, host: Option<(&str, &str)>| {
+            exchange.route(&request(Method::GET, target, host.as_slice()))
+        };
+        let plain = route("/user", own).unwrap();
+        assert_eq!(route("/user", own), Ok(plain.clone()));
+        assert_ne!(route("/api/v3/user", own), Ok(plain));
+        assert!(route("/user", Some(("host", "evil.example"))).is_err());
+        assert!(route("/user", None).is_err());
+        assert!(route("http://evil.example/user", own).is_err());
+    }
+
+    #[tokio::test]
+    async fn only_the_tcp_door_asks_for_the_client_token() {
+        let front = front(Some("sesame")).await;
+        let status = async |door, headers: &[(&str, &str)]| {
+            let exchange = Exchange::new(Arc::clone(&front), door);
+            answered(&exchange, request(Method::GET, "/user", headers)).await.0
+        };
+        let host = ("host", "localhost");
+        assert_eq!(status(Door::Tcp, &[host]).await, 407);
+        assert_eq!(status(Door::Tcp, &[host, ("x-fleet-cache-token", "sesame")]).await, 502);
+        assert_eq!(status(Door::Unix, &[host]).await, 502);
+    }
+}

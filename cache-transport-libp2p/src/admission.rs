@@ -9,7 +9,7 @@ use crate::{
 };
 use cache_core::{
     PeerId,
-    port::{ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, Session, Side},
+    port::{ADMISSION_BYTES_MAX, Session, Side},
 };
 use futures::{
     AsyncReadExt, AsyncWriteExt,
@@ -32,9 +32,9 @@ pub(crate) type ControlStream = (FrameReader<ReadHalf<Stream>>, WriteHalf<Stream
 
 /// Lets the other side in or not; goes on with the lanes, or ends.
 pub(crate) async fn meet(shared: Arc<Shared>, meeting: Meeting, mut lines: Lines) -> Step {
-    let proved = timeout(ADMISSION_TIMEOUT, prove(&shared, meeting, &mut lines))
-        .await
-        .unwrap_or(Err(Ending::TimedOut(ADMISSION_TIMEOUT)));
+    let time = shared.settings.admission_timeout;
+    let proved =
+        timeout(time, prove(&shared, meeting, &mut lines)).await.unwrap_or(Err(Ending::TimedOut(time)));
     let admitted = proved.and_then(|(stream, session)| {
         let link = shared.admitted(meeting.id, meeting.peer, session)?;
         Ok((link, stream))

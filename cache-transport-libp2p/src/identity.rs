@@ -5,10 +5,11 @@ use ::libp2p::{
     identity::{Keypair, PublicKey},
 };
 use cache_core::PeerId;
+use zeroize::Zeroizing;
 
 /// The key pair of a seed.
-pub(crate) fn keypair(mut seed: [u8; 32]) -> Keypair {
-    Keypair::ed25519_from_bytes(&mut seed).expect("every 32 bytes are a seed of an Ed25519 key")
+pub(crate) fn keypair(mut seed: Zeroizing<[u8; 32]>) -> Keypair {
+    Keypair::ed25519_from_bytes(&mut *seed).expect("every 32 bytes are a seed of an Ed25519 key")
 }
 
 /// Our word for `keypair`'s public half.
@@ -33,7 +34,7 @@ mod tests {
 
     #[test]
     fn an_identity_reads_the_same_in_both_worlds() {
-        let keypair = keypair([7; 32]);
+        let keypair = keypair(Zeroizing::new([7; 32]));
         let peer = local_peer(&keypair);
         assert_eq!(peer.to_string(), keypair.public().to_peer_id().to_base58());
         assert_eq!(to_libp2p(peer), Some(keypair.public().to_peer_id()));

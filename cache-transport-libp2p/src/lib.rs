@@ -34,5 +34,5 @@ mod swarm;
 pub use {
     crate::libp2p::{Libp2p, ListenError},
     address::{AddressError, Carrier, Libp2pAddress},
-    settings::Settings,
+    settings::Libp2pSettings,
 };

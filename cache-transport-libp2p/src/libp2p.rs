@@ -4,7 +4,7 @@ use crate::{
     address::{Carrier, Libp2pAddress},
     ending::Ending,
     identity,
-    settings::{DIALS_MAX, Settings},
+    settings::{DIALS_MAX, Libp2pSettings},
     shared::Shared,
     swarm::{self, Order},
 };
@@ -33,6 +33,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},
 };
+use zeroize::Zeroizing;
 
 /// A transport over libp2p: TCP with noise and yamux, and QUIC, side by side.
 ///
@@ -55,10 +56,10 @@ impl Libp2p {
     /// [`ListenError`]; nothing listens then. In particular, as long as `SSLKEYLOGFILE` is set, since libp2p
     /// would write the keys of every QUIC connection to the file that the variable names, and has no switch.
     pub async fn listen(
-        seed: [u8; 32],
+        seed: Zeroizing<[u8; 32]>,
         listen: &[Libp2pAddress],
         gate: Arc<dyn Gate>,
-        settings: Settings,
+        settings: Libp2pSettings,
     ) -> Result<Self, ListenError> {
         refuse_key_log(env::var_os("SSLKEYLOGFILE").as_deref())?;
         let keypair = identity::keypair(seed);

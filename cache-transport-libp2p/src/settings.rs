@@ -1,23 +1,35 @@
 //! What of a transport can be chosen, and bounds that cannot.
 
-use cache_core::port::FRAME_BYTES_MAX;
+use cache_core::port::{ADMISSION_TIMEOUT, DIAL_TIMEOUT, FRAME_BYTES_MAX};
+use std::time::Duration;
 
-/// How many connections are held at most.
+/// How many connections are held at most, and how long they may take to come to be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Settings {
+pub struct Libp2pSettings {
     /// Peers connected at once; further ones are closed once they have been let in.
     pub peers_max: usize,
     /// Incoming connections at once that have not been let in yet; further ones are closed unheard.
     pub unadmitted_max: usize,
     /// As [`Self::unadmitted_max`], from one IP address.
     pub unadmitted_per_address_max: usize,
+    /// Time for an admission.
+    pub admission_timeout: Duration,
+    /// Time for a dial, its admission included.
+    pub dial_timeout: Duration,
 }
 
-impl Default for Settings {
+impl Default for Libp2pSettings {
     /// 256 peers: more than a full membership view needs. 24 newcomers from one address: twenty daemons of
-    /// one host that start together. 64 newcomers in all.
+    /// one host that start together. 64 newcomers in all. The times are the
+    /// port's.
     fn default() -> Self {
-        Self { peers_max: 256, unadmitted_max: 64, unadmitted_per_address_max: 24 }
+        Self {
+            peers_max: 256,
+            unadmitted_max: 64,
+            unadmitted_per_address_max: 24,
+            admission_timeout: ADMISSION_TIMEOUT,
+            dial_timeout: DIAL_TIMEOUT,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What all connections of one transport share: who is connected, who tries to be.
 
-use crate::{ending::Ending, inbox::Inbox, link::Link, settings::Settings};
+use crate::{ending::Ending, inbox::Inbox, link::Link, settings::Libp2pSettings};
 use cache_core::{
     PeerId,
     port::{Gate, Session, Side, TransportEvent},
@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 pub(crate) struct Shared {
     pub(crate) local: PeerId,
     pub(crate) gate: Arc<dyn Gate>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Libp2pSettings,
     pub(crate) inbox: Inbox,
     attempts: Mutex<BTreeMap<ConnectionId, Attempt>>,
     /// Locked before the inbox, and held while a change is told, so that changes are told in order.
@@ -23,7 +23,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(local: PeerId, gate: Arc<dyn Gate>, settings: Settings) -> Self {
+    pub(crate) fn new(local: PeerId, gate: Arc<dyn Gate>, settings: Libp2pSettings) -> Self {
         Self {
             local,
             gate,
@@ -47,6 +47,9 @@ impl Shared {
 
     /// Enters a newcomer, if there is room.
     pub(crate) fn coming(&self, id: ConnectionId, remote: &Multiaddr) -> Result<(), Ending> {
+        if self.links.read().ended {
+            return Err(Ending::ByUs);
+        }
         let host = host(remote);
         let mut attempts = self.attempts.lock();
         let newcomers = || attempts.values().filter(|attempt| attempt.side == Side::Listener);

@@ -8,7 +8,6 @@ use crate::{
     settings::{QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, STREAMS_MAX, STREAMS_NEGOTIATING_MAX},
     shared::Shared,
 };
-use cache_core::port::{ADMISSION_TIMEOUT, DIAL_TIMEOUT};
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, Swarm, SwarmBuilder,
@@ -23,6 +22,8 @@ use tokio::{sync::mpsc, time::timeout};
 
 /// A swarm for `keypair` that listens nowhere yet.
 pub(crate) fn build(keypair: Keypair, shared: &Arc<Shared>) -> Result<Swarm<Behaviour>, ListenError> {
+    // For connecting and the transport's handshake: what the admission leaves of a dial.
+    let handshake_timeout = shared.settings.dial_timeout.saturating_sub(shared.settings.admission_timeout);
     let mut streams = yamux::Config::default();
     streams.set_max_num_streams(STREAMS_MAX);
     let build = SwarmBuilder::with_existing_identity(keypair)
@@ -30,7 +31,7 @@ pub(crate) fn build(keypair: Keypair, shared: &Arc<Shared>) -> Result<Swarm<Beha
         .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, || streams)
         .map_err(|error| ListenError::Identity(error.to_string()))?
         .with_quic_config(|mut quic| {
-            quic.handshake_timeout = HANDSHAKE_TIMEOUT;
+            quic.handshake_timeout = handshake_timeout;
             quic.max_concurrent_stream_limit = STREAMS_MAX as u32;
             quic.max_stream_data = QUIC_STREAM_BYTES_MAX;
             quic.max_connection_data = QUIC_CONNECTION_BYTES_MAX;
@@ -49,7 +50,7 @@ pub(crate) fn build(keypair: Keypair, shared: &Arc<Shared>) -> Result<Swarm<Beha
                 // Both sides know the one protocol that each stream can have: no round trip to agree on it.
                 .with_substream_upgrade_protocol_override(Version::V1Lazy)
         })
-        .with_connection_timeout(HANDSHAKE_TIMEOUT)
+        .with_connection_timeout(handshake_timeout)
         .build();
     Ok(swarm)
 }
@@ -110,9 +111,6 @@ pub(crate) async fn run(
         }
     }
     let addresses = shared.addresses();
-    for listener in listeners {
-        swarm.remove_listener(listener);
-    }
     shared.end();
     let idle = async {
         while swarm.network_info().connection_counters().num_connections() > 0 {
@@ -122,6 +120,10 @@ pub(crate) async fn run(
     };
     // What has not ended by then is cut off when the swarm is dropped.
     let _is_orderly = timeout(SHUTDOWN_TIMEOUT, idle).await;
+    // Not before: a QUIC listener takes its connections along.
+    for listener in listeners {
+        swarm.remove_listener(listener);
+    }
     addresses
 }
 
@@ -185,8 +187,6 @@ fn innermost(error: &dyn Error) -> String {
     error.to_string()
 }
 
-/// Time for connecting and the transport's handshake: what the admission leaves of a dial.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(DIAL_TIMEOUT.as_secs() - ADMISSION_TIMEOUT.as_secs());
 /// Time for a listener to say where it listens.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for all connections to end; longer than one may linger.

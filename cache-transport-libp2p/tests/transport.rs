@@ -4,10 +4,11 @@ mod support;
 
 use bytes::Bytes;
 use cache_core::port::{BULK_BYTES_MIN, FRAME_BYTES_MAX, Lane, SendError, Side, Transport, TransportEvent};
-use cache_transport_libp2p::{Carrier, Libp2p, Libp2pAddress, ListenError, Settings};
+use cache_transport_libp2p::{Carrier, Libp2p, Libp2pAddress, Libp2pSettings, ListenError};
 use std::sync::Arc;
 use support::{CARRIERS, Node, PATIENCE, Word};
 use tokio::time::{Instant, timeout};
+use zeroize::Zeroizing;
 
 #[tokio::test]
 async fn frames_of_all_sizes_arrive_whole_and_in_order_both_ways() {
@@ -22,18 +23,19 @@ async fn frames_of_all_sizes_arrive_whole_and_in_order_both_ways() {
                 assert!(to.frame().await == frame, "{carrier:?}, {length} bytes");
             }
             for lane in [Lane::Bulk, Lane::Control] {
-                for number in 0..200u32 {
-                    from.send(to.peer(), lane, Bytes::from(vec![number as u8; 1 + number as usize * 499]))
-                        .await;
-                }
-                for number in 0..200u32 {
-                    let frame = to.frame().await;
-                    assert_eq!(
-                        (frame[0], frame.len()),
-                        (number as u8, 1 + number as usize * 499),
-                        "{carrier:?}"
-                    );
-                }
+                let length = |number: u8| 1 + usize::from(number) * 499;
+                let send = async {
+                    for number in 0..200 {
+                        from.send(to.peer(), lane, Bytes::from(vec![number; length(number)])).await;
+                    }
+                };
+                let receive = async {
+                    for number in 0..200 {
+                        let frame = to.frame().await;
+                        assert_eq!((frame[0], frame.len()), (number, length(number)), "{carrier:?}");
+                    }
+                };
+                tokio::join!(send, receive);
             }
         }
     }
@@ -123,7 +125,7 @@ async fn a_dial_without_a_peer_id_finds_out_who_answers() {
 async fn whoever_does_not_know_the_word_is_refused_and_told_nothing() {
     for carrier in CARRIERS {
         let a = Node::new(1, carrier).await;
-        let b = Node::with(2, carrier, "foe", Settings::default()).await;
+        let b = Node::with(2, carrier, "foe", Libp2pSettings::default()).await;
         b.0.dial(&a.address());
         assert_eq!(&*a.refused().await, "not let in");
         b.dial_failed().await;
@@ -173,11 +175,11 @@ async fn a_peer_that_never_reads_fills_its_own_queue_and_delays_nobody() {
         a.meet(&deaf).await;
         a.meet(&b).await;
         for (lane, length) in [(Lane::Control, 4096), (Lane::Bulk, 1_000_000)] {
-            let mut sent = 0;
+            let (frame, mut sent) = (pattern(length), 0);
             let filled = async {
                 let mut full = 0;
                 while full < 1000 {
-                    match a.0.send(deaf.peer(), lane, pattern(length)) {
+                    match a.0.send(deaf.peer(), lane, frame.clone()) {
                         Ok(()) => (sent, full) = (sent + 1, 0),
                         Err(error) => {
                             assert_eq!(error, SendError::QueueFull);
@@ -233,7 +235,13 @@ async fn shutting_down_says_goodbye_frees_the_port_and_may_be_repeated() {
         assert!(b.0.next_event().await.is_none());
         assert_eq!(&*a.frame().await, b"farewell");
         assert_eq!(&*a.disconnected().await, "closed by the peer");
-        let again = Libp2p::listen([2; 32], &[address], Arc::new(Word("friend")), Settings::default()).await;
+        let again = Libp2p::listen(
+            Zeroizing::new([2; 32]),
+            &[address],
+            Arc::new(Word("friend")),
+            Libp2pSettings::default(),
+        )
+        .await;
         let again = Node(again.unwrap());
         assert_eq!(again.address(), b.address());
         a.meet(&again).await;
@@ -251,8 +259,12 @@ async fn dropping_a_transport_ends_its_connections_and_frees_the_port() {
         let again = async {
             loop {
                 let gate = Arc::new(Word("friend"));
-                let listened =
-                    Libp2p::listen([2; 32], std::slice::from_ref(&address), gate, Settings::default());
+                let listened = Libp2p::listen(
+                    Zeroizing::new([2; 32]),
+                    std::slice::from_ref(&address),
+                    gate,
+                    Libp2pSettings::default(),
+                );
                 if let Ok(again) = listened.await {
                     return Node(again);
                 }
@@ -270,7 +282,10 @@ async fn a_port_in_use_is_an_error() {
         let a = Node::new(1, carrier).await;
         let address: Libp2pAddress = a.address().parse().unwrap();
         let gate = Arc::new(Word("friend"));
-        let error = Libp2p::listen([2; 32], &[address], gate, Settings::default()).await.err().unwrap();
+        let error = Libp2p::listen(Zeroizing::new([2; 32]), &[address], gate, Libp2pSettings::default())
+            .await
+            .err()
+            .unwrap();
         assert!(matches!(&error, ListenError::Address { .. }), "{error}");
         assert!(error.to_string().contains("in use"), "{error}");
     }
@@ -280,7 +295,9 @@ async fn a_port_in_use_is_an_error() {
 async fn one_node_listens_on_both_carriers_and_is_the_same_peer() {
     let listen = ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"].map(|text| text.parse().unwrap());
     let gate = Arc::new(Word("friend"));
-    let both = Node(Libp2p::listen([1; 32], &listen, gate, Settings::default()).await.unwrap());
+    let both = Node(
+        Libp2p::listen(Zeroizing::new([1; 32]), &listen, gate, Libp2pSettings::default()).await.unwrap(),
+    );
     let (a, b) = (Node::new(2, Carrier::Tcp).await, Node::new(3, Carrier::Quic).await);
     for (node, at) in [(&a, 0), (&b, 1)] {
         node.0.dial(&both.0.addresses()[at]);
@@ -291,7 +308,7 @@ async fn one_node_listens_on_both_carriers_and_is_the_same_peer() {
 #[tokio::test]
 async fn no_more_peers_are_kept_than_the_settings_allow() {
     for carrier in CARRIERS {
-        let settings = Settings { peers_max: 1, ..Settings::default() };
+        let settings = Libp2pSettings { peers_max: 1, ..Libp2pSettings::default() };
         let a = Node::with(1, carrier, "friend", settings).await;
         let (b, c) = (Node::new(2, carrier).await, Node::new(3, carrier).await);
         b.meet(&a).await;

@@ -2,14 +2,17 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod raw;
+
 use bytes::Bytes;
 use cache_core::{
     PeerId,
     port::{Admission, Gate, Lane, Refused, SealError, SendError, Session, Side, Transport, TransportEvent},
 };
-use cache_transport_libp2p::{Carrier, Libp2p, Libp2pAddress, Settings};
+use cache_transport_libp2p::{Carrier, Libp2p, Libp2pAddress, Libp2pSettings};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 /// Both carriers, for tests that hold on either.
 pub(crate) const CARRIERS: [Carrier; 2] = [Carrier::Quic, Carrier::Tcp];
@@ -22,12 +25,13 @@ pub(crate) struct Word(pub(crate) &'static str);
 
 impl Gate for Word {
     fn begin(&self, side: Side, _local: PeerId, _remote: PeerId, _channel: &[u8]) -> Box<dyn Admission> {
-        Box::new(Saying { word: self.0, is_due: side == Side::Dialer, is_heard: false })
+        Box::new(Saying { word: self.0, side, is_due: side == Side::Dialer, is_heard: false })
     }
 }
 
 struct Saying {
     word: &'static str,
+    side: Side,
     is_due: bool,
     is_heard: bool,
 }
@@ -42,11 +46,12 @@ impl Admission for Saying {
             return Err(Refused);
         }
         self.is_heard = true;
+        self.is_due = self.side == Side::Listener;
         Ok(())
     }
 
     fn poll_session(&mut self) -> Option<Box<dyn Session>> {
-        self.is_heard.then(|| Box::new(Plain) as Box<dyn Session>)
+        (self.is_heard && !self.is_due).then(|| Box::new(Plain) as Box<dyn Session>)
     }
 }
 
@@ -68,17 +73,23 @@ pub(crate) struct Node(pub(crate) Libp2p);
 
 impl Node {
     pub(crate) async fn new(seed: u8, carrier: Carrier) -> Self {
-        Self::with(seed, carrier, "friend", Settings::default()).await
+        Self::with(seed, carrier, "friend", Libp2pSettings::default()).await
     }
 
-    pub(crate) async fn with(seed: u8, carrier: Carrier, word: &'static str, settings: Settings) -> Self {
-        let address: Libp2pAddress = match carrier {
+    pub(crate) async fn with(
+        seed: u8,
+        carrier: Carrier,
+        word: &'static str,
+        settings: Libp2pSettings,
+    ) -> Self {
+        let address = match carrier {
             Carrier::Quic => "/ip4/127.0.0.1/udp/0/quic-v1",
             Carrier::Tcp => "/ip4/127.0.0.1/tcp/0",
-        }
-        .parse()
-        .unwrap();
-        Self(Libp2p::listen([seed; 32], &[address], Arc::new(Word(word)), settings).await.unwrap())
+        };
+        let address: Libp2pAddress = address.parse().expect("a good address");
+        let transport =
+            Libp2p::listen(Zeroizing::new([seed; 32]), &[address], Arc::new(Word(word)), settings).await;
+        Self(transport.expect("a free port"))
     }
 
     pub(crate) fn peer(&self) -> PeerId {

@@ -129,6 +129,17 @@ async fn a_directory_that_others_may_write_to_is_refused_and_an_empty_one_made_p
 }
 
 #[tokio::test]
+async fn a_start_that_is_given_up_frees_the_directory_again() {
+    use futures::FutureExt as _;
+    let (origin, directory) = (ModelOrigin::start(), tempfile::tempdir().unwrap());
+    for _ in 0..10 {
+        assert!(at(&origin, directory.path()).start().now_or_never().is_none());
+    }
+    let node = start_when_free(&origin, directory.path()).await;
+    assert_eq!(read(&origin, &node, 3).await, 3);
+}
+
+#[tokio::test]
 async fn what_was_invalidated_does_not_come_back_after_a_restart() {
     let (origin, directory) = (ModelOrigin::start(), tempfile::tempdir().unwrap());
     let node = at(&origin, directory.path()).start().await.unwrap();

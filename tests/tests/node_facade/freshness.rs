@@ -96,6 +96,45 @@ async fn the_recipe_may_stop_and_start_to_hold_while_entries_are_kept() {
 }
 
 #[tokio::test]
+async fn an_entry_may_be_served_stale_while_it_is_renewed_by_one_call() {
+    let origin = ModelOrigin::start();
+    let lenient = github(&origin).route("GET /repos/** = 0s while-revalidating=1h").unwrap();
+    let node = node(lenient).await;
+    let first = answer(&node, get_by(ALICE, PUBLIC)).await;
+    origin.mutate("acme/widget-1");
+    origin.hold("");
+    for _ in 0..10 {
+        let stale = answer(&node, get_by(ALICE, PUBLIC)).await;
+        assert!(stale.is_stale() && stale.body == first.body, "{stale:?}");
+    }
+    origin.wait_in_flight(1).await;
+    assert_eq!(origin.calls_total(), 2);
+    origin.release();
+    let begun = std::time::Instant::now();
+    while answer(&node, get_by(ALICE, PUBLIC)).await.body == first.body {
+        assert!(begun.elapsed() < SOON);
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reply_says_how_old_it_is_and_for_how_long_it_holds() {
+    let origin = ModelOrigin::start();
+    let node = node(github(&origin)).await;
+    let minutes = Duration::from_secs(300);
+    let reply = node.request(bare(get_by(ALICE, PUBLIC))).await.unwrap();
+    let (age, left) = (reply.age().unwrap(), reply.time_left().unwrap());
+    assert!(age < SOON && left > minutes - SOON && left <= minutes, "{age:?} {left:?}");
+    assert_eq!(reply.headers()["x-ratelimit-limit"], "5000");
+    let hit = node.request(bare(get_by(ALICE, PUBLIC).header("accept-encoding", "gzip"))).await.unwrap();
+    assert!(!hit.headers().contains_key("x-ratelimit-limit"));
+    // Whatever coding the request accepts, a program reads the body itself.
+    assert_eq!(reply.bytes().await.unwrap(), hit.bytes().await.unwrap());
+    let passed = node.request(bare(get_by(ALICE, "/rate_limit"))).await.unwrap();
+    assert_eq!((passed.age(), passed.time_left()), (None, None));
+}
+
+#[tokio::test]
 async fn live_headers_come_with_the_call_that_was_made_and_never_from_the_cache() {
     let origin = ModelOrigin::start();
     let node = node(github(&origin)).await;

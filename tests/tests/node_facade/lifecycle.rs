@@ -39,6 +39,17 @@ async fn dropping_the_last_handle_ends_what_is_under_way() {
 }
 
 #[tokio::test]
+async fn a_body_that_streams_outlives_the_node() {
+    let origin = ModelOrigin::start();
+    let node = node(github(&origin).body_bytes_max(64 * 1024)).await;
+    let long = format!("{PUBLIC}/contents/big-3000000.bin");
+    let raw = get_by(ALICE, &long).header("accept", "application/vnd.github.raw");
+    let reply = node.request(bare(raw)).await.unwrap();
+    drop(node);
+    assert_eq!(reply.bytes().await.unwrap().len(), 3_000_000);
+}
+
+#[tokio::test]
 async fn after_a_shutdown_every_question_is_answered_by_closed_and_nothing_is_sent() {
     let (origin, node) = origin_and_node().await;
     answer(&node, get_by(ALICE, PUBLIC)).await;

@@ -3,7 +3,10 @@
 use crate::support::{ALICE, PUBLIC, SOON, answer, get_by, origin_and_node, post, send};
 use bytes::Bytes;
 use cache_tests::eventually;
-use fleet_cache::{GitHub, Node, RequestError, VALUE_KEY_BYTES_MAX, ValueError, core::BODY_BYTES_MAX};
+use fleet_cache::{
+    GitHub, Node, RequestError, Settings, VALUE_KEY_BYTES_MAX, ValueError,
+    core::{BODY_BYTES_MAX, FetchError},
+};
 use std::{
     convert::Infallible,
     sync::{
@@ -155,6 +158,19 @@ async fn a_fetch_that_its_caller_left_goes_on_and_its_value_is_kept() {
     assert!(caller.await.unwrap_err().is_cancelled());
     gate.notify_one();
     assert_eq!(node.values().get_or_fetch("key", MINUTE, never).await.unwrap(), "value");
+}
+
+#[tokio::test]
+async fn a_fetch_that_takes_too_long_is_given_up() {
+    let settings = Settings { fetch_timeout: Duration::from_millis(50), ..Settings::default() };
+    let github = GitHub::builder().build().unwrap();
+    let node = Node::builder(None, github).settings(settings).start().await.unwrap();
+    let hanging = std::future::pending::<Result<Bytes, Infallible>>;
+    let error = node.values().get_or_fetch("key", MINUTE, hanging).await.unwrap_err();
+    let timed_out = matches!(error, ValueError::Request(RequestError::Fetch(FetchError::TimedOut)));
+    assert!(timed_out, "{error:?}");
+    let fetched = node.values().get_or_fetch("key", MINUTE, async || Ok::<_, Infallible>("v")).await;
+    assert_eq!(fetched.unwrap(), "v");
 }
 
 #[tokio::test]

@@ -1,0 +1,71 @@
+//! A node set up from environment variables, given here as a table.
+
+use crate::support::{PRIVATE, PUBLIC};
+use cache_tests::origin::ModelOrigin;
+use fleet_cache::{NodeBuilder, StartError, environment};
+
+fn builder_from(table: &[(&str, &str)]) -> Result<NodeBuilder, StartError> {
+    let variable = |name: &str| {
+        let found = table.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    environment::builder_from(&variable)
+}
+
+#[tokio::test]
+async fn every_variable_has_its_effect() {
+    let (origin, home) = (ModelOrigin::start(), tempfile::tempdir().unwrap());
+    let (url, home) = (origin.url(), home.path().to_str().unwrap());
+    let table = [
+        ("GITHUB_API_URL", url.as_str()),
+        ("GH_TOKEN", "ghp_alice"),
+        ("GITHUB_TOKEN", "ghp_bob"),
+        ("CACHE_DEFAULT_TTL", "0"),
+        ("CACHE_MAX_ENTRIES", " 7 "),
+        ("HOME", home),
+    ];
+    let node = builder_from(&table).unwrap().start().await.unwrap();
+    // The credential, which is the first of two, pays for what brings none.
+    assert_eq!(node.get(PRIVATE).await.unwrap().status(), 200);
+    assert_eq!(node.get(PRIVATE).await.unwrap().time_left().unwrap(), std::time::Duration::ZERO);
+    assert_eq!((origin.calls_total(), origin.paid_calls()), (2, 1));
+    assert_eq!(node.stats().await.unwrap().max_cache_size, 7);
+    let caches = environment::default_directory(&|name| (name == "HOME").then(|| home.to_owned())).unwrap();
+    assert!(caches.starts_with(home) && caches.join("node.key").exists());
+    node.shutdown().await;
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let directory = elsewhere.path().join("here");
+    let table = [
+        ("CACHE_DIR", directory.to_str().unwrap()),
+        ("CACHE_P2P_SHARED_SECRET", "correct horse battery staple, and some more of it"),
+        ("GITHUB_API_URL", url.as_str()),
+        ("HOME", home),
+    ];
+    let node = builder_from(&table).unwrap().start().await.unwrap();
+    assert_eq!(node.get(PUBLIC).await.unwrap().status(), 200);
+    assert_eq!(node.get(PRIVATE).await.unwrap().status(), 404);
+    assert!(directory.join("node.key").exists());
+}
+
+#[test]
+fn a_value_that_cannot_be_used_is_refused_by_name_and_no_secret_is_repeated() {
+    let rows = [
+        ("CACHE_DEFAULT_TTL", "soon"),
+        ("CACHE_DEFAULT_TTL", "-1"),
+        ("CACHE_MAX_ENTRIES", "many"),
+        ("CACHE_P2P_SHARED_SECRET", "short"),
+    ];
+    for (name, value) in rows {
+        let error = builder_from(&[(name, value)]).unwrap_err();
+        assert!(matches!(error, StartError::Environment { name: found, .. } if found == name), "{error:?}");
+        assert!(error.to_string().starts_with(name), "{error}");
+        if name.contains("SECRET") {
+            assert!(!format!("{error} {error:?}").contains("`short`"), "{error}");
+        }
+    }
+    let error = builder_from(&[("GH_TOKEN", "ghp_se cret\n")]).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("cret\n"), "{error}");
+    let error = builder_from(&[("GITHUB_API_URL", "ftp://example.com")]).unwrap_err();
+    assert!(matches!(error, StartError::Origin(_)) && error.to_string().contains("ftp://"), "{error}");
+}

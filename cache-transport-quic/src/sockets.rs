@@ -97,20 +97,34 @@ impl Sockets {
 
     /// Waits until the others have been told that connections ended, and the ports are free.
     pub(crate) async fn release(&self) {
-        let end = Instant::now() + RELEASE_TIMEOUT;
         let open = std::mem::take(&mut *self.open.lock());
+        let end = Instant::now() + GOODBYE_TIMEOUT;
         let mut sockets = Vec::new();
         for Open { endpoint, socket, .. } in open {
-            if timeout_at(end, endpoint.wait_idle()).await.is_err() {
-                tracing::debug!("a connection's end is not acknowledged; its socket is given up");
+            if timeout_at(end, endpoint.wait_idle()).await.is_err()
+                && let Err(error) = abandon(&endpoint)
+            {
+                tracing::debug!(%error, "the port is free only once QUIC has said goodbye");
             }
             sockets.push(socket);
         }
-        // QUIC's own task still holds the socket when it has said goodbye, and does not say when it ends.
+        // QUIC's own tasks drop the socket when they run next, and tell nobody.
+        let end = Instant::now() + RELEASE_TIMEOUT;
         while sockets.iter().any(|socket| socket.strong_count() > 0) && Instant::now() < end {
             sleep(RELEASE_INTERVAL).await;
         }
     }
+}
+
+/// Takes its socket from an endpoint whose goodbyes are sent and which waits for stragglers.
+///
+/// It waits for three times the time in which it would send again, which can be seconds. The endpoint
+/// keeps the socket before the present one, so it is given two.
+fn abandon(endpoint: &Endpoint) -> io::Result<()> {
+    for _socket in 0..2 {
+        endpoint.rebind(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?)?;
+    }
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -229,7 +243,10 @@ impl Error for ListenError {
 /// A burst of eight of the longest frames' share of one link, as most systems allow.
 const SOCKET_BUFFER_BYTES: usize = 2 * 1024 * 1024;
 
-/// Time for the last goodbyes when a transport ends.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for the last goodbyes when a transport ends. They leave at once; on a short way they are done with.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Time for QUIC's tasks to drop a socket, on a machine that has much else to do.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const RELEASE_INTERVAL: Duration = Duration::from_millis(1);

@@ -33,7 +33,7 @@ pub use {
     cache_core::{self as core, FetchError, Settings, port::Budget},
     cache_crypto::{FleetSecret, SecretError, SecretKind},
     cache_origin_github::{self as github, GitHub, GitHubBuilder, PassReason},
-    cache_store::WriteBehindSettings,
+    cache_store::{OpenError, WriteBehindSettings},
     error::{RequestError, StartError, ValueError},
     global::{AlreadyStarted, configure, global},
     node::Node,

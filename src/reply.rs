@@ -32,6 +32,7 @@ pub struct Reply {
     provenance: Provenance,
     age: Option<Duration>,
     time_left: Option<Duration>,
+    overdue: Option<Duration>,
     live: HeaderMap,
     form: Form,
 }
@@ -55,6 +56,7 @@ impl Reply {
             provenance: Provenance::Entry(served),
             age: Some(freshness::age(&entry, now)),
             time_left: Some(freshness::remaining(&entry, now)),
+            overdue: Some(freshness::staleness(&entry, now)),
             live: HeaderMap::new(),
             answer: Answer::Entry(entry),
             form,
@@ -64,12 +66,20 @@ impl Reply {
     pub(crate) fn of_content(content: Content, forward: Forward, form: Form) -> Self {
         let provenance = Provenance::Relayed(forward);
         let answer = Answer::Content(content);
-        Self { answer, provenance, age: None, time_left: None, live: HeaderMap::new(), form }
+        Self { answer, provenance, age: None, time_left: None, overdue: None, live: HeaderMap::new(), form }
     }
 
     pub(crate) fn of_stream(response: Response<OriginBody>, runtime: Handle, provenance: Provenance) -> Self {
         let answer = Answer::Stream(response.map(|body| ReplyBody(Source::Stream(body, runtime))));
-        Self { answer, provenance, age: None, time_left: None, live: HeaderMap::new(), form: Form::default() }
+        Self {
+            answer,
+            provenance,
+            age: None,
+            time_left: None,
+            overdue: None,
+            live: HeaderMap::new(),
+            form: Form::default(),
+        }
     }
 
     /// The same without the body of an answer that streams.
@@ -122,6 +132,24 @@ impl Reply {
         self.time_left
     }
 
+    /// Time for which an entry has been stale; `None` for what is not one.
+    pub fn overdue(&self) -> Option<Duration> {
+        self.overdue
+    }
+
+    /// The entry that answers, if one does.
+    pub fn entry(&self) -> Option<&Arc<Entry>> {
+        match &self.answer {
+            Answer::Entry(entry) => Some(entry),
+            Answer::Content(_) | Answer::Stream(_) => None,
+        }
+    }
+
+    /// How the request wants the reply to look.
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
     /// The body without any coding, however the request wanted it.
     ///
     /// # Errors
@@ -163,6 +191,7 @@ impl Reply {
 fn whole(content: &Content, form: &Form, edit: impl FnOnce(&mut Response<Bytes>)) -> Response<Bytes> {
     let mut response = Response::new(content.body.clone());
     *response.status_mut() = status(content);
+    response.headers_mut().reserve(content.headers.len() + FIELDS_ADDED);
     response.headers_mut().extend(fields(&content.headers));
     edit(&mut response);
     form.shape(&mut response);
@@ -180,9 +209,22 @@ fn status(content: &Content) -> StatusCode {
     StatusCode::from_u16(content.status).unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
+/// Fields that are put to an entry's own on its way out: length, coding, and what a door adds.
+const FIELDS_ADDED: usize = 4;
+
 /// The body of a [`Reply`]: whole, or streaming from the origin.
 #[derive(Debug)]
 pub struct ReplyBody(Source);
+
+impl ReplyBody {
+    /// All of the body if it is there; `None` if it streams.
+    pub fn whole(self) -> Option<Bytes> {
+        match self.0 {
+            Source::Stream(..) => None,
+            Source::Whole(body) => Some(body.unwrap_or_default()),
+        }
+    }
+}
 
 impl Body for ReplyBody {
     type Data = Bytes;

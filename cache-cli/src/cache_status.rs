@@ -8,7 +8,9 @@ use std::{io::Write, time::Duration};
 
 /// The status of `reply`.
 pub(crate) fn of_reply(reply: &Reply) -> HeaderValue {
-    of_provenance(reply.provenance(), reply.status().as_u16(), reply.time_left().unwrap_or_default())
+    let times =
+        Times { left: reply.time_left().unwrap_or_default(), overdue: reply.overdue().unwrap_or_default() };
+    of_provenance(reply.provenance(), reply.status().as_u16(), times)
 }
 
 /// The status of a reply that this door made up; `detail` says in one word why.
@@ -18,13 +20,20 @@ pub(crate) fn of_error(detail: &str) -> HeaderValue {
     line.value()
 }
 
-fn of_provenance(provenance: Provenance, status: u16, time_left: Duration) -> HeaderValue {
+/// How an entry stands to its lifetime.
+#[derive(Clone, Copy)]
+struct Times {
+    left: Duration,
+    overdue: Duration,
+}
+
+fn of_provenance(provenance: Provenance, status: u16, times: Times) -> HeaderValue {
     let mut line = Line::new();
     match provenance {
         Provenance::Entry(Served::Hit) => {
-            line.write(format_args!("; hit; ttl={}", seconds(time_left.as_millis())));
+            line.write(format_args!("; hit; ttl={}", seconds(times.left)));
         }
-        Provenance::Entry(Served::Stale(reason)) => stale(&mut line, reason),
+        Provenance::Entry(Served::Stale(reason)) => stale(&mut line, reason, times.overdue),
         Provenance::Entry(Served::Forwarded(forward)) | Provenance::Relayed(forward) => {
             forwarded(&mut line, &forward);
         }
@@ -41,17 +50,24 @@ fn of_provenance(provenance: Provenance, status: u16, time_left: Duration) -> He
     line.value()
 }
 
-fn stale(line: &mut Line, reason: StaleReason) {
+/// A stale answer has a negative time to live (RFC 9211, section 2.5).
+fn stale(line: &mut Line, reason: StaleReason, overdue: Duration) {
     match reason {
-        StaleReason::Accepted => line.write(format_args!("; hit; detail=max-stale")),
-        StaleReason::Failed(_error) => line.write(format_args!("; fwd=stale; detail=stale-if-error")),
-        StaleReason::Fault { status } => {
-            line.write(format_args!("; fwd=stale; fwd-status={status}; detail=stale-if-error"));
-        }
-        StaleReason::HeldOff => line.write(format_args!("; hit; detail=stale-held-off")),
-        StaleReason::Throttled => line.write(format_args!("; hit; detail=stale-quota-spent")),
-        StaleReason::WhileRevalidating => line.write(format_args!("; hit; detail=stale-while-revalidate")),
+        StaleReason::Failed(_) => line.write(format_args!("; fwd=stale")),
+        StaleReason::Fault { status } => line.write(format_args!("; fwd=stale; fwd-status={status}")),
+        StaleReason::Accepted
+        | StaleReason::HeldOff
+        | StaleReason::Throttled
+        | StaleReason::WhileRevalidating => line.write(format_args!("; hit")),
     }
+    let detail = match reason {
+        StaleReason::Accepted => "max-stale",
+        StaleReason::Failed(_) | StaleReason::Fault { .. } => "stale-if-error",
+        StaleReason::HeldOff => "stale-held-off",
+        StaleReason::Throttled => "stale-quota-spent",
+        StaleReason::WhileRevalidating => "stale-while-revalidate",
+    };
+    line.write(format_args!("; ttl=-{}; detail={detail}", seconds(overdue)));
 }
 
 fn forwarded(line: &mut Line, forward: &Forward) {
@@ -69,9 +85,9 @@ fn forwarded(line: &mut Line, forward: &Forward) {
     }
 }
 
-/// Milliseconds as seconds, rounded up, so that what is not over does not show as zero.
-fn seconds(millis: u128) -> i64 {
-    i64::try_from(millis.div_ceil(1000)).unwrap_or(i64::MAX)
+/// Whole seconds, rounded up, so that what is not over does not show as zero.
+fn seconds(duration: Duration) -> u128 {
+    duration.as_millis().div_ceil(1000)
 }
 
 /// A header value under construction, on the stack: one is made for every hit.
@@ -108,7 +124,8 @@ mod tests {
     use cache_core::FetchError;
 
     fn status(provenance: Provenance) -> String {
-        let value = of_provenance(provenance, 200, Duration::from_millis(14_200));
+        let times = Times { left: Duration::from_millis(14_200), overdue: Duration::from_secs(7) };
+        let value = of_provenance(provenance, 200, times);
         value.to_str().unwrap().to_owned()
     }
 
@@ -124,12 +141,12 @@ mod tests {
     #[test]
     fn a_stale_reply_is_marked_with_its_reason() {
         let cases = [
-            (StaleReason::Accepted, "hit; detail=max-stale"),
-            (StaleReason::Failed(FetchError::TimedOut), "fwd=stale; detail=stale-if-error"),
-            (StaleReason::Fault { status: 503 }, "fwd=stale; fwd-status=503; detail=stale-if-error"),
-            (StaleReason::HeldOff, "hit; detail=stale-held-off"),
-            (StaleReason::Throttled, "hit; detail=stale-quota-spent"),
-            (StaleReason::WhileRevalidating, "hit; detail=stale-while-revalidate"),
+            (StaleReason::Accepted, "hit; ttl=-7; detail=max-stale"),
+            (StaleReason::Failed(FetchError::TimedOut), "fwd=stale; ttl=-7; detail=stale-if-error"),
+            (StaleReason::Fault { status: 503 }, "fwd=stale; fwd-status=503; ttl=-7; detail=stale-if-error"),
+            (StaleReason::HeldOff, "hit; ttl=-7; detail=stale-held-off"),
+            (StaleReason::Throttled, "hit; ttl=-7; detail=stale-quota-spent"),
+            (StaleReason::WhileRevalidating, "hit; ttl=-7; detail=stale-while-revalidate"),
         ];
         for (reason, expected) in cases {
             assert_eq!(status(Provenance::Entry(Served::Stale(reason))), format!("fleet-cache; {expected}"));

@@ -2,7 +2,7 @@
 
 use crate::{
     admin::{self, About, AdminService},
-    door::{self, DoorLimits, Exchange, Front, RewrittenBodies, Running},
+    door::{self, DoorLimits, Exchange, Front, RenderedReplies, Running},
     exit::CommandError,
     lock::InstanceLock,
     rewrite::ApiUrls,
@@ -115,7 +115,7 @@ impl Doors {
             node: node.clone(),
             hosts: Hosts::new(&settings.origin, &settings.hosts),
             api: ApiUrls::of_origin(&settings.origin),
-            bodies: RewrittenBodies::new(),
+            rendered: RenderedReplies::new(),
             client_token: settings.client_token.clone(),
         });
         let limits =

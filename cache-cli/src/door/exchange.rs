@@ -1,6 +1,6 @@
 //! One request and its answer, as a client's connection has them.
 
-use super::{DoorBody, reply, rewritten::RewrittenBodies, token};
+use super::{DoorBody, rendered::RenderedReplies, reply, token};
 use crate::{
     error_body::DoorError,
     rewrite::ApiUrls,
@@ -32,15 +32,15 @@ pub(crate) struct Front {
     pub(crate) hosts: Hosts,
     /// Which URLs in answers are the API's.
     pub(crate) api: ApiUrls,
-    /// Bodies that were rewritten lately.
-    pub(crate) bodies: RewrittenBodies,
+    /// Answers that were rendered lately.
+    pub(crate) rendered: RenderedReplies,
     /// What clients of the TCP door must present.
     pub(crate) client_token: Option<Secret>,
 }
 
 impl Front {
     fn shape(&self, found: Reply, method: &Method, urls: &Urls) -> Response<DoorBody> {
-        reply::shape(found, method, urls, &self.api, &self.bodies)
+        reply::shape(found, method, urls, &self.api, &self.rendered)
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
         Arc::new(Front {
             hosts: Hosts::new(github.origin(), &[]),
             api: ApiUrls::of_origin(github.origin()),
-            bodies: RewrittenBodies::new(),
+            rendered: RenderedReplies::new(),
             client_token: client_token.map(|token| secret(token).unwrap()),
             node: Node::builder(None, github).start().await.unwrap(),
         })

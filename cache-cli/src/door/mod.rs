@@ -4,14 +4,14 @@
 
 mod body;
 mod exchange;
+mod rendered;
 mod reply;
-mod rewritten;
 mod token;
 
 pub(crate) use {
     body::DoorBody,
     exchange::{Exchange, Front, refuse},
-    rewritten::RewrittenBodies,
+    rendered::RenderedReplies,
 };
 
 use crate::exit::CommandError;

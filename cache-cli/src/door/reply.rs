@@ -1,6 +1,9 @@
 //! From what the node answers to what the client is sent.
 
-use super::{DoorBody, rewritten::RewrittenBodies};
+use super::{
+    DoorBody,
+    rendered::{Kind, RenderedReplies},
+};
 use crate::{cache_status, error_body::CACHE_STATUS, rewrite::ApiUrls, route::Urls};
 use bytes::Bytes;
 use fleet_cache::{Provenance, Reply, ReplyBody};
@@ -12,22 +15,33 @@ pub(crate) fn shape(
     method: &Method,
     urls: &Urls,
     api: &ApiUrls,
-    bodies: &RewrittenBodies,
+    rendered: &RenderedReplies,
 ) -> Response<DoorBody> {
-    let provenance = reply.provenance();
     let cache_status = cache_status::of_reply(&reply);
     let age = reply.age();
-    let mut response = match urls {
-        Urls::Kept => reply.into_response(),
-        Urls::Rewritten(target) => {
-            reply.into_response_with(|response| rewrite(response, target, api, bodies))
-        }
+    let mut response = match Kind::of(&reply, urls) {
+        None => render(reply, method, urls, api),
+        Some(kind) => match rendered.find(&kind) {
+            Some(response) => response.map(DoorBody::whole),
+            None => {
+                let response = reply.into_response_with(|response| rewrite(response, urls, api));
+                let response = response.map(|body| body.whole().unwrap_or_default());
+                rendered.remember(kind, &response);
+                response.map(DoorBody::whole)
+            }
+        },
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_STATUS, cache_status);
     if let Some(age) = age {
         headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
     }
+    response
+}
+
+fn render(reply: Reply, method: &Method, urls: &Urls, api: &ApiUrls) -> Response<DoorBody> {
+    let provenance = reply.provenance();
+    let response = reply.into_response_with(|response| rewrite(response, urls, api));
     match (urls, provenance) {
         (Urls::Rewritten(target), Provenance::Passed(_) | Provenance::Oversize) if method != Method::HEAD => {
             rewrite_stream(response, target, api)
@@ -36,11 +50,13 @@ pub(crate) fn shape(
     }
 }
 
-fn rewrite(response: &mut Response<Bytes>, target: &str, api: &ApiUrls, bodies: &RewrittenBodies) {
+fn rewrite(response: &mut Response<Bytes>, urls: &Urls, api: &ApiUrls) {
+    let Urls::Rewritten(target) = urls else { return };
     rewrite_fields(response.headers_mut(), target, api);
-    if is_api_json(response.headers()) && !response.body().is_empty() {
-        let source = response.body();
-        *response.body_mut() = bodies.rewritten(source, target, || api.rewrite_body(source, target));
+    if is_api_json(response.headers())
+        && let Some(body) = api.rewrite_body(response.body(), target)
+    {
+        *response.body_mut() = body.into();
     }
 }
 

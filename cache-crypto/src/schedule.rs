@@ -12,7 +12,7 @@ use orion::hazardous::{
         hkdf::{self, Hkdf},
         pbkdf2::{self, Pbkdf2},
     },
-    mac::hmac::sha256::Tag,
+    mac::hmac::sha256::{HmacSha256, SecretKey as HmacKey, Tag},
 };
 use zeroize::Zeroizing;
 
@@ -60,8 +60,14 @@ impl RootKey {
 /// What a derived key is for. Its label is part of the format: a change makes other keys.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Purpose {
+    /// Proving to others that the secret is known.
+    Admission,
+    /// Naming entries in what members say to one another.
+    FleetName,
     /// What [`crate::FleetSecret::fingerprint`] prints.
     Fingerprint,
+    /// Sealing the frames of connections, each with keys of its own below this one.
+    Session,
     /// Sealing what is stored.
     StorageSeal,
     /// Which key sealed a stored value.
@@ -73,7 +79,10 @@ pub(crate) enum Purpose {
 impl Purpose {
     const fn label(self) -> &'static [u8] {
         match self {
+            Self::Admission => b"fleet-cache v1 admission",
+            Self::FleetName => b"fleet-cache v1 fleet name",
             Self::Fingerprint => b"fleet-cache v1 fingerprint",
+            Self::Session => b"fleet-cache v1 session",
             Self::StorageSeal => b"fleet-cache v1 storage seal",
             Self::StorageSealId => b"fleet-cache v1 storage seal id",
             Self::StorageName => b"fleet-cache v1 storage name",
@@ -83,13 +92,34 @@ impl Purpose {
 
 /// The first four bytes of SHA-256 over `parts`: tells a mistyped or cut-off secret from a whole one.
 pub(crate) fn checksum(parts: &[&[u8]]) -> [u8; 4] {
+    let digest = digest(parts);
+    [digest[0], digest[1], digest[2], digest[3]]
+}
+
+/// SHA-256 over `parts`, one after the other.
+pub(crate) fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part).expect("SHA-256 takes more bytes than fit in memory");
     }
     let digest = hash.finalize().expect("the hash is finished once");
-    let digest: &[u8] = digest.as_ref();
-    [digest[0], digest[1], digest[2], digest[3]]
+    digest.as_ref().try_into().expect("a digest of SHA-256 is 32 bytes")
+}
+
+/// HMAC-SHA256 over `parts`, one after the other.
+pub(crate) fn keyed_digest(key: &HmacKey, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = HmacSha256::new(key);
+    for part in parts {
+        mac.update(part).expect("HMAC takes more bytes than fit in memory");
+    }
+    let tag = mac.finalize().expect("the code is finished once");
+    let tag: &[u8] = tag.unprotected_as_ref();
+    tag.try_into().expect("a digest of SHA-256 is 32 bytes")
+}
+
+/// `key` as HMAC takes it.
+pub(crate) fn hmac_key(key: &Key32) -> HmacKey {
+    HmacKey::try_from(&key[..]).expect("HMAC takes a key of any length")
 }
 
 /// Fills `bytes` with the operating system's entropy.
@@ -191,8 +221,15 @@ mod tests {
 
     #[test]
     fn no_two_purposes_or_kinds_share_a_key() {
-        let purposes =
-            [Purpose::Fingerprint, Purpose::StorageSeal, Purpose::StorageSealId, Purpose::StorageName];
+        let purposes = [
+            Purpose::Admission,
+            Purpose::FleetName,
+            Purpose::Fingerprint,
+            Purpose::Session,
+            Purpose::StorageSeal,
+            Purpose::StorageSealId,
+            Purpose::StorageName,
+        ];
         let roots = [
             RootKey::of_random(&[7; 32], GENERATED_SALT),
             RootKey::of_random(&[7; 32], NODE_SALT),

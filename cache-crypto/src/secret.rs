@@ -1,6 +1,7 @@
 //! The secret that a fleet shares: who may talk to us.
 
 use crate::{
+    KeyId,
     schedule::{GENERATED_SALT, Key32, Purpose, RootKey, fill_random},
     secret_text,
 };
@@ -108,8 +109,7 @@ impl FleetSecret {
     /// Derived last of all, so that testing a guess against it costs as much as testing it against a
     /// member. The first call for a passphrase or a token takes some tenths of a second.
     pub fn fingerprint(&self) -> String {
-        let key = self.derive(Purpose::Fingerprint);
-        key[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+        KeyId::of(self).to_string()
     }
 
     /// The key for `purpose`. The first call pays for the secret's kind.

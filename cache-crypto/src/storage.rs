@@ -2,15 +2,12 @@
 
 use crate::{
     FleetSecret, NodeKey,
-    schedule::{Key32, Purpose, fill_random},
+    schedule::{Key32, Purpose, fill_random, hmac_key, keyed_digest},
 };
 use cache_core::port::{SealError, Sealer};
 use orion::hazardous::{
     aead::xchacha20poly1305::{Nonce, SecretKey, XChaCha20Poly1305},
-    mac::{
-        hmac::sha256::{HmacSha256, SecretKey as HmacKey},
-        poly1305::Tag,
-    },
+    mac::{hmac::sha256::SecretKey as HmacKey, poly1305::Tag},
 };
 use std::fmt;
 
@@ -58,15 +55,13 @@ impl StorageSealer {
 
     fn from_derived(derive: impl Fn(Purpose) -> Key32) -> Self {
         let id = derive(Purpose::StorageSealId);
-        let name_key =
-            HmacKey::try_from(&derive(Purpose::StorageName)[..]).expect("HMAC takes a key of any length");
         Self {
             current: SealingKey {
                 id: [id[0], id[1], id[2], id[3]],
                 key: SecretKey::from(*derive(Purpose::StorageSeal)),
             },
             older: Vec::new(),
-            name_key,
+            name_key: hmac_key(&derive(Purpose::StorageName)),
         }
     }
 }
@@ -110,9 +105,7 @@ impl Sealer for StorageSealer {
     }
 
     fn name(&self, text: &str) -> [u8; 32] {
-        let tag = HmacSha256::hmac(&self.name_key, text.as_bytes()).expect("HMAC takes a text of any length");
-        let digest: &[u8] = tag.unprotected_as_ref();
-        digest.try_into().expect("a digest of SHA-256 is 32 bytes")
+        keyed_digest(&self.name_key, &[text.as_bytes()])
     }
 }
 

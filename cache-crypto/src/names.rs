@@ -1,0 +1,67 @@
+//! What entries are called among members.
+
+use crate::schedule::keyed_digest;
+use orion::hazardous::mac::hmac::sha256::SecretKey as HmacKey;
+use std::fmt;
+
+/// Names entries on the wire by keyed digests, so that a repository's name is not readable by outsiders.
+///
+/// HMAC-SHA256 under a key for this alone: the names in a store are others. Made by
+/// [`Keyring::names`](crate::Keyring::names).
+///
+/// ```
+/// use cache_crypto::{FleetSecret, Keyring};
+///
+/// let (old, new) = (FleetSecret::generate()?, FleetSecret::generate()?);
+/// let before = Keyring::new(&old).accepting(&new)?.names();
+/// let after = Keyring::new(&new).accepting(&old)?.names();
+/// assert_ne!(before.name("k"), after.name("k"));
+/// assert!(after.accepted("k").any(|name| name == before.name("k")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct FleetNames(Vec<HmacKey>);
+
+impl FleetNames {
+    /// Names by the first of `keys`, and knows the names by the others.
+    pub(crate) fn of(keys: Vec<HmacKey>) -> Self {
+        Self(keys)
+    }
+
+    /// What the entry under `key_text` is called under the current secret.
+    pub fn name(&self, key_text: &str) -> [u8; 32] {
+        keyed_digest(&self.0[0], &[key_text.as_bytes()])
+    }
+
+    /// What members may call the entry under `key_text` while the fleet rotates: [`FleetNames::name`]
+    /// first, then one name for each other secret.
+    pub fn accepted(&self, key_text: &str) -> impl Iterator<Item = [u8; 32]> {
+        self.0.iter().map(move |key| keyed_digest(key, &[key_text.as_bytes()]))
+    }
+}
+
+impl fmt::Debug for FleetNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FleetNames").field("secrets", &self.0.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{FleetSecret, Keyring, StorageSealer};
+    use cache_core::port::Sealer as _;
+
+    #[test]
+    fn members_of_one_fleet_agree_and_others_do_not() {
+        let (ours, theirs) = (FleetSecret::generate().unwrap(), FleetSecret::generate().unwrap());
+        let same = ours.clone();
+        let name = |secret: &FleetSecret| Keyring::new(secret).names().name("anonymous GET /repos/acme/site");
+        assert_eq!(name(&ours), name(&same));
+        assert_ne!(name(&ours), name(&theirs));
+    }
+
+    #[test]
+    fn a_name_on_the_wire_is_not_the_name_on_disk() {
+        let secret = FleetSecret::generate().unwrap();
+        assert_ne!(Keyring::new(&secret).names().name("k"), StorageSealer::from_secret(&secret).name("k"));
+    }
+}

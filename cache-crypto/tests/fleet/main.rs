@@ -1,0 +1,5 @@
+//! Members, strangers, and what lies between them, by the public interface alone.
+
+mod admission;
+mod session;
+mod support;

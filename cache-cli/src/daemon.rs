@@ -12,7 +12,7 @@ use crate::{
     socket::{self, Socket},
 };
 use cache_origin_github::{ConfigError, Timeouts};
-use fleet_cache::{Budget, FleetSecret, GitHub, Node, StartError, WriteBehindSettings};
+use fleet_cache::{Budget, FleetSecret, GitHub, Node, OpenError, StartError, WriteBehindSettings};
 use std::{
     io::{self, Write},
     sync::Arc,
@@ -164,6 +164,7 @@ async fn start_node(settings: &Settings) -> Result<Node, CommandError> {
         .await
         .map_err(|error| match error {
             StartError::Environment { .. } | StartError::Origin(_) => CommandError::Usage(error.into()),
+            StartError::Open(OpenError::InUse { .. }) => CommandError::InUse(error.into()),
             other => CommandError::failed("cannot start the node", other),
         })
 }
@@ -176,6 +177,8 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
     let mut github = GitHub::builder()
         .origin(&settings.origin.to_string())?
         .default_lifetime(settings.default_lifetime)
+        .if_error(settings.if_error)
+        .while_revalidating(settings.while_revalidating)
         .body_bytes_max(settings.body_bytes_max)
         .respect_origin_max_age(settings.respect_max_age)
         .pretty_print(settings.pretty_print)

@@ -5,7 +5,7 @@ use crate::{
     client::{Client, read_certificates},
     domain::{Domains, Readers},
     recipe::Recipes,
-    route::{LIFETIME_DEFAULT, LIFETIME_MAX},
+    route::{IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX},
     stats::Counters,
 };
 use cache_core::{BODY_BYTES_MAX, Domain};
@@ -129,6 +129,8 @@ pub struct GitHubBuilder {
     routes: Option<RouteTable>,
     rules: Vec<RouteRule>,
     default_lifetime: Duration,
+    if_error: Duration,
+    while_revalidating: Duration,
     body_bytes_max: usize,
     timeouts: Timeouts,
     user_agent: HeaderValue,
@@ -146,6 +148,8 @@ impl Default for GitHubBuilder {
             routes: None,
             rules: Vec::new(),
             default_lifetime: LIFETIME_DEFAULT,
+            if_error: IF_ERROR_DEFAULT,
+            while_revalidating: Duration::ZERO,
             body_bytes_max: BODY_BYTES_MAX,
             timeouts: Timeouts::default(),
             user_agent: HeaderValue::from_static(USER_AGENT),
@@ -216,6 +220,21 @@ impl GitHubBuilder {
         self
     }
 
+    /// For how long past its lifetime an answer stands in for an origin that does not answer.
+    /// Default: [`IF_ERROR_DEFAULT`].
+    #[must_use]
+    pub fn if_error(mut self, time: Duration) -> Self {
+        self.if_error = time;
+        self
+    }
+
+    /// For how long past its lifetime an answer is served while it is renewed. Default: not at all.
+    #[must_use]
+    pub fn while_revalidating(mut self, time: Duration) -> Self {
+        self.while_revalidating = time;
+        self
+    }
+
     /// The longest body that is kept, in bytes, at most [`BODY_BYTES_MAX`]. Longer ones stream past the cache.
     #[must_use]
     pub fn body_bytes_max(mut self, bytes: usize) -> Self {
@@ -269,6 +288,8 @@ impl GitHubBuilder {
     /// [`ConfigError`], naming the setting that cannot be used.
     pub fn build(self) -> Result<GitHub, ConfigError> {
         in_range("the default lifetime", self.default_lifetime, Duration::ZERO, LIFETIME_MAX)?;
+        in_range("the time to stand in for errors", self.if_error, Duration::ZERO, LIFETIME_MAX)?;
+        in_range("the time while revalidating", self.while_revalidating, Duration::ZERO, LIFETIME_MAX)?;
         let times = [
             ("the connect timeout", self.timeouts.connect),
             ("the head timeout", self.timeouts.head),
@@ -280,7 +301,11 @@ impl GitHubBuilder {
         let certificates = self.certificates.map_or(Ok(Vec::new()), |path| read_certificates(&path))?;
         let routes = self
             .routes
-            .unwrap_or_else(|| RouteTable::default().with_default_lifetime(self.default_lifetime))
+            .unwrap_or_else(|| {
+                RouteTable::default()
+                    .with_default_lifetime(self.default_lifetime)
+                    .with_default_staleness(self.if_error, self.while_revalidating)
+            })
             .with_rules(self.rules);
         let default_readers = match &self.credential {
             Some(credential) => self.domains.of_credential(credential),

@@ -161,6 +161,18 @@ impl RouteTable {
         self
     }
 
+    /// Sets for how long past their lifetime answers stand in for an origin that does not answer, and for how
+    /// long they are served while they are renewed. An operator's rules keep theirs.
+    #[must_use]
+    pub fn with_default_staleness(mut self, if_error: Duration, while_revalidating: Duration) -> Self {
+        for rule in self.rules.iter_mut().filter(|rule| !rule.by_operator) {
+            if let Keeping::For { lifetime, .. } = rule.keeping {
+                rule.keeping = Keeping::For { lifetime, if_error, while_revalidating };
+            }
+        }
+        self
+    }
+
     /// The rule for `path`, given from the API's root and without a query.
     pub fn rule(&self, path: &str) -> &RouteRule {
         self.by_index(self.find(path))

@@ -111,6 +111,20 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one("default-ttl", "SECONDS", "How long an answer is fresh unless its route says otherwise")
         .variables(&["CACHE_DEFAULT_TTL"])
         .default("300"),
+    Definition::one(
+        "stale-if-error",
+        "TIME",
+        "How long past that an answer stands in while the origin fails",
+    )
+    .variables(&["CACHE_STALE_IF_ERROR"])
+    .default("24h"),
+    Definition::one(
+        "stale-while-revalidate",
+        "TIME",
+        "How long past that an answer is served while it is renewed",
+    )
+    .variables(&["CACHE_STALE_WHILE_REVALIDATE"])
+    .default("0"),
     Definition::many(
         "route",
         "PATTERN=TIME",

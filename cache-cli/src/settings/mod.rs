@@ -45,6 +45,10 @@ pub(crate) struct Settings {
     pub(crate) cache_dir: PathBuf,
     /// How long an answer is fresh unless its route says otherwise.
     pub(crate) default_lifetime: Duration,
+    /// How long past that an answer stands in while the origin fails.
+    pub(crate) if_error: Duration,
+    /// How long past that an answer is served while it is renewed.
+    pub(crate) while_revalidating: Duration,
     /// Lifetimes of paths by pattern, as the origin's rules are written.
     pub(crate) routes: Vec<String>,
     /// Whether the origin's `max-age` may shorten a lifetime.
@@ -171,6 +175,8 @@ impl Reader<'_> {
             certificates: self.one("ca-file", path),
             cache_dir: self.cache_dir(defaults),
             default_lifetime: self.one("default-ttl", value::duration).unwrap_or_default(),
+            if_error: self.one("stale-if-error", value::duration).unwrap_or_default(),
+            while_revalidating: self.one("stale-while-revalidate", value::duration).unwrap_or_default(),
             routes: self.many("route", value::route),
             respect_max_age: self.one("respect-max-age", value::truth).unwrap_or_default(),
             domains: self.many("domain", value::domain),

@@ -388,4 +388,6 @@ fn log_filter(text: &str) -> Result<String, Problem> {
 }
 
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod tests;

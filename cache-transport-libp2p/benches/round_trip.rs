@@ -10,12 +10,13 @@ use bytes::Bytes;
 use cache_core::port::{Lane, Transport};
 use cache_transport_libp2p::Carrier;
 use criterion::{Criterion, Throughput};
-use std::{cell::RefCell, time::Instant};
+use std::time::Instant;
 use support::Node;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, BufWriter},
     net::{TcpListener, TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
     runtime::Runtime,
+    sync::Mutex,
 };
 
 fn main() {
@@ -25,9 +26,9 @@ fn main() {
         .build()
         .expect("a runtime");
     let mut criterion = Criterion::default().configure_from_args();
-    let plain = RefCell::new(runtime.block_on(plain_tcp()));
-    measure(&mut criterion, &runtime, "plain tcp", &plain, async |plain: &RefCell<Plain>, count| {
-        plain.borrow_mut().round_trips(count).await;
+    let plain = Mutex::new(runtime.block_on(plain_tcp()));
+    measure(&mut criterion, &runtime, "plain tcp", &plain, async |plain: &Mutex<Plain>, count| {
+        plain.lock().await.round_trips(count).await;
     });
     for (name, carrier) in [("libp2p tcp", Carrier::Tcp), ("libp2p quic", Carrier::Quic)] {
         let nodes = runtime.block_on(nodes(carrier));

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
     time::Instant,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 /// A node that is being set up. Made by [`Node::builder`]; [`start`](Self::start) makes it run.
 #[derive(Clone, Debug)]
@@ -122,6 +122,7 @@ impl NodeBuilder {
             disk,
             commands,
             ended,
+            passes: Arc::new(Semaphore::new(PASSES_MAX)),
             request_next: AtomicU64::new(0),
             started: Instant::now(),
             entries_max: budget.entries_max,
@@ -149,6 +150,9 @@ fn open_store(
     let restored = store.restore(now, memory_budget).map_err(StartError::Restore)?;
     Ok((store, restored))
 }
+
+/// Most calls that pass the cache by and wait for their answer's head. One more waits for its turn.
+const PASSES_MAX: usize = 4096;
 
 /// Most orders to the driver that wait. One more makes its giver wait, which is how load pushes back.
 const COMMANDS_MAX: usize = 1024;

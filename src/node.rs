@@ -24,7 +24,7 @@ use std::{
 };
 use tokio::{
     runtime::Handle,
-    sync::{mpsc, oneshot, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
 };
 
 /// A cache node: answers from memory, then from disk, and only then from the origin.
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) disk: Option<WriteBehind>,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) ended: watch::Receiver<()>,
+    /// A permit for each call that may pass the cache by at once.
+    pub(crate) passes: Arc<Semaphore>,
     pub(crate) request_next: AtomicU64,
     pub(crate) started: Instant,
     pub(crate) entries_max: usize,
@@ -213,20 +215,21 @@ impl Node {
     fn look_up(&self, parts: &Parts) -> LookUp {
         with_key_text(|key_text| match self.shared.github.plan(parts, key_text) {
             Plan::Pass(reason) => LookUp::Pass(reason),
-            Plan::Cached(planned) => match self.shared.index.get(key_text) {
-                Some(entry)
-                    if freshness::usable(&entry, &planned.directives, self.shared.clock.now())
-                        == freshness::Usable::Fresh =>
-                {
+            Plan::Cached(planned) => {
+                let now = self.shared.clock.now();
+                let entry = self.shared.index.get(key_text);
+                let fresh = entry.filter(|entry| {
+                    freshness::usable(entry, &planned.directives, now) == freshness::Usable::Fresh
+                });
+                if let Some(entry) = fresh {
                     self.shared.index.count_hit();
-                    let now = self.shared.clock.now();
-                    LookUp::Hit(Box::new(Reply::of_entry(entry, Served::Hit, now, planned.form)))
+                    return LookUp::Hit(Box::new(Reply::of_entry(entry, Served::Hit, now, planned.form)));
                 }
-                _ => match Key::from_text(key_text) {
+                match Key::from_text(key_text) {
                     Some(key) => LookUp::Miss(key, Box::new(planned)),
                     None => LookUp::Pass(PassReason::TooLong),
-                },
-            },
+                }
+            }
         })
     }
 
@@ -294,7 +297,10 @@ impl Node {
         let touched = github.touched_by(request.method(), request.uri());
         let is_read = request.method().is_safe();
         let (mut done, answer) = oneshot::channel();
+        let permit = Arc::clone(&self.shared.passes).acquire_owned().await;
+        let permit = permit.map_err(|_closed| RequestError::Closed)?;
         let call = Box::pin(async move {
+            let _until_the_head_is_there = permit;
             let answer = if is_read {
                 tokio::select! {
                     answer = github.forward(request) => answer,

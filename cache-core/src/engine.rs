@@ -296,7 +296,9 @@ impl Engine {
         let flight = self.flights.flight(id);
         let (key, bucket) = (flight.key.clone(), flight.bucket);
         let waiting = self.flights.waiting(id).into_iter();
-        let waiters: Vec<_> = waiting.filter_map(|it| Some((it, self.flights.leave(it)?))).collect();
+        let mut waiters: Vec<_> = waiting.filter_map(|it| Some((it, self.flights.leave(it)?))).collect();
+        // Who has fetched already cannot do so again, and leads only if nobody else is left.
+        waiters.sort_by_key(|(_, waiter)| waiter.has_led);
         self.close(id);
         for (request, waiter) in waiters {
             self.look_up(request, key.clone(), waiter.directives, bucket, waiter.until);

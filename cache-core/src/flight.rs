@@ -73,7 +73,8 @@ pub(crate) struct Waiter {
     pub(crate) flight: FlightId,
     pub(crate) directives: Directives,
     pub(crate) until: Timestamp,
-    has_led: bool,
+    /// Whether it has fetched; its driver can do so once.
+    pub(crate) has_led: bool,
 }
 
 /// What is due at a moment.

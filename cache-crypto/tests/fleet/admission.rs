@@ -48,6 +48,17 @@ fn a_gate_counts_by_which_secret_it_let_in() {
 }
 
 #[test]
+fn members_who_share_several_secrets_go_by_the_listener_s_preference() {
+    let (old, new) = (secret(), secret());
+    for (dialer, listener) in [([&old, &new], [&new, &old]), ([&new, &old], [&old, &new])] {
+        let (dialer, listener) = (gate(&dialer), gate(&listener));
+        assert!(meet(&dialer, &listener));
+        assert_eq!(counts(&listener), [1, 0]);
+        assert_eq!(counts(&dialer), [0, 1]);
+    }
+}
+
+#[test]
 fn a_listener_says_nothing_that_depends_on_its_secret_before_the_dialer_has_proved_itself() {
     let mut pair = Pair::of(&gate(&[&secret()]), &gate(&[&secret()]));
     let mut said_by_listener = 0;
@@ -69,6 +80,16 @@ fn a_dialer_refuses_a_listener_that_knows_no_secret() {
         pair.dialer.poll_transmit().unwrap();
         assert_eq!(pair.dialer.handle(&answer), Err(Refused));
         assert_silent_and_closed(pair.dialer);
+    }
+}
+
+#[test]
+fn a_hello_of_another_version_gets_no_answer() {
+    let gate = gate(&[&secret()]);
+    for version in [0, 2, 255] {
+        let mut listener = gate.begin(Side::Listener, OTHER, ONE, CHANNEL);
+        assert_eq!(listener.handle(&[&[version], &[7; 32][..]].concat()), Err(Refused));
+        assert_silent_and_closed(listener);
     }
 }
 
@@ -131,8 +152,8 @@ fn somebody_between_two_members_cannot_pass_their_messages_on() {
     assert_silent_and_closed(between.listener);
     // Nor from one connection of the same two to another.
     let mut across = Pair {
-        dialer: gate.begin(Side::Dialer, ONE, OTHER, b"one channel"),
-        listener: gate.begin(Side::Listener, OTHER, ONE, b"another channel"),
+        dialer: gate.begin(Side::Dialer, ONE, OTHER, b"channel one"),
+        listener: gate.begin(Side::Listener, OTHER, ONE, b"channel two"),
     };
     assert_eq!(across.run(|_, message| message), Err(Refused));
     assert_silent_and_closed(across.listener);
@@ -268,6 +289,10 @@ proptest! {
             }
         }
     }
+}
+
+fn counts(gate: &FleetGate) -> Vec<u64> {
+    gate.admissions().iter().map(|(_, count)| *count).collect()
 }
 
 fn assert_silent_and_closed(mut refused: Box<dyn Admission>) {

@@ -211,7 +211,7 @@ struct Node {
 
 impl Node {
     fn start(plan: Plan) -> Self {
-        Self { quic: start(plan).unwrap() }
+        Self { quic: start(plan).expect("the loopback interface has a port") }
     }
 
     async fn next(&self) -> TransportEvent {
@@ -232,7 +232,10 @@ impl Node {
         let friend = Self::start(Plan::of(99));
         friend.quic.dial(&self.quic.addresses()[0]);
         assert!(matches!(friend.next().await, TransportEvent::Connected { .. }));
-        friend.quic.send(self.quic.local_peer(), Lane::Control, Bytes::from_static(b"hello")).unwrap();
+        friend
+            .quic
+            .send(self.quic.local_peer(), Lane::Control, Bytes::from_static(b"hello"))
+            .expect("there is room for a frame");
         loop {
             match self.next().await {
                 TransportEvent::Received { frame, .. } => {
@@ -249,14 +252,15 @@ impl Node {
 
     /// Somebody who knows the secret and means harm.
     async fn admit_stranger(&self) -> (Stranger, SendStream, RecvStream) {
-        let stranger = Stranger::dial(self, ALPN).await.unwrap();
+        let stranger = Stranger::dial(self, ALPN).await.expect("the handshake asks for no secret");
         let (sender, receiver) = stranger.prove(self.quic.local_peer()).await;
         assert!(matches!(self.next().await, TransportEvent::Connected { .. }));
         (stranger, sender, receiver)
     }
 
     fn socket(&self) -> SocketAddr {
-        let address: QuicAddress = self.quic.addresses()[0].parse().unwrap();
+        let address: QuicAddress =
+            self.quic.addresses()[0].parse().expect("it tells its own kind of address");
         ([127, 0, 0, 1], address.port()).into()
     }
 }
@@ -273,35 +277,42 @@ struct Stranger {
 impl Stranger {
     async fn dial(node: &Node, protocol: &[u8]) -> Result<Self, ConnectionError> {
         let seed = [STRANGERS.fetch_add(1, Ordering::Relaxed); 32];
-        let keypair = Keypair::ed25519_from_bytes(seed).unwrap();
-        let mut tls = libp2p_tls::make_client_config(&keypair, None).unwrap();
+        let keypair = Keypair::ed25519_from_bytes(seed).expect("any 32 bytes are a key");
+        let mut tls = libp2p_tls::make_client_config(&keypair, None).expect(WELL_BEHAVED);
         tls.alpn_protocols = vec![protocol.to_vec()];
         tls.key_log = Arc::new(rustls::NoKeyLog);
-        let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-        let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-        let connection = endpoint.connect_with(config, node.socket(), "stranger").unwrap().await?;
-        let peer = keypair.public().to_peer_id().to_string().parse().unwrap();
+        let config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).expect(WELL_BEHAVED)));
+        let endpoint = Endpoint::client("127.0.0.1:0".parse().expect(WELL_BEHAVED)).expect(WELL_BEHAVED);
+        let connection =
+            endpoint.connect_with(config, node.socket(), "stranger").expect(WELL_BEHAVED).await?;
+        let peer = keypair.public().to_peer_id().to_string().parse().expect(WELL_BEHAVED);
         Ok(Self { connection, peer, _endpoint: endpoint })
     }
 
     /// What the protocol asks of a dialer before the first frame.
     async fn prove(&self, remote: PeerId) -> (SendStream, RecvStream) {
         let mut channel = [0; 32];
-        self.connection.export_keying_material(&mut channel, b"EXPORTER-fleet-cache-admission", b"").unwrap();
-        let proof = OpenGate.begin(Side::Dialer, self.peer, remote, &channel).poll_transmit().unwrap();
-        let (mut sender, mut receiver) = self.connection.open_bi().await.unwrap();
-        let length = u32::try_from(proof.len()).unwrap().to_be_bytes();
-        sender.write_all(&[b"\x01", &length[..], &proof].concat()).await.unwrap();
+        self.connection
+            .export_keying_material(&mut channel, b"EXPORTER-fleet-cache-admission", b"")
+            .expect(WELL_BEHAVED);
+        let proof =
+            OpenGate.begin(Side::Dialer, self.peer, remote, &channel).poll_transmit().expect(WELL_BEHAVED);
+        let (mut sender, mut receiver) = self.connection.open_bi().await.expect(WELL_BEHAVED);
+        let length = u32::try_from(proof.len()).expect(WELL_BEHAVED).to_be_bytes();
+        sender.write_all(&[b"\x01", &length[..], &proof].concat()).await.expect(WELL_BEHAVED);
         // Their proof is as long as ours; then both say that the other is let in.
-        receiver.read_exact(&mut vec![0; 4 + proof.len()]).await.unwrap();
-        sender.write_all(&[0; 4]).await.unwrap();
-        receiver.read_exact(&mut [0; 4]).await.unwrap();
+        receiver.read_exact(&mut vec![0; 4 + proof.len()]).await.expect(WELL_BEHAVED);
+        sender.write_all(&[0; 4]).await.expect(WELL_BEHAVED);
+        receiver.read_exact(&mut [0; 4]).await.expect(WELL_BEHAVED);
         (sender, receiver)
     }
 }
 
 /// Strangers so far. Each has a key of its own.
 static STRANGERS: AtomicU8 = AtomicU8::new(100);
+
+/// What holds as long as both sides keep to the protocol.
+const WELL_BEHAVED: &str = "nothing is wrong yet";
 
 const ALPN: &[u8] = b"fleet-cache/1";
 

@@ -45,3 +45,49 @@ async fn a_daemon_that_is_killed_starts_again() {
     let daemon = daemon.restart();
     assert_eq!(body(&daemon.unix_client()).await, before);
 }
+
+/// Runs `serve` with `arguments` to its end, which must come by itself, and answers how and with what words.
+fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    let home = tempfile::tempdir().expect("a temporary directory can be made");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fleet-cache-under-test"));
+    command.arg("serve").args(arguments).env_clear().env("HOME", home.path());
+    let output = command.envs(environment.iter().copied()).output().expect("the program can be run");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test]
+async fn a_second_daemon_on_one_directory_is_refused_with_the_pid_of_the_first() {
+    let origin = ModelOrigin::start();
+    let daemon = setup(&origin).start();
+    let directory = daemon.directory().join("cache");
+    let (code, words) =
+        refused(&["--listen", "127.0.0.1:0", "--cache-dir", directory.to_str().expect("it is text")], &[]);
+    assert_eq!(code, Some(4), "{words}");
+    assert!(words.contains(&daemon.pid().to_string()), "{words}");
+    assert_eq!(body(&daemon.unix_client()).await, body(&daemon.unix_client()).await);
+}
+
+#[tokio::test]
+async fn a_second_daemon_on_one_port_is_refused_with_the_port() {
+    let origin = ModelOrigin::start();
+    let daemon = setup(&origin).start();
+    let (code, words) = refused(&["--listen", &daemon.address().to_string()], &[]);
+    assert_eq!(code, Some(4), "{words}");
+    assert!(words.contains(&daemon.address().port().to_string()), "{words}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_its_name_and_a_remedy() {
+    let table: [(&[&str], &[(&str, &str)], &str); 5] = [
+        (&["--default-ttl", "soon"], &[], "soon"),
+        (&["--listen", "0.0.0.0:0"], &[], "--allow-remote"),
+        (&["--origin", "ftp://example.com"], &[], "ftp://example.com"),
+        (&["--route", "/x"], &[], "/x"),
+        (&[], &[("SSLKEYLOGFILE", "/nowhere")], "SSLKEYLOGFILE"),
+    ];
+    for (arguments, environment, named) in table {
+        let (code, words) = refused(arguments, environment);
+        assert_eq!(code, Some(2), "{arguments:?}: {words}");
+        assert!(words.contains(named), "{arguments:?}: {words}");
+    }
+}

@@ -20,7 +20,8 @@ fn octocrab(daemon: &Daemon) -> Octocrab {
 /// The numbers of all issues, page by page as `Link` leads.
 async fn issues(octocrab: &Octocrab) -> Vec<u64> {
     let route = "/repos/acme/widget-1/issues";
-    let first: Page<Value> = octocrab.get(route, Some(&[("per_page", "100")])).await.expect("page 1 is there");
+    let first: Page<Value> =
+        octocrab.get(route, Some(&[("per_page", "100")])).await.expect("page 1 is there");
     let issues = octocrab.all_pages(first).await.expect("every page follows");
     issues.iter().map(|issue| issue["number"].as_u64().expect("issues are numbered")).collect()
 }

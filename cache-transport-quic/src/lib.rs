@@ -4,9 +4,9 @@
 //! peer has the same id on either transport), the running of the admission, streams, queues and their
 //! bounds. What frames mean, whom to dial and when, and what an admission says is decided elsewhere.
 //!
-//! A connection's life, module by module: [`dial`] or [`entrance`] brings it about, [`admission`] lets its
-//! other side in, [`peers`] decides which of two is kept, [`link`] moves its frames from an [`outbox`] and
-//! into the [`inbox`], from where the driver takes them.
+//! A connection's life, module by module: `dial` or `entrance` brings it about, `admission` lets its
+//! other side in, `peers` decides which of two is kept, `link` moves its frames from an `outbox` and
+//! into the `inbox`, from where the driver takes them.
 
 mod address;
 mod admission;

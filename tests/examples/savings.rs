@@ -3,7 +3,10 @@
 //! `cargo run --release -p cache-tests --example savings`
 
 use bytes::Bytes;
-use cache_tests::origin::{Fault, FaultKind, ModelOrigin};
+use cache_tests::{
+    eventually,
+    origin::{Fault, FaultKind, ModelOrigin},
+};
 use fleet_cache::{GitHub, Node, RequestError};
 use http::Request;
 use http_body_util::Empty;
@@ -23,9 +26,9 @@ async fn main() -> Result<(), Failure> {
     show("one after the other", &run.one_by_one().await?);
     let run = Run::start().await?;
     show("all at once", &run.at_once().await?);
-    run.until_stale().await;
+    run.until_stale().await?;
     show("again, past their lifetime", &run.at_once().await?);
-    run.until_stale().await;
+    run.until_stale().await?;
     run.origin.fault(Fault::always(FaultKind::Reset));
     show("again, while GitHub is down", &run.at_once().await?);
     Ok(())
@@ -83,8 +86,14 @@ impl Run {
     }
 
     /// Waits until nothing that is cached is fresh any more.
-    async fn until_stale(&self) {
-        tokio::time::sleep(LIFETIME + Duration::from_millis(100)).await;
+    async fn until_stale(&self) -> Result<(), Failure> {
+        let heads = REPOSITORIES.map(|path| request(path).map(|request| request.into_parts().0));
+        let heads: Vec<_> = heads.into_iter().collect::<Result<_, _>>()?;
+        let is_stale = || heads.iter().all(|head| self.node.try_hit(head).is_none());
+        match eventually(2 * LIFETIME, is_stale).await {
+            true => Ok(()),
+            false => Err("an entry outlives its lifetime".into()),
+        }
     }
 }
 

@@ -31,9 +31,8 @@ async fn garbage_and_other_protocols_leave_no_trace() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     for length in [0, 1, 20, 1200, 1472] {
         for first_byte in [0x00, 0x40, 0xc0, 0xff] {
-            let mut packet = vec![0x5a; length];
-            packet.fill(first_byte);
-            socket.send_to(&packet, node.socket()).unwrap();
+            let datagram = vec![first_byte; length];
+            socket.send_to(&datagram, node.socket()).unwrap();
         }
     }
     let refused = Stranger::dial(&node, b"libp2p").await.expect_err("libp2p's protocol is not ours");

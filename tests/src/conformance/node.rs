@@ -1,6 +1,7 @@
 //! A transport under test, and what was heard from it.
 
 use super::{Factory, Plan};
+use crate::eventually;
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use cache_core::{
@@ -13,7 +14,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// One transport. Events that nobody has asked for yet are kept.
 pub(super) struct Node {
@@ -136,14 +137,13 @@ impl Node {
 
     /// Sends, again and again while the queue is full.
     pub(super) async fn send(&self, peer: PeerId, lane: Lane, frame: &Bytes) -> anyhow::Result<()> {
-        let end = Instant::now() + self.patience;
-        loop {
-            match self.transport.send(peer, lane, frame.clone()) {
-                Ok(()) => return Ok(()),
-                Err(SendError::QueueFull) if Instant::now() < end => sleep(RETRY).await,
-                Err(error) => bail!("a frame of {} bytes is not queued: {error}", frame.len()),
-            }
-        }
+        let mut queued = Err(SendError::QueueFull);
+        eventually(self.patience, || {
+            queued = self.transport.send(peer, lane, frame.clone());
+            queued != Err(SendError::QueueFull)
+        })
+        .await;
+        queued.with_context(|| format!("a frame of {} bytes is not queued", frame.len()))
     }
 
     /// Sends `frame` and waits until it is there.
@@ -236,7 +236,7 @@ pub(super) async fn until(
     what: &str,
     condition: impl FnMut() -> bool,
 ) -> anyhow::Result<()> {
-    ensure!(crate::eventually(patience, condition).await, "not so within {patience:?}: {what}");
+    ensure!(eventually(patience, condition).await, "not so within {patience:?}: {what}");
     Ok(())
 }
 
@@ -244,9 +244,6 @@ pub(super) async fn until(
 pub(super) fn pattern(number: usize, frame_bytes: usize) -> Bytes {
     (0..frame_bytes).map(|at| (at ^ (at >> 8) ^ (at >> 16) ^ number.wrapping_mul(31)) as u8).collect()
 }
-
-/// A pause before sending again what found the queue full.
-const RETRY: Duration = Duration::from_millis(1);
 
 /// Latest events that a failure tells of.
 const HEARD_MAX: usize = 8;

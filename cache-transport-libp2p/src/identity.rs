@@ -1,10 +1,10 @@
 //! One identity, in our words and in libp2p's.
 
-use ::libp2p::{
+use cache_core::PeerId;
+use libp2p::{
     PeerId as Libp2pPeerId,
     identity::{Keypair, PublicKey},
 };
-use cache_core::PeerId;
 use zeroize::Zeroizing;
 
 /// The key pair of a seed.
@@ -24,7 +24,7 @@ pub(crate) fn from_libp2p(peer: Libp2pPeerId) -> Option<PeerId> {
 
 /// libp2p's word for `peer`; `None` if its bytes are no point of the curve.
 pub(crate) fn to_libp2p(peer: PeerId) -> Option<Libp2pPeerId> {
-    let key = ::libp2p::identity::ed25519::PublicKey::try_from_bytes(peer.public_key()).ok()?;
+    let key = libp2p::identity::ed25519::PublicKey::try_from_bytes(peer.public_key()).ok()?;
     Some(PublicKey::from(key).to_peer_id())
 }
 

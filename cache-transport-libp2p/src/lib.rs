@@ -24,15 +24,15 @@ mod frame;
 mod handler;
 mod identity;
 mod inbox;
-mod libp2p;
 mod link;
 mod outbox;
 mod settings;
 mod shared;
 mod swarm;
+mod transport;
 
 pub use {
-    crate::libp2p::{Libp2p, ListenError},
     address::{AddressError, Carrier, Libp2pAddress},
     settings::Libp2pSettings,
+    transport::{Libp2p, ListenError},
 };

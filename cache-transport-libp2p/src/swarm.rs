@@ -4,9 +4,9 @@ use crate::{
     address::Libp2pAddress,
     behaviour::{Behaviour, BehaviourEvent},
     identity,
-    libp2p::ListenError,
     settings::{QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, STREAMS_MAX, STREAMS_NEGOTIATING_MAX},
     shared::Shared,
+    transport::ListenError,
 };
 use futures::StreamExt;
 use libp2p::{

@@ -8,16 +8,16 @@ use crate::{
     shared::Shared,
     swarm::{self, Order},
 };
-use ::libp2p::{
-    Multiaddr,
-    multiaddr::Protocol,
-    swarm::dial_opts::{DialOpts, PeerCondition},
-};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{
     PeerId,
     port::{Gate, Lane, PeerFigures, SendError, Transport, TransportEvent},
+};
+use libp2p::{
+    Multiaddr,
+    multiaddr::Protocol,
+    swarm::dial_opts::{DialOpts, PeerCondition},
 };
 use std::{
     env,

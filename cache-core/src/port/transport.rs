@@ -181,7 +181,7 @@ pub trait Gate: Send + Sync {
 
 /// One proof in progress, free of input and output.
 pub trait Admission: Send {
-    /// The next message to send, if one is due.
+    /// The next message to send, if one is due. Never empty: transports mark the end of the proof so.
     fn poll_transmit(&mut self) -> Option<Bytes>;
 
     /// Takes the other side's next message, at most [`ADMISSION_BYTES_MAX`] long.

@@ -35,8 +35,8 @@ pub(crate) async fn meet(shared: Arc<Shared>, meeting: Meeting, mut lines: Lines
     let time = shared.settings.admission_timeout;
     let proved =
         timeout(time, prove(&shared, meeting, &mut lines)).await.unwrap_or(Err(Ending::TimedOut(time)));
-    let admitted = proved.and_then(|(stream, session)| {
-        let link = shared.admitted(meeting.id, meeting.peer, session)?;
+    let admitted = proved.and_then(|Proved { stream, session, dial }| {
+        let link = shared.admitted(meeting.id, meeting.peer, dial, session)?;
         Ok((link, stream))
     });
     match admitted {
@@ -48,11 +48,14 @@ pub(crate) async fn meet(shared: Arc<Shared>, meeting: Meeting, mut lines: Lines
     }
 }
 
-async fn prove(
-    shared: &Shared,
-    meeting: Meeting,
-    lines: &mut Lines,
-) -> Result<(ControlStream, Box<dyn Session>), Ending> {
+/// What comes of a proof in both directions.
+struct Proved {
+    stream: ControlStream,
+    session: Box<dyn Session>,
+    dial: u64,
+}
+
+async fn prove(shared: &Shared, meeting: Meeting, lines: &mut Lines) -> Result<Proved, Ending> {
     let stream = match meeting.side {
         Side::Dialer => lines.opener.control().await?,
         Side::Listener => match lines.arrivals.recv().await {
@@ -69,8 +72,16 @@ async fn prove(
             write_frames(&mut write, [message]).await?;
         }
         if let Some(session) = admission.poll_session() {
-            write.flush().await?;
-            return Ok(((reader, write), session));
+            let dial = match meeting.side {
+                Side::Dialer => {
+                    let dial = shared.dial(meeting.id).ok_or(Ending::ByUs)?;
+                    write.write_all(&dial.to_be_bytes()).await?;
+                    write.flush().await?;
+                    dial
+                }
+                Side::Listener => u64::from_be_bytes(reader.array().await?),
+            };
+            return Ok(Proved { stream: (reader, write), session, dial });
         }
         let message = reader.next(ADMISSION_BYTES_MAX).await?.ok_or(Ending::ByPeer)?;
         admission.handle(&message).map_err(|_refused| Ending::NotLetIn)?;

@@ -17,6 +17,8 @@ pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) peer: PeerId,
     pub(crate) side: Side,
+    /// The dialer's number of the dial: the higher, the later.
+    pub(crate) dial: u64,
     pub(crate) since: Instant,
     pub(crate) outbox: Outbox,
     received_bytes: AtomicU64,
@@ -28,11 +30,18 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(id: ConnectionId, peer: PeerId, side: Side, round_trip: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        id: ConnectionId,
+        peer: PeerId,
+        side: Side,
+        dial: u64,
+        round_trip: Option<Duration>,
+    ) -> Self {
         let link = Self {
             id,
             peer,
             side,
+            dial,
             since: Instant::now(),
             outbox: Outbox::default(),
             received_bytes: AtomicU64::new(0),

@@ -3,11 +3,16 @@
 use crate::{ending::Ending, inbox::Inbox, link::Link, settings::Libp2pSettings};
 use cache_core::{
     PeerId,
-    port::{Gate, Session, Side, TransportEvent},
+    port::{Gate, Session, Side, TIE_WINDOW, TransportEvent},
 };
 use libp2p::{Multiaddr, multiaddr::Protocol, swarm::ConnectionId};
 use parking_lot::{Mutex, RwLock};
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// The book of connections. Whoever takes an attempt out of it, or a link, tells the consumer how it ended;
 /// so each is told once.
@@ -17,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Libp2pSettings,
     pub(crate) inbox: Inbox,
     attempts: Mutex<BTreeMap<ConnectionId, Attempt>>,
+    last_dial: Mutex<u64>,
     /// Locked before the inbox, and held while a change is told, so that changes are told in order.
     links: RwLock<Links>,
     addresses: RwLock<Vec<Multiaddr>>,
@@ -30,6 +36,7 @@ impl Shared {
             settings,
             inbox: Inbox::default(),
             attempts: Mutex::default(),
+            last_dial: Mutex::default(),
             links: RwLock::default(),
             addresses: RwLock::default(),
         }
@@ -41,7 +48,10 @@ impl Shared {
         if attempts.values().filter(|attempt| attempt.side == Side::Dialer).count() >= dials_max {
             return Err(Ending::TooMany("dials"));
         }
-        attempts.insert(id, Attempt::new(Side::Dialer, address.into(), None));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut last = self.last_dial.lock();
+        *last = (*last + 1).max(now.as_micros() as u64);
+        attempts.insert(id, Attempt { dial: *last, ..Attempt::new(Side::Dialer, address.into(), None) });
         Ok(())
     }
 
@@ -75,11 +85,17 @@ impl Shared {
         true
     }
 
+    /// The number of our own dial, which the other side is told.
+    pub(crate) fn dial(&self, id: ConnectionId) -> Option<u64> {
+        self.attempts.lock().get(&id).map(|attempt| attempt.dial)
+    }
+
     /// Makes a link of an attempt whose admission has succeeded, unless another link is kept instead.
     pub(crate) fn admitted(
         &self,
         id: ConnectionId,
         peer: PeerId,
+        dial: u64,
         session: Box<dyn Session>,
     ) -> Result<Arc<Link>, Ending> {
         let mut links = self.links.write();
@@ -91,15 +107,19 @@ impl Shared {
         }
         let side = self.attempts.lock().get(&id).ok_or(Ending::ByUs)?.side;
         match links.peers.get(&peer) {
-            Some(old) if !side.keeps(self.local, peer, old.side, old.since.elapsed()) => {
-                return Err(Ending::AlreadyConnected);
+            Some(old) => {
+                let old_age = old.since.elapsed();
+                // Of several dials of one side, the two sides may finish the admissions in different orders.
+                let is_overtaken = old.side == side && old_age <= TIE_WINDOW && old.dial > dial;
+                if is_overtaken || !side.keeps(self.local, peer, old.side, old_age) {
+                    return Err(Ending::AlreadyConnected);
+                }
             }
-            Some(_replaced) => {}
             None if links.peers.len() >= self.settings.peers_max => return Err(Ending::TooMany("peers")),
             None => {}
         }
         let attempt = self.attempts.lock().remove(&id).ok_or(Ending::ByUs)?;
-        let link = Arc::new(Link::new(id, peer, side, attempt.round_trip));
+        let link = Arc::new(Link::new(id, peer, side, dial, attempt.round_trip));
         if let Some(old) = links.peers.insert(peer, Arc::clone(&link)) {
             old.outbox.close();
             self.inbox.disconnected(peer, &Ending::Replaced);
@@ -182,12 +202,14 @@ struct Attempt {
     side: Side,
     address: Box<str>,
     host: Option<IpAddr>,
+    /// Microseconds since 1970, more than those of any dial before; zero for newcomers, who tell it last.
+    dial: u64,
     round_trip: Option<Duration>,
 }
 
 impl Attempt {
     fn new(side: Side, address: Box<str>, host: Option<IpAddr>) -> Self {
-        Self { side, address, host, round_trip: None }
+        Self { side, address, host, dial: 0, round_trip: None }
     }
 }
 

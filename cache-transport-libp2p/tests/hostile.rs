@@ -119,6 +119,7 @@ async fn bulk_during_the_admission_waits_for_its_outcome() {
         bulk.close().await.unwrap();
         assert!(node.0.next_event().now_or_never().is_none());
         control.write_all(b"friend").await.unwrap();
+        control.write_all(&DIAL).await.unwrap();
         control.flush().await.unwrap();
         assert_eq!(node.connected().await, raw.peer);
         assert_eq!(&*node.frame().await, b"early");
@@ -206,6 +207,8 @@ async fn admitted(seed: u8, node: &Node) -> (Raw, Stream) {
     control.write_all(&framed(b"friend")).await.expect("an open stream");
     control.flush().await.expect("an open stream");
     assert_eq!(read_frame(&mut control).await, b"friend");
+    control.write_all(&DIAL).await.expect("an open stream");
+    control.flush().await.expect("an open stream");
     match node.event().await {
         TransportEvent::Connected { peer, .. } => assert_eq!(peer, raw.peer),
         other => panic!("{other:?}"),
@@ -237,3 +240,6 @@ fn framed(frame: &[u8]) -> Vec<u8> {
 fn numbered(number: u64, frame: &[u8]) -> Vec<u8> {
     [number.to_be_bytes().to_vec(), framed(frame)].concat()
 }
+
+/// The number of a raw peer's only dial.
+const DIAL: [u8; 8] = [0; 8];

@@ -5,6 +5,7 @@ mod support;
 use bytes::Bytes;
 use cache_core::port::{BULK_BYTES_MIN, FRAME_BYTES_MAX, Lane, SendError, Side, Transport, TransportEvent};
 use cache_transport_libp2p::{Carrier, Libp2p, Libp2pAddress, Libp2pSettings, ListenError};
+use futures::FutureExt;
 use std::sync::Arc;
 use support::{CARRIERS, Node, PATIENCE, Word};
 use tokio::time::{Instant, timeout};
@@ -163,6 +164,30 @@ async fn peers_that_dial_each_other_at_once_end_up_with_one_connection() {
                 }
             };
             timeout(PATIENCE, talk).await.expect("both hear each other");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_many_dials_at_once_both_sides_keep_the_same_one() {
+    for carrier in CARRIERS {
+        for round in 0..10u8 {
+            let (a, b) = (Node::new(2 * round + 1, carrier).await, Node::new(2 * round + 2, carrier).await);
+            for _ in 0..5 {
+                a.0.dial(&b.address());
+            }
+            // Every dial ends in one way or the other; the last one made is the one that lasts.
+            let mut ended = 0;
+            while ended < 5 {
+                match a.event().await {
+                    TransportEvent::Connected { .. } | TransportEvent::DialFailed { .. } => ended += 1,
+                    TransportEvent::Disconnected { .. } => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+            a.send(b.peer(), Lane::Control, Bytes::from_static(b"word")).await;
+            while !matches!(b.event().await, TransportEvent::Received { frame, .. } if frame == "word") {}
+            assert!(a.0.next_event().now_or_never().is_none(), "{carrier:?}: the connection did not last");
         }
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct Load {
 /// Loads `url` over 32 connections with one thread for `seconds`.
 pub(super) fn load(url: &str, headers: &[(&str, &str)], seconds: u32) -> Result<Load> {
     let mut command = Command::new("wrk");
-    command.args(["-t1", "-c32", &format!("-d{seconds}s"), "--latency"]);
+    command.args(["-t2", "-c32", &format!("-d{seconds}s"), "--latency"]);
     for (name, value) in headers {
         command.args(["-H", &format!("{name}: {value}")]);
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     admin::{self, About, AdminService},
-    door::{self, DoorLimits, Exchange, Front, RenderedReplies, Running},
+    door::{self, DoorLimits, EventLoops, Exchange, Front, RenderedReplies, Running},
     exit::CommandError,
     lock::InstanceLock,
     rewrite::ApiUrls,
@@ -35,6 +35,9 @@ pub(crate) async fn run(settings: Settings, report: Report) -> Result<(), Comman
     let doors = Doors::open(&settings).await?;
     let addresses = doors.addresses(&settings)?;
     let node = start_node(&settings).await?;
+    let loops =
+        EventLoops::start().map_err(|error| CommandError::failed("no threads for the doors", error))?;
+    let loops = Arc::new(loops);
     tell_of_fleet(&settings.fleet);
     let about = About {
         pid: std::process::id(),
@@ -45,7 +48,7 @@ pub(crate) async fn run(settings: Settings, report: Report) -> Result<(), Comman
     announce(&addresses);
 
     let (stop, running) = Running::new();
-    let (mut serving, sockets) = doors.serve(&settings, &node, report, about, &running);
+    let (mut serving, sockets) = doors.serve(&settings, &node, report, about, &running, &loops);
     let outcome = tokio::select! {
         () = signals.first() => Ok(()),
         Some(ended) = serving.join_next() => Err(ended),
@@ -110,6 +113,7 @@ impl Doors {
         report: Report,
         about: About,
         running: &Running,
+        loops: &Arc<EventLoops>,
     ) -> (JoinSet<()>, Vec<Socket>) {
         let front = Arc::new(Front {
             node: node.clone(),
@@ -129,13 +133,31 @@ impl Doors {
         let service = AdminService::new(Arc::clone(&front), report, about);
         let (socket, listener) = self.admin;
         sockets.push(socket);
-        serving.spawn(door::serve(listener, move || service.clone(), limits, running.clone()));
+        serving.spawn(door::serve(
+            listener,
+            move || service.clone(),
+            limits,
+            Arc::clone(loops),
+            running.clone(),
+        ));
         if let Some((socket, listener)) = self.unix {
             sockets.push(socket);
-            serving.spawn(door::serve(listener, exchange(Door::Unix), limits, running.clone()));
+            serving.spawn(door::serve(
+                listener,
+                exchange(Door::Unix),
+                limits,
+                Arc::clone(loops),
+                running.clone(),
+            ));
         }
         if let Some(listener) = self.tcp {
-            serving.spawn(door::serve(listener, exchange(Door::Tcp), limits, running.clone()));
+            serving.spawn(door::serve(
+                listener,
+                exchange(Door::Tcp),
+                limits,
+                Arc::clone(loops),
+                running.clone(),
+            ));
         }
         (serving, sockets)
     }

@@ -3,6 +3,7 @@
 //! Owns the life of connections and every bound on them. What is answered is a [`Service`]'s business.
 
 mod body;
+mod event_loops;
 mod exchange;
 mod rendered;
 mod reply;
@@ -10,6 +11,7 @@ mod token;
 
 pub(crate) use {
     body::DoorBody,
+    event_loops::EventLoops,
     exchange::{Exchange, Front, refuse},
     rendered::RenderedReplies,
 };
@@ -18,7 +20,7 @@ use crate::exit::CommandError;
 use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream},
@@ -29,30 +31,45 @@ use tracing::{debug, warn};
 
 /// Something on which clients connect. Called by one task; `accept` is cancelled when the daemon stops.
 pub(crate) trait Listener: Send + 'static {
+    /// A client's connection, not yet bound to an event loop.
+    type Accepted: Send + 'static;
     /// A client's connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// The next connection.
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Accepted>> + Send;
+
+    /// Binds a connection to the event loop on which this is called.
+    fn adopt(accepted: Self::Accepted) -> io::Result<Self::Stream>;
 }
 
 impl Listener for TcpListener {
+    type Accepted = std::net::TcpStream;
     type Stream = TcpStream;
 
-    async fn accept(&self) -> io::Result<TcpStream> {
+    async fn accept(&self) -> io::Result<std::net::TcpStream> {
         let (stream, _address) = TcpListener::accept(self).await?;
-        // An answer goes out in one piece; waiting to fill a packet would only delay it.
+        // An answer goes out in one piece; waiting to fill a segment would only delay it.
         stream.set_nodelay(true)?;
-        Ok(stream)
+        stream.into_std()
+    }
+
+    fn adopt(accepted: std::net::TcpStream) -> io::Result<TcpStream> {
+        TcpStream::from_std(accepted)
     }
 }
 
 impl Listener for UnixListener {
+    type Accepted = std::os::unix::net::UnixStream;
     type Stream = UnixStream;
 
-    async fn accept(&self) -> io::Result<UnixStream> {
+    async fn accept(&self) -> io::Result<std::os::unix::net::UnixStream> {
         let (stream, _address) = UnixListener::accept(self).await?;
-        Ok(stream)
+        stream.into_std()
+    }
+
+    fn adopt(accepted: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+        UnixStream::from_std(accepted)
     }
 }
 
@@ -102,11 +119,12 @@ pub(crate) struct DoorLimits {
 
 /// Serves connections of `listener` until the daemon stops, then lets those in progress end.
 ///
-/// `service` is called once per connection, so that each has a service of its own.
+/// `service` is called once per connection, so that each has a service of its own, which `loops` serve.
 pub(crate) async fn serve<L, S>(
     listener: L,
     service: impl Fn() -> S + Send,
     limits: DoorLimits,
+    loops: Arc<EventLoops>,
     mut running: Running,
 ) where
     L: Listener,
@@ -120,8 +138,15 @@ pub(crate) async fn serve<L, S>(
             () = running.stopped() => break,
             Some(_ended) = connections.join_next() => {}
             accepted = listener.accept(), if room => match accepted {
-                Ok(stream) => {
-                    connections.spawn(converse(stream, service(), running.clone()));
+                Ok(accepted) => {
+                    let (service, running) = (service(), running.clone());
+                    let serving = async move {
+                        match L::adopt(accepted) {
+                            Ok(stream) => converse(stream, service, running).await,
+                            Err(error) => warn!(%error, "a connection cannot be served"),
+                        }
+                    };
+                    connections.spawn_on(serving, loops.next());
                 }
                 Err(error) => refrain(&error).await,
             },

@@ -8,9 +8,9 @@ use std::{
     ffi::OsString,
     fmt::Write as _,
     io::{self, BufRead as _, BufReader},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
     thread,
     time::Duration,
@@ -71,24 +71,22 @@ impl Setup {
         Self { p2p: P2p::Enabled, ..self }
     }
 
-    /// Starts the daemon in a new directory and waits until its port answers.
+    /// Starts the daemon in a new directory, on a port that the system chooses, and waits until it says which.
     ///
     /// # Panics
     ///
     /// If it ends before, or takes longer than [`START_MAX`]; the message holds what it wrote.
     pub fn start(self) -> Daemon {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let address = free_address();
-        let (child, stderr) = self.spawn(address, directory.path());
-        let daemon = Daemon { setup: self, child, address, directory, stderr };
-        daemon.wait_ready()
+        let process = self.spawn(directory.path());
+        Daemon { setup: self, process, address: UNKNOWN, directory }.wait_ready()
     }
 
-    fn spawn(&self, address: SocketAddr, directory: &Path) -> (Child, Arc<Mutex<String>>) {
+    fn spawn(&self, directory: &Path) -> Process {
         let mut command = Command::new(&self.program);
         command
             .arg("serve")
-            .args(["--listen", &address.to_string(), "--origin", &self.origin])
+            .args(["--listen", "127.0.0.1:0", "--origin", &self.origin])
             .arg("--unix")
             .arg(directory.join(SOCKET))
             .arg("--cache-dir")
@@ -99,11 +97,12 @@ impl Setup {
             .env("HOME", directory)
             .envs(self.env.iter().cloned())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program under test is there and may be run");
-        let stderr = child.stderr.take().expect("it was asked to be piped");
-        (child, collect(stderr))
+        let stdout = collect(child.stdout.take().expect("it was asked to be piped"));
+        let stderr = collect(child.stderr.take().expect("it was asked to be piped"));
+        Process { child, stdout, stderr }
     }
 }
 
@@ -111,9 +110,16 @@ impl Setup {
 #[derive(Debug)]
 pub struct Daemon {
     setup: Setup,
-    child: Child,
+    process: Process,
     address: SocketAddr,
     directory: TempDir,
+}
+
+/// One run of the program, and what it has written.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    stdout: Arc<Mutex<String>>,
     stderr: Arc<Mutex<String>>,
 }
 
@@ -121,8 +127,8 @@ impl Daemon {
     /// Ends the process at once, as `kill -9` does, and waits until it is gone.
     pub fn kill(&mut self) {
         // Refused only when the process has ended already, which is what is wanted.
-        let _ended_already = self.child.kill();
-        self.child.wait().expect("a child can be waited for");
+        let _ended_already = self.process.child.kill();
+        self.process.child.wait().expect("a child can be waited for");
     }
 
     /// Asks the process to end, as an init system does, and answers how it did.
@@ -131,7 +137,7 @@ impl Daemon {
     ///
     /// If it takes longer than `deadline`.
     pub fn terminate(&mut self, deadline: Duration) -> ExitStatus {
-        let pid = self.child.id().to_string();
+        let pid = self.process.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill can be run");
         assert!(asked.success(), "the daemon had ended before it was asked to: {}", self.stderr());
         let mut status = None;
@@ -142,7 +148,8 @@ impl Daemon {
         status.unwrap_or_else(|| panic!("still running {deadline:?} after SIGTERM: {}", self.stderr()))
     }
 
-    /// Starts again on the same port and directory, with the same settings, killing what still runs.
+    /// Starts again on the same directory, with the same settings, killing what still runs. The port may be
+    /// another.
     ///
     /// # Panics
     ///
@@ -150,7 +157,7 @@ impl Daemon {
     #[must_use]
     pub fn restart(mut self) -> Self {
         self.kill();
-        (self.child, self.stderr) = self.setup.spawn(self.address, self.directory.path());
+        self.process = self.setup.spawn(self.directory.path());
         self.wait_ready()
     }
 
@@ -181,28 +188,31 @@ impl Daemon {
 
     /// The process id.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.child.id()
     }
 
     /// What it wrote to standard error since it was started last.
     pub fn stderr(&self) -> String {
-        self.stderr.lock().clone()
+        self.process.stderr.lock().clone()
     }
 
     fn try_wait(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("a child can be waited for")
+        self.process.child.try_wait().expect("a child can be waited for")
     }
 
     fn wait_ready(mut self) -> Self {
         let mut ended = None;
+        let mut address = None;
         let ready = eventually_blocking(START_MAX, || {
             ended = self.try_wait();
-            ended.is_some() || TcpStream::connect(self.address).is_ok()
+            address = announced(&self.process.stdout.lock());
+            ended.is_some() || address.is_some()
         });
         if let Some(status) = ended {
             panic!("the daemon ended with {status}: {}", self.stderr());
         }
-        assert!(ready, "no answer from {} after {START_MAX:?}: {}", self.address, self.stderr());
+        assert!(ready, "no word of a port after {START_MAX:?}: {}", self.stderr());
+        self.address = address.unwrap_or(UNKNOWN);
         self
     }
 }
@@ -213,21 +223,20 @@ impl Drop for Daemon {
     }
 }
 
-/// An address nobody listens at. Another process could take it first, which starting would then report.
-pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback interface has a port");
-    listener.local_addr().expect("a bound listener has an address")
+/// The address of the TCP door, once the daemon has told it.
+fn announced(stdout: &str) -> Option<SocketAddr> {
+    stdout.lines().find_map(|line| line.strip_prefix("listening on http://")?.parse().ok())
 }
 
 /// Reads on a thread of its own, so that a daemon that writes much is never held up.
-fn collect(stderr: ChildStderr) -> Arc<Mutex<String>> {
+fn collect(stream: impl io::Read + Send + 'static) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));
     let written = Arc::clone(&text);
     thread::spawn(move || {
-        let lines = BufReader::new(stderr).lines().map_while(io::Result::ok);
+        let lines = BufReader::new(stream).lines().map_while(io::Result::ok);
         for line in lines {
             let mut text = written.lock();
-            if text.len() < STDERR_BYTES_MAX {
+            if text.len() < WRITTEN_BYTES_MAX {
                 writeln!(text, "{line}").expect("writing to a string cannot fail");
             }
         }
@@ -238,8 +247,11 @@ fn collect(stderr: ChildStderr) -> Arc<Mutex<String>> {
 /// Longest wait for a start: an unoptimised build that derives a key on a busy machine.
 pub const START_MAX: Duration = Duration::from_secs(30);
 
-/// Most that is kept of standard error, in bytes.
-const STDERR_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most that is kept of what it writes to one stream, in bytes.
+const WRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Where a daemon is that has not told yet.
+const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 const SOCKET: &str = "door.sock";
 

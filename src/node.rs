@@ -268,7 +268,9 @@ impl Node {
             },
             Outcome::Absent => Err(RequestError::NotCached),
             Outcome::Failed(failure) => Err(RequestError::from(failure)),
-            Outcome::Removed { .. } | Outcome::Stored { .. } => unreachable!("answers to other questions"),
+            Outcome::Ponged { .. } | Outcome::Removed { .. } | Outcome::Stored { .. } => {
+                unreachable!("answers to other questions")
+            }
         }
     }
 

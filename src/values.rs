@@ -172,6 +172,7 @@ impl<'a> Values<'a> {
             Outcome::Failed(failure) => Err(failure.into()),
             Outcome::Absent
             | Outcome::Pass
+            | Outcome::Ponged { .. }
             | Outcome::Relayed { .. }
             | Outcome::Removed { .. }
             | Outcome::Stored { .. } => Ok(None),

@@ -33,6 +33,9 @@ fn of_provenance(provenance: Provenance, status: u16, times: Times) -> HeaderVal
         Provenance::Entry(Served::Hit) => {
             line.write(format_args!("; hit; ttl={}", seconds(times.left)));
         }
+        Provenance::Entry(Served::Peer) => {
+            line.write(format_args!("; hit; ttl={}; detail=peer", seconds(times.left)));
+        }
         Provenance::Entry(Served::Stale(reason)) => stale(&mut line, reason, times.overdue),
         Provenance::Entry(Served::Forwarded(forward)) | Provenance::Relayed(forward) => {
             forwarded(&mut line, &forward);

@@ -113,6 +113,13 @@ impl Cache {
         self.slots.get(key).map(|slot| self.order.get(slot.place))
     }
 
+    /// Every entry, those read since the eviction last looked first, the younger before the older.
+    pub(crate) fn hottest(&self) -> Vec<&Arc<Entry>> {
+        let (mut hot, cold): (Vec<_>, Vec<_>) = self.order.iter().partition(|entry| entry.is_visited());
+        hot.extend(cold);
+        hot
+    }
+
     /// Whether the origin is given time to recover before it is asked about `key` again.
     pub(crate) fn is_held_off(&self, key: &Key, now: Timestamp) -> bool {
         self.slots.get(key).and_then(|slot| slot.held_until).is_some_and(|until| until > now)

@@ -1,7 +1,11 @@
-//! The only place that knows bincode: entries as bytes, and back.
+//! The only place that knows bincode: entries and messages as bytes, and back.
 //!
 //! Bytes are `bincode` 2 in its standard configuration, which three other maintained crates write
 //! identically. A version byte belongs in front of them, outside this format, so that it can be replaced.
+
+mod message;
+
+pub use message::{decode_message, encode_message};
 
 use crate::{
     Content, Draft, Entry, Headers, Key, Timestamp, Validators, entry::BODY_BYTES_MAX, freshness::Freshness,
@@ -13,21 +17,8 @@ use core::{fmt, time::Duration};
 
 /// Encodes `entry` whole, key included.
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
-    let content = entry.content();
-    let record = Record {
-        key: entry.key().as_str().into(),
-        born: entry.born().as_unix_millis(),
-        generation: entry.generation(),
-        lifetime: millis(entry.freshness().lifetime),
-        while_revalidating: millis(entry.freshness().while_revalidating),
-        if_error: millis(entry.freshness().if_error),
-        etag: entry.validators().etag.as_deref().map(String::from),
-        etag_scope: entry.validators().etag_scope,
-        last_modified: entry.validators().last_modified.as_deref().map(String::from),
-        status: content.status,
-        headers: content.headers.iter().map(|(name, value)| (name.into(), value.into())).collect(),
-        body: content.body.to_vec(),
-    };
+    let draft = entry.draft(entry.born());
+    let record = Record::of(entry.key(), &draft, entry.born().as_unix_millis(), entry.generation());
     bincode::encode_to_vec(record, CONFIG).expect("a vector takes any length, and no part refuses encoding")
 }
 
@@ -44,6 +35,14 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, DecodeError> {
     if read_bytes != bytes.len() {
         return Err(DecodeError::TrailingBytes { count: bytes.len() - read_bytes });
     }
+    check(&record)?;
+    let (born, generation) = (Timestamp::from_unix_millis(record.born), record.generation);
+    let (key, draft) = record.into_parts()?;
+    Ok(Entry::new(key, draft, born, generation))
+}
+
+/// Refuses what is longer than an entry may be.
+fn check(record: &Record) -> Result<(), DecodeError> {
     if record.body.len() > BODY_BYTES_MAX {
         return Err(DecodeError::BodyTooLong { body_bytes: record.body.len() });
     }
@@ -51,7 +50,7 @@ pub fn decode_entry(bytes: &[u8]) -> Result<Entry, DecodeError> {
     if headers_bytes > HEADERS_BYTES_MAX {
         return Err(DecodeError::HeadersTooLong { headers_bytes });
     }
-    record.into_entry()
+    Ok(())
 }
 
 /// Why bytes are not an entry.
@@ -70,12 +69,22 @@ pub enum DecodeError {
     },
     /// The key does not end in a domain, or is longer than [`KEY_BYTES_MAX`].
     KeyMalformed,
+    /// A list has more elements than its limit allows.
+    ListTooLong {
+        /// How many.
+        length: usize,
+    },
     /// The bytes break off, or claim what they do not hold.
     Malformed,
     /// An entry was read, and then there was more.
     TrailingBytes {
         /// How many bytes were left.
         count: usize,
+    },
+    /// The first byte names a version of the protocol that we do not speak.
+    UnknownVersion {
+        /// Which one.
+        version: u8,
     },
 }
 
@@ -89,8 +98,10 @@ impl fmt::Display for DecodeError {
                 write!(f, "headers are {headers_bytes} bytes, the limit is {HEADERS_BYTES_MAX}")
             }
             Self::KeyMalformed => f.write_str("key is malformed"),
+            Self::ListTooLong { length } => write!(f, "a list of {length} elements is too long"),
             Self::Malformed => f.write_str("record is malformed"),
             Self::TrailingBytes { count } => write!(f, "{count} bytes follow the record"),
+            Self::UnknownVersion { version } => write!(f, "unknown protocol version {version}"),
         }
     }
 }
@@ -124,7 +135,27 @@ struct Record {
 }
 
 impl Record {
-    fn into_entry(self) -> Result<Entry, DecodeError> {
+    /// `born` is a moment on disk and an age on the wire.
+    fn of(key: &Key, draft: &Draft, born: u64, generation: u64) -> Self {
+        let content = &draft.content;
+        Self {
+            key: key.as_str().into(),
+            born,
+            generation,
+            lifetime: millis(draft.freshness.lifetime),
+            while_revalidating: millis(draft.freshness.while_revalidating),
+            if_error: millis(draft.freshness.if_error),
+            etag: draft.validators.etag.as_deref().map(String::from),
+            etag_scope: draft.validators.etag_scope,
+            last_modified: draft.validators.last_modified.as_deref().map(String::from),
+            status: content.status,
+            headers: content.headers.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            body: content.body.to_vec(),
+        }
+    }
+
+    /// Key and entry, of age zero.
+    fn into_parts(self) -> Result<(Key, Draft), DecodeError> {
         let key = Key::from_text(&self.key).ok_or(DecodeError::KeyMalformed)?;
         let fields = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
         let draft = Draft {
@@ -145,7 +176,7 @@ impl Record {
             },
             age: Duration::ZERO,
         };
-        Ok(Entry::new(key, draft, Timestamp::from_unix_millis(self.born), self.generation))
+        Ok((key, draft))
     }
 }
 

@@ -1,12 +1,14 @@
 //! What the engine counts.
 
-use crate::{Outcome, Served};
+use crate::{Outcome, Served, Source};
 
 /// Events since the engine began. Never reset, so that a difference of two readings is a rate.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counters {
     /// Requests answered fresh from the cache by the engine. Hits in the read index never reach it.
     pub hits: u64,
+    /// Requests answered fresh by what a peer had, or fetched, or had sent before; counted like `hits`.
+    pub peer_hits: u64,
     /// Requests answered by a stale entry without waiting for the origin's answer, or in its stead.
     pub stale_hits: u64,
     /// Requests answered by what was fetched for another.
@@ -27,13 +29,31 @@ pub struct Counters {
     pub fetches_failed: u64,
     /// Calls that a spent quota kept from being made.
     pub fetches_withheld: u64,
+    /// Asks to peers.
+    pub asks: u64,
+    /// Asks to which a peer said nothing in time.
+    pub asks_unanswered: u64,
+    /// Asks of peers that were answered with an entry.
+    pub answers: u64,
+    /// Leases granted, to ourselves too.
+    pub leases: u64,
+    /// Leases that passed on because their holder failed, went, or took too long.
+    pub leases_passed: u64,
+    /// Entries received from peers and kept.
+    pub entries_received: u64,
+    /// Entries received from peers and dropped: no younger than ours, or older than an invalidation.
+    pub entries_refused: u64,
 }
 
 impl Counters {
     /// Counts how a request ended.
     pub(crate) fn count(&mut self, outcome: &Outcome) {
         match outcome {
-            Outcome::Answered { served: Served::Hit, .. } => self.hits += 1,
+            Outcome::Answered { served: Served::Hit, entry } => match entry.source() {
+                Source::Own => self.hits += 1,
+                Source::Peer => self.peer_hits += 1,
+            },
+            Outcome::Answered { served: Served::Peer, .. } => self.peer_hits += 1,
             Outcome::Answered { served: Served::Stale(_), .. } => self.stale_hits += 1,
             Outcome::Answered { served: Served::Forwarded(forward), .. }
             | Outcome::Relayed { forward, .. } => {
@@ -41,7 +61,7 @@ impl Counters {
                 self.misses += u64::from(!forward.collapsed);
             }
             Outcome::Absent | Outcome::Failed(_) | Outcome::Pass => self.misses += 1,
-            Outcome::Removed { .. } | Outcome::Stored { .. } => {}
+            Outcome::Ponged { .. } | Outcome::Removed { .. } | Outcome::Stored { .. } => {}
         }
     }
 }

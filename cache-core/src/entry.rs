@@ -72,7 +72,17 @@ pub struct Entry {
     born: Timestamp,
     fresh_until: Timestamp,
     generation: u64,
+    source: Source,
     visited: AtomicBool,
+}
+
+/// Who brought an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// This node: from the origin, from its program, or from its disk.
+    Own,
+    /// A peer.
+    Peer,
 }
 
 impl Entry {
@@ -87,8 +97,20 @@ impl Entry {
             born,
             fresh_until: born.saturating_add(draft.freshness.lifetime),
             generation,
+            source: Source::Own,
             visited: AtomicBool::new(false),
         }
+    }
+
+    /// The same, as brought by `source`.
+    #[must_use]
+    pub fn from_source(self, source: Source) -> Self {
+        Self { source, ..self }
+    }
+
+    /// Who brought it. Not kept on disk.
+    pub fn source(&self) -> Source {
+        self.source
     }
 
     /// What the entry is filed under.
@@ -148,6 +170,11 @@ impl Entry {
         self.visited.swap(false, Ordering::Relaxed)
     }
 
+    /// Whether the entry was read since the eviction last looked.
+    pub fn is_visited(&self) -> bool {
+        self.visited.load(Ordering::Relaxed)
+    }
+
     /// Everything but key and moment, to make a renewed entry from.
     pub fn draft(&self, now: Timestamp) -> Draft {
         Draft {
@@ -172,7 +199,7 @@ impl fmt::Debug for Entry {
 }
 
 impl PartialEq for Entry {
-    /// Compares all but the visited mark.
+    /// Compares all but the visited mark and the source.
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key
             && self.content == other.content

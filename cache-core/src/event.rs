@@ -3,7 +3,10 @@
 //! Inputs from outside are past facts ([`Input::Fetched`]), wishes are orders ([`Input::Get`]), and so are
 //! all outputs. The driver performs outputs in the order in which they come.
 
-use crate::{Content, Domain, Draft, Entry, Key, Timestamp, freshness::Directives};
+use crate::{
+    Content, Domain, Draft, Entry, Figures, Key, Message, PeerId, Timestamp, freshness::Directives,
+    port::Side,
+};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
@@ -28,6 +31,16 @@ pub struct Bucket(pub u8);
 /// What happens to the engine.
 #[derive(Debug)]
 pub enum Input {
+    /// Ask one peer, and it alone, whether it has the entry under `key`, and take the entry if so; answered by
+    /// [`Outcome::Answered`], [`Outcome::Absent`], or a failure when the peer keeps silent. For diagnosis.
+    AskPeer {
+        /// Who wants to know.
+        request: RequestId,
+        /// Whom to ask.
+        peer: PeerId,
+        /// For what.
+        key: Key,
+    },
     /// The client of `request` no longer waits. A fetch that it leads goes on for the others.
     Cancel {
         /// The request given up.
@@ -37,6 +50,26 @@ pub enum Input {
     Clear {
         /// Who wants to know when it is done.
         request: RequestId,
+    },
+    /// A peer was let in.
+    Connected {
+        /// Who.
+        peer: PeerId,
+        /// Where it is.
+        address: Box<str>,
+        /// Who dialled.
+        side: Side,
+    },
+    /// What this node counted so far. Due now and then, since some of it is counted outside the engine; the
+    /// peers are told.
+    Counted {
+        /// The figures.
+        figures: Figures,
+    },
+    /// The connection with a peer is no more.
+    Disconnected {
+        /// Who.
+        peer: PeerId,
     },
     /// A fetch ended.
     Fetched {
@@ -72,12 +105,21 @@ pub enum Input {
         /// The one domain meant; `None` means all.
         domain: Option<Domain>,
     },
+    /// The node is about to stop: give back what others wait for, and say goodbye.
+    Leave,
     /// A look-up on disk ended.
     Loaded {
         /// Which one.
         load: LoadId,
         /// What was there. Boxed, since most look-ups find nothing.
         entry: Option<Box<Entry>>,
+    },
+    /// See whether a peer answers; itself answered by [`Outcome::Ponged`], or a failure.
+    Ping {
+        /// Who wants to know.
+        request: RequestId,
+        /// Whom to ask.
+        peer: PeerId,
     },
     /// Keep this value; answered by [`Outcome::Stored`].
     Put {
@@ -87,6 +129,13 @@ pub enum Input {
         key: Key,
         /// The value.
         draft: Draft,
+    },
+    /// A peer said something.
+    Received {
+        /// Who.
+        from: PeerId,
+        /// What.
+        message: Message,
     },
     /// Entries that outlived the previous process, the most recently stored first. Ignored once anything
     /// was invalidated: they may have been read before that.
@@ -151,6 +200,8 @@ pub enum FetchError {
     ConnectionLost,
     /// The embedding program's own fetch gave an error.
     FetcherFailed,
+    /// Other members of the fleet called the origin just now, to no avail.
+    FleetFailed,
     /// Whoever was to fetch gave up without a word.
     FetcherGone,
     /// The answer is not HTTP as we understand it.
@@ -166,6 +217,7 @@ impl fmt::Display for FetchError {
             Self::ConnectFailed => "the origin cannot be reached",
             Self::ConnectionLost => "the origin closed the connection before its answer was complete",
             Self::FetcherFailed => "the fetch failed",
+            Self::FleetFailed => "the origin gave no usable answer to other members either",
             Self::FetcherGone => "the fetch was given up",
             Self::Malformed => "the origin's answer is malformed",
             Self::TimedOut => "the origin did not answer in time",
@@ -199,6 +251,11 @@ pub enum Output {
         /// The entry to ask about, if there is one to revalidate.
         revalidate: Option<Arc<Entry>>,
     },
+    /// The renewal for which a request was retained does not take place.
+    Forget {
+        /// Which request.
+        request: RequestId,
+    },
     /// Look a key up on disk and report [`Input::Loaded`].
     Load {
         /// The number to report under.
@@ -230,10 +287,23 @@ pub enum Output {
         /// The one domain meant; `None` means all.
         domain: Option<Domain>,
     },
+    /// Keep the means by which a request fetches, though the request will be complete before it is decided
+    /// whether they are needed. Followed by [`Output::Fetch`] with that leader, or [`Output::Forget`].
+    Retain {
+        /// Which request.
+        request: RequestId,
+    },
     /// Hide a key from readers.
     Retract {
         /// Which one.
         key: Key,
+    },
+    /// Say this to peers.
+    Send {
+        /// To whom.
+        to: Vec<PeerId>,
+        /// What.
+        message: Message,
     },
 }
 
@@ -253,6 +323,11 @@ pub enum Outcome {
     Failed(Failure),
     /// The answer cannot be shared: the leader has it as a stream, any other must fetch for itself.
     Pass,
+    /// The peer answered.
+    Ponged {
+        /// What its wall clock said.
+        clock: Timestamp,
+    },
     /// An answer that is not kept.
     Relayed {
         /// The answer.
@@ -281,6 +356,8 @@ pub enum Served {
     Stale(StaleReason),
     /// The origin was asked.
     Forwarded(Forward),
+    /// A peer was asked and had it, or fetched it for all.
+    Peer,
 }
 
 /// Why a stale entry was served.
@@ -336,6 +413,8 @@ pub enum Failure {
     Busy,
     /// The fetch failed.
     Fetch(FetchError),
+    /// There is no connection with the peer that was to be asked.
+    NotConnected,
     /// The quota is spent, and nothing stale may stand in.
     Throttled {
         /// When the origin may be asked again.
@@ -350,6 +429,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Busy => f.write_str("too many lookups are in progress"),
             Self::Fetch(error) => error.fmt(f),
+            Self::NotConnected => f.write_str("there is no connection with that peer"),
             Self::Throttled { until } => write!(f, "the quota is spent until {until}"),
             Self::TimedOut => f.write_str("no answer came in time"),
         }

@@ -4,8 +4,8 @@
 //! result means for the waiters is the engine's.
 
 use crate::{
-    Bucket, Entry, FetchId, ForwardReason, Key, LoadId, RequestId, Timestamp, cache::keys_with_prefix,
-    freshness::Directives,
+    AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, PeerId, RequestId, Timestamp,
+    cache::keys_with_prefix, freshness::Directives, message::Verdict,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +18,7 @@ use alloc::{
 pub(crate) struct Flights {
     flights: BTreeMap<FlightId, Flight>,
     joinable: BTreeMap<Key, FlightId>,
+    by_ask: BTreeMap<AskId, FlightId>,
     by_fetch: BTreeMap<FetchId, FlightId>,
     by_load: BTreeMap<LoadId, FlightId>,
     waiters: BTreeMap<RequestId, Waiter>,
@@ -39,6 +40,10 @@ pub(crate) struct Flight {
     pub(crate) generation: u64,
     /// Whether the result may be kept: not after the key was invalidated or put meanwhile.
     pub(crate) keep: Keep,
+    /// What it has had to do with other members.
+    pub(crate) consulted: Consulted,
+    /// A request that was served stale and whose means to fetch are kept for the renewal.
+    pub(crate) renewer: Option<RequestId>,
     /// Waiters in the order in which they came.
     waiting: Vec<RequestId>,
     /// Requests that demand a call made after they came; they take off together when this flight lands.
@@ -46,13 +51,33 @@ pub(crate) struct Flight {
     leaders_count: usize,
 }
 
-/// How far a flight has got: `Loading → Fetching`; it may end early at either stage.
+/// What a flight has had to do with other members.
+#[derive(Debug, Default)]
+pub(crate) struct Consulted {
+    /// How many were asked.
+    pub(crate) asks: usize,
+    /// Whether one was asked that may have the entry without coordinating it.
+    pub(crate) holder_asked: bool,
+    /// Who granted the lease under which this flight fetches; we may have done so ourselves.
+    pub(crate) lease: Option<PeerId>,
+    /// Who said nothing.
+    pub(crate) silent: Vec<PeerId>,
+    /// What to tell the coordinator if the flight ends with nothing to share.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// How far a flight has got: `Loading → Asking → Waiting → Fetching`; it may skip or end at any stage, and go
+/// back to asking when the member that it waits for is gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Stage {
-    /// Neither disk nor origin was asked yet; a flight is in this stage only within one input.
+    /// Nobody is being asked; a flight is in this stage only within one input.
     Begun,
     /// The disk was asked; silence until `until` counts as nothing found.
     Loading { load: LoadId, until: Timestamp },
+    /// A peer was asked; silence until `until` counts as its absence.
+    Asking { ask: AskId, peer: PeerId, until: Timestamp },
+    /// Another holds the lease that `peer` granted; at `until` we fetch for ourselves.
+    Waiting { ask: AskId, peer: PeerId, until: Timestamp },
     /// The origin was called with the credential of `leader`; the call is given up at `until`.
     Fetching { fetch: FetchId, leader: RequestId, until: Timestamp },
 }
@@ -80,8 +105,14 @@ pub(crate) struct Waiter {
 /// What is due at a moment.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Deadline {
+    /// A peer says nothing, or another member fetches for too long.
+    Ask(AskId),
+    /// A diagnosis takes too long.
+    Errand(AskId),
     /// A call to the origin takes too long.
     Fetch(FetchId),
+    /// The term of a lease is over.
+    Lease,
     /// A look-up on disk takes too long.
     Load(LoadId),
     /// An entry is too old even to be asked about.
@@ -110,6 +141,8 @@ impl Flights {
             stale,
             generation,
             keep: Keep::Yes,
+            consulted: Consulted::default(),
+            renewer: None,
             waiting: Vec::new(),
             followers: Vec::new(),
             leaders_count: 0,
@@ -156,6 +189,64 @@ impl Flights {
         let id = self.by_load.remove(&load)?;
         self.leave_stage(id);
         Some(id)
+    }
+
+    /// Enters the stage of asking `peer`, who may be ourselves.
+    pub(crate) fn begin_ask(&mut self, id: FlightId, peer: PeerId, until: Timestamp) -> AskId {
+        let ask = self.ask_number();
+        let flight = self.flight_mut(id);
+        flight.stage = Stage::Asking { ask, peer, until };
+        flight.consulted.asks += 1;
+        self.by_ask.insert(ask, id);
+        self.deadlines.insert((until, Deadline::Ask(ask)));
+        ask
+    }
+
+    /// Enters the stage of waiting for another member's fetch, from that of asking for it.
+    pub(crate) fn begin_wait(&mut self, ask: AskId, until: Timestamp) {
+        let Some(id) = self.by_ask.get(&ask).copied() else { return };
+        if let Stage::Asking { peer, until: asked_until, .. } = self.flight(id).stage {
+            self.deadlines.remove(&(asked_until, Deadline::Ask(ask)));
+            self.deadlines.insert((until, Deadline::Ask(ask)));
+            self.flight_mut(id).stage = Stage::Waiting { ask, peer, until };
+        }
+    }
+
+    /// Ends the stage of asking or waiting; `None` if that has ended before, or if it is not `peer` who is asked.
+    pub(crate) fn end_ask(&mut self, ask: AskId, peer: PeerId) -> Option<FlightId> {
+        let id = self.by_ask.get(&ask).copied()?;
+        (self.asked(id) == Some(peer)).then(|| self.leave_stage(id))?;
+        Some(id)
+    }
+
+    /// Whom flight `id` asks or waits for.
+    pub(crate) fn asked(&self, id: FlightId) -> Option<PeerId> {
+        match self.flight(id).stage {
+            Stage::Asking { peer, .. } | Stage::Waiting { peer, .. } => Some(peer),
+            Stage::Begun | Stage::Loading { .. } | Stage::Fetching { .. } => None,
+        }
+    }
+
+    /// The flight that asks or waits under this number.
+    pub(crate) fn by_ask(&self, ask: AskId) -> Option<FlightId> {
+        self.by_ask.get(&ask).copied()
+    }
+
+    /// Flights that ask or wait for `peer`, with their numbers.
+    pub(crate) fn asking(&self, peer: PeerId) -> Vec<AskId> {
+        let by_ask = self.by_ask.iter().filter(|(_, id)| self.asked(**id) == Some(peer));
+        by_ask.map(|(ask, _)| *ask).collect()
+    }
+
+    /// Flights that fetch under a lease.
+    pub(crate) fn leased(&self) -> Vec<FlightId> {
+        let leased = self.flights.iter().filter(|(_, flight)| flight.consulted.lease.is_some());
+        leased.map(|(id, _)| *id).collect()
+    }
+
+    /// A number for an ask that no flight makes.
+    pub(crate) fn ask_number(&mut self) -> AskId {
+        AskId(self.number())
     }
 
     /// Enters the stage of calling the origin.
@@ -213,18 +304,16 @@ impl Flights {
     }
 
     /// Lets nobody join the flight for `key` any more, and keeps its result from becoming an entry.
-    pub(crate) fn detach(&mut self, key: &Key) {
-        if let Some(id) = self.joinable.remove(key) {
-            self.flight_mut(id).keep = Keep::No;
-        }
+    pub(crate) fn detach(&mut self, key: &Key) -> Option<FlightId> {
+        let id = self.joinable.remove(key)?;
+        self.flight_mut(id).keep = Keep::No;
+        Some(id)
     }
 
     /// The same for all keys whose resource begins with `prefix`.
-    pub(crate) fn detach_prefix(&mut self, prefix: &str, domain: Option<crate::Domain>) {
+    pub(crate) fn detach_prefix(&mut self, prefix: &str, domain: Option<crate::Domain>) -> Vec<FlightId> {
         let keys: Vec<Key> = keys_with_prefix(&self.joinable, prefix, domain).cloned().collect();
-        for key in &keys {
-            self.detach(key);
-        }
+        keys.iter().filter_map(|key| self.detach(key)).collect()
     }
 
     /// The flight that a new request for `key` may join.
@@ -283,6 +372,10 @@ impl Flights {
         let flight = self.flights.get_mut(&id).expect("ids are of open flights");
         match core::mem::replace(&mut flight.stage, Stage::Begun) {
             Stage::Begun => {}
+            Stage::Asking { ask, until, .. } | Stage::Waiting { ask, until, .. } => {
+                self.by_ask.remove(&ask);
+                self.deadlines.remove(&(until, Deadline::Ask(ask)));
+            }
             Stage::Loading { load, until } => {
                 self.by_load.remove(&load);
                 self.deadlines.remove(&(until, Deadline::Load(load)));

@@ -21,17 +21,20 @@ mod flight;
 pub mod freshness;
 mod headers;
 pub mod key;
+pub mod message;
+mod name;
 mod peer;
 pub mod port;
 mod quota;
 mod settings;
+mod sharing;
 pub mod sieve;
 mod time;
 
 pub use {
     counters::Counters,
     engine::Engine,
-    entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Validators},
+    entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},
     event::{
         Audience, Bucket, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Input, LoadId,
         Outcome, Output, RequestId, Served, StaleReason,
@@ -39,7 +42,10 @@ pub use {
     flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},
     key::{Domain, KEY_BYTES_MAX, Key},
+    message::{AskId, Figures, Message},
+    name::{Name, Naming},
     peer::{PeerId, PeerIdError},
     settings::{Disk, Settings},
+    sharing::{Sharing, SharingLimits},
     time::Timestamp,
 };

@@ -124,6 +124,12 @@ impl<T> Sieve<T> {
         }
     }
 
+    /// The elements, the one that entered last first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        let places = core::iter::successors(self.head, |place| self.links(*place).older);
+        places.map(|place| self.get(place))
+    }
+
     /// Number of elements.
     pub const fn len(&self) -> usize {
         self.len
@@ -135,8 +141,12 @@ impl<T> Sieve<T> {
     }
 
     fn newer(&self, place: Place) -> Option<Place> {
+        self.links(place).newer
+    }
+
+    fn links(&self, place: Place) -> Links {
         match &self.nodes[place.0 as usize] {
-            Node::Used { links, .. } => links.newer,
+            Node::Used { links, .. } => *links,
             Node::Free { .. } => panic!("{place:?} is free"),
         }
     }

@@ -25,6 +25,9 @@ impl World {
             | Output::RemoveAll
             | Output::RemovePrefix { .. }
             | Output::Retract { .. } => {}
+            Output::Forget { .. } | Output::Retain { .. } | Output::Send { .. } => {
+                panic!("a node that keeps to itself has nobody to deal with: {output:?}")
+            }
         }
     }
 
@@ -56,6 +59,7 @@ impl World {
                     Served::Hit => assert!(is_welcome(entry, directives, self), "{entry:?}"),
                     Served::Stale(reason) => self.check_stale(entry, directives, *reason),
                     Served::Forwarded(_) => assert!(!directives.only_if_cached),
+                    Served::Peer => panic!("there is no peer"),
                 }
                 if directives.no_cache {
                     let fact = self.fact(entry.content());
@@ -72,7 +76,9 @@ impl World {
             Outcome::Pass => assert!(!directives.only_if_cached),
             Outcome::Absent => assert!(directives.only_if_cached),
             Outcome::Failed(_) => {}
-            Outcome::Removed { .. } | Outcome::Stored { .. } => panic!("{request:?} is a get"),
+            Outcome::Ponged { .. } | Outcome::Removed { .. } | Outcome::Stored { .. } => {
+                panic!("{request:?} is a get")
+            }
         }
     }
 

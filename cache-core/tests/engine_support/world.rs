@@ -322,6 +322,9 @@ impl World {
                 let key = self.requests[leader].key.clone().expect("only gets fetch");
                 self.calls.insert(*fetch, Call { key, leader: *leader, step: self.step });
             }
+            Output::Forget { .. } | Output::Retain { .. } | Output::Send { .. } => {
+                unreachable!("checked before")
+            }
             Output::Load { load, key } => {
                 let entry = self.disk.get(key).map(|entry| Box::new(copy(entry, self.now)));
                 self.loads.insert(*load, entry);

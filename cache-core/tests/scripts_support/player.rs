@@ -202,6 +202,7 @@ impl Player {
                 let revalidate = revalidate.unwrap_or_default();
                 format!("fetch {} for r{} {key}{revalidate}", self.fetch_name(*fetch), leader.0)
             }
+            Output::Forget { request } => format!("forget r{}", request.0),
             Output::Load { load, key } => {
                 self.loads.push(*load);
                 format!("load {} {}", self.load_name(*load), show::key(key))
@@ -217,10 +218,12 @@ impl Player {
                 let domain = domain.map(|domain| show::key(&Key::new("", domain))).unwrap_or_default();
                 format!("remove-prefix {prefix}{domain}")
             }
+            Output::Retain { request } => format!("retain r{}", request.0),
             Output::Retract { key } => {
                 self.published.remove(key);
                 format!("retract {}", show::key(key))
             }
+            Output::Send { to, message } => format!("send {to:?} {message:?}"),
         }
     }
 
@@ -229,6 +232,9 @@ impl Player {
             return "deadline none".into();
         };
         let what = match deadline {
+            Deadline::Ask(ask) => format!("ask a{}", ask.0),
+            Deadline::Errand(ask) => format!("errand a{}", ask.0),
+            Deadline::Lease => "lease".into(),
             Deadline::Fetch(fetch) => format!("fetch {}", self.fetch_name(fetch)),
             Deadline::Load(load) => format!("load {}", self.load_name(load)),
             Deadline::Removal => "removal".into(),

@@ -22,6 +22,7 @@ pub(crate) fn outcome(outcome: &Outcome, now: Timestamp) -> String {
         Outcome::Answered { entry, served } => format!("{}{}", answered(served), shape(entry, now)),
         Outcome::Failed(failure) => format!("failed {}", self::failure(failure, now)),
         Outcome::Pass => "pass".into(),
+        Outcome::Ponged { clock } => format!("ponged {clock}"),
         Outcome::Relayed { content, forward } => {
             format!("relayed {}{}", self::forward(forward), body(content))
         }
@@ -74,6 +75,7 @@ pub(crate) fn counters(counters: &Counters) -> String {
 fn answered(served: &Served) -> String {
     match served {
         Served::Hit => "hit".into(),
+        Served::Peer => "peer-hit".into(),
         Served::Stale(reason) => format!("stale {}", stale_reason(reason)),
         Served::Forwarded(forward) => self::forward(forward),
     }

@@ -1,0 +1,379 @@
+//! Messages as bytes, and back.
+//!
+//! One version byte, then `bincode`. The mirror types here are the format: their order of variants and fields
+//! does not change within a version.
+
+use super::{CONFIG, DecodeError, RECORD_BYTES_MAX, Record, check, millis};
+use crate::{
+    AskId, Bucket, Domain, Figures, Key, Message, Name, Timestamp,
+    message::{
+        AFTER_MAX, Announced, Answer, INVALIDATIONS_MAX, Invalidation, InvalidationId, Parcel, Role, Scope,
+        Verdict,
+    },
+};
+use alloc::{boxed::Box, string::String, vec::Vec};
+use bytes::Bytes;
+use core::time::Duration;
+
+/// Encodes `message` behind the protocol's version.
+pub fn encode_message(message: &Message) -> Vec<u8> {
+    let mut bytes = Vec::from([VERSION]);
+    let wire = WireMessage::from(message);
+    bytes.extend(bincode::encode_to_vec(wire, CONFIG).expect("a vector takes any length"));
+    bytes
+}
+
+/// Decodes what [`encode_message`] wrote, here or at a member.
+///
+/// Allocates no more than [`RECORD_BYTES_MAX`], whatever the bytes claim.
+///
+/// # Errors
+///
+/// [`DecodeError`] if the bytes are not exactly one message of our version within all limits. Nothing is kept.
+pub fn decode_message(bytes: &[u8]) -> Result<Message, DecodeError> {
+    let (version, rest) = bytes.split_first().ok_or(DecodeError::Malformed)?;
+    if *version != VERSION {
+        return Err(DecodeError::UnknownVersion { version: *version });
+    }
+    let (wire, read_bytes) = bincode::decode_from_slice::<WireMessage, _>(rest, CONFIG)
+        .map_err(|_malformed| DecodeError::Malformed)?;
+    if read_bytes != rest.len() {
+        return Err(DecodeError::TrailingBytes { count: rest.len() - read_bytes });
+    }
+    wire.into_message()
+}
+
+#[derive(bincode::Decode, bincode::Encode)]
+enum WireMessage {
+    Named { name: [u8; 32], remaining: u64 },
+    Whole(WireParcel),
+    Answer { ask: u64, answer: WireAnswer },
+    Ask { ask: u64, name: [u8; 32], as_coordinator: bool },
+    Claim { name: [u8; 32] },
+    Figures { api_calls: u64, hits: u64, peer_hits: u64, misses: u64, entries: u64 },
+    Invalidate(Vec<WireInvalidation>),
+    Membership(Vec<u8>),
+    Ping { token: u64 },
+    Pong { token: u64, clock: u64 },
+    Quota { domain: [u8; 16], bucket: u8, pause: u64 },
+    Release { name: [u8; 32], verdict: WireVerdict },
+    WarmUp { skip: u32 },
+    WarmedUp { next: Option<u32> },
+}
+
+#[derive(bincode::Decode, bincode::Encode)]
+enum WireAnswer {
+    Failed,
+    Hit(WireParcel),
+    Lease { name: [u8; 32], stale: Option<WireParcel> },
+    Miss,
+    Wait,
+}
+
+#[derive(bincode::Decode, bincode::Encode)]
+enum WireVerdict {
+    Failed,
+    Unshareable,
+    Unused,
+}
+
+/// `record` dates the entry by its age in place of a moment.
+#[derive(bincode::Decode, bincode::Encode)]
+struct WireParcel {
+    record: Record,
+    after: Vec<(u64, u64)>,
+}
+
+#[derive(bincode::Decode, bincode::Encode)]
+struct WireInvalidation {
+    count: u64,
+    issuer: u64,
+    age: u64,
+    scope: WireScope,
+}
+
+#[derive(bincode::Decode, bincode::Encode)]
+enum WireScope {
+    Key(String),
+    Prefix { prefix: String, domain: Option<[u8; 16]> },
+}
+
+impl From<&Message> for WireMessage {
+    fn from(message: &Message) -> Self {
+        match message {
+            Message::Announce(Announced::Named { name, remaining }) => {
+                Self::Named { name: *name.as_bytes(), remaining: millis(*remaining) }
+            }
+            Message::Announce(Announced::Whole(parcel)) => Self::Whole(WireParcel::from(&**parcel)),
+            Message::Answer { ask, answer } => Self::Answer { ask: ask.0, answer: answer.into() },
+            Message::Ask { ask, name, role } => {
+                Self::Ask { ask: ask.0, name: *name.as_bytes(), as_coordinator: *role == Role::Coordinator }
+            }
+            Message::Claim { name } => Self::Claim { name: *name.as_bytes() },
+            Message::Figures(Figures { api_calls, hits, peer_hits, misses, entries }) => Self::Figures {
+                api_calls: *api_calls,
+                hits: *hits,
+                peer_hits: *peer_hits,
+                misses: *misses,
+                entries: *entries,
+            },
+            Message::Invalidate(list) => Self::Invalidate(list.iter().map(Into::into).collect()),
+            Message::Membership(bytes) => Self::Membership(bytes.to_vec()),
+            Message::Ping { token } => Self::Ping { token: *token },
+            Message::Pong { token, clock } => Self::Pong { token: *token, clock: clock.as_unix_millis() },
+            Message::Quota { domain, bucket, pause } => {
+                Self::Quota { domain: *domain.as_bytes(), bucket: bucket.0, pause: millis(*pause) }
+            }
+            Message::Release { name, verdict } => Self::Release {
+                name: *name.as_bytes(),
+                verdict: match verdict {
+                    Verdict::Failed => WireVerdict::Failed,
+                    Verdict::Unshareable => WireVerdict::Unshareable,
+                    Verdict::Unused => WireVerdict::Unused,
+                },
+            },
+            Message::WarmUp { skip } => Self::WarmUp { skip: *skip },
+            Message::WarmedUp { next } => Self::WarmedUp { next: *next },
+        }
+    }
+}
+
+impl WireMessage {
+    fn into_message(self) -> Result<Message, DecodeError> {
+        let name = Name::from_bytes;
+        Ok(match self {
+            Self::Named { name: bytes, remaining } => Message::Announce(Announced::Named {
+                name: name(bytes),
+                remaining: Duration::from_millis(remaining),
+            }),
+            Self::Whole(parcel) => Message::Announce(Announced::Whole(Box::new(parcel.into_parcel()?))),
+            Self::Answer { ask, answer } => {
+                Message::Answer { ask: AskId(ask), answer: answer.into_answer()? }
+            }
+            Self::Ask { ask, name: bytes, as_coordinator } => {
+                let role = if as_coordinator { Role::Coordinator } else { Role::Holder };
+                Message::Ask { ask: AskId(ask), name: name(bytes), role }
+            }
+            Self::Claim { name: bytes } => Message::Claim { name: name(bytes) },
+            Self::Figures { api_calls, hits, peer_hits, misses, entries } => {
+                Message::Figures(Figures { api_calls, hits, peer_hits, misses, entries })
+            }
+            Self::Invalidate(list) => {
+                if list.len() > INVALIDATIONS_MAX {
+                    return Err(DecodeError::ListTooLong { length: list.len() });
+                }
+                let list: Result<_, _> = list.into_iter().map(WireInvalidation::into_invalidation).collect();
+                Message::Invalidate(list?)
+            }
+            Self::Membership(bytes) => Message::Membership(Bytes::from(bytes)),
+            Self::Ping { token } => Message::Ping { token },
+            Self::Pong { token, clock } => Message::Pong { token, clock: Timestamp::from_unix_millis(clock) },
+            Self::Quota { domain, bucket, pause } => Message::Quota {
+                domain: Domain::from_bytes(domain),
+                bucket: Bucket(bucket),
+                pause: Duration::from_millis(pause),
+            },
+            Self::Release { name: bytes, verdict } => {
+                let verdict = match verdict {
+                    WireVerdict::Failed => Verdict::Failed,
+                    WireVerdict::Unshareable => Verdict::Unshareable,
+                    WireVerdict::Unused => Verdict::Unused,
+                };
+                Message::Release { name: name(bytes), verdict }
+            }
+            Self::WarmUp { skip } => Message::WarmUp { skip },
+            Self::WarmedUp { next } => Message::WarmedUp { next },
+        })
+    }
+}
+
+impl From<&Answer> for WireAnswer {
+    fn from(answer: &Answer) -> Self {
+        match answer {
+            Answer::Failed => Self::Failed,
+            Answer::Hit(parcel) => Self::Hit(WireParcel::from(&**parcel)),
+            Answer::Lease { name, stale } => {
+                Self::Lease { name: *name.as_bytes(), stale: stale.as_deref().map(WireParcel::from) }
+            }
+            Answer::Miss => Self::Miss,
+            Answer::Wait => Self::Wait,
+        }
+    }
+}
+
+impl WireAnswer {
+    fn into_answer(self) -> Result<Answer, DecodeError> {
+        Ok(match self {
+            Self::Failed => Answer::Failed,
+            Self::Hit(parcel) => Answer::Hit(Box::new(parcel.into_parcel()?)),
+            Self::Lease { name, stale } => {
+                let stale = stale.map(WireParcel::into_parcel).transpose()?.map(Box::new);
+                Answer::Lease { name: Name::from_bytes(name), stale }
+            }
+            Self::Miss => Answer::Miss,
+            Self::Wait => Answer::Wait,
+        })
+    }
+}
+
+impl From<&Parcel> for WireParcel {
+    fn from(parcel: &Parcel) -> Self {
+        Self {
+            record: Record::of(&parcel.key, &parcel.draft, millis(parcel.draft.age), 0),
+            after: parcel.after.iter().map(|id| (id.count, id.issuer)).collect(),
+        }
+    }
+}
+
+impl WireParcel {
+    fn into_parcel(self) -> Result<Parcel, DecodeError> {
+        if self.after.len() > AFTER_MAX {
+            return Err(DecodeError::ListTooLong { length: self.after.len() });
+        }
+        check(&self.record)?;
+        let age = Duration::from_millis(self.record.born);
+        let (key, draft) = self.record.into_parts()?;
+        let after = self.after.into_iter().map(|(count, issuer)| InvalidationId { count, issuer }).collect();
+        Ok(Parcel { key, draft: crate::Draft { age, ..draft }, after })
+    }
+}
+
+impl From<&Invalidation> for WireInvalidation {
+    fn from(invalidation: &Invalidation) -> Self {
+        Self {
+            count: invalidation.id.count,
+            issuer: invalidation.id.issuer,
+            age: millis(invalidation.age),
+            scope: match &invalidation.scope {
+                Scope::Key(key) => WireScope::Key(key.as_str().into()),
+                Scope::Prefix { prefix, domain } => WireScope::Prefix {
+                    prefix: String::from(&**prefix),
+                    domain: domain.map(|domain| *domain.as_bytes()),
+                },
+            },
+        }
+    }
+}
+
+impl WireInvalidation {
+    fn into_invalidation(self) -> Result<Invalidation, DecodeError> {
+        let scope = match self.scope {
+            WireScope::Key(text) => Scope::Key(Key::from_text(&text).ok_or(DecodeError::KeyMalformed)?),
+            WireScope::Prefix { prefix, domain } if prefix.len() <= crate::KEY_BYTES_MAX => {
+                Scope::Prefix { prefix: prefix.into(), domain: domain.map(Domain::from_bytes) }
+            }
+            WireScope::Prefix { .. } => return Err(DecodeError::KeyMalformed),
+        };
+        let id = InvalidationId { count: self.count, issuer: self.issuer };
+        Ok(Invalidation { id, scope, age: Duration::from_millis(self.age) })
+    }
+}
+
+/// The protocol's version. A member of another version is told nothing and drops what it is sent.
+const VERSION: u8 = 1;
+
+const _: () = assert!(INVALIDATIONS_MAX * (crate::KEY_BYTES_MAX + 64) < RECORD_BYTES_MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Content, Draft, Headers, Validators, freshness::Freshness};
+    use alloc::vec;
+
+    fn parcel(body_bytes: usize) -> Parcel {
+        Parcel {
+            key: Key::new("GET api.github.com/repos/acme/site", Domain::ANONYMOUS),
+            draft: Draft {
+                content: Content {
+                    status: 200,
+                    headers: Headers::from_fields([("content-type", &b"application/json"[..])]),
+                    body: vec![7; body_bytes].into(),
+                },
+                freshness: Freshness { lifetime: Duration::from_secs(300), ..Freshness::default() },
+                validators: Validators { etag: Some("\"tag\"".into()), ..Validators::default() },
+                age: Duration::from_millis(1500),
+            },
+            after: vec![InvalidationId { count: 3, issuer: 9 }],
+        }
+    }
+
+    fn every_message() -> Vec<Message> {
+        let name = Name::from_bytes([5; 32]);
+        let scope = Scope::Prefix { prefix: "api.github.com/repos".into(), domain: Some(Domain::ANONYMOUS) };
+        let id = InvalidationId { count: 1, issuer: 2 };
+        let answers = [
+            Answer::Failed,
+            Answer::Hit(Box::new(parcel(10))),
+            Answer::Lease { name, stale: Some(Box::new(parcel(0))) },
+            Answer::Lease { name, stale: None },
+            Answer::Miss,
+            Answer::Wait,
+        ];
+        let mut all: Vec<Message> =
+            answers.into_iter().map(|answer| Message::Answer { ask: AskId(7), answer }).collect();
+        all.extend([
+            Message::Announce(Announced::Named { name, remaining: Duration::from_secs(60) }),
+            Message::Announce(Announced::Whole(Box::new(parcel(100)))),
+            Message::Ask { ask: AskId(1), name, role: Role::Coordinator },
+            Message::Ask { ask: AskId(u64::MAX), name, role: Role::Holder },
+            Message::Claim { name },
+            Message::Figures(Figures { api_calls: 1, hits: 2, peer_hits: 3, misses: 4, entries: 5 }),
+            Message::Invalidate(vec![
+                Invalidation { id, scope, age: Duration::from_millis(12) },
+                Invalidation { id, scope: Scope::Key(parcel(0).key), age: Duration::ZERO },
+            ]),
+            Message::Membership(Bytes::from_static(b"swim")),
+            Message::Ping { token: 3 },
+            Message::Pong { token: 3, clock: Timestamp::from_unix_millis(1_000) },
+            Message::Quota { domain: Domain::APPLICATION, bucket: Bucket(2), pause: Duration::from_secs(9) },
+            Message::Release { name, verdict: Verdict::Failed },
+            Message::Release { name, verdict: Verdict::Unshareable },
+            Message::Release { name, verdict: Verdict::Unused },
+            Message::WarmUp { skip: 32 },
+            Message::WarmedUp { next: Some(64) },
+            Message::WarmedUp { next: None },
+        ]);
+        all
+    }
+
+    #[test]
+    fn every_message_reads_back_as_it_was() {
+        for message in every_message() {
+            assert_eq!(decode_message(&encode_message(&message)), Ok(message));
+        }
+    }
+
+    #[test]
+    fn a_message_cut_anywhere_or_with_more_behind_it_is_refused() {
+        for message in every_message() {
+            let bytes = encode_message(&message);
+            for end in 0..bytes.len() {
+                assert!(decode_message(&bytes[..end]).is_err(), "{message:?} cut at {end}");
+            }
+            let longer = [&bytes[..], &[0]].concat();
+            assert_eq!(decode_message(&longer), Err(DecodeError::TrailingBytes { count: 1 }));
+        }
+    }
+
+    #[test]
+    fn an_announcement_by_name_is_short() {
+        let message = Message::Announce(Announced::Named {
+            name: Name::from_bytes([255; 32]),
+            remaining: Duration::from_secs(86_400),
+        });
+        assert!(encode_message(&message).len() <= 64);
+    }
+
+    #[test]
+    fn a_claimed_length_costs_no_memory() {
+        // Variant 7 (membership) and a length of 2^63.
+        let mut bytes = vec![VERSION, 7, 253];
+        bytes.extend((1_u64 << 63).to_le_bytes());
+        assert_eq!(decode_message(&bytes), Err(DecodeError::Malformed));
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        assert_eq!(decode_message(&[9, 0]), Err(DecodeError::UnknownVersion { version: 9 }));
+    }
+}

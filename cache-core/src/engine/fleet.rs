@@ -1,0 +1,303 @@
+//! What a node knows of its fleet, and how members come and go.
+
+use super::Engine;
+use crate::{
+    AskId, Deadline, Figures, Key, Message, Name, Output, PeerId, Sharing, Timestamp,
+    flight::Stage,
+    message::{Announced, INVALIDATIONS_MAX, Verdict},
+    sharing::{Holders, Invalidations, Leases, Ring},
+};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use core::time::Duration;
+
+/// Everything about other members.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    pub(super) sharing: Sharing,
+    pub(super) ring: Ring,
+    pub(super) leases: Leases,
+    pub(super) invalidations: Invalidations,
+    pub(super) holders: Holders,
+    /// What members call the entries in memory.
+    pub(super) names: BTreeMap<Name, Key>,
+    /// What each peer counted.
+    pub(super) figures: BTreeMap<PeerId, Figures>,
+    /// Peers that kept silent when asked, and until when they are passed over.
+    pub(super) silent: BTreeMap<PeerId, Timestamp>,
+    pub(super) errands: BTreeMap<AskId, super::errand::Errand>,
+    pub(super) errand_dates: BTreeSet<(Timestamp, AskId)>,
+    pub(super) warmth: Warmth,
+}
+
+/// How far a newcomer has got in catching up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Warmth {
+    /// Nobody was asked yet.
+    Cold,
+    /// `from` sends what is read most; `received` entries have come.
+    Warming { from: PeerId, received: u32 },
+    /// Done.
+    Warm,
+}
+
+impl Fleet {
+    pub(super) fn new(sharing: Sharing) -> Self {
+        Self {
+            ring: Ring::new(sharing.local),
+            leases: Leases::default(),
+            invalidations: Invalidations::new(sharing.seed),
+            holders: Holders::default(),
+            names: BTreeMap::new(),
+            figures: BTreeMap::new(),
+            silent: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            errand_dates: BTreeSet::new(),
+            warmth: Warmth::Cold,
+            sharing,
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<(Timestamp, Deadline)> {
+        let lease = self.leases.next_deadline().map(|date| (date, Deadline::Lease));
+        let errand = self.errand_dates.first().map(|(date, ask)| (*date, Deadline::Errand(*ask)));
+        lease.into_iter().chain(errand).min()
+    }
+
+    pub(super) fn local(&self) -> PeerId {
+        self.sharing.local
+    }
+
+    /// What we call `key`.
+    pub(super) fn name(&self, key: &Key) -> Name {
+        self.sharing.naming.names(key)[0]
+    }
+
+    pub(super) fn learn_names(&mut self, key: &Key) {
+        for name in self.sharing.naming.names(key) {
+            self.names.insert(name, key.clone());
+        }
+    }
+
+    pub(super) fn forget_names(&mut self, key: &Key) {
+        for name in self.sharing.naming.names(key) {
+            self.names.remove(&name);
+        }
+    }
+
+    /// Who coordinates `name`, as far as we can tell: passing over those who are silent.
+    pub(super) fn coordinator(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> PeerId {
+        let silent = self.silent.iter().filter(|(_, until)| **until > now).map(|(peer, _)| *peer);
+        let passed_over: Vec<PeerId> = silent.chain(except.iter().copied()).collect();
+        self.ring.coordinator(name, &passed_over)
+    }
+}
+
+impl Engine {
+    /// Whether there is anybody to share with.
+    pub(super) fn shares(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| !fleet.ring.is_alone())
+    }
+
+    pub(super) fn on_connected(&mut self, peer: PeerId) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        fleet.ring.insert(peer);
+        fleet.silent.remove(&peer);
+        // First what is no longer true, then what is.
+        let recent = fleet.invalidations.recent(now);
+        for some in recent.chunks(INVALIDATIONS_MAX) {
+            self.say(peer, Message::Invalidate(some.to_vec()));
+        }
+        self.claim_leases(|coordinator| coordinator == peer);
+        self.warm_up_from(peer);
+    }
+
+    pub(super) fn on_disconnected(&mut self, peer: PeerId) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        fleet.ring.remove(peer);
+        fleet.silent.remove(&peer);
+        fleet.figures.remove(&peer);
+        let passed = fleet.leases.on_gone(now, peer, &fleet.sharing.limits);
+        let lost = matches!(fleet.warmth, Warmth::Warming { from, .. } if from == peer);
+        let next = fleet.ring.others().next().filter(|_| lost);
+        if lost {
+            fleet.warmth = Warmth::Cold;
+        }
+        if let Some(next) = next {
+            self.warm_up_from(next);
+        }
+        for (name, asker) in passed {
+            self.counters.leases_passed += 1;
+            self.grant(name, asker);
+        }
+        for id in self.flights.leased() {
+            let lease = &mut self.flights.flight_mut(id).consulted.lease;
+            if *lease == Some(peer) {
+                *lease = None;
+                self.claim_lease(id);
+            }
+        }
+        for ask in self.flights.asking(peer) {
+            if let Some(id) = self.flights.end_ask(ask, peer) {
+                self.take_off(id);
+            }
+        }
+        self.fail_errands(peer);
+    }
+
+    /// Before the node stops: whoever waits for us is told, as far as that is possible.
+    pub(super) fn on_leave(&mut self) {
+        for id in self.flights.leased() {
+            self.give_back_lease(id, Verdict::Unused);
+        }
+    }
+
+    pub(super) fn on_received(&mut self, from: PeerId, message: Message) {
+        let Some(fleet) = &mut self.fleet else { return };
+        if !fleet.ring.contains(from) {
+            return;
+        }
+        fleet.silent.remove(&from);
+        match message {
+            Message::Announce(Announced::Named { name, remaining }) => {
+                self.on_announced_elsewhere(from, name, remaining);
+            }
+            Message::Announce(Announced::Whole(parcel)) => self.on_announced(from, *parcel),
+            Message::Answer { ask, answer } => self.on_answer(from, ask, answer),
+            Message::Ask { ask, name, role } => self.on_ask(from, ask, name, role),
+            Message::Claim { name } => {
+                fleet.leases.claim(self.now, name, from, &fleet.sharing.limits);
+            }
+            Message::Figures(figures) => {
+                fleet.figures.insert(from, figures);
+            }
+            Message::Invalidate(invalidations) => self.on_invalidated(&invalidations),
+            Message::Membership(_) => {}
+            Message::Ping { token } => self.say(from, Message::Pong { token, clock: self.now }),
+            Message::Pong { token, clock } => self.on_pong(from, AskId(token), clock),
+            Message::Quota { domain, bucket, pause } => self.quotas.hold(domain, bucket, self.now, pause),
+            Message::Release { name, verdict } => self.on_release(from, name, verdict),
+            Message::WarmUp { skip } => self.on_warm_up(from, skip),
+            Message::WarmedUp { next } => self.on_warmed_up(from, next),
+        }
+    }
+
+    /// Tells the coordinators for which `concerns` holds what this node is fetching for all.
+    fn claim_leases(&mut self, concerns: impl Fn(PeerId) -> bool) {
+        for id in self.flights.leased() {
+            let key = self.flights.flight(id).key.clone();
+            let Some(fleet) = &self.fleet else { return };
+            let name = fleet.name(&key);
+            let coordinator = fleet.coordinator(&name, self.now, &[]);
+            if concerns(coordinator) {
+                self.say(coordinator, Message::Claim { name });
+            }
+        }
+    }
+
+    /// Has the lease of flight `id`, whose coordinator is gone, noted by the one that comes after it.
+    fn claim_lease(&mut self, id: crate::flight::FlightId) {
+        let now = self.now;
+        if !matches!(self.flights.flight(id).stage, Stage::Fetching { .. }) {
+            return;
+        }
+        let key = self.flights.flight(id).key.clone();
+        let Some(fleet) = &mut self.fleet else { return };
+        let name = fleet.name(&key);
+        let coordinator = fleet.coordinator(&name, now, &[]);
+        self.flights.flight_mut(id).consulted.lease = Some(coordinator);
+        if coordinator == fleet.local() {
+            fleet.leases.claim(now, name, coordinator, &fleet.sharing.limits);
+        } else {
+            self.say(coordinator, Message::Claim { name });
+        }
+    }
+
+    fn warm_up_from(&mut self, peer: PeerId) {
+        if let Some(fleet) = &mut self.fleet
+            && fleet.warmth == Warmth::Cold
+        {
+            fleet.warmth = Warmth::Warming { from: peer, received: 0 };
+            self.say(peer, Message::WarmUp { skip: 0 });
+        }
+    }
+
+    fn on_warm_up(&mut self, from: PeerId, skip: u32) {
+        let Some(fleet) = &self.fleet else { return };
+        let most = fleet.sharing.limits.warm_up;
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let mut batch = Vec::new();
+        let (mut seen, mut seen_bytes) = (0, 0);
+        for entry in self.cache.hottest() {
+            seen += 1;
+            seen_bytes += entry.weight_bytes();
+            if seen > most.entries_max || seen_bytes > most.bytes_max || batch.len() >= WARM_UP_BATCH_MAX {
+                seen -= 1;
+                break;
+            }
+            let is_short = entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
+            if seen > skip && is_short && !crate::freshness::remaining(entry, self.now).is_zero() {
+                batch.push(self.parcel(entry));
+            }
+        }
+        let has_more = seen < self.cache.len() && batch.len() >= WARM_UP_BATCH_MAX;
+        for parcel in batch {
+            self.say(from, Message::Announce(Announced::Whole(Box::new(parcel))));
+        }
+        let next = has_more.then(|| u32::try_from(seen).unwrap_or(u32::MAX));
+        self.say(from, Message::WarmedUp { next });
+    }
+
+    fn on_warmed_up(&mut self, peer: PeerId, next: Option<u32>) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let Warmth::Warming { from, received } = fleet.warmth else { return };
+        if from != peer {
+            return;
+        }
+        let most = u32::try_from(fleet.sharing.limits.warm_up.entries_max).unwrap_or(u32::MAX);
+        match next.filter(|next| *next > received && *next < most) {
+            Some(next) => {
+                fleet.warmth = Warmth::Warming { from, received: next };
+                self.say(from, Message::WarmUp { skip: next });
+            }
+            None => fleet.warmth = Warmth::Warm,
+        }
+    }
+
+    pub(super) fn on_counted(&mut self, figures: Figures) {
+        self.say_all(Message::Figures(figures));
+    }
+
+    pub(super) fn say(&mut self, to: PeerId, message: Message) {
+        self.outputs.push_back(Output::Send { to: Vec::from([to]), message });
+    }
+
+    pub(super) fn say_all(&mut self, message: Message) {
+        let Some(fleet) = &self.fleet else { return };
+        let to: Vec<PeerId> = fleet.ring.others().collect();
+        if !to.is_empty() {
+            self.outputs.push_back(Output::Send { to, message });
+        }
+    }
+
+    /// Completes with a failure what was asked of `peer` for diagnosis.
+    fn fail_errands(&mut self, peer: PeerId) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let asks: Vec<AskId> =
+            fleet.errands.iter().filter(|(_, errand)| errand.peer == peer).map(|(ask, _)| *ask).collect();
+        for ask in asks {
+            self.on_errand_timed_out(ask);
+        }
+    }
+}
+
+/// Most entries in one batch of a warm-up, so that a newcomer with a short queue is not overrun.
+const WARM_UP_BATCH_MAX: usize = 32;
+
+/// How long a peer that kept silent is passed over, unless it says something before.
+pub(super) const SILENT_FOR: Duration = Duration::from_secs(5);

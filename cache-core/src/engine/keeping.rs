@@ -1,0 +1,142 @@
+//! What is kept, put, forgotten, and shown to readers.
+
+use super::Engine;
+use crate::{
+    Domain, Draft, Entry, Key, Outcome, Output, RequestId,
+    cache::Insertion,
+    flight::{FlightId, Keep},
+    message::{Scope, Verdict},
+    settings::Disk,
+};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+impl Engine {
+    pub(super) fn on_put(&mut self, request: RequestId, key: Key, draft: Draft) {
+        if let Some(id) = self.flights.detach(&key) {
+            self.give_back_lease(id, Verdict::Unused);
+        }
+        let entry = Arc::new(Entry::new(key, draft, self.now, self.generation));
+        if self.keep(Arc::clone(&entry)) {
+            self.announce(&entry, None);
+        }
+        self.complete(request, Outcome::Stored { entry });
+    }
+
+    pub(super) fn on_restored(&mut self, entries: Vec<Entry>) {
+        // They may have been read before an invalidation that meant them; the disk is asked for each instead.
+        if self.generation > 0 {
+            return;
+        }
+        // The most recently stored ends at the head of the eviction order.
+        for entry in entries.into_iter().rev() {
+            if self.cache.lookup(entry.key()).is_none() {
+                self.admit(Arc::new(entry));
+            }
+        }
+    }
+
+    pub(super) fn on_invalidate(&mut self, request: RequestId, key: Key) {
+        let removed = self.forget(Scope::Key(key.clone()));
+        self.tell_invalidated(Scope::Key(key));
+        self.complete(request, Outcome::Removed { entries: removed });
+    }
+
+    pub(super) fn on_invalidate_prefix(
+        &mut self,
+        request: RequestId,
+        prefix: Box<str>,
+        domain: Option<Domain>,
+    ) {
+        let scope = Scope::Prefix { prefix, domain };
+        let removed = self.forget(scope.clone());
+        self.tell_invalidated(scope);
+        self.complete(request, Outcome::Removed { entries: removed });
+    }
+
+    /// Forgets everything here. Other members keep what they have.
+    pub(super) fn on_clear(&mut self, request: RequestId) {
+        let detached = self.flights.detach_prefix("", None);
+        let removed = self.cache.remove_all();
+        let entries = self.drop_all(detached, removed, Output::RemoveAll);
+        self.complete(request, Outcome::Removed { entries });
+    }
+
+    /// Forgets what `scope` means, in memory, on disk and in flight; answers how many were in memory.
+    pub(super) fn forget(&mut self, scope: Scope) -> usize {
+        match scope {
+            Scope::Key(key) => {
+                let detached = self.flights.detach(&key).into_iter().collect();
+                let removed = self.cache.remove(&key).map(|entry| entry.key().clone());
+                self.drop_all(detached, removed.into_iter().collect(), Output::Remove { key })
+            }
+            Scope::Prefix { prefix, domain } => {
+                let detached = self.flights.detach_prefix(&prefix, domain);
+                let removed = self.cache.remove_prefix(&prefix, domain);
+                self.drop_all(detached, removed, Output::RemovePrefix { prefix, domain })
+            }
+        }
+    }
+
+    fn drop_all(&mut self, detached: Vec<FlightId>, removed: Vec<Key>, from_disk: Output) -> usize {
+        self.generation += 1;
+        let entries = removed.len();
+        self.counters.invalidations += entries as u64;
+        for key in removed {
+            self.hide(key);
+        }
+        if self.settings.disk == Disk::Present {
+            self.outputs.push_back(from_disk);
+        }
+        // What a detached flight fetches is for those who wait here alone; the next member may have the lease.
+        for id in detached {
+            self.give_back_lease(id, Verdict::Unused);
+        }
+        entries
+    }
+
+    /// Drops the entry that an answer which is not kept has proved outdated.
+    pub(super) fn drop_superseded(&mut self, id: FlightId) {
+        let flight = self.flights.flight(id);
+        let key = flight.key.clone();
+        if flight.keep == Keep::Yes && flight.stale.is_some() {
+            if self.cache.remove(&key).is_some() {
+                self.hide(key.clone());
+            }
+            if self.settings.disk == Disk::Present {
+                self.outputs.push_back(Output::Remove { key });
+            }
+        }
+    }
+
+    /// Takes an entry into memory and onto the disk; answers whether memory has room for it at all.
+    pub(super) fn keep(&mut self, entry: Arc<Entry>) -> bool {
+        let kept = self.admit(Arc::clone(&entry));
+        if self.settings.disk == Disk::Present {
+            self.outputs.push_back(if kept {
+                Output::Persist { entry }
+            } else {
+                Output::Remove { key: entry.key().clone() }
+            });
+        }
+        kept
+    }
+
+    pub(super) fn admit(&mut self, entry: Arc<Entry>) -> bool {
+        match self.cache.insert(&entry) {
+            Insertion::Kept { evicted } => {
+                self.counters.evictions += evicted.len() as u64;
+                for key in evicted {
+                    self.hide(key);
+                }
+                self.publish(entry);
+                true
+            }
+            Insertion::TooHeavy { displaced } => {
+                if displaced {
+                    self.hide(entry.key().clone());
+                }
+                false
+            }
+        }
+    }
+}

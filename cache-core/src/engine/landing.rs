@@ -1,0 +1,156 @@
+//! What a fetch came back with, and what that means for those who wait.
+
+use super::Engine;
+use crate::{
+    Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, Outcome, RequestId,
+    Served, StaleReason,
+    flight::{FlightId, Keep},
+    freshness,
+    message::Verdict,
+};
+use alloc::sync::Arc;
+
+impl Engine {
+    pub(super) fn on_fetched(&mut self, fetch: FetchId, fetched: Fetched) {
+        let Some((id, leader)) = self.flights.end_fetch(fetch) else {
+            return;
+        };
+        match fetched {
+            Fetched::Fresh(draft) => self.land(id, leader, draft, None),
+            Fetched::NotModified(draft) if self.flights.flight(id).stale.is_some() => {
+                self.counters.revalidated += 1;
+                self.land(id, leader, draft, Some(NOT_MODIFIED));
+            }
+            Fetched::NotModified(_) => self.on_fetch_failed(id, FetchError::Malformed),
+            Fetched::Unstorable { content, audience: Audience::Domain } => {
+                self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);
+                self.drop_superseded(id);
+                self.relay(id, leader, &content);
+            }
+            Fetched::Unstorable { content, audience: Audience::Leader } => {
+                self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);
+                self.relay_to(id, leader, leader, &content);
+                self.hand_over_or(id, Self::pass);
+            }
+            Fetched::Oversize => {
+                self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);
+                self.drop_superseded(id);
+                self.pass(id);
+            }
+            Fetched::Fault { content } => {
+                self.counters.fetches_failed += 1;
+                self.hold_off(id);
+                self.stand_in(id, StaleReason::Fault { status: content.status });
+                self.hand_over_or(id, |engine, id| engine.relay(id, leader, &content));
+            }
+            Fetched::Throttled { content, retry_after } => {
+                let flight = self.flights.flight(id);
+                let (domain, bucket) = (flight.key.domain(), flight.bucket);
+                self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Failed);
+                self.quotas.hold(domain, bucket, self.now, retry_after);
+                self.tell_quota(domain, bucket, retry_after);
+                self.stand_in(id, StaleReason::Throttled);
+                self.relay(id, leader, &content);
+            }
+            Fetched::Failed(error) => self.on_fetch_failed(id, error),
+        }
+    }
+
+    pub(super) fn on_fetch_failed(&mut self, id: FlightId, error: FetchError) {
+        self.counters.fetches_failed += 1;
+        self.hold_off(id);
+        self.stand_in(id, StaleReason::Failed(error));
+        self.hand_over_or(id, |engine, id| engine.fail(id, Failure::Fetch(error)));
+    }
+
+    /// Keeps what was fetched and answers all who wait with it.
+    pub(super) fn land(&mut self, id: FlightId, leader: RequestId, draft: Draft, status: Option<u16>) {
+        let flight = self.flights.flight(id);
+        let reason = flight.reason;
+        let status = status.unwrap_or(draft.content.status);
+        let entry = Arc::new(Entry::new(flight.key.clone(), draft, self.now, flight.generation));
+        let stored = flight.keep == Keep::Yes && self.keep(Arc::clone(&entry));
+        if stored {
+            let lease = self.flights.flight_mut(id).consulted.lease.take();
+            self.announce(&entry, lease);
+        }
+        for request in self.flights.waiting(id) {
+            let forward = Forward { reason, status, collapsed: request != leader, stored };
+            self.answer(request, &entry, Served::Forwarded(forward));
+        }
+        self.close(id);
+    }
+
+    /// Answers all who wait with what is not kept.
+    pub(super) fn relay(&mut self, id: FlightId, leader: RequestId, content: &Content) {
+        for request in self.flights.waiting(id) {
+            self.relay_to(id, request, leader, content);
+        }
+        self.close(id);
+    }
+
+    pub(super) fn relay_to(
+        &mut self,
+        id: FlightId,
+        request: RequestId,
+        leader: RequestId,
+        content: &Content,
+    ) {
+        if !self.flights.waiting(id).contains(&request) {
+            return;
+        }
+        let collapsed = request != leader;
+        let reason = self.flights.flight(id).reason;
+        let forward = Forward { reason, status: content.status, collapsed, stored: false };
+        self.complete(request, Outcome::Relayed { content: content.clone(), forward });
+    }
+
+    pub(super) fn pass(&mut self, id: FlightId) {
+        for request in self.flights.waiting(id) {
+            self.complete(request, Outcome::Pass);
+        }
+        self.close(id);
+    }
+
+    pub(super) fn fail(&mut self, id: FlightId, failure: Failure) {
+        for request in self.flights.waiting(id) {
+            self.complete(request, Outcome::Failed(failure));
+        }
+        self.close(id);
+    }
+
+    /// Lets the next waiter fetch; without one, does `otherwise`, which must end the flight.
+    ///
+    /// A flight whose result would not be kept is not repeated: there may be another for its key already.
+    pub(super) fn hand_over_or(&mut self, id: FlightId, otherwise: impl FnOnce(&mut Self, FlightId)) {
+        match self.flights.next_leader(id, self.settings.leaders_max.max(1)) {
+            Some(_) if self.flights.flight(id).keep == Keep::No => self.ask_anew(id),
+            Some(leader) => self.fetch(id, leader),
+            None => otherwise(self, id),
+        }
+    }
+
+    /// Answers with the stale entry all who accept that, if it may stand in for the origin.
+    pub(super) fn stand_in(&mut self, id: FlightId, reason: StaleReason) {
+        let Some(entry) = self.flights.flight(id).stale.clone() else {
+            return;
+        };
+        if !freshness::stands_in(&entry, self.now) {
+            return;
+        }
+        for request in self.flights.waiting(id) {
+            if !self.flights.waiter(request).directives.no_cache {
+                self.answer(request, &entry, Served::Stale(reason));
+            }
+        }
+    }
+
+    pub(super) fn hold_off(&mut self, id: FlightId) {
+        self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Failed);
+        let until = self.now.saturating_add(self.settings.hold_off);
+        self.cache.hold_off(&self.flights.flight(id).key, until);
+    }
+}
+
+/// The status by which an origin says that an entry still holds (RFC 9110, section 15.4.5).
+const NOT_MODIFIED: u16 = 304;

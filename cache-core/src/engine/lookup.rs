@@ -1,0 +1,277 @@
+//! The way of a request: memory, disk, the fleet, and then the origin.
+
+use super::Engine;
+use crate::{
+    Bucket, Entry, Failure, FetchError, ForwardReason, Key, LoadId, Outcome, Output, RequestId, Served,
+    StaleReason, Timestamp,
+    flight::{FlightId, Keep, Stage},
+    freshness::{self, Directives, Usable},
+    message::Verdict,
+    settings::Disk,
+};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::ops::ControlFlow;
+
+impl Engine {
+    pub(super) fn on_get(&mut self, request: RequestId, key: Key, directives: Directives, bucket: Bucket) {
+        let until = self.now.saturating_add(self.settings.request_timeout);
+        self.look_up(request, key, directives, bucket, until);
+    }
+
+    pub(super) fn look_up(
+        &mut self,
+        request: RequestId,
+        key: Key,
+        directives: Directives,
+        bucket: Bucket,
+        until: Timestamp,
+    ) {
+        let found = self.cache.lookup(&key).cloned();
+        let reason = match &found {
+            None => ForwardReason::UriMiss,
+            Some(entry) => match self.serve(request, entry, &directives, Served::Hit) {
+                Ok(Usable::WhileRevalidating) => return self.renew(request, entry, bucket),
+                Ok(Usable::Fresh | Usable::AcceptedStale | Usable::AfterRevalidation) => return,
+                Err(reason) => reason,
+            },
+        };
+        let joinable = self.flights.joinable(&key);
+        let fetching =
+            joinable.is_some_and(|id| matches!(self.flights.flight(id).stage, Stage::Fetching { .. }));
+        let disk_unasked = self.settings.disk == Disk::Present && found.is_none() && !fetching;
+        let peers_unasked = self.shares() && !fetching;
+        if directives.only_if_cached && !disk_unasked && !peers_unasked {
+            return self.complete(request, Outcome::Absent);
+        }
+        if let Some(id) = joinable {
+            if self.flights.waiting_count(id) >= self.settings.waiters_max {
+                self.complete(request, Outcome::Failed(Failure::Busy));
+            } else if fetching && directives.no_cache {
+                self.flights.follow(id, request, directives, until);
+            } else {
+                self.flights.join(id, request, directives, until);
+            }
+            return;
+        }
+        if self.flights.len() >= self.settings.flights_max {
+            return self.complete(request, Outcome::Failed(Failure::Busy));
+        }
+        let id = self.flights.open(key.clone(), bucket, reason, found, self.generation);
+        self.flights.join(id, request, directives, until);
+        if disk_unasked {
+            let load = self.flights.begin_load(id, self.now.saturating_add(self.settings.load_timeout));
+            self.outputs.push_back(Output::Load { load, key });
+        } else {
+            self.take_off(id);
+        }
+    }
+
+    /// Answers `request` with `entry` if it may be served as it is, and says how; else why it may not.
+    ///
+    /// An entry to be served while it is revalidated is left to the caller to complete, unless the request
+    /// forbids asking the origin: then it is served, and renewed for one that does not.
+    pub(super) fn serve(
+        &mut self,
+        request: RequestId,
+        entry: &Arc<Entry>,
+        directives: &Directives,
+        fresh_as: Served,
+    ) -> Result<Usable, ForwardReason> {
+        let refused = self.refused(entry);
+        self.counters.expirations += u64::from(refused == ForwardReason::Stale);
+        entry.mark_visited();
+        let usable = freshness::usable(entry, directives, self.now);
+        match usable {
+            Usable::Fresh => self.answer(request, entry, fresh_as),
+            Usable::AcceptedStale => self.answer(request, entry, Served::Stale(StaleReason::Accepted)),
+            Usable::WhileRevalidating if directives.only_if_cached => {
+                self.answer(request, entry, Served::Stale(StaleReason::WhileRevalidating));
+                return Ok(Usable::AcceptedStale);
+            }
+            Usable::WhileRevalidating => {}
+            Usable::AfterRevalidation => return Err(refused),
+        }
+        Ok(usable)
+    }
+
+    /// Why the origin is asked about `entry`, if it is.
+    pub(super) fn refused(&self, entry: &Entry) -> ForwardReason {
+        if freshness::remaining(entry, self.now).is_zero() {
+            ForwardReason::Stale
+        } else {
+            ForwardReason::Request
+        }
+    }
+
+    /// Serves a stale entry and has it renewed behind the client's back, unless that is under way.
+    pub(super) fn renew(&mut self, request: RequestId, entry: &Arc<Entry>, bucket: Bucket) {
+        let key = entry.key();
+        let held = self.cache.is_held_off(key, self.now)
+            || self.quotas.held_until(key.domain(), bucket, self.now).is_some()
+            || self.flights.len() >= self.settings.flights_max;
+        if !held && self.flights.joinable(key).is_none() {
+            let stale = Some(Arc::clone(entry));
+            let id = self.flights.open(key.clone(), bucket, ForwardReason::Stale, stale, self.generation);
+            // Before the answer: the driver forgets how a request fetches once it is complete.
+            if self.shares() {
+                self.flights.flight_mut(id).renewer = Some(request);
+                self.outputs.push_back(Output::Retain { request });
+                self.answer(request, entry, Served::Stale(StaleReason::WhileRevalidating));
+                return self.take_off(id);
+            }
+            self.fetch(id, request);
+        }
+        self.answer(request, entry, Served::Stale(StaleReason::WhileRevalidating));
+    }
+
+    /// Asks the fleet, and failing that the origin, for a flight that neither memory nor disk could answer.
+    pub(super) fn take_off(&mut self, id: FlightId) {
+        if self.flights.waiting(id).is_empty() && self.flights.flight(id).renewer.is_none() {
+            return self.close(id);
+        }
+        if self.consult(id).is_continue() {
+            self.depart(id);
+        }
+    }
+
+    /// Calls the origin for a flight that no member could answer either, if it may be called now.
+    pub(super) fn depart(&mut self, id: FlightId) {
+        for request in self.flights.waiting(id) {
+            if self.flights.waiter(request).directives.only_if_cached {
+                self.complete(request, Outcome::Absent);
+            }
+        }
+        if self.flights.waiting(id).is_empty() && self.flights.flight(id).renewer.is_none() {
+            return self.close(id);
+        }
+        let flight = self.flights.flight(id);
+        let (key, bucket) = (flight.key.clone(), flight.bucket);
+        if let Some(until) = self.quotas.held_until(key.domain(), bucket, self.now) {
+            self.counters.fetches_withheld += 1;
+            self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Failed);
+            self.stand_in(id, StaleReason::Throttled);
+            return self.fail(id, Failure::Throttled { until });
+        }
+        if self.cache.is_held_off(&key, self.now) {
+            self.stand_in(id, StaleReason::HeldOff);
+        }
+        let leader = self.flights.next_leader(id, self.settings.leaders_max.max(1));
+        match leader.or_else(|| self.flights.flight_mut(id).renewer.take()) {
+            Some(leader) => self.fetch(id, leader),
+            None => self.close(id),
+        }
+    }
+
+    pub(super) fn fetch(&mut self, id: FlightId, leader: RequestId) {
+        let until = self.now.saturating_add(self.settings.fetch_timeout);
+        let fetch = self.flights.begin_fetch(id, leader, until);
+        let revalidate = self.flights.flight(id).stale.clone();
+        self.counters.fetches += 1;
+        self.outputs.push_back(Output::Fetch { fetch, leader, revalidate });
+    }
+
+    pub(super) fn on_loaded(&mut self, load: LoadId, entry: Option<Box<Entry>>) {
+        let Some(id) = self.flights.end_load(load) else {
+            return;
+        };
+        if self.flights.flight(id).keep == Keep::No {
+            return self.ask_anew(id);
+        }
+        let key = self.flights.flight(id).key.clone();
+        if let Some(entry) = entry.filter(|entry| *entry.key() == key) {
+            let entry = Arc::new(*entry);
+            self.admit(Arc::clone(&entry));
+            self.flights.flight_mut(id).stale = Some(Arc::clone(&entry));
+            if self.serve_loaded(id, &entry, Served::Hit).is_break() {
+                return;
+            }
+        }
+        self.take_off(id);
+    }
+
+    /// Begins again for those who wait in a flight whose key was invalidated or put, with their deadlines.
+    ///
+    /// What was put is in memory, and whoever came after an invalidation may be fetching already.
+    pub(super) fn ask_anew(&mut self, id: FlightId) {
+        let flight = self.flights.flight(id);
+        let (key, bucket) = (flight.key.clone(), flight.bucket);
+        let waiting = self.flights.waiting(id).into_iter();
+        let mut waiters: Vec<_> = waiting.filter_map(|it| Some((it, self.flights.leave(it)?))).collect();
+        // Who has fetched already cannot do so again, and leads only if nobody else is left.
+        waiters.sort_by_key(|(_, waiter)| waiter.has_led);
+        self.close(id);
+        for (request, waiter) in waiters {
+            self.look_up(request, key.clone(), waiter.directives, bucket, waiter.until);
+        }
+    }
+
+    /// Answers those who wait for flight `id` and are content with `entry`, the fresh ones as `fresh_as`; breaks
+    /// if that ended the flight.
+    pub(super) fn serve_loaded(
+        &mut self,
+        id: FlightId,
+        entry: &Arc<Entry>,
+        fresh_as: Served,
+    ) -> ControlFlow<()> {
+        let bucket = self.flights.flight(id).bucket;
+        let mut lagging = Vec::new();
+        for request in self.flights.waiting(id) {
+            let directives = self.flights.waiter(request).directives;
+            match self.serve(request, entry, &directives, fresh_as) {
+                Ok(Usable::WhileRevalidating) => {
+                    self.flights.leave(request);
+                    lagging.push(request);
+                }
+                Ok(Usable::Fresh | Usable::AcceptedStale | Usable::AfterRevalidation) => {}
+                Err(reason) => self.flights.flight_mut(id).reason = reason,
+            }
+        }
+        let renewing = if self.flights.waiting(id).is_empty() { lagging.pop() } else { None };
+        for request in lagging {
+            self.answer(request, entry, Served::Stale(StaleReason::WhileRevalidating));
+        }
+        let Some(request) = renewing else {
+            return ControlFlow::Continue(());
+        };
+        self.close(id);
+        self.renew(request, entry, bucket);
+        ControlFlow::Break(())
+    }
+
+    pub(super) fn on_request_timed_out(&mut self, request: RequestId) {
+        let flight = self.flights.waiter(request).flight;
+        let accepts_stale = !self.flights.waiter(request).directives.no_cache;
+        let stale =
+            self.flights.flight(flight).stale.clone().filter(|entry| freshness::stands_in(entry, self.now));
+        match stale {
+            Some(entry) if accepts_stale => {
+                self.answer(request, &entry, Served::Stale(StaleReason::Failed(FetchError::TimedOut)));
+            }
+            Some(_) | None => self.complete(request, Outcome::Failed(Failure::TimedOut)),
+        }
+    }
+
+    /// Ends a flight in which nobody waits any more; its followers take off together.
+    pub(super) fn close(&mut self, id: FlightId) {
+        let verdict = self.flights.flight(id).consulted.verdict.unwrap_or(Verdict::Unused);
+        self.give_back_lease(id, verdict);
+        let (flight, followers) = self.flights.close(id);
+        if let Some(request) = flight.renewer {
+            self.outputs.push_back(Output::Forget { request });
+        }
+        if followers.is_empty() {
+            return;
+        }
+        let id = self.flights.joinable(&flight.key).unwrap_or_else(|| {
+            let stale = self.cache.lookup(&flight.key).cloned();
+            let reason = stale.as_deref().map_or(ForwardReason::UriMiss, |entry| self.refused(entry));
+            self.flights.open(flight.key, flight.bucket, reason, stale, self.generation)
+        });
+        for (request, directives, until) in followers {
+            self.flights.join(id, request, directives, until);
+        }
+        if self.flights.flight(id).stage == Stage::Begun {
+            self.take_off(id);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What members say to one another.
+//!
+//! Owns the messages and the limits of their parts. How they are written is [`crate::codec`]'s business, what
+//! follows from them the engine's. Moments never travel: ages do, and the time since something happened
+//! (RFC 9111's answer to clocks that disagree).
+
+use crate::{Bucket, Domain, Draft, Entry, Key, Name, Timestamp, freshness::Freshness};
+use alloc::{boxed::Box, vec::Vec};
+use bytes::Bytes;
+use core::time::Duration;
+
+/// One thing that a member says to another.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// An entry is new: whole where it is short or the receiver is its coordinator, else by name.
+    Announce(Announced),
+    /// What became of an ask. An ask may get [`Answer::Wait`] and then, later, one more answer.
+    Answer {
+        /// The number that the asker gave.
+        ask: AskId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Have you got this, or may I fetch it?
+    Ask {
+        /// The asker's number for the answer.
+        ask: AskId,
+        /// What is wanted.
+        name: Name,
+        /// As what the receiver is asked.
+        role: Role,
+    },
+    /// I hold the lease for this name from a coordinator that is gone; take note of it.
+    Claim {
+        /// What is being fetched.
+        name: Name,
+    },
+    /// What the sender counted so far, for sums over the fleet.
+    Figures(Figures),
+    /// Forget what these mean. One when it happens; all that are remembered when two members meet.
+    Invalidate(Vec<Invalidation>),
+    /// Who is in the fleet: bytes of the membership protocol.
+    Membership(Bytes),
+    /// Are you there?
+    Ping {
+        /// Comes back in the answer.
+        token: u64,
+    },
+    /// Yes.
+    Pong {
+        /// From the ping.
+        token: u64,
+        /// The sender's wall clock, to diagnose clocks that disagree. Nothing is decided by it.
+        clock: Timestamp,
+    },
+    /// The origin wants to be left alone.
+    Quota {
+        /// By whom.
+        domain: Domain,
+        /// For which calls.
+        bucket: Bucket,
+        /// For how long.
+        pause: Duration,
+    },
+    /// The lease for this name is not used, or came to nothing.
+    Release {
+        /// Whose lease.
+        name: Name,
+        /// What that means for those who wait.
+        verdict: Verdict,
+    },
+    /// I am new here: send what is read most.
+    WarmUp {
+        /// How many entries were received this way before.
+        skip: u32,
+    },
+    /// A batch of warm-up entries was sent.
+    WarmedUp {
+        /// How many entries were sent so far, if there are more; `None` if that was all.
+        next: Option<u32>,
+    },
+}
+
+/// Numbers an ask; chosen by the asker.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct AskId(pub u64);
+
+/// As what a peer is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// It grants the leases for this name.
+    Coordinator,
+    /// It may have the entry; it answers hit or miss.
+    Holder,
+}
+
+/// What an ask is answered with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Those who fetched before had no success, and repeating it now will bring none.
+    Failed,
+    /// Here it is.
+    Hit(Box<Parcel>),
+    /// Fetch it yourself, for all who wait here.
+    Lease {
+        /// What to fetch.
+        name: Name,
+        /// What used to be the answer, to be revalidated at no cost.
+        stale: Option<Box<Parcel>>,
+    },
+    /// Not here. Fetch it for yourself.
+    Miss,
+    /// Another member is fetching it; you will be told.
+    Wait,
+}
+
+/// Why a lease is given back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// The origin gave no usable answer.
+    Failed,
+    /// The answer concerns the fetcher's own credential or may not be kept: each fetches for itself.
+    Unshareable,
+    /// Nobody waits any more where the lease was granted; the next may have it.
+    Unused,
+}
+
+/// A new entry as it is told to others.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Announced {
+    /// The entry is with whoever says so, and can be asked for.
+    Named {
+        /// Its name.
+        name: Name,
+        /// For how long it is fresh from now.
+        remaining: Duration,
+    },
+    /// Here it is.
+    Whole(Box<Parcel>),
+}
+
+/// An entry on its way from one member to another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parcel {
+    /// What it is filed under.
+    pub key: Key,
+    /// The entry, with its age when it was sent.
+    pub draft: Draft,
+    /// The invalidations of its key that the sender knew: the entry was fetched after them.
+    pub after: Vec<InvalidationId>,
+}
+
+impl Parcel {
+    /// `entry` as it is at `now`.
+    pub(crate) fn of(entry: &Entry, after: Vec<InvalidationId>, now: Timestamp) -> Self {
+        Self { key: entry.key().clone(), draft: entry.draft(now), after }
+    }
+}
+
+/// One event by which entries were forgotten.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Invalidation {
+    /// Which one.
+    pub id: InvalidationId,
+    /// What was forgotten.
+    pub scope: Scope,
+    /// How long ago it happened.
+    pub age: Duration,
+}
+
+/// Numbers an invalidation; no two in a fleet are alike.
+///
+/// Ordered so that all members name the same ones as the latest.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct InvalidationId {
+    /// One more than the highest that its issuer knew (Lamport's clock).
+    pub count: u64,
+    /// A digest of who issued it, in which run.
+    pub issuer: u64,
+}
+
+/// What an invalidation means.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// One key.
+    Key(Key),
+    /// Every key whose resource begins so.
+    Prefix {
+        /// How the resource begins.
+        prefix: Box<str>,
+        /// The one domain meant; `None` means all.
+        domain: Option<Domain>,
+    },
+}
+
+impl Scope {
+    /// Whether `key` is meant.
+    pub fn covers(&self, key: &Key) -> bool {
+        match self {
+            Self::Key(meant) => meant == key,
+            Self::Prefix { prefix, domain } => {
+                key.resource().starts_with(&**prefix) && domain.is_none_or(|domain| domain == key.domain())
+            }
+        }
+    }
+}
+
+/// What a member counted since it started.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Figures {
+    /// Calls made to the origin.
+    pub api_calls: u64,
+    /// Look-ups answered by entries of the member's own.
+    pub hits: u64,
+    /// Look-ups answered by a peer's entry.
+    pub peer_hits: u64,
+    /// Look-ups for which the origin was called, or that got no answer.
+    pub misses: u64,
+    /// Entries in memory.
+    pub entries: u64,
+}
+
+/// What a parcel from elsewhere may claim at most: our own policy (RFC 9111 leaves it to each cache).
+pub(crate) fn clamped(draft: Draft, most: Freshness) -> Draft {
+    let Draft { content, freshness, validators, age } = draft;
+    let freshness = Freshness {
+        lifetime: freshness.lifetime.min(most.lifetime),
+        while_revalidating: freshness.while_revalidating.min(most.while_revalidating),
+        if_error: freshness.if_error.min(most.if_error),
+    };
+    Draft { content, freshness, validators, age }
+}
+
+/// Most invalidations that a parcel names: the latest of those that cover its key.
+pub const AFTER_MAX: usize = 16;
+
+/// Most invalidations in one message. Longer lists go in several.
+pub const INVALIDATIONS_MAX: usize = 64;

@@ -1,0 +1,85 @@
+//! How a node shares with its fleet: what it is told at the start, and the parts that decide about it.
+//!
+//! Owns the leases that this node grants, what was invalidated lately, and who has what. What follows from
+//! their decisions is in the engine.
+
+mod holders;
+mod invalidations;
+mod leases;
+mod ring;
+
+pub(crate) use {
+    holders::Holders,
+    invalidations::Invalidations,
+    leases::{Asker, Leases, Next, Turn},
+    ring::Ring,
+};
+
+use crate::{Naming, PeerId, freshness::Freshness};
+use alloc::sync::Arc;
+use core::time::Duration;
+
+/// What an engine is told about its fleet, once.
+#[derive(Clone, Debug)]
+pub struct Sharing {
+    /// Who we are to others.
+    pub local: PeerId,
+    /// Gives keys the names by which members speak of them.
+    pub naming: Arc<dyn Naming>,
+    /// A number that no other run of any node has: entropy for jitter and for numbering invalidations.
+    pub seed: u64,
+    /// The limits to keep.
+    pub limits: SharingLimits,
+}
+
+/// The limits of sharing. Every field has a default with a reason.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SharingLimits {
+    /// Time in which a peer that was asked must say something.
+    ///
+    /// A second: fifty round trips of 20 ms, and a lost frame or two repeated by the connection.
+    pub ask_timeout: Duration,
+    /// How many peers one lookup asks before it calls the origin.
+    ///
+    /// Three: a holder, the coordinator, and the next coordinator when that one is silent.
+    pub asks_max: usize,
+    /// Largest body that is sent to every member unasked, in bytes.
+    ///
+    /// Most answers of GitHub's API are smaller (a page of 30 issues is the exception); a larger one goes to
+    /// its coordinator alone and by name to the others.
+    pub attached_bytes_max: usize,
+    /// How long an entry from a peer may be fresh or stale, whatever the peer says.
+    pub freshness_max: Freshness,
+    /// How many times a lease passes on because its holder's call failed, before all who wait are told.
+    ///
+    /// One: the call is repeated once, with another's credential.
+    pub lease_failures_max: u8,
+    /// How long a lease holds. Longer than the 10 s after which GitHub ends a request itself.
+    pub lease_term: Duration,
+    /// Most leases granted at once. One more asker is told to fetch for itself.
+    pub leases_max: usize,
+    /// Time for which a lookup waits for another member's fetch before it fetches for itself.
+    pub wait_timeout: Duration,
+    /// Most members that wait for one lease. One more is told to fetch for itself.
+    pub lease_waiters_max: usize,
+    /// Most entries, and bytes of them, that a newcomer is sent.
+    pub warm_up: crate::port::Budget,
+}
+
+impl Default for SharingLimits {
+    fn default() -> Self {
+        let hour = Duration::from_secs(3600);
+        Self {
+            ask_timeout: Duration::from_secs(1),
+            asks_max: 3,
+            attached_bytes_max: 16 * 1024,
+            freshness_max: Freshness { lifetime: 24 * hour, while_revalidating: hour, if_error: 24 * hour },
+            lease_failures_max: 1,
+            lease_term: Duration::from_secs(12),
+            leases_max: 16 * 1024,
+            wait_timeout: Duration::from_secs(15),
+            lease_waiters_max: 2048,
+            warm_up: crate::port::Budget { entries_max: 512, bytes_max: 8 * 1024 * 1024 },
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What was invalidated lately, here or anywhere in the fleet.
+//!
+//! Every entry that a node holds was fetched after every invalidation of its key that the node knows. So a
+//! parcel need only name the invalidations of its key that its sender knows, and a receiver that knows one
+//! more drops it: it may be what was invalidated. No clock and no order of arrival comes into this.
+
+use crate::{
+    Key, Timestamp,
+    message::{AFTER_MAX, Invalidation, InvalidationId, Scope},
+};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use core::time::Duration;
+
+/// The invalidations of the last [`REMEMBERED_FOR`], at most [`REMEMBERED_MAX`].
+#[derive(Debug)]
+pub(crate) struct Invalidations {
+    issuer: u64,
+    count_max: u64,
+    remembered: BTreeMap<InvalidationId, (Scope, Timestamp)>,
+    dates: BTreeSet<(Timestamp, InvalidationId)>,
+}
+
+impl Invalidations {
+    /// Remembers nothing yet. `issuer` sets the invalidations of this run apart from all others.
+    pub(crate) fn new(issuer: u64) -> Self {
+        Self { issuer, count_max: 0, remembered: BTreeMap::new(), dates: BTreeSet::new() }
+    }
+
+    /// Issues an invalidation of ours.
+    pub(crate) fn issue(&mut self, now: Timestamp, scope: Scope) -> Invalidation {
+        let id = InvalidationId { count: self.count_max.saturating_add(1), issuer: self.issuer };
+        self.remember(id, scope.clone(), now);
+        Invalidation { id, scope, age: Duration::ZERO }
+    }
+
+    /// Takes note of another's. `false` if it is known or too old to matter.
+    pub(crate) fn learn(&mut self, now: Timestamp, invalidation: &Invalidation) -> bool {
+        self.forget_old(now);
+        let is_new = invalidation.age < REMEMBERED_FOR && !self.remembered.contains_key(&invalidation.id);
+        if is_new {
+            let date = now.saturating_sub(invalidation.age);
+            self.remember(invalidation.id, invalidation.scope.clone(), date);
+        }
+        is_new
+    }
+
+    /// The latest invalidations that cover `key`, at most [`AFTER_MAX`].
+    pub(crate) fn covering(&self, key: &Key) -> Vec<InvalidationId> {
+        let latest_first = self.remembered.iter().rev();
+        let covering = latest_first.filter(|(_, (scope, _))| scope.covers(key));
+        covering.map(|(id, _)| *id).take(AFTER_MAX).collect()
+    }
+
+    /// Whether what was fetched after `after` was fetched after all that we know.
+    pub(crate) fn permit(&self, key: &Key, after: &[InvalidationId]) -> bool {
+        self.covering(key).iter().all(|id| after.contains(id))
+    }
+
+    /// Everything remembered, for one who may have missed it.
+    pub(crate) fn recent(&mut self, now: Timestamp) -> Vec<Invalidation> {
+        self.forget_old(now);
+        let recent = self.remembered.iter().map(|(id, (scope, date))| Invalidation {
+            id: *id,
+            scope: scope.clone(),
+            age: now.saturating_since(*date),
+        });
+        recent.collect()
+    }
+
+    fn remember(&mut self, id: InvalidationId, scope: Scope, date: Timestamp) {
+        // A count from afar may not carry ours to its end.
+        self.count_max = self.count_max.max(id.count.min(self.count_max.saturating_add(COUNT_STEP_MAX)));
+        self.remembered.insert(id, (scope, date));
+        self.dates.insert((date, id));
+        if self.remembered.len() > REMEMBERED_MAX
+            && let Some((_, oldest)) = self.dates.pop_first()
+        {
+            self.remembered.remove(&oldest);
+        }
+    }
+
+    fn forget_old(&mut self, now: Timestamp) {
+        while let Some((date, id)) = self.dates.first().copied()
+            && now.saturating_since(date) >= REMEMBERED_FOR
+        {
+            self.dates.pop_first();
+            self.remembered.remove(&id);
+        }
+    }
+}
+
+/// How long an invalidation is remembered: longer than any fetch, and long enough for a member that was cut
+/// off for some minutes to hear of it when it is back.
+const REMEMBERED_FOR: Duration = Duration::from_secs(600);
+
+/// Most invalidations remembered: two writes a second for as long as they are, rounded down. With more, the
+/// oldest is forgotten first.
+const REMEMBERED_MAX: usize = 1024;
+
+/// Farthest that one message may carry the count.
+const COUNT_STEP_MAX: u64 = 1 << 20;

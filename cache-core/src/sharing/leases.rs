@@ -1,0 +1,197 @@
+//! The leases that this node grants as coordinator, and who waits for each.
+//!
+//! A lease is the right to fetch one name for all. It ends when the entry comes, when its holder gives it
+//! back or goes, or when its term is over; then the next who waits may have it. Answers decisions alone.
+
+use crate::{AskId, Name, PeerId, SharingLimits, Timestamp, message::Verdict};
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    vec::Vec,
+};
+
+/// All leases granted, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Leases {
+    leases: BTreeMap<Name, Lease>,
+    terms: BTreeSet<(Timestamp, Name)>,
+    /// Names in whose lease a peer has a part, so that one who goes is found without a search.
+    parts: BTreeSet<(PeerId, Name)>,
+}
+
+/// Who asked, under which number. We ask ourselves too.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Asker {
+    pub(crate) peer: PeerId,
+    pub(crate) ask: AskId,
+}
+
+/// What an asker gets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Turn {
+    /// The right to fetch.
+    Granted,
+    /// Nothing: there are too many leases, or too many wait for this one.
+    Full,
+    /// A place among those who wait.
+    Waits,
+}
+
+/// What becomes of those who wait for a lease that is given back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Next {
+    /// None of them gets it; each must be told.
+    Dismissed(Vec<Asker>),
+    /// Nothing changes.
+    Nobody,
+    /// The first of them has it now.
+    Passed(Asker),
+}
+
+#[derive(Debug)]
+struct Lease {
+    holder: Asker,
+    until: Timestamp,
+    waiting: VecDeque<Asker>,
+    failures: u8,
+}
+
+impl Leases {
+    /// Grants `asker` the lease of `name`, or lets it wait for the one who has it.
+    ///
+    /// One who holds the lease and asks again, under another number, has it still.
+    pub(crate) fn ask(&mut self, now: Timestamp, name: Name, asker: Asker, limits: &SharingLimits) -> Turn {
+        if let Some(lease) = self.leases.get_mut(&name) {
+            if lease.waiting.len() >= limits.lease_waiters_max {
+                return Turn::Full;
+            }
+            lease.waiting.push_back(asker);
+            self.parts.insert((asker.peer, name));
+            return Turn::Waits;
+        }
+        if self.leases.len() >= limits.leases_max {
+            return Turn::Full;
+        }
+        let until = now.saturating_add(limits.lease_term);
+        self.grant(name, Lease { holder: asker, until, waiting: VecDeque::new(), failures: 0 });
+        Turn::Granted
+    }
+
+    /// Takes note that `peer` holds the lease of `name` from an earlier coordinator, unless there is one.
+    pub(crate) fn claim(&mut self, now: Timestamp, name: Name, peer: PeerId, limits: &SharingLimits) {
+        if !self.leases.contains_key(&name) && self.leases.len() < limits.leases_max {
+            let until = now.saturating_add(limits.lease_term);
+            let holder = Asker { peer, ask: AskId(0) };
+            self.grant(name, Lease { holder, until, waiting: VecDeque::new(), failures: 0 });
+        }
+    }
+
+    /// Ends the lease of `name`, whose entry has come; all who wait are to be sent it.
+    pub(crate) fn conclude(&mut self, name: &Name) -> Vec<Asker> {
+        self.end(name).map(|lease| lease.waiting.into()).unwrap_or_default()
+    }
+
+    /// Ends the lease that `peer` gives back, if it holds one of `name`.
+    pub(crate) fn release(
+        &mut self,
+        now: Timestamp,
+        name: &Name,
+        peer: PeerId,
+        verdict: Verdict,
+        limits: &SharingLimits,
+    ) -> Next {
+        let Some(lease) = self.leases.get(name).filter(|lease| lease.holder.peer == peer) else {
+            return Next::Nobody;
+        };
+        let failures = lease.failures + u8::from(verdict == Verdict::Failed);
+        match verdict {
+            Verdict::Unshareable => Next::Dismissed(self.conclude(name)),
+            Verdict::Failed if failures > limits.lease_failures_max => Next::Dismissed(self.conclude(name)),
+            Verdict::Failed | Verdict::Unused => self.pass_on(now, name, failures, limits),
+        }
+    }
+
+    /// Takes `asker` off those who wait.
+    pub(crate) fn withdraw(&mut self, name: &Name, asker: Asker) {
+        if let Some(lease) = self.leases.get_mut(name) {
+            lease.waiting.retain(|waiting| *waiting != asker);
+            self.mend_parts(name, asker.peer);
+        }
+    }
+
+    /// Takes `peer` off everything; answers which names are now whose.
+    pub(crate) fn on_gone(
+        &mut self,
+        now: Timestamp,
+        peer: PeerId,
+        limits: &SharingLimits,
+    ) -> Vec<(Name, Asker)> {
+        let first = (peer, Name::from_bytes([0; 32]));
+        let parts = self.parts.range(first..).take_while(|(part, _)| *part == peer);
+        let names: Vec<Name> = parts.map(|(_, name)| *name).collect();
+        let mut passed = Vec::new();
+        for name in names {
+            self.parts.remove(&(peer, name));
+            let Some(lease) = self.leases.get_mut(&name) else { continue };
+            lease.waiting.retain(|waiting| waiting.peer != peer);
+            if lease.holder.peer == peer {
+                let failures = lease.failures;
+                if let Next::Passed(asker) = self.pass_on(now, &name, failures, limits) {
+                    passed.push((name, asker));
+                }
+            }
+        }
+        passed
+    }
+
+    /// Ends one lease whose term is over at `now`; answers whose it is now. `None` when no term is over.
+    ///
+    /// The former holder may still bring the entry, and then all who wait have it.
+    pub(crate) fn on_due(&mut self, now: Timestamp, limits: &SharingLimits) -> Option<(Name, Next)> {
+        let (_, name) = self.terms.first().copied().filter(|(until, _)| *until <= now)?;
+        let failures = self.leases.get(&name).map_or(0, |lease| lease.failures);
+        Some((name, self.pass_on(now, &name, failures, limits)))
+    }
+
+    /// When the first term is over.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.terms.first().map(|(until, _)| *until)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.leases.len()
+    }
+
+    fn pass_on(&mut self, now: Timestamp, name: &Name, failures: u8, limits: &SharingLimits) -> Next {
+        let Some(mut lease) = self.end(name) else { return Next::Nobody };
+        let Some(next) = lease.waiting.pop_front() else { return Next::Nobody };
+        let until = now.saturating_add(limits.lease_term);
+        self.grant(*name, Lease { holder: next, until, waiting: lease.waiting, failures });
+        Next::Passed(next)
+    }
+
+    fn grant(&mut self, name: Name, lease: Lease) {
+        self.terms.insert((lease.until, name));
+        self.parts.insert((lease.holder.peer, name));
+        self.parts.extend(lease.waiting.iter().map(|asker| (asker.peer, name)));
+        self.leases.insert(name, lease);
+    }
+
+    fn end(&mut self, name: &Name) -> Option<Lease> {
+        let lease = self.leases.remove(name)?;
+        self.terms.remove(&(lease.until, *name));
+        self.parts.remove(&(lease.holder.peer, *name));
+        for asker in &lease.waiting {
+            self.parts.remove(&(asker.peer, *name));
+        }
+        Some(lease)
+    }
+
+    fn mend_parts(&mut self, name: &Name, peer: PeerId) {
+        let has_part = self.leases.get(name).is_some_and(|lease| {
+            lease.holder.peer == peer || lease.waiting.iter().any(|waiting| waiting.peer == peer)
+        });
+        if !has_part {
+            self.parts.remove(&(peer, *name));
+        }
+    }
+}

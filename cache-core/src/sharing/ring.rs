@@ -1,0 +1,113 @@
+//! Which member coordinates which name: rendezvous hashing over the live members.
+
+use crate::{Name, PeerId};
+use alloc::collections::BTreeSet;
+use core::hash::Hasher as _;
+use siphasher::sip::SipHasher13;
+
+/// The members that coordinate names, ourselves among them.
+///
+/// Each member weighs each name by a hash of both, and the heaviest coordinates it (Thaler and Ravishankar,
+/// "Using name-based mappings to increase hit rates", 1998). Whoever knows the same members knows the same
+/// coordinator, and a member that leaves moves only the names that it coordinated.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    local: PeerId,
+    members: BTreeSet<PeerId>,
+}
+
+impl Ring {
+    pub(crate) fn new(local: PeerId) -> Self {
+        Self { local, members: BTreeSet::from([local]) }
+    }
+
+    pub(crate) fn insert(&mut self, peer: PeerId) {
+        self.members.insert(peer);
+    }
+
+    pub(crate) fn remove(&mut self, peer: PeerId) {
+        if peer != self.local {
+            self.members.remove(&peer);
+        }
+    }
+
+    /// The coordinator of `name` among those who are not in `except`. Never in doubt: we are always left.
+    pub(crate) fn coordinator(&self, name: &Name, except: &[PeerId]) -> PeerId {
+        let candidates = self.members.iter().filter(|member| !except.contains(member));
+        candidates.copied().max_by_key(|member| (weight(*member, name), *member)).unwrap_or(self.local)
+    }
+
+    /// Everybody but us.
+    pub(crate) fn others(&self) -> impl Iterator<Item = PeerId> {
+        self.members.iter().copied().filter(|member| *member != self.local)
+    }
+
+    pub(crate) fn contains(&self, peer: PeerId) -> bool {
+        self.members.contains(&peer)
+    }
+
+    /// Whether there is nobody but us.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.members.len() == 1
+    }
+}
+
+/// SipHash-1-3 with a key of zeros: a hash that is the same everywhere and mixes well. Names are keyed digests
+/// already, so nobody outside can choose one; a member that chose its identity to coordinate a certain name
+/// would gain no more than any member can do.
+fn weight(member: PeerId, name: &Name) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(member.public_key());
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{collections::BTreeMap, vec::Vec};
+
+    fn peer(number: u8) -> PeerId {
+        PeerId::from_public_key([number; 32])
+    }
+
+    fn names() -> impl Iterator<Item = Name> {
+        (0..1000_u32).map(|number| {
+            let mut bytes = [0; 32];
+            bytes[..4].copy_from_slice(&number.to_le_bytes());
+            Name::from_bytes(bytes)
+        })
+    }
+
+    fn ring(local: u8, others: impl IntoIterator<Item = u8>) -> Ring {
+        let mut ring = Ring::new(peer(local));
+        others.into_iter().for_each(|number| ring.insert(peer(number)));
+        ring
+    }
+
+    #[test]
+    fn all_who_know_the_same_members_know_the_same_coordinator() {
+        let (one, other) = (ring(1, [2, 3, 4, 5]), ring(5, [4, 3, 2, 1]));
+        assert!(names().all(|name| one.coordinator(&name, &[]) == other.coordinator(&name, &[])));
+    }
+
+    #[test]
+    fn a_member_that_leaves_moves_only_its_own_names() {
+        let (mut ring, before) = (ring(1, [2, 3, 4, 5]), ring(1, [2, 3, 4, 5]));
+        ring.remove(peer(3));
+        for name in names() {
+            let old = before.coordinator(&name, &[]);
+            assert!(old == peer(3) || old == ring.coordinator(&name, &[]));
+            assert_eq!(before.coordinator(&name, &[peer(3)]), ring.coordinator(&name, &[]));
+        }
+    }
+
+    #[test]
+    fn the_work_is_spread_evenly() {
+        let ring = ring(1, 2..=10);
+        let mut counts = BTreeMap::new();
+        names().for_each(|name| *counts.entry(ring.coordinator(&name, &[])).or_insert(0) += 1);
+        let counts: Vec<i32> = counts.into_values().collect();
+        assert!(counts.len() == 10 && counts.iter().all(|count| (60..=140).contains(count)), "{counts:?}");
+    }
+}

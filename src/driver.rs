@@ -212,6 +212,9 @@ impl Driver {
                 }
             }
             Output::Fetch { fetch, leader, revalidate } => self.fetch(fetch, leader, revalidate),
+            Output::Forget { .. } | Output::Retain { .. } | Output::Send { .. } => {
+                unreachable!("an engine without a fleet has nobody to deal with")
+            }
             Output::Load { load, key } => self.load(load, key),
             Output::Persist { entry } => {
                 if let Some(disk) = &self.disk {

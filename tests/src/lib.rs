@@ -8,6 +8,6 @@ pub mod conformance;
 pub mod daemon;
 mod eventually;
 pub mod http;
-pub mod origin;
 
+pub use cache_model_origin as origin;
 pub use eventually::{eventually, eventually_blocking};

@@ -109,11 +109,14 @@ const LAYERS: &[Layer] = &[
         ],
         never: &["bincode", "dashmap", "orion", "redb"],
     },
+    // Stands in for GitHub, so it shares nothing with what it puts to the test.
+    Layer { name: "cache-model-origin", folder: "cache-model-origin/", may_use: &[], never: &[] },
     Layer {
         name: "cache-cli",
         folder: "cache-cli/",
         may_use: &[
             "cache-core",
+            "cache-model-origin",
             "cache-origin-github",
             "cache-transport-libp2p",
             "cache-transport-quic",
@@ -128,6 +131,7 @@ const LAYERS: &[Layer] = &[
             "cache-cli",
             "cache-core",
             "cache-crypto",
+            "cache-model-origin",
             "cache-origin-github",
             "cache-store",
             "cache-transport-libp2p",

@@ -17,7 +17,7 @@ pub(super) fn start(root: &Path, arguments: &Arguments) -> Result<(Background, S
             command.arg(script);
             command
         }
-        None => Command::new(build_release(root, "cache-tests", "model-origin")?),
+        None => Command::new(build_release(root, "cache-model-origin", "model-origin")?),
     };
     command.args(["--port", "0", "--print-port"]);
     Background::start_with_port("the origin", &mut command)

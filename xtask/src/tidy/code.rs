@@ -99,8 +99,8 @@ const HOMES: &[(&str, &str)] = &[
     ("DashMap", "cache-store/src/read_index"),
 ];
 
-/// The polling helper, and the origin whose delays are what a test asked for.
-const SLEEPERS: &[&str] = &["tests/src/eventually.rs", "tests/src/origin/server.rs"];
+/// The polling helper.
+const SLEEPERS: &[&str] = &["tests/src/eventually.rs"];
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! The model origin as a process of its own, for benchmarks and for trying things out by hand.
 
-use cache_tests::origin::ModelOrigin;
+use cache_model_origin::ModelOrigin;
 use clap::Parser;
 use std::{io, net::Ipv4Addr, thread};
 

@@ -1,8 +1,8 @@
 //! The model's own rules, seen through a socket as a client sees them.
 
 use super::*;
-use crate::http::{Client, Reply};
 use bytes::Bytes;
+use cache_tests::http::{Client, ClientError, Reply};
 use serde_json::json;
 
 const REPOSITORY: &str = "/repos/acme/widget-1";
@@ -89,7 +89,7 @@ mod access_rules {
 
 mod validators {
     use super::*;
-    use crate::origin::access::hex;
+    use crate::access::hex;
     use sha2::{Digest as _, Sha256};
 
     #[tokio::test]
@@ -338,7 +338,7 @@ mod quotas {
 mod failure {
     use super::*;
 
-    async fn failed(kind: FaultKind) -> (ModelOrigin, Result<Reply, crate::http::ClientError>) {
+    async fn failed(kind: FaultKind) -> (ModelOrigin, Result<Reply, ClientError>) {
         let (origin, client) = start();
         origin.fault(Fault::new(kind, 1).on("widget-1"));
         assert_eq!(status(&client, "/repos/acme/widget-2", "ghp_alice").await, 200);

@@ -5,6 +5,8 @@
 //! figures from it; clients see nothing of that. The same calls get the same bytes on every run, except
 //! for `Date` and the ends of quota windows.
 
+#![forbid(unsafe_code)]
+
 mod access;
 mod answer;
 mod asked;

@@ -1,8 +1,15 @@
 //! How a node is set up and started.
 
-use crate::{Node, StartError, command::Command, driver::Driver, node::Shared};
+use crate::{
+    Node, OpenTransport, StartError,
+    command::Command,
+    driver::{Driver, FiguresFn},
+    joining::{Joined, Wishes},
+    links::Links,
+    node::Shared,
+};
 use cache_core::{
-    Disk, Engine, Settings, Timestamp,
+    Disk, Engine, Figures, Settings, SharingLimits, Timestamp,
     port::{Budget, Sealer, Store},
 };
 use cache_crypto::{FleetSecret, NodeKey, StorageSealer};
@@ -25,6 +32,10 @@ pub struct NodeBuilder {
     directory: Option<PathBuf>,
     disk_budget: Budget,
     write_behind: WriteBehindSettings,
+    transport: Option<Arc<dyn OpenTransport>>,
+    accepted: Vec<FleetSecret>,
+    bootstrap: Vec<String>,
+    sharing_limits: SharingLimits,
 }
 
 impl NodeBuilder {
@@ -36,7 +47,37 @@ impl NodeBuilder {
             directory: None,
             disk_budget: DISK_BUDGET,
             write_behind: WriteBehindSettings::default(),
+            transport: None,
+            accepted: Vec::new(),
+            bootstrap: Vec::new(),
+            sharing_limits: SharingLimits::default(),
         }
+    }
+
+    /// Shares with the fleet over `transport`: [`Quic`](crate::Quic), [`Libp2p`](crate::Libp2p), or your own.
+    ///
+    /// Without a secret the transport is not opened, and the node keeps to itself.
+    pub fn transport(mut self, transport: impl OpenTransport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Nodes to contact first, as multiaddrs that end in their peer id. Others are learned from them.
+    pub fn bootstrap<A: Into<String>>(mut self, contacts: impl IntoIterator<Item = A>) -> Self {
+        self.bootstrap.extend(contacts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Lets members in by `secret` too, while the fleet changes from one secret to another.
+    pub fn accepting(mut self, secret: FleetSecret) -> Self {
+        self.accepted.push(secret);
+        self
+    }
+
+    /// The limits of sharing.
+    pub fn sharing_limits(mut self, limits: SharingLimits) -> Self {
+        self.sharing_limits = limits;
+        self
     }
 
     /// Keeps entries in `directory` too, sealed, so that they outlive the process. Default: memory only.
@@ -82,13 +123,21 @@ impl NodeBuilder {
     /// Dropping the future may leave the directory in use for a moment, until it is closed again.
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_absent| StartError::NoRuntime)?;
+        let wishes = Wishes {
+            secret: self.secret.clone(),
+            accepted: self.accepted.clone(),
+            transport: self.transport,
+            bootstrap: self.bootstrap,
+            limits: self.sharing_limits,
+            directory: self.directory.clone(),
+        };
         let clock = Arc::new(CoarseClock::start());
         let now = clock.now();
         let budget = self.settings.budget;
         let opened = match self.directory {
             Some(directory) => {
-                let (secret, disk_budget) = (self.secret, self.disk_budget);
-                let open = move || open_store(&directory, secret.as_ref(), disk_budget, budget, now);
+                let (secrets, disk_budget) = ((self.secret, self.accepted), self.disk_budget);
+                let open = move || open_store(&directory, &secrets, disk_budget, budget, now);
                 let task = runtime.spawn_blocking(open);
                 let (store, restored) = task.await.map_err(|_panic| StartError::NoRuntime)??;
                 Some((
@@ -104,8 +153,16 @@ impl NodeBuilder {
 
         let index = Arc::new(ReadIndex::new());
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS_MAX);
-        let engine = Engine::new(settings);
-        let mut driver = Driver::new(engine, Arc::clone(&clock), Arc::clone(&index), disk.clone(), inbox);
+        let (sharing, joined) = wishes.join().await?;
+        let (engine, links) = match joined {
+            Some(Joined { transport, sharing }) => {
+                (Engine::sharing(settings, sharing), Some(Links::new(transport)))
+            }
+            None => (Engine::new(settings), None),
+        };
+        let figures = figures_of(self.github.clone(), Arc::clone(&index));
+        let shared_parts = (Arc::clone(&clock), Arc::clone(&index), disk.clone());
+        let mut driver = Driver::new(engine, shared_parts, links, figures, inbox);
         driver.restore(restored);
         let (running, ended) = watch::channel(());
         // Ends by itself once the last handle is dropped; what holds `running` tells when it has.
@@ -127,13 +184,28 @@ impl NodeBuilder {
             started: Instant::now(),
             entries_max: budget.entries_max,
             bytes_max: budget.bytes_max,
+            sharing,
         }))
     }
 }
 
+/// What this node tells its peers that it counted, part of which is not the engine's.
+fn figures_of(github: GitHub, index: Arc<ReadIndex>) -> FiguresFn {
+    Box::new(move |engine| {
+        let (counters, origin) = (engine.counters(), github.stats());
+        Figures {
+            api_calls: origin.calls + origin.forwarded,
+            hits: counters.hits + index.hits(),
+            peer_hits: counters.peer_hits + index.peer_hits(),
+            misses: counters.misses,
+            entries: engine.entries_count() as u64,
+        }
+    })
+}
+
 fn open_store(
     directory: &Path,
-    secret: Option<&FleetSecret>,
+    (secret, accepted): &(Option<FleetSecret>, Vec<FleetSecret>),
     disk_budget: Budget,
     memory_budget: Budget,
     now: Timestamp,
@@ -144,7 +216,11 @@ fn open_store(
     let own = StorageSealer::from_node_key(&node_key);
     let sealer: Arc<dyn Sealer> = match secret {
         None => Arc::new(own),
-        Some(secret) => Arc::new(StorageSealer::from_secret(secret).opening_also(own)),
+        Some(secret) => {
+            let current = StorageSealer::from_secret(secret).opening_also(own);
+            let older = accepted.iter().map(StorageSealer::from_secret);
+            Arc::new(older.fold(current, StorageSealer::opening_also))
+        }
     };
     let mut store = RedbStore::open(directory, sealer, disk_budget).map_err(StartError::Open)?;
     let restored = store.restore(now, memory_budget).map_err(StartError::Restore)?;

@@ -1,8 +1,10 @@
 //! What a [`Node`](crate::Node) handle asks of its driver.
 
+use crate::links::LinkCounts;
 use cache_core::{
-    Bucket, Domain, Draft, Entry, FetchError, Fetched, Key, Outcome, RequestId, freshness::Directives,
-    port::StoreError,
+    Bucket, Domain, Draft, Entry, FetchError, Fetched, Figures, Key, Outcome, PeerId, RequestId,
+    freshness::Directives,
+    port::{PeerFigures, StoreError},
 };
 use cache_origin_github::OriginBody;
 use http::HeaderMap;
@@ -11,6 +13,11 @@ use tokio::sync::oneshot;
 
 /// An order to the driver. Whoever gave it waits on the channel inside.
 pub(crate) enum Command {
+    AskPeer {
+        peer: PeerId,
+        key: Key,
+        done: oneshot::Sender<Completion>,
+    },
     Cancel {
         request: RequestId,
     },
@@ -39,6 +46,13 @@ pub(crate) enum Command {
     },
     Pass {
         call: PassFuture,
+    },
+    Peers {
+        done: oneshot::Sender<Vec<PeerStats>>,
+    },
+    Ping {
+        peer: PeerId,
+        done: oneshot::Sender<Completion>,
     },
     Put {
         key: Key,
@@ -97,10 +111,29 @@ pub(crate) struct Completion {
 }
 
 /// What the engine knows of itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EngineStats {
     pub(crate) counters: cache_core::Counters,
     pub(crate) entries_count: usize,
     pub(crate) entries_bytes: usize,
     pub(crate) flights_count: usize,
+    /// `None` when the node keeps to itself.
+    pub(crate) fleet: Option<FleetStats>,
+}
+
+/// What the driver knows of other members.
+#[derive(Clone, Debug)]
+pub(crate) struct FleetStats {
+    pub(crate) connected: usize,
+    pub(crate) leases_count: usize,
+    pub(crate) links: LinkCounts,
+    /// What each of the others counted.
+    pub(crate) others: Vec<Figures>,
+}
+
+/// What the driver knows of one peer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PeerStats {
+    pub(crate) peer: PeerId,
+    pub(crate) figures: PeerFigures,
 }

@@ -3,10 +3,15 @@
 //! Owns the engine, the running fetches and the way to the disk. Decides nothing: every output has exactly
 //! one action here.
 
-use crate::command::{Command, Completion, EngineStats, FetchFn, FetchReply, Passed, Private};
+use crate::{
+    command::{
+        Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, Passed, PeerStats, Private,
+    },
+    links::Links,
+};
 use cache_core::{
-    Engine, Entry, FetchError, FetchId, Fetched, Input, LoadId, Output, RequestId,
-    port::{Change, StoreError},
+    Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output, RequestId,
+    port::{Change, StoreError, Transport, TransportEvent},
 };
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -23,8 +28,13 @@ pub(crate) struct Driver {
     clock: Arc<CoarseClock>,
     index: Arc<ReadIndex>,
     disk: Option<WriteBehind>,
+    links: Option<Links>,
+    /// Calls to the origin that [`crate::node`] counts outside of the engine.
+    figures: FiguresFn,
     commands: mpsc::Receiver<Command>,
     requests: HashMap<RequestId, Waiting>,
+    /// How requests fetch that are complete but may yet be renewed.
+    retained: HashMap<RequestId, Option<FetchFn>>,
     fetches: JoinSet<(FetchId, RequestId, FetchReply)>,
     aborts: HashMap<FetchId, AbortHandle>,
     passes: JoinSet<Passed>,
@@ -36,9 +46,9 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn new(
         engine: Engine,
-        clock: Arc<CoarseClock>,
-        index: Arc<ReadIndex>,
-        disk: Option<WriteBehind>,
+        (clock, index, disk): (Arc<CoarseClock>, Arc<ReadIndex>, Option<WriteBehind>),
+        links: Option<Links>,
+        figures: FiguresFn,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         Self {
@@ -46,8 +56,11 @@ impl Driver {
             clock,
             index,
             disk,
+            links,
+            figures,
             commands,
             requests: HashMap::new(),
+            retained: HashMap::new(),
             fetches: JoinSet::new(),
             aborts: HashMap::new(),
             passes: JoinSet::new(),
@@ -66,6 +79,10 @@ impl Driver {
         let mut told: Option<oneshot::Sender<()>> = None;
         let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut count = tokio::time::interval(COUNT_INTERVAL);
+        count.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let transport = self.links.as_ref().map(|links| Arc::clone(links.transport()));
+        let mut is_linked = transport.is_some();
         loop {
             let timeout = self.time_left();
             tokio::select! {
@@ -79,6 +96,11 @@ impl Driver {
                 },
                 Some(ended) = self.fetches.join_next() => self.on_fetch_ended(ended),
                 Some(ended) = self.passes.join_next() => self.on_pass_ended(ended),
+                event = next_event(transport.as_deref()), if is_linked => match event {
+                    Some(event) => self.on_event(event),
+                    None => is_linked = false,
+                },
+                _ = count.tick(), if is_linked => self.count(),
                 Some(loaded) = self.loaded.1.recv() => {
                     self.handle(Input::Loaded { load: loaded.load, entry: loaded.entry.map(Box::new) });
                 }
@@ -100,6 +122,10 @@ impl Driver {
         self.commands.close();
         self.requests.clear();
         self.index.clear();
+        self.handle(Input::Leave);
+        if let Some(links) = &self.links {
+            links.transport().shutdown().await;
+        }
         self.fetches.shutdown().await;
         self.passes.shutdown().await;
         if let Some(disk) = self.disk.take() {
@@ -123,6 +149,10 @@ impl Driver {
 
     fn on_command(&mut self, command: Command) {
         match command {
+            Command::AskPeer { peer, key, done } => {
+                let request = self.own_request(done);
+                self.handle(Input::AskPeer { request, peer, key });
+            }
             Command::Cancel { request } => {
                 self.requests.remove(&request);
                 self.handle(Input::Cancel { request });
@@ -147,6 +177,13 @@ impl Driver {
             Command::Pass { call } => {
                 self.passes.spawn(call);
             }
+            Command::Peers { done } => {
+                let _gone = done.send(self.peers());
+            }
+            Command::Ping { peer, done } => {
+                let request = self.own_request(done);
+                self.handle(Input::Ping { request, peer });
+            }
             Command::Put { key, draft, done } => {
                 let request = self.own_request(done);
                 self.handle(Input::Put { request, key, draft });
@@ -156,6 +193,18 @@ impl Driver {
                 let _gone = done.send(self.stats());
             }
         }
+    }
+
+    fn on_event(&mut self, event: TransportEvent) {
+        let input = self.links.as_mut().and_then(|links| links.on_event(event));
+        if let Some(input) = input {
+            self.handle(input);
+        }
+    }
+
+    fn count(&mut self) {
+        let figures = (self.figures)(&self.engine);
+        self.handle(Input::Counted { figures });
     }
 
     fn on_fetch_ended(&mut self, ended: Result<(FetchId, RequestId, FetchReply), tokio::task::JoinError>) {
@@ -207,13 +256,16 @@ impl Driver {
             }
             Output::Complete { request, outcome } => {
                 if let Some(waiting) = self.requests.remove(&request) {
+                    if let Some(retained) = self.retained.get_mut(&request) {
+                        *retained = waiting.fetch;
+                    }
                     // A client that has just gone needs no answer.
                     let _gone = waiting.done.send(Completion { outcome, private: waiting.private });
                 }
             }
             Output::Fetch { fetch, leader, revalidate } => self.fetch(fetch, leader, revalidate),
-            Output::Forget { .. } | Output::Retain { .. } | Output::Send { .. } => {
-                unreachable!("an engine without a fleet has nobody to deal with")
+            Output::Forget { request } => {
+                self.retained.remove(&request);
             }
             Output::Load { load, key } => self.load(load, key),
             Output::Persist { entry } => {
@@ -227,12 +279,21 @@ impl Driver {
             Output::RemovePrefix { prefix, domain } => {
                 self.change_disk(Change::RemovePrefix { prefix, domain });
             }
+            Output::Retain { request } => {
+                self.retained.insert(request, None);
+            }
             Output::Retract { key } => self.index.retract(&key),
+            Output::Send { to, message } => {
+                if let Some(links) = &mut self.links {
+                    links.send(&to, &message);
+                }
+            }
         }
     }
 
     fn fetch(&mut self, fetch: FetchId, leader: RequestId, revalidate: Option<Arc<Entry>>) {
-        let call = self.requests.get_mut(&leader).and_then(|waiting| waiting.fetch.take());
+        let waiting = self.requests.get_mut(&leader).and_then(|waiting| waiting.fetch.take());
+        let call = waiting.or_else(|| self.retained.remove(&leader).flatten());
         let task = async move {
             let reply = match call {
                 Some(call) => guarded(call, revalidate).await,
@@ -302,7 +363,19 @@ impl Driver {
             entries_count: self.engine.entries_count(),
             entries_bytes: self.engine.entries_bytes(),
             flights_count: self.engine.flights_count(),
+            fleet: self.links.as_ref().map(|links| FleetStats {
+                connected: self.engine.members().len(),
+                leases_count: self.engine.leases_count(),
+                links: links.counts(),
+                others: self.engine.peer_figures().into_iter().map(|(_, figures)| figures).collect(),
+            }),
         }
+    }
+
+    fn peers(&self) -> Vec<PeerStats> {
+        let Some(links) = &self.links else { return Vec::new() };
+        let members = self.engine.members().into_iter();
+        members.map(|peer| PeerStats { peer, figures: links.figures(peer) }).collect()
     }
 }
 
@@ -312,6 +385,17 @@ impl Drop for Driver {
         self.index.clear();
     }
 }
+
+/// The next event of `transport`; never, where there is none.
+async fn next_event(transport: Option<&dyn Transport>) -> Option<TransportEvent> {
+    match transport {
+        Some(transport) => transport.next_event().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What this node counted so far, with the engine's part given.
+pub(crate) type FiguresFn = Box<dyn Fn(&Engine) -> Figures + Send>;
 
 /// Runs a fetch so that a panic in it, for example in a closure of the embedding program, is a failed
 /// fetch and not a lost one.
@@ -347,6 +431,9 @@ const LOADED_MAX: usize = 256;
 
 /// Time between two sweeps of the disk. What they remove is no harm while it is there, only in the way.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Time between two tellings of our figures to the peers: a screenful of sums need not be newer.
+const COUNT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Longest sleep of the loop: even an idle engine is told the time now and then.
 const IDLE_WAKE: Duration = Duration::from_secs(60);

@@ -28,6 +28,8 @@ pub enum RequestError {
     },
     /// The request forbids asking the origin, and nothing usable is cached.
     NotCached,
+    /// There is no connection with the peer that was to be asked.
+    NotConnected,
     /// What is kept cannot be written to disk. It is still served from memory.
     NotDurable(StoreError),
     /// The origin's quota is spent, and nothing stale may stand in.
@@ -55,6 +57,7 @@ impl From<Failure> for RequestError {
         match failure {
             Failure::Busy => Self::Busy,
             Failure::Fetch(error) => Self::Fetch(error),
+            Failure::NotConnected => Self::NotConnected,
             Failure::Throttled { until } => Self::Throttled { until },
             // A failure of a kind that this version does not know is at least no answer in time.
             Failure::TimedOut | _ => Self::TimedOut,
@@ -75,6 +78,7 @@ impl fmt::Display for RequestError {
                 write!(f, "the key is {key_bytes} bytes, the limit is {VALUE_KEY_BYTES_MAX}")
             }
             Self::NotCached => f.write_str("not cached, and the request forbids asking the origin"),
+            Self::NotConnected => f.write_str("there is no connection with that peer; see `peers`"),
             Self::NotDurable(error) => error.fmt(f),
             Self::Throttled { until } => write!(f, "the origin's quota is spent until {until} (Unix time)"),
             Self::TimedOut => f.write_str("no answer came in time"),
@@ -95,6 +99,7 @@ impl std::error::Error for RequestError {
             | Self::Closed
             | Self::KeyTooLong { .. }
             | Self::NotCached
+            | Self::NotConnected
             | Self::Throttled { .. }
             | Self::TimedOut
             | Self::ValueTooLong { .. } => None,
@@ -155,8 +160,12 @@ pub enum StartError {
     Open(cache_store::OpenError),
     /// The store was opened and cannot be read.
     Restore(StoreError),
+    /// More secrets are accepted than a node can go by.
+    Secrets(cache_crypto::KeyringFull),
     /// The system gives no thread to write to disk on.
     Thread(std::io::Error),
+    /// The transport cannot be opened, for example because an address is in use.
+    Transport(crate::TransportError),
 }
 
 impl fmt::Display for StartError {
@@ -168,7 +177,9 @@ impl fmt::Display for StartError {
             Self::Origin(error) => error.fmt(f),
             Self::Open(error) => error.fmt(f),
             Self::Restore(error) => error.fmt(f),
+            Self::Secrets(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "no thread for writing to disk: {error}"),
+            Self::Transport(error) => write!(f, "cannot listen for other nodes: {error}"),
         }
     }
 }
@@ -180,7 +191,11 @@ impl std::error::Error for StartError {
             Self::Origin(error) => error.source(),
             Self::Open(error) => error.source(),
             Self::Restore(error) => error.source(),
-            Self::Environment { .. } | Self::NoRuntime | Self::Thread(_) => None,
+            Self::Environment { .. }
+            | Self::NoRuntime
+            | Self::Secrets(_)
+            | Self::Thread(_)
+            | Self::Transport(_) => None,
         }
     }
 }

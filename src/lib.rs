@@ -22,10 +22,14 @@ mod command;
 mod driver;
 pub mod environment;
 mod error;
+mod fleet;
 mod global;
+mod joining;
+mod links;
 mod node;
 mod reply;
 mod stats;
+mod transports;
 mod values;
 
 pub use {
@@ -35,9 +39,16 @@ pub use {
     cache_origin_github::{self as github, GitHub, GitHubBuilder, PassReason},
     cache_store::{OpenError, WriteBehindSettings},
     error::{RequestError, StartError, ValueError},
+    fleet::{Peer, Pong},
     global::{AlreadyStarted, configure, global},
     node::Node,
     reply::{Provenance, Reply, ReplyBody},
-    stats::{DiskStats, Stats},
+    stats::{DiskStats, FleetTotals, Stats},
+    transports::{OpenTransport, TransportError},
     values::{VALUE_KEY_BYTES_MAX, Values},
 };
+
+#[cfg(feature = "libp2p")]
+pub use transports::Libp2p;
+#[cfg(feature = "quic")]
+pub use transports::Quic;

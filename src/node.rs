@@ -8,8 +8,10 @@ use crate::{
     command::{Command, Completion, FetchFn, FetchReply, Passed, Private},
 };
 use bytes::Bytes;
-use cache_core::{Failure, FetchError, Key, Outcome, RequestId, Served, freshness};
-use cache_crypto::FleetSecret;
+use cache_core::{
+    Entry, Failure, FetchError, Key, Outcome, PeerId, RequestId, Served, Source, freshness, port::Transport,
+};
+use cache_crypto::{FleetSecret, SecretKind};
 use cache_origin_github::{GitHub, OriginBody, PassReason, Plan, Planned};
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
 use http::{Request, request::Parts};
@@ -51,6 +53,27 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     pub(crate) entries_max: usize,
     pub(crate) bytes_max: usize,
+    pub(crate) sharing: SharingState,
+}
+
+/// Whether a node shares, and if not, why.
+pub(crate) enum SharingState {
+    /// It was given no secret.
+    NoSecret,
+    /// It was given no transport.
+    NoTransport,
+    /// It does, as this peer, reachable at these addresses.
+    Shared { local: PeerId, transport: Arc<dyn Transport>, secret: SecretKind },
+}
+
+impl Shared {
+    /// Counts a look-up that `entry` answered from memory.
+    pub(crate) fn count_hit(&self, entry: &Entry) {
+        match entry.source() {
+            Source::Own => self.index.count_hit(),
+            Source::Peer => self.index.count_peer_hit(),
+        }
+    }
 }
 
 impl Node {
@@ -173,7 +196,7 @@ impl Node {
     /// [`RequestError::Closed`] after a shutdown.
     pub async fn stats(&self) -> Result<Stats, RequestError> {
         let engine = self.order(|done| Command::Stats { done }).await?;
-        Ok(Stats::gather(&self.shared, engine))
+        Ok(Stats::gather(&self.shared, engine, self.addresses()))
     }
 
     /// Stops fetching, writes what is held to disk and ends the node, for all handles.
@@ -222,7 +245,7 @@ impl Node {
                     freshness::usable(entry, &planned.directives, now) == freshness::Usable::Fresh
                 });
                 if let Some(entry) = fresh {
-                    self.shared.index.count_hit();
+                    self.shared.count_hit(&entry);
                     return LookUp::Hit(Box::new(Reply::of_entry(entry, Served::Hit, now, planned.form)));
                 }
                 match Key::from_text(key_text) {

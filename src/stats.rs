@@ -1,6 +1,10 @@
 //! What a node counted and holds, under the names that its users know.
 
-use crate::{command::EngineStats, node::Shared};
+use crate::{
+    command::{EngineStats, FleetStats},
+    node::{Shared, SharingState},
+};
+use cache_core::Figures;
 use cache_origin_github::OriginStats;
 use cache_store::StoreStats;
 use serde::Serialize;
@@ -13,7 +17,7 @@ pub struct Stats {
     pub hits: u64,
     /// Look-ups for which the origin was called, or that got no answer.
     pub misses: u64,
-    /// Look-ups that a peer's entry answered. Zero while nothing is shared.
+    /// Look-ups that a peer's entry answered: asked for, fetched by it for all, or sent before.
     pub peer_hits: u64,
     /// Look-ups answered by a stale entry, without waiting for the origin or in its stead.
     pub stale_hits: u64,
@@ -46,7 +50,13 @@ pub struct Stats {
     /// Lookups in progress.
     pub flights: usize,
     /// Whether answers are shared with a fleet, and if not, why.
-    pub sharing: &'static str,
+    pub sharing: String,
+    /// Who this node is to others; `None` when it keeps to itself.
+    pub peer_id: Option<String>,
+    /// Where others can reach this node.
+    pub addresses: Vec<String>,
+    /// What the whole fleet counted, as far as its members have told; `None` when nothing is shared.
+    pub aggregate: Option<FleetTotals>,
     /// Seconds since the node started.
     pub uptime_seconds: u64,
     /// What is on disk; `None` when nothing is kept there.
@@ -56,35 +66,101 @@ pub struct Stats {
 }
 
 impl Stats {
-    pub(crate) fn gather(shared: &Shared, engine: EngineStats) -> Self {
+    pub(crate) fn gather(shared: &Shared, engine: EngineStats, addresses: Vec<String>) -> Self {
         let counters = engine.counters;
         let origin = shared.github.stats();
         let hits = counters.hits + shared.index.hits();
-        let saved = hits + counters.stale_hits + counters.collapsed;
+        let peer_hits = counters.peer_hits + shared.index.peer_hits();
+        let saved = hits + peer_hits + counters.stale_hits + counters.collapsed;
+        let api_calls_made = origin.calls + origin.forwarded;
+        let own = Figures {
+            api_calls: api_calls_made,
+            hits,
+            peer_hits,
+            misses: counters.misses,
+            entries: engine.entries_count as u64,
+        };
         Self {
             hits,
             misses: counters.misses,
-            peer_hits: 0,
+            peer_hits,
             stale_hits: counters.stale_hits,
             collapsed: counters.collapsed,
             revalidated: counters.revalidated,
             expirations: counters.expirations,
             evictions: counters.evictions,
             invalidations: counters.invalidations,
-            api_calls_made: origin.calls + origin.forwarded,
+            api_calls_made,
             api_calls_saved: saved,
-            connected_peers: 0,
+            connected_peers: engine.fleet.as_ref().map_or(0, |fleet| fleet.connected as u64),
             cache_size: engine.entries_count,
             max_cache_size: shared.entries_max,
             cache_bytes: engine.entries_bytes,
             max_cache_bytes: shared.bytes_max,
             hit_rate: share(saved, saved + counters.misses),
             flights: engine.flights_count,
-            sharing: "off: this version keeps what it fetches to itself",
+            sharing: sharing(&shared.sharing),
+            peer_id: match &shared.sharing {
+                SharingState::NoSecret | SharingState::NoTransport => None,
+                SharingState::Shared { local, .. } => Some(local.to_string()),
+            },
+            addresses,
+            aggregate: engine.fleet.as_ref().map(|fleet| FleetTotals::sum(own, fleet)),
             uptime_seconds: shared.started.elapsed().as_secs(),
             disk: shared.disk.as_ref().map(|disk| DiskStats::from(disk.stats())),
             origin,
         }
+    }
+}
+
+/// Sums over this node and the peers it is connected with.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+pub struct FleetTotals {
+    /// Members summed up, this node among them.
+    pub total_peers: u64,
+    /// Calls made to the origin.
+    pub total_api_calls: u64,
+    /// Look-ups answered without a call of their own, by entries of the member's own or of a peer.
+    pub total_cache_hits: u64,
+    /// Look-ups for which the origin was called, or that got no answer.
+    pub total_misses: u64,
+    /// Leases that this node has granted now.
+    pub leases: usize,
+    /// Connections that this node did not let in.
+    pub refused: u64,
+    /// Frames from peers that did not open or decode.
+    pub rejected_frames: u64,
+    /// Frames to peers that were not sent, for want of a connection or of room.
+    pub dropped_frames: u64,
+}
+
+impl FleetTotals {
+    fn sum(own: Figures, fleet: &FleetStats) -> Self {
+        let of_all = || fleet.others.iter().copied().chain([own]);
+        Self {
+            total_peers: fleet.others.len() as u64 + 1,
+            // What members say may be any number.
+            total_api_calls: saturating(of_all().map(|it| it.api_calls)),
+            total_cache_hits: saturating(of_all().map(|it| it.hits.saturating_add(it.peer_hits))),
+            total_misses: saturating(of_all().map(|it| it.misses)),
+            leases: fleet.leases_count,
+            refused: fleet.links.refused,
+            rejected_frames: fleet.links.rejected,
+            dropped_frames: fleet.links.dropped,
+        }
+    }
+}
+
+fn saturating(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
+}
+
+fn sharing(state: &SharingState) -> String {
+    match state {
+        SharingState::NoSecret => "off: no fleet secret is set".to_owned(),
+        SharingState::NoTransport => "off: no transport was chosen".to_owned(),
+        SharingState::Shared { secret, .. } => format!("on, by a secret of the kind {secret}"),
     }
 }
 

@@ -159,7 +159,7 @@ impl<'a> Values<'a> {
         })?;
         let usable = freshness::usable(&entry, &Directives::default(), shared.clock.now());
         (usable == Usable::Fresh).then(|| {
-            shared.index.count_hit();
+            shared.count_hit(&entry);
             entry.content().body.clone()
         })
     }
@@ -188,7 +188,7 @@ enum OwnRun<E> {
     Failed(E),
 }
 
-fn application_key(key: &str) -> Result<Key, RequestError> {
+pub(crate) fn application_key(key: &str) -> Result<Key, RequestError> {
     let key_bytes = key.len();
     if key_bytes > VALUE_KEY_BYTES_MAX {
         return Err(RequestError::KeyTooLong { key_bytes });

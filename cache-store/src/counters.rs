@@ -19,12 +19,20 @@ impl HitCounters {
         self.stripes[own_stripe()].hits.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn count_peer_hit(&self) {
+        self.stripes[own_stripe()].peer_hits.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn count_miss(&self) {
         self.stripes[own_stripe()].misses.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn hits(&self) -> u64 {
         self.stripes.iter().map(|stripe| stripe.hits.load(Ordering::Relaxed)).sum()
+    }
+
+    pub(crate) fn peer_hits(&self) -> u64 {
+        self.stripes.iter().map(|stripe| stripe.peer_hits.load(Ordering::Relaxed)).sum()
     }
 
     pub(crate) fn misses(&self) -> u64 {
@@ -37,6 +45,7 @@ impl HitCounters {
 #[repr(align(128))]
 struct Stripe {
     hits: AtomicU64,
+    peer_hits: AtomicU64,
     misses: AtomicU64,
 }
 

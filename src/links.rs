@@ -1,0 +1,116 @@
+//! The way between the driver and its peers: what is sealed on the way out and opened on the way in.
+//!
+//! Owns the transport and one session for each peer. Knows bytes and messages; what they mean is the engine's.
+
+use bytes::Bytes;
+use cache_core::{
+    Input, Key, Message, Name, Naming, PeerId, codec,
+    port::{Lane, PeerFigures, SendError, Session, Transport, TransportEvent},
+};
+use cache_crypto::FleetNames;
+use std::{collections::BTreeMap, sync::Arc};
+use tracing::{debug, info, warn};
+
+/// All connections with peers.
+pub(crate) struct Links {
+    transport: Arc<dyn Transport>,
+    sessions: BTreeMap<PeerId, Box<dyn Session>>,
+    counts: LinkCounts,
+}
+
+/// What the links counted since the node started.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LinkCounts {
+    /// Connections that were not let in.
+    pub(crate) refused: u64,
+    /// Frames that did not open or decode.
+    pub(crate) rejected: u64,
+    /// Frames that were not sent, for want of a connection or of room in its queue.
+    pub(crate) dropped: u64,
+}
+
+impl Links {
+    pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
+        Self { transport, sessions: BTreeMap::new(), counts: LinkCounts::default() }
+    }
+
+    /// What an event of the transport is to the engine, if it is anything.
+    pub(crate) fn on_event(&mut self, event: TransportEvent) -> Option<Input> {
+        match event {
+            TransportEvent::Connected { peer, address, side, session } => {
+                info!(%peer, %address, ?side, "connected");
+                self.sessions.insert(peer, session);
+                Some(Input::Connected { peer, address, side })
+            }
+            TransportEvent::DialFailed { address, reason } => {
+                debug!(%address, %reason, "cannot reach a contact");
+                None
+            }
+            TransportEvent::Disconnected { peer, reason } => {
+                info!(%peer, %reason, "disconnected");
+                self.sessions.remove(&peer);
+                Some(Input::Disconnected { peer })
+            }
+            TransportEvent::Received { peer, frame } => self.open(peer, &frame),
+            TransportEvent::Refused { address, reason } => {
+                self.counts.refused += 1;
+                warn!(%address, %reason, "somebody was not let in; does every node have the same secret?");
+                None
+            }
+        }
+    }
+
+    /// Seals `message` for each of `to` and hands it to the transport.
+    pub(crate) fn send(&mut self, to: &[PeerId], message: &Message) {
+        let plain = codec::encode_message(message);
+        for peer in to {
+            let Some(session) = self.sessions.get_mut(peer) else { continue };
+            let Ok(frame) = session.seal(&plain) else {
+                warn!(%peer, "cannot seal for a peer any more; the connection ends");
+                self.transport.disconnect(*peer);
+                continue;
+            };
+            let lane = Lane::for_bytes(frame.len());
+            match self.transport.send(*peer, lane, frame) {
+                Ok(()) => {}
+                Err(error @ (SendError::QueueFull | SendError::NotConnected | SendError::TooLong)) => {
+                    self.counts.dropped += 1;
+                    debug!(%peer, %error, "a frame was dropped");
+                }
+            }
+        }
+    }
+
+    pub(crate) fn transport(&self) -> &Arc<dyn Transport> {
+        &self.transport
+    }
+
+    pub(crate) fn counts(&self) -> LinkCounts {
+        self.counts
+    }
+
+    pub(crate) fn figures(&self, peer: PeerId) -> PeerFigures {
+        self.transport.figures(peer).unwrap_or_default()
+    }
+
+    fn open(&mut self, peer: PeerId, frame: &Bytes) -> Option<Input> {
+        let session = self.sessions.get_mut(&peer)?;
+        let message = session.open(frame).ok().and_then(|plain| codec::decode_message(&plain).ok());
+        if message.is_none() {
+            self.counts.rejected += 1;
+            warn!(%peer, "a peer sent what does not open or is no message; the connection ends");
+            self.transport.disconnect(peer);
+        }
+        message.map(|message| Input::Received { from: peer, message })
+    }
+}
+
+/// The names by which the fleet's secrets call entries, as the engine asks for them.
+#[derive(Debug)]
+pub(crate) struct FleetNaming(pub(crate) FleetNames);
+
+impl Naming for FleetNaming {
+    fn names(&self, key: &Key) -> Vec<Name> {
+        self.0.accepted(key.as_str()).map(Name::from_bytes).collect()
+    }
+}

@@ -37,20 +37,48 @@ pub struct Tally {
     pub count: u64,
 }
 
+/// How many calls there were, and how they ended, in numbers of calls.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    /// All of them, whatever became of them.
+    pub total: u64,
+    /// Those that were taken off somebody's quota. Free are, as at GitHub, a 304 for a known token, bad
+    /// credentials, a spent quota and `/rate_limit`.
+    pub paid: u64,
+    /// Those answered 304. An anonymous one is among the paid as well, as at GitHub.
+    pub not_modified: u64,
+}
+
+impl Counts {
+    fn count(&mut self, call: &Call) {
+        self.total += 1;
+        self.paid += u64::from(call.paid);
+        self.not_modified += u64::from(call.status == StatusCode::NOT_MODIFIED);
+    }
+
+    fn add(&mut self, other: &Self) {
+        let Self { total, paid, not_modified } = other;
+        self.total += total;
+        self.paid += paid;
+        self.not_modified += not_modified;
+    }
+}
+
 /// The record of all calls since the start or the last reset.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    counts: BTreeMap<(String, String, String, u16), u64>,
+    /// By method, path, token and status.
+    alike: BTreeMap<(String, String, String, u16), Counts>,
+    all: Counts,
     latest: VecDeque<Call>,
-    paid: u64,
 }
 
 impl Calls {
     pub(super) fn record(&mut self, call: Call) {
         let method = call.method.to_string();
         let alike = (method, call.path.clone(), call.token.clone(), call.status.as_u16());
-        *self.counts.entry(alike).or_default() += 1;
-        self.paid += u64::from(call.paid);
+        self.alike.entry(alike).or_default().count(&call);
+        self.all.count(&call);
         if self.latest.len() == LATEST_MAX {
             self.latest.pop_front();
         }
@@ -58,22 +86,31 @@ impl Calls {
     }
 
     pub(super) fn tallies(&self) -> Vec<Tally> {
-        let tally = |((method, path, token, status), count): (&(String, String, String, u16), &u64)| Tally {
-            method: method.clone(),
-            path: path.clone(),
-            token: token.clone(),
-            status: *status,
-            count: *count,
-        };
-        self.counts.iter().map(tally).collect()
+        let tally =
+            |((method, path, token, status), counts): (&(String, String, String, u16), &Counts)| Tally {
+                method: method.clone(),
+                path: path.clone(),
+                token: token.clone(),
+                status: *status,
+                count: counts.total,
+            };
+        self.alike.iter().map(tally).collect()
     }
 
     pub(super) fn latest(&self) -> Vec<Call> {
         self.latest.iter().cloned().collect()
     }
 
-    pub(super) fn paid(&self) -> u64 {
-        self.paid
+    pub(super) fn counts(&self) -> Counts {
+        self.all
+    }
+
+    pub(super) fn counts_by_path(&self) -> BTreeMap<String, Counts> {
+        let mut by_path = BTreeMap::<String, Counts>::new();
+        for ((_method, path, _token, _status), counts) in &self.alike {
+            by_path.entry(path.clone()).or_default().add(counts);
+        }
+        by_path
     }
 }
 

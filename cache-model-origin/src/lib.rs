@@ -1,8 +1,8 @@
 //! A model of `api.github.com`: an HTTP/1.1 server on the loopback interface that counts what it is asked.
 //!
 //! It owns the rules by which GitHub answers, as far as a cache can tell: who sees what, ETags and 304s,
-//! quotas, pages, redirects, and failure. Tests steer it by the methods of [`ModelOrigin`] and read
-//! figures from it; clients see nothing of that. The same calls get the same bytes on every run, except
+//! quotas, pages, redirects, and failure. Whoever starts it steers it by the methods of [`ModelOrigin`]
+//! and reads figures from it; clients see nothing of that. The same calls get the same bytes on every run, except
 //! for `Date` and the ends of quota windows.
 
 #![forbid(unsafe_code)]
@@ -24,7 +24,7 @@ mod world;
 mod writes;
 
 pub use {
-    calls::{Call, Tally},
+    calls::{Call, Counts, Tally},
     fault::{Fault, FaultKind},
     quota::{Quota, Resource},
 };
@@ -34,6 +34,7 @@ use parking_lot::Mutex;
 use repository::Repository;
 use server::Shared;
 use std::{
+    collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{
@@ -225,9 +226,21 @@ impl ModelOrigin {
         self.shared.world.lock().calls.tallies()
     }
 
+    /// How many calls there were, to all paths together.
+    pub fn counts(&self) -> Counts {
+        self.shared.world.lock().calls.counts()
+    }
+
+    /// How many calls there were to each path that was called, query included, by whatever method.
+    ///
+    /// A path that nobody called is absent. The sum over all paths is what [`Self::counts`] answers.
+    pub fn counts_by_path(&self) -> BTreeMap<String, Counts> {
+        self.shared.world.lock().calls.counts_by_path()
+    }
+
     /// How many calls there were.
     pub fn calls_total(&self) -> u64 {
-        self.calls().iter().map(|tally| tally.count).sum()
+        self.counts().total
     }
 
     /// How many calls there were to `path`, query included, by whatever method.
@@ -238,7 +251,7 @@ impl ModelOrigin {
 
     /// How many calls were taken off somebody's quota.
     pub fn paid_calls(&self) -> u64 {
-        self.shared.world.lock().calls.paid()
+        self.counts().paid
     }
 
     /// The latest calls in full, oldest first; the last few thousand at most.

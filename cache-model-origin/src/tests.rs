@@ -438,6 +438,29 @@ mod holding {
     }
 
     #[tokio::test]
+    async fn counts_tell_paid_and_unchanged_calls_apart_for_each_path_and_in_all() {
+        let (origin, client) = start();
+        let anonymous = client.get(REPOSITORY).send().await.unwrap();
+        let known = get(&client, REPOSITORY).await;
+        let unchanged = client.get(REPOSITORY).header("if-none-match", anonymous.header("etag"));
+        assert_eq!(unchanged.send().await.unwrap().status, 304, "and paid for, being anonymous");
+        let unchanged =
+            client.get(REPOSITORY).token("ghp_alice").header("if-none-match", known.header("etag"));
+        assert_eq!(unchanged.send().await.unwrap().status, 304);
+        assert_eq!(status(&client, REPOSITORY, "ghp_revoked").await, 401);
+        get(&client, "/users/bob?page=2").await;
+        let expected = [
+            (REPOSITORY.to_owned(), Counts { total: 5, paid: 3, not_modified: 2 }),
+            ("/users/bob?page=2".to_owned(), Counts { total: 1, paid: 1, not_modified: 0 }),
+        ];
+        assert_eq!(origin.counts_by_path(), BTreeMap::from(expected));
+        assert_eq!(origin.counts(), Counts { total: 6, paid: 4, not_modified: 2 });
+        assert_eq!((origin.calls_total(), origin.paid_calls()), (6, 4));
+        origin.reset_calls();
+        assert_eq!((origin.counts(), origin.counts_by_path()), (Counts::default(), BTreeMap::new()));
+    }
+
+    #[tokio::test]
     async fn an_origin_that_ended_can_be_followed_by_another_at_its_address() {
         let (origin, client) = start();
         let address = origin.address();

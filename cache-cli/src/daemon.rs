@@ -5,6 +5,7 @@ use crate::{
     door::{self, DoorLimits, EventLoops, Exchange, Front, RenderedReplies, Running},
     exit::CommandError,
     lock::InstanceLock,
+    operations::{Operations, Phase},
     rewrite::ApiUrls,
     route::{Door, Hosts},
     settings::{Fleet, Limits, Report, Settings},
@@ -32,32 +33,36 @@ pub(crate) async fn run(settings: Settings, report: Report) -> Result<(), Comman
     let mut signals =
         StopSignals::take_over().map_err(|error| CommandError::failed("cannot take over signals", error))?;
     let lock = InstanceLock::acquire(&settings.cache_dir)?;
-    let doors = Doors::open(&settings).await?;
-    let addresses = doors.addresses(&settings)?;
-    let node = start_node(&settings).await?;
     let loops =
         EventLoops::start().map_err(|error| CommandError::failed("no threads for the doors", error))?;
     let loops = Arc::new(loops);
+    let operations = Operations::start(&settings, &loops)?;
+    let doors = Doors::open(&settings).await?;
+    let addresses = doors.addresses(&settings)?;
+    let node = start_node(&settings).await?;
     tell_of_fleet(&settings.fleet);
     let about = About {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION"),
         doors: addresses.clone(),
+        operations: operations.address().map(|address| format!("http://{address}")),
         warnings: settings.warnings.clone(),
     };
-    announce(&addresses);
+    announce(&about);
 
     let (stop, running) = Running::new();
     let (mut serving, sockets) = doors.serve(&settings, &node, report, about, &running, &loops);
+    operations.enter(Phase::Serving(node.clone()));
     let outcome = tokio::select! {
         () = signals.first() => Ok(()),
         Some(ended) = serving.join_next() => Err(ended),
     };
+    operations.enter(Phase::Draining(node.clone()));
     // The sockets go first: whoever connects from here on is told at once that nobody listens.
     drop(sockets);
     stop.send_replace(true);
     tokio::select! {
-        () = drain(&mut serving, &node) => {}
+        () = drain(&mut serving, &node, operations) => {}
         _never = signals.second() => {}
     }
     drop(lock);
@@ -90,7 +95,7 @@ impl Doors {
             }
             None => None,
         };
-        let tcp = settings.listen.map(door::listen).transpose()?;
+        let tcp = settings.listen.map(|address| door::listen(address, "listen")).transpose()?;
         Ok(Self { admin, unix, tcp })
     }
 
@@ -163,9 +168,11 @@ impl Doors {
     }
 }
 
-async fn drain(serving: &mut JoinSet<()>, node: &Node) {
+/// Ends the doors, then the node, and tells of it to the last.
+async fn drain(serving: &mut JoinSet<()>, node: &Node, operations: Operations) {
     while serving.join_next().await.is_some() {}
     node.shutdown().await;
+    operations.close().await;
 }
 
 async fn start_node(settings: &Settings) -> Result<Node, CommandError> {
@@ -230,11 +237,15 @@ fn tell_of_fleet(fleet: &Fleet) {
 }
 
 /// Tells the person who started the daemon, or the script that reads its output, where it is.
-fn announce(addresses: &[String]) {
+fn announce(about: &About) {
     let mut out = io::stdout();
-    for address in addresses {
+    for address in &about.doors {
         info!(%address, "listening");
         // Nobody may be reading; the log has it too.
         drop(writeln!(out, "listening on {address}"));
+    }
+    if let Some(address) = &about.operations {
+        info!(%address, "health and metrics");
+        drop(writeln!(out, "health and metrics on {address}"));
     }
 }

@@ -42,11 +42,11 @@ impl CommandError {
         Self::Failed { attempt: attempt.into(), source: source.into() }
     }
 
-    /// A door that could not be opened at `address`.
-    pub(crate) fn listen(address: SocketAddr, error: std::io::Error) -> Self {
+    /// A door that could not be opened at `address`, which the setting `setting` gives.
+    pub(crate) fn listen(address: SocketAddr, setting: &'static str, error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::AddrInUse {
             let text = format!(
-                "port {} on {} is in use by another process; stop it, or give another --listen",
+                "port {} on {} is in use by another process; stop it, or give another --{setting}",
                 address.port(),
                 address.ip()
             );

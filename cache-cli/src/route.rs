@@ -88,6 +88,15 @@ impl Hosts {
         }
     }
 
+    /// Whether `request` names this door, or nothing at all, as probes that speak HTTP/1.0 do and browsers never.
+    pub(crate) fn is_own_or_unnamed<B>(&self, request: &Request<B>) -> bool {
+        match (request.uri().authority(), request.headers().get(header::HOST)) {
+            (None, None) => true,
+            (Some(named), _) => self.is_own(named),
+            (None, Some(_)) => host_of(request).is_ok_and(|named| self.is_own(&named)),
+        }
+    }
+
     /// Whether clients that name this host think that they talk to the API itself.
     fn is_api(&self, named: &Authority) -> bool {
         let usual = |authority: &Authority| matches!(authority.port_u16(), None | Some(80 | 443));

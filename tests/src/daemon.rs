@@ -137,15 +137,33 @@ impl Daemon {
     ///
     /// If it takes longer than `deadline`.
     pub fn terminate(&mut self, deadline: Duration) -> ExitStatus {
-        let pid = self.process.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill can be run");
+        self.ask_to_end();
+        self.wait(deadline)
+    }
+
+    /// Asks the process to end and returns at once.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended already.
+    pub fn ask_to_end(&self) {
+        let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        let asked = asked.expect("kill can be run");
         assert!(asked.success(), "the daemon had ended before it was asked to: {}", self.stderr());
+    }
+
+    /// Waits until the process ends and answers how it did.
+    ///
+    /// # Panics
+    ///
+    /// If it takes longer than `deadline`.
+    pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
         let mut status = None;
         eventually_blocking(deadline, || {
             status = self.try_wait();
             status.is_some()
         });
-        status.unwrap_or_else(|| panic!("still running {deadline:?} after SIGTERM: {}", self.stderr()))
+        status.unwrap_or_else(|| panic!("still running after {deadline:?}: {}", self.stderr()))
     }
 
     /// Starts again on the same directory, with the same settings, killing what still runs. The port may be

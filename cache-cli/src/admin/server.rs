@@ -37,6 +37,8 @@ pub(crate) struct About {
     pub(crate) version: &'static str,
     /// Where clients reach it.
     pub(crate) doors: Vec<String>,
+    /// Where its health and its counts are told.
+    pub(crate) operations: Option<String>,
     /// What its user should know.
     pub(crate) warnings: Vec<String>,
 }

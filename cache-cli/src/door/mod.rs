@@ -73,12 +73,12 @@ impl Listener for UnixListener {
     }
 }
 
-/// Listens on `address`; port 0 lets the system choose.
+/// Listens on `address`, which the setting `setting` gives; port 0 lets the system choose.
 ///
 /// # Errors
 ///
 /// When the port is in use, or the address is not this machine's.
-pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
+pub(crate) fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, CommandError> {
     let open = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -88,7 +88,7 @@ pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    open().map_err(|error| CommandError::listen(address, error))
+    open().map_err(|error| CommandError::listen(address, setting, error))
 }
 
 /// The daemon's life as its parts see it: running, until it is told to stop.

@@ -176,9 +176,16 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     )
     .variables(&["CACHE_HOSTS"]),
     Definition::one(
+        "metrics-listen",
+        "ADDR:PORT",
+        "Where to answer /healthz, /readyz and Prometheus's /metrics; `none` for nowhere",
+    )
+    .variables(&["CACHE_METRICS_LISTEN"])
+    .default("none"),
+    Definition::one(
         "allow-remote",
         "",
-        "Permit --listen on an address that other machines reach; needs a client token",
+        "Permit addresses that other machines reach; --listen on one needs a client token as well",
     )
     .of_shape(Shape::Enabled)
     .variables(&["CACHE_ALLOW_REMOTE"])

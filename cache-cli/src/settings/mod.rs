@@ -71,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Duration,
     /// Host names by which clients reach the TCP door.
     pub(crate) hosts: Vec<String>,
+    /// Where to tell of the daemon's health and counts.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// What TCP clients must present.
     pub(crate) client_token: Option<Secret>,
     /// How this node takes part in a fleet.
@@ -124,6 +126,7 @@ impl Settings {
         let mut reader = Reader { given, faults: Vec::new() };
         let settings = reader.settings(defaults);
         reader.check_remote(&settings);
+        reader.check_remote_metrics(&settings);
         if reader.faults.is_empty() { Ok(settings) } else { Err(SettingsError(reader.faults)) }
     }
 }
@@ -188,6 +191,7 @@ impl Reader<'_> {
             connections_max: self.one("max-connections", value::count).unwrap_or_default(),
             drain_timeout: self.one("drain", value::duration).unwrap_or_default(),
             hosts: self.many("host", |text| Ok(text.to_ascii_lowercase())),
+            metrics_listen: self.one("metrics-listen", value::listen).flatten(),
             client_token: self.client_token(),
             fleet: Fleet {
                 enabled: self.one("p2p", value::truth).unwrap_or_default(),
@@ -250,6 +254,22 @@ impl Reader<'_> {
                     address.port()
                 ),
             );
+        }
+    }
+
+    /// Counts and names of domains are no secrets, and Prometheus presents no token of ours, so one
+    /// deliberate step is enough here.
+    fn check_remote_metrics(&mut self, settings: &Settings) {
+        let Some(address) = settings.metrics_listen.filter(|address| !address.ip().is_loopback()) else {
+            return;
+        };
+        if !self.one("allow-remote", value::truth).unwrap_or_default() {
+            let port = address.port();
+            let problem = format!(
+                "is reached by other machines, which would see how this cache is used; \
+                 give 127.0.0.1:{port}, or --allow-remote as well"
+            );
+            self.refuse("metrics-listen", problem);
         }
     }
 

@@ -80,6 +80,16 @@ fn an_address_that_others_reach_needs_both_the_flag_and_a_token() {
 }
 
 #[test]
+fn metrics_are_told_to_other_machines_only_with_the_flag() {
+    assert_eq!(resolved(&[]).unwrap().metrics_listen, None);
+    let listen = ("metrics-listen", "0.0.0.0:9464");
+    assert!(resolved(&[listen]).unwrap_err().contains("--allow-remote"));
+    let settings = resolved(&[listen, ("allow-remote", "true")]).unwrap();
+    assert_eq!(settings.metrics_listen, Some("0.0.0.0:9464".parse().unwrap()));
+    assert!(resolved(&[("metrics-listen", "[::1]:9464")]).is_ok());
+}
+
+#[test]
 fn a_secret_shows_neither_in_faults_nor_in_the_report_nor_in_debug() {
     let pairs = [("shared-secret", "hunter2"), ("client-token", "hunter2")];
     let given = given(&pairs);

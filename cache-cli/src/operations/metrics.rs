@@ -1,0 +1,181 @@
+//! A node's counts as Prometheus reads them: OpenMetrics text.
+//!
+//! Names begin with `fleet_cache_`, counters end in `_total`, and what has a unit ends in it before that.
+//! Built afresh for every scrape from one reading, so that all values are of the same moment.
+
+use cache_origin_github::Quota;
+use fleet_cache::Stats;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric},
+    metrics::{counter::ConstCounter, gauge::ConstGauge, info::Info},
+    registry::{Registry, Unit},
+};
+use std::fmt;
+
+/// The media type of what [`text`] writes.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Writes `stats` as OpenMetrics text.
+///
+/// # Errors
+///
+/// When a count does not fit the format, which no count of a node does.
+pub(super) fn text(stats: Stats) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("fleet_cache");
+    let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "The program that was built", build);
+    registry.register_collector(Box::new(Reading(stats)));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// One reading of a node's counters.
+#[derive(Debug)]
+struct Reading(Stats);
+
+impl Collector for Reading {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families = Families(encoder);
+        self.lookups(&mut families)?;
+        self.held(&mut families)?;
+        self.origin(&mut families)?;
+        self.quotas(&mut families)?;
+        self.disk(&mut families)
+    }
+}
+
+impl Reading {
+    fn lookups(&self, families: &mut Families<'_>) -> fmt::Result {
+        let stats = &self.0;
+        families.counter("hits", "Look-ups answered fresh by this node's own entries", stats.hits)?;
+        families.counter(
+            "misses",
+            "Look-ups for which the origin was called, or that got no answer",
+            stats.misses,
+        )?;
+        families.counter("peer_hits", "Look-ups that a peer's entry answered", stats.peer_hits)?;
+        families.counter("stale_hits", "Look-ups answered by a stale entry", stats.stale_hits)?;
+        families.counter(
+            "collapsed",
+            "Look-ups answered by what was being fetched for another",
+            stats.collapsed,
+        )?;
+        families.counter(
+            "expirations",
+            "Look-ups that found an entry past its lifetime",
+            stats.expirations,
+        )?;
+        families.gauge("flights", "Look-ups in progress", None, stats.flights)?;
+        families.gauge("connected_peers", "Peers connected now", None, stats.connected_peers)?;
+        families.gauge("uptime", "Time since the node started", Some(&Unit::Seconds), stats.uptime_seconds)
+    }
+
+    fn held(&self, families: &mut Families<'_>) -> fmt::Result {
+        let stats = &self.0;
+        families.counter("evictions", "Entries that left memory for want of room", stats.evictions)?;
+        families.counter("invalidations", "Entries forgotten on request", stats.invalidations)?;
+        families.gauge("entries", "Entries in memory", None, stats.cache_size)?;
+        families.gauge("entries_max", "Most entries in memory", None, stats.max_cache_size)?;
+        families.gauge("memory", "Size of the entries in memory", Some(&Unit::Bytes), stats.cache_bytes)?;
+        families.gauge(
+            "memory_max",
+            "Largest size of the entries in memory",
+            Some(&Unit::Bytes),
+            stats.max_cache_bytes,
+        )
+    }
+
+    fn origin(&self, families: &mut Families<'_>) -> fmt::Result {
+        let (stats, origin) = (&self.0, &self.0.origin);
+        families.counter("api_calls_made", "Calls made to the origin", stats.api_calls_made)?;
+        families.counter(
+            "api_calls_saved",
+            "Calls not made because an entry, or another's call, answered",
+            stats.api_calls_saved,
+        )?;
+        families.counter(
+            "api_calls_failed",
+            "Calls to the origin that gave no whole answer",
+            origin.failed,
+        )?;
+        families.counter(
+            "api_calls_forwarded",
+            "Calls for requests that are never cached",
+            origin.forwarded,
+        )?;
+        families.counter("revalidated", "Look-ups that a 304 of the origin renewed", stats.revalidated)?;
+        families.counter("not_modified", "Calls that the origin answered with 304", origin.not_modified)?;
+        families.counter(
+            "not_modified_doubted",
+            "Calls repeated because a 304 could not be believed",
+            origin.doubted,
+        )?;
+        families.counter("answers_oversize", "Answers of the origin too long to keep", origin.oversize)
+    }
+
+    fn quotas(&self, families: &mut Families<'_>) -> fmt::Result {
+        families.quota(&self.0, "quota_limit", "Calls that a window allows", None, |quota| quota.limit)?;
+        families
+            .quota(&self.0, "quota_remaining", "Calls left in the window", None, |quota| quota.remaining)?;
+        families.quota(&self.0, "quota_used", "Calls made in the window", None, |quota| quota.used)?;
+        let reset = "When the next window begins, since the Unix epoch";
+        families.quota(&self.0, "quota_reset_timestamp", reset, Some(&Unit::Seconds), |quota| quota.reset)
+    }
+
+    fn disk(&self, families: &mut Families<'_>) -> fmt::Result {
+        let Some(disk) = &self.0.disk else { return Ok(()) };
+        families.gauge("disk_records", "Entries on disk", None, disk.records)?;
+        families.gauge("disk", "Size of the entries on disk", Some(&Unit::Bytes), disk.bytes)?;
+        families.counter("disk_writes", "Entries written to disk", disk.writes)?;
+        families.counter(
+            "disk_dropped",
+            "Entries not written because the queue was full or the disk refused",
+            disk.dropped,
+        )?;
+        families.counter("disk_failures", "Times that the disk refused", disk.failures)?;
+        families.counter(
+            "disk_unreadable",
+            "Records found unreadable on disk and dropped",
+            disk.unreadable,
+        )?;
+        families.counter("disk_set_aside", "Files found unusable and set aside", disk.set_aside)
+    }
+}
+
+/// Writes families of metrics, one after the other.
+struct Families<'a>(DescriptorEncoder<'a>);
+
+impl Families<'_> {
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let metric = ConstCounter::new(value);
+        metric.encode(self.0.encode_descriptor(name, help, None, metric.metric_type())?)
+    }
+
+    fn gauge<N>(&mut self, name: &str, help: &str, unit: Option<&Unit>, value: N) -> fmt::Result
+    where
+        N: EncodeGaugeValue,
+    {
+        let metric = ConstGauge::new(value);
+        metric.encode(self.0.encode_descriptor(name, help, unit, metric.metric_type())?)
+    }
+
+    /// One value for each allowance of each domain; their number is bounded by the origin's adapter.
+    fn quota(
+        &mut self,
+        stats: &Stats,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        value: impl Fn(&Quota) -> u64,
+    ) -> fmt::Result {
+        let kind = ConstGauge::new(0_u64).metric_type();
+        let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
+        for observed in &stats.origin.quotas {
+            let labels = [("domain", observed.domain.as_str()), ("resource", &*observed.quota.resource)];
+            ConstGauge::new(value(&observed.quota)).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}

@@ -151,7 +151,7 @@ pub enum StartError {
         problem: String,
     },
     /// The directory's own key cannot be read or made.
-    NodeKey(cache_crypto::NodeKeyError),
+    NodeKey(cache_crypto::KeyFileError),
     /// The origin cannot be used as configured.
     Origin(cache_origin_github::ConfigError),
     /// There is no Tokio runtime to run on, or it is ending.

@@ -1,16 +1,18 @@
 //! Secrets, and what is sealed with them.
 //!
-//! Owns the fleet's secret and its text forms ([`FleetSecret`]), the key that a node keeps for itself
-//! ([`NodeKey`]), the schedule by which keys for one purpose each are derived from either, the seal on
-//! what is stored ([`StorageSealer`]), and between members: who is let in ([`FleetGate`], by a [`Keyring`]),
-//! the seal on each connection's frames, and what entries are called ([`FleetNames`]). Knows nothing of
-//! networks and of what the sealed bytes mean.
+//! Owns the fleet's secret and its text forms ([`FleetSecret`]), the key and the identity that a node keeps for
+//! itself ([`NodeKey`], [`NodeIdentity`]), the schedule by which keys for one purpose each are derived from a
+//! secret or a key, the seal on what is stored ([`StorageSealer`]), and between members: who is let in
+//! ([`FleetGate`], by a [`Keyring`]), the seal on each connection's frames, and what entries are called
+//! ([`FleetNames`]). Knows nothing of networks and of what the sealed bytes mean.
 //!
 //! Every secret is wiped when dropped, and none shows in `Debug`, in an error or in a log.
 
 #![forbid(unsafe_code)]
 
 mod gate;
+mod identity;
+mod key_file;
 mod keyring;
 mod names;
 mod node_key;
@@ -24,9 +26,11 @@ mod transcript;
 
 pub use {
     gate::FleetGate,
+    identity::NodeIdentity,
+    key_file::{KeyFile, KeyFileError},
     keyring::{KeyId, Keyring, KeyringFull, SECRETS_MAX},
     names::FleetNames,
-    node_key::{NODE_KEY_FILE, NodeKey, NodeKeyError},
+    node_key::NodeKey,
     secret::{FleetSecret, PASSPHRASE_BYTES_MAX, PASSPHRASE_BYTES_MIN, SecretError, SecretKind},
     storage::StorageSealer,
 };

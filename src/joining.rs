@@ -5,7 +5,7 @@ use cache_core::{
     Sharing, SharingLimits,
     port::{Gate, Transport},
 };
-use cache_crypto::{FleetGate, FleetSecret, Keyring};
+use cache_crypto::{FleetGate, FleetSecret, Keyring, NodeIdentity};
 use std::{path::PathBuf, sync::Arc};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
@@ -64,6 +64,11 @@ impl Wishes {
     }
 }
 
-fn identity(_directory: Option<PathBuf>) -> Result<Zeroizing<[u8; 32]>, StartError> {
-    Ok(Zeroizing::new(rand::random()))
+fn identity(directory: Option<PathBuf>) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    match directory {
+        Some(directory) => {
+            NodeIdentity::load_or_create(&directory).map(|kept| kept.seed()).map_err(StartError::NodeKey)
+        }
+        None => Ok(Zeroizing::new(rand::random())),
+    }
 }

@@ -14,6 +14,7 @@ mod daemon;
 mod door;
 mod error_body;
 mod exit;
+mod introduction;
 mod lock;
 mod logging;
 mod operations;
@@ -21,6 +22,7 @@ mod order;
 mod pulse;
 mod rewrite;
 mod route;
+mod secret;
 mod settings;
 mod signal;
 mod socket;
@@ -47,16 +49,31 @@ fn perform() -> Result<(), CommandError> {
     let variable = |name: &str| env::var_os(name);
     let invocation = Invocation::read(env::args_os(), &variable)?;
     match invocation.order {
+        Order::Id(rendering) => {
+            introduction::perform(rendering, &invocation.given, &invocation.defaults, &mut io::stdout())
+        }
+        Order::Secret(order) => wait_for(secret::perform(
+            order,
+            &invocation.given,
+            &invocation.defaults,
+            &mut io::stdin(),
+            &mut io::stdout(),
+        ))?,
         Order::Serve => serve(&invocation, &variable),
         order => {
             let cache_dir = settings::cache_dir(&invocation.given, &invocation.defaults)?;
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|error| CommandError::failed("cannot start the runtime", error))?
-                .block_on(order::perform(order, &cache_dir, &variable, &mut io::stdout()))
+            wait_for(order::perform(order, &cache_dir, &variable, &mut io::stdout()))?
         }
     }
+}
+
+/// Runs one command's future to its end on this thread.
+fn wait_for<T>(command: impl Future<Output = T>) -> Result<T, CommandError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::failed("cannot start the runtime", error))
+        .map(|runtime| runtime.block_on(command))
 }
 
 fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<(), CommandError> {
@@ -65,17 +82,20 @@ fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -
                     unset it to start the daemon";
         return Err(CommandError::Usage(text.into()));
     }
-    let settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
+    let mut settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
     logging::start(&settings.log).map_err(|error| CommandError::failed("cannot start to log", error))?;
-    for warning in &settings.warnings {
-        tracing::warn!("{warning}");
-    }
     let report = Report::new(&invocation.given, &invocation.defaults);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| CommandError::failed("cannot start the runtime", error))?
-        .block_on(daemon::run(settings, report))
+        .block_on(async {
+            settings.find_secret().await;
+            for warning in &settings.warnings {
+                tracing::warn!("{warning}");
+            }
+            daemon::run(settings, report).await
+        })
 }
 
 /// An error with everything behind it, in one line.

@@ -50,7 +50,9 @@ pub(crate) async fn perform(
             let Removed { removed } = admin.order("/invalidate", &order).await?;
             print(out, &format!("{}\n", forgotten(removed)))
         }
-        Order::Serve => unreachable!("the daemon is not asked to be itself"),
+        Order::Id(_) | Order::Secret(_) | Order::Serve => {
+            unreachable!("these are done without a daemon")
+        }
         Order::Stats(rendering) => {
             let stats: Value = admin.show("/stats").await?;
             match rendering {
@@ -157,11 +159,13 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     }
 }
 
-fn print_json(out: &mut impl Write, value: &Value) -> Result<(), CommandError> {
+/// Writes `value` for programs.
+pub(crate) fn print_json(out: &mut impl Write, value: &Value) -> Result<(), CommandError> {
     print(out, &format!("{value:#}\n"))
 }
 
-fn print(out: &mut impl Write, text: &str) -> Result<(), CommandError> {
+/// Writes `text`, and takes a reader that has seen enough for a success.
+pub(crate) fn print(out: &mut impl Write, text: &str) -> Result<(), CommandError> {
     print_bytes(out, text.as_bytes())
 }
 

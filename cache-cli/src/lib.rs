@@ -24,6 +24,7 @@ mod route;
 mod settings;
 mod signal;
 mod socket;
+mod supervisor;
 
 use command::{Invocation, Order};
 use exit::CommandError;

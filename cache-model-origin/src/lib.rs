@@ -201,6 +201,15 @@ impl ModelOrigin {
         self.shared.world.lock().public_url = url.to_owned();
     }
 
+    /// Sets how long every answer takes from now on, so that calls made together overlap.
+    ///
+    /// To begin with it is zero. Calls under way keep the delay they came with; all wait side by side, one
+    /// for each connection. What an answer says is decided and counted before, and failures are delayed
+    /// as well: [`FaultKind::Delay`] comes on top. A client that leaves ends its wait.
+    pub fn set_answer_delay(&self, delay: Duration) {
+        self.shared.world.lock().answer_delay = delay;
+    }
+
     /// Sets what goes into an ETag.
     pub fn set_etag_mode(&self, mode: EtagMode) {
         self.shared.world.lock().etag_mode = mode;

@@ -4,6 +4,7 @@ use super::*;
 use bytes::Bytes;
 use cache_tests::http::{Client, ClientError, Reply};
 use serde_json::json;
+use std::time::Instant;
 
 const REPOSITORY: &str = "/repos/acme/widget-1";
 
@@ -415,6 +416,32 @@ mod holding {
             assert_eq!(call.await.unwrap().unwrap().body, body);
         }
         assert_ne!(get(&client, REPOSITORY).await.body, body);
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_no_sooner_than_the_delay_that_was_set() {
+        let (origin, client) = start();
+        let delay = Duration::from_millis(30);
+        origin.set_answer_delay(delay);
+        let begin = Instant::now();
+        assert_eq!(get(&client, REPOSITORY).await.status, 200);
+        assert!(begin.elapsed() >= delay, "{:?}", begin.elapsed());
+    }
+
+    #[tokio::test]
+    async fn delayed_calls_overlap_and_are_counted_before_they_are_answered() {
+        let (origin, client) = start();
+        origin.set_answer_delay(WAIT_MAX * 1000);
+        let calls: Vec<_> = (0..3).map(|_| tokio::spawn(client.get(REPOSITORY).send())).collect();
+        origin.wait_in_flight(3).await;
+        assert_eq!((origin.in_flight(), origin.counts().total), (3, 3));
+        origin.set_answer_delay(Duration::ZERO);
+        assert_eq!(get(&client, REPOSITORY).await.status, 200);
+        assert_eq!(origin.in_flight(), 3, "calls under way keep the delay they came with");
+        for call in calls {
+            call.abort();
+        }
+        origin.wait_idle().await;
     }
 
     #[tokio::test]

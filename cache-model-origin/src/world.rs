@@ -13,12 +13,16 @@ use super::{
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// The state behind one [`super::ModelOrigin`].
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) access: Access,
+    pub(super) answer_delay: Duration,
     pub(super) blob_url: String,
     pub(super) calls: Calls,
     pub(super) etag_mode: EtagMode,
@@ -39,6 +43,8 @@ pub(super) struct World {
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) response: Response<Bytes>,
+    /// How long the answer takes, or the failure that stands in for it.
+    pub(super) delay: Duration,
     pub(super) fault: Option<FaultKind>,
 }
 
@@ -47,6 +53,7 @@ impl World {
     pub(super) fn new(blob_url: String) -> Self {
         Self {
             access: Access::new(),
+            answer_delay: Duration::ZERO,
             blob_url,
             calls: Calls::default(),
             etag_mode: EtagMode::Recipe,
@@ -80,7 +87,7 @@ impl World {
             paid,
             headers: asked.headers.clone(),
         });
-        Exchange { response, fault }
+        Exchange { response, delay: self.answer_delay, fault }
     }
 
     /// The repository as `asker` sees it, if at all.

@@ -22,6 +22,8 @@ pub mod freshness;
 mod headers;
 pub mod key;
 mod peer;
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not speak with peers yet"))]
+mod peers;
 pub mod port;
 mod quota;
 mod settings;
@@ -40,6 +42,7 @@ pub use {
     headers::{HEADERS_BYTES_MAX, Headers},
     key::{Domain, KEY_BYTES_MAX, Key},
     peer::{PeerId, PeerIdError},
+    peers::{Ban, Contact, DialFailure, Offence, PeerReport, PeerSource, PeerState, peer_of_address},
     settings::{Disk, Settings},
     time::Timestamp,
 };

@@ -12,6 +12,7 @@ mod book;
 mod candidate;
 mod conduct;
 mod contact;
+mod decision;
 mod jitter;
 #[cfg(test)]
 mod properties;
@@ -19,8 +20,14 @@ mod report;
 #[cfg(test)]
 mod rules;
 mod traffic;
+#[cfg(test)]
+mod world;
 
-pub(crate) use {book::Source, traffic::TrafficLimits};
+pub(crate) use {
+    book::Source,
+    decision::{Connection, PeerDecision, PeerSettings, Refusal, Traffic, Verdict},
+    traffic::TrafficLimits,
+};
 pub use {
     candidate::DialFailure,
     conduct::{Ban, Offence},
@@ -38,10 +45,10 @@ use alloc::{
     vec::Vec,
 };
 use attempts::Attempts;
-use book::{ADDRESSES_MAX, Book, KNOWN_MAX, Target};
+use book::{Book, KNOWN_MAX, Target};
 use candidate::{Candidate, Origin, PAUSE_MAX, Stage};
 use conduct::{Conduct, STANDINGS_MAX};
-use contact::{CONTACTS_MAX, with_peer};
+use contact::CONTACTS_MAX;
 use core::time::Duration;
 use jitter::Jitter;
 
@@ -112,13 +119,13 @@ impl Peers {
         side: Side,
     ) -> Verdict {
         if side == Side::Dialer
-            && let Some(target) = self.attempts.reached(peer, address)
+            && let Some((dialed, target)) = self.attempts.reached(peer, address)
         {
             if peer == self.local {
-                self.failed(now, target, address, DialFailure::Itself);
+                self.failed(now, target, &dialed, DialFailure::Itself);
             } else {
                 self.book.met(target, peer);
-                self.settle(target, address);
+                self.settle(target, &dialed);
             }
         }
         let refusal = if peer == self.local {
@@ -224,44 +231,6 @@ impl Peers {
         self.conduct.is_silent(peer)
     }
 
-    /// Where peers that we are connected with can be dialled, for an exchange: at most `peers_max` of them
-    /// and [`SHARED_MAX`], others every time until all had their turn. Hearsay is not passed on.
-    pub(crate) fn addresses_to_share(
-        &mut self,
-        now: Timestamp,
-        peers_max: usize,
-    ) -> Vec<(PeerId, Vec<Box<str>>)> {
-        let behind = |peer: &PeerId| self.shared.is_none_or(|shared| *peer > shared);
-        let (later, earlier): (Vec<_>, Vec<_>) = self.connected.keys().copied().partition(behind);
-        let shared: Vec<_> = later
-            .into_iter()
-            .chain(earlier)
-            .filter(|peer| self.conduct.ban(now, *peer).is_none())
-            .map(|peer| (peer, self.vouched_addresses(peer)))
-            .filter(|(_peer, addresses)| !addresses.is_empty())
-            .take(peers_max.min(SHARED_MAX))
-            .collect();
-        self.shared = shared.last().map(|(peer, _addresses)| *peer);
-        shared
-    }
-
-    /// Everybody there is something to say about, by id; contacts that have not answered come last.
-    pub(crate) fn report(&self, now: Timestamp) -> Vec<PeerReport> {
-        let mut peers: Vec<PeerId> = self.connected.keys().copied().collect();
-        peers.extend(self.conduct.bans(now).map(|(peer, _ban)| peer));
-        peers.extend(self.book.candidates().filter_map(|(target, _candidate)| self.book.peer_of(target)));
-        peers.sort_unstable();
-        peers.dedup();
-        let strangers = self.book.candidates().filter(|(target, _)| self.book.peer_of(*target).is_none());
-        let strangers = strangers.map(|(_target, candidate)| self.report_on(now, None, Some(candidate)));
-        let known = peers.into_iter().map(|peer| {
-            let targets = self.book.targets_of(peer);
-            let candidates = targets.iter().filter_map(|target| self.book.candidate(*target));
-            self.report_on(now, Some(peer), candidates.min_by_key(|candidate| candidate.origin))
-        });
-        known.chain(strangers).collect()
-    }
-
     /// Starts the dials that are due and for which there is room, and finds out when to look again.
     fn plan(&mut self, now: Timestamp) {
         for (address, target) in self.attempts.overdue(now) {
@@ -286,7 +255,9 @@ impl Peers {
     /// The candidates whose pause is over, the most wanted first.
     fn due(&mut self, now: Timestamp) -> Vec<(Kind, Target)> {
         let waiting = self.book.candidates().filter_map(|(target, candidate)| match candidate.stage {
-            Stage::Waiting { until } if until <= now => Some((Kind::of(candidate), until, target)),
+            Stage::Waiting { until } if until <= now => {
+                Some((Kind::of(candidate), until, candidate.origin, target))
+            }
             Stage::Waiting { .. }
             | Stage::Dialing { .. }
             | Stage::GivenUp { .. }
@@ -295,7 +266,7 @@ impl Peers {
         });
         let mut waiting: Vec<_> = waiting.collect();
         waiting.sort_unstable();
-        waiting.retain(|(_kind, _until, target)| {
+        waiting.retain(|(_kind, _until, _origin, target)| {
             let Some(peer) = self.book.peer_of(*target) else { return true };
             let stage = if self.connected.contains_key(&peer) {
                 Stage::Settled
@@ -309,7 +280,7 @@ impl Peers {
             }
             false
         });
-        waiting.into_iter().map(|(kind, _until, target)| (kind, target)).collect()
+        waiting.into_iter().map(|(kind, _until, _origin, target)| (kind, target)).collect()
     }
 
     fn dial(&mut self, now: Timestamp, kind: Kind, target: Target) {
@@ -398,136 +369,6 @@ impl Peers {
     fn courtesy(&self, peer: PeerId) -> Duration {
         if self.local < peer { Duration::ZERO } else { COURTESY }
     }
-
-    /// Addresses of a connected peer that we dialled, or that it gives itself.
-    fn vouched_addresses(&self, peer: PeerId) -> Vec<Box<str>> {
-        let dialed = self.connected.get(&peer).filter(|connection| connection.side == Side::Dialer);
-        let mut addresses: Vec<_> =
-            dialed.map(|connection| with_peer(&connection.address, peer)).into_iter().collect();
-        let candidate = self.book.candidate(Target::Named(peer));
-        let said = candidate.filter(|candidate| !matches!(candidate.origin, Origin::Told(_)));
-        addresses.extend(said.into_iter().flat_map(|candidate| candidate.addresses.iter().cloned()));
-        let mut place = 0;
-        while place < addresses.len() {
-            let (before, rest) = addresses.split_at(place);
-            if before.contains(&rest[0]) {
-                addresses.remove(place);
-            } else {
-                place += 1;
-            }
-        }
-        addresses.truncate(ADDRESSES_MAX);
-        addresses
-    }
-
-    fn report_on(&self, now: Timestamp, peer: Option<PeerId>, candidate: Option<&Candidate>) -> PeerReport {
-        let connection = peer.and_then(|peer| self.connected.get(&peer));
-        let next = candidate.and_then(|candidate| candidate.addresses.get(candidate.next));
-        let state = if let Some(ban) = peer.and_then(|peer| self.conduct.ban(now, peer)) {
-            PeerState::Banned(ban)
-        } else if let (Some(connection), Some(peer)) = (connection, peer) {
-            let is_silent = self.conduct.is_silent(peer);
-            PeerState::Connected { since: connection.since, side: connection.side, is_silent }
-        } else {
-            candidate.map_or(PeerState::Known, state_of)
-        };
-        PeerReport {
-            peer,
-            address: connection.map(|connection| &connection.address).or(next).cloned(),
-            source: candidate.map_or(PeerSource::Itself, |candidate| match candidate.origin {
-                Origin::Contact { .. } => PeerSource::Contact,
-                Origin::Membership => PeerSource::Membership,
-                Origin::Told(_) => PeerSource::Peer,
-            }),
-            state,
-            score: peer.map_or(0, |peer| self.conduct.score(now, peer)),
-            failures: candidate.map_or(0, |candidate| candidate.failures),
-            last_failure: candidate.and_then(|candidate| candidate.last_failure),
-        }
-    }
-}
-
-fn state_of(candidate: &Candidate) -> PeerState {
-    match candidate.stage {
-        Stage::Dialing { since } => PeerState::Dialing { since },
-        Stage::GivenUp { until } => PeerState::GivenUp { until },
-        Stage::Waiting { until } if candidate.failures > 0 => PeerState::BackingOff { until },
-        Stage::Leaving | Stage::Settled | Stage::Waiting { .. } => PeerState::Known,
-    }
-}
-
-/// The limits on connections.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct PeerSettings {
-    /// Most connections, and as many are wanted: a full mesh of a fleet up to this size plus one.
-    pub(crate) connections_max: usize,
-    /// What a peer may send.
-    pub(crate) traffic: TrafficLimits,
-}
-
-impl Default for PeerSettings {
-    /// 256 connections, as many as the transports hold.
-    fn default() -> Self {
-        Self { connections_max: 256, traffic: TrafficLimits::default() }
-    }
-}
-
-/// What the driver shall do.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum PeerDecision {
-    /// Connect with whoever is at `address`.
-    Dial {
-        /// A multiaddr.
-        address: Box<str>,
-    },
-    /// End the connection with `peer`.
-    Disconnect {
-        /// With whom.
-        peer: PeerId,
-    },
-}
-
-/// Whether a connection is kept.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Verdict {
-    /// Yes.
-    Keep,
-    /// No; nothing is to be sent or read on it.
-    Refuse(Refusal),
-}
-
-/// Why a connection is not kept.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Refusal {
-    /// The peer is banned.
-    Banned(Ban),
-    /// There are [`PeerSettings::connections_max`] others.
-    Full,
-    /// It is this node.
-    Itself,
-}
-
-/// Whether a message may be looked at.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Traffic {
-    /// No: the peer sends too much.
-    Over {
-        /// The ban that this brought.
-        ban: Option<Ban>,
-    },
-    /// Yes.
-    Within,
-}
-
-/// A connection that is kept.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Connection {
-    /// Where the other side is; to be dialled only if we dialled it.
-    pub(crate) address: Box<str>,
-    /// Who dialled.
-    pub(crate) side: Side,
-    /// Since when.
-    pub(crate) since: Timestamp,
 }
 
 /// Why a dial is made, in the order of preference.
@@ -575,9 +416,6 @@ const COURTESY: Duration = Duration::from_secs(2);
 
 /// Time past the transport's own limit after which a dial that was not reported on counts as failed.
 const DIAL_GRACE: Duration = Duration::from_secs(5);
-
-/// Most peers in one exchange. The specification's figure.
-pub(crate) const SHARED_MAX: usize = 50;
 
 const _: () = assert!(CONTACTS_MAX <= DIALS_MAX && CONTACTS_AGAIN_MAX + HEARSAY_MAX < DIALS_MAX);
 const _: () = assert!(CONTACTS_MAX < KNOWN_MAX && KNOWN_MAX <= STANDINGS_MAX);

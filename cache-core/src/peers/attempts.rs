@@ -29,12 +29,12 @@ impl Attempts {
         self.attempts.insert(address, Attempt { target, kind, until });
     }
 
-    /// Ends the dial that led to `peer` at `address`; `None` if there was none.
+    /// Ends the dial that led to `peer` at `address` and answers what was dialled; `None` if there was none.
     ///
     /// A transport may name the address that it found instead of the one that it was given. Then it is the
     /// dial of this place, of this peer, or, where a host name stands for the place, the first such dial
     /// that could have reached anybody.
-    pub(super) fn reached(&mut self, peer: PeerId, address: &str) -> Option<Target> {
+    pub(super) fn reached(&mut self, peer: PeerId, address: &str) -> Option<(Box<str>, Target)> {
         let expected = |dialed: &str| peer_of_address(dialed);
         let fits = |dialed: &str| expected(dialed).is_none_or(|expected| expected == peer);
         let place = place_of_address(address);
@@ -45,7 +45,7 @@ impl Attempts {
             &|dialed| expected(dialed).is_none() && dialed.starts_with("/dns"),
         ];
         let found = ranks.iter().find_map(|fits| self.attempts.keys().find(|dialed| fits(dialed)))?.clone();
-        self.attempts.remove(&found).map(|attempt| attempt.target)
+        self.attempts.remove_entry(&found).map(|(dialed, attempt)| (dialed, attempt.target))
     }
 
     /// Ends the dial of `address`.

@@ -204,6 +204,12 @@ impl Book {
         named.chain(unnamed.map(|(place, unnamed)| (Target::Unnamed(place), &unnamed.candidate)))
     }
 
+    /// How many peers are known, and how many addresses lead elsewhere.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.named.len(), self.spoiled.len())
+    }
+
     /// The addresses that are fit to be dialled for `peer`, each with its id at the end.
     fn acceptable(&self, peer: PeerId, addresses: &[Box<str>]) -> Vec<Box<str>> {
         let mut accepted: Vec<Box<str>> = Vec::new();

@@ -104,9 +104,6 @@ impl Candidate {
         self.stage = Stage::Settled;
     }
 
-    /// Failures that a departure counts for: 4 to 8 s, in which a host restarts its service.
-    const GONE_FAILURES: u32 = 4;
-
     /// A connection that stood for `stood` is no more. `courtesy` is time left to the other side to dial.
     pub(super) fn lost(&mut self, now: Timestamp, stood: Duration, courtesy: Duration, jitter: &mut Jitter) {
         self.failures = if stood >= STEADY_AFTER { 1 } else { self.failures.saturating_add(1) };

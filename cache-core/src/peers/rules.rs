@@ -1,1 +1,6 @@
-//! Rules.
+//! The rules of dialing and of conduct, one test each.
+
+mod bootstrap;
+mod conduct;
+mod dialing;
+mod learning;

@@ -24,7 +24,6 @@ pub mod key;
 pub mod message;
 mod name;
 mod peer;
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not speak with peers yet"))]
 mod peers;
 pub mod port;
 mod quota;
@@ -47,7 +46,10 @@ pub use {
     message::{AskId, Figures, Message},
     name::{Name, Naming},
     peer::{PeerId, PeerIdError},
-    peers::{Ban, Contact, DialFailure, Offence, PeerReport, PeerSource, PeerState, peer_of_address},
+    peers::{
+        Ban, Contact, DialFailure, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits,
+        peer_of_address,
+    },
     settings::{Disk, Settings},
     sharing::{Sharing, SharingLimits},
     time::Timestamp,

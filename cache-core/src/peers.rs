@@ -25,14 +25,15 @@ mod world;
 
 pub(crate) use {
     book::Source,
-    decision::{Connection, PeerDecision, PeerSettings, Refusal, Traffic, Verdict},
-    traffic::TrafficLimits,
+    decision::{Connection, PeerDecision, Refusal, Traffic, Welcome},
 };
 pub use {
     candidate::DialFailure,
     conduct::{Ban, Offence},
     contact::{Contact, peer_of_address},
+    decision::PeerSettings,
     report::{PeerReport, PeerSource, PeerState},
+    traffic::TrafficLimits,
 };
 
 use crate::{
@@ -117,7 +118,7 @@ impl Peers {
         peer: PeerId,
         address: &str,
         side: Side,
-    ) -> Verdict {
+    ) -> Welcome {
         if side == Side::Dialer
             && let Some((dialed, target)) = self.attempts.reached(peer, address)
         {
@@ -143,7 +144,7 @@ impl Peers {
             Some(refusal) => {
                 self.disconnect(peer);
                 self.put_off(now, peer);
-                Verdict::Refuse(refusal)
+                Welcome::Refuse(refusal)
             }
             None => {
                 for target in self.book.targets_of(peer) {
@@ -152,7 +153,7 @@ impl Peers {
                     }
                 }
                 self.connected.insert(peer, Connection { address: address.into(), side, since: now });
-                Verdict::Keep
+                Welcome::Keep
             }
         };
         self.plan(now);

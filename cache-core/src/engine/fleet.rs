@@ -2,9 +2,11 @@
 
 use super::Engine;
 use crate::{
-    AskId, Deadline, Figures, Key, Message, Name, Output, PeerId, Sharing, Timestamp,
+    AskId, Deadline, DialFailure, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     flight::Stage,
     message::{Announced, INVALIDATIONS_MAX, Verdict},
+    peers::{PeerDecision, Peers, Traffic, Welcome},
+    port::Side,
     sharing::{Holders, Invalidations, Leases, Ring},
 };
 use alloc::{
@@ -18,6 +20,7 @@ use core::time::Duration;
 #[derive(Debug)]
 pub(super) struct Fleet {
     pub(super) sharing: Sharing,
+    pub(super) peers: Peers,
     pub(super) ring: Ring,
     pub(super) leases: Leases,
     pub(super) invalidations: Invalidations,
@@ -46,7 +49,9 @@ pub(super) enum Warmth {
 
 impl Fleet {
     pub(super) fn new(sharing: Sharing) -> Self {
+        let Sharing { local, own_addresses, contacts, peers, seed, .. } = &sharing;
         Self {
+            peers: Peers::new(*local, own_addresses, contacts, peers.clone(), *seed),
             ring: Ring::new(sharing.local),
             leases: Leases::default(),
             invalidations: Invalidations::new(sharing.seed),
@@ -64,7 +69,8 @@ impl Fleet {
     pub(super) fn next_deadline(&self) -> Option<(Timestamp, Deadline)> {
         let lease = self.leases.next_deadline().map(|date| (date, Deadline::Lease));
         let errand = self.errand_dates.first().map(|(date, ask)| (*date, Deadline::Errand(*ask)));
-        lease.into_iter().chain(errand).min()
+        let peers = self.peers.next_deadline().map(|date| (date, Deadline::Peers));
+        lease.into_iter().chain(errand).chain(peers).min()
     }
 
     pub(super) fn local(&self) -> PeerId {
@@ -102,9 +108,47 @@ impl Engine {
         self.fleet.as_ref().is_some_and(|fleet| !fleet.ring.is_alone())
     }
 
-    pub(super) fn on_connected(&mut self, peer: PeerId) {
+    /// Orders what is decided about connections.
+    pub(super) fn order_connections(&mut self) {
+        let Some(fleet) = &mut self.fleet else { return };
+        while let Some(decision) = fleet.peers.poll_decision() {
+            self.outputs.push_back(match decision {
+                PeerDecision::Dial { address } => Output::Dial { address },
+                PeerDecision::Disconnect { peer } => Output::Disconnect { peer },
+            });
+        }
+    }
+
+    pub(super) fn on_peers_due(&mut self) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_due(now);
+        }
+    }
+
+    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialFailure) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_dial_failed(now, address, failure);
+        }
+    }
+
+    pub(super) fn on_offence(&mut self, peer: PeerId, offence: Offence) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet
+            && fleet.peers.on_offence(now, peer, offence).is_some()
+        {
+            self.counters.bans += 1;
+        }
+    }
+
+    pub(super) fn on_connected(&mut self, peer: PeerId, address: &str, side: Side) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
+        match fleet.peers.on_connected(now, peer, address, side) {
+            Welcome::Keep => {}
+            Welcome::Refuse(_) => return,
+        }
         fleet.ring.insert(peer);
         fleet.silent.remove(&peer);
         // First what is no longer true, then what is.
@@ -119,6 +163,7 @@ impl Engine {
     pub(super) fn on_disconnected(&mut self, peer: PeerId) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
+        fleet.peers.on_disconnected(now, peer);
         fleet.ring.remove(peer);
         fleet.silent.remove(&peer);
         fleet.figures.remove(&peer);
@@ -157,10 +202,18 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_received(&mut self, from: PeerId, message: Message) {
+    pub(super) fn on_received(&mut self, from: PeerId, message: Message, bytes: usize) {
+        let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         if !fleet.ring.contains(from) {
             return;
+        }
+        match fleet.peers.on_traffic(now, from, bytes) {
+            Traffic::Within => {}
+            Traffic::Over { ban } => {
+                self.counters.bans += u64::from(ban.is_some());
+                return;
+            }
         }
         fleet.silent.remove(&from);
         match message {

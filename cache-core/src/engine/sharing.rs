@@ -2,8 +2,8 @@
 
 use super::{Engine, fleet::SILENT_FOR, fleet::Warmth};
 use crate::{
-    AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Output, PeerId, Served, Source,
-    StaleReason,
+    AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Offence, Output, PeerId, Served,
+    Source, StaleReason,
     flight::{FlightId, Keep, Stage},
     freshness,
     message::{Announced, Answer, Invalidation, Parcel, Role, Scope, Verdict, clamped},
@@ -143,6 +143,7 @@ impl Engine {
 
     fn on_hit(&mut self, id: FlightId, from: PeerId, parcel: Parcel) {
         if parcel.key != self.flights.flight(id).key {
+            self.on_offence(from, Offence::BadEntry);
             return self.depart(id);
         }
         if let Some(entry) = self.accept(from, parcel) {
@@ -206,6 +207,7 @@ impl Engine {
             self.counters.asks_unanswered += 1;
             fleet.silent.insert(peer, self.now.saturating_add(SILENT_FOR));
             self.flights.flight_mut(id).consulted.silent.push(peer);
+            self.on_offence(peer, Offence::Silent);
             return self.take_off(id);
         }
         self.depart(id);

@@ -6,11 +6,11 @@ use alloc::boxed::Box;
 
 /// The limits on connections.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct PeerSettings {
+pub struct PeerSettings {
     /// Most connections, and as many are wanted: a full mesh of a fleet up to this size plus one.
-    pub(crate) connections_max: usize,
+    pub connections_max: usize,
     /// What a peer may send.
-    pub(crate) traffic: TrafficLimits,
+    pub traffic: TrafficLimits,
 }
 
 impl Default for PeerSettings {
@@ -37,7 +37,7 @@ pub(crate) enum PeerDecision {
 
 /// Whether a connection is kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Verdict {
+pub(crate) enum Welcome {
     /// Yes.
     Keep,
     /// No; nothing is to be sent or read on it.

@@ -6,15 +6,15 @@ use crate::Timestamp;
 
 /// What a peer may send before it is taken for a flood.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct TrafficLimits {
+pub struct TrafficLimits {
     /// Bytes that may come at once.
-    pub(crate) burst_bytes: u64,
+    pub burst_bytes: u64,
     /// Messages that may come at once.
-    pub(crate) burst_messages: u64,
+    pub burst_messages: u64,
     /// Bytes by which the allowance grows in a millisecond.
-    pub(crate) bytes_per_milli: u64,
+    pub bytes_per_milli: u64,
     /// Messages by which the allowance grows in a millisecond.
-    pub(crate) messages_per_milli: u64,
+    pub messages_per_milli: u64,
 }
 
 impl Default for TrafficLimits {

@@ -1,7 +1,7 @@
 //! A node's peers in virtual time, for tests.
 
 use super::{
-    Contact, DialFailure, PeerDecision, PeerSettings, Peers, Side, Source, Verdict, contact::with_peer,
+    Contact, DialFailure, PeerDecision, PeerSettings, Peers, Side, Source, Welcome, contact::with_peer,
 };
 use crate::{PeerId, Timestamp};
 use alloc::{boxed::Box, format, vec::Vec};
@@ -98,12 +98,12 @@ impl World {
     }
 
     /// `number` answers our dial of where it listens.
-    pub(super) fn reach(&mut self, number: u8) -> Verdict {
+    pub(super) fn reach(&mut self, number: u8) -> Welcome {
         self.peers.on_connected(self.now, peer(number), &address(number), Side::Dialer)
     }
 
     /// `number` dials us.
-    pub(super) fn come(&mut self, number: u8) -> Verdict {
+    pub(super) fn come(&mut self, number: u8) -> Welcome {
         self.peers.on_connected(self.now, peer(number), "/ip4/10.0.0.9/tcp/40000", Side::Listener)
     }
 

@@ -17,7 +17,7 @@ fn of_two_nodes_that_learn_of_each_other_the_smaller_id_dials_at_once() {
 fn who_came_in_the_meantime_is_not_dialled() {
     let mut world = World::new(&[]);
     world.member(99);
-    assert_eq!(world.come(99), Verdict::Keep);
+    assert_eq!(world.come(99), Welcome::Keep);
     assert_eq!(world.advance(secs(3600)), []);
 }
 
@@ -168,7 +168,7 @@ fn no_more_connections_are_made_or_taken_than_are_allowed() {
     assert_eq!(world.dials(), [address(101), address(102)]);
     world.reach(101);
     world.reach(102);
-    assert_eq!(world.come(103), Verdict::Refuse(Refusal::Full));
+    assert_eq!(world.come(103), Welcome::Refuse(Refusal::Full));
     assert_eq!(world.decisions(), [PeerDecision::Disconnect { peer: peer(103) }]);
     world.peers.on_gone(world.now, peer(101));
     world.lose(101);
@@ -179,7 +179,7 @@ fn no_more_connections_are_made_or_taken_than_are_allowed() {
 fn a_node_that_meets_itself_hangs_up() {
     let mut world = World::new(&[Contact::new("/dns4/anybody/tcp/9100")]);
     world.start();
-    assert_eq!(world.reach(LOCAL_NUMBER), Verdict::Refuse(Refusal::Itself));
+    assert_eq!(world.reach(LOCAL_NUMBER), Welcome::Refuse(Refusal::Itself));
     assert_eq!(world.decisions(), [PeerDecision::Disconnect { peer: local() }]);
     assert!(world.advance(BOOTSTRAP_INTERVAL / 2 - secs(1)).is_empty());
     let dials = world.advance_failing(BOOTSTRAP_INTERVAL, DialFailure::Itself);

@@ -21,6 +21,8 @@ mod flight;
 pub mod freshness;
 mod headers;
 pub mod key;
+#[cfg_attr(not(test), expect(dead_code, reason = "the engine does not use it yet"))]
+mod membership;
 mod peer;
 pub mod port;
 mod quota;
@@ -39,6 +41,7 @@ pub use {
     flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},
     key::{Domain, KEY_BYTES_MAX, Key},
+    membership::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member},
     peer::{PeerId, PeerIdError},
     settings::{Disk, Settings},
     time::Timestamp,

@@ -2,8 +2,9 @@
 //!
 //! Owns what is known of members and the protocol by which they find and lose one another: SWIM, as foca
 //! implements it. Sends nothing and dials nobody: it answers [`Decision`]s that the engine turns into outputs.
-//! A message lost costs time alone, so a [`Decision::Send`] to a peer without a connection may be dropped, or
-//! be the reason to dial.
+//! Any member may have to speak to any other, so a [`Decision::Send`] to a peer without a connection should be
+//! a reason to dial, and wait for that. A message lost costs time alone; but where the first to every peer is
+//! lost, a large fleet suspects itself.
 //!
 //! Whoever knows the fleet's secret can lie about members, and the worst of it is that members are thought
 //! down for a moment. What is known stays bounded by [`MEMBERS_MAX`], and what is sent by a few messages for
@@ -21,7 +22,7 @@ pub(crate) use settings::MembershipSettings;
 
 use crate::{
     PeerId, Timestamp,
-    codec::membership::{MembershipCodec, Parsed, parse_message},
+    codec::membership::{MEMBERSHIP_BYTES_MAX, MembershipCodec, Parsed, parse_message},
 };
 use alloc::{
     collections::{BTreeMap, VecDeque},
@@ -40,7 +41,7 @@ pub(crate) struct Membership {
     foca: foca::Foca<Identity, MembershipCodec, Pcg64Mcg, foca::NoCustomBroadcast>,
     effects: Effects,
     stage: Stage,
-    /// How often we may still ask for more members than those we were told of.
+    /// How often we, being new, may still ask for more members than those we were told of.
     feeds_left: u8,
 }
 
@@ -66,7 +67,9 @@ impl Membership {
     /// A connection with `peer` stands: unless it is a member already, introduce ourselves to it.
     pub(crate) fn on_connected(&mut self, now: Timestamp, peer: PeerId) {
         if self.enter(now) && peer != self.effects.local {
-            self.feeds_left = FEEDS_MAX;
+            if self.effects.alive.is_empty() {
+                self.feeds_left = FEEDS_MAX;
+            }
             self.introduce(peer, INTRODUCTIONS_MAX);
         }
     }
@@ -263,7 +266,7 @@ impl Membership {
     fn make_room_for(&mut self, message: &Parsed) -> Option<Vec<PeerId>> {
         // One more for the sender itself.
         let brought = message.updates.len() + 1;
-        if self.known_count() + brought <= MEMBERS_MAX && self.foca.updates_backlog() + brought <= NEWS_MAX {
+        if self.known_count() + brought <= MEMBERS_MAX && brought <= self.news_left() {
             return None;
         }
         let mut known: Vec<PeerId> = self.foca.iter_membership_state().map(|it| it.id().0.peer()).collect();
@@ -275,26 +278,27 @@ impl Membership {
             .chain(updated.filter(|peer| *peer != sender))
             .filter(is_stranger)
             .collect();
+        let mut refused = strangers.split_off(strangers.len().min(self.news_left()));
         while self.known_count() + strangers.len() > MEMBERS_MAX
             && let Some(oldest) = self.effects.timers.pop_oldest_down()
         {
             // Removes a member that is down and does nothing else.
             drop(self.foca.handle_timer(foca::Timer::RemoveDown(oldest), &mut self.effects));
         }
-        let room = MEMBERS_MAX.saturating_sub(self.known_count());
-        let room = room.min(NEWS_MAX.saturating_sub(self.foca.updates_backlog()));
-        Some(strangers.split_off(strangers.len().min(room)))
+        refused
+            .extend(strangers.split_off(strangers.len().min(MEMBERS_MAX.saturating_sub(self.known_count()))));
+        Some(refused)
     }
 
     /// Lets the protocol react.
     fn hand_to_foca(&mut self, message: &Parsed, bytes: &[u8]) -> Result<(), Malformed> {
-        let is_full = self.known_count() >= MEMBERS_MAX || self.foca.updates_backlog() >= NEWS_MAX;
+        let is_full = self.known_count() >= MEMBERS_MAX || self.news_left() == 0;
         if is_full && self.known(message.header.src.0.peer()).is_none() {
             return Ok(());
         }
-        // A newcomer passes on nothing of its first feed: all whom it could tell are in it.
-        let is_first_feed = message.header.message == foca::Message::Feed && self.knows_nobody_but(message);
-        if !is_first_feed {
+        // A newcomer passes nothing on of what it is told to begin with: it is news to nobody else.
+        let is_welcome = message.header.message == foca::Message::Feed && self.feeds_left > 0;
+        if !is_welcome {
             return self.foca.handle_data(bytes, &mut self.effects).map_err(|_refused| Malformed);
         }
         let header = &bytes[..message.header_bytes];
@@ -356,9 +360,11 @@ impl Membership {
         self.foca.iter_membership_state().len()
     }
 
-    fn knows_nobody_but(&self, message: &Parsed) -> bool {
-        let sender = message.header.src.0.peer();
-        self.effects.alive.keys().all(|peer| *peer == sender)
+    /// How much news of strangers may still be added. One at least while nobody is there to be told: whoever
+    /// comes then brings the end of that.
+    fn news_left(&self) -> usize {
+        let left = NEWS_MAX.saturating_sub(self.foca.updates_backlog());
+        if self.effects.alive.is_empty() { left.max(1) } else { left }
     }
 
     fn renewed_lately(&self) -> bool {
@@ -480,12 +486,15 @@ pub(crate) const MEMBERS_MAX: usize = 1024;
 /// one for each member.
 const NEWS_MAX: usize = 2 * MEMBERS_MAX;
 
+const _: () = assert!(MEMBERS_MAX * 120 <= MEMBERSHIP_BYTES_MAX, "a feed has room for two addresses of each");
+
 /// Length of the queue of decisions at which messages are dropped: one input can tell of every member twice,
 /// and say hello to each.
 const DECISIONS_MAX: usize = 4 * MEMBERS_MAX;
 
-/// How often a newcomer asks for more members. With two addresses each, a feed holds some hundreds.
-const FEEDS_MAX: u8 = 16;
+/// How often a newcomer asks for members. One feed holds them all with two addresses each, half of them
+/// with four; the third time is for those that another feed left out by chance.
+const FEEDS_MAX: u8 = 4;
 
 /// How often we introduce ourselves on one connection, and how long we wait for an answer each time. A
 /// message is lost only when the connection is overloaded, which ends or ends it.

@@ -139,11 +139,10 @@ impl core::error::Error for CodecError {}
 
 /// Longest message of the membership, in bytes.
 ///
-/// Long, so that one tells a newcomer of hundreds of members; short enough, with what is put around it, for
-/// the lane on which short frames flow.
-pub(crate) const MEMBERSHIP_BYTES_MAX: usize = 60 * 1024;
+/// Only a newcomer to a large fleet gets one as long: it is told of all members at once.
+pub(crate) const MEMBERSHIP_BYTES_MAX: usize = 128 * 1024;
 
-const _: () = assert!(MEMBERSHIP_BYTES_MAX + 1024 < crate::port::BULK_BYTES_MIN);
+const _: () = assert!(2 * MEMBERSHIP_BYTES_MAX < crate::port::FRAME_BYTES_MAX);
 const _: () = assert!(PART_MEMORY_MAX < MEMBERSHIP_BYTES_MAX / 8);
 
 /// Most bytes of memory that decoding one header or update may claim: its addresses, their places in a
@@ -319,5 +318,109 @@ impl MessageForm {
             Self::Rumours => Foca::Gossip,
             Self::TurnUndead => Foca::TurnUndead,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::{format, vec};
+    use foca::Codec as _;
+
+    fn member(byte: u8, boot: u64, addresses: &[&str]) -> Identity {
+        Identity(Member::new(PeerId::from_public_key([byte; 32]), boot, addresses))
+    }
+
+    fn header(message: foca::Message<Identity>) -> foca::Header<Identity> {
+        let src = member(1, 300, &["/ip4/192.0.2.1/tcp/1", "/ip6/::1/tcp/1"]);
+        foca::Header { src, src_incarnation: 2, dst: member(2, 3, &[]), message }
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn a_message_has_the_bytes_that_other_releases_know() {
+        let mut bytes = Vec::new();
+        MembershipCodec.encode_header(&header(foca::Message::Gossip), &mut bytes).unwrap();
+        let addresses = ["14", &hex(b"/ip4/192.0.2.1/tcp/1"), "0e", &hex(b"/ip6/::1/tcp/1")].concat();
+        let expected =
+            ["01".repeat(32), "fb2c01".into(), "02".into(), addresses, "02".into(), "02".repeat(32)];
+        assert_eq!(hex(&bytes), [expected.concat().as_str(), "03", "08"].concat());
+
+        bytes.clear();
+        let down = foca::Member::new(member(1, 300, &["/ip4/192.0.2.1/tcp/1"]), 4, foca::State::Down);
+        MembershipCodec.encode_member(&down, &mut bytes).unwrap();
+        assert_eq!(
+            hex(&bytes),
+            ["01".repeat(32), "fb2c01".into(), "00".into(), "04".into(), "02".into()].concat()
+        );
+    }
+
+    #[test]
+    fn every_message_is_read_as_it_was_written() {
+        use foca::Message as Foca;
+        let other = member(3, u64::MAX, &[]);
+        for message in [
+            Foca::Ping(1),
+            Foca::Ack(2),
+            Foca::PingReq { target: other.clone(), probe_number: 3 },
+            Foca::IndirectPing { origin: other.clone(), probe_number: 4 },
+            Foca::IndirectAck { target: other.clone(), probe_number: 5 },
+            Foca::ForwardedAck { origin: other, probe_number: 255 },
+            Foca::Announce,
+            Foca::Feed,
+            Foca::Gossip,
+            Foca::TurnUndead,
+        ] {
+            let mut bytes = Vec::new();
+            MembershipCodec.encode_header(&header(message.clone()), &mut bytes).unwrap();
+            let parsed = parse_message(&bytes).unwrap();
+            assert_eq!(parsed.header, header(message));
+            assert_eq!(parsed.header.src.0, header(Foca::Announce).src.0, "with addresses");
+            assert_eq!((parsed.header_bytes, parsed.updates.len()), (bytes.len(), 0));
+        }
+    }
+
+    #[test]
+    fn updates_are_found_where_they_stand_and_can_be_left_out() {
+        let mut bytes = Vec::new();
+        MembershipCodec.encode_header(&header(foca::Message::Feed), &mut bytes).unwrap();
+        bytes.put_u16(3);
+        let updates = [3, 4, 5].map(|byte| foca::Member::alive(member(byte, 1, &["/ip4/192.0.2.1/tcp/1"])));
+        updates.iter().for_each(|update| MembershipCodec.encode_member(update, &mut bytes).unwrap());
+        let parsed = parse_message(&bytes).unwrap();
+        assert!(parsed.updates.iter().map(|(update, _)| update).eq(&updates));
+        assert_eq!(parsed.retain(&bytes, |_update| true), bytes);
+        let kept = parsed.retain(&bytes, |update| *update != updates[1]);
+        let kept: Vec<_> =
+            parse_message(&kept).unwrap().updates.into_iter().map(|(update, _)| update).collect();
+        assert_eq!(kept, [updates[0].clone(), updates[2].clone()]);
+    }
+
+    #[test]
+    fn a_part_that_does_not_fit_leaves_nothing_behind() {
+        let update = foca::Member::alive(member(1, 1, &[]));
+        let mut room = vec![0_u8; 20];
+        let refused = MembershipCodec.encode_member(&update, &mut room[..]);
+        assert_eq!((refused, room), (Err(CodecError::NoRoom), vec![0; 20]));
+        let refused = MembershipCodec.encode_header(&header(foca::Message::Broadcast), Vec::new());
+        assert_eq!(refused, Err(CodecError::Unspeakable));
+    }
+
+    #[test]
+    fn a_part_that_claims_more_than_it_may_hold_is_refused() {
+        let name = [1; 33];
+        // Two to the 40th addresses, and one address as long.
+        for claim in [&[0xfd, 0, 0, 0, 0, 0, 1, 0, 0][..], &[1, 0xfd, 0, 0, 0, 0, 0, 1, 0, 0]] {
+            assert!(decode_update(&[&name[..], claim, &[0; 64]].concat()).is_err());
+        }
+        let longest = format!("/{}", "x".repeat(ADDRESS_BYTES_MAX - 1));
+        let full = member(1, u64::MAX, &[longest.as_str(); MEMBER_ADDRESSES_MAX]);
+        assert_eq!(full.0.stems().len(), MEMBER_ADDRESSES_MAX);
+        let mut bytes = Vec::new();
+        MembershipCodec.encode_member(&foca::Member::alive(full), &mut bytes).unwrap();
+        assert!(decode_update(&bytes).is_ok(), "what is within the limits is read");
     }
 }

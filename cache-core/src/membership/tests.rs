@@ -2,6 +2,7 @@
 
 mod figures;
 mod fleet;
+mod hostile;
 
 use super::*;
 use figures::longest_millis;

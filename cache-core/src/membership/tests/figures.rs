@@ -69,7 +69,15 @@ fn times_of_a_fleet_of_a_thousand() {
     for number in 1..size {
         fleet.connect(number, 0);
     }
-    eprintln!("{size} nodes start at once: complete after {:?} ms", fleet.until(300_000, Fleet::is_complete));
+    for _second in 0..30 {
+        fleet.run(1_000);
+        let fewest = fleet.up().map(|node| node.members().count()).min();
+        eprintln!("{size} nodes start at once: after {}, each knows at least {fewest:?}", fleet.now());
+        fleet.report("so far", 0, 0);
+        if fleet.is_complete() {
+            break;
+        }
+    }
     fleet.report("a start at once", 0, 0);
     for round in 0..5 {
         fleet.run(5_000);
@@ -84,12 +92,11 @@ fn times_of_a_fleet_of_a_thousand() {
         eprintln!("leave: {:?} ms", fleet.until(60_000, |fleet| fleet.nobody_knows(700 + round)));
     }
     let (messages, bytes) = fleet.sent();
-    let before = fleet.now();
+    let (downs, renewals) = fleet.mistakes();
     fleet.run(60_000);
-    let seconds = fleet.now().saturating_since(before).as_secs();
-    eprintln!("false downs and renewals: {:?}", fleet.mistakes());
     fleet.report("a quiet minute", messages, bytes);
-    assert_eq!(seconds, 60);
+    let now = fleet.mistakes();
+    eprintln!("in it, {} false downs, {} renewals seen", now.0 - downs, now.1 - renewals);
 }
 
 #[test]

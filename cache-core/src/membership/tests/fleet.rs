@@ -1,13 +1,13 @@
 //! A fleet in virtual time: members in one thread, and a network between them that delays, loses and divides.
 //!
-//! Stands in for the engine as well: a message to a peer without a connection is dropped and makes the two
-//! connect, which takes one and a half round trips.
+//! Stands in for the engine as well: a message to a peer without a connection makes the two connect, which
+//! takes one and a half round trips, and waits for that.
 
 use super::super::{Decision, Member, Membership, MembershipSettings};
 use crate::{PeerId, Timestamp};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    format,
+    format, vec,
     vec::Vec,
 };
 use bytes::Bytes;
@@ -30,6 +30,8 @@ pub(super) struct Fleet {
     events: BTreeMap<(u64, u64), Event>,
     event_count: u64,
     connected: BTreeSet<(usize, usize)>,
+    /// What waits for a connection.
+    waiting: BTreeMap<(usize, usize), Vec<Bytes>>,
     numbers: BTreeMap<PeerId, usize>,
 }
 
@@ -65,6 +67,7 @@ impl Fleet {
             events: BTreeMap::new(),
             event_count: 0,
             connected: BTreeSet::new(),
+            waiting: BTreeMap::new(),
             numbers: BTreeMap::new(),
         };
         for _number in 0..size {
@@ -186,6 +189,9 @@ impl Fleet {
                         self.settle(here);
                     }
                 }
+                for bytes in self.waiting.remove(&(from, to)).unwrap_or_default() {
+                    self.carry(from, to, bytes);
+                }
             }
             Event::Deliver { from, to, bytes } => {
                 if self.nodes[to].membership.is_some() && (self.side)(from) == (self.side)(to) {
@@ -229,9 +235,18 @@ impl Fleet {
         self.nodes[from].sent_messages += 1;
         self.nodes[from].sent_bytes += bytes.len() as u64;
         let Some(to) = self.numbers.get(&to).copied() else { return };
-        if !self.connected.contains(&(from.min(to), from.max(to))) {
+        if self.connected.contains(&(from.min(to), from.max(to))) {
+            self.carry(from, to, bytes);
+        } else if let Some(waiting) = self.waiting.get_mut(&(from, to)) {
+            waiting.push(bytes);
+        } else {
+            self.waiting.insert((from, to), vec![bytes]);
             self.connect(from, to);
-        } else if self.rng.next_u64() % 100 >= self.loss_percent {
+        }
+    }
+
+    fn carry(&mut self, from: usize, to: usize, bytes: Bytes) {
+        if self.rng.next_u64() % 100 >= self.loss_percent {
             let after = self.travel_millis();
             self.push(after, Event::Deliver { from, to, bytes });
         }

@@ -12,8 +12,9 @@ mod lookup;
 mod sharing;
 
 use crate::{
-    Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Outcome, Output, PeerId, PeerReport,
-    RequestId, Served, Settings, Sharing, Timestamp, cache::Cache, flight::Flights, quota::Quotas,
+    Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Member, Outcome, Output, PeerId,
+    PeerReport, RequestId, Served, Settings, Sharing, Timestamp, cache::Cache, flight::Flights,
+    quota::Quotas,
 };
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use fleet::Fleet;
@@ -126,6 +127,11 @@ impl Engine {
         self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.peers.report(self.now))
     }
 
+    /// Who is in the fleet as far as we know, ourselves left out, in order.
+    pub fn fleet_members(&self) -> Vec<Member> {
+        self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.membership.members().cloned().collect())
+    }
+
     /// Number of leases that are granted.
     pub fn leases_count(&self) -> usize {
         self.fleet.as_ref().map_or(0, |fleet| fleet.leases.len())
@@ -168,6 +174,7 @@ impl Engine {
                 }
                 Deadline::Lease => self.on_lease_due(),
                 Deadline::Load(load) => self.on_loaded(load, None),
+                Deadline::Membership => self.on_membership_due(),
                 Deadline::Peers => self.on_peers_due(),
                 Deadline::Removal => {
                     for key in self.cache.remove_outdated(self.now) {

@@ -21,6 +21,7 @@ mod flight;
 pub mod freshness;
 mod headers;
 pub mod key;
+mod membership;
 pub mod message;
 mod name;
 mod peer;
@@ -43,6 +44,7 @@ pub use {
     flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},
     key::{Domain, KEY_BYTES_MAX, Key},
+    membership::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member},
     message::{AskId, Figures, Message},
     name::{Name, Naming},
     peer::{PeerId, PeerIdError},

@@ -24,6 +24,8 @@ use core::time::Duration;
 pub struct Sharing {
     /// Who we are to others.
     pub local: PeerId,
+    /// Which start of the node this is; grows from one to the next, as its wall clock in milliseconds does.
+    pub boot: u64,
     /// Where others can reach us.
     pub own_addresses: Vec<Box<str>>,
     /// Whom to try first.

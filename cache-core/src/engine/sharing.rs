@@ -260,7 +260,8 @@ impl Engine {
 
     /// Takes an entry from a peer in, unless ours is as young or it may be what was invalidated. Answers what is
     /// held under its key now, if that is of any use.
-    pub(super) fn accept(&mut self, _from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
+    pub(super) fn accept(&mut self, from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
+        let now = self.now;
         let Some(entry) = self.open_parcel(parcel) else {
             self.counters.entries_refused += 1;
             return None;
@@ -275,6 +276,9 @@ impl Engine {
             return None;
         }
         self.counters.entries_received += 1;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_heard(now, from);
+        }
         let entry = Arc::new(entry.from_source(Source::Peer));
         self.keep(Arc::clone(&entry));
         Some(entry)

@@ -5,6 +5,7 @@
 use super::jitter::Jitter;
 use crate::{PeerId, Timestamp};
 use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 use core::time::Duration;
 
 /// Why a dial came to nothing.
@@ -24,6 +25,20 @@ pub enum DialFailure {
     Unreachable,
     /// Somebody else than the address names answered.
     WrongPeer,
+}
+
+impl fmt::Display for DialFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlreadyConnected => "already connected",
+            Self::BadAddress => "no address that can be dialled",
+            Self::Itself => "that is this node itself",
+            Self::Refused => "refused; does the other side have the same secret?",
+            Self::TimedOut => "no answer in time",
+            Self::Unreachable => "unreachable",
+            Self::WrongPeer => "another peer is there",
+        })
+    }
 }
 
 /// Somebody to dial.

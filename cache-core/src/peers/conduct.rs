@@ -6,7 +6,7 @@
 use super::traffic::{Bucket, TrafficLimits};
 use crate::{PeerId, Timestamp};
 use alloc::collections::BTreeMap;
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 /// Something that a peer must not do.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -23,6 +23,19 @@ pub enum Offence {
     Silent,
     /// A frame that does not open, or that came before.
     Unopened,
+}
+
+impl fmt::Display for Offence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BadEntry => "sent an entry that is forged or damaged",
+            Self::Flood => "sent too much",
+            Self::LiesAboutItself => "says of itself what the handshake disproves",
+            Self::Malformed => "sent what is no message",
+            Self::Silent => "left asks unanswered",
+            Self::Unopened => "sent what does not open",
+        })
+    }
 }
 
 /// A peer is not connected with for a while.

@@ -239,6 +239,7 @@ impl Player {
             Deadline::Lease => "lease".into(),
             Deadline::Fetch(fetch) => format!("fetch {}", self.fetch_name(fetch)),
             Deadline::Load(load) => format!("load {}", self.load_name(load)),
+            Deadline::Membership => "membership".into(),
             Deadline::Peers => "peers".into(),
             Deadline::Removal => "removal".into(),
             Deadline::Request(request) => format!("request r{}", request.0),

@@ -22,12 +22,12 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// `count` nodes, each of which knows those before it, all connected with one another.
+    /// `count` nodes, all of which know the first alone to begin with, connected with one another.
     pub(crate) async fn start(over: Over, count: usize) -> Self {
         let secret = FleetSecret::generate().expect("the system has entropy");
         let mut fleet = Self { origin: ModelOrigin::start(), nodes: Vec::new(), secret, over };
         for _ in 0..count {
-            let contacts: Vec<String> = fleet.nodes.iter().flat_map(Node::addresses).collect();
+            let contacts: Vec<String> = fleet.nodes.first().map(Node::addresses).unwrap_or_default();
             let node = fleet.builder().bootstrap(contacts).start().await.expect("a port is free");
             fleet.nodes.push(node);
         }

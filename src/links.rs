@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use cache_core::{
-    Input, Key, Message, Name, Naming, PeerId, codec,
+    DialFailure, Input, Key, Message, Name, Naming, Offence, PeerId, codec,
     port::{Lane, PeerFigures, SendError, Session, Transport, TransportEvent},
 };
 use cache_crypto::FleetNames;
@@ -44,7 +44,7 @@ impl Links {
             }
             TransportEvent::DialFailed { address, reason } => {
                 debug!(%address, %reason, "cannot reach a contact");
-                None
+                Some(Input::DialFailed { address, failure: DialFailure::Unreachable })
             }
             TransportEvent::Disconnected { peer, reason } => {
                 info!(%peer, %reason, "disconnected");
@@ -95,13 +95,20 @@ impl Links {
 
     fn open(&mut self, peer: PeerId, frame: &Bytes) -> Option<Input> {
         let session = self.sessions.get_mut(&peer)?;
-        let message = session.open(frame).ok().and_then(|plain| codec::decode_message(&plain).ok());
+        let Ok(plain) = session.open(frame) else {
+            self.counts.rejected += 1;
+            warn!(%peer, "a peer sent what does not open");
+            return Some(Input::Misbehaved { peer, offence: Offence::Unopened });
+        };
+        let message = codec::decode_message(&plain).ok();
         if message.is_none() {
             self.counts.rejected += 1;
-            warn!(%peer, "a peer sent what does not open or is no message; the connection ends");
-            self.transport.disconnect(peer);
+            warn!(%peer, "a peer sent what is no message");
         }
-        message.map(|message| Input::Received { from: peer, message })
+        Some(match message {
+            Some(message) => Input::Received { from: peer, message, bytes: frame.len() },
+            None => Input::Misbehaved { peer, offence: Offence::Malformed },
+        })
     }
 }
 

@@ -2,14 +2,18 @@
 
 use super::Engine;
 use crate::{
-    AskId, Deadline, Figures, Key, Message, Name, Output, PeerId, Sharing, Timestamp,
+    AskId, Deadline, DialFailure, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     flight::Stage,
+    membership::{Decision, Member, Membership, MembershipSettings},
     message::{Announced, INVALIDATIONS_MAX, Verdict},
+    peers::{PeerDecision, Peers, Source, Traffic, Welcome},
+    port::Side,
     sharing::{Holders, Invalidations, Leases, Ring},
 };
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet},
+    string::String,
     vec::Vec,
 };
 use core::time::Duration;
@@ -18,6 +22,8 @@ use core::time::Duration;
 #[derive(Debug)]
 pub(super) struct Fleet {
     pub(super) sharing: Sharing,
+    pub(super) peers: Peers,
+    pub(super) membership: Membership,
     pub(super) ring: Ring,
     pub(super) leases: Leases,
     pub(super) invalidations: Invalidations,
@@ -46,7 +52,11 @@ pub(super) enum Warmth {
 
 impl Fleet {
     pub(super) fn new(sharing: Sharing) -> Self {
+        let Sharing { local, boot, own_addresses, contacts, peers, seed, .. } = &sharing;
+        let member = Member::new(*local, *boot, own_addresses);
         Self {
+            membership: Membership::new(member, *seed, &MembershipSettings::default()),
+            peers: Peers::new(*local, own_addresses, contacts, peers.clone(), *seed),
             ring: Ring::new(sharing.local),
             leases: Leases::default(),
             invalidations: Invalidations::new(sharing.seed),
@@ -64,7 +74,9 @@ impl Fleet {
     pub(super) fn next_deadline(&self) -> Option<(Timestamp, Deadline)> {
         let lease = self.leases.next_deadline().map(|date| (date, Deadline::Lease));
         let errand = self.errand_dates.first().map(|(date, ask)| (*date, Deadline::Errand(*ask)));
-        lease.into_iter().chain(errand).min()
+        let peers = self.peers.next_deadline().map(|date| (date, Deadline::Peers));
+        let membership = self.membership.next_deadline().map(|date| (date, Deadline::Membership));
+        lease.into_iter().chain(errand).chain(peers).chain(membership).min()
     }
 
     pub(super) fn local(&self) -> PeerId {
@@ -102,9 +114,90 @@ impl Engine {
         self.fleet.as_ref().is_some_and(|fleet| !fleet.ring.is_alone())
     }
 
-    pub(super) fn on_connected(&mut self, peer: PeerId) {
+    /// Orders what is decided about members and connections.
+    pub(super) fn order_connections(&mut self) {
+        while let Some(decision) = self.fleet.as_mut().and_then(|fleet| fleet.membership.poll_decision()) {
+            self.on_membership(decision);
+        }
+        let Some(fleet) = &mut self.fleet else { return };
+        while let Some(decision) = fleet.peers.poll_decision() {
+            self.outputs.push_back(match decision {
+                PeerDecision::Dial { address } => Output::Dial { address },
+                PeerDecision::Disconnect { peer } => Output::Disconnect { peer },
+            });
+        }
+    }
+
+    fn on_membership(&mut self, decision: Decision) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
+        match decision {
+            Decision::Down { peer } => {
+                fleet.peers.on_gone(now, peer);
+                self.leave_ring(peer);
+            }
+            Decision::Renewed(member) | Decision::Up(member) => {
+                let addresses: Vec<Box<str>> = member.addresses().map(String::into_boxed_str).collect();
+                fleet.peers.on_known(now, member.peer(), &addresses, Source::Membership);
+                if fleet.peers.connected().contains_key(&member.peer()) {
+                    self.join_ring(member.peer());
+                }
+            }
+            Decision::Send { to, bytes } => {
+                if fleet.peers.connected().contains_key(&to) {
+                    self.say(to, Message::Membership(bytes));
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_membership_due(&mut self) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.membership.on_due(now);
+        }
+    }
+
+    pub(super) fn on_peers_due(&mut self) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_due(now);
+        }
+    }
+
+    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialFailure) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_dial_failed(now, address, failure);
+        }
+    }
+
+    pub(super) fn on_offence(&mut self, peer: PeerId, offence: Offence) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet
+            && fleet.peers.on_offence(now, peer, offence).is_some()
+        {
+            self.counters.bans += 1;
+        }
+    }
+
+    pub(super) fn on_connected(&mut self, peer: PeerId, address: &str, side: Side) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        match fleet.peers.on_connected(now, peer, address, side) {
+            Welcome::Keep => {
+                fleet.membership.on_connected(now, peer);
+                self.join_ring(peer);
+            }
+            // The order to disconnect is among the decisions already.
+            Welcome::Refuse(_) => {}
+        }
+    }
+
+    /// Shares names out with `peer` as well, who is connected and lives.
+    fn join_ring(&mut self, peer: PeerId) {
+        let now = self.now;
+        let Some(fleet) = self.fleet.as_mut().filter(|fleet| !fleet.ring.contains(peer)) else { return };
         fleet.ring.insert(peer);
         fleet.silent.remove(&peer);
         // First what is no longer true, then what is.
@@ -118,7 +211,17 @@ impl Engine {
 
     pub(super) fn on_disconnected(&mut self, peer: PeerId) {
         let now = self.now;
-        let Some(fleet) = &mut self.fleet else { return };
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_disconnected(now, peer);
+            fleet.membership.on_disconnected(now, peer);
+            self.leave_ring(peer);
+        }
+    }
+
+    /// Shares names out without `peer` from now on: it is gone, or cannot be heard.
+    fn leave_ring(&mut self, peer: PeerId) {
+        let now = self.now;
+        let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer)) else { return };
         fleet.ring.remove(peer);
         fleet.silent.remove(&peer);
         fleet.figures.remove(&peer);
@@ -155,12 +258,24 @@ impl Engine {
         for id in self.flights.leased() {
             self.give_back_lease(id, Verdict::Unused);
         }
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.membership.leave(now);
+        }
     }
 
-    pub(super) fn on_received(&mut self, from: PeerId, message: Message) {
+    pub(super) fn on_received(&mut self, from: PeerId, message: Message, bytes: usize) {
+        let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
-        if !fleet.ring.contains(from) {
+        if !fleet.peers.connected().contains_key(&from) {
             return;
+        }
+        match fleet.peers.on_traffic(now, from, bytes) {
+            Traffic::Within => {}
+            Traffic::Over { ban } => {
+                self.counters.bans += u64::from(ban.is_some());
+                return;
+            }
         }
         fleet.silent.remove(&from);
         match message {
@@ -177,7 +292,11 @@ impl Engine {
                 fleet.figures.insert(from, figures);
             }
             Message::Invalidate(invalidations) => self.on_invalidated(&invalidations),
-            Message::Membership(_) => {}
+            Message::Membership(bytes) => {
+                if fleet.membership.on_message(now, from, &bytes).is_err() {
+                    self.on_offence(from, Offence::Malformed);
+                }
+            }
             Message::Ping { token } => self.say(from, Message::Pong { token, clock: self.now }),
             Message::Pong { token, clock } => self.on_pong(from, AskId(token), clock),
             Message::Quota { domain, bucket, pause } => self.quotas.hold(domain, bucket, self.now, pause),

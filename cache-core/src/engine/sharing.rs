@@ -2,8 +2,8 @@
 
 use super::{Engine, fleet::SILENT_FOR, fleet::Warmth};
 use crate::{
-    AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Output, PeerId, Served, Source,
-    StaleReason,
+    AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Offence, Output, PeerId, Served,
+    Source, StaleReason,
     flight::{FlightId, Keep, Stage},
     freshness,
     message::{Announced, Answer, Invalidation, Parcel, Role, Scope, Verdict, clamped},
@@ -143,6 +143,7 @@ impl Engine {
 
     fn on_hit(&mut self, id: FlightId, from: PeerId, parcel: Parcel) {
         if parcel.key != self.flights.flight(id).key {
+            self.on_offence(from, Offence::BadEntry);
             return self.depart(id);
         }
         if let Some(entry) = self.accept(from, parcel) {
@@ -206,6 +207,7 @@ impl Engine {
             self.counters.asks_unanswered += 1;
             fleet.silent.insert(peer, self.now.saturating_add(SILENT_FOR));
             self.flights.flight_mut(id).consulted.silent.push(peer);
+            self.on_offence(peer, Offence::Silent);
             return self.take_off(id);
         }
         self.depart(id);
@@ -258,7 +260,8 @@ impl Engine {
 
     /// Takes an entry from a peer in, unless ours is as young or it may be what was invalidated. Answers what is
     /// held under its key now, if that is of any use.
-    pub(super) fn accept(&mut self, _from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
+    pub(super) fn accept(&mut self, from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
+        let now = self.now;
         let Some(entry) = self.open_parcel(parcel) else {
             self.counters.entries_refused += 1;
             return None;
@@ -273,6 +276,9 @@ impl Engine {
             return None;
         }
         self.counters.entries_received += 1;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_heard(now, from);
+        }
         let entry = Arc::new(entry.from_source(Source::Peer));
         self.keep(Arc::clone(&entry));
         Some(entry)

@@ -58,6 +58,8 @@ struct Pair {
 
 struct Direction {
     random: Random,
+    /// When the receiver knows of the connection; it hears nothing before.
+    opens_at: Duration,
     /// When the link has sent all that was given to it.
     free_at: Duration,
     /// When the last frame of the control lane arrives.
@@ -101,7 +103,10 @@ impl Network {
         let there = trip(self, dialer, listener);
         let back = trip(self, listener, dialer);
         let dialer_at = now + 2 * (there + back);
-        Some(Made { connection, dialer_at, listener_at: dialer_at + there })
+        let listener_at = dialer_at + there;
+        self.direction_mut(dialer, listener).opens_at = listener_at;
+        self.direction_mut(listener, dialer).opens_at = dialer_at;
+        Some(Made { connection, dialer_at, listener_at })
     }
 
     /// Breaks the connection of two nodes; answers its number if there was one.
@@ -137,6 +142,7 @@ impl Network {
             at += wait;
             wait *= 2;
         }
+        at = at.max(direction.opens_at);
         match Lane::for_bytes(frame_bytes) {
             Lane::Bulk => {}
             Lane::Control => {
@@ -202,6 +208,7 @@ impl Network {
             connection: None,
             directions: [0, 1].map(|way| Direction {
                 random: Random::new(seed, NETWORK_STREAMS + number * 2 + way),
+                opens_at: Duration::ZERO,
                 free_at: Duration::ZERO,
                 ordered_until: Duration::ZERO,
                 held: VecDeque::new(),

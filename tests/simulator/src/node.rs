@@ -2,8 +2,8 @@
 
 use crate::{network::Frame, plan::Plan, random::Random};
 use cache_core::{
-    Disk, Engine, Entry, FetchId, Input, Key, LoadId, Name, Naming, PeerId, RequestId, Sharing, Timestamp,
-    codec, freshness::Directives, message::Scope,
+    Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId, RequestId, Sharing,
+    Timestamp, codec, freshness::Directives, message::Scope,
 };
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::{
@@ -58,6 +58,7 @@ pub(crate) enum State {
 pub(crate) enum Arrival {
     Connected { peer: usize, connection: u64, dialed: bool },
     Disconnected { peer: usize, connection: u64 },
+    Fetched { fetch: FetchId, fetched: Fetched, begun: Duration },
     Frame(Frame),
     Input(Input),
     Wish(Wish),

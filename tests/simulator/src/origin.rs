@@ -74,14 +74,8 @@ impl Origin {
         self.random.long_tailed(self.plan.latency, self.plan.jitter) / 2
     }
 
-    /// Answers a call that arrives at `now`; `None` if nothing is ever heard of it. `travel`: what the answer takes.
-    pub(crate) fn answer(
-        &mut self,
-        now: Duration,
-        call: &Call,
-        travel: Duration,
-        ledger: &mut Ledger,
-    ) -> Option<Fetched> {
+    /// Answers a call that arrives at `now`; `None` if nothing is ever heard of it.
+    pub(crate) fn answer(&mut self, now: Duration, call: &Call, ledger: &mut Ledger) -> Option<Fetched> {
         self.calls += 1;
         *self.calls_by_key.entry(call.key).or_default() += 1;
         let fails = !self.is_healed && self.random.happens(self.plan.failing_per_mille);
@@ -95,14 +89,14 @@ impl Origin {
                     let content = self.say(now, call, Means::Refusal, 403, ledger);
                     return Some(Fetched::Throttled { content, retry_after });
                 }
-                return Some(self.serve(now, call, travel, ledger));
+                return Some(self.serve(now, call, ledger));
             }
         }
         Some(Fetched::Fault { content: self.say(now, call, Means::Refusal, 502, ledger) })
     }
 
-    fn serve(&mut self, now: Duration, call: &Call, travel: Duration, ledger: &mut Ledger) -> Fetched {
-        if self.is_refused(call) {
+    fn serve(&mut self, now: Duration, call: &Call, ledger: &mut Ledger) -> Fetched {
+        if !self.is_healed && self.is_refused(call) {
             self.pay(call);
             let content = self.say(now, call, Means::RefusalFor(call.leader), 404, ledger);
             return Fetched::Unstorable { content, audience: Audience::Leader };
@@ -110,30 +104,23 @@ impl Origin {
         let etag = format!("\"{}-{}\"", call.key, self.version(now, call.key));
         let known = call.revalidate.as_ref().and_then(|entry| entry.validators().etag.clone());
         if self.plan.revalidates && known.as_deref() == Some(&etag) {
-            return Fetched::NotModified(self.draft(now, call, etag, travel, ledger));
+            return Fetched::NotModified(self.draft(now, call, etag, ledger));
         }
         self.pay(call);
-        if self.random.happens(self.plan.unstorable_per_mille) {
+        if !self.is_healed && self.random.happens(self.plan.unstorable_per_mille) {
             let content = self.say(now, call, Means::Unstorable, 200, ledger);
             return Fetched::Unstorable { content, audience: Audience::Domain };
         }
-        Fetched::Fresh(self.draft(now, call, etag, travel, ledger))
+        Fetched::Fresh(self.draft(now, call, etag, ledger))
     }
 
-    fn draft(
-        &self,
-        now: Duration,
-        call: &Call,
-        etag: String,
-        travel: Duration,
-        ledger: &mut Ledger,
-    ) -> Draft {
+    fn draft(&self, now: Duration, call: &Call, etag: String, ledger: &mut Ledger) -> Draft {
         Draft {
             content: self.say(now, call, Means::Entry, 200, ledger),
             freshness: self.plan.freshness,
             validators: Validators { etag: Some(etag.into()), ..Validators::default() },
-            // As RFC 9111, section 4.2.3, has it: the whole call counts.
-            age: now + travel - call.begun,
+            // The driver counts when it has the whole answer.
+            age: Duration::ZERO,
         }
     }
 

@@ -18,7 +18,7 @@ pub struct Shrunk {
 /// Leaves out of `plan`, which fails, whatever it fails without: halves of its events first, then ever smaller
 /// parts, then nodes. Stops after `runs_max` runs. `None` if it does not fail.
 ///
-/// A smaller plan counts if it breaks the same rule.
+/// A smaller plan counts if it breaks the same rule in the same words, whatever the numbers in them.
 pub fn shrink(plan: &Plan, runs_max: usize) -> Option<Shrunk> {
     let violation = run(plan, false).violation?;
     let kept = (0..plan.events.len()).collect();
@@ -75,12 +75,23 @@ impl Shrinking {
         }
         self.runs += 1;
         let violation =
-            run(&smaller, false).violation.filter(|violation| violation.rule == self.violation.rule);
+            run(&smaller, false).violation.filter(|violation| is_alike(violation, &self.violation));
         let Some(violation) = violation else { return false };
         (self.plan, self.violation) = (smaller, violation);
         true
     }
 }
+
+fn is_alike(one: &Violation, other: &Violation) -> bool {
+    let words = |violation: &Violation| -> Vec<String> {
+        let words = violation.text.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 1);
+        words.take(WORDS_ALIKE).map(str::to_owned).collect()
+    };
+    one.rule == other.rule && words(one) == words(other)
+}
+
+/// How many words two violations must share from the first on.
+const WORDS_ALIKE: usize = 4;
 
 impl Plan {
     /// The same, but for the events that are not in `kept`.

@@ -132,13 +132,14 @@ impl World {
 
     /// Whether the plan's limits are so narrow that requests may fail without any fault.
     fn is_tight(&self) -> bool {
-        let (settings, origin) = (&self.plan.settings, &self.plan.origin);
+        let (settings, limits, origin) = (&self.plan.settings, &self.plan.limits, &self.plan.origin);
         let call = origin.latency + 7 * origin.jitter;
-        settings.flights_max == 0
-            || settings.waiters_max == 0
+        let asks = limits.ask_timeout * 4;
+        settings.flights_max < 64
+            || settings.waiters_max < 64
             || settings.leaders_max == 0
             || call > settings.fetch_timeout
-            || call > settings.request_timeout
+            || 2 * call + asks > settings.request_timeout
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     origin::Call,
 };
 use cache_core::{
-    Disk, Entry, FetchId, Input, Key, LoadId, Message, Outcome, Output, PeerId, RequestId, codec,
+    Disk, Entry, FetchId, Fetched, Input, Key, LoadId, Message, Outcome, Output, PeerId, RequestId, codec,
     message::Role, port::Side,
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -45,23 +45,38 @@ impl World {
     fn take(&mut self, number: usize, arrival: Arrival) {
         match arrival {
             Arrival::Connected { peer, connection, dialed } => {
-                if self.nodes[number].connected.remove(&peer).is_some() {
-                    self.handle(number, Input::Disconnected { peer: self.nodes[peer].peer });
+                if self.network.connection(number, peer) != Some(connection) {
+                    return;
+                }
+                if let Some(old) = self.nodes[number].connected.get(&peer).copied() {
+                    self.lose(number, peer, old);
                 }
                 self.nodes[number].connected.insert(peer, connection);
                 let side = if dialed { Side::Dialer } else { Side::Listener };
                 let address = format!("/memory/{peer}").into();
                 self.handle(number, Input::Connected { peer: self.nodes[peer].peer, address, side });
             }
-            Arrival::Disconnected { peer, connection } => {
-                if self.nodes[number].connected.get(&peer) == Some(&connection) {
-                    self.nodes[number].connected.remove(&peer);
-                    self.handle(number, Input::Disconnected { peer: self.nodes[peer].peer });
+            Arrival::Disconnected { peer, connection } => self.lose(number, peer, connection),
+            Arrival::Fetched { fetch, mut fetched, begun } => {
+                if let Fetched::Fresh(draft) | Fetched::NotModified(draft) = &mut fetched {
+                    // As RFC 9111, section 4.2.3, has it: the whole call counts.
+                    draft.age = self.now - begun;
                 }
+                self.handle(number, Input::Fetched { fetch, fetched });
             }
             Arrival::Frame(frame) => self.receive(number, &frame),
             Arrival::Input(input) => self.handle(number, input),
             Arrival::Wish(wish) => self.grant(number, wish),
+        }
+    }
+
+    /// A node notices that a connection is gone, unless it has noticed before.
+    fn lose(&mut self, number: usize, peer: usize, connection: u64) {
+        // What is due comes first, and may be something to say to that peer.
+        self.handle(number, Input::Tick);
+        if self.nodes[number].connected.get(&peer) == Some(&connection) {
+            self.nodes[number].connected.remove(&peer);
+            self.handle(number, Input::Disconnected { peer: self.nodes[peer].peer });
         }
     }
 
@@ -222,11 +237,11 @@ impl World {
     pub(super) fn on_call(&mut self, number: u64) {
         let Some(call) = self.calls.remove(&number) else { return };
         let travel = self.origin.travel();
-        let fetched = self.origin.answer(self.now, &call, travel, &mut self.ledger);
+        let fetched = self.origin.answer(self.now, &call, &mut self.ledger);
         self.transcript.note(format_args!("{:?} origin n{} k{} {fetched:?}", self.now, call.node, call.key));
         if let Some(fetched) = fetched.filter(|_| self.is_awaited(&call)) {
-            let Call { node, run, fetch, .. } = call;
-            let arrival = Arrival::Input(Input::Fetched { fetch, fetched });
+            let Call { node, run, fetch, begun, .. } = call;
+            let arrival = Arrival::Fetched { fetch, fetched, begun };
             self.schedule(self.now + travel, Happening::Arrive { node, run, arrival });
         }
     }

@@ -161,6 +161,7 @@ impl Membership {
     }
 
     /// What is known of `peer`, if it lives and is another.
+    #[cfg(test)]
     pub(crate) fn member(&self, peer: PeerId) -> Option<&Member> {
         self.effects.alive.get(&peer)
     }

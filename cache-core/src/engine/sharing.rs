@@ -1,6 +1,6 @@
 //! Asking members, answering them, and telling them what is new.
 
-use super::{Engine, fleet::SILENT_FOR, fleet::Warmth};
+use super::{Engine, fleet::Warmth};
 use crate::{
     AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Offence, Output, PeerId, Served,
     Source, StaleReason,
@@ -205,7 +205,6 @@ impl Engine {
             fleet.leases.withdraw(&name, Asker { peer, ask });
         } else if matches!(stage, Stage::Asking { .. }) {
             self.counters.asks_unanswered += 1;
-            fleet.silent.insert(peer, self.now.saturating_add(SILENT_FOR));
             self.flights.flight_mut(id).consulted.silent.push(peer);
             self.on_offence(peer, Offence::Silent);
             return self.take_off(id);

@@ -2,8 +2,8 @@
 
 use crate::{network::Frame, plan::Plan, random::Random};
 use cache_core::{
-    Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId, RequestId, Sharing,
-    Timestamp, codec, freshness::Directives, message::Scope,
+    Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId, PeerSettings, RequestId,
+    Sharing, Timestamp, codec, freshness::Directives, message::Scope,
 };
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::{
@@ -116,6 +116,11 @@ impl Node {
         self.clock = self.wall;
         let sharing = Sharing {
             local: self.peer,
+            boot: u64::from(self.run),
+            // The world connects all who live; addresses would lead nowhere.
+            own_addresses: Vec::new(),
+            contacts: Vec::new(),
+            peers: PeerSettings::default(),
             naming: Arc::new(Digests),
             seed: issuer(self.number, self.run),
             limits: plan.limits.clone(),

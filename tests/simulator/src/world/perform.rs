@@ -89,7 +89,8 @@ impl World {
             Payload::Plain(message) => message.clone(),
         };
         self.ledger.on_heard(frame.from, number, frame.sent, self.now, &message);
-        self.handle(number, Input::Received { from: self.nodes[frame.from].peer, message });
+        let bytes = payload_bytes(&frame.payload) + FRAME_OVERHEAD_BYTES;
+        self.handle(number, Input::Received { from: self.nodes[frame.from].peer, message, bytes });
     }
 
     pub(super) fn wake(&mut self, number: usize, run: u32) {
@@ -164,6 +165,14 @@ impl World {
                 node.calls.remove(&fetch);
             }
             Output::Complete { request, outcome } => self.complete(number, request, &outcome),
+            Output::Dial { address } => {
+                self.violate(Rule::SentToNobody, format!("n{number} dials {address}, which nobody told it"));
+            }
+            Output::Disconnect { peer } => {
+                if let Some(other) = self.numbers.get(&peer).copied() {
+                    self.break_off(number, other, Duration::ZERO);
+                }
+            }
             Output::Fetch { fetch, leader, revalidate } => self.call(number, fetch, leader, revalidate),
             Output::Forget { request } => {
                 if node.retained.remove(&request).is_none() {

@@ -4,10 +4,11 @@
 
 use crate::{
     exit::{CommandError, EXIT_CODES_HELP},
+    monitor::{MonitorOptions, Repeat},
     settings::{DEFINITIONS, Defaults, Definition, Given, Shape, Source, definition},
 };
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::NonEmptyStringValueParser};
-use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 /// One order of the user.
 pub(crate) enum Order {
@@ -26,6 +27,8 @@ pub(crate) enum Order {
     },
     /// Forget one path or all that begin alike.
     Invalidate(Victims),
+    /// Show again and again what the daemon does.
+    Monitor(MonitorOptions),
     /// Be the daemon.
     Serve,
     /// Show what the daemon has done.
@@ -101,10 +104,16 @@ fn order(name: &str, matches: &ArgMatches) -> Order {
             Some(prefix) => Victims::Prefix(prefix),
             None => Victims::Path(text("path").expect("a path is required where no prefix is given")),
         }),
+        "monitor" => Order::Monitor(MonitorOptions { repeat: repeat(matches), rendering: rendering() }),
         "serve" => Order::Serve,
         "stats" => Order::Stats(rendering()),
         other => unreachable!("clap lets no command {other} pass"),
     }
+}
+
+fn repeat(matches: &ArgMatches) -> Repeat {
+    let seconds = *matches.get_one::<u64>("interval").expect("the interval has a default");
+    if matches.get_flag("once") { Repeat::Once } else { Repeat::Every(Duration::from_secs(seconds)) }
 }
 
 fn command() -> Command {
@@ -140,8 +149,16 @@ fn command() -> Command {
                 .arg(path().required_unless_present("prefix").conflicts_with("prefix"))
                 .arg(Arg::new("prefix").long("prefix").value_name("PREFIX")),
         )
+        .subcommand(monitor().arg(json()))
         .subcommand(client("clear", "Forget everything"))
         .subcommand(client("config", "Show the daemon's settings and where each came from").arg(json()))
+}
+
+fn monitor() -> Command {
+    let interval = Arg::new("interval").long("interval").value_name("SECONDS").default_value("10");
+    client("monitor", "Show again and again what the daemon does; as text where there is no terminal")
+        .arg(Arg::new("once").long("once").action(ArgAction::SetTrue).help("Show it one time, as text"))
+        .arg(interval.value_parser(clap::value_parser!(u64).range(1..=86_400)).help("How often to look"))
 }
 
 /// A command that talks to a running daemon, which it finds by the cache directory.

@@ -16,6 +16,7 @@ mod error_body;
 mod exit;
 mod lock;
 mod logging;
+mod monitor;
 mod operations;
 mod order;
 mod pulse;

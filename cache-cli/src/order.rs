@@ -4,6 +4,7 @@ use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
     command::{Order, Rendering, Victims},
     exit::CommandError,
+    monitor,
     settings::Report,
 };
 use http::HeaderMap;
@@ -49,6 +50,11 @@ pub(crate) async fn perform(
             };
             let Removed { removed } = admin.order("/invalidate", &order).await?;
             print(out, &format!("{}\n", forgotten(removed)))
+        }
+        Order::Monitor(options) => {
+            // It was there, which is all that was to be known; the monitor connects by itself.
+            drop(admin);
+            monitor::run(options, cache_dir, out).await
         }
         Order::Serve => unreachable!("the daemon is not asked to be itself"),
         Order::Stats(rendering) => {

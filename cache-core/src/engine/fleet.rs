@@ -6,7 +6,7 @@ use crate::{
     flight::Stage,
     membership::{Decision, Member, Membership, MembershipSettings},
     message::{Announced, INVALIDATIONS_MAX, Verdict},
-    peers::{PeerDecision, Peers, Source, Traffic, Welcome},
+    peers::{PeerDecision, Peers, Traffic, Welcome},
     port::Side,
     sharing::{Holders, Invalidations, Leases, Ring},
 };
@@ -16,7 +16,6 @@ use alloc::{
     string::String,
     vec::Vec,
 };
-use core::time::Duration;
 
 /// Everything about other members.
 #[derive(Debug)]
@@ -32,8 +31,6 @@ pub(super) struct Fleet {
     pub(super) names: BTreeMap<Name, Key>,
     /// What each peer counted.
     pub(super) figures: BTreeMap<PeerId, Figures>,
-    /// Peers that kept silent when asked, and until when they are passed over.
-    pub(super) silent: BTreeMap<PeerId, Timestamp>,
     pub(super) errands: BTreeMap<AskId, super::errand::Errand>,
     pub(super) errand_dates: BTreeSet<(Timestamp, AskId)>,
     pub(super) warmth: Warmth,
@@ -63,7 +60,6 @@ impl Fleet {
             holders: Holders::default(),
             names: BTreeMap::new(),
             figures: BTreeMap::new(),
-            silent: BTreeMap::new(),
             errands: BTreeMap::new(),
             errand_dates: BTreeSet::new(),
             warmth: Warmth::Cold,
@@ -102,8 +98,7 @@ impl Fleet {
 
     /// Who coordinates `name`, as far as we can tell: passing over those who are silent.
     pub(super) fn coordinator(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> PeerId {
-        let silent = self.silent.iter().filter(|(_, until)| **until > now).map(|(peer, _)| *peer);
-        let passed_over: Vec<PeerId> = silent.chain(except.iter().copied()).collect();
+        let passed_over: Vec<PeerId> = self.peers.silent(now).chain(except.iter().copied()).collect();
         self.ring.coordinator(name, &passed_over)
     }
 }
@@ -138,7 +133,7 @@ impl Engine {
             }
             Decision::Renewed(member) | Decision::Up(member) => {
                 let addresses: Vec<Box<str>> = member.addresses().map(String::into_boxed_str).collect();
-                fleet.peers.on_known(now, member.peer(), &addresses, Source::Membership);
+                fleet.peers.on_known(now, member.peer(), &addresses);
                 if fleet.peers.connected().contains_key(&member.peer()) {
                     self.join_ring(member.peer());
                 }
@@ -199,7 +194,6 @@ impl Engine {
         let now = self.now;
         let Some(fleet) = self.fleet.as_mut().filter(|fleet| !fleet.ring.contains(peer)) else { return };
         fleet.ring.insert(peer);
-        fleet.silent.remove(&peer);
         // First what is no longer true, then what is.
         let recent = fleet.invalidations.recent(now);
         for some in recent.chunks(INVALIDATIONS_MAX) {
@@ -223,7 +217,6 @@ impl Engine {
         let now = self.now;
         let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer)) else { return };
         fleet.ring.remove(peer);
-        fleet.silent.remove(&peer);
         fleet.figures.remove(&peer);
         let passed = fleet.leases.on_gone(now, peer, &fleet.sharing.limits);
         let lost = matches!(fleet.warmth, Warmth::Warming { from, .. } if from == peer);
@@ -277,7 +270,6 @@ impl Engine {
                 return;
             }
         }
-        fleet.silent.remove(&from);
         match message {
             Message::Announce(Announced::Named { name, remaining }) => {
                 self.on_announced_elsewhere(from, name, remaining);
@@ -417,6 +409,3 @@ impl Engine {
 
 /// Most entries in one batch of a warm-up, so that a newcomer with a short queue is not overrun.
 const WARM_UP_BATCH_MAX: usize = 32;
-
-/// How long a peer that kept silent is passed over, unless it says something before.
-pub(super) const SILENT_FOR: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! Asking members, answering them, and telling them what is new.
 
-use super::{Engine, fleet::SILENT_FOR, fleet::Warmth};
+use super::{Engine, fleet::Warmth};
 use crate::{
     AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Offence, Output, PeerId, Served,
     Source, StaleReason,
@@ -205,7 +205,6 @@ impl Engine {
             fleet.leases.withdraw(&name, Asker { peer, ask });
         } else if matches!(stage, Stage::Asking { .. }) {
             self.counters.asks_unanswered += 1;
-            fleet.silent.insert(peer, self.now.saturating_add(SILENT_FOR));
             self.flights.flight_mut(id).consulted.silent.push(peer);
             self.on_offence(peer, Offence::Silent);
             return self.take_off(id);
@@ -287,7 +286,7 @@ impl Engine {
     /// The entry in `parcel`, within what we grant; `None` if it may be what was invalidated.
     fn open_parcel(&self, parcel: Parcel) -> Option<Entry> {
         let fleet = self.fleet.as_ref()?;
-        if !fleet.invalidations.permit(&parcel.key, &parcel.after) {
+        if !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after) {
             return None;
         }
         let draft = clamped(parcel.draft, fleet.sharing.limits.freshness_max);
@@ -296,7 +295,7 @@ impl Engine {
 
     pub(super) fn parcel(&self, entry: &Entry) -> Parcel {
         let invalidations = self.fleet.as_ref().map(|fleet| &fleet.invalidations);
-        let after = invalidations.map(|known| known.covering(entry.key())).unwrap_or_default();
+        let after = invalidations.map(|known| known.covering(self.now, entry.key())).unwrap_or_default();
         Parcel::of(entry, after, self.now)
     }
 

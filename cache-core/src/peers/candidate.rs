@@ -3,7 +3,7 @@
 //! Owns back-off. Does not know how many dials are in flight nor who is connected.
 
 use super::jitter::Jitter;
-use crate::{PeerId, Timestamp};
+use crate::Timestamp;
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 use core::time::Duration;
@@ -62,11 +62,9 @@ pub(super) enum Origin {
     Contact { place: usize },
     /// Membership says that it lives.
     Membership,
-    /// This peer told of it.
-    Told(PeerId),
 }
 
-/// Where a candidate stands. `Waiting → Dialing → Settled → Waiting`; what was only told of ends `GivenUp`.
+/// Where a candidate stands. `Waiting → Dialing → Settled → Waiting`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Stage {
     /// Dialled at `until`, or when there is room.
@@ -77,8 +75,6 @@ pub(super) enum Stage {
     Settled,
     /// There is a connection, but membership says that the peer is gone: it will end.
     Leaving,
-    /// It failed too often; forgotten at `until`, so that telling of it again changes nothing before.
-    GivenUp { until: Timestamp },
 }
 
 impl Candidate {
@@ -125,7 +121,7 @@ impl Candidate {
         match self.stage {
             Stage::Dialing { .. } => {}
             Stage::Leaving => self.gone(now, jitter),
-            Stage::GivenUp { .. } | Stage::Settled | Stage::Waiting { .. } => {
+            Stage::Settled | Stage::Waiting { .. } => {
                 let pause = jitter.scatter(self.pause()).saturating_add(courtesy);
                 self.stage = Stage::Waiting { until: now.saturating_add(pause) };
             }
@@ -146,10 +142,7 @@ impl Candidate {
         self.next = 0;
         self.failures = self.failures.saturating_add(1);
         let until = now.saturating_add(jitter.scatter(self.pause()));
-        self.stage = match self.origin {
-            Origin::Told(_) if self.failures >= TRIES_MAX => Stage::GivenUp { until },
-            Origin::Contact { .. } | Origin::Membership | Origin::Told(_) => Stage::Waiting { until },
-        };
+        self.stage = Stage::Waiting { until };
     }
 
     /// The pause that the failures so far call for, before it is scattered.
@@ -187,9 +180,8 @@ pub(super) const REFUSED_PAUSE_MIN: Duration = Duration::from_secs(30);
 /// The specification's figure.
 pub(super) const BOOTSTRAP_INTERVAL: Duration = Duration::from_secs(300);
 
-/// Failures in a row after which a peer that is no contact is given up: by then 1 + 2 + 4 + 8 + 16 seconds
-/// have passed. One that membership reports alive is tried again every [`BOOTSTRAP_INTERVAL`]; one that was
-/// only told of is forgotten.
+/// Failures in a row after which there is little hope for a peer that is no contact: by then 1 + 2 + 4 + 8 + 16
+/// seconds have passed. It is tried again every [`BOOTSTRAP_INTERVAL`], and makes room for another member.
 pub(super) const TRIES_MAX: u32 = 6;
 
 /// Failures that a departure counts for: 4 to 8 s, in which a host restarts its service.

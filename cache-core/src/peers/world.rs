@@ -1,8 +1,6 @@
 //! A node's peers in virtual time, for tests.
 
-use super::{
-    Contact, DialFailure, PeerDecision, PeerSettings, Peers, Side, Source, Welcome, contact::with_peer,
-};
+use super::{Contact, DialFailure, PeerDecision, PeerSettings, Peers, Side, Welcome, contact::with_peer};
 use crate::{PeerId, Timestamp};
 use alloc::{boxed::Box, format, vec::Vec};
 use core::time::Duration;
@@ -113,12 +111,7 @@ impl World {
 
     /// Membership says that `number` lives where it listens.
     pub(super) fn member(&mut self, number: u8) {
-        self.peers.on_known(self.now, peer(number), &[place(number)], Source::Membership);
-    }
-
-    /// Peer `by` tells of `number`.
-    pub(super) fn told(&mut self, number: u8, by: u8) {
-        self.peers.on_known(self.now, peer(number), &[place(number)], Source::Peer(peer(by)));
+        self.peers.on_known(self.now, peer(number), &[place(number)]);
     }
 }
 

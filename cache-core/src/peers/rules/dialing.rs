@@ -96,7 +96,7 @@ fn after_a_loss_the_smaller_id_dials_again_and_the_other_waits_for_that() {
 fn the_next_address_of_a_peer_is_tried_at_once_and_the_good_one_first_thereafter() {
     let mut world = World::new(&[]);
     let addresses = ["/ip4/172.17.0.1/tcp/9100".into(), place(101)];
-    world.peers.on_known(world.now, peer(101), &addresses, Source::Membership);
+    world.peers.on_known(world.now, peer(101), &addresses);
     let first = world.dials();
     world.fail(&first[0], DialFailure::Unreachable);
     assert_eq!(world.dials(), [address(101)]);
@@ -123,7 +123,7 @@ fn an_address_that_leads_to_somebody_else_is_dropped_for_good() {
     world.member(101);
     assert_eq!(world.advance(secs(7200)), []);
     // Elsewhere the peer may be found.
-    world.peers.on_known(world.now, peer(101), &[place(55)], Source::Membership);
+    world.peers.on_known(world.now, peer(101), &[place(55)]);
     assert_eq!(world.dials().len(), 1);
 }
 
@@ -133,7 +133,7 @@ fn an_address_that_leads_to_this_node_is_never_dialled_again_for_anybody() {
     world.member(101);
     world.dials();
     world.fail(&address(101), DialFailure::Itself);
-    world.peers.on_known(world.now, peer(102), &[place(101)], Source::Membership);
+    world.peers.on_known(world.now, peer(102), &[place(101)]);
     assert_eq!(world.advance(secs(7200)), []);
 }
 

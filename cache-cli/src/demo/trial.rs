@@ -85,7 +85,7 @@ impl Trial {
         // Before the result is looked at: no socket is to outlive a trial that went wrong.
         join_all(nodes.iter().map(Node::shutdown)).await;
         for (repository, body) in read? {
-            bodies.add(repository, body);
+            bodies.add(repository, &body);
         }
         Ok(Reading { calls: origin.calls_total(), seconds })
     }
@@ -180,9 +180,9 @@ impl Bodies {
         Self { first: vec![None; repositories], different: 0 }
     }
 
-    fn add(&mut self, repository: usize, body: Bytes) {
+    fn add(&mut self, repository: usize, body: &Bytes) {
         let first = self.first[repository].get_or_insert_with(|| body.clone());
-        self.different += usize::from(*first != body);
+        self.different += usize::from(first != body);
     }
 
     /// Whether every node got every repository, the same bytes each time, in all trials together.
@@ -206,12 +206,12 @@ mod tests {
     #[test]
     fn one_body_that_differs_or_is_missing_is_noticed() {
         let mut bodies = Bodies::new(2);
-        bodies.add(0, "a".into());
+        bodies.add(0, &"a".into());
         assert!(!bodies.are_identical(), "nobody has got the second");
-        bodies.add(1, "b".into());
-        bodies.add(0, "a".into());
+        bodies.add(1, &"b".into());
+        bodies.add(0, &"a".into());
         assert!(bodies.are_identical());
-        bodies.add(1, "a".into());
+        bodies.add(1, &"a".into());
         assert!(!bodies.are_identical());
     }
 }

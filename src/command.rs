@@ -2,7 +2,8 @@
 
 use crate::links::LinkCounts;
 use cache_core::{
-    Bucket, Domain, Draft, Entry, FetchError, Fetched, Figures, Key, Outcome, PeerId, RequestId,
+    Bucket, Domain, Draft, Entry, FetchError, Fetched, Figures, Key, Outcome, PeerId, PeerReport, RequestId,
+    Timestamp,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
@@ -132,8 +133,10 @@ pub(crate) struct FleetStats {
 }
 
 /// What the driver knows of one peer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct PeerStats {
-    pub(crate) peer: PeerId,
+    pub(crate) report: PeerReport,
     pub(crate) figures: PeerFigures,
+    /// When this was so.
+    pub(crate) now: Timestamp,
 }

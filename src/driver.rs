@@ -10,7 +10,7 @@ use crate::{
     links::Links,
 };
 use cache_core::{
-    Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output, RequestId,
+    Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output, PeerReport, RequestId,
     port::{Change, StoreError, Transport, TransportEvent},
 };
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
@@ -263,6 +263,16 @@ impl Driver {
                     let _gone = waiting.done.send(Completion { outcome, private: waiting.private });
                 }
             }
+            Output::Dial { address } => {
+                if let Some(links) = &self.links {
+                    links.transport().dial(&address);
+                }
+            }
+            Output::Disconnect { peer } => {
+                if let Some(links) = &self.links {
+                    links.transport().disconnect(peer);
+                }
+            }
             Output::Fetch { fetch, leader, revalidate } => self.fetch(fetch, leader, revalidate),
             Output::Forget { request } => {
                 self.retained.remove(&request);
@@ -374,8 +384,12 @@ impl Driver {
 
     fn peers(&self) -> Vec<PeerStats> {
         let Some(links) = &self.links else { return Vec::new() };
-        let members = self.engine.members().into_iter();
-        members.map(|peer| PeerStats { peer, figures: links.figures(peer) }).collect()
+        let now = self.clock.now();
+        let with_figures = |report: PeerReport| {
+            let figures = report.peer.map(|peer| links.figures(peer)).unwrap_or_default();
+            PeerStats { report, figures, now }
+        };
+        self.engine.peers().into_iter().map(with_figures).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     command::{Command, PeerStats},
     node::SharingState,
 };
-use cache_core::{Outcome, PeerId, Served, Timestamp, port::PeerFigures};
+use cache_core::{Outcome, PeerId, PeerSource, PeerState, Served, Timestamp, port::PeerFigures};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ impl Node {
         }
     }
 
-    /// The peers that this node is connected with.
+    /// The peers that this node knows of, connected or not, contacts among them.
     ///
     /// # Errors
     ///
@@ -91,12 +91,26 @@ pub struct Pong {
     pub skew_millis: i64,
 }
 
-/// A peer that this node is connected with.
+/// A peer that this node knows of, and how it stands with it.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Peer {
-    /// Who.
-    pub id: String,
+    /// Who; `None` for a contact that names no peer and has not answered yet.
+    pub id: Option<String>,
+    /// Where it is connected, or else where it is tried next.
+    pub address: Option<String>,
+    /// `connected`, `silent`, `dialing`, `backing off`, `banned`, or `known`.
+    pub state: &'static str,
+    /// How it came to be known: `contact`, `itself`, or `membership`.
+    pub source: &'static str,
+    /// Seconds for which it has been connected, or until it is tried again or its ban ends.
+    pub seconds: Option<u64>,
+    /// Zero for a peer without fault; at -100 it is banned.
+    pub score: i32,
+    /// How often in a row it could not be reached.
+    pub failures: u32,
+    /// Why it is banned, or could not be reached last.
+    pub reason: Option<String>,
     /// Bytes of frames received from it.
     pub received_bytes: u64,
     /// Bytes of frames sent to it.
@@ -108,10 +122,40 @@ pub struct Peer {
 }
 
 impl From<PeerStats> for Peer {
-    fn from(stats: PeerStats) -> Self {
-        let PeerFigures { received_bytes, sent_bytes, dropped_frames, round_trip } = stats.figures;
-        let round_trip_micros = round_trip.map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX));
-        Self { id: stats.peer.to_string(), received_bytes, sent_bytes, dropped_frames, round_trip_micros }
+    fn from(PeerStats { report, figures, now }: PeerStats) -> Self {
+        let PeerFigures { received_bytes, sent_bytes, dropped_frames, round_trip } = figures;
+        let left = |until: Timestamp| Some(until.saturating_since(now).as_secs());
+        let mut reason = report.last_failure.map(|failure| failure.to_string());
+        let (state, seconds) = match report.state {
+            PeerState::BackingOff { until } => ("backing off", left(until)),
+            PeerState::Banned(ban) => {
+                reason = Some(ban.offence.to_string());
+                ("banned", left(ban.until))
+            }
+            PeerState::Connected { since, is_silent, .. } => {
+                (if is_silent { "silent" } else { "connected" }, Some(now.saturating_since(since).as_secs()))
+            }
+            PeerState::Dialing { .. } => ("dialing", None),
+            PeerState::Known => ("known", None),
+        };
+        Self {
+            id: report.peer.map(|peer| peer.to_string()),
+            address: report.address.map(String::from),
+            state,
+            source: match report.source {
+                PeerSource::Contact => "contact",
+                PeerSource::Itself => "itself",
+                PeerSource::Membership => "membership",
+            },
+            seconds,
+            score: report.score,
+            failures: report.failures,
+            reason,
+            received_bytes,
+            sent_bytes,
+            dropped_frames,
+            round_trip_micros: round_trip.map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX)),
+        }
     }
 }
 

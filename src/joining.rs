@@ -2,7 +2,7 @@
 
 use crate::{OpenTransport, StartError, links::FleetNaming, node::SharingState};
 use cache_core::{
-    Sharing, SharingLimits,
+    Contact, PeerSettings, Sharing, SharingLimits, Timestamp,
     port::{Gate, Transport},
 };
 use cache_crypto::{FleetGate, FleetSecret, Keyring, NodeIdentity};
@@ -31,7 +31,7 @@ pub(crate) struct Joined {
 
 impl Wishes {
     /// Opens the transport, if there is one and a secret by which to let others in.
-    pub(crate) async fn join(self) -> Result<(SharingState, Option<Joined>), StartError> {
+    pub(crate) async fn join(self, now: Timestamp) -> Result<(SharingState, Option<Joined>), StartError> {
         let Some(transport) = self.transport else { return Ok((SharingState::NoTransport, None)) };
         let Some(secret) = self.secret else {
             warn!(
@@ -55,10 +55,16 @@ impl Wishes {
         let transport = transport.open(seed, gate).await.map_err(StartError::Transport)?;
         let local = transport.local_peer();
         info!(peer = %local, addresses = ?transport.addresses(), "sharing with the fleet");
-        for address in &self.bootstrap {
-            transport.dial(address);
-        }
-        let sharing = Sharing { local, naming: Arc::new(naming), seed: rand::random(), limits: self.limits };
+        let sharing = Sharing {
+            local,
+            boot: now.as_unix_millis(),
+            own_addresses: transport.addresses(),
+            contacts: self.bootstrap.into_iter().map(Contact::new).collect(),
+            peers: PeerSettings::default(),
+            naming: Arc::new(naming),
+            seed: rand::random(),
+            limits: self.limits,
+        };
         let state = SharingState::Shared { local, transport: Arc::clone(&transport), secret: kind };
         Ok((state, Some(Joined { transport, sharing })))
     }

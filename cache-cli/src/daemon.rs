@@ -11,6 +11,7 @@ use crate::{
     settings::{FleetReport, FleetSettings, Limits, Report, Settings},
     signal::StopSignals,
     socket::{self, Socket},
+    supervisor::Supervisor,
 };
 use cache_origin_github::{ConfigError, Timeouts};
 use fleet_cache::{Budget, GitHub, Node, NodeBuilder, OpenError, StartError, WriteBehindSettings};
@@ -55,10 +56,14 @@ pub(crate) async fn run(settings: Settings, report: Report) -> Result<(), Comman
     let (stop, running) = Running::new();
     let (mut serving, sockets) = doors.serve(&settings, &node, report, about, &running, &loops);
     operations.enter(Phase::Serving(node.clone()));
+    let supervisor = Supervisor::of_environment();
+    supervisor.ready();
     let outcome = tokio::select! {
         () = signals.first() => Ok(()),
+        never = supervisor.watch(&node) => match never {},
         Some(ended) = serving.join_next() => Err(ended),
     };
+    supervisor.stopping();
     operations.enter(Phase::Draining(node.clone()));
     // The sockets go first: whoever connects from here on is told at once that nobody listens.
     drop(sockets);

@@ -11,12 +11,14 @@ mod admin;
 mod cache_status;
 mod command;
 mod daemon;
+mod demo;
 mod door;
 mod error_body;
 mod exit;
 mod introduction;
 mod lock;
 mod logging;
+mod monitor;
 mod operations;
 mod order;
 mod pulse;
@@ -26,11 +28,13 @@ mod secret;
 mod settings;
 mod signal;
 mod socket;
+mod supervisor;
 
 use command::{Invocation, Order};
 use exit::CommandError;
 use settings::{Report, Settings};
 use std::{env, error::Error, ffi::OsString, io, process::ExitCode};
+use tokio::runtime::Runtime;
 
 /// Does what the command line says and tells how it ended.
 ///
@@ -49,6 +53,7 @@ fn perform() -> Result<(), CommandError> {
     let variable = |name: &str| env::var_os(name);
     let invocation = Invocation::read(env::args_os(), &variable)?;
     match invocation.order {
+        Order::Demo(wishes) => threads()?.block_on(demo::run(wishes, &mut io::stdout())),
         Order::Id(rendering) => {
             introduction::perform(rendering, &invocation.given, &invocation.defaults, &mut io::stdout())
         }
@@ -85,17 +90,20 @@ fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -
     let mut settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
     logging::start(&settings.log).map_err(|error| CommandError::failed("cannot start to log", error))?;
     let report = Report::new(&invocation.given, &invocation.defaults);
+    threads()?.block_on(async {
+        settings.find_secret().await;
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        daemon::run(settings, report).await
+    })
+}
+
+fn threads() -> Result<Runtime, CommandError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| CommandError::failed("cannot start the runtime", error))?
-        .block_on(async {
-            settings.find_secret().await;
-            for warning in &settings.warnings {
-                tracing::warn!("{warning}");
-            }
-            daemon::run(settings, report).await
-        })
+        .map_err(|error| CommandError::failed("cannot start the runtime", error))
 }
 
 /// An error with everything behind it, in one line.

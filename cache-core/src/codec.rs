@@ -3,6 +3,7 @@
 //! Bytes are `bincode` 2 in its standard configuration, which three other maintained crates write
 //! identically. A version byte belongs in front of them, outside this format, so that it can be replaced.
 
+pub(crate) mod membership;
 mod message;
 
 pub use message::{decode_message, encode_message};
@@ -12,6 +13,7 @@ use crate::{
     headers::HEADERS_BYTES_MAX, key::KEY_BYTES_MAX,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
+use bincode::{Decode, Encode};
 use bytes::Bytes;
 use core::{fmt, time::Duration};
 
@@ -117,8 +119,21 @@ const CONFIG: bincode::config::Configuration<
     bincode::config::Limit<RECORD_BYTES_MAX>,
 > = bincode::config::standard().with_limit::<RECORD_BYTES_MAX>();
 
+/// Encodes `form`, one part of a message.
+fn encode(form: &impl Encode) -> Vec<u8> {
+    bincode::encode_to_vec(form, bincode::config::standard())
+        .expect("a vector takes any length, and no part refuses encoding")
+}
+
+/// Decodes the part of a message that `bytes` begin with, and tells how long it is.
+///
+/// Allocates no more than `MEMORY_MAX` bytes, whatever the bytes claim.
+fn decode_some<T: Decode<()>, const MEMORY_MAX: usize>(bytes: &[u8]) -> Option<(T, usize)> {
+    bincode::decode_from_slice(bytes, bincode::config::standard().with_limit::<MEMORY_MAX>()).ok()
+}
+
 /// The field order is the format.
-#[derive(bincode::Decode, bincode::Encode)]
+#[derive(Decode, Encode)]
 struct Record {
     key: String,
     born: u64,

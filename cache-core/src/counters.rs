@@ -39,6 +39,8 @@ pub struct Counters {
     pub leases: u64,
     /// Leases that passed on because their holder failed, went, or took too long.
     pub leases_passed: u64,
+    /// Peers banned.
+    pub bans: u64,
     /// Entries received from peers and kept.
     pub entries_received: u64,
     /// Entries received from peers and dropped: no younger than ours, or older than an invalidation.

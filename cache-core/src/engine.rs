@@ -12,8 +12,9 @@ mod lookup;
 mod sharing;
 
 use crate::{
-    Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Outcome, Output, PeerId, RequestId,
-    Served, Settings, Sharing, Timestamp, cache::Cache, flight::Flights, quota::Quotas,
+    Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Member, Outcome, Output, PeerId,
+    PeerReport, RequestId, Served, Settings, Sharing, Timestamp, cache::Cache, flight::Flights,
+    quota::Quotas,
 };
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use fleet::Fleet;
@@ -77,13 +78,14 @@ impl Engine {
         self.now = self.now.max(now);
         self.on_due();
         match input {
-            Input::AskPeer { request, peer, key } => self.on_ask_peer(request, peer, key),
+            Input::AskPeer { request, peer, key } => self.on_ask_peer(request, peer, &key),
             Input::Cancel { request } => {
                 self.flights.leave(request);
             }
             Input::Clear { request } => self.on_clear(request),
-            Input::Connected { peer, .. } => self.on_connected(peer),
+            Input::Connected { peer, address, side } => self.on_connected(peer, &address, side),
             Input::Counted { figures } => self.on_counted(figures),
+            Input::DialFailed { address, failure } => self.on_dial_failed(&address, failure),
             Input::Disconnected { peer } => self.on_disconnected(peer),
             Input::Fetched { fetch, fetched } => self.on_fetched(fetch, fetched),
             Input::Get { request, key, directives, bucket } => self.on_get(request, key, directives, bucket),
@@ -93,12 +95,14 @@ impl Engine {
             }
             Input::Leave => self.on_leave(),
             Input::Loaded { load, entry } => self.on_loaded(load, entry),
+            Input::Misbehaved { peer, offence } => self.on_offence(peer, offence),
             Input::Ping { request, peer } => self.on_ping_wanted(request, peer),
             Input::Put { request, key, draft } => self.on_put(request, key, draft),
-            Input::Received { from, message } => self.on_received(from, message),
+            Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
             Input::Restored { entries } => self.on_restored(entries),
             Input::Tick => {}
         }
+        self.order_connections();
     }
 
     /// The next thing to do, in order; `None` when all is done.
@@ -116,6 +120,16 @@ impl Engine {
     /// Members that names are shared out among, ourselves left out, in order.
     pub fn members(&self) -> Vec<PeerId> {
         self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.ring.others().collect())
+    }
+
+    /// Whom we know of, and how we stand with each.
+    pub fn peers(&self) -> Vec<PeerReport> {
+        self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.peers.report(self.now))
+    }
+
+    /// Who is in the fleet as far as we know, ourselves left out, in order.
+    pub fn fleet_members(&self) -> Vec<Member> {
+        self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.membership.members().cloned().collect())
     }
 
     /// Number of leases that are granted.
@@ -160,6 +174,8 @@ impl Engine {
                 }
                 Deadline::Lease => self.on_lease_due(),
                 Deadline::Load(load) => self.on_loaded(load, None),
+                Deadline::Membership => self.on_membership_due(),
+                Deadline::Peers => self.on_peers_due(),
                 Deadline::Removal => {
                     for key in self.cache.remove_outdated(self.now) {
                         self.hide(key);

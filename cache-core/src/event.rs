@@ -4,8 +4,8 @@
 //! all outputs. The driver performs outputs in the order in which they come.
 
 use crate::{
-    Content, Domain, Draft, Entry, Figures, Key, Message, PeerId, Timestamp, freshness::Directives,
-    port::Side,
+    Content, DialFailure, Domain, Draft, Entry, Figures, Key, Message, Offence, PeerId, Timestamp,
+    freshness::Directives, port::Side,
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
@@ -66,6 +66,13 @@ pub enum Input {
         /// The figures.
         figures: Figures,
     },
+    /// A dial came to nothing.
+    DialFailed {
+        /// The address as it was ordered.
+        address: Box<str>,
+        /// Why.
+        failure: DialFailure,
+    },
     /// The connection with a peer is no more.
     Disconnected {
         /// Who.
@@ -114,6 +121,13 @@ pub enum Input {
         /// What was there. Boxed, since most look-ups find nothing.
         entry: Option<Box<Entry>>,
     },
+    /// A peer did what no member does.
+    Misbehaved {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        offence: Offence,
+    },
     /// See whether a peer answers; itself answered by [`Outcome::Ponged`], or a failure.
     Ping {
         /// Who wants to know.
@@ -136,6 +150,8 @@ pub enum Input {
         from: PeerId,
         /// What.
         message: Message,
+        /// Bytes that it took on its way, seal included.
+        bytes: usize,
     },
     /// Entries that outlived the previous process, the most recently stored first. Ignored once anything
     /// was invalidated: they may have been read before that.
@@ -241,6 +257,16 @@ pub enum Output {
         request: RequestId,
         /// With what.
         outcome: Outcome,
+    },
+    /// Connect with whoever is at `address`.
+    Dial {
+        /// Where.
+        address: Box<str>,
+    },
+    /// End the connection with a peer.
+    Disconnect {
+        /// With whom.
+        peer: PeerId,
     },
     /// Call the origin as `leader` would, and report [`Input::Fetched`].
     Fetch {

@@ -115,6 +115,10 @@ pub enum Deadline {
     Lease,
     /// A look-up on disk takes too long.
     Load(LoadId),
+    /// The membership protocol has something to do.
+    Membership,
+    /// A contact is to be tried, or a ban is over.
+    Peers,
     /// An entry is too old even to be asked about.
     Removal,
     /// A request has waited too long.

@@ -21,9 +21,11 @@ mod flight;
 pub mod freshness;
 mod headers;
 pub mod key;
+mod membership;
 pub mod message;
 mod name;
 mod peer;
+mod peers;
 pub mod port;
 mod quota;
 mod settings;
@@ -42,9 +44,14 @@ pub use {
     flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},
     key::{Domain, KEY_BYTES_MAX, Key},
+    membership::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member},
     message::{AskId, Figures, Message},
     name::{Name, Naming},
     peer::{PeerId, PeerIdError},
+    peers::{
+        Ban, Contact, DialFailure, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits,
+        peer_of_address,
+    },
     settings::{Disk, Settings},
     sharing::{Sharing, SharingLimits},
     time::Timestamp,

@@ -15,8 +15,8 @@ pub(crate) use {
     ring::Ring,
 };
 
-use crate::{Naming, PeerId, freshness::Freshness};
-use alloc::sync::Arc;
+use crate::{Contact, Naming, PeerId, PeerSettings, freshness::Freshness};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 /// What an engine is told about its fleet, once.
@@ -24,6 +24,14 @@ use core::time::Duration;
 pub struct Sharing {
     /// Who we are to others.
     pub local: PeerId,
+    /// Which start of the node this is; grows from one to the next, as its wall clock in milliseconds does.
+    pub boot: u64,
+    /// Where others can reach us.
+    pub own_addresses: Vec<Box<str>>,
+    /// Whom to try first.
+    pub contacts: Vec<Contact>,
+    /// How many connections to hold, and how much to take from one.
+    pub peers: PeerSettings,
     /// Gives keys the names by which members speak of them.
     pub naming: Arc<dyn Naming>,
     /// A number that no other run of any node has: entropy for jitter and for numbering invalidations.

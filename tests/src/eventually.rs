@@ -32,6 +32,22 @@ pub fn eventually_blocking(deadline: Duration, mut condition: impl FnMut() -> bo
     true
 }
 
+/// Looks until `condition`, which may itself wait for answers, holds.
+///
+/// # Panics
+///
+/// When it does not within [`SOON`], saying `what` did not come true.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + SOON;
+    while !condition().await {
+        assert!(Instant::now() < end, "in {SOON:?} it did not come true that {what}");
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Far beyond any machine's slowness, short of a hung test run.
+pub const SOON: Duration = Duration::from_secs(60);
+
 /// Short beside anything a test waits for, long beside a look.
 const INTERVAL: Duration = Duration::from_millis(2);
 

@@ -10,4 +10,4 @@ mod eventually;
 pub mod http;
 
 pub use cache_model_origin as origin;
-pub use eventually::{eventually, eventually_blocking};
+pub use eventually::{SOON, eventually, eventually_blocking, until};

@@ -6,7 +6,7 @@ use cache_tests::{
     http::{Client, Reply},
     origin::ModelOrigin,
 };
-use std::time::Duration;
+use std::{os::unix::net::UnixDatagram, time::Duration};
 
 const REPOSITORY: &str = "/repos/acme/widget-1";
 const TOKEN: &str = "ghp_alice";
@@ -128,5 +128,35 @@ async fn a_daemon_that_drains_is_alive_but_not_ready() {
     origin.release();
     let reply = asking.await.expect("the task ends").expect("the request in progress is answered");
     assert_eq!(reply.status, 200);
+    assert!(daemon.wait(PATIENCE).success(), "{}", daemon.stderr());
+}
+
+/// The next words to the service manager that contain a line which begins so.
+fn told(supervisor: &UnixDatagram, line: &str) -> String {
+    let mut buffer = [0; 4096];
+    loop {
+        let length = supervisor.recv(&mut buffer).expect("the daemon goes on telling");
+        let words = String::from_utf8_lossy(&buffer[..length]);
+        if words.lines().any(|found| found.starts_with(line)) {
+            return words.into_owned();
+        }
+    }
+}
+
+#[test]
+fn the_supervisor_hears_of_readiness_of_life_and_of_the_end() {
+    let origin = ModelOrigin::start();
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let path = directory.path().join("notify");
+    let supervisor = UnixDatagram::bind(&path).expect("the directory takes a socket");
+    supervisor.set_read_timeout(Some(PATIENCE)).expect("the time is not zero");
+    let mut daemon = setup(&origin).env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "100000").start();
+    told(&supervisor, "READY=1");
+    for _beat in 0..3 {
+        let words = told(&supervisor, "WATCHDOG=1");
+        assert!(words.contains("STATUS=0 entries"), "{words}");
+    }
+    daemon.ask_to_end();
+    told(&supervisor, "STOPPING=1");
     assert!(daemon.wait(PATIENCE).success(), "{}", daemon.stderr());
 }

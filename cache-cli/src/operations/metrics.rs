@@ -42,6 +42,7 @@ impl Collector for Reading {
         self.held(&mut families)?;
         self.origin(&mut families)?;
         self.quotas(&mut families)?;
+        self.fleet(&mut families)?;
         self.disk(&mut families)
     }
 }
@@ -122,6 +123,28 @@ impl Reading {
         families.quota(&self.0, "quota_used", "Calls made in the window", None, |quota| quota.used)?;
         let reset = "When the next window begins, since the Unix epoch";
         families.quota(&self.0, "quota_reset_timestamp", reset, Some(&Unit::Seconds), |quota| quota.reset)
+    }
+
+    fn fleet(&self, families: &mut Families<'_>) -> fmt::Result {
+        let Some(fleet) = &self.0.aggregate else { return Ok(()) };
+        families.gauge(
+            "fleet_members",
+            "Members of the fleet, this node among them",
+            None,
+            fleet.total_peers,
+        )?;
+        families.gauge("fleet_leases", "Leases that this node has granted now", None, fleet.leases)?;
+        families.counter("peers_refused", "Connections that were not let in", fleet.refused)?;
+        families.counter(
+            "frames_rejected",
+            "Frames from peers that did not open or decode",
+            fleet.rejected_frames,
+        )?;
+        families.counter(
+            "frames_dropped",
+            "Frames to peers not sent, for want of a connection or of room",
+            fleet.dropped_frames,
+        )
     }
 
     fn disk(&self, families: &mut Families<'_>) -> fmt::Result {

@@ -2,22 +2,27 @@
 
 use super::Engine;
 use crate::{
-    AskId, Deadline, Figures, Key, Message, Name, Output, PeerId, Sharing, Timestamp,
+    AskId, Deadline, DialFailure, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     flight::Stage,
+    membership::{Decision, Member, Membership, MembershipSettings},
     message::{Announced, INVALIDATIONS_MAX, Verdict},
+    peers::{PeerDecision, Peers, Traffic, Welcome},
+    port::Side,
     sharing::{Holders, Invalidations, Leases, Ring},
 };
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet},
+    string::String,
     vec::Vec,
 };
-use core::time::Duration;
 
 /// Everything about other members.
 #[derive(Debug)]
 pub(super) struct Fleet {
     pub(super) sharing: Sharing,
+    pub(super) peers: Peers,
+    pub(super) membership: Membership,
     pub(super) ring: Ring,
     pub(super) leases: Leases,
     pub(super) invalidations: Invalidations,
@@ -26,8 +31,6 @@ pub(super) struct Fleet {
     pub(super) names: BTreeMap<Name, Key>,
     /// What each peer counted.
     pub(super) figures: BTreeMap<PeerId, Figures>,
-    /// Peers that kept silent when asked, and until when they are passed over.
-    pub(super) silent: BTreeMap<PeerId, Timestamp>,
     pub(super) errands: BTreeMap<AskId, super::errand::Errand>,
     pub(super) errand_dates: BTreeSet<(Timestamp, AskId)>,
     pub(super) warmth: Warmth,
@@ -46,14 +49,17 @@ pub(super) enum Warmth {
 
 impl Fleet {
     pub(super) fn new(sharing: Sharing) -> Self {
+        let Sharing { local, boot, own_addresses, contacts, peers, seed, .. } = &sharing;
+        let member = Member::new(*local, *boot, own_addresses);
         Self {
+            membership: Membership::new(member, *seed, &MembershipSettings::default()),
+            peers: Peers::new(*local, own_addresses, contacts, peers.clone(), *seed),
             ring: Ring::new(sharing.local),
             leases: Leases::default(),
             invalidations: Invalidations::new(sharing.seed),
             holders: Holders::default(),
             names: BTreeMap::new(),
             figures: BTreeMap::new(),
-            silent: BTreeMap::new(),
             errands: BTreeMap::new(),
             errand_dates: BTreeSet::new(),
             warmth: Warmth::Cold,
@@ -64,7 +70,9 @@ impl Fleet {
     pub(super) fn next_deadline(&self) -> Option<(Timestamp, Deadline)> {
         let lease = self.leases.next_deadline().map(|date| (date, Deadline::Lease));
         let errand = self.errand_dates.first().map(|(date, ask)| (*date, Deadline::Errand(*ask)));
-        lease.into_iter().chain(errand).min()
+        let peers = self.peers.next_deadline().map(|date| (date, Deadline::Peers));
+        let membership = self.membership.next_deadline().map(|date| (date, Deadline::Membership));
+        lease.into_iter().chain(errand).chain(peers).chain(membership).min()
     }
 
     pub(super) fn local(&self) -> PeerId {
@@ -90,8 +98,7 @@ impl Fleet {
 
     /// Who coordinates `name`, as far as we can tell: passing over those who are silent.
     pub(super) fn coordinator(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> PeerId {
-        let silent = self.silent.iter().filter(|(_, until)| **until > now).map(|(peer, _)| *peer);
-        let passed_over: Vec<PeerId> = silent.chain(except.iter().copied()).collect();
+        let passed_over: Vec<PeerId> = self.peers.silent(now).chain(except.iter().copied()).collect();
         self.ring.coordinator(name, &passed_over)
     }
 }
@@ -102,11 +109,91 @@ impl Engine {
         self.fleet.as_ref().is_some_and(|fleet| !fleet.ring.is_alone())
     }
 
-    pub(super) fn on_connected(&mut self, peer: PeerId) {
+    /// Orders what is decided about members and connections.
+    pub(super) fn order_connections(&mut self) {
+        while let Some(decision) = self.fleet.as_mut().and_then(|fleet| fleet.membership.poll_decision()) {
+            self.on_membership(decision);
+        }
+        let Some(fleet) = &mut self.fleet else { return };
+        while let Some(decision) = fleet.peers.poll_decision() {
+            self.outputs.push_back(match decision {
+                PeerDecision::Dial { address } => Output::Dial { address },
+                PeerDecision::Disconnect { peer } => Output::Disconnect { peer },
+            });
+        }
+    }
+
+    fn on_membership(&mut self, decision: Decision) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
+        match decision {
+            Decision::Down { peer } => {
+                fleet.peers.on_gone(now, peer);
+                self.leave_ring(peer);
+            }
+            Decision::Renewed(member) | Decision::Up(member) => {
+                let addresses: Vec<Box<str>> = member.addresses().map(String::into_boxed_str).collect();
+                fleet.peers.on_known(now, member.peer(), &addresses);
+                if fleet.peers.connected().contains_key(&member.peer()) {
+                    self.join_ring(member.peer());
+                }
+            }
+            Decision::Send { to, bytes } => {
+                if fleet.peers.connected().contains_key(&to) {
+                    self.say(to, Message::Membership(bytes));
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_membership_due(&mut self) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.membership.on_due(now);
+        }
+    }
+
+    pub(super) fn on_peers_due(&mut self) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_due(now);
+        }
+    }
+
+    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialFailure) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_dial_failed(now, address, failure);
+        }
+    }
+
+    pub(super) fn on_offence(&mut self, peer: PeerId, offence: Offence) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet
+            && fleet.peers.on_offence(now, peer, offence).is_some()
+        {
+            self.counters.bans += 1;
+        }
+    }
+
+    pub(super) fn on_connected(&mut self, peer: PeerId, address: &str, side: Side) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        match fleet.peers.on_connected(now, peer, address, side) {
+            Welcome::Keep => {
+                fleet.membership.on_connected(now, peer);
+                self.join_ring(peer);
+            }
+            // The order to disconnect is among the decisions already.
+            Welcome::Refuse(_) => {}
+        }
+    }
+
+    /// Shares names out with `peer` as well, who is connected and lives.
+    fn join_ring(&mut self, peer: PeerId) {
+        let now = self.now;
+        let Some(fleet) = self.fleet.as_mut().filter(|fleet| !fleet.ring.contains(peer)) else { return };
         fleet.ring.insert(peer);
-        fleet.silent.remove(&peer);
         // First what is no longer true, then what is.
         let recent = fleet.invalidations.recent(now);
         for some in recent.chunks(INVALIDATIONS_MAX) {
@@ -118,9 +205,18 @@ impl Engine {
 
     pub(super) fn on_disconnected(&mut self, peer: PeerId) {
         let now = self.now;
-        let Some(fleet) = &mut self.fleet else { return };
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_disconnected(now, peer);
+            fleet.membership.on_disconnected(now, peer);
+            self.leave_ring(peer);
+        }
+    }
+
+    /// Shares names out without `peer` from now on: it is gone, or cannot be heard.
+    fn leave_ring(&mut self, peer: PeerId) {
+        let now = self.now;
+        let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer)) else { return };
         fleet.ring.remove(peer);
-        fleet.silent.remove(&peer);
         fleet.figures.remove(&peer);
         let passed = fleet.leases.on_gone(now, peer, &fleet.sharing.limits);
         let lost = matches!(fleet.warmth, Warmth::Warming { from, .. } if from == peer);
@@ -155,14 +251,25 @@ impl Engine {
         for id in self.flights.leased() {
             self.give_back_lease(id, Verdict::Unused);
         }
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.membership.leave(now);
+        }
     }
 
-    pub(super) fn on_received(&mut self, from: PeerId, message: Message) {
+    pub(super) fn on_received(&mut self, from: PeerId, message: Message, bytes: usize) {
+        let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
-        if !fleet.ring.contains(from) {
+        if !fleet.peers.connected().contains_key(&from) {
             return;
         }
-        fleet.silent.remove(&from);
+        match fleet.peers.on_traffic(now, from, bytes) {
+            Traffic::Within => {}
+            Traffic::Over { ban } => {
+                self.counters.bans += u64::from(ban.is_some());
+                return;
+            }
+        }
         match message {
             Message::Announce(Announced::Named { name, remaining }) => {
                 self.on_announced_elsewhere(from, name, remaining);
@@ -177,7 +284,11 @@ impl Engine {
                 fleet.figures.insert(from, figures);
             }
             Message::Invalidate(invalidations) => self.on_invalidated(&invalidations),
-            Message::Membership(_) => {}
+            Message::Membership(bytes) => {
+                if fleet.membership.on_message(now, from, &bytes).is_err() {
+                    self.on_offence(from, Offence::Malformed);
+                }
+            }
             Message::Ping { token } => self.say(from, Message::Pong { token, clock: self.now }),
             Message::Pong { token, clock } => self.on_pong(from, AskId(token), clock),
             Message::Quota { domain, bucket, pause } => self.quotas.hold(domain, bucket, self.now, pause),
@@ -298,6 +409,3 @@ impl Engine {
 
 /// Most entries in one batch of a warm-up, so that a newcomer with a short queue is not overrun.
 const WARM_UP_BATCH_MAX: usize = 32;
-
-/// How long a peer that kept silent is passed over, unless it says something before.
-pub(super) const SILENT_FOR: Duration = Duration::from_secs(5);

@@ -1,9 +1,9 @@
 //! Asking members, answering them, and telling them what is new.
 
-use super::{Engine, fleet::SILENT_FOR, fleet::Warmth};
+use super::{Engine, fleet::Warmth};
 use crate::{
-    AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Output, PeerId, Served, Source,
-    StaleReason,
+    AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Offence, Output, PeerId, Served,
+    Source, StaleReason,
     flight::{FlightId, Keep, Stage},
     freshness,
     message::{Announced, Answer, Invalidation, Parcel, Role, Scope, Verdict, clamped},
@@ -143,6 +143,7 @@ impl Engine {
 
     fn on_hit(&mut self, id: FlightId, from: PeerId, parcel: Parcel) {
         if parcel.key != self.flights.flight(id).key {
+            self.on_offence(from, Offence::BadEntry);
             return self.depart(id);
         }
         if let Some(entry) = self.accept(from, parcel) {
@@ -204,8 +205,8 @@ impl Engine {
             fleet.leases.withdraw(&name, Asker { peer, ask });
         } else if matches!(stage, Stage::Asking { .. }) {
             self.counters.asks_unanswered += 1;
-            fleet.silent.insert(peer, self.now.saturating_add(SILENT_FOR));
             self.flights.flight_mut(id).consulted.silent.push(peer);
+            self.on_offence(peer, Offence::Silent);
             return self.take_off(id);
         }
         self.depart(id);
@@ -258,7 +259,8 @@ impl Engine {
 
     /// Takes an entry from a peer in, unless ours is as young or it may be what was invalidated. Answers what is
     /// held under its key now, if that is of any use.
-    pub(super) fn accept(&mut self, _from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
+    pub(super) fn accept(&mut self, from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
+        let now = self.now;
         let Some(entry) = self.open_parcel(parcel) else {
             self.counters.entries_refused += 1;
             return None;
@@ -273,6 +275,9 @@ impl Engine {
             return None;
         }
         self.counters.entries_received += 1;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_heard(now, from);
+        }
         let entry = Arc::new(entry.from_source(Source::Peer));
         self.keep(Arc::clone(&entry));
         Some(entry)
@@ -281,7 +286,7 @@ impl Engine {
     /// The entry in `parcel`, within what we grant; `None` if it may be what was invalidated.
     fn open_parcel(&self, parcel: Parcel) -> Option<Entry> {
         let fleet = self.fleet.as_ref()?;
-        if !fleet.invalidations.permit(&parcel.key, &parcel.after) {
+        if !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after) {
             return None;
         }
         let draft = clamped(parcel.draft, fleet.sharing.limits.freshness_max);
@@ -290,7 +295,7 @@ impl Engine {
 
     pub(super) fn parcel(&self, entry: &Entry) -> Parcel {
         let invalidations = self.fleet.as_ref().map(|fleet| &fleet.invalidations);
-        let after = invalidations.map(|known| known.covering(entry.key())).unwrap_or_default();
+        let after = invalidations.map(|known| known.covering(self.now, entry.key())).unwrap_or_default();
         Parcel::of(entry, after, self.now)
     }
 

@@ -25,7 +25,11 @@ impl World {
             | Output::RemoveAll
             | Output::RemovePrefix { .. }
             | Output::Retract { .. } => {}
-            Output::Forget { .. } | Output::Retain { .. } | Output::Send { .. } => {
+            Output::Dial { .. }
+            | Output::Disconnect { .. }
+            | Output::Forget { .. }
+            | Output::Retain { .. }
+            | Output::Send { .. } => {
                 panic!("a node that keeps to itself has nobody to deal with: {output:?}")
             }
         }

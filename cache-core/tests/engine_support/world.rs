@@ -322,7 +322,11 @@ impl World {
                 let key = self.requests[leader].key.clone().expect("only gets fetch");
                 self.calls.insert(*fetch, Call { key, leader: *leader, step: self.step });
             }
-            Output::Forget { .. } | Output::Retain { .. } | Output::Send { .. } => {
+            Output::Dial { .. }
+            | Output::Disconnect { .. }
+            | Output::Forget { .. }
+            | Output::Retain { .. }
+            | Output::Send { .. } => {
                 unreachable!("checked before")
             }
             Output::Load { load, key } => {

@@ -202,6 +202,8 @@ impl Player {
                 let revalidate = revalidate.unwrap_or_default();
                 format!("fetch {} for r{} {key}{revalidate}", self.fetch_name(*fetch), leader.0)
             }
+            Output::Dial { address } => format!("dial {address}"),
+            Output::Disconnect { peer } => format!("disconnect {peer:?}"),
             Output::Forget { request } => format!("forget r{}", request.0),
             Output::Load { load, key } => {
                 self.loads.push(*load);
@@ -237,6 +239,8 @@ impl Player {
             Deadline::Lease => "lease".into(),
             Deadline::Fetch(fetch) => format!("fetch {}", self.fetch_name(fetch)),
             Deadline::Load(load) => format!("load {}", self.load_name(load)),
+            Deadline::Membership => "membership".into(),
+            Deadline::Peers => "peers".into(),
             Deadline::Removal => "removal".into(),
             Deadline::Request(request) => format!("request r{}", request.0),
         };

@@ -12,6 +12,9 @@ pub(super) fn vocabulary(source: &Source) -> Vec<Fault> {
     let code = RustCode::of(source);
     let mut faults = Vec::new();
     for (line, name) in code.identifiers() {
+        if source.path.contains("membership") && FORCED.contains(&name) {
+            continue;
+        }
         for part in parts(name) {
             if let Some((word, ours)) = REPLACED.iter().find(|(word, _)| *word == part) {
                 faults.push(source.fault(line, format!("`{name}`: we say {ours}, not {word}")));
@@ -39,6 +42,10 @@ fn parts(name: &str) -> Vec<String> {
     parts
 }
 
+/// Names that foca gives to what we call by others, where it is used.
+const FORCED: &[&str] =
+    &["Gossip", "PeriodicGossip", "gossip", "leave_cluster", "max_packet_size", "periodic_gossip"];
+
 const REPLACED: &[(&str, &str)] = &[
     ("cluster", "fleet"),
     ("deduped", "collapsed"),
@@ -60,6 +67,13 @@ mod tests {
             "a.rs:2: `upstream_url`: we say origin, not upstream",
         ];
         assert_eq!(texts(vocabulary, "a.rs", "struct UpstreamReply;\nfn upstream_url() {}\n"), expected);
+    }
+
+    #[test]
+    fn a_name_that_a_dependency_forces_upon_us_is_none() {
+        let text = "fn f() { foca.leave_cluster(); }\n";
+        assert_eq!(texts(vocabulary, "membership.rs", text), [""; 0]);
+        assert_eq!(texts(vocabulary, "a.rs", text), ["a.rs:1: `leave_cluster`: we say fleet, not cluster"]);
     }
 
     #[test]

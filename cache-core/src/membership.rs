@@ -1,0 +1,512 @@
+//! Who is in the fleet.
+//!
+//! Owns what is known of members and the protocol by which they find and lose one another: SWIM, as foca
+//! implements it. Sends nothing and dials nobody: it answers [`Decision`]s that the engine turns into outputs.
+//! Any member may have to speak to any other, so a [`Decision::Send`] to a peer without a connection should be
+//! a reason to dial, and wait for that. A message lost costs time alone; but where the first to every peer is
+//! lost, a large fleet suspects itself.
+//!
+//! Whoever knows the fleet's secret can lie about members, and the worst of it is that members are thought
+//! down for a moment. What is known stays bounded by [`MEMBERS_MAX`], and what is sent by a few messages for
+//! each that comes.
+
+pub(crate) mod member;
+mod settings;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+pub use member::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member};
+pub(crate) use settings::MembershipSettings;
+
+use crate::{
+    PeerId, Timestamp,
+    codec::membership::{MEMBERSHIP_BYTES_MAX, MembershipCodec, Parsed, parse_message},
+};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+use bytes::Bytes;
+use core::{fmt, time::Duration};
+use member::{Identity, is_later};
+use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng as _};
+use timers::{Timer, Timers};
+
+/// Who is in the fleet, as far as we know, and what must be said to keep knowing.
+///
+/// After every call that takes `now`, take all decisions: the queue is as long as one input makes it.
+pub(crate) struct Membership {
+    foca: foca::Foca<Identity, MembershipCodec, Pcg64Mcg, foca::NoCustomBroadcast>,
+    effects: Effects,
+    stage: Stage,
+    /// How often we, being new, may still ask for more members than those we were told of.
+    feeds_left: u8,
+}
+
+impl Membership {
+    /// Alone, as `local`. `seed` decides every random choice.
+    ///
+    /// The boot number of `local` should be later than at the node's last start. Where it is not, others
+    /// say so, and it is raised.
+    pub(crate) fn new(local: Member, seed: u64, settings: &MembershipSettings) -> Self {
+        let effects = Effects {
+            now: Timestamp::default(),
+            local: local.peer(),
+            timers: Timers::default(),
+            decisions: VecDeque::new(),
+            alive: BTreeMap::new(),
+            renewed_at: None,
+        };
+        let rng = Pcg64Mcg::seed_from_u64(seed);
+        let foca = foca::Foca::new(Identity(local), settings.config(), rng, MembershipCodec);
+        Self { foca, effects, stage: Stage::Present, feeds_left: 0 }
+    }
+
+    /// A connection with `peer` stands: unless it is a member already, introduce ourselves to it.
+    pub(crate) fn on_connected(&mut self, now: Timestamp, peer: PeerId) {
+        if self.enter(now) && peer != self.effects.local {
+            if self.effects.alive.is_empty() {
+                self.feeds_left = FEEDS_MAX;
+            }
+            self.introduce(peer, INTRODUCTIONS_MAX);
+        }
+    }
+
+    /// There is no connection with `peer` any more. Whether it lives is for the protocol to find out.
+    pub(crate) fn on_disconnected(&mut self, now: Timestamp, peer: PeerId) {
+        if self.enter(now) {
+            self.effects.timers.stop_introducing(peer);
+        }
+    }
+
+    /// A message came from `from`, whose seal was opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if no member in its right mind writes such a message to us. Nothing was changed, but for
+    /// what an indirect probe that names ourselves brought along.
+    pub(crate) fn on_message(&mut self, now: Timestamp, from: PeerId, bytes: &[u8]) -> Result<(), Malformed> {
+        if !self.enter(now) {
+            return Ok(());
+        }
+        let message = parse_message(bytes)?;
+        let is_ours = message.header.src.0.peer() == from
+            && message.header.dst.0.peer() == self.effects.local
+            && from != self.effects.local;
+        if !is_ours {
+            return Err(Malformed);
+        }
+        self.take_the_latest_boot(&message);
+        if !self.is_acceptable(&message) {
+            return Ok(());
+        }
+        self.correct_an_outdated_sender(&message.header.src);
+        let bytes_kept = self.keep_what_is_believed(&message, bytes);
+        let known_before = self.known_count();
+        let handled = self.hand_to_foca(&message, bytes_kept.as_deref().unwrap_or(bytes));
+        self.stay_connected();
+        handled?;
+        self.believe_addresses(&message.header.src.0);
+        if message.header.message == foca::Message::Feed {
+            self.ask_for_more(from, self.known_count() > known_before);
+        }
+        Ok(())
+    }
+
+    /// Time has passed; due whenever [`Self::next_deadline`] has come.
+    pub(crate) fn on_due(&mut self, now: Timestamp) {
+        if !self.enter(now) {
+            return;
+        }
+        while let Some(timer) = self.effects.timers.pop_due(now) {
+            match timer {
+                Timer::Foca(timer) if self.is_refuted(&timer) => {}
+                // foca's errors here say that timers came late or in a strange order, and that it goes on.
+                Timer::Foca(timer) => drop(self.foca.handle_timer(timer, &mut self.effects)),
+                Timer::Introduce { peer, tries_left } => self.introduce(peer, tries_left),
+            }
+        }
+    }
+
+    /// Tells others that we go. Nothing else is said or heard from then on.
+    pub(crate) fn leave(&mut self, now: Timestamp) {
+        if !self.enter(now) {
+            return;
+        }
+        // Errors could only come from encoding what has been encoded many times; we go in any case.
+        drop(self.foca.leave_cluster(&mut self.effects));
+        for _round in 1..FAREWELLS {
+            drop(self.foca.gossip(&mut self.effects));
+        }
+        self.stage = Stage::Gone;
+        self.effects.timers.clear();
+        self.effects.alive.clear();
+    }
+
+    /// What the engine is to do or to know next, in order.
+    pub(crate) fn poll_decision(&mut self) -> Option<Decision> {
+        self.effects.decisions.pop_front()
+    }
+
+    /// When [`Self::on_due`] is due.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.effects.timers.next_due()
+    }
+
+    /// Who lives, without us, ordered by [`PeerId`].
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.effects.alive.values()
+    }
+
+    /// What is known of `peer`, if it lives and is another.
+    #[cfg(test)]
+    pub(crate) fn member(&self, peer: PeerId) -> Option<&Member> {
+        self.effects.alive.get(&peer)
+    }
+
+    /// Ourselves, under the present boot number.
+    pub(crate) fn local(&self) -> &Member {
+        &self.foca.identity().0
+    }
+
+    /// Notes the time of an input; `false` if it comes too late to matter.
+    fn enter(&mut self, now: Timestamp) -> bool {
+        self.effects.now = now;
+        match self.stage {
+            Stage::Present => true,
+            Stage::Gone => false,
+        }
+    }
+
+    /// Says hello to `peer` and comes back to it, until it is a member or the tries are used up.
+    fn introduce(&mut self, peer: PeerId, tries_left: u8) {
+        if self.effects.alive.contains_key(&peer) {
+            return;
+        }
+        // If it is known to be down, the boot number tells it as whom.
+        let known = self.known(peer).map(|known| known.id().clone());
+        self.announce_to(known.unwrap_or_else(|| Identity::bare(peer, 0)));
+        if let Some(tries_left) = tries_left.checked_sub(1) {
+            let due = self.effects.now.saturating_add(INTRODUCTION_PERIOD);
+            self.effects.timers.set(due, Timer::Introduce { peer, tries_left });
+        }
+    }
+
+    /// Outbids whoever is known to the sender as us: our former self, if our clock was set back, or a forgery.
+    fn take_the_latest_boot(&mut self, message: &Parsed) {
+        let ours = self.foca.identity().0.boot();
+        let about_us =
+            message.updates.iter().filter(|(update, _)| update.id().0.peer() == self.effects.local);
+        let rumoured = about_us.map(|(update, _)| update.id().0.boot());
+        let latest = rumoured
+            .chain([message.header.dst.0.boot()])
+            .fold(ours, |latest, boot| if is_later(boot, latest) { boot } else { latest });
+        if latest != ours && !self.renewed_lately() {
+            self.effects.renewed_at = Some(self.effects.now);
+            let renewed = self.foca.identity().after(latest);
+            // Fails only for the identity that we have, which this is not.
+            drop(self.foca.change_identity(renewed, &mut self.effects));
+            self.stay_connected();
+        }
+    }
+
+    /// Whether there is anything to do about a message but to drop it.
+    fn is_acceptable(&self, message: &Parsed) -> bool {
+        use foca::Message as Foca;
+        match &message.header.message {
+            // We pass nothing on to strangers, or back to ourselves.
+            Foca::PingReq { target, .. } | Foca::IndirectAck { target, .. } => {
+                self.known(target.0.peer()).is_some()
+            }
+            // Whoever sends it will again, as long as it does not know that we renewed ourselves.
+            Foca::TurnUndead => !self.renewed_lately(),
+            Foca::Ack(_)
+            | Foca::Announce
+            | Foca::Broadcast
+            | Foca::Feed
+            | Foca::ForwardedAck { .. }
+            | Foca::Gossip
+            | Foca::IndirectPing { .. }
+            | Foca::Ping(_) => true,
+        }
+    }
+
+    /// Tells a sender that is known under a later boot number which one that is, so that it can outbid it.
+    fn correct_an_outdated_sender(&mut self, sender: &Identity) {
+        let known = self.known(sender.0.peer()).map(|known| known.id().clone());
+        if let Some(known) = known.filter(|known| is_later(known.0.boot(), sender.0.boot())) {
+            self.announce_to(known);
+        }
+    }
+
+    /// The message without what we do not believe or have no room for; `None` if that is nothing.
+    fn keep_what_is_believed(&mut self, message: &Parsed, bytes: &[u8]) -> Option<Vec<u8>> {
+        let sender = &message.header.src;
+        let about_us_matters = !self.renewed_lately();
+        let strangers_left = self.make_room_for(message);
+        let believed = |update: &foca::Member<Identity>| {
+            let peer = update.id().0.peer();
+            if peer == self.effects.local {
+                update.id() == self.foca.identity() && about_us_matters
+            } else if peer == sender.0.peer() {
+                update.id() == sender
+            } else {
+                strangers_left.as_ref().is_none_or(|left| left.binary_search(&peer).is_err())
+            }
+        };
+        if message.updates.iter().all(|(update, _)| believed(update)) {
+            return None;
+        }
+        Some(message.retain(bytes, believed))
+    }
+
+    /// Forgets members that are down, the first first, until all that `message` brings fit within
+    /// [`MEMBERS_MAX`]. Tells, in order, which of them still do not, or are more than [`NEWS_MAX`] leaves to
+    /// pass on.
+    fn make_room_for(&mut self, message: &Parsed) -> Option<Vec<PeerId>> {
+        // One more for the sender itself.
+        let brought = message.updates.len() + 1;
+        if self.known_count() + brought <= MEMBERS_MAX && brought <= self.news_left() {
+            return None;
+        }
+        let mut known: Vec<PeerId> = self.foca.iter_membership_state().map(|it| it.id().0.peer()).collect();
+        known.sort_unstable();
+        let updated = message.updates.iter().map(|(update, _)| update.id().0.peer());
+        let sender = message.header.src.0.peer();
+        let is_stranger = |peer: &PeerId| *peer != self.effects.local && known.binary_search(peer).is_err();
+        let mut strangers: Vec<PeerId> = core::iter::once(sender)
+            .chain(updated.filter(|peer| *peer != sender))
+            .filter(is_stranger)
+            .collect();
+        let mut refused = strangers.split_off(strangers.len().min(self.news_left()));
+        while self.known_count() + strangers.len() > MEMBERS_MAX
+            && let Some(oldest) = self.effects.timers.pop_oldest_down()
+        {
+            // Removes a member that is down and does nothing else.
+            drop(self.foca.handle_timer(foca::Timer::RemoveDown(oldest), &mut self.effects));
+        }
+        let room = MEMBERS_MAX.saturating_sub(self.known_count());
+        refused.extend(strangers.split_off(strangers.len().min(room)));
+        refused.sort_unstable();
+        Some(refused)
+    }
+
+    /// Lets the protocol react.
+    fn hand_to_foca(&mut self, message: &Parsed, bytes: &[u8]) -> Result<(), Malformed> {
+        let is_full = self.known_count() >= MEMBERS_MAX || self.news_left() == 0;
+        if is_full && self.known(message.header.src.0.peer()).is_none() {
+            return Ok(());
+        }
+        // A newcomer passes nothing on of what it is told to begin with: it is news to nobody else.
+        let is_welcome = message.header.message == foca::Message::Feed && self.feeds_left > 0;
+        if !is_welcome {
+            return self.foca.handle_data(bytes, &mut self.effects).map_err(|_refused| Malformed);
+        }
+        let header = &bytes[..message.header_bytes];
+        self.foca.handle_data(header, &mut self.effects).map_err(|_refused| Malformed)?;
+        // Of one that was down and still is, nothing is believed.
+        if self.effects.alive.contains_key(&message.header.src.0.peer()) {
+            let updates = parse_message(bytes)?.updates.into_iter().map(|(update, _)| update);
+            self.foca.apply_many(updates, false, &mut self.effects).map_err(|_refused| Malformed)?;
+        }
+        Ok(())
+    }
+
+    /// Lets foca, which takes itself for disconnected after every renewal, see that members are still there:
+    /// it would wait for a message before it probes anybody again, and perhaps for ever.
+    fn stay_connected(&mut self) {
+        // No update, no error.
+        drop(self.foca.apply_many(core::iter::empty(), false, &mut self.effects));
+    }
+
+    /// Whether `timer` ends a suspicion that the suspect has refuted. foca 2.0 leaves the suspect alone then,
+    /// but tells it that it is down all the same, at which it would renew itself.
+    fn is_refuted(&self, timer: &foca::Timer<Identity>) -> bool {
+        let foca::Timer::ChangeSuspectToDown { member_id, incarnation, .. } = timer else { return false };
+        let suspect = foca::Member::new(member_id.clone(), *incarnation, foca::State::Suspect);
+        self.known(member_id.0.peer()) != Some(&suspect)
+    }
+
+    /// A member knows best where it can be reached, so what it says itself replaces hearsay.
+    fn believe_addresses(&mut self, sender: &Member) {
+        if let Some(known) = self.effects.alive.get_mut(&sender.peer())
+            && known.boot() == sender.boot()
+            && known != sender
+        {
+            *known = sender.clone();
+            self.effects.decide(Decision::Renewed(sender.clone()));
+        }
+    }
+
+    /// One message holds so many members; asks for others while each brings some that are new.
+    fn ask_for_more(&mut self, from: PeerId, was_news: bool) {
+        self.feeds_left = if was_news { self.feeds_left.saturating_sub(1) } else { 0 };
+        let source = self.effects.alive.get(&from).filter(|_| self.feeds_left > 0);
+        if let Some(source) = source.cloned() {
+            self.announce_to(Identity(source));
+        }
+    }
+
+    /// foca's word for presenting oneself, which is answered with a feed of members.
+    fn announce_to(&mut self, identity: Identity) {
+        // Errors could only come from encoding, and a member that fits one message fits this.
+        drop(self.foca.announce(identity, &mut self.effects));
+    }
+
+    fn known(&self, peer: PeerId) -> Option<&foca::Member<Identity>> {
+        self.foca.iter_membership_state().find(|known| known.id().0.peer() == peer)
+    }
+
+    fn known_count(&self) -> usize {
+        self.foca.iter_membership_state().len()
+    }
+
+    /// How much news of strangers may still be added. One at least while nobody is there to be told: whoever
+    /// comes then brings the end of that.
+    fn news_left(&self) -> usize {
+        let left = NEWS_MAX.saturating_sub(self.foca.updates_backlog());
+        if self.effects.alive.is_empty() { left.max(1) } else { left }
+    }
+
+    fn renewed_lately(&self) -> bool {
+        let since = |at| self.effects.now.saturating_since(at);
+        self.effects.renewed_at.is_some_and(|at| since(at) < RENEWAL_PERIOD)
+    }
+}
+
+impl fmt::Debug for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Membership").field("local", self.local()).finish_non_exhaustive()
+    }
+}
+
+/// What the engine is to do or to know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Decision {
+    /// A member is no more: it left, or gave no sign of life.
+    Down {
+        /// Which one.
+        peer: PeerId,
+    },
+    /// A member started again without having been missed, or can be reached elsewhere; its boot number says
+    /// which. One that was thought to be down by others may have a new number and have forgotten nothing.
+    Renewed(Member),
+    /// Say this to a peer, best effort.
+    Send {
+        /// To whom.
+        to: PeerId,
+        /// What, for its [`Membership::on_message`].
+        bytes: Bytes,
+    },
+    /// There is a new member.
+    Up(Member),
+}
+
+/// A message that no member in its right mind writes to us.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Malformed;
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("membership message is malformed")
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Present,
+    Gone,
+}
+
+/// Where foca's effects go.
+#[derive(Debug)]
+struct Effects {
+    now: Timestamp,
+    local: PeerId,
+    timers: Timers,
+    decisions: VecDeque<Decision>,
+    alive: BTreeMap<PeerId, Member>,
+    /// When we last took a new boot number.
+    renewed_at: Option<Timestamp>,
+}
+
+impl Effects {
+    fn decide(&mut self, decision: Decision) {
+        let is_message = matches!(decision, Decision::Send { .. });
+        if is_message && self.decisions.len() >= DECISIONS_MAX {
+            return;
+        }
+        self.decisions.push_back(decision);
+    }
+}
+
+impl foca::Runtime<Identity> for Effects {
+    fn notify(&mut self, notification: foca::Notification<'_, Identity>) {
+        use foca::Notification as Foca;
+        match notification {
+            Foca::MemberDown(Identity(member)) => {
+                if self.alive.remove(&member.peer()).is_some() {
+                    self.decide(Decision::Down { peer: member.peer() });
+                }
+            }
+            Foca::MemberUp(Identity(member)) => {
+                self.alive.insert(member.peer(), member.clone());
+                self.decide(Decision::Up(member.clone()));
+            }
+            Foca::Rejoin(_) => self.renewed_at = Some(self.now),
+            Foca::Rename(_, Identity(member)) => {
+                if let Some(known) = self.alive.get_mut(&member.peer()) {
+                    *known = member.clone();
+                    self.decide(Decision::Renewed(member.clone()));
+                }
+            }
+            // We always have a next identity, and members are told of one by one.
+            Foca::Active | Foca::Defunct | Foca::Idle => {}
+        }
+    }
+
+    fn send_to(&mut self, to: Identity, data: &[u8]) {
+        if to.0.peer() != self.local {
+            self.decide(Decision::Send { to: to.0.peer(), bytes: Bytes::copy_from_slice(data) });
+        }
+    }
+
+    fn submit_after(&mut self, event: foca::Timer<Identity>, after: Duration) {
+        self.timers.set(self.now.saturating_add(after), Timer::Foca(event));
+    }
+}
+
+/// Most members that are known, whether they live or are remembered as down. Beyond it those down longest
+/// are forgotten, and if none is down, strangers are ignored.
+pub(crate) const MEMBERS_MAX: usize = 1024;
+
+/// Most news that wait to be passed on when a stranger may add to them. Members known already can each add
+/// one more, so there are never more than `NEWS_MAX + MEMBERS_MAX`. A fleet that starts all at once needs
+/// one for each member.
+const NEWS_MAX: usize = 2 * MEMBERS_MAX;
+
+const _: () = assert!(MEMBERS_MAX * 120 <= MEMBERSHIP_BYTES_MAX, "a feed has room for two addresses of each");
+
+/// Length of the queue of decisions at which messages are dropped: one input can tell of every member twice,
+/// and say hello to each.
+const DECISIONS_MAX: usize = 4 * MEMBERS_MAX;
+
+/// How often a newcomer asks for members. One feed holds them all with two addresses each, half of them
+/// with four; the third time is for those that another feed left out by chance.
+const FEEDS_MAX: u8 = 4;
+
+/// How often we introduce ourselves on one connection, and how long we wait for an answer each time. A
+/// message is lost only when the connection is overloaded, which ends or ends it.
+const INTRODUCTIONS_MAX: u8 = 10;
+const INTRODUCTION_PERIOD: Duration = Duration::from_millis(500);
+
+/// Time for which accusations do not move us again after we took a new boot number: those sent before are
+/// still on their way, and a liar shall not keep us from everything else.
+const RENEWAL_PERIOD: Duration = Duration::from_millis(500);
+
+/// How often the farewell is said, to a few members each time, so that a lost message or two do no harm.
+const FAREWELLS: usize = 3;

@@ -1,0 +1,397 @@
+//! Which peers to hold connections with: dialing, backing off, scoring, banning.
+//!
+//! Owns whom a node knows of, whom it dials and when, and who is kept away. Does not know what peers say and
+//! sends nothing: it answers [`PeerDecision`]s that the engine turns into outputs.
+//!
+//! The aim is a full mesh up to [`PeerSettings::connections_max`], since the coordinator of a key is asked
+//! directly. Beyond, contacts come first, then live members; within each whoever is due first, which scattered
+//! pauses make another choice on every node.
+
+mod attempts;
+mod book;
+mod candidate;
+mod conduct;
+mod contact;
+mod decision;
+mod jitter;
+#[cfg(test)]
+mod properties;
+mod report;
+#[cfg(test)]
+mod rules;
+mod traffic;
+#[cfg(test)]
+mod world;
+
+pub(crate) use decision::{Connection, PeerDecision, Refusal, Traffic, Welcome};
+pub use {
+    candidate::DialFailure,
+    conduct::{Ban, Offence},
+    contact::{Contact, peer_of_address},
+    decision::PeerSettings,
+    report::{PeerReport, PeerSource, PeerState},
+    traffic::TrafficLimits,
+};
+
+use crate::{
+    PeerId, Timestamp,
+    port::{DIAL_TIMEOUT, Side, TIE_WINDOW},
+};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+use attempts::Attempts;
+use book::{Book, KNOWN_MAX, Target};
+use candidate::{Candidate, Origin, PAUSE_MAX, Stage};
+use conduct::{Conduct, STANDINGS_MAX};
+use contact::CONTACTS_MAX;
+use core::time::Duration;
+use jitter::Jitter;
+
+/// The peers of one node.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    local: PeerId,
+    settings: PeerSettings,
+    book: Book,
+    conduct: Conduct,
+    attempts: Attempts,
+    connected: BTreeMap<PeerId, Connection>,
+    decisions: VecDeque<PeerDecision>,
+    jitter: Jitter,
+    deadline: Option<Timestamp>,
+}
+
+impl Peers {
+    /// A node that knows its contacts alone. They are due at once: the first [`Self::on_due`] dials them.
+    pub(crate) fn new(
+        local: PeerId,
+        own_addresses: &[Box<str>],
+        contacts: &[Contact],
+        settings: PeerSettings,
+        seed: u64,
+    ) -> Self {
+        let book = Book::new(local, own_addresses, contacts);
+        let deadline = book.candidates().next().map(|_any| Timestamp::default());
+        let (conduct, attempts) = (Conduct::default(), Attempts::default());
+        let (connected, decisions, jitter) = (BTreeMap::new(), VecDeque::new(), Jitter::new(seed));
+        Self { local, settings, book, conduct, attempts, connected, decisions, jitter, deadline }
+    }
+
+    /// Membership says that `peer` lives and can be reached at `addresses`.
+    ///
+    /// Of two nodes that learn of each other, the one with the smaller id dials at once and the other one
+    /// [`COURTESY`] later if nothing came, so that they seldom dial each other at the same time.
+    pub(crate) fn on_known(&mut self, now: Timestamp, peer: PeerId, addresses: &[Box<str>]) {
+        self.book.learn(peer, addresses, now.saturating_add(self.courtesy(peer)));
+        self.plan(now);
+    }
+
+    /// Membership says that `peer` left or died. Only contacts are dialled again, and without haste.
+    pub(crate) fn on_gone(&mut self, now: Timestamp, peer: PeerId) {
+        self.book.gone(now, peer, self.connected.contains_key(&peer), &mut self.jitter);
+        self.plan(now);
+    }
+
+    /// The transport connected with `peer` at `address`. A refused peer's `Disconnect` is decided as well.
+    pub(crate) fn on_connected(
+        &mut self,
+        now: Timestamp,
+        peer: PeerId,
+        address: &str,
+        side: Side,
+    ) -> Welcome {
+        if side == Side::Dialer
+            && let Some((dialed, target)) = self.attempts.reached(peer, address)
+        {
+            if peer == self.local {
+                self.failed(now, target, &dialed, DialFailure::Itself);
+            } else {
+                self.book.met(target, peer);
+                self.settle(target, &dialed);
+            }
+        }
+        let refusal = if peer == self.local {
+            Some(Refusal::Itself)
+        } else if let Some(ban) = self.conduct.ban(now, peer) {
+            Some(Refusal::Banned(ban))
+        } else if !self.connected.contains_key(&peer) && self.connected.len() >= self.settings.connections_max
+        {
+            Some(Refusal::Full)
+        } else {
+            None
+        };
+        self.withdraw_dials(peer);
+        let verdict = match refusal {
+            Some(refusal) => {
+                self.disconnect(peer);
+                self.put_off(now, peer);
+                Welcome::Refuse(refusal)
+            }
+            None => {
+                for target in self.book.targets_of(peer) {
+                    if !self.attempts.is_dialing(target) {
+                        self.settle(target, address);
+                    }
+                }
+                self.connected.insert(peer, Connection { address: address.into(), side, since: now });
+                Welcome::Keep
+            }
+        };
+        self.plan(now);
+        verdict
+    }
+
+    /// A connection is no more, whether it was kept or refused.
+    pub(crate) fn on_disconnected(&mut self, now: Timestamp, peer: PeerId) {
+        self.decisions.retain(|decision| *decision != PeerDecision::Disconnect { peer });
+        self.conduct.end_silence(peer);
+        let Some(connection) = self.connected.remove(&peer) else { return };
+        let stood = now.saturating_since(connection.since);
+        let courtesy = self.courtesy(peer);
+        for target in self.book.targets_of(peer) {
+            if let Some(candidate) = self.book.candidate_mut(target) {
+                candidate.lost(now, stood, courtesy, &mut self.jitter);
+            }
+        }
+        self.plan(now);
+    }
+
+    /// A dial came to nothing. Dials that nobody decided are ignored.
+    pub(crate) fn on_dial_failed(&mut self, now: Timestamp, address: &str, failure: DialFailure) {
+        if let Some(target) = self.attempts.failed(address) {
+            self.failed(now, target, address, failure);
+            self.plan(now);
+        }
+    }
+
+    /// `peer` did what it must not. The ban that this may bring ends the connection.
+    pub(crate) fn on_offence(&mut self, now: Timestamp, peer: PeerId, offence: Offence) -> Option<Ban> {
+        let ban = self.conduct.offend(now, peer, offence)?;
+        self.withdraw_dials(peer);
+        if self.connected.contains_key(&peer) {
+            self.disconnect(peer);
+        }
+        self.plan(now);
+        Some(ban)
+    }
+
+    /// Something useful came from `peer`: it is forgiven a little.
+    pub(crate) fn on_heard(&mut self, now: Timestamp, peer: PeerId) {
+        self.conduct.heard(now, peer);
+    }
+
+    /// A message of `bytes` came from `peer`, so it is not silent. One that is too many is to be dropped.
+    pub(crate) fn on_traffic(&mut self, now: Timestamp, peer: PeerId, bytes: usize) -> Traffic {
+        if self.conduct.take(now, peer, bytes, &self.settings.traffic) {
+            Traffic::Within
+        } else {
+            Traffic::Over { ban: self.on_offence(now, peer, Offence::Flood) }
+        }
+    }
+
+    /// Does what is due. Nothing is lost by coming early or often.
+    pub(crate) fn on_due(&mut self, now: Timestamp) {
+        self.plan(now);
+    }
+
+    /// The next thing to do, in the order in which it was decided.
+    pub(crate) fn poll_decision(&mut self) -> Option<PeerDecision> {
+        self.decisions.pop_front()
+    }
+
+    /// When [`Self::on_due`] has something to do; `None` while only events can bring that about.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
+    /// The connections that are kept.
+    pub(crate) fn connected(&self) -> &BTreeMap<PeerId, Connection> {
+        &self.connected
+    }
+
+    /// Who left an ask unanswered and has said nothing since, for [`SILENT_FOR`](conduct::SILENT_FOR): others
+    /// are asked instead.
+    pub(crate) fn silent(&self, now: Timestamp) -> impl Iterator<Item = PeerId> {
+        self.conduct.silent(now)
+    }
+
+    /// Starts the dials that are due and for which there is room, and finds out when to look again.
+    fn plan(&mut self, now: Timestamp) {
+        for (address, target) in self.attempts.overdue(now) {
+            self.failed(now, target, &address, DialFailure::TimedOut);
+        }
+        self.conduct.tidy(now, &self.settings.traffic);
+        for (kind, target) in self.due(now) {
+            let held = self.connected.len() + self.attempts.len();
+            if held < self.settings.connections_max && self.attempts.has_room(kind) {
+                self.dial(now, kind, target);
+            }
+        }
+        let pauses = self.book.candidates().filter_map(|(_target, candidate)| match candidate.stage {
+            Stage::Waiting { until } => Some(until),
+            Stage::Dialing { .. } | Stage::Leaving | Stage::Settled => None,
+        });
+        // What is due and has no room waits for an event, not for a time.
+        self.deadline = pauses.filter(|until| *until > now).chain(self.attempts.next_deadline()).min();
+    }
+
+    /// The candidates whose pause is over, the most wanted first.
+    fn due(&mut self, now: Timestamp) -> Vec<(Kind, Target)> {
+        let waiting = self.book.candidates().filter_map(|(target, candidate)| match candidate.stage {
+            Stage::Waiting { until } if until <= now => {
+                Some((Kind::of(candidate), until, candidate.origin, target))
+            }
+            Stage::Waiting { .. } | Stage::Dialing { .. } | Stage::Leaving | Stage::Settled => None,
+        });
+        let mut waiting: Vec<_> = waiting.collect();
+        waiting.sort_unstable();
+        waiting.retain(|(_kind, _until, _origin, target)| {
+            let Some(peer) = self.book.peer_of(*target) else { return true };
+            let stage = if self.connected.contains_key(&peer) {
+                Stage::Settled
+            } else if let Some(ban) = self.conduct.ban(now, peer) {
+                Stage::Waiting { until: ban.until }
+            } else {
+                return true;
+            };
+            if let Some(candidate) = self.book.candidate_mut(*target) {
+                candidate.stage = stage;
+            }
+            false
+        });
+        waiting.into_iter().map(|(kind, _until, _origin, target)| (kind, target)).collect()
+    }
+
+    fn dial(&mut self, now: Timestamp, kind: Kind, target: Target) {
+        let peer = self.book.peer_of(target);
+        let is_dialed = peer.is_some_and(|peer| {
+            self.book.targets_of(peer).iter().any(|target| self.attempts.is_dialing(*target))
+        });
+        if is_dialed {
+            return;
+        }
+        if let Some(address) = self.book.candidate_mut(target).and_then(|candidate| candidate.begin(now)) {
+            let until = now.saturating_add(DIAL_TIMEOUT).saturating_add(DIAL_GRACE);
+            self.attempts.begin(address.clone(), target, kind, until);
+            self.decisions.push_back(PeerDecision::Dial { address });
+        }
+    }
+
+    fn failed(&mut self, now: Timestamp, target: Target, address: &str, failure: DialFailure) {
+        let peer = self.book.peer_of(target);
+        let is_connected = peer.is_some_and(|peer| self.connected.contains_key(&peer));
+        let Some(candidate) = self.book.candidate_mut(target) else { return };
+        match failure {
+            DialFailure::BadAddress | DialFailure::Itself | DialFailure::WrongPeer => {
+                self.book.spoil(now, target, address, failure, &mut self.jitter);
+            }
+            DialFailure::AlreadyConnected if !is_connected => {
+                // The other connection has ended in the meantime, or its peer is unknown to us.
+                let pause = if peer.is_some() { TIE_WINDOW } else { PAUSE_MAX };
+                let until = now.saturating_add(self.jitter.scatter(pause));
+                candidate.stage = Stage::Waiting { until };
+            }
+            DialFailure::AlreadyConnected => {}
+            DialFailure::Refused | DialFailure::TimedOut | DialFailure::Unreachable => {
+                candidate.failed(now, failure, &mut self.jitter);
+            }
+        }
+        if let (true, Some(candidate)) = (is_connected, self.book.candidate_mut(target)) {
+            candidate.stage = Stage::Settled;
+        }
+    }
+
+    fn settle(&mut self, target: Target, address: &str) {
+        if let Some(candidate) = self.book.candidate_mut(target) {
+            candidate.settle(address);
+        }
+    }
+
+    /// Leaves a peer that was refused alone for a while.
+    fn put_off(&mut self, now: Timestamp, peer: PeerId) {
+        let pause_end = now.saturating_add(self.jitter.scatter(PAUSE_MAX));
+        let until = self.conduct.ban(now, peer).map_or(pause_end, |ban| ban.until);
+        for target in self.book.targets_of(peer) {
+            if !self.attempts.is_dialing(target)
+                && let Some(candidate) = self.book.candidate_mut(target)
+            {
+                candidate.stage = Stage::Waiting { until };
+            }
+        }
+    }
+
+    /// Takes back the dials of `peer` that the engine has not taken yet.
+    fn withdraw_dials(&mut self, peer: PeerId) {
+        let (book, attempts) = (&mut self.book, &mut self.attempts);
+        self.decisions.retain(|decision| {
+            let PeerDecision::Dial { address } = decision else { return true };
+            let Some(target) = attempts.target(address).filter(|target| book.peer_of(*target) == Some(peer))
+            else {
+                return true;
+            };
+            attempts.failed(address);
+            if let Some(candidate) = book.candidate_mut(target) {
+                candidate.stage = Stage::Waiting { until: Timestamp::default() };
+            }
+            false
+        });
+    }
+
+    fn disconnect(&mut self, peer: PeerId) {
+        let decision = PeerDecision::Disconnect { peer };
+        if !self.decisions.contains(&decision) {
+            self.decisions.push_back(decision);
+        }
+    }
+
+    /// Time that is left to `peer` to dial first.
+    fn courtesy(&self, peer: PeerId) -> Duration {
+        if self.local < peer { Duration::ZERO } else { COURTESY }
+    }
+}
+
+/// Why a dial is made, in the order of preference.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Kind {
+    Contact,
+    /// A contact that failed before.
+    ContactAgain,
+    Member,
+}
+
+impl Kind {
+    fn of(candidate: &Candidate) -> Self {
+        match candidate.origin {
+            Origin::Contact { .. } if candidate.failures == 0 => Self::Contact,
+            Origin::Contact { .. } => Self::ContactAgain,
+            Origin::Membership => Self::Member,
+        }
+    }
+
+    /// Most dials of this kind at a time. Contacts that lead nowhere leave some for members.
+    const fn dials_max(self) -> usize {
+        match self {
+            Self::Contact | Self::Member => DIALS_MAX,
+            Self::ContactAgain => CONTACTS_AGAIN_MAX,
+        }
+    }
+}
+
+/// Most dials under way: all contacts at once.
+pub(crate) const DIALS_MAX: usize = 10;
+
+/// Most of these that contacts take which failed before.
+const CONTACTS_AGAIN_MAX: usize = 4;
+
+/// Time that the peer with the smaller id has to dial before the other one does: two round trips around the
+/// world and an admission.
+const COURTESY: Duration = Duration::from_secs(2);
+
+/// Time past the transport's own limit after which a dial that was not reported on counts as failed.
+const DIAL_GRACE: Duration = Duration::from_secs(5);
+
+const _: () = assert!(CONTACTS_MAX <= DIALS_MAX && CONTACTS_AGAIN_MAX < DIALS_MAX);
+const _: () = assert!(CONTACTS_MAX < KNOWN_MAX && KNOWN_MAX <= STANDINGS_MAX);

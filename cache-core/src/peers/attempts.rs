@@ -1,0 +1,83 @@
+//! The dials under way.
+//!
+//! Owns their bound, and finds the dial that a connection came from.
+
+use super::{
+    DIALS_MAX, Kind,
+    book::Target,
+    contact::{peer_of_address, place_of_address},
+};
+use crate::{PeerId, Timestamp};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+
+/// At most [`DIALS_MAX`] dials, by address.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    attempts: BTreeMap<Box<str>, Attempt>,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    target: Target,
+    kind: Kind,
+    /// When it is given up, should the transport never report on it.
+    until: Timestamp,
+}
+
+impl Attempts {
+    pub(super) fn begin(&mut self, address: Box<str>, target: Target, kind: Kind, until: Timestamp) {
+        self.attempts.insert(address, Attempt { target, kind, until });
+    }
+
+    /// Ends the dial that led to `peer` at `address` and answers what was dialled; `None` if there was none.
+    ///
+    /// A transport may name the address that it found instead of the one that it was given. Then it is the
+    /// dial of this place, of this peer, or, where a host name stands for the place, the first such dial
+    /// that could have reached anybody.
+    pub(super) fn reached(&mut self, peer: PeerId, address: &str) -> Option<(Box<str>, Target)> {
+        let expected = |dialed: &str| peer_of_address(dialed);
+        let fits = |dialed: &str| expected(dialed).is_none_or(|expected| expected == peer);
+        let place = place_of_address(address);
+        let ranks: [&dyn Fn(&str) -> bool; 4] = [
+            &|dialed| dialed == address && fits(dialed),
+            &|dialed| place_of_address(dialed) == place && fits(dialed),
+            &|dialed| expected(dialed) == Some(peer),
+            &|dialed| expected(dialed).is_none() && dialed.starts_with("/dns"),
+        ];
+        let found = ranks.iter().find_map(|fits| self.attempts.keys().find(|dialed| fits(dialed)))?.clone();
+        self.attempts.remove_entry(&found).map(|(dialed, attempt)| (dialed, attempt.target))
+    }
+
+    /// Ends the dial of `address`.
+    pub(super) fn failed(&mut self, address: &str) -> Option<Target> {
+        self.attempts.remove(address).map(|attempt| attempt.target)
+    }
+
+    /// Ends the dials whose time is over.
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Vec<(Box<str>, Target)> {
+        let overdue = self.attempts.extract_if(.., |_address, attempt| attempt.until <= now);
+        overdue.map(|(address, attempt)| (address, attempt.target)).collect()
+    }
+
+    pub(super) fn target(&self, address: &str) -> Option<Target> {
+        self.attempts.get(address).map(|attempt| attempt.target)
+    }
+
+    pub(super) fn is_dialing(&self, target: Target) -> bool {
+        self.attempts.values().any(|attempt| attempt.target == target)
+    }
+
+    /// Whether one more dial of `kind` may begin.
+    pub(super) fn has_room(&self, kind: Kind) -> bool {
+        let same = self.attempts.values().filter(|attempt| attempt.kind == kind);
+        self.attempts.len() < DIALS_MAX && same.count() < kind.dials_max()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.attempts.len()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        self.attempts.values().map(|attempt| attempt.until).min()
+    }
+}

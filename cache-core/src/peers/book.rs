@@ -1,0 +1,262 @@
+//! Whom a node could dial: its contacts, and the peers that it has learned of.
+//!
+//! Owns every [`Candidate`] and the bounds on them. Whatever membership tells is bounded here: how many
+//! peers, and how many addresses each.
+
+use super::{
+    candidate::{Candidate, DialFailure, Origin, Stage, TRIES_MAX},
+    contact::{Contact, chosen, is_acceptable, peer_of_address, place_of_address, with_peer},
+    jitter::Jitter,
+};
+use crate::{PeerId, Timestamp};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+
+/// Everybody to dial.
+#[derive(Debug)]
+pub(super) struct Book {
+    local: PeerId,
+    /// Where this node listens, without its id, as configured and as found out by dialing itself.
+    own_places: Vec<Box<str>>,
+    contacts: Vec<Contact>,
+    /// Peers whose id is known, contacts among them.
+    named: BTreeMap<PeerId, Candidate>,
+    /// Contacts whose peer is whoever answers.
+    unnamed: Vec<Unnamed>,
+    /// Addresses that somebody else than their peer answers at; the oldest goes first.
+    spoiled: VecDeque<Box<str>>,
+}
+
+/// A contact that names no peer.
+#[derive(Debug)]
+struct Unnamed {
+    candidate: Candidate,
+    /// Who answered last.
+    met: Option<PeerId>,
+}
+
+/// Which candidate.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Target {
+    /// The one with this id.
+    Named(PeerId),
+    /// A contact without an id, by its place among those.
+    Unnamed(usize),
+}
+
+impl Book {
+    pub(super) fn new(local: PeerId, own_addresses: &[Box<str>], contacts: &[Contact]) -> Self {
+        let contacts = chosen(contacts, local, own_addresses);
+        let own_places = own_addresses.iter().map(|address| place_of_address(address).into()).collect();
+        let (named, unnamed, spoiled) = (BTreeMap::new(), Vec::new(), VecDeque::new());
+        let mut book = Self { local, own_places, contacts: Vec::new(), named, unnamed, spoiled };
+        for (place, contact) in contacts.iter().enumerate() {
+            let addresses = Vec::from([contact.address.clone()]);
+            let candidate = Candidate::new(addresses, Origin::Contact { place }, Timestamp::default());
+            match contact.peer {
+                Some(peer) => drop(book.named.insert(peer, candidate)),
+                None => book.unnamed.push(Unnamed { candidate, met: None }),
+            }
+        }
+        book.contacts = contacts;
+        book
+    }
+
+    /// Membership says that `peer` can be reached at `addresses`; if that is news, it is due at `until`.
+    pub(super) fn learn(&mut self, peer: PeerId, addresses: &[Box<str>], until: Timestamp) {
+        if peer == self.local {
+            return;
+        }
+        let addresses = self.acceptable(peer, addresses);
+        if let Some(candidate) = self.named.get_mut(&peer) {
+            match candidate.origin {
+                Origin::Contact { place } => {
+                    let pinned = self.contacts[place].address.clone();
+                    let others = addresses.into_iter().filter(|address| *address != pinned);
+                    confirm(candidate, core::iter::once(pinned.clone()).chain(others).collect(), until);
+                }
+                Origin::Membership => confirm(candidate, addresses, until),
+            }
+        } else if !addresses.is_empty() && self.has_room() {
+            self.named.insert(peer, Candidate::new(addresses, Origin::Membership, until));
+        }
+    }
+
+    /// Membership says that `peer` is gone: only a contact is remembered.
+    pub(super) fn gone(&mut self, now: Timestamp, peer: PeerId, is_connected: bool, jitter: &mut Jitter) {
+        for target in self.targets_of(peer) {
+            let Some(candidate) = self.candidate_mut(target) else { continue };
+            match (candidate.origin, candidate.stage) {
+                (Origin::Membership, _any) => drop(self.named.remove(&peer)),
+                (Origin::Contact { .. }, Stage::Dialing { .. }) => {}
+                (Origin::Contact { .. }, _other) if is_connected => candidate.stage = Stage::Leaving,
+                (Origin::Contact { .. }, _other) => candidate.gone(now, jitter),
+            }
+        }
+    }
+
+    /// The dial of `address` showed that it does not lead to `target`, and never will.
+    pub(super) fn spoil(
+        &mut self,
+        now: Timestamp,
+        target: Target,
+        address: &str,
+        failure: DialFailure,
+        jitter: &mut Jitter,
+    ) {
+        if failure == DialFailure::Itself {
+            if self.own_places.len() < OWN_PLACES_MAX && !self.is_own(address) {
+                self.own_places.push(place_of_address(address).into());
+            }
+        } else if matches!(target, Target::Named(_)) && !self.is_spoiled(address) {
+            self.spoiled.push_back(address.into());
+            self.spoiled.drain(..self.spoiled.len().saturating_sub(SPOILED_MAX));
+        }
+        let is_pinned = self.contacts.iter().any(|contact| *contact.address == *address);
+        let Some(candidate) = self.candidate_mut(target) else { return };
+        if is_pinned {
+            candidate.failed(now, failure, jitter);
+            return;
+        }
+        candidate.failed_for_good(now, address, jitter);
+        if let (Target::Named(peer), true) = (target, candidate.addresses.is_empty()) {
+            self.named.remove(&peer);
+        }
+    }
+
+    /// Remembers who answered a contact that names no peer.
+    pub(super) fn met(&mut self, target: Target, peer: PeerId) {
+        if let Target::Unnamed(place) = target {
+            self.unnamed[place].met = Some(peer);
+        }
+    }
+
+    pub(super) fn candidate_mut(&mut self, target: Target) -> Option<&mut Candidate> {
+        match target {
+            Target::Named(peer) => self.named.get_mut(&peer),
+            Target::Unnamed(place) => self.unnamed.get_mut(place).map(|unnamed| &mut unnamed.candidate),
+        }
+    }
+
+    pub(super) fn candidate(&self, target: Target) -> Option<&Candidate> {
+        match target {
+            Target::Named(peer) => self.named.get(&peer),
+            Target::Unnamed(place) => self.unnamed.get(place).map(|unnamed| &unnamed.candidate),
+        }
+    }
+
+    /// Whom a dial of `target` should reach, as far as that is known.
+    pub(super) fn peer_of(&self, target: Target) -> Option<PeerId> {
+        match target {
+            Target::Named(peer) => Some(peer),
+            Target::Unnamed(place) => self.unnamed.get(place)?.met,
+        }
+    }
+
+    /// All candidates that lead to `peer`.
+    pub(super) fn targets_of(&self, peer: PeerId) -> Vec<Target> {
+        let named = self.named.contains_key(&peer).then_some(Target::Named(peer));
+        let met = self.unnamed.iter().enumerate().filter(|(_place, unnamed)| unnamed.met == Some(peer));
+        named.into_iter().chain(met.map(|(place, _unnamed)| Target::Unnamed(place))).collect()
+    }
+
+    /// All candidates, contacts without an id last.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = (Target, &Candidate)> {
+        let named = self.named.iter().map(|(peer, candidate)| (Target::Named(*peer), candidate));
+        let unnamed = self.unnamed.iter().enumerate();
+        named.chain(unnamed.map(|(place, unnamed)| (Target::Unnamed(place), &unnamed.candidate)))
+    }
+
+    /// How many peers are known, and how many addresses lead elsewhere.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.named.len(), self.spoiled.len())
+    }
+
+    /// The addresses that are fit to be dialled for `peer`, each with its id at the end.
+    fn acceptable(&self, peer: PeerId, addresses: &[Box<str>]) -> Vec<Box<str>> {
+        let mut accepted: Vec<Box<str>> = Vec::new();
+        for address in addresses.iter().take(ADDRESSES_READ_MAX) {
+            let names_another = address.contains("/p2p/") && peer_of_address(address) != Some(peer);
+            if names_another || !is_acceptable(address) || self.is_own(address) {
+                continue;
+            }
+            let address = with_peer(address, peer);
+            if is_acceptable(&address) && !self.is_spoiled(&address) && !accepted.contains(&address) {
+                accepted.push(address);
+            }
+        }
+        accepted.truncate(ADDRESSES_MAX);
+        accepted
+    }
+
+    /// Whether one more peer may be known; forgets the most hopeless one if that makes room.
+    fn has_room(&mut self) -> bool {
+        if self.named.len() < KNOWN_MAX {
+            return true;
+        }
+        let hopeless = self.named.iter().filter(|(_peer, candidate)| is_hopeless(candidate));
+        let hopeless = hopeless.map(|(peer, candidate)| (candidate.failures, *peer)).max();
+        hopeless.and_then(|(_failures, peer)| self.named.remove(&peer)).is_some()
+    }
+
+    fn is_own(&self, address: &str) -> bool {
+        self.own_places.iter().any(|own| **own == *place_of_address(address))
+    }
+
+    fn is_spoiled(&self, address: &str) -> bool {
+        self.spoiled.iter().any(|spoiled| **spoiled == *address)
+    }
+}
+
+/// Membership confirms a candidate. Addresses that are new to us are tried soon, without regard to failures.
+fn confirm(candidate: &mut Candidate, addresses: Vec<Box<str>>, until: Timestamp) {
+    let mut addresses = addresses;
+    addresses.truncate(ADDRESSES_MAX);
+    let is_news = addresses.iter().any(|address| !candidate.addresses.contains(address));
+    if let Some(last_good) = candidate.addresses.first()
+        && let Some(place) = addresses.iter().position(|address| address == last_good)
+    {
+        addresses[..=place].rotate_right(1);
+    }
+    if !addresses.is_empty() {
+        candidate.addresses = addresses;
+    }
+    match candidate.stage {
+        Stage::Leaving => candidate.stage = Stage::Settled,
+        Stage::Waiting { until: old } if is_news => {
+            candidate.stage = Stage::Waiting { until: old.min(until) }
+        }
+        Stage::Dialing { .. } | Stage::Settled | Stage::Waiting { .. } => {}
+    }
+    if is_news {
+        (candidate.failures, candidate.next) = (0, 0);
+    }
+}
+
+/// Whether a candidate may make room for another member: it failed too often, and nothing is under way.
+fn is_hopeless(candidate: &Candidate) -> bool {
+    let is_idle = matches!(candidate.stage, Stage::Waiting { .. });
+    match candidate.origin {
+        Origin::Membership => is_idle && candidate.failures >= TRIES_MAX,
+        Origin::Contact { .. } => false,
+    }
+}
+
+/// Most peers known at a time: several times as many as are connected with, so that losses can be made good.
+pub(super) const KNOWN_MAX: usize = 1024;
+
+/// Most addresses of one peer: two families, inside and outside.
+pub(super) const ADDRESSES_MAX: usize = 4;
+
+/// Most addresses of one peer that are looked at.
+const ADDRESSES_READ_MAX: usize = 16;
+
+/// Most own addresses known: a host has a few interfaces.
+const OWN_PLACES_MAX: usize = 32;
+
+/// Most addresses remembered as leading elsewhere; a forgotten one costs a dial.
+pub(super) const SPOILED_MAX: usize = 256;

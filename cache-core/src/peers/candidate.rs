@@ -1,0 +1,191 @@
+//! One peer or address that may be dialled: its addresses, its failures, and when it is next due.
+//!
+//! Owns back-off. Does not know how many dials are in flight nor who is connected.
+
+use super::jitter::Jitter;
+use crate::Timestamp;
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
+use core::time::Duration;
+
+/// Why a dial came to nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DialFailure {
+    /// Another connection with that peer was there first.
+    AlreadyConnected,
+    /// The transport cannot make sense of the address.
+    BadAddress,
+    /// This node itself answered.
+    Itself,
+    /// The two sides share no secret.
+    Refused,
+    /// Somebody was reached but did not finish in time, or nobody answered at all.
+    TimedOut,
+    /// The host or the port cannot be reached.
+    Unreachable,
+    /// Somebody else than the address names answered.
+    WrongPeer,
+}
+
+impl fmt::Display for DialFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlreadyConnected => "already connected",
+            Self::BadAddress => "no address that can be dialled",
+            Self::Itself => "that is this node itself",
+            Self::Refused => "refused; does the other side have the same secret?",
+            Self::TimedOut => "no answer in time",
+            Self::Unreachable => "unreachable",
+            Self::WrongPeer => "another peer is there",
+        })
+    }
+}
+
+/// Somebody to dial.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    /// Where to dial, at most [`ADDRESSES_MAX`](super::ADDRESSES_MAX); what worked last comes first.
+    pub(super) addresses: Vec<Box<str>>,
+    /// Which address is next.
+    pub(super) next: usize,
+    pub(super) origin: Origin,
+    pub(super) stage: Stage,
+    /// How often in a row all addresses failed, or a connection did not last.
+    pub(super) failures: u32,
+    pub(super) last_failure: Option<DialFailure>,
+}
+
+/// How a candidate came to be known.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Origin {
+    /// Configured, at this place of the list; never forgotten.
+    Contact { place: usize },
+    /// Membership says that it lives.
+    Membership,
+}
+
+/// Where a candidate stands. `Waiting → Dialing → Settled → Waiting`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stage {
+    /// Dialled at `until`, or when there is room.
+    Waiting { until: Timestamp },
+    /// A dial is under way.
+    Dialing { since: Timestamp },
+    /// There is a connection: nothing to do.
+    Settled,
+    /// There is a connection, but membership says that the peer is gone: it will end.
+    Leaving,
+}
+
+impl Candidate {
+    pub(super) fn new(addresses: Vec<Box<str>>, origin: Origin, until: Timestamp) -> Self {
+        let stage = Stage::Waiting { until };
+        Self { addresses, next: 0, origin, stage, failures: 0, last_failure: None }
+    }
+
+    /// Begins a dial of the next address, which it answers; `None` if there is none.
+    pub(super) fn begin(&mut self, now: Timestamp) -> Option<Box<str>> {
+        let address = self.addresses.get(self.next).or_else(|| self.addresses.first())?.clone();
+        self.stage = Stage::Dialing { since: now };
+        Some(address)
+    }
+
+    /// A dial failed: the next address follows at once, after the last one a pause.
+    pub(super) fn failed(&mut self, now: Timestamp, failure: DialFailure, jitter: &mut Jitter) {
+        self.last_failure = Some(failure);
+        self.next += 1;
+        self.go_on(now, jitter);
+    }
+
+    /// A dial failed for good: as [`Self::failed`], but `address` is never tried again.
+    pub(super) fn failed_for_good(&mut self, now: Timestamp, address: &str, jitter: &mut Jitter) {
+        if let Some(place) = self.addresses.iter().position(|known| **known == *address) {
+            self.addresses.remove(place);
+        }
+        self.go_on(now, jitter);
+    }
+
+    /// A connection came up at `address`, which need not be one of ours.
+    pub(super) fn settle(&mut self, address: &str) {
+        if let Some(place) = self.addresses.iter().position(|known| **known == *address) {
+            self.addresses[..=place].rotate_right(1);
+        }
+        self.next = 0;
+        self.last_failure = None;
+        self.stage = Stage::Settled;
+    }
+
+    /// A connection that stood for `stood` is no more. `courtesy` is time left to the other side to dial.
+    pub(super) fn lost(&mut self, now: Timestamp, stood: Duration, courtesy: Duration, jitter: &mut Jitter) {
+        self.failures = if stood >= STEADY_AFTER { 1 } else { self.failures.saturating_add(1) };
+        match self.stage {
+            Stage::Dialing { .. } => {}
+            Stage::Leaving => self.gone(now, jitter),
+            Stage::Settled | Stage::Waiting { .. } => {
+                let pause = jitter.scatter(self.pause()).saturating_add(courtesy);
+                self.stage = Stage::Waiting { until: now.saturating_add(pause) };
+            }
+        }
+    }
+
+    /// Membership says that the peer is gone, and there is no connection: no haste.
+    pub(super) fn gone(&mut self, now: Timestamp, jitter: &mut Jitter) {
+        self.failures = self.failures.max(GONE_FAILURES);
+        self.stage = Stage::Waiting { until: now.saturating_add(jitter.scatter(self.pause())) };
+    }
+
+    fn go_on(&mut self, now: Timestamp, jitter: &mut Jitter) {
+        if self.next < self.addresses.len() {
+            self.stage = Stage::Waiting { until: now };
+            return;
+        }
+        self.next = 0;
+        self.failures = self.failures.saturating_add(1);
+        let until = now.saturating_add(jitter.scatter(self.pause()));
+        self.stage = Stage::Waiting { until };
+    }
+
+    /// The pause that the failures so far call for, before it is scattered.
+    fn pause(&self) -> Duration {
+        let doublings = self.failures.saturating_sub(1).min(16);
+        let doubled = |first: Duration, most: Duration| first.saturating_mul(1 << doublings).min(most);
+        let is_contact = matches!(self.origin, Origin::Contact { .. });
+        let is_persistent = self.failures >= TRIES_MAX && !is_contact;
+        match self.last_failure {
+            Some(DialFailure::BadAddress | DialFailure::Itself | DialFailure::WrongPeer) => {
+                BOOTSTRAP_INTERVAL
+            }
+            Some(DialFailure::Refused) => doubled(REFUSED_PAUSE_MIN, BOOTSTRAP_INTERVAL),
+            Some(DialFailure::AlreadyConnected | DialFailure::TimedOut | DialFailure::Unreachable) | None => {
+                if is_persistent {
+                    BOOTSTRAP_INTERVAL
+                } else {
+                    doubled(PAUSE_MIN, PAUSE_MAX)
+                }
+            }
+        }
+    }
+}
+
+/// Pause after the first failure: a peer that restarts is back about then.
+pub(super) const PAUSE_MIN: Duration = Duration::from_secs(1);
+
+/// Longest pause while there is hope: a host that boots is found within a minute.
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// First pause after a refusal: secrets are changed by people, who take longer than machines.
+pub(super) const REFUSED_PAUSE_MIN: Duration = Duration::from_secs(30);
+
+/// Longest pause of all, and so the time between two rounds over all contacts while one is not connected.
+/// The specification's figure.
+pub(super) const BOOTSTRAP_INTERVAL: Duration = Duration::from_secs(300);
+
+/// Failures in a row after which there is little hope for a peer that is no contact: by then 1 + 2 + 4 + 8 + 16
+/// seconds have passed. It is tried again every [`BOOTSTRAP_INTERVAL`], and makes room for another member.
+pub(super) const TRIES_MAX: u32 = 6;
+
+/// Failures that a departure counts for: 4 to 8 s, in which a host restarts its service.
+const GONE_FAILURES: u32 = 4;
+
+/// A connection that stood for this long ends the run of failures; one that breaks off sooner adds to it.
+pub(super) const STEADY_AFTER: Duration = Duration::from_secs(30);

@@ -1,0 +1,6 @@
+//! The rules of dialing and of conduct, one test each.
+
+mod bootstrap;
+mod conduct;
+mod dialing;
+mod learning;

@@ -1,0 +1,83 @@
+//! One call serves the whole fleet.
+
+use crate::support::{EITHER, Fleet, Over, body};
+use cache_tests::until;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_nodes_that_read_three_repositories_one_after_another_make_three_calls() {
+    for over in EITHER {
+        let fleet = Fleet::start(over, 5).await;
+        for number in 1..=3 {
+            let path = Fleet::repository(number);
+            let first = body(&fleet.nodes[0], &path).await;
+            for node in &fleet.nodes[1..] {
+                assert_eq!(body(node, &path).await, first);
+            }
+        }
+        assert_eq!(fleet.origin.calls_total(), 3, "{over:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_nodes_that_read_three_repositories_all_at_once_make_three_calls() {
+    for over in EITHER {
+        let fleet = Fleet::start(over, 5).await;
+        fleet.origin.set_answer_delay(Duration::from_millis(50));
+        let reads = fleet.nodes.iter().flat_map(|node| {
+            (1..=3).map(move |number| async move { body(node, &Fleet::repository(number)).await })
+        });
+        let bodies = futures::future::join_all(reads).await;
+        for (index, answered) in bodies.iter().enumerate() {
+            assert_eq!(*answered, bodies[index % 3], "{over:?}");
+        }
+        assert_eq!(fleet.origin.calls_total(), 3, "{over:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_nodes_that_ask_one_key_at_once_make_one_call() {
+    let fleet = Fleet::start(Over::Quic, 20).await;
+    fleet.origin.set_answer_delay(Duration::from_millis(50));
+    let path = Fleet::repository(1);
+    futures::future::join_all(fleet.nodes.iter().map(|node| body(node, &path))).await;
+    assert_eq!(fleet.origin.calls_total(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_put_at_one_node_is_got_at_another_whatever_its_size() {
+    for over in EITHER {
+        let fleet = Fleet::start(over, 2).await;
+        for bytes in [10, 40_000, 60_000, 100_000, 1_000_000, 8_000_000] {
+            for (from, to) in [(0, 1), (1, 0)] {
+                let key = format!("{bytes}-from-{from}");
+                let value = vec![7_u8; bytes];
+                let lifetime = Duration::from_secs(300);
+                fleet.nodes[from].values().put(&key, value.clone(), lifetime).await.expect("it is kept");
+                until("the value is there", async || {
+                    let got = fleet.nodes[to].values().get(&key).await.expect("the node runs");
+                    got.is_some_and(|got| got == value)
+                })
+                .await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_invalidated_at_one_node_is_forgotten_by_all() {
+    for over in EITHER {
+        let fleet = Fleet::start(over, 3).await;
+        let path = Fleet::repository(1);
+        for node in &fleet.nodes {
+            body(node, &path).await;
+        }
+        fleet.origin.mutate("acme/widget-1");
+        fleet.nodes[2].invalidate(&path).await.expect("the node runs");
+        let new = body(&fleet.nodes[2], &path).await;
+        for node in &fleet.nodes {
+            until("the new state is seen", async || body(node, &path).await == new).await;
+        }
+        assert_eq!(fleet.origin.calls_total(), 2, "{over:?}");
+    }
+}

@@ -5,7 +5,7 @@ use crate::{
     command::{Command, PeerStats},
     node::SharingState,
 };
-use cache_core::{Outcome, PeerId, PeerSource, PeerState, Served, Timestamp, port::PeerFigures};
+use cache_core::{DialFailure, Outcome, PeerId, PeerSource, PeerState, Served, Timestamp, port::PeerFigures};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -111,6 +111,9 @@ pub struct Peer {
     pub failures: u32,
     /// Why it is banned, or could not be reached last.
     pub reason: Option<String>,
+    /// Why it could not be reached last, for programs.
+    #[serde(skip)]
+    pub failure: Option<DialFailure>,
     /// Bytes of frames received from it.
     pub received_bytes: u64,
     /// Bytes of frames sent to it.
@@ -151,6 +154,7 @@ impl From<PeerStats> for Peer {
             score: report.score,
             failures: report.failures,
             reason,
+            failure: report.last_failure,
             received_bytes,
             sent_bytes,
             dropped_frames,

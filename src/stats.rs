@@ -15,6 +15,12 @@ use serde::Serialize;
 pub struct Stats {
     /// Look-ups answered fresh by this node's own entries.
     pub hits: u64,
+    /// The same as [`hits`](Self::hits).
+    pub local_hits: u64,
+    /// Look-ups answered without a call of their own: fresh, stale, by a peer, or by another's call.
+    pub total_hits: u64,
+    /// All look-ups that ended.
+    pub total_requests: u64,
     /// Look-ups for which the origin was called, or that got no answer.
     pub misses: u64,
     /// Look-ups that a peer's entry answered: asked for, fetched by it for all, or sent before.
@@ -49,7 +55,9 @@ pub struct Stats {
     pub hit_rate: f64,
     /// Lookups in progress.
     pub flights: usize,
-    /// Whether answers are shared with a fleet, and if not, why.
+    /// Whether answers are shared with a fleet.
+    pub p2p_enabled: bool,
+    /// The same in words, and if not, why.
     pub sharing: String,
     /// Who this node is to others; `None` when it keeps to itself.
     pub peer_id: Option<String>,
@@ -82,6 +90,9 @@ impl Stats {
         };
         Self {
             hits,
+            local_hits: hits,
+            total_hits: saved,
+            total_requests: saved + counters.misses,
             misses: counters.misses,
             peer_hits,
             stale_hits: counters.stale_hits,
@@ -99,6 +110,7 @@ impl Stats {
             max_cache_bytes: shared.bytes_max,
             hit_rate: share(saved, saved + counters.misses),
             flights: engine.flights_count,
+            p2p_enabled: engine.fleet.is_some(),
             sharing: sharing(&shared.sharing),
             peer_id: match &shared.sharing {
                 SharingState::NoSecret | SharingState::NoTransport => None,
@@ -129,6 +141,8 @@ pub struct FleetTotals {
     pub leases: usize,
     /// Connections that this node did not let in.
     pub refused: u64,
+    /// Those among them without proof that both sides know the same secret.
+    pub refused_unproved: u64,
     /// Frames from peers that did not open or decode.
     pub rejected_frames: u64,
     /// Frames to peers that were not sent, for want of a connection or of room.
@@ -146,6 +160,7 @@ impl FleetTotals {
             total_misses: saturating(of_all().map(|it| it.misses)),
             leases: fleet.leases_count,
             refused: fleet.links.refused,
+            refused_unproved: fleet.links.refused_unproved,
             rejected_frames: fleet.links.rejected,
             dropped_frames: fleet.links.dropped,
         }

@@ -125,12 +125,8 @@ impl Channel {
         }
         let sessions = dialer.poll_session().zip(listener.poll_session());
         let (ours, theirs) = sessions.ok_or(DialError::Refused)?;
-        let connected = |peer, side, session| TransportEvent::Connected {
-            peer,
-            address: "/pair".into(),
-            side,
-            session,
-        };
+        let connected =
+            |peer, side, session| TransportEvent::Connected { peer, address: "/pair".into(), side, session };
         let told = other.tell(connected(own.peer, Side::Listener, theirs));
         told.and_then(|()| own.tell(connected(other.peer, Side::Dialer, ours)))
             .map_err(|_full_or_gone| DialError::Unreachable)

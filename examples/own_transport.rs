@@ -65,7 +65,9 @@ impl OpenTransport for End {
             gate,
             events: Mutex::new(Some(events)),
         };
-        self.pair[self.number].set(Arc::new(opened)).map_err(|_taken| "this end is open already")?;
+        self.pair[self.number]
+            .set(Arc::new(opened))
+            .map_err(|_taken| TransportError::new("this end is open already"))?;
         let (number, pair) = (self.number, Arc::clone(&self.pair));
         Ok(Arc::new(Channel { number, pair, inbox: AsyncMutex::new(inbox) }))
     }

@@ -150,7 +150,7 @@ pub enum StartError {
         /// What is wrong with it, and what would be right.
         problem: String,
     },
-    /// The directory's own key cannot be read or made.
+    /// The directory's own key, or the node's identity, cannot be read or made.
     NodeKey(cache_crypto::KeyFileError),
     /// The origin cannot be used as configured.
     Origin(cache_origin_github::ConfigError),

@@ -6,7 +6,7 @@ use cache_core::{
     freshness::Freshness,
     port::{Gate, Transport},
 };
-use cache_crypto::{FleetGate, FleetSecret, Keyring};
+use cache_crypto::{FleetGate, FleetSecret, Keyring, NodeIdentity};
 use cache_origin_github::GitHub;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tracing::{info, warn};
@@ -94,6 +94,11 @@ impl Ceiling for OwnRules {
 const UNLIMITED: Freshness =
     Freshness { lifetime: Duration::MAX, while_revalidating: Duration::MAX, if_error: Duration::MAX };
 
-fn identity(_directory: Option<PathBuf>) -> Result<Zeroizing<[u8; 32]>, StartError> {
-    Ok(Zeroizing::new(rand::random()))
+fn identity(directory: Option<PathBuf>) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    match directory {
+        Some(directory) => {
+            NodeIdentity::load_or_create(&directory).map(|kept| kept.seed()).map_err(StartError::NodeKey)
+        }
+        None => Ok(Zeroizing::new(rand::random())),
+    }
 }

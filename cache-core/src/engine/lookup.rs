@@ -178,9 +178,15 @@ impl Engine {
             return self.ask_anew(id);
         }
         let key = self.flights.flight(id).key.clone();
-        if let Some(entry) = entry.filter(|entry| *entry.key() == key) {
-            let entry = Arc::new(*entry);
-            self.admit(Arc::clone(&entry));
+        // A member may have brought it meanwhile; the younger one counts.
+        let brought = self.cache.lookup(&key).cloned();
+        let is_younger = |entry: &Entry| brought.as_ref().is_none_or(|brought| brought.born() < entry.born());
+        let loaded =
+            entry.filter(|entry| *entry.key() == key && is_younger(entry)).map(|entry| Arc::new(*entry));
+        if let Some(entry) = &loaded {
+            self.admit(Arc::clone(entry));
+        }
+        if let Some(entry) = loaded.or(brought) {
             self.flights.flight_mut(id).stale = Some(Arc::clone(&entry));
             if self.serve_loaded(id, &entry, Served::Hit).is_break() {
                 return;

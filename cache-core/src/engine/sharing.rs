@@ -286,7 +286,7 @@ impl Engine {
     /// The entry in `parcel`, within what we grant; `None` if it may be what was invalidated.
     fn open_parcel(&self, parcel: Parcel) -> Option<Entry> {
         let fleet = self.fleet.as_ref()?;
-        if !fleet.invalidations.permit(&parcel.key, &parcel.after) {
+        if !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after) {
             return None;
         }
         let draft = clamped(parcel.draft, fleet.sharing.limits.freshness_max);
@@ -295,7 +295,7 @@ impl Engine {
 
     pub(super) fn parcel(&self, entry: &Entry) -> Parcel {
         let invalidations = self.fleet.as_ref().map(|fleet| &fleet.invalidations);
-        let after = invalidations.map(|known| known.covering(entry.key())).unwrap_or_default();
+        let after = invalidations.map(|known| known.covering(self.now, entry.key())).unwrap_or_default();
         Parcel::of(entry, after, self.now)
     }
 

@@ -343,17 +343,21 @@ impl Engine {
         told
     }
 
-    /// Gives the lease of flight `id` back, if it has one, to whoever granted it.
+    /// Gives the lease of flight `id` back, if it has one: to whoever granted it, and to a newcomer who coordinates it
+    /// by now and was told of it.
     pub(super) fn give_back_lease(&mut self, id: FlightId, verdict: Verdict) {
         let flight = self.flights.flight_mut(id);
         let Some(coordinator) = flight.consulted.lease.take() else { return };
         let key = flight.key.clone();
         let Some(fleet) = &self.fleet else { return };
         let (name, local) = (fleet.name(&key), fleet.local());
-        if coordinator == local {
-            self.on_release(local, name, verdict);
-        } else {
-            self.say(coordinator, Message::Release { name, verdict });
+        let present = Some(fleet.coordinator(&name, self.now, &[])).filter(|present| *present != coordinator);
+        for coordinator in present.into_iter().chain([coordinator]) {
+            if coordinator == local {
+                self.on_release(local, name, verdict);
+            } else {
+                self.say(coordinator, Message::Release { name, verdict });
+            }
         }
     }
 

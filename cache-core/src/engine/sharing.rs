@@ -2,8 +2,8 @@
 
 use super::{Engine, fleet::Warmth};
 use crate::{
-    AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Offence, Output, PeerId, Served,
-    Source, StaleReason,
+    AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Offence, Outcome, Output, PeerId,
+    Served, Source, StaleReason, Timestamp,
     flight::{FlightId, Keep, Stage},
     freshness,
     message::{Announced, Answer, Invalidation, Parcel, Role, Scope, Verdict, clamped},
@@ -70,7 +70,7 @@ impl Engine {
                 ControlFlow::Continue(())
             }
             Turn::Waits => {
-                self.flights.begin_wait(ask, wait_until);
+                self.wait(id, ask, wait_until);
                 ControlFlow::Break(())
             }
         }
@@ -83,6 +83,16 @@ impl Engine {
         self.flights.flight_mut(id).consulted.holder_asked |= role == Role::Holder;
         self.counters.asks += 1;
         self.say(peer, Message::Ask { ask, name, role });
+    }
+
+    /// Waits for another member's fetch, with all whom that may serve.
+    fn wait(&mut self, id: FlightId, ask: AskId, until: Timestamp) {
+        self.flights.begin_wait(ask, until);
+        for request in self.flights.waiting(id) {
+            if self.flights.waiter(request).directives.only_if_cached {
+                self.complete(request, Outcome::Absent);
+            }
+        }
     }
 
     /// A member asks. What is fresh here is the answer whatever we are asked as.
@@ -117,8 +127,8 @@ impl Engine {
         if answer == Answer::Wait {
             let Some(fleet) = &self.fleet else { return };
             let until = self.now.saturating_add(fleet.sharing.limits.wait_timeout);
-            if self.flights.by_ask(ask).and_then(|id| self.flights.asked(id)) == Some(from) {
-                self.flights.begin_wait(ask, until);
+            if let Some(id) = self.flights.by_ask(ask).filter(|id| self.flights.asked(*id) == Some(from)) {
+                self.wait(id, ask, until);
             }
             return;
         }

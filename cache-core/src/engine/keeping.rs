@@ -36,8 +36,8 @@ impl Engine {
     }
 
     pub(super) fn on_invalidate(&mut self, request: RequestId, key: Key) {
-        let removed = self.forget(Scope::Key(key.clone()));
-        self.tell_invalidated(Scope::Key(key));
+        self.tell_invalidated(Scope::Key(key.clone()));
+        let removed = self.forget(Scope::Key(key));
         self.complete(request, Outcome::Removed { entries: removed });
     }
 
@@ -48,8 +48,8 @@ impl Engine {
         domain: Option<Domain>,
     ) {
         let scope = Scope::Prefix { prefix, domain };
-        let removed = self.forget(scope.clone());
-        self.tell_invalidated(scope);
+        self.tell_invalidated(scope.clone());
+        let removed = self.forget(scope);
         self.complete(request, Outcome::Removed { entries: removed });
     }
 
@@ -65,12 +65,12 @@ impl Engine {
     pub(super) fn forget(&mut self, scope: Scope) -> usize {
         match scope {
             Scope::Key(key) => {
-                let detached = self.flights.detach(&key).into_iter().collect();
+                let detached = self.flights.outdate(&key, self.generation + 1).into_iter().collect();
                 let removed = self.cache.remove(&key).map(|entry| entry.key().clone());
                 self.drop_all(detached, removed.into_iter().collect(), Output::Remove { key })
             }
             Scope::Prefix { prefix, domain } => {
-                let detached = self.flights.detach_prefix(&prefix, domain);
+                let detached = self.flights.outdate_prefix(&prefix, domain, self.generation + 1);
                 let removed = self.cache.remove_prefix(&prefix, domain);
                 self.drop_all(detached, removed, Output::RemovePrefix { prefix, domain })
             }

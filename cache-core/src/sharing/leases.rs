@@ -61,6 +61,10 @@ impl Leases {
     /// One who holds the lease and asks again, under another number, has it still.
     pub(crate) fn ask(&mut self, now: Timestamp, name: Name, asker: Asker, limits: &SharingLimits) -> Turn {
         if let Some(lease) = self.leases.get_mut(&name) {
+            if lease.holder.peer == asker.peer {
+                lease.holder = asker;
+                return Turn::Granted;
+            }
             if lease.waiting.len() >= limits.lease_waiters_max {
                 return Turn::Full;
             }

@@ -3,6 +3,9 @@
 //! A lease is the right to fetch one name for all. It ends when the entry comes, when its holder gives it
 //! back or goes, or when its term is over; then the next who waits may have it. Answers decisions alone.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{AskId, Name, PeerId, SharingLimits, Timestamp, message::Verdict};
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use cache_core::{
     DialFailure, Input, Key, Message, Name, Naming, Offence, PeerId, codec,
-    port::{Lane, PeerFigures, SendError, Session, Transport, TransportEvent},
+    port::{DialError, Lane, PeerFigures, SendError, Session, Transport, TransportEvent},
 };
 use cache_crypto::FleetNames;
 use std::{collections::BTreeMap, sync::Arc};
@@ -42,9 +42,9 @@ impl Links {
                 self.sessions.insert(peer, session);
                 Some(Input::Connected { peer, address, side })
             }
-            TransportEvent::DialFailed { address, reason } => {
-                debug!(%address, %reason, "cannot reach a contact");
-                Some(Input::DialFailed { address, failure: DialFailure::Unreachable })
+            TransportEvent::DialFailed { address, error, reason } => {
+                debug!(%address, %error, %reason, "cannot reach a contact");
+                Some(Input::DialFailed { address, failure: failure_of(error) })
             }
             TransportEvent::Disconnected { peer, reason } => {
                 info!(%peer, %reason, "disconnected");
@@ -52,9 +52,9 @@ impl Links {
                 Some(Input::Disconnected { peer })
             }
             TransportEvent::Received { peer, frame } => self.open(peer, &frame),
-            TransportEvent::Refused { address, reason } => {
+            TransportEvent::Refused { address, refusal, reason } => {
                 self.counts.refused += 1;
-                warn!(%address, %reason, "somebody was not let in; does every node have the same secret?");
+                warn!(%address, %refusal, %reason, "somebody was not let in");
                 None
             }
         }
@@ -109,6 +109,18 @@ impl Links {
             Some(message) => Input::Received { from: peer, message, bytes: frame.len() },
             None => Input::Misbehaved { peer, offence: Offence::Malformed },
         })
+    }
+}
+
+fn failure_of(error: DialError) -> DialFailure {
+    match error {
+        DialError::AlreadyConnected { .. } => DialFailure::AlreadyConnected,
+        DialError::BadAddress => DialFailure::BadAddress,
+        DialError::Itself => DialFailure::Itself,
+        DialError::Refused => DialFailure::Refused,
+        DialError::ShutDown | DialError::TooMany | DialError::Unreachable => DialFailure::Unreachable,
+        DialError::TimedOut => DialFailure::TimedOut,
+        DialError::WrongPeer => DialFailure::WrongPeer,
     }
 }
 

@@ -3,11 +3,16 @@
 //! The flags of `serve` come from the table of settings, so this file names only what is no setting.
 
 use crate::{
+    demo,
     exit::{CommandError, EXIT_CODES_HELP},
-    settings::{DEFINITIONS, Defaults, Definition, Given, Shape, Source, definition},
+    monitor::{MonitorOptions, Repeat},
+    settings::{DEFINITIONS, Defaults, Definition, Given, Shape, Source, Transport, definition},
 };
-use clap::{Arg, ArgAction, ArgMatches, Command, builder::NonEmptyStringValueParser};
-use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf};
+use clap::{
+    Arg, ArgAction, ArgMatches, Command,
+    builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser as _},
+};
+use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 /// One order of the user.
 pub(crate) enum Order {
@@ -15,6 +20,8 @@ pub(crate) enum Order {
     Clear,
     /// Show the daemon's settings.
     Config(Rendering),
+    /// Show on this machine what sharing saves.
+    Demo(demo::Wishes),
     /// Get a path of the API through the daemon.
     Get {
         /// The path, with its query.
@@ -26,6 +33,8 @@ pub(crate) enum Order {
     },
     /// Forget one path or all that begin alike.
     Invalidate(Victims),
+    /// Show again and again what the daemon does.
+    Monitor(MonitorOptions),
     /// Be the daemon.
     Serve,
     /// Show what the daemon has done.
@@ -89,9 +98,19 @@ fn order(name: &str, matches: &ArgMatches) -> Order {
         false => Rendering::Text,
     };
     let text = |id: &str| matches.get_one::<String>(id).cloned();
+    let number = |id: &str| {
+        let number = *matches.get_one::<u64>(id).expect("every number has a default");
+        usize::try_from(number).expect("its range is small")
+    };
     match name {
         "clear" => Order::Clear,
         "config" => Order::Config(rendering()),
+        "demo" => Order::Demo(demo::Wishes {
+            nodes: number("nodes"),
+            repositories: number("repos"),
+            transport: *matches.get_one("transport").expect("the transport has a default"),
+            rendering: rendering(),
+        }),
         "get" => Order::Get {
             path: text("path").expect("the path is required"),
             headers: matches.get_many("header").map_or_else(Vec::new, |headers| headers.cloned().collect()),
@@ -101,10 +120,16 @@ fn order(name: &str, matches: &ArgMatches) -> Order {
             Some(prefix) => Victims::Prefix(prefix),
             None => Victims::Path(text("path").expect("a path is required where no prefix is given")),
         }),
+        "monitor" => Order::Monitor(MonitorOptions { repeat: repeat(matches), rendering: rendering() }),
         "serve" => Order::Serve,
         "stats" => Order::Stats(rendering()),
         other => unreachable!("clap lets no command {other} pass"),
     }
+}
+
+fn repeat(matches: &ArgMatches) -> Repeat {
+    let seconds = *matches.get_one::<u64>("interval").expect("the interval has a default");
+    if matches.get_flag("once") { Repeat::Once } else { Repeat::Every(Duration::from_secs(seconds)) }
 }
 
 fn command() -> Command {
@@ -140,8 +165,43 @@ fn command() -> Command {
                 .arg(path().required_unless_present("prefix").conflicts_with("prefix"))
                 .arg(Arg::new("prefix").long("prefix").value_name("PREFIX")),
         )
+        .subcommand(demo().arg(json()))
+        .subcommand(monitor().arg(json()))
         .subcommand(client("clear", "Forget everything"))
         .subcommand(client("config", "Show the daemon's settings and where each came from").arg(json()))
+}
+
+fn demo() -> Command {
+    let number = |id: &'static str, default: &'static str, range: std::ops::RangeInclusive<usize>| {
+        let range = *range.start() as u64..=*range.end() as u64;
+        let parser = clap::value_parser!(u64).range(range);
+        Arg::new(id).long(id).value_name("COUNT").default_value(default).value_parser(parser)
+    };
+    let transport = PossibleValuesParser::new(["libp2p", "quic"]).try_map(|text| text.parse::<Transport>());
+    Command::new("demo")
+        .about("Show on this machine what sharing saves, with real nodes and a model of GitHub's API")
+        .after_help(
+            "It needs no daemon, no token and no network, takes some seconds, and leaves nothing behind.",
+        )
+        .arg(number("nodes", "5", 2..=demo::NODES_MAX).help("How many nodes read"))
+        .arg(
+            number("repos", "3", 1..=demo::REPOSITORIES_MAX).help("How many repositories each of them reads"),
+        )
+        .arg(
+            Arg::new("transport")
+                .long("transport")
+                .value_name("NAME")
+                .default_value("libp2p")
+                .value_parser(transport)
+                .help("How the nodes talk to one another"),
+        )
+}
+
+fn monitor() -> Command {
+    let interval = Arg::new("interval").long("interval").value_name("SECONDS").default_value("10");
+    client("monitor", "Show again and again what the daemon does; as text where there is no terminal")
+        .arg(Arg::new("once").long("once").action(ArgAction::SetTrue).help("Show it one time, as text"))
+        .arg(interval.value_parser(clap::value_parser!(u64).range(1..=86_400)).help("How often to look"))
 }
 
 /// A command that talks to a running daemon, which it finds by the cache directory.
@@ -193,7 +253,8 @@ fn take_flags(matches: &ArgMatches, given: &mut Given) {
 /// The file that was named, or the platform's if it exists.
 fn settings_file(matches: &ArgMatches, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let set = |name: &str| variable(name).filter(|text| !text.is_empty()).map(PathBuf::from);
-    let named = matches.get_one::<String>("config").map(PathBuf::from);
+    // A command without this flag has no settings.
+    let named = matches.try_get_one::<String>("config").ok()?.map(PathBuf::from);
     named.or_else(|| set("CACHE_CONFIG")).or_else(|| {
         let home = || set("HOME").map(|home| home.join(".config"));
         let usual = set("XDG_CONFIG_HOME").or_else(home)?.join("fleet-cache/config.toml");

@@ -11,11 +11,13 @@ mod admin;
 mod cache_status;
 mod command;
 mod daemon;
+mod demo;
 mod door;
 mod error_body;
 mod exit;
 mod lock;
 mod logging;
+mod monitor;
 mod operations;
 mod order;
 mod pulse;
@@ -30,6 +32,7 @@ use command::{Invocation, Order};
 use exit::CommandError;
 use settings::{Report, Settings};
 use std::{env, error::Error, ffi::OsString, io, process::ExitCode};
+use tokio::runtime::Runtime;
 
 /// Does what the command line says and tells how it ended.
 ///
@@ -48,6 +51,7 @@ fn perform() -> Result<(), CommandError> {
     let variable = |name: &str| env::var_os(name);
     let invocation = Invocation::read(env::args_os(), &variable)?;
     match invocation.order {
+        Order::Demo(wishes) => threads()?.block_on(demo::run(wishes, &mut io::stdout())),
         Order::Serve => serve(&invocation, &variable),
         order => {
             let cache_dir = settings::cache_dir(&invocation.given, &invocation.defaults)?;
@@ -72,11 +76,14 @@ fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -
         tracing::warn!("{warning}");
     }
     let report = Report::new(&invocation.given, &invocation.defaults);
+    threads()?.block_on(daemon::run(settings, report))
+}
+
+fn threads() -> Result<Runtime, CommandError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| CommandError::failed("cannot start the runtime", error))?
-        .block_on(daemon::run(settings, report))
+        .map_err(|error| CommandError::failed("cannot start the runtime", error))
 }
 
 /// An error with everything behind it, in one line.

@@ -4,13 +4,13 @@ use crate::{
     admission::ControlStream,
     bulk,
     ending::Ending,
-    frame::{FrameReader, write_frames},
+    frame::{FrameReader, write_all, write_frames},
     handler::{Lines, Step},
     link::Link,
     shared::Shared,
 };
 use bytes::Bytes;
-use cache_core::port::FRAME_BYTES_MAX;
+use cache_core::port::{FRAME_BYTES_MAX, Stance};
 use futures::{
     AsyncWriteExt, FutureExt,
     future::{self, BoxFuture},
@@ -20,11 +20,12 @@ use libp2p::Stream;
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// Everything that `link` has to do, each part woken for itself. The first part to end ends the connection.
+/// Everything that `link` has to do, beginning with our `verdict` where we are the arbiter; each part woken for itself. The first part to end ends the connection.
 pub(crate) fn lanes(
     shared: &Arc<Shared>,
     link: &Arc<Link>,
     (reader, writer): ControlStream,
+    verdict: Option<Stance>,
     lines: Lines,
 ) -> Vec<BoxFuture<'static, Step>> {
     let Lines { opener, arrivals } = lines;
@@ -40,7 +41,7 @@ pub(crate) fn lanes(
     };
     vec![
         part(receive(Arc::clone(shared), Arc::clone(link), reader).boxed()),
-        part(send(Arc::clone(link), writer).boxed()),
+        part(send(Arc::clone(link), writer, verdict).boxed()),
         part(bulk::send(Arc::clone(link), opener).boxed()),
         part(bulk::receive(Arc::clone(shared), Arc::clone(link), arrivals).boxed()),
         part(linger(Arc::clone(link)).boxed()),
@@ -61,7 +62,12 @@ async fn receive(shared: Arc<Shared>, link: Arc<Link>, mut reader: FrameReader<R
     }
 }
 
-async fn send(link: Arc<Link>, mut writer: WriteHalf<Stream>) -> Ending {
+async fn send(link: Arc<Link>, mut writer: WriteHalf<Stream>, verdict: Option<Stance>) -> Ending {
+    if let Some(verdict) = verdict
+        && let Err(ending) = write_all(&mut writer, &verdict.to_bytes()).await
+    {
+        return ending;
+    }
     while let Some(frames) = link.outbox.control().await {
         let frames_bytes = frames.iter().map(Bytes::len).sum();
         if let Err(ending) = write_frames(&mut writer, frames).await {

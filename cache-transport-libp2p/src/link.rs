@@ -4,7 +4,7 @@ use crate::outbox::Outbox;
 use bytes::Bytes;
 use cache_core::{
     PeerId,
-    port::{Lane, PeerFigures, SendError, Side},
+    port::{Lane, PeerFigures, SendError, Tenure},
 };
 use libp2p::swarm::ConnectionId;
 use std::{
@@ -16,9 +16,7 @@ use std::{
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) peer: PeerId,
-    pub(crate) side: Side,
-    /// The dialer's number of the dial: the higher, the later.
-    pub(crate) dial: u64,
+    pub(crate) tenure: Tenure,
     pub(crate) since: Instant,
     pub(crate) outbox: Outbox,
     received_bytes: AtomicU64,
@@ -30,18 +28,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(
-        id: ConnectionId,
-        peer: PeerId,
-        side: Side,
-        dial: u64,
-        round_trip: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn new(id: ConnectionId, peer: PeerId, tenure: Tenure, round_trip: Option<Duration>) -> Self {
         let link = Self {
             id,
             peer,
-            side,
-            dial,
+            tenure,
             since: Instant::now(),
             outbox: Outbox::default(),
             received_bytes: AtomicU64::new(0),

@@ -12,6 +12,9 @@ pub struct QuicSettings {
     pub dial_timeout: Duration,
     /// Silence after which a connection counts as lost. A third of it passes between signs of life.
     pub idle_timeout: Duration,
+    /// Peers connected at once; further ones are told so once they have been let in, and closed. At most
+    /// 512 whatever is said here.
+    pub peers_max: usize,
     /// Most bytes that wait for one peer on one lane. A single longer frame may wait alone.
     pub queue_bytes_max: usize,
     /// Most frames that wait for one peer on one lane.
@@ -24,6 +27,7 @@ impl Default for QuicSettings {
             admission_timeout: ADMISSION_TIMEOUT,
             dial_timeout: DIAL_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
+            peers_max: PEERS_MAX,
             queue_bytes_max: QUEUE_BYTES_MAX,
             queue_frames_max: QUEUE_FRAMES_MAX,
         }
@@ -33,6 +37,9 @@ impl Default for QuicSettings {
 /// Long beside a runner's hiccups, short beside the minutes that a dead host's TCP connection lasts.
 /// Membership notices a crash sooner.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// More than a full membership view needs.
+const PEERS_MAX: usize = 256;
 
 /// Two of the longest frames: one on its way, one to follow.
 const QUEUE_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;

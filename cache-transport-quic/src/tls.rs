@@ -4,7 +4,7 @@ use crate::{link, settings::QuicSettings};
 use cache_core::PeerId;
 use libp2p_identity::Keypair;
 use quinn::{
-    Connection, MtuDiscoveryConfig, TransportConfig, VarInt,
+    Connection, MtuDiscoveryConfig, TransportConfig, TransportErrorCode, VarInt,
     crypto::rustls::{QuicClientConfig, QuicServerConfig},
 };
 use rustls::{NoKeyLog, client::Resumption, pki_types::CertificateDer};
@@ -56,6 +56,14 @@ pub(crate) fn remote_peer(connection: &Connection) -> Option<PeerId> {
 /// The same id in the core's type; `None` for a key that is not Ed25519.
 pub(crate) fn core_peer(peer: libp2p_identity::PeerId) -> Option<PeerId> {
     peer.to_string().parse().ok()
+}
+
+/// How a handshake of ours ends that meets another key than [`client_config`] expects.
+///
+/// The alert by which rustls tells of `ApplicationVerificationFailure`, which libp2p's verifier answers for
+/// nothing else.
+pub(crate) fn wrong_peer() -> TransportErrorCode {
+    TransportErrorCode::crypto(rustls::AlertDescription::AccessDenied.into())
 }
 
 /// What both sides, and nobody else, know of this very connection.

@@ -2,12 +2,12 @@
 
 use super::Engine;
 use crate::{
-    AskId, Deadline, DialFailure, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
+    AskId, Deadline, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     flight::Stage,
     membership::{Decision, Member, Membership, MembershipSettings},
     message::{Announced, INVALIDATIONS_MAX, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome},
-    port::Side,
+    port::{DialError, Side},
     sharing::{Holders, Invalidations, Leases, Ring},
 };
 use alloc::{
@@ -160,7 +160,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialFailure) {
+    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialError) {
         let now = self.now;
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_dial_failed(now, address, failure);

@@ -213,9 +213,11 @@ impl Engine {
     }
 
     /// Shares names out without `peer` from now on: it is gone, or cannot be heard.
+    ///
+    /// One that membership took for dead may have asked for leases since, as long as it is connected.
     fn leave_ring(&mut self, peer: PeerId) {
         let now = self.now;
-        let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer)) else { return };
+        let Some(fleet) = &mut self.fleet else { return };
         fleet.ring.remove(peer);
         fleet.figures.remove(&peer);
         let passed = fleet.leases.on_gone(now, peer, &fleet.sharing.limits);

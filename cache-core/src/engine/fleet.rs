@@ -2,12 +2,12 @@
 
 use super::Engine;
 use crate::{
-    AskId, Deadline, DialFailure, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
+    AskId, Deadline, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     flight::Stage,
     membership::{Decision, Member, Membership, MembershipSettings},
     message::{Announced, INVALIDATIONS_MAX, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome},
-    port::Side,
+    port::{DialError, Side},
     sharing::{Holders, Invalidations, Leases, Ring},
 };
 use alloc::{
@@ -163,7 +163,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialFailure) {
+    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialError) {
         let now = self.now;
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_dial_failed(now, address, failure);
@@ -217,9 +217,11 @@ impl Engine {
     }
 
     /// Shares names out without `peer` from now on: it is gone, or cannot be heard.
+    ///
+    /// One that membership took for dead may have asked for leases since, as long as it is connected.
     fn leave_ring(&mut self, peer: PeerId) {
         let now = self.now;
-        let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer)) else { return };
+        let Some(fleet) = &mut self.fleet else { return };
         fleet.ring.remove(peer);
         fleet.figures.remove(&peer);
         let passed = fleet.leases.on_gone(now, peer, &fleet.sharing.limits);

@@ -153,7 +153,7 @@ impl NodeBuilder {
 
         let index = Arc::new(ReadIndex::new());
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS_MAX);
-        let (sharing, joined) = wishes.join(now).await?;
+        let (sharing, joined) = wishes.join(self.github.clone(), now).await?;
         let (engine, links) = match joined {
             Some(Joined { transport, sharing }) => {
                 (Engine::sharing(settings, sharing), Some(Links::new(transport)))

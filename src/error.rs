@@ -191,11 +191,8 @@ impl std::error::Error for StartError {
             Self::Origin(error) => error.source(),
             Self::Open(error) => error.source(),
             Self::Restore(error) => error.source(),
-            Self::Environment { .. }
-            | Self::NoRuntime
-            | Self::Secrets(_)
-            | Self::Thread(_)
-            | Self::Transport(_) => None,
+            Self::Environment { .. } | Self::NoRuntime | Self::Secrets(_) | Self::Thread(_) => None,
+            Self::Transport(error) => error.source(),
         }
     }
 }

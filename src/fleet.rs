@@ -5,7 +5,10 @@ use crate::{
     command::{Command, PeerStats},
     node::SharingState,
 };
-use cache_core::{DialFailure, Outcome, PeerId, PeerSource, PeerState, Served, Timestamp, port::PeerFigures};
+use cache_core::{
+    Outcome, PeerId, PeerSource, PeerState, Served, Timestamp,
+    port::{DialError, PeerFigures},
+};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -113,7 +116,7 @@ pub struct Peer {
     pub reason: Option<String>,
     /// Why it could not be reached last, for programs.
     #[serde(skip)]
-    pub failure: Option<DialFailure>,
+    pub failure: Option<DialError>,
     /// Bytes of frames received from it.
     pub received_bytes: u64,
     /// Bytes of frames sent to it.

@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use cache_core::{
-    DialFailure, Input, Key, Message, Name, Naming, Offence, PeerId, codec,
-    port::{DialError, Lane, PeerFigures, Refusal, SendError, Session, Transport, TransportEvent},
+    Input, Key, Message, Name, Naming, Offence, PeerId, codec,
+    port::{Lane, PeerFigures, Refusal, SendError, Session, Transport, TransportEvent},
 };
 use cache_crypto::FleetNames;
 use std::{collections::BTreeMap, sync::Arc};
@@ -46,7 +46,7 @@ impl Links {
             }
             TransportEvent::DialFailed { address, error, reason } => {
                 debug!(%address, %error, %reason, "cannot reach a contact");
-                Some(Input::DialFailed { address, failure: failure_of(error) })
+                Some(Input::DialFailed { address, failure: error })
             }
             TransportEvent::Disconnected { peer, reason } => {
                 info!(%peer, %reason, "disconnected");
@@ -112,18 +112,6 @@ impl Links {
             Some(message) => Input::Received { from: peer, message, bytes: frame.len() },
             None => Input::Misbehaved { peer, offence: Offence::Malformed },
         })
-    }
-}
-
-fn failure_of(error: DialError) -> DialFailure {
-    match error {
-        DialError::AlreadyConnected { .. } => DialFailure::AlreadyConnected,
-        DialError::BadAddress => DialFailure::BadAddress,
-        DialError::Itself => DialFailure::Itself,
-        DialError::Refused => DialFailure::Refused,
-        DialError::ShutDown | DialError::TooMany | DialError::Unreachable => DialFailure::Unreachable,
-        DialError::TimedOut => DialFailure::TimedOut,
-        DialError::WrongPeer => DialFailure::WrongPeer,
     }
 }
 

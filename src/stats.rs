@@ -74,7 +74,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    pub(crate) fn gather(shared: &Shared, engine: EngineStats, addresses: Vec<String>) -> Self {
+    pub(crate) fn gather(shared: &Shared, engine: &EngineStats, addresses: Vec<String>) -> Self {
         let counters = engine.counters;
         let origin = shared.github.stats();
         let hits = counters.hits + shared.index.hits();

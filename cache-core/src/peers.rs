@@ -25,7 +25,6 @@ mod world;
 
 pub(crate) use decision::{Connection, PeerDecision, Refusal, Traffic, Welcome};
 pub use {
-    candidate::DialFailure,
     conduct::{Ban, Offence},
     contact::{Contact, peer_of_address},
     decision::PeerSettings,
@@ -35,7 +34,7 @@ pub use {
 
 use crate::{
     PeerId, Timestamp,
-    port::{DIAL_TIMEOUT, Side, TIE_WINDOW},
+    port::{DIAL_TIMEOUT, DialError, Side, TIE_WINDOW},
 };
 use alloc::{
     boxed::Box,
@@ -107,7 +106,7 @@ impl Peers {
             && let Some((dialed, target)) = self.attempts.reached(peer, address)
         {
             if peer == self.local {
-                self.failed(now, target, &dialed, DialFailure::Itself);
+                self.failed(now, target, &dialed, DialError::Itself);
             } else {
                 self.book.met(target, peer);
                 self.settle(target, &dialed);
@@ -160,7 +159,7 @@ impl Peers {
     }
 
     /// A dial came to nothing. Dials that nobody decided are ignored.
-    pub(crate) fn on_dial_failed(&mut self, now: Timestamp, address: &str, failure: DialFailure) {
+    pub(crate) fn on_dial_failed(&mut self, now: Timestamp, address: &str, failure: DialError) {
         if let Some(target) = self.attempts.failed(address) {
             self.failed(now, target, address, failure);
             self.plan(now);
@@ -221,7 +220,7 @@ impl Peers {
     /// Starts the dials that are due and for which there is room, and finds out when to look again.
     fn plan(&mut self, now: Timestamp) {
         for (address, target) in self.attempts.overdue(now) {
-            self.failed(now, target, &address, DialFailure::TimedOut);
+            self.failed(now, target, &address, DialError::TimedOut);
         }
         self.conduct.tidy(now, &self.settings.traffic);
         for (kind, target) in self.due(now) {
@@ -280,22 +279,26 @@ impl Peers {
         }
     }
 
-    fn failed(&mut self, now: Timestamp, target: Target, address: &str, failure: DialFailure) {
+    fn failed(&mut self, now: Timestamp, target: Target, address: &str, failure: DialError) {
         let peer = self.book.peer_of(target);
         let is_connected = peer.is_some_and(|peer| self.connected.contains_key(&peer));
         let Some(candidate) = self.book.candidate_mut(target) else { return };
         match failure {
-            DialFailure::BadAddress | DialFailure::Itself | DialFailure::WrongPeer => {
+            DialError::BadAddress | DialError::Itself | DialError::WrongPeer => {
                 self.book.spoil(now, target, address, failure, &mut self.jitter);
             }
-            DialFailure::AlreadyConnected if !is_connected => {
+            DialError::AlreadyConnected { .. } if !is_connected => {
                 // The other connection has ended in the meantime, or its peer is unknown to us.
                 let pause = if peer.is_some() { TIE_WINDOW } else { PAUSE_MAX };
                 let until = now.saturating_add(self.jitter.scatter(pause));
                 candidate.stage = Stage::Waiting { until };
             }
-            DialFailure::AlreadyConnected => {}
-            DialFailure::Refused | DialFailure::TimedOut | DialFailure::Unreachable => {
+            DialError::AlreadyConnected { .. } => {}
+            DialError::Refused
+            | DialError::ShutDown
+            | DialError::TimedOut
+            | DialError::TooMany
+            | DialError::Unreachable => {
                 candidate.failed(now, failure, &mut self.jitter);
             }
         }

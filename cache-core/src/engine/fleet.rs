@@ -2,12 +2,12 @@
 
 use super::Engine;
 use crate::{
-    AskId, Deadline, DialFailure, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
+    AskId, Deadline, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     flight::Stage,
     membership::{Decision, Member, Membership, MembershipSettings},
     message::{Announced, INVALIDATIONS_MAX, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome},
-    port::Side,
+    port::{DialError, Side},
     sharing::{Holders, Invalidations, Leases, Ring},
 };
 use alloc::{
@@ -34,6 +34,8 @@ pub(super) struct Fleet {
     pub(super) errands: BTreeMap<AskId, super::errand::Errand>,
     pub(super) errand_dates: BTreeSet<(Timestamp, AskId)>,
     pub(super) warmth: Warmth,
+    /// How many batches each peer was sent since it connected.
+    warm_ups: BTreeMap<PeerId, usize>,
 }
 
 /// How far a newcomer has got in catching up.
@@ -63,6 +65,7 @@ impl Fleet {
             errands: BTreeMap::new(),
             errand_dates: BTreeSet::new(),
             warmth: Warmth::Cold,
+            warm_ups: BTreeMap::new(),
             sharing,
         }
     }
@@ -160,7 +163,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialFailure) {
+    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialError) {
         let now = self.now;
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_dial_failed(now, address, failure);
@@ -208,14 +211,17 @@ impl Engine {
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_disconnected(now, peer);
             fleet.membership.on_disconnected(now, peer);
+            fleet.warm_ups.remove(&peer);
             self.leave_ring(peer);
         }
     }
 
     /// Shares names out without `peer` from now on: it is gone, or cannot be heard.
+    ///
+    /// One that membership took for dead may have asked for leases since, as long as it is connected.
     fn leave_ring(&mut self, peer: PeerId) {
         let now = self.now;
-        let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer)) else { return };
+        let Some(fleet) = &mut self.fleet else { return };
         fleet.ring.remove(peer);
         fleet.figures.remove(&peer);
         let passed = fleet.leases.on_gone(now, peer, &fleet.sharing.limits);
@@ -339,6 +345,12 @@ impl Engine {
     }
 
     fn on_warm_up(&mut self, from: PeerId, skip: u32) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let batches = fleet.warm_ups.entry(from).or_default();
+        *batches += 1;
+        if *batches > WARM_UPS_MAX {
+            return self.on_offence(from, Offence::Flood);
+        }
         let Some(fleet) = &self.fleet else { return };
         let most = fleet.sharing.limits.warm_up;
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
@@ -406,6 +418,9 @@ impl Engine {
         }
     }
 }
+
+/// Most batches that a peer is sent while it is connected: twice what the default limits come to.
+const WARM_UPS_MAX: usize = 32;
 
 /// Most entries in one batch of a warm-up, so that a newcomer with a short queue is not overrun.
 const WARM_UP_BATCH_MAX: usize = 32;

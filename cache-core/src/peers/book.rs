@@ -4,11 +4,11 @@
 //! peers, and how many addresses each.
 
 use super::{
-    candidate::{Candidate, DialFailure, Origin, Stage, TRIES_MAX},
+    candidate::{Candidate, Origin, Stage, TRIES_MAX},
     contact::{Contact, chosen, is_acceptable, peer_of_address, place_of_address, with_peer},
     jitter::Jitter,
 };
-use crate::{PeerId, Timestamp};
+use crate::{PeerId, Timestamp, port::DialError};
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, VecDeque},
@@ -104,10 +104,10 @@ impl Book {
         now: Timestamp,
         target: Target,
         address: &str,
-        failure: DialFailure,
+        failure: DialError,
         jitter: &mut Jitter,
     ) {
-        if failure == DialFailure::Itself {
+        if failure == DialError::Itself {
             if self.own_places.len() < OWN_PLACES_MAX && !self.is_own(address) {
                 self.own_places.push(place_of_address(address).into());
             }

@@ -3,43 +3,9 @@
 //! Owns back-off. Does not know how many dials are in flight nor who is connected.
 
 use super::jitter::Jitter;
-use crate::Timestamp;
+use crate::{Timestamp, port::DialError};
 use alloc::{boxed::Box, vec::Vec};
-use core::fmt;
 use core::time::Duration;
-
-/// Why a dial came to nothing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum DialFailure {
-    /// Another connection with that peer was there first.
-    AlreadyConnected,
-    /// The transport cannot make sense of the address.
-    BadAddress,
-    /// This node itself answered.
-    Itself,
-    /// The two sides share no secret.
-    Refused,
-    /// Somebody was reached but did not finish in time, or nobody answered at all.
-    TimedOut,
-    /// The host or the port cannot be reached.
-    Unreachable,
-    /// Somebody else than the address names answered.
-    WrongPeer,
-}
-
-impl fmt::Display for DialFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AlreadyConnected => "already connected",
-            Self::BadAddress => "no address that can be dialled",
-            Self::Itself => "that is this node itself",
-            Self::Refused => "refused; does the other side have the same secret?",
-            Self::TimedOut => "no answer in time",
-            Self::Unreachable => "unreachable",
-            Self::WrongPeer => "another peer is there",
-        })
-    }
-}
 
 /// Somebody to dial.
 #[derive(Clone, Debug)]
@@ -52,7 +18,7 @@ pub(super) struct Candidate {
     pub(super) stage: Stage,
     /// How often in a row all addresses failed, or a connection did not last.
     pub(super) failures: u32,
-    pub(super) last_failure: Option<DialFailure>,
+    pub(super) last_failure: Option<DialError>,
 }
 
 /// How a candidate came to be known.
@@ -91,7 +57,7 @@ impl Candidate {
     }
 
     /// A dial failed: the next address follows at once, after the last one a pause.
-    pub(super) fn failed(&mut self, now: Timestamp, failure: DialFailure, jitter: &mut Jitter) {
+    pub(super) fn failed(&mut self, now: Timestamp, failure: DialError, jitter: &mut Jitter) {
         self.last_failure = Some(failure);
         self.next += 1;
         self.go_on(now, jitter);
@@ -152,11 +118,16 @@ impl Candidate {
         let is_contact = matches!(self.origin, Origin::Contact { .. });
         let is_persistent = self.failures >= TRIES_MAX && !is_contact;
         match self.last_failure {
-            Some(DialFailure::BadAddress | DialFailure::Itself | DialFailure::WrongPeer) => {
-                BOOTSTRAP_INTERVAL
-            }
-            Some(DialFailure::Refused) => doubled(REFUSED_PAUSE_MIN, BOOTSTRAP_INTERVAL),
-            Some(DialFailure::AlreadyConnected | DialFailure::TimedOut | DialFailure::Unreachable) | None => {
+            Some(DialError::BadAddress | DialError::Itself | DialError::WrongPeer) => BOOTSTRAP_INTERVAL,
+            Some(DialError::Refused) => doubled(REFUSED_PAUSE_MIN, BOOTSTRAP_INTERVAL),
+            Some(
+                DialError::AlreadyConnected { .. }
+                | DialError::ShutDown
+                | DialError::TimedOut
+                | DialError::TooMany
+                | DialError::Unreachable,
+            )
+            | None => {
                 if is_persistent {
                     BOOTSTRAP_INTERVAL
                 } else {

@@ -16,8 +16,8 @@ enum Event {
     Advance(u64),
     Come(u8),
     /// The dial that is under way for longest ends so; `None` connects.
-    EndDial(Option<DialFailure>),
-    Fail(u8, DialFailure),
+    EndDial(Option<DialError>),
+    Fail(u8, DialError),
     Gone(u8),
     Heard(u8),
     Known(u8, Vec<u8>),
@@ -30,14 +30,16 @@ enum Event {
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let number = || LOCAL_NUMBER - 12..LOCAL_NUMBER + 12;
     let failure = || {
-        select(&[
-            DialFailure::AlreadyConnected,
-            DialFailure::BadAddress,
-            DialFailure::Itself,
-            DialFailure::Refused,
-            DialFailure::TimedOut,
-            DialFailure::Unreachable,
-            DialFailure::WrongPeer,
+        select(vec![
+            DialError::AlreadyConnected { peer: peer(LOCAL_NUMBER + 1) },
+            DialError::BadAddress,
+            DialError::Itself,
+            DialError::Refused,
+            DialError::ShutDown,
+            DialError::TimedOut,
+            DialError::TooMany,
+            DialError::Unreachable,
+            DialError::WrongPeer,
         ])
     };
     let offence = select(&[
@@ -245,7 +247,7 @@ proptest! {
             peers.on_known(now, id, &addresses);
             peers.on_offence(now, id, Offence::Unopened);
             peers.on_connected(now, id, "/ip4/10.0.0.9/tcp/40000", Side::Listener);
-            checked.happen(&Event::EndDial(Some(DialFailure::WrongPeer)));
+            checked.happen(&Event::EndDial(Some(DialError::WrongPeer)));
         }
         let peers = &checked.world.peers;
         let (known, spoiled) = peers.book.sizes();

@@ -3,10 +3,13 @@
 //! Owns no state; reads that of [`Peers`].
 
 use super::{
-    Ban, DialFailure, Peers,
+    Ban, Peers,
     candidate::{Candidate, Origin, Stage},
 };
-use crate::{PeerId, Timestamp, port::Side};
+use crate::{
+    PeerId, Timestamp,
+    port::{DialError, Side},
+};
 use alloc::{boxed::Box, vec::Vec};
 
 impl Peers {
@@ -69,7 +72,7 @@ pub struct PeerReport {
     /// How often in a row it could not be reached, or a connection broke off early.
     pub failures: u32,
     /// Why the last dial came to nothing, unless a connection followed.
-    pub last_failure: Option<DialFailure>,
+    pub last_failure: Option<DialError>,
 }
 
 /// How a peer came to be known.

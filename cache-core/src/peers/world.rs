@@ -1,6 +1,6 @@
 //! A node's peers in virtual time, for tests.
 
-use super::{Contact, DialFailure, PeerDecision, PeerSettings, Peers, Side, Welcome, contact::with_peer};
+use super::{Contact, DialError, PeerDecision, PeerSettings, Peers, Side, Welcome, contact::with_peer};
 use crate::{PeerId, Timestamp};
 use alloc::{boxed::Box, format, vec::Vec};
 use core::time::Duration;
@@ -63,7 +63,7 @@ impl World {
     pub(super) fn advance_failing(
         &mut self,
         time: Duration,
-        failure: DialFailure,
+        failure: DialError,
     ) -> Vec<(Duration, Box<str>)> {
         let (begun, end) = (self.now, self.now.saturating_add(time));
         let mut dials = Vec::new();
@@ -91,7 +91,7 @@ impl World {
         }
     }
 
-    pub(super) fn fail(&mut self, address: &str, failure: DialFailure) {
+    pub(super) fn fail(&mut self, address: &str, failure: DialError) {
         self.peers.on_dial_failed(self.now, address, failure);
     }
 

@@ -4,6 +4,9 @@
 //! parcel need only name the invalidations of its key that its sender knows, and a receiver that knows one
 //! more drops it: it may be what was invalidated. No clock and no order of arrival comes into this.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     Key, Timestamp,
     message::{AFTER_MAX, Invalidation, InvalidationId, Scope},

@@ -7,7 +7,7 @@ use alloc::{format, vec};
 fn a_member_that_cannot_be_reached_is_tried_every_five_minutes() {
     let mut world = World::new(&[]);
     world.peers.on_known(world.now, peer(99), &[place(99)]);
-    let dials = world.advance_failing(secs(7200), DialFailure::Unreachable);
+    let dials = world.advance_failing(secs(7200), DialError::Unreachable);
     assert!((25..=60).contains(&dials.len()), "{} dials in two hours", dials.len());
 }
 
@@ -25,7 +25,7 @@ fn what_is_known_is_bounded_and_who_cannot_be_reached_makes_room() {
     }
     assert_eq!(known(&world), KNOWN_MAX);
     assert!(world.peers.report(world.now).iter().all(|report| report.peer < Some(id(KNOWN_MAX as u64))));
-    world.advance_failing(secs(600), DialFailure::Unreachable);
+    world.advance_failing(secs(600), DialError::Unreachable);
     world.peers.on_known(world.now, id(3_000), &[place(2)]);
     assert_eq!(known(&world), KNOWN_MAX);
     assert!(world.peers.report(world.now).iter().any(|report| report.peer == Some(id(3_000))));
@@ -46,11 +46,11 @@ fn of_a_peer_four_addresses_are_kept_and_only_those_that_could_be_its_own() {
     assert_eq!(world.peers.report(world.now), []);
     addresses.extend((1..=9).map(place));
     world.peers.on_known(world.now, peer(101), &addresses);
-    let dials = world.advance_failing(PAUSE_MIN / 2, DialFailure::Unreachable);
+    let dials = world.advance_failing(PAUSE_MIN / 2, DialError::Unreachable);
     assert!(dials.is_empty(), "the first dial is under way");
     let mut dialed = world.dials();
     while let Some(address) = dialed.last().filter(|_| dialed.len() < 20).cloned() {
-        world.fail(&address, DialFailure::Unreachable);
+        world.fail(&address, DialError::Unreachable);
         let next = world.dials();
         if next.is_empty() {
             break;
@@ -65,9 +65,9 @@ fn of_a_peer_four_addresses_are_kept_and_only_those_that_could_be_its_own() {
 fn a_member_that_moved_is_dialled_where_it_is_now() {
     let mut world = World::new(&[]);
     world.member(101);
-    world.advance_failing(secs(60), DialFailure::Unreachable);
+    world.advance_failing(secs(60), DialError::Unreachable);
     world.advance(PAUSE_MAX);
-    world.fail(&address(101), DialFailure::Unreachable);
+    world.fail(&address(101), DialError::Unreachable);
     world.peers.on_known(world.now, peer(101), &[place(77)]);
     assert_eq!(world.dials(), [with_peer(&place(77), peer(101))]);
 }

@@ -213,6 +213,9 @@ impl Engine {
 
     pub(super) fn on_announced(&mut self, from: PeerId, parcel: Parcel) {
         let key = parcel.key.clone();
+        // What is stale on arrival will be so from the next fetcher too: those who wait need not do so in turn.
+        let is_stale = parcel.draft.age >= parcel.draft.freshness.lifetime;
+        let refusal = if is_stale { Verdict::Unshareable } else { Verdict::Unused };
         let kept = self.accept(from, parcel);
         let Some(fleet) = &mut self.fleet else { return };
         let names = fleet.sharing.naming.names(&key);
@@ -227,7 +230,7 @@ impl Engine {
             }
             None => {
                 for name in names {
-                    self.on_release(from, name, Verdict::Unused);
+                    self.on_release(from, name, refusal);
                 }
             }
         }

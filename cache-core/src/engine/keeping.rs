@@ -12,11 +12,17 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 impl Engine {
     pub(super) fn on_put(&mut self, request: RequestId, key: Key, draft: Draft) {
-        if let Some(id) = self.flights.detach(&key) {
+        let detached = self.flights.detach(&key);
+        if let Some(id) = detached {
             self.give_back_lease(id, Verdict::Unused);
         }
         let entry = Arc::new(Entry::new(key, draft, self.now, self.generation));
-        if self.keep(Arc::clone(&entry)) {
+        let is_kept = self.keep(Arc::clone(&entry));
+        // Those who wait for what another member fetches need not wait for it any more.
+        if let Some(id) = detached.filter(|id| self.consulting(*id).is_some()) {
+            self.ask_anew(id);
+        }
+        if is_kept {
             self.announce(&entry, None);
         }
         self.complete(request, Outcome::Stored { entry });

@@ -226,7 +226,7 @@ impl Engine {
                     self.flights.end_ask(ask, peer);
                     self.on_brought(id, &entry);
                 }
-                self.conclude_leases(&entry, &[from]);
+                self.conclude_leases(&entry);
             }
             None => {
                 for name in names {
@@ -237,7 +237,7 @@ impl Engine {
     }
 
     /// The number and the peer under which flight `id` asks or waits.
-    fn consulting(&self, id: FlightId) -> Option<(FlightId, AskId, PeerId)> {
+    pub(super) fn consulting(&self, id: FlightId) -> Option<(FlightId, AskId, PeerId)> {
         match self.flights.flight(id).stage {
             Stage::Asking { ask, peer, .. } | Stage::Waiting { ask, peer, .. } => Some((id, ask, peer)),
             Stage::Begun | Stage::Loading { .. } | Stage::Fetching { .. } => None,
@@ -299,7 +299,7 @@ impl Engine {
 
     /// Tells the fleet of a new entry: its coordinator, and who granted the lease for it, have it whole.
     pub(super) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>) {
-        let told = self.conclude_leases(entry, &[]);
+        let told = self.conclude_leases(entry);
         let Some(fleet) = self.fleet.as_ref().filter(|fleet| !fleet.ring.is_alone()) else { return };
         let local = fleet.local();
         let name = fleet.name(entry.key());
@@ -321,7 +321,7 @@ impl Engine {
     }
 
     /// Sends `entry` to all who wait for it here; answers who they are.
-    fn conclude_leases(&mut self, entry: &Arc<Entry>, except: &[PeerId]) -> Vec<PeerId> {
+    fn conclude_leases(&mut self, entry: &Arc<Entry>) -> Vec<PeerId> {
         let Some(fleet) = &mut self.fleet else { return Vec::new() };
         let local = fleet.local();
         let names = fleet.sharing.naming.names(entry.key());
@@ -332,7 +332,7 @@ impl Engine {
                 if let Some(id) = self.flights.end_ask(asker.ask, local) {
                     self.on_brought(id, entry);
                 }
-            } else if !except.contains(&asker.peer) {
+            } else {
                 let answer = Answer::Hit(Box::new(self.parcel(entry)));
                 self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
                 told.push(asker.peer);

@@ -310,10 +310,28 @@ impl Flights {
         Some(id)
     }
 
+    /// Has the flight for `key` forget what was invalidated; answers it if that detached it.
+    ///
+    /// A flight that asks or waits for a member has fetched nothing yet, and goes on under the new `generation`.
+    pub(crate) fn invalidate(&mut self, key: &Key, generation: u64) -> Option<FlightId> {
+        let id = self.joinable(key)?;
+        if self.asked(id).is_none() {
+            return self.detach(key);
+        }
+        let flight = self.flight_mut(id);
+        (flight.stale, flight.generation) = (None, generation);
+        None
+    }
+
     /// The same for all keys whose resource begins with `prefix`.
-    pub(crate) fn detach_prefix(&mut self, prefix: &str, domain: Option<crate::Domain>) -> Vec<FlightId> {
+    pub(crate) fn invalidate_prefix(
+        &mut self,
+        prefix: &str,
+        domain: Option<crate::Domain>,
+        generation: u64,
+    ) -> Vec<FlightId> {
         let keys: Vec<Key> = keys_with_prefix(&self.joinable, prefix, domain).cloned().collect();
-        keys.iter().filter_map(|key| self.detach(key)).collect()
+        keys.iter().filter_map(|key| self.invalidate(key, generation)).collect()
     }
 
     /// The flight that a new request for `key` may join.

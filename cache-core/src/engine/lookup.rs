@@ -135,12 +135,7 @@ impl Engine {
     }
 
     /// Calls the origin for a flight that no member could answer either, if it may be called now.
-    ///
-    /// A flight whose key was written while it asked begins again: what it fetched would not be kept.
     pub(super) fn depart(&mut self, id: FlightId) {
-        if self.flights.flight(id).keep == Keep::No {
-            return self.ask_anew(id);
-        }
         for request in self.flights.waiting(id) {
             if self.flights.waiter(request).directives.only_if_cached {
                 self.complete(request, Outcome::Absent);

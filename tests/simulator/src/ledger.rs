@@ -39,6 +39,8 @@ pub enum Rule {
     Panicked,
     /// What is kept beyond its request is used or given up.
     Retained,
+    /// Without any fault, nobody waits for longer than a few calls take.
+    Prompt,
     /// Members are told only what concerns somebody who is connected.
     SentToNobody,
     /// Engines ask to be woken at moments to come.

@@ -121,6 +121,23 @@ impl World {
             && self.plan.settings.budget.bytes_max > 2 * origin.body_bytes_max
     }
 
+    /// Longest that a request may take, if nothing in the plan can hold it up.
+    pub(super) fn longest_wait(&self) -> Option<Duration> {
+        let (network, origin) = (&self.plan.network, &self.plan.origin);
+        let disk = match self.plan.settings.disk {
+            Disk::Absent => Duration::ZERO,
+            Disk::Present => self.plan.settings.load_timeout,
+        };
+        let can_fail = network.loss_per_mille > 0
+            || origin.quota.is_some()
+            || origin.refused_per_mille + origin.unstorable_per_mille + origin.failing_per_mille > 0
+            || self.plan.nodes_at_start < self.plan.nodes
+            || self.plan.events.iter().any(|event| event.deed.is_fault());
+        let trip = 2 * (network.latency + 7 * network.jitter);
+        let longest = disk + 3 * (origin.latency + 7 * origin.jitter + 2 * trip);
+        (!can_fail && self.is_thrifty() && !self.is_tight()).then_some(longest)
+    }
+
     fn expect_answers(&mut self, within: Duration) {
         let before: BTreeMap<&str, u64> = self.figures.outcomes.clone();
         self.run_until(self.now + within);

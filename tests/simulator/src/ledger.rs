@@ -228,6 +228,13 @@ impl Ledger {
         }
     }
 
+    /// How many invalidations of what `asked` wants were issued since it was asked.
+    pub(crate) fn writes_since(&self, asked: &Asked) -> u32 {
+        let Wanted::Entry { key, .. } = asked.wanted else { return 0 };
+        let later = self.issued.iter().rev().take_while(|issued| issued.at >= asked.at);
+        later.filter(|issued| issued.scope.covers(&self.keys[key])).count() as u32
+    }
+
     /// `node` receives what another said at `sent`.
     pub(crate) fn on_heard(
         &mut self,

@@ -134,7 +134,8 @@ impl World {
             || self.plan.nodes_at_start < self.plan.nodes
             || self.plan.events.iter().any(|event| event.deed.is_fault());
         let trip = 2 * (network.latency + 7 * network.jitter);
-        let longest = disk + 3 * (origin.latency + 7 * origin.jitter + 2 * trip);
+        let body = Duration::from_millis(origin.body_bytes_max as u64 * 1000 / network.bandwidth.max(1));
+        let longest = disk + 3 * (origin.latency + 7 * origin.jitter + 2 * (trip + body));
         (!can_fail && self.is_thrifty() && !self.is_tight()).then_some(longest)
     }
 

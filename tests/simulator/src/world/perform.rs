@@ -210,7 +210,9 @@ impl World {
                 if let Wanted::Entry { .. } = asked.wanted {
                     self.figures.count_outcome(outcome);
                     let wait = self.now - asked.at;
-                    if self.prompt.is_some_and(|most| wait > most) {
+                    // Each write sends those who wait back to the beginning.
+                    let rounds = 1 + self.ledger.writes_since(&asked);
+                    if self.prompt.is_some_and(|most| wait > most * rounds) {
                         let text = format!("n{number}: {request:?} took {wait:?}: {outcome:?}");
                         self.violate(Rule::Prompt, text);
                     }

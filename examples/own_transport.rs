@@ -65,7 +65,9 @@ impl OpenTransport for End {
             gate,
             events: Mutex::new(Some(events)),
         };
-        self.pair[self.number].set(Arc::new(opened)).map_err(|_taken| "this end is open already")?;
+        self.pair[self.number]
+            .set(Arc::new(opened))
+            .map_err(|_taken| TransportError::new("this end is open already"))?;
         let (number, pair) = (self.number, Arc::clone(&self.pair));
         Ok(Arc::new(Channel { number, pair, inbox: AsyncMutex::new(inbox) }))
     }
@@ -125,12 +127,8 @@ impl Channel {
         }
         let sessions = dialer.poll_session().zip(listener.poll_session());
         let (ours, theirs) = sessions.ok_or(DialError::Refused)?;
-        let connected = |peer, side, session| TransportEvent::Connected {
-            peer,
-            address: "/pair".into(),
-            side,
-            session,
-        };
+        let connected =
+            |peer, side, session| TransportEvent::Connected { peer, address: "/pair".into(), side, session };
         let told = other.tell(connected(own.peer, Side::Listener, theirs));
         told.and_then(|()| own.tell(connected(other.peer, Side::Dialer, ours)))
             .map_err(|_full_or_gone| DialError::Unreachable)

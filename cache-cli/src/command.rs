@@ -31,10 +31,14 @@ pub(crate) enum Order {
         /// Whether to print the status and the headers as well.
         with_headers: bool,
     },
+    /// Tell the addresses by which others reach this node.
+    Id(Rendering),
     /// Forget one path or all that begin alike.
     Invalidate(Victims),
     /// Show again and again what the daemon does.
     Monitor(MonitorOptions),
+    /// Make a secret, or tell how to recognise one.
+    Secret(SecretOrder),
     /// Be the daemon.
     Serve,
     /// Show what the daemon has done.
@@ -56,6 +60,16 @@ pub(crate) enum Victims {
     Path(String),
     /// All paths that begin so.
     Prefix(String),
+}
+
+/// What to do about secrets.
+pub(crate) enum SecretOrder {
+    /// Tell how to recognise the secret that the settings find.
+    Fingerprint(Rendering),
+    /// Tell how to recognise the secret on standard input.
+    FingerprintOfInput(Rendering),
+    /// Make a new one.
+    Generate(Rendering),
 }
 
 /// The order and what was given for the settings.
@@ -81,22 +95,21 @@ impl Invocation {
     ) -> Result<Self, CommandError> {
         let matches = command().get_matches_from(arguments);
         let (name, matches) = matches.subcommand().expect("a subcommand is required");
+        // `secret` has commands of its own, and these have the flags.
+        let flags = matches.subcommand().map_or(matches, |(_name, matches)| matches);
         let mut given = Given::default();
-        if let Some(path) = settings_file(matches, variable) {
+        if let Some(path) = settings_file(flags, variable) {
             crate::settings::read_file(&path, &mut given)?;
             warn_if_readable(&path, &mut given);
         }
         let mut given = given.with_environment(variable)?;
-        take_flags(matches, &mut given);
+        take_flags(flags, &mut given);
         Ok(Self { order: order(name, matches), given, defaults: Defaults::of_environment(variable) })
     }
 }
 
 fn order(name: &str, matches: &ArgMatches) -> Order {
-    let rendering = || match matches.get_flag("json") {
-        true => Rendering::Json,
-        false => Rendering::Text,
-    };
+    let rendering = || rendering(matches);
     let text = |id: &str| matches.get_one::<String>(id).cloned();
     let number = |id: &str| {
         let number = *matches.get_one::<u64>(id).expect("every number has a default");
@@ -116,15 +129,33 @@ fn order(name: &str, matches: &ArgMatches) -> Order {
             headers: matches.get_many("header").map_or_else(Vec::new, |headers| headers.cloned().collect()),
             with_headers: matches.get_flag("include"),
         },
+        "id" => Order::Id(rendering()),
         "invalidate" => Order::Invalidate(match text("prefix") {
             Some(prefix) => Victims::Prefix(prefix),
             None => Victims::Path(text("path").expect("a path is required where no prefix is given")),
         }),
         "monitor" => Order::Monitor(MonitorOptions { repeat: repeat(matches), rendering: rendering() }),
+        "secret" => {
+            let (name, matches) = matches.subcommand().expect("a subcommand is required");
+            Order::Secret(secret_order(name, matches))
+        }
         "serve" => Order::Serve,
         "stats" => Order::Stats(rendering()),
         other => unreachable!("clap lets no command {other} pass"),
     }
+}
+
+fn secret_order(name: &str, matches: &ArgMatches) -> SecretOrder {
+    match name {
+        "fingerprint" if matches.contains_id("input") => SecretOrder::FingerprintOfInput(rendering(matches)),
+        "fingerprint" => SecretOrder::Fingerprint(rendering(matches)),
+        "generate" => SecretOrder::Generate(rendering(matches)),
+        other => unreachable!("clap lets no command secret {other} pass"),
+    }
+}
+
+fn rendering(matches: &ArgMatches) -> Rendering {
+    if matches.get_flag("json") { Rendering::Json } else { Rendering::Text }
 }
 
 fn repeat(matches: &ArgMatches) -> Repeat {
@@ -169,6 +200,39 @@ fn command() -> Command {
         .subcommand(monitor().arg(json()))
         .subcommand(client("clear", "Forget everything"))
         .subcommand(client("config", "Show the daemon's settings and where each came from").arg(json()))
+        .subcommand(
+            ["cache-dir", "p2p-port", "p2p-listen", "transport"]
+                .into_iter()
+                .fold(with_file(Command::new("id")), |id, name| id.arg(setting(definition(name))))
+                .about("Print the addresses of this node for the other nodes' CACHE_BOOTSTRAP_PEERS")
+                .arg(json()),
+        )
+        .subcommand(secret())
+}
+
+fn secret() -> Command {
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
+    let input = Arg::new("input")
+        .value_name("-")
+        .value_parser(["-"])
+        .hide_possible_values(true)
+        .help("Read the secret from standard input, not from where `serve` would find it");
+    Command::new("secret")
+        .about("Make a fleet secret, or tell how to recognise one")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .after_help(EXIT_CODES_HELP)
+        .subcommand(Command::new("generate").about("Print a new fleet secret").arg(json()))
+        .subcommand(
+            ["shared-secret", "shared-secret-file"]
+                .into_iter()
+                .fold(with_file(Command::new("fingerprint")), |fingerprint, name| {
+                    fingerprint.arg(setting(definition(name)))
+                })
+                .about("Print by which digits the fleet secret is recognised, its kind and its source")
+                .arg(input)
+                .arg(json()),
+        )
 }
 
 fn demo() -> Command {
@@ -263,8 +327,9 @@ fn settings_file(matches: &ArgMatches, variable: &dyn Fn(&str) -> Option<OsStrin
 }
 
 fn warn_if_readable(path: &std::path::Path, given: &mut Given) {
-    let secret =
-        ["shared-secret", "client-token"].into_iter().find(|name| given.value(definition(name)).is_some());
+    let secret = ["shared-secret", "accept-secret", "client-token"]
+        .into_iter()
+        .find(|name| given.value(definition(name)).is_some());
     let open = path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
     if let Some(name) = secret.filter(|_name| open) {
         given.warn(format!(

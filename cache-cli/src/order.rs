@@ -57,7 +57,7 @@ pub(crate) async fn perform(
             drop(admin);
             monitor::run(options, cache_dir, out).await
         }
-        Order::Serve => unreachable!("the daemon is not asked to be itself"),
+        Order::Id(_) | Order::Secret(_) | Order::Serve => unreachable!("these are done without a daemon"),
         Order::Stats(rendering) => {
             let stats: Value = admin.show("/stats").await?;
             match rendering {

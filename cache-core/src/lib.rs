@@ -53,6 +53,6 @@ pub use {
         peer_of_address,
     },
     settings::{Disk, Settings},
-    sharing::{Sharing, SharingLimits},
+    sharing::{Ceiling, Sharing, SharingLimits},
     time::Timestamp,
 };

@@ -4,7 +4,7 @@ use cache_core::{
     PeerId,
     port::{DialError, Refusal},
 };
-use std::io;
+use std::{io, time::Duration};
 use thiserror::Error;
 
 /// Why a connection ends, or never began. The connection is of no use afterwards; others are not affected.
@@ -43,9 +43,9 @@ pub(crate) enum Ending {
     /// The stream broke.
     #[error("broken: {0}")]
     Stream(#[from] io::Error),
-    /// The peer answered no ping for a while.
-    #[error("silent: {0} pings in a row unanswered")]
-    Silent(u32),
+    /// Nothing came from the peer for a while, not even an answer to a ping.
+    #[error("silent for {0:?}")]
+    Silent(Duration),
     /// The handshake or the admission took too long for this side or the other.
     #[error("took too long: {0}")]
     TimedOut(String),

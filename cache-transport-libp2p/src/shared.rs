@@ -168,21 +168,12 @@ impl Shared {
         self.links.read().peers.get(&peer).cloned()
     }
 
-    /// Notes the answer to a ping, or that there was none.
-    pub(crate) fn pinged(&self, id: ConnectionId, peer: PeerId, round_trip: Option<Duration>) {
+    /// Notes the answer to a ping.
+    pub(crate) fn pinged(&self, id: ConnectionId, peer: PeerId, round_trip: Duration) {
         if let Some(attempt) = self.attempts.lock().get_mut(&id) {
-            attempt.round_trip = round_trip;
-            return;
-        }
-        let Some(link) = self.link(peer).filter(|link| link.id == id) else { return };
-        match round_trip {
-            Some(round_trip) => link.pong(round_trip),
-            None => {
-                let missed = link.ping_missed();
-                if missed >= PINGS_MISSED_MAX {
-                    self.ended(&link, &Ending::Silent(missed));
-                }
-            }
+            attempt.round_trip = Some(round_trip);
+        } else if let Some(link) = self.link(peer).filter(|link| link.id == id) {
+            link.pong(round_trip);
         }
     }
 
@@ -229,6 +220,3 @@ fn host(address: &Multiaddr) -> Option<IpAddr> {
         _name => None,
     })
 }
-
-/// Pings in a row that may go unanswered. Membership notices sooner; this ends what nobody watches.
-const PINGS_MISSED_MAX: u32 = 3;

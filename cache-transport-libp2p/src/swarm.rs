@@ -163,8 +163,8 @@ fn on_event(shared: &Shared, event: SwarmEvent<BehaviourEvent>) {
             tracing::warn!(?addresses, %error, "no longer listening");
         }
         SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, connection, result })) => {
-            if let Some(peer) = identity::from_libp2p(peer) {
-                shared.pinged(connection, peer, result.ok());
+            if let (Some(peer), Ok(round_trip)) = (identity::from_libp2p(peer), result) {
+                shared.pinged(connection, peer, round_trip);
             }
         }
         _of_no_concern => {}

@@ -8,6 +8,7 @@ use fleet_cache::{FleetSecret, GitHub, Libp2p, Node, NodeBuilder, Quic, Transpor
 use futures::future::{join_all, try_join_all};
 use serde::Serialize;
 use std::{
+    error::Error,
     fmt,
     time::{Duration, Instant},
 };
@@ -91,7 +92,9 @@ impl Trial {
     }
 
     async fn start_nodes(self, origin: &ModelOrigin) -> Result<Vec<Node>, CommandError> {
-        let cannot = |error| CommandError::failed("cannot start a node of the demonstration", error);
+        let cannot = |error: Box<dyn Error + Send + Sync>| {
+            CommandError::failed("cannot start a node of the demonstration", error)
+        };
         let secret = FleetSecret::generate().map_err(|error| cannot(error.into()))?;
         let mut nodes: Vec<Node> = Vec::new();
         for _ in 0..self.nodes {
@@ -101,7 +104,7 @@ impl Trial {
                 Sharing::Over(transport) => {
                     let contacts = nodes.first().map(Node::addresses).unwrap_or_default();
                     let builder = Node::builder(secret.clone(), github).bootstrap(contacts);
-                    listening(builder, transport).map_err(cannot)?
+                    listening(builder, transport).map_err(|error| cannot(error.into()))?
                 }
             };
             nodes.push(builder.start().await.map_err(|error| cannot(error.into()))?);

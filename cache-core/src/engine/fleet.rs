@@ -34,6 +34,8 @@ pub(super) struct Fleet {
     pub(super) errands: BTreeMap<AskId, super::errand::Errand>,
     pub(super) errand_dates: BTreeSet<(Timestamp, AskId)>,
     pub(super) warmth: Warmth,
+    /// How many batches each peer was sent since it connected.
+    warm_ups: BTreeMap<PeerId, usize>,
 }
 
 /// How far a newcomer has got in catching up.
@@ -63,6 +65,7 @@ impl Fleet {
             errands: BTreeMap::new(),
             errand_dates: BTreeSet::new(),
             warmth: Warmth::Cold,
+            warm_ups: BTreeMap::new(),
             sharing,
         }
     }
@@ -208,6 +211,7 @@ impl Engine {
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_disconnected(now, peer);
             fleet.membership.on_disconnected(now, peer);
+            fleet.warm_ups.remove(&peer);
             self.leave_ring(peer);
         }
     }
@@ -341,6 +345,12 @@ impl Engine {
     }
 
     fn on_warm_up(&mut self, from: PeerId, skip: u32) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let batches = fleet.warm_ups.entry(from).or_default();
+        *batches += 1;
+        if *batches > WARM_UPS_MAX {
+            return self.on_offence(from, Offence::Flood);
+        }
         let Some(fleet) = &self.fleet else { return };
         let most = fleet.sharing.limits.warm_up;
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
@@ -408,6 +418,9 @@ impl Engine {
         }
     }
 }
+
+/// Most batches that a peer is sent while it is connected: twice what the default limits come to.
+const WARM_UPS_MAX: usize = 32;
 
 /// Most entries in one batch of a warm-up, so that a newcomer with a short queue is not overrun.
 const WARM_UP_BATCH_MAX: usize = 32;

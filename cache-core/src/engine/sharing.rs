@@ -279,7 +279,8 @@ impl Engine {
             return None;
         };
         let held = self.cache.lookup(entry.key()).cloned();
-        if let Some(held) = held.filter(|held| held.born() >= entry.born()) {
+        // Of two that seem to be of one age the later is the newer, as far as links keep order.
+        if let Some(held) = held.filter(|held| held.born() > entry.born() || **held == entry) {
             self.counters.entries_refused += 1;
             return (!freshness::remaining(&held, self.now).is_zero()).then_some(held);
         }
@@ -296,13 +297,15 @@ impl Engine {
         Some(entry)
     }
 
-    /// The entry in `parcel`, within what we grant; `None` if it may be what was invalidated.
+    /// The entry in `parcel`, within what we grant; `None` if it may be what was invalidated, or our own rules
+    /// do not let it be kept.
     fn open_parcel(&self, parcel: Parcel) -> Option<Entry> {
         let fleet = self.fleet.as_ref()?;
         if !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after) {
             return None;
         }
-        let draft = clamped(parcel.draft, fleet.sharing.limits.freshness_max);
+        let most = fleet.sharing.ceiling.most(&parcel.key)?;
+        let draft = clamped(clamped(parcel.draft, most), fleet.sharing.limits.freshness_max);
         Some(Entry::new(parcel.key, draft, self.now, self.generation))
     }
 

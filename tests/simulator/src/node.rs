@@ -2,8 +2,10 @@
 
 use crate::{network::Frame, plan::Plan, random::Random};
 use cache_core::{
-    Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId, PeerSettings, RequestId,
-    Sharing, Timestamp, codec, freshness::Directives, message::Scope,
+    Ceiling, Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId, PeerSettings,
+    RequestId, Sharing, Timestamp, codec,
+    freshness::{Directives, Freshness},
+    message::Scope,
 };
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::{
@@ -121,6 +123,7 @@ impl Node {
             own_addresses: Vec::new(),
             contacts: Vec::new(),
             peers: PeerSettings::default(),
+            ceiling: Arc::new(Digests),
             naming: Arc::new(Digests),
             seed: issuer(self.number, self.run),
             limits: plan.limits.clone(),
@@ -182,6 +185,16 @@ pub(crate) fn issuer(number: usize, run: u32) -> u64 {
 /// Names by a digest that is not keyed: nobody listens here.
 #[derive(Debug)]
 struct Digests;
+
+impl Ceiling for Digests {
+    fn most(&self, _key: &Key) -> Option<Freshness> {
+        Some(Freshness {
+            lifetime: Duration::MAX,
+            while_revalidating: Duration::MAX,
+            if_error: Duration::MAX,
+        })
+    }
+}
 
 impl Naming for Digests {
     fn names(&self, key: &Key) -> Vec<Name> {

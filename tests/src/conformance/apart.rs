@@ -38,6 +38,13 @@ impl Apart {
         }
         self.thaw = Some(thaw);
     }
+
+    /// As when the process is killed: the system closes its sockets, and nobody says goodbye.
+    pub(super) fn kill(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Drop for Apart {

@@ -28,6 +28,7 @@ macro_rules! transport_conformance {
             a_dial_that_nobody_answers_fails_in_time
             a_listener_who_is_refused_moves_no_frame
             a_node_does_not_dial_itself
+            a_peer_that_falls_silent_is_disconnected_in_time
             a_peer_that_floods_does_not_starve_others
             a_peer_that_never_reads_delays_nobody_else
             a_peer_that_restarted_is_connected_again

@@ -12,7 +12,7 @@ use cache_core::{
     Disk, Engine, Figures, Settings, SharingLimits, Timestamp,
     port::{Budget, Sealer, Store},
 };
-use cache_crypto::{FleetSecret, NodeKey, StorageSealer};
+use cache_crypto::{FleetSecret, NodeKey, SecretKind, StorageSealer};
 use cache_origin_github::GitHub;
 use cache_store::{CoarseClock, DISK_BUDGET, ReadIndex, RedbStore, WriteBehind, WriteBehindSettings};
 use std::{
@@ -153,7 +153,7 @@ impl NodeBuilder {
 
         let index = Arc::new(ReadIndex::new());
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS_MAX);
-        let (sharing, joined) = wishes.join(now).await?;
+        let (sharing, joined) = wishes.join(self.github.clone(), now).await?;
         let (engine, links) = match joined {
             Some(Joined { transport, sharing }) => {
                 (Engine::sharing(settings, sharing), Some(Links::new(transport)))
@@ -214,7 +214,8 @@ fn open_store(
     RedbStore::prepare(directory).map_err(StartError::Open)?;
     let node_key = NodeKey::load_or_create(directory).map_err(StartError::NodeKey)?;
     let own = StorageSealer::from_node_key(&node_key);
-    let sealer: Arc<dyn Sealer> = match secret {
+    // A token is rotated, and entries under its seal would be lost with it.
+    let sealer: Arc<dyn Sealer> = match secret.as_ref().filter(|secret| secret.kind() != SecretKind::Token) {
         None => Arc::new(own),
         Some(secret) => {
             let current = StorageSealer::from_secret(secret).opening_also(own);

@@ -150,7 +150,7 @@ pub enum StartError {
         /// What is wrong with it, and what would be right.
         problem: String,
     },
-    /// The directory's own key cannot be read or made.
+    /// The directory's own key, or the node's identity, cannot be read or made.
     NodeKey(cache_crypto::KeyFileError),
     /// The origin cannot be used as configured.
     Origin(cache_origin_github::ConfigError),
@@ -191,11 +191,8 @@ impl std::error::Error for StartError {
             Self::Origin(error) => error.source(),
             Self::Open(error) => error.source(),
             Self::Restore(error) => error.source(),
-            Self::Environment { .. }
-            | Self::NoRuntime
-            | Self::Secrets(_)
-            | Self::Thread(_)
-            | Self::Transport(_) => None,
+            Self::Environment { .. } | Self::NoRuntime | Self::Secrets(_) | Self::Thread(_) => None,
+            Self::Transport(error) => error.source(),
         }
     }
 }

@@ -99,7 +99,7 @@ pub struct Peer {
     pub id: Option<String>,
     /// Where it is connected, or else where it is tried next.
     pub address: Option<String>,
-    /// `connected`, `silent`, `dialing`, `backing off`, `given up`, `banned`, or `known`.
+    /// `connected`, `silent`, `dialing`, `backing off`, `banned`, or `known`.
     pub state: &'static str,
     /// How it came to be known: `contact`, `itself`, or `membership`.
     pub source: &'static str,
@@ -136,7 +136,6 @@ impl From<PeerStats> for Peer {
                 (if is_silent { "silent" } else { "connected" }, Some(now.saturating_since(since).as_secs()))
             }
             PeerState::Dialing { .. } => ("dialing", None),
-            PeerState::GivenUp { until } => ("given up", left(until)),
             PeerState::Known => ("known", None),
         };
         Self {
@@ -147,7 +146,6 @@ impl From<PeerStats> for Peer {
                 PeerSource::Contact => "contact",
                 PeerSource::Itself => "itself",
                 PeerSource::Membership => "membership",
-                PeerSource::Peer => "peer",
             },
             seconds,
             score: report.score,

@@ -2,11 +2,13 @@
 
 use crate::{OpenTransport, StartError, links::FleetNaming, node::SharingState};
 use cache_core::{
-    Contact, PeerSettings, Sharing, SharingLimits, Timestamp,
+    Ceiling, Contact, Domain, Key, PeerSettings, Sharing, SharingLimits, Timestamp,
+    freshness::Freshness,
     port::{Gate, Transport},
 };
-use cache_crypto::{FleetGate, FleetSecret, Keyring};
-use std::{path::PathBuf, sync::Arc};
+use cache_crypto::{FleetGate, FleetSecret, Keyring, NodeIdentity};
+use cache_origin_github::GitHub;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
@@ -31,7 +33,11 @@ pub(crate) struct Joined {
 
 impl Wishes {
     /// Opens the transport, if there is one and a secret by which to let others in.
-    pub(crate) async fn join(self, now: Timestamp) -> Result<(SharingState, Option<Joined>), StartError> {
+    pub(crate) async fn join(
+        self,
+        github: GitHub,
+        now: Timestamp,
+    ) -> Result<(SharingState, Option<Joined>), StartError> {
         let Some(transport) = self.transport else { return Ok((SharingState::NoTransport, None)) };
         let Some(secret) = self.secret else {
             warn!(
@@ -61,6 +67,7 @@ impl Wishes {
             own_addresses: transport.addresses(),
             contacts: self.bootstrap.into_iter().map(Contact::new).collect(),
             peers: PeerSettings::default(),
+            ceiling: Arc::new(OwnRules(github)),
             naming: Arc::new(naming),
             seed: rand::random(),
             limits: self.limits,
@@ -70,6 +77,28 @@ impl Wishes {
     }
 }
 
-fn identity(_directory: Option<PathBuf>) -> Result<Zeroizing<[u8; 32]>, StartError> {
-    Ok(Zeroizing::new(rand::random()))
+/// What this node's routes grant an answer; the application's own values are the application's to limit.
+#[derive(Debug)]
+struct OwnRules(GitHub);
+
+impl Ceiling for OwnRules {
+    fn most(&self, key: &Key) -> Option<Freshness> {
+        if key.domain() == Domain::APPLICATION {
+            Some(UNLIMITED)
+        } else {
+            self.0.freshness_max(key.resource())
+        }
+    }
+}
+
+const UNLIMITED: Freshness =
+    Freshness { lifetime: Duration::MAX, while_revalidating: Duration::MAX, if_error: Duration::MAX };
+
+fn identity(directory: Option<PathBuf>) -> Result<Zeroizing<[u8; 32]>, StartError> {
+    match directory {
+        Some(directory) => {
+            NodeIdentity::load_or_create(&directory).map(|kept| kept.seed()).map_err(StartError::NodeKey)
+        }
+        None => Ok(Zeroizing::new(rand::random())),
+    }
 }

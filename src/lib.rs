@@ -35,7 +35,7 @@ mod values;
 pub use {
     builder::NodeBuilder,
     cache_core::{self as core, FetchError, Settings, port::Budget},
-    cache_crypto::{FleetSecret, SecretError, SecretKind},
+    cache_crypto::{FleetSecret, KeyFile, KeyFileError, NodeIdentity, SECRETS_MAX, SecretError, SecretKind},
     cache_origin_github::{self as github, GitHub, GitHubBuilder, PassReason},
     cache_store::{OpenError, WriteBehindSettings},
     error::{RequestError, StartError, ValueError},

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use cache_core::{
-    DialFailure, Input, Key, Message, Name, Naming, Offence, PeerId, codec,
+    Input, Key, Message, Name, Naming, Offence, PeerId, codec,
     port::{Lane, PeerFigures, SendError, Session, Transport, TransportEvent},
 };
 use cache_crypto::FleetNames;
@@ -42,9 +42,9 @@ impl Links {
                 self.sessions.insert(peer, session);
                 Some(Input::Connected { peer, address, side })
             }
-            TransportEvent::DialFailed { address, reason } => {
-                debug!(%address, %reason, "cannot reach a contact");
-                Some(Input::DialFailed { address, failure: DialFailure::Unreachable })
+            TransportEvent::DialFailed { address, error, reason } => {
+                debug!(%address, %error, %reason, "cannot reach a contact");
+                Some(Input::DialFailed { address, failure: error })
             }
             TransportEvent::Disconnected { peer, reason } => {
                 info!(%peer, %reason, "disconnected");
@@ -52,9 +52,9 @@ impl Links {
                 Some(Input::Disconnected { peer })
             }
             TransportEvent::Received { peer, frame } => self.open(peer, &frame),
-            TransportEvent::Refused { address, reason } => {
+            TransportEvent::Refused { address, refusal, reason } => {
                 self.counts.refused += 1;
-                warn!(%address, %reason, "somebody was not let in; does every node have the same secret?");
+                warn!(%address, %refusal, %reason, "somebody was not let in");
                 None
             }
         }

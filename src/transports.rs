@@ -23,8 +23,28 @@ pub trait OpenTransport: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Arc<dyn Transport>, TransportError>;
 }
 
-/// Why a transport could not be opened.
-pub type TransportError = Box<dyn Error + Send + Sync>;
+/// Why a transport could not be chosen or opened.
+#[derive(Debug)]
+pub struct TransportError(Box<dyn Error + Send + Sync>);
+
+impl TransportError {
+    /// Says what is in the way.
+    pub fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for TransportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
 
 /// Frames over QUIC alone.
 ///
@@ -62,7 +82,7 @@ impl Quic {
     /// See [`listen`](Self::listen).
     pub fn and_listen(mut self, address: &str) -> Result<Self, TransportError> {
         let text = multiaddr_of(address, "udp", "/quic-v1");
-        self.addresses.push(text.parse()?);
+        self.addresses.push(text.parse().map_err(TransportError::new)?);
         Ok(self)
     }
 }
@@ -76,7 +96,8 @@ impl OpenTransport for Quic {
         gate: Arc<dyn Gate>,
     ) -> Result<Arc<dyn Transport>, TransportError> {
         let settings = cache_transport_quic::QuicSettings::default();
-        Ok(Arc::new(cache_transport_quic::Quic::listen(seed, &self.addresses, gate, settings)?))
+        let transport = cache_transport_quic::Quic::listen(seed, &self.addresses, gate, settings);
+        Ok(Arc::new(transport.map_err(TransportError::new)?))
     }
 }
 
@@ -116,7 +137,7 @@ impl Libp2p {
     /// See [`listen`](Self::listen).
     pub fn and_listen(mut self, address: &str) -> Result<Self, TransportError> {
         let text = multiaddr_of(address, "tcp", "");
-        self.addresses.push(text.parse()?);
+        self.addresses.push(text.parse().map_err(TransportError::new)?);
         Ok(self)
     }
 }
@@ -130,8 +151,8 @@ impl OpenTransport for Libp2p {
         gate: Arc<dyn Gate>,
     ) -> Result<Arc<dyn Transport>, TransportError> {
         let settings = cache_transport_libp2p::Libp2pSettings::default();
-        let transport = cache_transport_libp2p::Libp2p::listen(seed, &self.addresses, gate, settings).await?;
-        Ok(Arc::new(transport))
+        let transport = cache_transport_libp2p::Libp2p::listen(seed, &self.addresses, gate, settings).await;
+        Ok(Arc::new(transport.map_err(TransportError::new)?))
     }
 }
 

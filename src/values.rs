@@ -119,6 +119,11 @@ impl<'a> Values<'a> {
         self.cached(application_key(key)?, Directives { only_if_cached: true, ..Directives::default() }).await
     }
 
+    /// The value under `key` if it is fresh and in memory, without waiting for anybody.
+    pub fn try_get(&self, key: &str) -> Option<Bytes> {
+        self.fresh(key)
+    }
+
     /// The value under `key`, however long ago its time was up.
     ///
     /// # Errors

@@ -3,11 +3,16 @@
 //! The flags of `serve` come from the table of settings, so this file names only what is no setting.
 
 use crate::{
+    demo,
     exit::{CommandError, EXIT_CODES_HELP},
-    settings::{DEFINITIONS, Defaults, Definition, Given, Shape, Source, definition},
+    monitor::{MonitorOptions, Repeat},
+    settings::{DEFINITIONS, Defaults, Definition, Given, Shape, Source, Transport, definition},
 };
-use clap::{Arg, ArgAction, ArgMatches, Command, builder::NonEmptyStringValueParser};
-use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf};
+use clap::{
+    Arg, ArgAction, ArgMatches, Command,
+    builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser as _},
+};
+use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
 /// One order of the user.
 pub(crate) enum Order {
@@ -15,6 +20,8 @@ pub(crate) enum Order {
     Clear,
     /// Show the daemon's settings.
     Config(Rendering),
+    /// Show on this machine what sharing saves.
+    Demo(demo::Wishes),
     /// Get a path of the API through the daemon.
     Get {
         /// The path, with its query.
@@ -24,8 +31,14 @@ pub(crate) enum Order {
         /// Whether to print the status and the headers as well.
         with_headers: bool,
     },
+    /// Tell the addresses by which others reach this node.
+    Id(Rendering),
     /// Forget one path or all that begin alike.
     Invalidate(Victims),
+    /// Show again and again what the daemon does.
+    Monitor(MonitorOptions),
+    /// Make a secret, or tell how to recognise one.
+    Secret(SecretOrder),
     /// Be the daemon.
     Serve,
     /// Show what the daemon has done.
@@ -47,6 +60,16 @@ pub(crate) enum Victims {
     Path(String),
     /// All paths that begin so.
     Prefix(String),
+}
+
+/// What to do about secrets.
+pub(crate) enum SecretOrder {
+    /// Tell how to recognise the secret that the settings find.
+    Fingerprint(Rendering),
+    /// Tell how to recognise the secret on standard input.
+    FingerprintOfInput(Rendering),
+    /// Make a new one.
+    Generate(Rendering),
 }
 
 /// The order and what was given for the settings.
@@ -72,39 +95,72 @@ impl Invocation {
     ) -> Result<Self, CommandError> {
         let matches = command().get_matches_from(arguments);
         let (name, matches) = matches.subcommand().expect("a subcommand is required");
+        // `secret` has commands of its own, and these have the flags.
+        let flags = matches.subcommand().map_or(matches, |(_name, matches)| matches);
         let mut given = Given::default();
-        if let Some(path) = settings_file(matches, variable) {
+        if let Some(path) = settings_file(flags, variable) {
             crate::settings::read_file(&path, &mut given)?;
             warn_if_readable(&path, &mut given);
         }
         let mut given = given.with_environment(variable)?;
-        take_flags(matches, &mut given);
+        take_flags(flags, &mut given);
         Ok(Self { order: order(name, matches), given, defaults: Defaults::of_environment(variable) })
     }
 }
 
 fn order(name: &str, matches: &ArgMatches) -> Order {
-    let rendering = || match matches.get_flag("json") {
-        true => Rendering::Json,
-        false => Rendering::Text,
-    };
+    let rendering = || rendering(matches);
     let text = |id: &str| matches.get_one::<String>(id).cloned();
+    let number = |id: &str| {
+        let number = *matches.get_one::<u64>(id).expect("every number has a default");
+        usize::try_from(number).expect("its range is small")
+    };
     match name {
         "clear" => Order::Clear,
         "config" => Order::Config(rendering()),
+        "demo" => Order::Demo(demo::Wishes {
+            nodes: number("nodes"),
+            repositories: number("repos"),
+            transport: *matches.get_one("transport").expect("the transport has a default"),
+            rendering: rendering(),
+        }),
         "get" => Order::Get {
             path: text("path").expect("the path is required"),
             headers: matches.get_many("header").map_or_else(Vec::new, |headers| headers.cloned().collect()),
             with_headers: matches.get_flag("include"),
         },
+        "id" => Order::Id(rendering()),
         "invalidate" => Order::Invalidate(match text("prefix") {
             Some(prefix) => Victims::Prefix(prefix),
             None => Victims::Path(text("path").expect("a path is required where no prefix is given")),
         }),
+        "monitor" => Order::Monitor(MonitorOptions { repeat: repeat(matches), rendering: rendering() }),
+        "secret" => {
+            let (name, matches) = matches.subcommand().expect("a subcommand is required");
+            Order::Secret(secret_order(name, matches))
+        }
         "serve" => Order::Serve,
         "stats" => Order::Stats(rendering()),
         other => unreachable!("clap lets no command {other} pass"),
     }
+}
+
+fn secret_order(name: &str, matches: &ArgMatches) -> SecretOrder {
+    match name {
+        "fingerprint" if matches.contains_id("input") => SecretOrder::FingerprintOfInput(rendering(matches)),
+        "fingerprint" => SecretOrder::Fingerprint(rendering(matches)),
+        "generate" => SecretOrder::Generate(rendering(matches)),
+        other => unreachable!("clap lets no command secret {other} pass"),
+    }
+}
+
+fn rendering(matches: &ArgMatches) -> Rendering {
+    if matches.get_flag("json") { Rendering::Json } else { Rendering::Text }
+}
+
+fn repeat(matches: &ArgMatches) -> Repeat {
+    let seconds = *matches.get_one::<u64>("interval").expect("the interval has a default");
+    if matches.get_flag("once") { Repeat::Once } else { Repeat::Every(Duration::from_secs(seconds)) }
 }
 
 fn command() -> Command {
@@ -140,8 +196,76 @@ fn command() -> Command {
                 .arg(path().required_unless_present("prefix").conflicts_with("prefix"))
                 .arg(Arg::new("prefix").long("prefix").value_name("PREFIX")),
         )
+        .subcommand(demo().arg(json()))
+        .subcommand(monitor().arg(json()))
         .subcommand(client("clear", "Forget everything"))
         .subcommand(client("config", "Show the daemon's settings and where each came from").arg(json()))
+        .subcommand(
+            ["cache-dir", "p2p-port", "p2p-listen", "transport"]
+                .into_iter()
+                .fold(with_file(Command::new("id")), |id, name| id.arg(setting(definition(name))))
+                .about("Print the addresses of this node for the other nodes' CACHE_BOOTSTRAP_PEERS")
+                .arg(json()),
+        )
+        .subcommand(secret())
+}
+
+fn secret() -> Command {
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
+    let input = Arg::new("input")
+        .value_name("-")
+        .value_parser(["-"])
+        .hide_possible_values(true)
+        .help("Read the secret from standard input, not from where `serve` would find it");
+    Command::new("secret")
+        .about("Make a fleet secret, or tell how to recognise one")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .after_help(EXIT_CODES_HELP)
+        .subcommand(Command::new("generate").about("Print a new fleet secret").arg(json()))
+        .subcommand(
+            ["shared-secret", "shared-secret-file"]
+                .into_iter()
+                .fold(with_file(Command::new("fingerprint")), |fingerprint, name| {
+                    fingerprint.arg(setting(definition(name)))
+                })
+                .about("Print by which digits the fleet secret is recognised, its kind and its source")
+                .arg(input)
+                .arg(json()),
+        )
+}
+
+fn demo() -> Command {
+    let number = |id: &'static str, default: &'static str, range: std::ops::RangeInclusive<usize>| {
+        let range = *range.start() as u64..=*range.end() as u64;
+        let parser = clap::value_parser!(u64).range(range);
+        Arg::new(id).long(id).value_name("COUNT").default_value(default).value_parser(parser)
+    };
+    let transport = PossibleValuesParser::new(["libp2p", "quic"]).try_map(|text| text.parse::<Transport>());
+    Command::new("demo")
+        .about("Show on this machine what sharing saves, with real nodes and a model of GitHub's API")
+        .after_help(
+            "It needs no daemon, no token and no network, takes some seconds, and leaves nothing behind.",
+        )
+        .arg(number("nodes", "5", 2..=demo::NODES_MAX).help("How many nodes read"))
+        .arg(
+            number("repos", "3", 1..=demo::REPOSITORIES_MAX).help("How many repositories each of them reads"),
+        )
+        .arg(
+            Arg::new("transport")
+                .long("transport")
+                .value_name("NAME")
+                .default_value("libp2p")
+                .value_parser(transport)
+                .help("How the nodes talk to one another"),
+        )
+}
+
+fn monitor() -> Command {
+    let interval = Arg::new("interval").long("interval").value_name("SECONDS").default_value("10");
+    client("monitor", "Show again and again what the daemon does; as text where there is no terminal")
+        .arg(Arg::new("once").long("once").action(ArgAction::SetTrue).help("Show it one time, as text"))
+        .arg(interval.value_parser(clap::value_parser!(u64).range(1..=86_400)).help("How often to look"))
 }
 
 /// A command that talks to a running daemon, which it finds by the cache directory.
@@ -193,7 +317,8 @@ fn take_flags(matches: &ArgMatches, given: &mut Given) {
 /// The file that was named, or the platform's if it exists.
 fn settings_file(matches: &ArgMatches, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let set = |name: &str| variable(name).filter(|text| !text.is_empty()).map(PathBuf::from);
-    let named = matches.get_one::<String>("config").map(PathBuf::from);
+    // A command without this flag has no settings.
+    let named = matches.try_get_one::<String>("config").ok()?.map(PathBuf::from);
     named.or_else(|| set("CACHE_CONFIG")).or_else(|| {
         let home = || set("HOME").map(|home| home.join(".config"));
         let usual = set("XDG_CONFIG_HOME").or_else(home)?.join("fleet-cache/config.toml");
@@ -202,8 +327,9 @@ fn settings_file(matches: &ArgMatches, variable: &dyn Fn(&str) -> Option<OsStrin
 }
 
 fn warn_if_readable(path: &std::path::Path, given: &mut Given) {
-    let secret =
-        ["shared-secret", "client-token"].into_iter().find(|name| given.value(definition(name)).is_some());
+    let secret = ["shared-secret", "accept-secret", "client-token"]
+        .into_iter()
+        .find(|name| given.value(definition(name)).is_some());
     let open = path.metadata().is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
     if let Some(name) = secret.filter(|_name| open) {
         given.warn(format!(

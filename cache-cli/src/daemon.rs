@@ -8,13 +8,13 @@ use crate::{
     operations::{Operations, Phase},
     rewrite::ApiUrls,
     route::{Door, Hosts},
-    settings::{Fleet, Limits, Report, Settings},
+    settings::{FleetReport, FleetSettings, Limits, Report, Settings},
     signal::StopSignals,
     socket::{self, Socket},
     supervisor::Supervisor,
 };
 use cache_origin_github::{ConfigError, Timeouts};
-use fleet_cache::{Budget, FleetSecret, GitHub, Node, OpenError, StartError, WriteBehindSettings};
+use fleet_cache::{Budget, GitHub, Node, NodeBuilder, OpenError, StartError, WriteBehindSettings};
 use std::{
     io::{self, Write},
     sync::Arc,
@@ -23,7 +23,7 @@ use tokio::{
     net::{TcpListener, UnixListener},
     task::JoinSet,
 };
-use tracing::{info, warn};
+use tracing::info;
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -47,6 +47,8 @@ pub(crate) async fn run(settings: Settings, report: Report) -> Result<(), Comman
         version: env!("CARGO_PKG_VERSION"),
         doors: addresses.clone(),
         operations: operations.address().map(|address| format!("http://{address}")),
+        fleet: FleetReport::of(&settings.fleet),
+        secret: settings.fleet.secret.found().cloned(),
         warnings: settings.warnings.clone(),
     };
     announce(&about);
@@ -182,14 +184,13 @@ async fn drain(serving: &mut JoinSet<()>, node: &Node, operations: Operations) {
 
 async fn start_node(settings: &Settings) -> Result<Node, CommandError> {
     let budget = |limits: Limits| Budget { entries_max: limits.entries_max, bytes_max: limits.bytes_max };
-    let secret = settings.fleet.secret.as_ref().and_then(|secret| {
-        FleetSecret::parse(secret.expose())
-            .inspect_err(|error| warn!(%error, "the shared secret cannot be used; this node keeps to itself"))
-            .ok()
-    });
+    let secret = settings.fleet.secret.found().map(|found| found.secret.clone());
     let write_behind =
         WriteBehindSettings { durability: settings.durability, ..WriteBehindSettings::default() };
-    Node::builder(secret, github(settings)?)
+    let builder = Node::builder(secret, github(settings)?);
+    let accepted = settings.fleet.accepted.iter().cloned();
+    accepted
+        .fold(builder, NodeBuilder::accepting)
         .cache_dir(&settings.cache_dir)
         .budget(budget(settings.memory))
         .disk_budget(budget(settings.disk))
@@ -234,10 +235,10 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
 }
 
 /// Says what is not done although it may be expected.
-fn tell_of_fleet(fleet: &Fleet) {
-    if fleet.enabled {
-        let (transport, port, contacts) = (fleet.transport, fleet.port, fleet.contacts.len());
-        info!(%transport, port, contacts, "this version does not talk to other nodes; it keeps to itself");
+fn tell_of_fleet(fleet: &FleetSettings) {
+    if fleet.enabled && fleet.secret.found().is_some() {
+        let (transport, contacts) = (fleet.transport, fleet.bootstrap.len());
+        info!(%transport, contacts, "this version does not talk to other nodes; it keeps to itself");
     }
 }
 

@@ -11,16 +11,20 @@ mod admin;
 mod cache_status;
 mod command;
 mod daemon;
+mod demo;
 mod door;
 mod error_body;
 mod exit;
+mod introduction;
 mod lock;
 mod logging;
+mod monitor;
 mod operations;
 mod order;
 mod pulse;
 mod rewrite;
 mod route;
+mod secret;
 mod settings;
 mod signal;
 mod socket;
@@ -30,6 +34,7 @@ use command::{Invocation, Order};
 use exit::CommandError;
 use settings::{Report, Settings};
 use std::{env, error::Error, ffi::OsString, io, process::ExitCode};
+use tokio::runtime::Runtime;
 
 /// Does what the command line says and tells how it ended.
 ///
@@ -48,16 +53,32 @@ fn perform() -> Result<(), CommandError> {
     let variable = |name: &str| env::var_os(name);
     let invocation = Invocation::read(env::args_os(), &variable)?;
     match invocation.order {
+        Order::Demo(wishes) => threads()?.block_on(demo::run(wishes, &mut io::stdout())),
+        Order::Id(rendering) => {
+            introduction::perform(rendering, &invocation.given, &invocation.defaults, &mut io::stdout())
+        }
+        Order::Secret(order) => wait_for(secret::perform(
+            order,
+            &invocation.given,
+            &invocation.defaults,
+            &mut io::stdin(),
+            &mut io::stdout(),
+        ))?,
         Order::Serve => serve(&invocation, &variable),
         order => {
             let cache_dir = settings::cache_dir(&invocation.given, &invocation.defaults)?;
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(|error| CommandError::failed("cannot start the runtime", error))?
-                .block_on(order::perform(order, &cache_dir, &variable, &mut io::stdout()))
+            wait_for(order::perform(order, &cache_dir, &variable, &mut io::stdout()))?
         }
     }
+}
+
+/// Runs one command's future to its end on this thread.
+fn wait_for<T>(command: impl Future<Output = T>) -> Result<T, CommandError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::failed("cannot start the runtime", error))
+        .map(|runtime| runtime.block_on(command))
 }
 
 fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<(), CommandError> {
@@ -66,17 +87,23 @@ fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -
                     unset it to start the daemon";
         return Err(CommandError::Usage(text.into()));
     }
-    let settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
+    let mut settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
     logging::start(&settings.log).map_err(|error| CommandError::failed("cannot start to log", error))?;
-    for warning in &settings.warnings {
-        tracing::warn!("{warning}");
-    }
     let report = Report::new(&invocation.given, &invocation.defaults);
+    threads()?.block_on(async {
+        settings.find_secret().await;
+        for warning in &settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        daemon::run(settings, report).await
+    })
+}
+
+fn threads() -> Result<Runtime, CommandError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| CommandError::failed("cannot start the runtime", error))?
-        .block_on(daemon::run(settings, report))
+        .map_err(|error| CommandError::failed("cannot start the runtime", error))
 }
 
 /// An error with everything behind it, in one line.

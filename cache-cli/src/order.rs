@@ -4,6 +4,7 @@ use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
     command::{Order, Rendering, Victims},
     exit::CommandError,
+    monitor,
     settings::Report,
 };
 use http::HeaderMap;
@@ -39,6 +40,7 @@ pub(crate) async fn perform(
                 Rendering::Text => print(out, &report.to_string()),
             }
         }
+        Order::Demo(_) => unreachable!("the demonstration needs no daemon"),
         Order::Get { path, headers, with_headers } => {
             get(&mut admin, path, headers, with_headers, variable, out).await
         }
@@ -50,7 +52,12 @@ pub(crate) async fn perform(
             let Removed { removed } = admin.order("/invalidate", &order).await?;
             print(out, &format!("{}\n", forgotten(removed)))
         }
-        Order::Serve => unreachable!("the daemon is not asked to be itself"),
+        Order::Monitor(options) => {
+            // It was there, which is all that was to be known; the monitor connects by itself.
+            drop(admin);
+            monitor::run(options, cache_dir, out).await
+        }
+        Order::Id(_) | Order::Secret(_) | Order::Serve => unreachable!("these are done without a daemon"),
         Order::Stats(rendering) => {
             let stats: Value = admin.show("/stats").await?;
             match rendering {
@@ -157,15 +164,24 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
     }
 }
 
-fn print_json(out: &mut impl Write, value: &Value) -> Result<(), CommandError> {
+/// Writes `value` for programs.
+///
+/// # Errors
+///
+/// See [`print`].
+pub(crate) fn print_json(out: &mut impl Write, value: &Value) -> Result<(), CommandError> {
     print(out, &format!("{value:#}\n"))
 }
 
-fn print(out: &mut impl Write, text: &str) -> Result<(), CommandError> {
+/// Writes `text`, and takes a reader that has seen enough for a success.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub(crate) fn print(out: &mut impl Write, text: &str) -> Result<(), CommandError> {
     print_bytes(out, text.as_bytes())
 }
 
-/// Writes, and takes a reader that has seen enough for a success.
 fn print_bytes(out: &mut impl Write, bytes: &[u8]) -> Result<(), CommandError> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

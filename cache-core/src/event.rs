@@ -4,8 +4,9 @@
 //! all outputs. The driver performs outputs in the order in which they come.
 
 use crate::{
-    Content, DialFailure, Domain, Draft, Entry, Figures, Key, Message, Offence, PeerId, Timestamp,
-    freshness::Directives, port::Side,
+    Content, Domain, Draft, Entry, Figures, Key, Message, Offence, PeerId, Timestamp,
+    freshness::Directives,
+    port::{DialError, Side},
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
@@ -71,7 +72,7 @@ pub enum Input {
         /// The address as it was ordered.
         address: Box<str>,
         /// Why.
-        failure: DialFailure,
+        failure: DialError,
     },
     /// The connection with a peer is no more.
     Disconnected {

@@ -49,10 +49,10 @@ pub use {
     name::{Name, Naming},
     peer::{PeerId, PeerIdError},
     peers::{
-        Ban, Contact, DialFailure, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits,
+        Ban, Contact, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits,
         peer_of_address,
     },
     settings::{Disk, Settings},
-    sharing::{Sharing, SharingLimits},
+    sharing::{Ceiling, Sharing, SharingLimits},
     time::Timestamp,
 };

@@ -161,6 +161,7 @@ impl Membership {
     }
 
     /// What is known of `peer`, if it lives and is another.
+    #[cfg(test)]
     pub(crate) fn member(&self, peer: PeerId) -> Option<&Member> {
         self.effects.alive.get(&peer)
     }
@@ -252,7 +253,7 @@ impl Membership {
             } else if peer == sender.0.peer() {
                 update.id() == sender
             } else {
-                strangers_left.as_ref().is_none_or(|left| !left.contains(&peer))
+                strangers_left.as_ref().is_none_or(|left| left.binary_search(&peer).is_err())
             }
         };
         if message.updates.iter().all(|(update, _)| believed(update)) {
@@ -262,7 +263,8 @@ impl Membership {
     }
 
     /// Forgets members that are down, the first first, until all that `message` brings fit within
-    /// [`MEMBERS_MAX`]. Tells which of them still do not, or are more than [`NEWS_MAX`] leaves to pass on.
+    /// [`MEMBERS_MAX`]. Tells, in order, which of them still do not, or are more than [`NEWS_MAX`] leaves to
+    /// pass on.
     fn make_room_for(&mut self, message: &Parsed) -> Option<Vec<PeerId>> {
         // One more for the sender itself.
         let brought = message.updates.len() + 1;
@@ -285,8 +287,9 @@ impl Membership {
             // Removes a member that is down and does nothing else.
             drop(self.foca.handle_timer(foca::Timer::RemoveDown(oldest), &mut self.effects));
         }
-        refused
-            .extend(strangers.split_off(strangers.len().min(MEMBERS_MAX.saturating_sub(self.known_count()))));
+        let room = MEMBERS_MAX.saturating_sub(self.known_count());
+        refused.extend(strangers.split_off(strangers.len().min(room)));
+        refused.sort_unstable();
         Some(refused)
     }
 

@@ -4,8 +4,8 @@
 //! sends nothing: it answers [`PeerDecision`]s that the engine turns into outputs.
 //!
 //! The aim is a full mesh up to [`PeerSettings::connections_max`], since the coordinator of a key is asked
-//! directly. Beyond, contacts come first, then live members, then hearsay; within each whoever is due first,
-//! which scattered pauses make another choice on every node.
+//! directly. Beyond, contacts come first, then live members; within each whoever is due first, which scattered
+//! pauses make another choice on every node.
 
 mod attempts;
 mod book;
@@ -23,12 +23,8 @@ mod traffic;
 #[cfg(test)]
 mod world;
 
-pub(crate) use {
-    book::Source,
-    decision::{Connection, PeerDecision, Refusal, Traffic, Welcome},
-};
+pub(crate) use decision::{Connection, PeerDecision, Refusal, Traffic, Welcome};
 pub use {
-    candidate::DialFailure,
     conduct::{Ban, Offence},
     contact::{Contact, peer_of_address},
     decision::PeerSettings,
@@ -38,7 +34,7 @@ pub use {
 
 use crate::{
     PeerId, Timestamp,
-    port::{DIAL_TIMEOUT, Side, TIE_WINDOW},
+    port::{DIAL_TIMEOUT, DialError, Side, TIE_WINDOW},
 };
 use alloc::{
     boxed::Box,
@@ -65,8 +61,6 @@ pub(crate) struct Peers {
     decisions: VecDeque<PeerDecision>,
     jitter: Jitter,
     deadline: Option<Timestamp>,
-    /// The last peer that was shared; the next exchange goes on behind it.
-    shared: Option<PeerId>,
 }
 
 impl Peers {
@@ -82,26 +76,15 @@ impl Peers {
         let deadline = book.candidates().next().map(|_any| Timestamp::default());
         let (conduct, attempts) = (Conduct::default(), Attempts::default());
         let (connected, decisions, jitter) = (BTreeMap::new(), VecDeque::new(), Jitter::new(seed));
-        Self {
-            local,
-            settings,
-            book,
-            conduct,
-            attempts,
-            connected,
-            decisions,
-            jitter,
-            deadline,
-            shared: None,
-        }
+        Self { local, settings, book, conduct, attempts, connected, decisions, jitter, deadline }
     }
 
-    /// Somebody says that `peer` can be reached at `addresses`.
+    /// Membership says that `peer` lives and can be reached at `addresses`.
     ///
     /// Of two nodes that learn of each other, the one with the smaller id dials at once and the other one
     /// [`COURTESY`] later if nothing came, so that they seldom dial each other at the same time.
-    pub(crate) fn on_known(&mut self, now: Timestamp, peer: PeerId, addresses: &[Box<str>], by: Source) {
-        self.book.learn(peer, addresses, by, now.saturating_add(self.courtesy(peer)));
+    pub(crate) fn on_known(&mut self, now: Timestamp, peer: PeerId, addresses: &[Box<str>]) {
+        self.book.learn(peer, addresses, now.saturating_add(self.courtesy(peer)));
         self.plan(now);
     }
 
@@ -123,7 +106,7 @@ impl Peers {
             && let Some((dialed, target)) = self.attempts.reached(peer, address)
         {
             if peer == self.local {
-                self.failed(now, target, &dialed, DialFailure::Itself);
+                self.failed(now, target, &dialed, DialError::Itself);
             } else {
                 self.book.met(target, peer);
                 self.settle(target, &dialed);
@@ -163,6 +146,7 @@ impl Peers {
     /// A connection is no more, whether it was kept or refused.
     pub(crate) fn on_disconnected(&mut self, now: Timestamp, peer: PeerId) {
         self.decisions.retain(|decision| *decision != PeerDecision::Disconnect { peer });
+        self.conduct.end_silence(peer);
         let Some(connection) = self.connected.remove(&peer) else { return };
         let stood = now.saturating_since(connection.since);
         let courtesy = self.courtesy(peer);
@@ -175,7 +159,7 @@ impl Peers {
     }
 
     /// A dial came to nothing. Dials that nobody decided are ignored.
-    pub(crate) fn on_dial_failed(&mut self, now: Timestamp, address: &str, failure: DialFailure) {
+    pub(crate) fn on_dial_failed(&mut self, now: Timestamp, address: &str, failure: DialError) {
         if let Some(target) = self.attempts.failed(address) {
             self.failed(now, target, address, failure);
             self.plan(now);
@@ -193,12 +177,12 @@ impl Peers {
         Some(ban)
     }
 
-    /// Something useful came from `peer`: it is not silent, and is forgiven a little.
+    /// Something useful came from `peer`: it is forgiven a little.
     pub(crate) fn on_heard(&mut self, now: Timestamp, peer: PeerId) {
         self.conduct.heard(now, peer);
     }
 
-    /// A message of `bytes` came from `peer`. One that is too many is to be dropped.
+    /// A message of `bytes` came from `peer`, so it is not silent. One that is too many is to be dropped.
     pub(crate) fn on_traffic(&mut self, now: Timestamp, peer: PeerId, bytes: usize) -> Traffic {
         if self.conduct.take(now, peer, bytes, &self.settings.traffic) {
             Traffic::Within
@@ -227,17 +211,17 @@ impl Peers {
         &self.connected
     }
 
-    /// Whether `peer` left the last ask unanswered.
-    pub(crate) fn is_silent(&self, peer: PeerId) -> bool {
-        self.conduct.is_silent(peer)
+    /// Who left an ask unanswered and has said nothing since, for [`SILENT_FOR`](conduct::SILENT_FOR): others
+    /// are asked instead.
+    pub(crate) fn silent(&self, now: Timestamp) -> impl Iterator<Item = PeerId> {
+        self.conduct.silent(now)
     }
 
     /// Starts the dials that are due and for which there is room, and finds out when to look again.
     fn plan(&mut self, now: Timestamp) {
         for (address, target) in self.attempts.overdue(now) {
-            self.failed(now, target, &address, DialFailure::TimedOut);
+            self.failed(now, target, &address, DialError::TimedOut);
         }
-        self.book.forget_given_up(now);
         self.conduct.tidy(now, &self.settings.traffic);
         for (kind, target) in self.due(now) {
             let held = self.connected.len() + self.attempts.len();
@@ -246,7 +230,7 @@ impl Peers {
             }
         }
         let pauses = self.book.candidates().filter_map(|(_target, candidate)| match candidate.stage {
-            Stage::GivenUp { until } | Stage::Waiting { until } => Some(until),
+            Stage::Waiting { until } => Some(until),
             Stage::Dialing { .. } | Stage::Leaving | Stage::Settled => None,
         });
         // What is due and has no room waits for an event, not for a time.
@@ -259,11 +243,7 @@ impl Peers {
             Stage::Waiting { until } if until <= now => {
                 Some((Kind::of(candidate), until, candidate.origin, target))
             }
-            Stage::Waiting { .. }
-            | Stage::Dialing { .. }
-            | Stage::GivenUp { .. }
-            | Stage::Leaving
-            | Stage::Settled => None,
+            Stage::Waiting { .. } | Stage::Dialing { .. } | Stage::Leaving | Stage::Settled => None,
         });
         let mut waiting: Vec<_> = waiting.collect();
         waiting.sort_unstable();
@@ -299,22 +279,26 @@ impl Peers {
         }
     }
 
-    fn failed(&mut self, now: Timestamp, target: Target, address: &str, failure: DialFailure) {
+    fn failed(&mut self, now: Timestamp, target: Target, address: &str, failure: DialError) {
         let peer = self.book.peer_of(target);
         let is_connected = peer.is_some_and(|peer| self.connected.contains_key(&peer));
         let Some(candidate) = self.book.candidate_mut(target) else { return };
         match failure {
-            DialFailure::BadAddress | DialFailure::Itself | DialFailure::WrongPeer => {
+            DialError::BadAddress | DialError::Itself | DialError::WrongPeer => {
                 self.book.spoil(now, target, address, failure, &mut self.jitter);
             }
-            DialFailure::AlreadyConnected if !is_connected => {
+            DialError::AlreadyConnected { .. } if !is_connected => {
                 // The other connection has ended in the meantime, or its peer is unknown to us.
                 let pause = if peer.is_some() { TIE_WINDOW } else { PAUSE_MAX };
                 let until = now.saturating_add(self.jitter.scatter(pause));
                 candidate.stage = Stage::Waiting { until };
             }
-            DialFailure::AlreadyConnected => {}
-            DialFailure::Refused | DialFailure::TimedOut | DialFailure::Unreachable => {
+            DialError::AlreadyConnected { .. } => {}
+            DialError::Refused
+            | DialError::ShutDown
+            | DialError::TimedOut
+            | DialError::TooMany
+            | DialError::Unreachable => {
                 candidate.failed(now, failure, &mut self.jitter);
             }
         }
@@ -379,7 +363,6 @@ enum Kind {
     /// A contact that failed before.
     ContactAgain,
     Member,
-    Hearsay,
 }
 
 impl Kind {
@@ -388,16 +371,14 @@ impl Kind {
             Origin::Contact { .. } if candidate.failures == 0 => Self::Contact,
             Origin::Contact { .. } => Self::ContactAgain,
             Origin::Membership => Self::Member,
-            Origin::Told(_) => Self::Hearsay,
         }
     }
 
-    /// Most dials of this kind at a time. Together the kinds that lead nowhere for long leave some for members.
+    /// Most dials of this kind at a time. Contacts that lead nowhere leave some for members.
     const fn dials_max(self) -> usize {
         match self {
             Self::Contact | Self::Member => DIALS_MAX,
             Self::ContactAgain => CONTACTS_AGAIN_MAX,
-            Self::Hearsay => HEARSAY_MAX,
         }
     }
 }
@@ -408,9 +389,6 @@ pub(crate) const DIALS_MAX: usize = 10;
 /// Most of these that contacts take which failed before.
 const CONTACTS_AGAIN_MAX: usize = 4;
 
-/// Most of these that peers take of which another peer told. The specification's figure.
-const HEARSAY_MAX: usize = 3;
-
 /// Time that the peer with the smaller id has to dial before the other one does: two round trips around the
 /// world and an admission.
 const COURTESY: Duration = Duration::from_secs(2);
@@ -418,5 +396,5 @@ const COURTESY: Duration = Duration::from_secs(2);
 /// Time past the transport's own limit after which a dial that was not reported on counts as failed.
 const DIAL_GRACE: Duration = Duration::from_secs(5);
 
-const _: () = assert!(CONTACTS_MAX <= DIALS_MAX && CONTACTS_AGAIN_MAX + HEARSAY_MAX < DIALS_MAX);
+const _: () = assert!(CONTACTS_MAX <= DIALS_MAX && CONTACTS_AGAIN_MAX < DIALS_MAX);
 const _: () = assert!(CONTACTS_MAX < KNOWN_MAX && KNOWN_MAX <= STANDINGS_MAX);

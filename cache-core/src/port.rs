@@ -6,8 +6,9 @@
 mod transport;
 
 pub use transport::{
-    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, Admission, BULK_BYTES_MIN, DIAL_TIMEOUT, FRAME_BYTES_MAX, Gate,
-    Lane, PeerFigures, Refused, SendError, Session, Side, TIE_WINDOW, Transport, TransportEvent,
+    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, Admission, Arbiter, BULK_BYTES_MIN, DIAL_TIMEOUT, DialError,
+    FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Refusal, Refused, SILENCE_TIMEOUT, STANCE_BYTES, SendError,
+    Session, Side, Stance, TIE_WINDOW, Tenure, Transport, TransportEvent,
 };
 
 use crate::{Domain, Entry, Key, Timestamp};

@@ -15,9 +15,9 @@ pub(crate) use {
     ring::Ring,
 };
 
-use crate::{Contact, Naming, PeerId, PeerSettings, freshness::Freshness};
+use crate::{Contact, Key, Naming, PeerId, PeerSettings, freshness::Freshness};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 /// What an engine is told about its fleet, once.
 #[derive(Clone, Debug)]
@@ -32,12 +32,21 @@ pub struct Sharing {
     pub contacts: Vec<Contact>,
     /// How many connections to hold, and how much to take from one.
     pub peers: PeerSettings,
+    /// What we grant an entry from a peer at most, by its key.
+    pub ceiling: Arc<dyn Ceiling>,
     /// Gives keys the names by which members speak of them.
     pub naming: Arc<dyn Naming>,
     /// A number that no other run of any node has: entropy for jitter and for numbering invalidations.
     pub seed: u64,
     /// The limits to keep.
     pub limits: SharingLimits,
+}
+
+/// What a node grants an entry that a peer brings, whatever the peer says of it.
+pub trait Ceiling: fmt::Debug + Send + Sync {
+    /// For how long an entry under `key` may be fresh, and then stale, by our own rules; `None` if they do not
+    /// let it be kept at all.
+    fn most(&self, key: &Key) -> Option<Freshness>;
 }
 
 /// The limits of sharing. Every field has a default with a reason.
@@ -56,7 +65,7 @@ pub struct SharingLimits {
     /// Most answers of GitHub's API are smaller (a page of 30 issues is the exception); a larger one goes to
     /// its coordinator alone and by name to the others.
     pub attached_bytes_max: usize,
-    /// How long an entry from a peer may be fresh or stale, whatever the peer says.
+    /// How long an entry from a peer may be fresh or stale, whatever the peer and the [`Ceiling`] say.
     pub freshness_max: Freshness,
     /// How many times a lease passes on because its holder's call failed, before all who wait are told.
     ///

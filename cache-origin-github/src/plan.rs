@@ -11,7 +11,10 @@ use crate::{
     route::{Keeping, RouteIndex, allowance},
     url::local_path,
 };
-use cache_core::{Bucket, Domain, KEY_BYTES_MAX, freshness::Directives};
+use cache_core::{
+    Bucket, Domain, KEY_BYTES_MAX,
+    freshness::{Directives, Freshness},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
 use std::fmt;
 
@@ -108,6 +111,31 @@ impl GitHub {
         match self.plan_or_pass(request, key_text) {
             Ok(planned) => Plan::Cached(planned),
             Err(reason) => Plan::Pass(reason),
+        }
+    }
+
+    /// For how long, at most, an answer under `resource` may be fresh and then stale by this node's own rules;
+    /// `None` if they do not let it be kept, or it is no resource of this origin.
+    ///
+    /// For answers that others fetched: what they say of its lifetime counts only within this.
+    ///
+    /// ```
+    /// # use {cache_origin_github::GitHub, std::time::Duration};
+    /// let github = GitHub::builder().build()?;
+    /// let most = |resource| github.freshness_max(resource).map(|most| most.lifetime);
+    /// assert_eq!(most("api.github.com/repos/acme/site json"), Some(Duration::from_secs(300)));
+    /// assert_eq!(most("api.github.com/rate_limit json"), None);
+    /// assert_eq!(most("elsewhere.example/repos/acme/site json"), None);
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn freshness_max(&self, resource: &str) -> Option<Freshness> {
+        let path = resource.strip_prefix(self.origin().host())?;
+        let end = path.find(['?', ' ']).unwrap_or(path.len());
+        match self.routes().rule(&path[..end]).keeping() {
+            Keeping::For { lifetime, if_error, while_revalidating } => {
+                Some(Freshness { lifetime, while_revalidating, if_error })
+            }
+            Keeping::Never(_) => None,
         }
     }
 

@@ -3,20 +3,20 @@
 use crate::{
     control,
     ending::Ending,
-    frame::{FrameReader, write_frames},
+    frame::{FrameReader, length, write_all, write_frames},
     handler::{Arrival, Lines, Step},
     shared::Shared,
 };
 use cache_core::{
     PeerId,
-    port::{ADMISSION_BYTES_MAX, Session, Side},
+    port::{ADMISSION_BYTES_MAX, Arbiter, STANCE_BYTES, Session, Side, Stance, Tenure},
 };
 use futures::{
     AsyncReadExt, AsyncWriteExt,
     io::{ReadHalf, WriteHalf},
 };
 use libp2p::{Stream, swarm::ConnectionId};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// Who met on a fresh connection.
@@ -33,30 +33,97 @@ pub(crate) type ControlStream = (FrameReader<ReadHalf<Stream>>, WriteHalf<Stream
 /// Lets the other side in or not; goes on with the lanes, or ends.
 pub(crate) async fn meet(shared: Arc<Shared>, meeting: Meeting, mut lines: Lines) -> Step {
     let time = shared.settings.admission_timeout;
-    let proved =
-        timeout(time, prove(&shared, meeting, &mut lines)).await.unwrap_or(Err(Ending::TimedOut(time)));
-    let admitted = proved.and_then(|Proved { stream, session, dial }| {
-        let link = shared.admitted(meeting.id, meeting.peer, dial, session)?;
-        Ok((link, stream))
-    });
-    match admitted {
-        Ok((link, stream)) => Step::Continue(control::lanes(&shared, &link, stream, lines)),
+    let mut stream = None;
+    let is_redundant = meeting.side == Side::Dialer && shared.link(meeting.peer).is_some();
+    let proved = async {
+        let control = stream.insert(control_stream(meeting.side, &mut lines).await?);
+        if is_redundant {
+            Err(Ending::AlreadyConnected(meeting.peer))
+        } else {
+            prove(&shared, meeting, control).await
+        }
+    };
+    let proved = timeout(time, proved).await;
+    let too_late = |_elapsed| Err(Ending::TimedOut(format!("no admission within {time:?}")));
+    let Proved { session, tenure } = match proved.unwrap_or_else(too_late) {
+        Ok(proved) => proved,
         Err(ending) => {
-            shared.failed(meeting.id, &ending.to_string());
+            let last_word = match &ending {
+                Ending::AlreadyConnected(_) if is_redundant => LastWord::Early(REDUNDANT),
+                Ending::TimedOut(_) => LastWord::Early(TOO_LATE),
+                Ending::TooMany(_) => LastWord::Stance(Stance::TooMany),
+                _refused => LastWord::None,
+            };
+            return part(&shared, meeting, &ending, stream, last_word).await;
+        }
+    };
+    let arbiter = Arbiter::between(shared.local, meeting.peer);
+    match (shared.admitted(meeting.id, meeting.peer, tenure, session), stream) {
+        (Ok(link), Some(stream)) => {
+            let ours = Tenure { run: shared.run, number: link.tenure.number };
+            let verdict = (arbiter == Arbiter::Local).then_some(Stance::Keep(ours));
+            Step::Continue(control::lanes(&shared, &link, stream, verdict, lines))
+        }
+        (Ok(link), None) => {
+            shared.ended(&link, &Ending::Protocol("an admission without a stream"));
             Step::End
+        }
+        (Err(ending), stream) => {
+            let last_word = match (&ending, arbiter) {
+                (Ending::TooMany(_), _either) => LastWord::Stance(Stance::TooMany),
+                (Ending::AlreadyConnected(_), Arbiter::Local) => LastWord::Stance(Stance::KeepAnother),
+                _overtaken => LastWord::None,
+            };
+            part(&shared, meeting, &ending, stream, last_word).await
         }
     }
 }
 
-/// What comes of a proof in both directions.
-struct Proved {
-    stream: ControlStream,
-    session: Box<dyn Session>,
-    dial: u64,
+/// Tells how the attempt failed, and lets the other side hear the last word and the end of the stream, so
+/// that it can tell a refusal from a connection that broke.
+async fn part(
+    shared: &Shared,
+    meeting: Meeting,
+    ending: &Ending,
+    stream: Option<ControlStream>,
+    last_word: LastWord,
+) -> Step {
+    shared.failed(meeting.id, ending);
+    if let Some((mut reader, mut writer)) = stream {
+        let farewell = async {
+            match last_word {
+                LastWord::None => {}
+                LastWord::Stance(stance) => write_all(&mut writer, &stance.to_bytes()).await?,
+                LastWord::Early(why) => write_all(&mut writer, &[&length(b"")[..], &[why]].concat()).await?,
+            }
+            writer.close().await?;
+            reader.end().await
+        };
+        // The connection is closed in any case.
+        let _is_heard = timeout(FAREWELL_TIMEOUT, farewell).await;
+    }
+    Step::End
 }
 
-async fn prove(shared: &Shared, meeting: Meeting, lines: &mut Lines) -> Result<Proved, Ending> {
-    let stream = match meeting.side {
+/// What the other side hears before the stream ends.
+enum LastWord {
+    /// It does not know the secret, or is the one who ends it.
+    None,
+    /// It has proved itself, and yet the connection is not kept.
+    Stance(Stance),
+    /// Behind an empty message, which no admission sends: why it goes no further.
+    Early(u8),
+}
+
+/// What comes of a proof in both directions.
+struct Proved {
+    session: Box<dyn Session>,
+    tenure: Tenure,
+}
+
+/// The stream on which the admission goes.
+async fn control_stream(side: Side, lines: &mut Lines) -> Result<ControlStream, Ending> {
+    let stream = match side {
         Side::Dialer => lines.opener.control().await?,
         Side::Listener => match lines.arrivals.recv().await {
             Some(Arrival::Control(stream)) => stream,
@@ -64,29 +131,61 @@ async fn prove(shared: &Shared, meeting: Meeting, lines: &mut Lines) -> Result<P
             None => return Err(Ending::ByPeer),
         },
     };
-    let (read, mut write) = stream.split();
-    let mut reader = FrameReader::new(read);
+    let (read, write) = stream.split();
+    Ok((FrameReader::new(read), write))
+}
+
+/// Runs the proof, and hears where the other side stands.
+async fn prove(
+    shared: &Shared,
+    meeting: Meeting,
+    (reader, write): &mut ControlStream,
+) -> Result<Proved, Ending> {
     let mut admission = shared.gate.begin(meeting.side, shared.local, meeting.peer, NO_CHANNEL);
-    loop {
+    let session = loop {
         while let Some(message) = admission.poll_transmit() {
-            write_frames(&mut write, [message]).await?;
+            write_frames(write, [message]).await?;
         }
         if let Some(session) = admission.poll_session() {
-            let dial = match meeting.side {
-                Side::Dialer => {
-                    let dial = shared.dial(meeting.id).ok_or(Ending::ByUs)?;
-                    write.write_all(&dial.to_be_bytes()).await?;
-                    write.flush().await?;
-                    dial
-                }
-                Side::Listener => u64::from_be_bytes(reader.array().await?),
-            };
-            return Ok(Proved { stream: (reader, write), session, dial });
+            break session;
         }
         let message = reader.next(ADMISSION_BYTES_MAX).await?.ok_or(Ending::ByPeer)?;
+        if message.is_empty() {
+            return match reader.array().await? {
+                [REDUNDANT] => Err(Ending::AlreadyConnected(meeting.peer)),
+                [TOO_LATE] => Err(Ending::TimedOut("the other side waits no longer".into())),
+                _unknown => Err(Ending::Protocol("no reason to end")),
+            };
+        }
         admission.handle(&message).map_err(|_refused| Ending::NotLetIn)?;
+    };
+    if Arbiter::between(shared.local, meeting.peer) == Arbiter::Remote {
+        if !shared.has_room_for(meeting.peer) {
+            return Err(Ending::TooMany("peers"));
+        }
+        let stance = Stance::Keep(Tenure { run: shared.run, number: 0 });
+        write_all(write, &stance.to_bytes()).await?;
+    }
+    match Stance::from_bytes(stance(reader).await?) {
+        Some(Stance::Keep(tenure)) => Ok(Proved { session, tenure }),
+        Some(Stance::KeepAnother) => Err(Ending::AlreadyConnected(meeting.peer)),
+        Some(Stance::TooMany) => Err(Ending::TooMany("peers")),
+        None => Err(Ending::Protocol("no stance")),
     }
 }
+
+/// The bytes of a stance; a stream that ends instead refuses us.
+async fn stance(reader: &mut FrameReader<ReadHalf<Stream>>) -> Result<[u8; STANCE_BYTES], Ending> {
+    if reader.has_ended().await? { Err(Ending::ByPeer) } else { reader.array().await }
+}
+
+/// Why an admission ends early: the dialer has found itself connected with whom it has reached.
+const REDUNDANT: u8 = 1;
+/// Why an admission ends early: the other side has taken too long.
+const TOO_LATE: u8 = 2;
+
+/// Time for the other side to hear the end: a few round trips, one of them lost.
+const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// libp2p shows nothing of a connection that both sides know and nobody else does. The identities are proved
 /// by its handshake, and the proof brings nonces of its own.

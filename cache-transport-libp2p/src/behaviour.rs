@@ -116,7 +116,7 @@ impl NetworkBehaviour for Links {
 
 /// What identify says of us: nothing.
 const NEUTRAL_VERSION: &str = "p2p/1";
-/// Between two pings. They measure; membership has its own.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-/// How long an answer may take.
+/// Between two pings, which measure the round trip and show that the peer lives.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// How long an answer may take. The link's own watch notices silence sooner.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);

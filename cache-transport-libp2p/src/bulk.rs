@@ -24,6 +24,7 @@ pub(crate) async fn send(link: Arc<Link>, opener: Opener) -> Ending {
             biased;
             Some(sent) = sending.next() => match sent {
                 Ok(frame_bytes) => {
+                    link.heard();
                     link.outbox.bulk_sent(frame_bytes);
                     link.sent(frame_bytes);
                 }

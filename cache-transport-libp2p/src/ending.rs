@@ -1,20 +1,36 @@
 //! Why a connection ends.
 
-use std::io;
+use cache_core::{
+    PeerId,
+    port::{DialError, Refusal},
+};
+use std::{io, time::Duration};
 use thiserror::Error;
 
 /// Why a connection ends, or never began. The connection is of no use afterwards; others are not affected.
 #[derive(Debug, Error)]
 pub(crate) enum Ending {
     /// Another connection with the same peer was kept instead.
-    #[error("already connected")]
-    AlreadyConnected,
-    /// The other side ended the connection.
+    #[error("another connection with that peer stays")]
+    AlreadyConnected(PeerId),
+    /// This is no address to dial.
+    #[error("{0}")]
+    BadAddress(String),
+    /// The other side ended the connection in an orderly way; before the end of admission, it refuses us.
     #[error("closed by the peer")]
     ByPeer,
     /// We ended the connection.
     #[error("closed by this node")]
     ByUs,
+    /// The handshake of a newcomer failed.
+    #[error("handshake: {0}")]
+    Handshake(String),
+    /// This node has dialled itself.
+    #[error("that is this node itself")]
+    Itself,
+    /// The connection broke, or was ended without a word.
+    #[error("lost: {0}")]
+    Lost(String),
     /// The gate let the other side's proof fail.
     #[error("not let in")]
     NotLetIn,
@@ -27,12 +43,12 @@ pub(crate) enum Ending {
     /// The stream broke.
     #[error("broken: {0}")]
     Stream(#[from] io::Error),
-    /// The peer answered no ping for a while.
-    #[error("silent: {0} pings in a row unanswered")]
-    Silent(u32),
-    /// The admission took too long.
-    #[error("not let in within {0:?}")]
-    TimedOut(std::time::Duration),
+    /// Nothing came from the peer for a while, not even an answer to a ping.
+    #[error("silent for {0:?}")]
+    Silent(Duration),
+    /// The handshake or the admission took too long for this side or the other.
+    #[error("took too long: {0}")]
+    TimedOut(String),
     /// A frame claims to be longer than what is taken.
     #[error("a frame of {frame_bytes} bytes, the limit is {frame_bytes_max}")]
     TooLong {
@@ -44,7 +60,54 @@ pub(crate) enum Ending {
     /// There are as many peers, dials or newcomers as can be held.
     #[error("too many {0}")]
     TooMany(&'static str),
+    /// There is nobody to connect with.
+    #[error("{0}")]
+    Unreachable(String),
     /// The other side does not speak our protocol, or gave no stream for it.
     #[error("no stream for {0}")]
     Unsupported(&'static str),
+    /// Another peer is there than the address names.
+    #[error("another peer answers there: {0}")]
+    WrongPeer(String),
+}
+
+impl Ending {
+    /// What it means for a dial.
+    pub(crate) fn dial_error(&self) -> DialError {
+        match self {
+            Self::AlreadyConnected(peer) => DialError::AlreadyConnected { peer: *peer },
+            Self::BadAddress(_) => DialError::BadAddress,
+            Self::ByPeer | Self::NotLetIn => DialError::Refused,
+            Self::ByUs => DialError::ShutDown,
+            Self::Itself => DialError::Itself,
+            Self::Silent(_) | Self::TimedOut(_) => DialError::TimedOut,
+            Self::TooMany(_) => DialError::TooMany,
+            Self::Handshake(_)
+            | Self::Lost(_)
+            | Self::Protocol(_)
+            | Self::Replaced
+            | Self::Stream(_)
+            | Self::TooLong { .. }
+            | Self::Unreachable(_)
+            | Self::Unsupported(_) => DialError::Unreachable,
+            Self::WrongPeer(_) => DialError::WrongPeer,
+        }
+    }
+
+    /// What it means for a newcomer; nothing, if there is nobody to wonder about.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::AlreadyConnected(_) | Self::ByUs | Self::Itself | Self::Replaced => None,
+            Self::ByPeer | Self::NotLetIn => Some(Refusal::Admission),
+            Self::Lost(_) | Self::Stream(_) | Self::Unreachable(_) => Some(Refusal::Left),
+            Self::BadAddress(_)
+            | Self::Handshake(_)
+            | Self::Protocol(_)
+            | Self::TooLong { .. }
+            | Self::Unsupported(_)
+            | Self::WrongPeer(_) => Some(Refusal::Malformed),
+            Self::Silent(_) | Self::TimedOut(_) => Some(Refusal::TimedOut),
+            Self::TooMany(_) => Some(Refusal::TooMany),
+        }
+    }
 }

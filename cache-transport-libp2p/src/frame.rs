@@ -51,6 +51,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(array)
     }
 
+    /// Whether the stream ends here. Waits until that is known.
+    pub(crate) async fn has_ended(&mut self) -> Result<bool, Ending> {
+        Ok(self.filled == 0 && !self.fill(1).await?)
+    }
+
     /// Reads on to the end of the stream, which must come next.
     pub(crate) async fn end(&mut self) -> Result<(), Ending> {
         if self.filled > 0 || self.fill(1).await? {
@@ -109,6 +114,13 @@ pub(crate) async fn write_frames(
         }
     }
     stream.write_all(&batch).await?;
+    stream.flush().await?;
+    Ok(())
+}
+
+/// Writes `bytes` as they are, and flushes.
+pub(crate) async fn write_all(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<(), Ending> {
+    stream.write_all(bytes).await?;
     stream.flush().await?;
     Ok(())
 }

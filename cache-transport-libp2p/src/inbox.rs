@@ -92,12 +92,14 @@ impl Inbox {
     }
 
     /// Tells of a failed dial.
-    pub(crate) fn dial_failed(&self, address: Box<str>, reason: &str) {
-        self.note(TransportEvent::DialFailed { address, reason: reason.into() });
+    pub(crate) fn dial_failed(&self, address: Box<str>, ending: &Ending) {
+        let (error, reason) = (ending.dial_error(), ending.to_string().into());
+        self.note(TransportEvent::DialFailed { address, error, reason });
     }
 
-    /// Tells of somebody who was not let in, unless too many such tales wait already.
-    pub(crate) fn refused(&self, address: Box<str>, reason: &str) {
+    /// Tells of somebody who was not let in, if that is worth it and not too many such tales wait already.
+    pub(crate) fn refused(&self, address: Box<str>, ending: &Ending) {
+        let Some(refusal) = ending.refusal() else { return };
         {
             let mut state = self.state.lock();
             if state.refusals >= INBOX_REFUSALS_MAX {
@@ -105,7 +107,7 @@ impl Inbox {
             }
             state.refusals += 1;
         }
-        self.note(TransportEvent::Refused { address, reason: reason.into() });
+        self.note(TransportEvent::Refused { address, refusal, reason: ending.to_string().into() });
     }
 
     /// Lets [`Self::next`] end once everything was heard.
@@ -223,6 +225,7 @@ impl Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cache_core::port::Refusal;
     use futures::{FutureExt, executor::block_on};
     use std::pin::pin;
 
@@ -280,7 +283,7 @@ mod tests {
         }
         assert_eq!(2 * comings, INBOX_CHANGES_MAX);
         for _ in 0..1000 {
-            inbox.refused("somewhere".into(), "not let in");
+            inbox.refused("somewhere".into(), &Ending::NotLetIn);
         }
         inbox.end();
         let mut heard = 0;
@@ -292,7 +295,8 @@ mod tests {
     }
 
     fn connect(inbox: &Inbox, peer: PeerId, connection: usize) {
-        let event = TransportEvent::Refused { address: "".into(), reason: "stands for connected".into() };
+        let (refusal, reason) = (Refusal::Left, "stands for connected".into());
+        let event = TransportEvent::Refused { address: "".into(), refusal, reason };
         inbox.connected(peer, id(connection), event);
     }
 

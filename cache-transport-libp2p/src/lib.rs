@@ -7,9 +7,10 @@
 //! # On the wire
 //!
 //! Whoever dialled opens one stream `/fleet-cache/1`. First the messages of the admission flow on it, then
-//! frames, both ways, each behind its length as four bytes, most significant first. Between the two, whoever
-//! dialled tells the number of its dial in eight bytes: of several that it made at once, both sides keep the
-//! one with the highest number. A frame of the bulk lane
+//! frames, both ways, each behind its length as four bytes, most significant first. Between the two, each
+//! side tells its [`cache_core::port::Stance`], which settles which of several connections stays. Whoever
+//! refuses ends the stream without a word; whoever gives up waiting for the admission, or has no need of it,
+//! sends an empty message and one byte of reason first. A frame of the bulk lane
 //! takes a stream `/fleet-cache/bulk/1` of its own, opened by its sender: eight bytes of its number, counted
 //! from zero in each direction, then length and frame. The receiver ends its side of that stream when the
 //! frame has been handed over, and so lets the sender open another.

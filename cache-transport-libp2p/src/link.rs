@@ -4,11 +4,11 @@ use crate::outbox::Outbox;
 use bytes::Bytes;
 use cache_core::{
     PeerId,
-    port::{Lane, PeerFigures, SendError, Side},
+    port::{Lane, PeerFigures, SendError, Tenure},
 };
 use libp2p::swarm::ConnectionId;
 use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -16,9 +16,7 @@ use std::{
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) peer: PeerId,
-    pub(crate) side: Side,
-    /// The dialer's number of the dial: the higher, the later.
-    pub(crate) dial: u64,
+    pub(crate) tenure: Tenure,
     pub(crate) since: Instant,
     pub(crate) outbox: Outbox,
     received_bytes: AtomicU64,
@@ -26,29 +24,23 @@ pub(crate) struct Link {
     dropped_frames: AtomicU64,
     /// Zero before the first answer.
     round_trip_nanos: AtomicU64,
-    pings_missed: AtomicU32,
+    /// When the peer last showed that it lives, in nanoseconds after `since`.
+    heard_nanos: AtomicU64,
 }
 
 impl Link {
-    pub(crate) fn new(
-        id: ConnectionId,
-        peer: PeerId,
-        side: Side,
-        dial: u64,
-        round_trip: Option<Duration>,
-    ) -> Self {
+    pub(crate) fn new(id: ConnectionId, peer: PeerId, tenure: Tenure, round_trip: Option<Duration>) -> Self {
         let link = Self {
             id,
             peer,
-            side,
-            dial,
+            tenure,
             since: Instant::now(),
             outbox: Outbox::default(),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             dropped_frames: AtomicU64::new(0),
             round_trip_nanos: AtomicU64::new(0),
-            pings_missed: AtomicU32::new(0),
+            heard_nanos: AtomicU64::new(0),
         };
         if let Some(round_trip) = round_trip {
             link.pong(round_trip);
@@ -65,6 +57,7 @@ impl Link {
     }
 
     pub(crate) fn received(&self, frame: &[u8]) {
+        self.heard();
         self.received_bytes.fetch_add(frame.len() as u64, Relaxed);
     }
 
@@ -75,12 +68,18 @@ impl Link {
     pub(crate) fn pong(&self, round_trip: Duration) {
         let nanos = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
         self.round_trip_nanos.store(nanos.max(1), Relaxed);
-        self.pings_missed.store(0, Relaxed);
+        self.heard();
     }
 
-    /// Answers how many pings in a row went unanswered.
-    pub(crate) fn ping_missed(&self) -> u32 {
-        self.pings_missed.fetch_add(1, Relaxed) + 1
+    /// Notes that the peer lives.
+    pub(crate) fn heard(&self) {
+        let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.heard_nanos.fetch_max(nanos, Relaxed);
+    }
+
+    /// When the peer last showed that it lives.
+    pub(crate) fn last_heard(&self) -> Instant {
+        self.since + Duration::from_nanos(self.heard_nanos.load(Relaxed))
     }
 
     pub(crate) fn figures(&self) -> PeerFigures {

@@ -33,6 +33,13 @@ impl Default for Libp2pSettings {
     }
 }
 
+impl Libp2pSettings {
+    /// For connecting and the transport's own handshake: what the admission leaves of a dial.
+    pub(crate) fn handshake_timeout(&self) -> Duration {
+        self.dial_timeout.saturating_sub(self.admission_timeout)
+    }
+}
+
 /// Frames of the control lane that wait for one peer; one more is dropped.
 pub(crate) const CONTROL_QUEUE_FRAMES_MAX: usize = 1024;
 /// Bytes of the control lane that wait for one peer, unless a single frame is longer.

@@ -3,7 +3,7 @@
 use crate::{ending::Ending, inbox::Inbox, link::Link, settings::Libp2pSettings};
 use cache_core::{
     PeerId,
-    port::{Gate, Session, Side, TIE_WINDOW, TransportEvent},
+    port::{Arbiter, Gate, Session, Side, Tenure, TransportEvent},
 };
 use libp2p::{Multiaddr, multiaddr::Protocol, swarm::ConnectionId};
 use parking_lot::{Mutex, RwLock};
@@ -11,18 +11,19 @@ use std::{
     collections::BTreeMap,
     net::IpAddr,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// The book of connections. Whoever takes an attempt out of it, or a link, tells the consumer how it ended;
 /// so each is told once.
 pub(crate) struct Shared {
     pub(crate) local: PeerId,
+    /// Tells this run of the process from others with the same identity.
+    pub(crate) run: u64,
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) settings: Libp2pSettings,
     pub(crate) inbox: Inbox,
     attempts: Mutex<BTreeMap<ConnectionId, Attempt>>,
-    last_dial: Mutex<u64>,
     /// Locked before the inbox, and held while a change is told, so that changes are told in order.
     links: RwLock<Links>,
     addresses: RwLock<Vec<Multiaddr>>,
@@ -30,13 +31,15 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(local: PeerId, gate: Arc<dyn Gate>, settings: Libp2pSettings) -> Self {
+        // No two runs of one identity begin in the same nanosecond.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             local,
+            run: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX),
             gate,
             settings,
             inbox: Inbox::default(),
             attempts: Mutex::default(),
-            last_dial: Mutex::default(),
             links: RwLock::default(),
             addresses: RwLock::default(),
         }
@@ -48,10 +51,7 @@ impl Shared {
         if attempts.values().filter(|attempt| attempt.side == Side::Dialer).count() >= dials_max {
             return Err(Ending::TooMany("dials"));
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut last = self.last_dial.lock();
-        *last = (*last + 1).max(now.as_micros() as u64);
-        attempts.insert(id, Attempt { dial: *last, ..Attempt::new(Side::Dialer, address.into(), None) });
+        attempts.insert(id, Attempt::new(Side::Dialer, address.into(), None));
         Ok(())
     }
 
@@ -75,27 +75,35 @@ impl Shared {
     }
 
     /// Tells how an attempt failed; answers false if there is none (any more).
-    pub(crate) fn failed(&self, id: ConnectionId, reason: &str) -> bool {
+    pub(crate) fn failed(&self, id: ConnectionId, ending: &Ending) -> bool {
         let Some(attempt) = self.attempts.lock().remove(&id) else { return false };
-        tracing::debug!(address = %attempt.address, reason, "no connection");
+        tracing::debug!(address = %attempt.address, %ending, "no connection");
         match attempt.side {
-            Side::Dialer => self.inbox.dial_failed(attempt.address, reason),
-            Side::Listener => self.inbox.refused(attempt.address, reason),
+            Side::Dialer => self.inbox.dial_failed(attempt.address, ending),
+            Side::Listener => self.inbox.refused(attempt.address, ending),
         }
         true
     }
 
-    /// The number of our own dial, which the other side is told.
-    pub(crate) fn dial(&self, id: ConnectionId) -> Option<u64> {
-        self.attempts.lock().get(&id).map(|attempt| attempt.dial)
+    /// For how long there has been an attempt.
+    pub(crate) fn age(&self, id: ConnectionId) -> Option<Duration> {
+        self.attempts.lock().get(&id).map(|attempt| attempt.since.elapsed())
     }
 
-    /// Makes a link of an attempt whose admission has succeeded, unless another link is kept instead.
+    /// Whether one more connection with `peer` could count.
+    pub(crate) fn has_room_for(&self, peer: PeerId) -> bool {
+        let links = self.links.read();
+        links.peers.contains_key(&peer) || links.peers.len() < self.settings.peers_max
+    }
+
+    /// Makes a link of an attempt whose admission has succeeded, unless another link stays.
+    ///
+    /// `tenure` is the other side's; where we are the arbiter, the number is decided here.
     pub(crate) fn admitted(
         &self,
         id: ConnectionId,
         peer: PeerId,
-        dial: u64,
+        mut tenure: Tenure,
         session: Box<dyn Session>,
     ) -> Result<Arc<Link>, Ending> {
         let mut links = self.links.write();
@@ -105,26 +113,26 @@ impl Shared {
         if self.inbox.is_dizzy(peer) {
             return Err(Ending::TooMany("connections in a short time"));
         }
-        let side = self.attempts.lock().get(&id).ok_or(Ending::ByUs)?.side;
+        let arbiter = Arbiter::between(self.local, peer);
         match links.peers.get(&peer) {
-            Some(old) => {
-                let old_age = old.since.elapsed();
-                // Of several dials of one side, the two sides may finish the admissions in different orders.
-                let is_overtaken = old.side == side && old_age <= TIE_WINDOW && old.dial > dial;
-                if is_overtaken || !side.keeps(self.local, peer, old.side, old_age) {
-                    return Err(Ending::AlreadyConnected);
-                }
+            Some(held) if !arbiter.replaces(held.tenure, held.since.elapsed(), tenure) => {
+                return Err(Ending::AlreadyConnected(peer));
             }
+            Some(_replaced) => {}
             None if links.peers.len() >= self.settings.peers_max => return Err(Ending::TooMany("peers")),
             None => {}
         }
         let attempt = self.attempts.lock().remove(&id).ok_or(Ending::ByUs)?;
-        let link = Arc::new(Link::new(id, peer, side, dial, attempt.round_trip));
+        if arbiter == Arbiter::Local {
+            links.decisions += 1;
+            tenure.number = links.decisions;
+        }
+        let link = Arc::new(Link::new(id, peer, tenure, attempt.round_trip));
         if let Some(old) = links.peers.insert(peer, Arc::clone(&link)) {
             old.outbox.close();
             self.inbox.disconnected(peer, &Ending::Replaced);
         }
-        let address = attempt.address;
+        let Attempt { address, side, .. } = attempt;
         self.inbox.connected(peer, id, TransportEvent::Connected { peer, address, side, session });
         Ok(link)
     }
@@ -151,7 +159,7 @@ impl Shared {
         }
         let attempts: Vec<_> = self.attempts.lock().keys().copied().collect();
         for id in attempts {
-            self.failed(id, &Ending::ByUs.to_string());
+            self.failed(id, &Ending::ByUs);
         }
     }
 
@@ -160,21 +168,12 @@ impl Shared {
         self.links.read().peers.get(&peer).cloned()
     }
 
-    /// Notes the answer to a ping, or that there was none.
-    pub(crate) fn pinged(&self, id: ConnectionId, peer: PeerId, round_trip: Option<Duration>) {
+    /// Notes the answer to a ping.
+    pub(crate) fn pinged(&self, id: ConnectionId, peer: PeerId, round_trip: Duration) {
         if let Some(attempt) = self.attempts.lock().get_mut(&id) {
-            attempt.round_trip = round_trip;
-            return;
-        }
-        let Some(link) = self.link(peer).filter(|link| link.id == id) else { return };
-        match round_trip {
-            Some(round_trip) => link.pong(round_trip),
-            None => {
-                let missed = link.ping_missed();
-                if missed >= PINGS_MISSED_MAX {
-                    self.ended(&link, &Ending::Silent(missed));
-                }
-            }
+            attempt.round_trip = Some(round_trip);
+        } else if let Some(link) = self.link(peer).filter(|link| link.id == id) {
+            link.pong(round_trip);
         }
     }
 
@@ -194,6 +193,8 @@ impl Shared {
 #[derive(Default)]
 struct Links {
     peers: BTreeMap<PeerId, Arc<Link>>,
+    /// How often we, as the arbiter, have decided for a connection.
+    decisions: u64,
     ended: bool,
 }
 
@@ -202,14 +203,13 @@ struct Attempt {
     side: Side,
     address: Box<str>,
     host: Option<IpAddr>,
-    /// Microseconds since 1970, more than those of any dial before; zero for newcomers, who tell it last.
-    dial: u64,
+    since: Instant,
     round_trip: Option<Duration>,
 }
 
 impl Attempt {
     fn new(side: Side, address: Box<str>, host: Option<IpAddr>) -> Self {
-        Self { side, address, host, dial: 0, round_trip: None }
+        Self { side, address, host, since: Instant::now(), round_trip: None }
     }
 }
 
@@ -220,6 +220,3 @@ fn host(address: &Multiaddr) -> Option<IpAddr> {
         _name => None,
     })
 }
-
-/// Pings in a row that may go unanswered. Membership notices sooner; this ends what nobody watches.
-const PINGS_MISSED_MAX: u32 = 3;

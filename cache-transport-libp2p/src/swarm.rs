@@ -3,10 +3,11 @@
 use crate::{
     address::Libp2pAddress,
     behaviour::{Behaviour, BehaviourEvent},
+    ending::Ending,
     identity,
     settings::{QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, STREAMS_MAX, STREAMS_NEGOTIATING_MAX},
     shared::Shared,
-    transport::ListenError,
+    transport,
 };
 use futures::StreamExt;
 use libp2p::{
@@ -14,22 +15,24 @@ use libp2p::{
     core::{transport::ListenerId, upgrade::Version},
     identity::Keypair,
     noise, ping,
-    swarm::{DialError, SwarmEvent, dial_opts::DialOpts},
+    swarm::{ConnectionId, DialError, ListenError, SwarmEvent, dial_opts::DialOpts},
     tcp, yamux,
 };
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
 
 /// A swarm for `keypair` that listens nowhere yet.
-pub(crate) fn build(keypair: Keypair, shared: &Arc<Shared>) -> Result<Swarm<Behaviour>, ListenError> {
-    // For connecting and the transport's handshake: what the admission leaves of a dial.
-    let handshake_timeout = shared.settings.dial_timeout.saturating_sub(shared.settings.admission_timeout);
+pub(crate) fn build(
+    keypair: Keypair,
+    shared: &Arc<Shared>,
+) -> Result<Swarm<Behaviour>, transport::ListenError> {
+    let handshake_timeout = shared.settings.handshake_timeout();
     let mut streams = yamux::Config::default();
     streams.set_max_num_streams(STREAMS_MAX);
     let build = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
         .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, || streams)
-        .map_err(|error| ListenError::Identity(error.to_string()))?
+        .map_err(|error| transport::ListenError::Identity(error.to_string()))?
         .with_quic_config(|mut quic| {
             quic.handshake_timeout = handshake_timeout;
             quic.max_concurrent_stream_limit = STREAMS_MAX as u32;
@@ -38,7 +41,7 @@ pub(crate) fn build(keypair: Keypair, shared: &Arc<Shared>) -> Result<Swarm<Beha
             quic
         })
         .with_dns()
-        .map_err(ListenError::Resolver)?
+        .map_err(transport::ListenError::Resolver)?
         .with_behaviour(|key| Behaviour::new(Arc::clone(shared), key.public()));
     let Ok(build) = build;
     let swarm = build
@@ -60,10 +63,11 @@ pub(crate) async fn listen(
     swarm: &mut Swarm<Behaviour>,
     shared: &Shared,
     addresses: &[Libp2pAddress],
-) -> Result<Vec<ListenerId>, ListenError> {
+) -> Result<Vec<ListenerId>, transport::ListenError> {
     let mut listeners = Vec::new();
     for address in addresses {
-        let refuse = |reason: String| ListenError::Address { address: address.to_string(), reason };
+        let refuse =
+            |reason: String| transport::ListenError::Address { address: address.to_string(), reason };
         let listener = swarm.listen_on(address.without_peer()).map_err(|error| refuse(innermost(&error)))?;
         let listening = async {
             loop {
@@ -102,7 +106,7 @@ pub(crate) async fn run(
                 Some(Order::Dial(dial)) => {
                     let id = dial.connection_id();
                     if let Err(error) = swarm.dial(dial) {
-                        shared.failed(id, &describe(&error));
+                        shared.failed(id, &of_dial(shared, id, &error));
                     }
                 }
                 Some(Order::Shutdown) | None => break,
@@ -138,44 +142,91 @@ fn on_event(shared: &Shared, event: SwarmEvent<BehaviourEvent>) {
         SwarmEvent::NewListenAddr { address, .. } => shared.listening(address),
         SwarmEvent::ExpiredListenAddr { address, .. } => shared.not_listening(&address),
         SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
-            shared.failed(connection_id, &describe(&error));
+            shared.failed(connection_id, &of_dial(shared, connection_id, &error));
         }
         SwarmEvent::IncomingConnectionError { connection_id, send_back_addr, error, .. } => {
-            let reason = innermost(&error);
-            if !shared.failed(connection_id, &reason) {
-                shared.inbox.refused(send_back_addr.to_string().into(), &reason);
+            let ending = of_newcomer(shared, connection_id, &error);
+            if !shared.failed(connection_id, &ending) {
+                shared.inbox.refused(send_back_addr.to_string().into(), &ending);
             }
         }
         SwarmEvent::ConnectionClosed { connection_id, peer_id, cause, .. } => {
-            let reason = cause.map_or_else(|| "closed".into(), |error| innermost(&error));
-            shared.failed(connection_id, &reason);
+            let ending = Ending::Lost(cause.map_or_else(|| "closed".into(), |error| innermost(&error)));
+            shared.failed(connection_id, &ending);
             if let Some(link) = identity::from_libp2p(peer_id).and_then(|peer| shared.link(peer))
                 && link.id == connection_id
             {
-                shared.ended(&link, &std::io::Error::other(reason).into());
+                shared.ended(&link, &ending);
             }
         }
         SwarmEvent::ListenerClosed { reason: Err(error), addresses, .. } => {
             tracing::warn!(?addresses, %error, "no longer listening");
         }
         SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, connection, result })) => {
-            if let Some(peer) = identity::from_libp2p(peer) {
-                shared.pinged(connection, peer, result.ok());
+            if let (Some(peer), Ok(round_trip)) = (identity::from_libp2p(peer), result) {
+                shared.pinged(connection, peer, round_trip);
             }
         }
         _of_no_concern => {}
     }
 }
 
-fn describe(error: &DialError) -> String {
+fn of_dial(shared: &Shared, id: ConnectionId, error: &DialError) -> Ending {
     match error {
-        DialError::LocalPeerId { .. } | DialError::NoAddresses => "that is this node itself".into(),
-        DialError::WrongPeerId { obtained, .. } => format!("another peer answers there: {obtained}"),
+        // What libp2p says of an address that we listen on ourselves.
+        DialError::LocalPeerId { .. } | DialError::NoAddresses => Ending::Itself,
+        DialError::WrongPeerId { obtained, .. } => Ending::WrongPeer(obtained.to_string()),
+        DialError::Aborted => Ending::ByUs,
         DialError::Transport(errors) => {
-            errors.first().map_or_else(|| error.to_string(), |(_address, error)| innermost(error))
+            let error = errors.first().map(|(_address, error)| error as &dyn Error).unwrap_or(error);
+            let reason = innermost(error);
+            if took_too_long(shared, id, error) {
+                Ending::TimedOut(reason)
+            } else {
+                Ending::Unreachable(reason)
+            }
         }
-        other => innermost(other),
+        DialError::Denied { .. } | DialError::DialPeerConditionFalse(_) => {
+            Ending::Unreachable(innermost(error))
+        }
     }
+}
+
+fn of_newcomer(shared: &Shared, id: ConnectionId, error: &ListenError) -> Ending {
+    let reason = innermost(error);
+    match error {
+        ListenError::Aborted => Ending::ByUs,
+        ListenError::Denied { .. } if shared.age(id).is_none() => Ending::TooMany("newcomers"),
+        ListenError::LocalPeerId { .. } => Ending::Itself,
+        ListenError::Transport(_) if took_too_long(shared, id, error) => Ending::TimedOut(reason),
+        ListenError::Transport(_) if is_gone(error) => Ending::Lost(reason),
+        ListenError::Denied { .. } | ListenError::Transport(_) | ListenError::WrongPeerId { .. } => {
+            Ending::Handshake(reason)
+        }
+    }
+}
+
+/// Whether an attempt failed for want of time. Libp2p has several errors for that, not all of them public.
+fn took_too_long(shared: &Shared, id: ConnectionId, error: &(dyn Error + 'static)) -> bool {
+    io_kind(error) == Some(io::ErrorKind::TimedOut)
+        || shared.age(id).is_some_and(|age| age >= shared.settings.handshake_timeout())
+}
+
+/// Whether the other side ended the connection.
+fn is_gone(error: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    io_kind(error)
+        .is_some_and(|kind| [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&kind))
+}
+
+/// The kind of the innermost error of the system.
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+    let (mut kind, mut next) = (None, Some(error));
+    while let Some(error) = next {
+        kind = error.downcast_ref::<io::Error>().map(io::Error::kind).or(kind);
+        next = error.source();
+    }
+    kind
 }
 
 /// The cause that the others only wrap.

@@ -83,14 +83,20 @@ impl Libp2p {
         Ok(Self { shared, orders, done, task })
     }
 
-    fn try_dial(&self, text: &str) -> Result<(), String> {
-        let address: Libp2pAddress = text.parse().map_err(|error| format!("{error}"))?;
+    fn try_dial(&self, text: &str) -> Result<(), Ending> {
+        let bad = |reason: String| Ending::BadAddress(reason);
+        let address: Libp2pAddress = text.parse().map_err(|error| bad(format!("{error}")))?;
         let carrier = address.carrier();
         let dial = match address.peer() {
-            Some(peer) if identity::from_libp2p(peer) == Some(self.shared.local) => {
-                return Err("that is this node itself".into());
-            }
             Some(peer) => {
+                match identity::from_libp2p(peer) {
+                    None => return Err(bad(format!("{peer} is no peer id of an Ed25519 key"))),
+                    Some(known) if known == self.shared.local => return Err(Ending::Itself),
+                    Some(known) if self.shared.link(known).is_some() => {
+                        return Err(Ending::AlreadyConnected(known));
+                    }
+                    Some(_unconnected) => {}
+                }
                 let dial = DialOpts::peer_id(peer)
                     .condition(PeerCondition::Always)
                     .addresses(vec![address.multiaddr().clone()]);
@@ -104,9 +110,9 @@ impl Libp2p {
             }
         };
         let id = dial.connection_id();
-        self.shared.dialing(id, text, DIALS_MAX).map_err(|ending| ending.to_string())?;
+        self.shared.dialing(id, text, DIALS_MAX)?;
         if self.orders.try_send(Order::Dial(dial)).is_err() {
-            self.shared.failed(id, &Ending::ByUs.to_string());
+            self.shared.failed(id, &Ending::ByUs);
         }
         Ok(())
     }
@@ -126,8 +132,8 @@ impl Transport for Libp2p {
     }
 
     fn dial(&self, address: &str) {
-        if let Err(reason) = self.try_dial(address) {
-            self.shared.inbox.dial_failed(address.into(), &reason);
+        if let Err(ending) = self.try_dial(address) {
+            self.shared.inbox.dial_failed(address.into(), &ending);
         }
     }
 

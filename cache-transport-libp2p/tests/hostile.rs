@@ -4,7 +4,8 @@ mod support;
 
 use bytes::Bytes;
 use cache_core::port::{
-    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, FRAME_BYTES_MAX, Lane, Transport, TransportEvent,
+    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, FRAME_BYTES_MAX, Lane, STANCE_BYTES, Stance, Tenure, Transport,
+    TransportEvent,
 };
 use cache_transport_libp2p::{Carrier, Libp2pSettings};
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
@@ -119,7 +120,7 @@ async fn bulk_during_the_admission_waits_for_its_outcome() {
         bulk.close().await.unwrap();
         assert!(node.0.next_event().now_or_never().is_none());
         control.write_all(b"friend").await.unwrap();
-        control.write_all(&DIAL).await.unwrap();
+        control.write_all(&stance()).await.unwrap();
         control.flush().await.unwrap();
         assert_eq!(node.connected().await, raw.peer);
         assert_eq!(&*node.frame().await, b"early");
@@ -207,8 +208,10 @@ async fn admitted(seed: u8, node: &Node) -> (Raw, Stream) {
     control.write_all(&framed(b"friend")).await.expect("an open stream");
     control.flush().await.expect("an open stream");
     assert_eq!(read_frame(&mut control).await, b"friend");
-    control.write_all(&DIAL).await.expect("an open stream");
+    control.write_all(&stance()).await.expect("an open stream");
     control.flush().await.expect("an open stream");
+    let mut theirs = [0; STANCE_BYTES];
+    timeout(PATIENCE, control.read_exact(&mut theirs)).await.expect("a stance in time").expect("a stance");
     match node.event().await {
         TransportEvent::Connected { peer, .. } => assert_eq!(peer, raw.peer),
         other => panic!("{other:?}"),
@@ -241,5 +244,7 @@ fn numbered(number: u64, frame: &[u8]) -> Vec<u8> {
     [number.to_be_bytes().to_vec(), framed(frame)].concat()
 }
 
-/// The number of a raw peer's only dial.
-const DIAL: [u8; 8] = [0; 8];
+/// Where a raw peer stands, whether it decides or follows.
+fn stance() -> [u8; STANCE_BYTES] {
+    Stance::Keep(Tenure { run: 1, number: 1 }).to_bytes()
+}

@@ -176,7 +176,7 @@ async fn of_many_dials_at_once_both_sides_keep_the_same_one() {
             for _ in 0..5 {
                 a.0.dial(&b.address());
             }
-            // Every dial ends in one way or the other; the last one made is the one that lasts.
+            // Every dial ends in one way or the other; one of them lasts.
             let mut ended = 0;
             while ended < 5 {
                 match a.event().await {

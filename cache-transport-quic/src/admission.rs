@@ -2,123 +2,123 @@
 //!
 //! One stream, opened by the dialer with [`HELLO`], since a stream shows only once something is on it and
 //! it may be for the listener to speak first. Then messages, each behind its length. An empty one says:
-//! you are let in. Both sides have said so before either calls the other connected. The stream goes on to
-//! carry the control lane.
+//! you are let in. Behind it each side tells its stance, and the arbiter's settles which connection with
+//! the same peer stays. The stream goes on to carry the control lane.
 
-use crate::{frame, tls};
+use crate::{denial::Denial, frame, shared::Shared, tls};
 use cache_core::{
     PeerId,
-    port::{ADMISSION_BYTES_MAX, Admission, Gate, Session, Side},
+    port::{ADMISSION_BYTES_MAX, Admission, Session, Side, Stance},
 };
 use quinn::{Connection, RecvStream, SendStream};
-use std::fmt;
 
-/// A connection whose other side was let in, and lets us in.
-pub(crate) struct Admitted {
+/// A connection whose other side has proved itself to us.
+pub(crate) struct Proved {
     pub(crate) session: Box<dyn Session>,
+    pub(crate) stream: Stream,
+}
+
+/// Lets the other side of `connection` prove itself. The caller bounds the time and closes what was denied.
+pub(crate) async fn admit(
+    shared: &Shared,
+    connection: &Connection,
+    side: Side,
+    remote: PeerId,
+) -> Result<Proved, Denial> {
+    let channel = tls::channel(connection).ok_or(Denial::Left)?;
+    let mut stream = Stream::open(connection, side).await?;
+    let mut admission = shared.gate.begin(side, shared.local, remote, &channel);
+    for _message in 0..=MESSAGES_MAX {
+        stream.transmit(&mut *admission).await?;
+        if let Some(session) = admission.poll_session() {
+            return Ok(Proved { session, stream });
+        }
+        let message = stream.receive().await?;
+        // Empty, they let us in without having proved themselves, and will say no more.
+        if message.is_empty() || admission.handle(&message).is_err() {
+            return Err(Denial::Refused);
+        }
+    }
+    Err(Denial::Malformed)
+}
+
+/// The stream of the admission.
+pub(crate) struct Stream {
+    connection: Connection,
     pub(crate) sender: SendStream,
     pub(crate) receiver: RecvStream,
 }
 
-/// Lets the other side of `connection` in, or not. The caller bounds the time and closes what was denied.
-pub(crate) async fn admit(
-    connection: &Connection,
-    gate: &dyn Gate,
-    side: Side,
-    local: PeerId,
-    remote: PeerId,
-) -> Result<Admitted, Denial> {
-    let channel = tls::channel(connection).ok_or(Denial::Broken)?;
-    let (mut sender, mut receiver) = open(connection, side).await.ok_or(Denial::Broken)?;
-    let mut admission = gate.begin(side, local, remote, &channel);
-    let mut session = None;
-    let mut is_let_in = false;
-    for _message in 0..=MESSAGES_MAX {
-        transmit(&mut *admission, &mut sender).await?;
-        if session.is_none() {
-            session = admission.poll_session();
-            if session.is_some() {
-                send(&mut sender, b"").await?;
+impl Stream {
+    async fn open(connection: &Connection, side: Side) -> Result<Self, Denial> {
+        let ended = |_ended| Denial::of_end(connection);
+        let (mut sender, mut receiver) = match side {
+            Side::Dialer => connection.open_bi().await.map_err(ended)?,
+            Side::Listener => connection.accept_bi().await.map_err(ended)?,
+        };
+        match side {
+            Side::Dialer => sender.write_all(&[HELLO]).await.map_err(|_ended| Denial::of_end(connection))?,
+            Side::Listener => {
+                let mut hello = [0];
+                receiver.read_exact(&mut hello).await.map_err(|_ended| Denial::of_end(connection))?;
+                if hello != [HELLO] {
+                    return Err(Denial::Malformed);
+                }
             }
         }
-        match (session, is_let_in) {
-            (Some(session), true) => return Ok(Admitted { session, sender, receiver }),
-            // They let us in without having proved themselves, and will say no more.
-            (None, true) => return Err(Denial::Refused),
-            (unfinished, false) => session = unfinished,
+        Ok(Self { connection: connection.clone(), sender, receiver })
+    }
+
+    pub(crate) async fn send_stance(&mut self, stance: Stance) -> Result<(), Denial> {
+        self.write(&stance_message(stance)).await
+    }
+
+    /// Where the other side stands, once it has let us in.
+    pub(crate) async fn stance(&mut self) -> Result<Stance, Denial> {
+        if !self.receive().await?.is_empty() {
+            return Err(Denial::Malformed);
         }
-        let message = receive(&mut receiver).await?;
-        if message.is_empty() {
-            is_let_in = true;
-        } else if session.is_some() {
-            return Err(Denial::Refused);
-        } else {
-            admission.handle(&message).map_err(|_refused| Denial::Refused)?;
+        let mut stance = Stance::KeepAnother.to_bytes();
+        self.read(&mut stance).await?;
+        Stance::from_bytes(stance).ok_or(Denial::Malformed)
+    }
+
+    async fn transmit(&mut self, admission: &mut dyn Admission) -> Result<(), Denial> {
+        for _message in 0..MESSAGES_MAX {
+            let Some(message) = admission.poll_transmit() else { return Ok(()) };
+            assert!(
+                (1..=ADMISSION_BYTES_MAX).contains(&message.len()),
+                "an admission's messages are not empty, and not longer than their limit"
+            );
+            self.write(&[&frame::prefix(&message), &message[..]].concat()).await?;
         }
+        Err(Denial::Malformed)
     }
-    Err(Denial::Refused)
-}
 
-async fn open(connection: &Connection, side: Side) -> Option<(SendStream, RecvStream)> {
-    match side {
-        Side::Dialer => {
-            let (mut sender, receiver) = connection.open_bi().await.ok()?;
-            sender.write_all(&[HELLO]).await.ok()?;
-            Some((sender, receiver))
+    async fn receive(&mut self) -> Result<Vec<u8>, Denial> {
+        let mut prefix = [0; frame::PREFIX_BYTES];
+        self.read(&mut prefix).await?;
+        let message_bytes = usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX);
+        if message_bytes > ADMISSION_BYTES_MAX {
+            return Err(Denial::Malformed);
         }
-        Side::Listener => {
-            let (sender, mut receiver) = connection.accept_bi().await.ok()?;
-            let mut hello = [0];
-            receiver.read_exact(&mut hello).await.ok()?;
-            (hello == [HELLO]).then_some((sender, receiver))
-        }
+        let mut message = vec![0; message_bytes];
+        self.read(&mut message).await?;
+        Ok(message)
+    }
+
+    async fn read(&mut self, bytes: &mut [u8]) -> Result<(), Denial> {
+        self.receiver.read_exact(bytes).await.map_err(|_ended| Denial::of_end(&self.connection))
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Denial> {
+        self.sender.write_all(bytes).await.map_err(|_ended| Denial::of_end(&self.connection))
     }
 }
 
-async fn transmit(admission: &mut dyn Admission, sender: &mut SendStream) -> Result<(), Denial> {
-    for _message in 0..MESSAGES_MAX {
-        let Some(message) = admission.poll_transmit() else { return Ok(()) };
-        assert!(
-            (1..=ADMISSION_BYTES_MAX).contains(&message.len()),
-            "an admission's messages are not empty, and not longer than their limit"
-        );
-        send(sender, &message).await?;
-    }
-    Err(Denial::Refused)
-}
-
-async fn send(sender: &mut SendStream, message: &[u8]) -> Result<(), Denial> {
-    sender.write_all(&[&frame::prefix(message), message].concat()).await.map_err(|_ended| Denial::Broken)
-}
-
-async fn receive(receiver: &mut RecvStream) -> Result<Vec<u8>, Denial> {
-    let mut prefix = [0; frame::PREFIX_BYTES];
-    receiver.read_exact(&mut prefix).await.map_err(|_ended| Denial::Broken)?;
-    let message_bytes = usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX);
-    if message_bytes > ADMISSION_BYTES_MAX {
-        return Err(Denial::Refused);
-    }
-    let mut message = vec![0; message_bytes];
-    receiver.read_exact(&mut message).await.map_err(|_ended| Denial::Broken)?;
-    Ok(message)
-}
-
-/// Why the other side was not let in, or did not let us in. For our own ears only.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Denial {
-    /// The connection or its stream ended, which is also how the other side denies.
-    Broken,
-    /// They did not prove themselves.
-    Refused,
-}
-
-impl fmt::Display for Denial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Broken => "the other side ended the connection before the admission was over",
-            Self::Refused => "the other side did not prove that it knows the fleet's secret",
-        })
-    }
+/// Lets the other side in, and tells it where we stand.
+pub(crate) fn stance_message(stance: Stance) -> Vec<u8> {
+    [&frame::prefix(b"")[..], &stance.to_bytes()].concat()
 }
 
 /// Opens the stream; another value would be another form of what follows.

@@ -1,6 +1,6 @@
 //! Takes connections of others until they are let in, few at a time.
 
-use crate::{admission, link, shared::Shared, sockets, tls};
+use crate::{denial::Denial, link, settle::settle, shared::Shared, sockets, tls};
 use cache_core::port::{Side, TransportEvent};
 use parking_lot::Mutex;
 use quinn::{Endpoint, Incoming};
@@ -13,6 +13,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
         let Some(ticket) = Ticket::take(&shared.entrance, from) else {
             // No answer at all: the honest try again within a second, the others learn nothing.
             tracing::debug!(%from, "too many strangers; one is ignored");
+            tell(&shared, sockets::anonymous(incoming.remote_address()), Denial::TooMany);
             incoming.ignore();
             continue;
         };
@@ -37,25 +38,22 @@ async fn receive(shared: Arc<Shared>, incoming: Incoming, ticket: Ticket) {
     if remote == shared.local {
         return connection.close(link::CODE_DENIED, b"");
     }
-    let admission = admission::admit(&connection, &*shared.gate, Side::Listener, shared.local, remote);
-    let refused = match tokio::time::timeout(shared.settings.admission_timeout, admission).await {
-        Ok(Ok(admitted)) => {
+    match settle(&shared, &connection, Side::Listener, remote).await {
+        Ok(running) => {
             drop(ticket);
-            match link::begin(&shared, connection, remote, Side::Listener, admitted) {
-                Ok(running) => link::run(&shared, running).await,
-                // The other side keeps the other connection too.
-                Err(reason) => tracing::debug!(?remote, reason, "connection not kept"),
-            }
-            return;
+            link::run(&shared, running).await;
         }
-        Ok(Err(denial)) => denial.to_string(),
-        Err(_elapsed) => format!("no admission within {:?}", shared.settings.admission_timeout),
-    };
-    // One code and no text, whatever was wrong: nothing to learn from.
-    connection.close(link::CODE_DENIED, b"");
-    let address = sockets::multiaddr(connection.remote_address(), remote);
-    tracing::debug!(%address, reason = %refused, "refused");
-    shared.inbox.push_node(TransportEvent::Refused { address, reason: refused.into() });
+        Err(denial) => tell(&shared, sockets::multiaddr(connection.remote_address(), remote), denial),
+    }
+}
+
+/// Tells that somebody was not let in, where that is worth telling.
+fn tell(shared: &Shared, address: Box<str>, denial: Denial) {
+    tracing::debug!(%address, reason = %denial, "not let in");
+    if let Some(refusal) = denial.refusal() {
+        let reason = denial.to_string().into();
+        shared.inbox.push_refusal(TransportEvent::Refused { address, refusal, reason });
+    }
 }
 
 /// How many connections are not let in yet.

@@ -70,6 +70,14 @@ impl Inbox {
         self.news.notify_one();
     }
 
+    /// Queues that somebody was refused, unless [`REFUSALS_MAX`] of these wait: anybody can bring them about.
+    pub(crate) fn push_refusal(&self, event: TransportEvent) {
+        let waiting = self.state.lock().refusals();
+        if waiting < REFUSALS_MAX {
+            self.push_node(event);
+        }
+    }
+
     /// The next event; `None` when none will follow. Loses nothing when dropped.
     pub(crate) async fn next(&self) -> Option<TransportEvent> {
         loop {
@@ -123,6 +131,10 @@ struct State {
 }
 
 impl State {
+    fn refusals(&self) -> usize {
+        self.node.iter().filter(|event| matches!(event, TransportEvent::Refused { .. })).count()
+    }
+
     fn pop(&mut self) -> Option<TransportEvent> {
         let turn = self.turns.pop_front()?;
         let (event, more) = match turn {
@@ -182,12 +194,16 @@ pub(crate) const PEERS_MAX: usize = 1024;
 /// Connections with one peer that may come and go before the driver looks.
 const TURNS_OF_LIFE_MAX: usize = 8;
 
+/// Refusals that may wait: a look at who knocks, not a record of it.
+const REFUSALS_MAX: usize = 64;
+
 /// Failed dials and refusals that may wait: more come only when the driver has stopped.
 const NODE_EVENTS_MAX: usize = 4096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cache_core::port::Refusal;
     use std::sync::Arc;
     use tokio::sync::Semaphore;
 
@@ -261,9 +277,10 @@ mod tests {
     #[tokio::test]
     async fn refusals_that_nobody_hears_of_are_bounded() {
         let inbox = Inbox::default();
-        for _ in 0..NODE_EVENTS_MAX + 10 {
-            inbox.push_node(TransportEvent::Refused { address: "".into(), reason: "refused".into() });
+        for _ in 0..NODE_EVENTS_MAX {
+            let (address, refusal, reason) = ("".into(), Refusal::Left, "refused".into());
+            inbox.push_refusal(TransportEvent::Refused { address, refusal, reason });
         }
-        assert_eq!(texts(&inbox).await.len(), NODE_EVENTS_MAX);
+        assert_eq!(texts(&inbox).await.len(), REFUSALS_MAX);
     }
 }

@@ -5,11 +5,12 @@
 //! bounds. What frames mean, whom to dial and when, and what an admission says is decided elsewhere.
 //!
 //! A connection's life, module by module: `dial` or `entrance` brings it about, `admission` lets its
-//! other side in, `peers` decides which of two is kept, `link` moves its frames from an `outbox` and
-//! into the `inbox`, from where the driver takes them.
+//! other side in, `settle` and `peers` see to which of several is kept, `link` moves its frames from an
+//! `outbox` and into the `inbox`, from where the driver takes them.
 
 mod address;
 mod admission;
+mod denial;
 mod dial;
 mod entrance;
 mod frame;
@@ -18,6 +19,7 @@ mod link;
 mod outbox;
 mod peers;
 mod settings;
+mod settle;
 mod shared;
 mod sockets;
 mod tls;

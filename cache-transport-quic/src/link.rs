@@ -7,16 +7,15 @@
 //! runs into QUIC's flow control, and the lanes do not wait for each other.
 
 use crate::{
-    admission::Admitted,
+    admission::{self, Stream},
     frame::{self, FrameError, FrameReader},
     outbox::Outbox,
     shared::Shared,
-    sockets,
 };
 use bytes::Bytes;
 use cache_core::{
     PeerId,
-    port::{FRAME_BYTES_MAX, Lane, PeerFigures, SendError, Side},
+    port::{FRAME_BYTES_MAX, Lane, PeerFigures, SendError, Side, Stance, Tenure},
 };
 use futures::{
     StreamExt as _,
@@ -37,30 +36,13 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Makes an admitted connection the one that counts for `peer`; closes it and says why if another is kept.
-pub(crate) fn begin(
-    shared: &Shared,
-    connection: Connection,
-    peer: PeerId,
-    side: Side,
-    admitted: Admitted,
-) -> Result<Running, &'static str> {
-    let address = sockets::multiaddr(connection.remote_address(), peer);
-    let link = Arc::new(Link::new(shared, connection, peer, side));
-    let Admitted { session, sender, receiver } = admitted;
-    shared.peers.insert(&link, address, session).inspect_err(|_not_kept| link.close(&End::Replaced))?;
-    link.connection.set_receive_window(RECEIVE_WINDOW_BYTES);
-    link.connection.set_max_concurrent_uni_streams(BULK_STREAMS);
-    Ok(Running { link, sender, receiver })
-}
-
 /// Moves frames until the connection ends.
 pub(crate) async fn run(shared: &Arc<Shared>, running: Running) {
-    let Running { link, sender, receiver } = running;
+    let Running { link, stream, verdict } = running;
     let mut lanes = JoinSet::new();
-    lanes.spawn(read_control(Arc::clone(&link), Arc::clone(shared), receiver));
+    lanes.spawn(write_control(Arc::clone(&link), stream.sender, verdict));
+    lanes.spawn(read_control(Arc::clone(&link), Arc::clone(shared), stream.receiver));
     lanes.spawn(read_bulk(Arc::clone(&link), Arc::clone(shared)));
-    lanes.spawn(write_control(Arc::clone(&link), sender));
     lanes.spawn(write_bulk(Arc::clone(&link)));
     let end = match lanes.join_next().await {
         Some(Ok(end)) => end,
@@ -75,9 +57,10 @@ pub(crate) async fn run(shared: &Arc<Shared>, running: Running) {
 
 /// A connection that counts and whose frames do not move yet.
 pub(crate) struct Running {
-    link: Arc<Link>,
-    sender: SendStream,
-    receiver: RecvStream,
+    pub(crate) link: Arc<Link>,
+    pub(crate) stream: Stream,
+    /// Our stance, still to be sent, where we are the arbiter.
+    pub(crate) verdict: Option<Stance>,
 }
 
 /// What the sender, the lanes and the table of peers share.
@@ -88,6 +71,7 @@ pub(crate) struct Link {
     pub(crate) peer: PeerId,
     pub(crate) side: Side,
     pub(crate) since: Instant,
+    pub(crate) tenure: Tenure,
     pub(crate) connection: Connection,
     control: Outbox,
     bulk: Outbox,
@@ -99,13 +83,20 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    fn new(shared: &Shared, connection: Connection, peer: PeerId, side: Side) -> Self {
+    pub(crate) fn new(
+        shared: &Shared,
+        connection: Connection,
+        peer: PeerId,
+        side: Side,
+        tenure: Tenure,
+    ) -> Self {
         let outbox = || Outbox::new(shared.settings.queue_frames_max, shared.settings.queue_bytes_max);
         Self {
             id: shared.next_link_id(),
             peer,
             side,
             since: Instant::now(),
+            tenure,
             connection,
             control: outbox(),
             bulk: outbox(),
@@ -115,6 +106,16 @@ impl Link {
             sent_bytes: AtomicU64::new(0),
             dropped_frames: AtomicU64::new(0),
         }
+    }
+
+    /// Grants the other side what only a member may have.
+    pub(crate) fn open(&self) {
+        self.connection.set_receive_window(RECEIVE_WINDOW_BYTES);
+        self.connection.set_max_concurrent_uni_streams(BULK_STREAMS);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.connection.close_reason().is_some()
     }
 
     /// Queues a frame that is not too long.
@@ -226,10 +227,15 @@ async fn read_body(mut receiver: RecvStream, frame_bytes: usize) -> Result<Bytes
     }
 }
 
-async fn write_control(link: Arc<Link>, mut sender: SendStream) -> End {
+async fn write_control(link: Arc<Link>, mut sender: SendStream, verdict: Option<Stance>) -> End {
     // Ahead of bodies, whatever was written first.
     if sender.set_priority(CONTROL_PRIORITY).is_err() {
         return link.connection.closed().await.into();
+    }
+    if let Some(verdict) = verdict
+        && let Err(error) = sender.write_all(&admission::stance_message(verdict)).await
+    {
+        return error.into();
     }
     while let Some(frames) = link.control.take_batch().await {
         link.count_sent(&frames);

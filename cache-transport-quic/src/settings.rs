@@ -1,6 +1,6 @@
 //! What whoever starts a transport may choose.
 
-use cache_core::port::{ADMISSION_TIMEOUT, DIAL_TIMEOUT, FRAME_BYTES_MAX};
+use cache_core::port::{ADMISSION_TIMEOUT, DIAL_TIMEOUT, FRAME_BYTES_MAX, SILENCE_TIMEOUT};
 use std::time::Duration;
 
 /// Times and sizes of a [`crate::Quic`]; the defaults suit every fleet we know of.
@@ -10,12 +10,15 @@ pub struct QuicSettings {
     pub admission_timeout: Duration,
     /// Time for one dial, from the address to an admitted peer.
     pub dial_timeout: Duration,
-    /// Silence after which a connection counts as lost. A third of it passes between signs of life.
-    pub idle_timeout: Duration,
+    /// Peers connected at once; further ones are told so once they have been let in, and closed. At most
+    /// 512 whatever is said here.
+    pub peers_max: usize,
     /// Most bytes that wait for one peer on one lane. A single longer frame may wait alone.
     pub queue_bytes_max: usize,
     /// Most frames that wait for one peer on one lane.
     pub queue_frames_max: usize,
+    /// Silence after which a connection counts as lost. A quarter of it passes between signs of life.
+    pub silence_timeout: Duration,
 }
 
 impl Default for QuicSettings {
@@ -23,16 +26,16 @@ impl Default for QuicSettings {
         Self {
             admission_timeout: ADMISSION_TIMEOUT,
             dial_timeout: DIAL_TIMEOUT,
-            idle_timeout: IDLE_TIMEOUT,
+            peers_max: PEERS_MAX,
             queue_bytes_max: QUEUE_BYTES_MAX,
             queue_frames_max: QUEUE_FRAMES_MAX,
+            silence_timeout: SILENCE_TIMEOUT,
         }
     }
 }
 
-/// Long beside a runner's hiccups, short beside the minutes that a dead host's TCP connection lasts.
-/// Membership notices a crash sooner.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// More than a full membership view needs.
+const PEERS_MAX: usize = 256;
 
 /// Two of the longest frames: one on its way, one to follow.
 const QUEUE_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;

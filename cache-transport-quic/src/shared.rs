@@ -5,7 +5,6 @@ use cache_core::{PeerId, port::Gate};
 use libp2p_identity::Keypair;
 use parking_lot::Mutex;
 use std::{
-    collections::BTreeSet,
     fmt,
     sync::{
         Arc,
@@ -24,8 +23,8 @@ pub(crate) struct Shared {
     pub(crate) entrance: Arc<Entrance>,
     pub(crate) sockets: Sockets,
     pub(crate) tasks: Tasks,
-    /// Those with whom a connection that we dialled is being admitted: one each.
-    pub(crate) dialled: Mutex<BTreeSet<PeerId>>,
+    /// Tells this run of the process from others with the same identity.
+    pub(crate) run: u64,
     pub(crate) link_ids: AtomicU64,
 }
 

@@ -159,10 +159,15 @@ enum Role {
 
 /// The address as libp2p writes it.
 pub(crate) fn multiaddr(address: SocketAddr, peer: PeerId) -> Box<str> {
+    format!("{}/p2p/{peer}", anonymous(address)).into()
+}
+
+/// The same of somebody whose key we do not know.
+pub(crate) fn anonymous(address: SocketAddr) -> Box<str> {
     let port = address.port();
     match address.ip().to_canonical() {
-        IpAddr::V4(ip) => format!("/ip4/{ip}/udp/{port}/quic-v1/p2p/{peer}").into(),
-        IpAddr::V6(ip) => format!("/ip6/{ip}/udp/{port}/quic-v1/p2p/{peer}").into(),
+        IpAddr::V4(ip) => format!("/ip4/{ip}/udp/{port}/quic-v1").into(),
+        IpAddr::V6(ip) => format!("/ip6/{ip}/udp/{port}/quic-v1").into(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The transport as the driver sees it.
 
 use crate::{
-    ListenError, QuicAddress, QuicSettings, dial, entrance,
+    ListenError, QuicAddress, QuicSettings,
+    dial::{self, Failure},
+    entrance,
     inbox::Inbox,
     link::{self, End},
     peers::Peers,
@@ -16,7 +18,10 @@ use cache_core::{
     port::{FRAME_BYTES_MAX, Gate, Lane, PeerFigures, SendError, Transport, TransportEvent},
 };
 use libp2p_identity::Keypair;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use tokio::{
     runtime::Handle,
     sync::Mutex,
@@ -59,12 +64,12 @@ impl Quic {
             sockets: Sockets::listen(listen, local, &config)?,
             keypair,
             gate,
+            peers: Peers::new(settings.peers_max, Arc::clone(&inbox)),
             settings,
-            peers: Peers::new(local, Arc::clone(&inbox)),
             inbox,
             entrance: Arc::default(),
             tasks: Tasks::new(runtime),
-            dialled: parking_lot::Mutex::default(),
+            run: run(),
             link_ids: 0.into(),
         });
         for endpoint in shared.sockets.listening() {
@@ -86,7 +91,7 @@ impl Transport for Quic {
 
     fn dial(&self, address: &str) {
         if self.shared.tasks.have_ended() {
-            return dial::fail(&self.shared, address.into(), End::ShutDown.to_string());
+            return dial::fail(&self.shared, address.into(), Failure::shut_down());
         }
         self.shared.tasks.spawn(dial::dial(Arc::clone(&self.shared), address.into()));
     }
@@ -146,6 +151,12 @@ impl Drop for Quic {
         self.shared.sockets.close(link::CODE_ENDED);
         self.shared.inbox.end();
     }
+}
+
+/// When this run began, in nanoseconds: no two of one identity begin at once.
+fn run() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Time for peers to take the last control frames.

@@ -5,6 +5,7 @@
 //! transport of channels within the process keeps every rule, and each way of breaking it is noticed by
 //! the rule that forbids it.
 
+mod apart;
 mod factory;
 pub mod gates;
 #[cfg(test)]

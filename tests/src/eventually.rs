@@ -46,7 +46,7 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 }
 
 /// Far beyond any machine's slowness, short of a hung test run.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// Short beside anything a test waits for, long beside a look.
 const INTERVAL: Duration = Duration::from_millis(2);

@@ -1,7 +1,7 @@
 //! libp2p through the suite for transports, over either of its carriers.
 
 use async_trait::async_trait;
-use cache_core::port::Transport;
+use cache_core::port::{DialError, Transport};
 use cache_tests::conformance::{Factory, Plan};
 use cache_transport_libp2p::{Libp2p, Libp2pSettings};
 use std::sync::Arc;
@@ -27,19 +27,23 @@ impl Factory for Libp2pFactory {
         let settings = Libp2pSettings {
             admission_timeout: plan.admission_timeout,
             dial_timeout: plan.dial_timeout,
+            peers_max: plan.peers_max,
             ..Libp2pSettings::default()
         };
         Ok(Arc::new(Libp2p::listen(Zeroizing::new(plan.seed), &[listen], plan.gate, settings).await?))
     }
 
-    fn bad_addresses(&self) -> Vec<String> {
+    fn bad_addresses(&self) -> Vec<(String, DialError)> {
         [
-            "/ip4/127.0.0.1/udp/9100",
-            "/dns4/no-such-host.invalid/tcp/9100",
+            ("/ip4/127.0.0.1/udp/9100", DialError::BadAddress),
+            ("/dns4/no-such-host.invalid/tcp/9100", DialError::Unreachable),
             // An RSA key's id.
-            "/ip4/127.0.0.1/tcp/9100/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
+            (
+                "/ip4/127.0.0.1/tcp/9100/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
+                DialError::BadAddress,
+            ),
         ]
-        .map(str::to_owned)
+        .map(|(address, error)| (String::from(address), error))
         .into()
     }
 }

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{
     PeerId,
-    port::{FRAME_BYTES_MAX, Gate as _, Lane, Side, Transport, TransportEvent},
+    port::{
+        DialError, FRAME_BYTES_MAX, Gate as _, Lane, STANCE_BYTES, Side, Stance, Tenure, Transport,
+        TransportEvent,
+    },
 };
 use cache_tests::conformance::{Factory, Plan, gates::OpenGate};
 use cache_transport_quic::{ListenError, Quic, QuicAddress, QuicSettings};
@@ -180,15 +183,18 @@ impl Factory for QuicFactory {
         Ok(Arc::new(start(plan)?))
     }
 
-    fn bad_addresses(&self) -> Vec<String> {
+    fn bad_addresses(&self) -> Vec<(String, DialError)> {
         [
-            "/ip4/127.0.0.1/tcp/9100",
-            "/ip4/127.0.0.1/udp/9100",
-            "/dns4/no-such-host.invalid/udp/9100/quic-v1",
+            ("/ip4/127.0.0.1/tcp/9100", DialError::BadAddress),
+            ("/ip4/127.0.0.1/udp/9100", DialError::BadAddress),
+            ("/dns4/no-such-host.invalid/udp/9100/quic-v1", DialError::Unreachable),
             // An RSA key's id.
-            "/ip4/127.0.0.1/udp/9100/quic-v1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
+            (
+                "/ip4/127.0.0.1/udp/9100/quic-v1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
+                DialError::BadAddress,
+            ),
         ]
-        .map(str::to_owned)
+        .map(|(address, error)| (String::from(address), error))
         .into()
     }
 }
@@ -198,6 +204,7 @@ fn start(plan: Plan) -> anyhow::Result<Quic> {
     let settings = QuicSettings {
         admission_timeout: plan.admission_timeout,
         dial_timeout: plan.dial_timeout,
+        peers_max: plan.peers_max,
         ..QuicSettings::default()
     };
     Ok(Quic::listen(Zeroizing::new(plan.seed), &[listen], plan.gate, settings)?)
@@ -299,10 +306,11 @@ impl Stranger {
         let (mut sender, mut receiver) = self.connection.open_bi().await.expect(WELL_BEHAVED);
         let length = u32::try_from(proof.len()).expect(WELL_BEHAVED).to_be_bytes();
         sender.write_all(&[b"\x01", &length[..], &proof].concat()).await.expect(WELL_BEHAVED);
-        // Their proof is as long as ours; then both say that the other is let in.
+        // Their proof is as long as ours; then both say that the other is let in, and where they stand.
         receiver.read_exact(&mut vec![0; 4 + proof.len()]).await.expect(WELL_BEHAVED);
-        sender.write_all(&[0; 4]).await.expect(WELL_BEHAVED);
-        receiver.read_exact(&mut [0; 4]).await.expect(WELL_BEHAVED);
+        let stance = Stance::Keep(Tenure { run: 1, number: 1 }).to_bytes();
+        sender.write_all(&[&[0; 4][..], &stance].concat()).await.expect(WELL_BEHAVED);
+        receiver.read_exact(&mut [0; 4 + STANCE_BYTES]).await.expect(WELL_BEHAVED);
         (sender, receiver)
     }
 }

@@ -125,6 +125,13 @@ const LAYERS: &[Layer] = &[
         never: &["bincode", "dashmap", "orion", "redb"],
     },
     Layer {
+        name: "cache-simulator",
+        // Before `tests/`, which its path begins with too.
+        folder: "tests/simulator/",
+        may_use: &["cache-core"],
+        never: SIMULATOR_NEVER,
+    },
+    Layer {
         name: "cache-tests",
         folder: "tests/",
         may_use: &[
@@ -154,6 +161,22 @@ const NETWORK: &[&str] = &[
     "reqwest",
     "smol",
     "std::net",
+    "tokio",
+];
+
+/// A simulation has its own clock, entropy and network, or it could not be repeated.
+const SIMULATOR_NEVER: &[&str] = &[
+    "async_std",
+    "futures",
+    "getrandom",
+    "hyper",
+    "libp2p",
+    "quinn",
+    "std::collections::HashMap",
+    "std::collections::HashSet",
+    "std::net",
+    "std::thread",
+    "std::time::SystemTime",
     "tokio",
 ];
 

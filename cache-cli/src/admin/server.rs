@@ -5,7 +5,7 @@ use crate::{
     door::{DoorBody, Exchange, Front, refuse},
     error_body::DoorError,
     route::Door,
-    settings::Report,
+    settings::{FleetReport, Report, SecretReport, SourcedSecret},
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -39,6 +39,11 @@ pub(crate) struct About {
     pub(crate) doors: Vec<String>,
     /// Where its health and its counts are told.
     pub(crate) operations: Option<String>,
+    /// How it was told to take part in a fleet.
+    pub(crate) fleet: FleetReport,
+    /// What the fleet has in common.
+    #[serde(skip)]
+    pub(crate) secret: Option<SourcedSecret>,
     /// What its user should know.
     pub(crate) warnings: Vec<String>,
 }
@@ -74,7 +79,7 @@ impl Inner {
         let (parts, body) = request.into_parts();
         match (parts.method.as_str(), parts.uri.path()) {
             ("GET", "/stats") => self.stats().await,
-            ("GET", "/config") => json_response(&self.report),
+            ("GET", "/config") => self.config().await,
             ("POST", "/clear") => {
                 let removed = self.front.node.clear().await?;
                 json_response(&Removed { removed })
@@ -103,6 +108,15 @@ impl Inner {
             all.extend(about);
         }
         json_response(&shown)
+    }
+
+    async fn config(&self) -> Result<Response<DoorBody>, DoorError> {
+        let secret = match self.about.secret.clone() {
+            // Making the fingerprint of a passphrase takes tenths of a second.
+            Some(secret) => tokio::task::spawn_blocking(move || SecretReport::of(&secret)).await.ok(),
+            None => None,
+        };
+        json_response(&self.report.clone().with_secret(secret))
     }
 
     async fn get(&self, order: GetOrder) -> Result<Response<DoorBody>, DoorError> {

@@ -107,9 +107,9 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one("ca-file", "FILE", "Certificates to trust beside the public ones, in a PEM file")
         .variables(&["CACHE_CA_FILE"]),
     Definition::one("cache-dir", "DIR", "Where entries, the lock and the admin socket are kept")
-        .variables(&["CACHE_DIR"]),
+        .variables(&["CACHE_DIR", "IPFS_ACCELERATE_CACHE_DIR"]),
     Definition::one("default-ttl", "SECONDS", "How long an answer is fresh unless its route says otherwise")
-        .variables(&["CACHE_DEFAULT_TTL"])
+        .variables(&["CACHE_DEFAULT_TTL", "CACHE_TTL"])
         .default("300"),
     Definition::one(
         "stale-if-error",
@@ -203,21 +203,42 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         .of_shape(Shape::Disabled("no-p2p"))
         .variables(&["CACHE_ENABLE_P2P"])
         .default("true"),
-    Definition::one("p2p-port", "PORT", "Where to listen for other nodes")
+    Definition::one("p2p-port", "PORT", "The port on which to listen for other nodes, on every IPv4 address")
         .variables(&["CACHE_LISTEN_PORT", "P2P_LISTEN_PORT"])
         .default("9100"),
-    Definition::many("bootstrap-peers", "MULTIADDR", "Nodes to contact first")
-        .variables(&["CACHE_BOOTSTRAP_PEERS"]),
+    Definition::many(
+        "p2p-listen",
+        "MULTIADDR",
+        "Where to listen for other nodes, in place of what the port makes",
+    )
+    .variables(&["CACHE_P2P_LISTEN"]),
+    Definition::many(
+        "bootstrap",
+        "MULTIADDR",
+        "Nodes to contact first, as `fleet-cache id` prints them; at most 10",
+    )
+    .variables(&["CACHE_BOOTSTRAP_PEERS", "BOOTSTRAP_PEERS", "P2P_BOOTSTRAP_PEERS"]),
     Definition::one("transport", "NAME", "How nodes talk to one another: `libp2p` or `quic`")
         .variables(&["CACHE_TRANSPORT"])
         .default("libp2p"),
     Definition::one(
         "shared-secret",
         "SECRET",
-        "What the nodes of a fleet have in common; prefer the environment or the file",
+        "What the nodes of a fleet have in common; other users can read flags, so prefer the file",
     )
     .variables(&["CACHE_P2P_SHARED_SECRET"])
     .redacted(),
+    Definition::one("shared-secret-file", "FILE", "A file that holds the shared secret")
+        .variables(&["CACHE_P2P_SHARED_SECRET_FILE"]),
+    Definition::many(
+        "accept-secret",
+        "SECRET",
+        "An older or newer shared secret by which nodes are let in too, while the fleet changes",
+    )
+    .variables(&["CACHE_P2P_ACCEPTED_SECRETS"])
+    .redacted(),
+    Definition::many("accept-secret-file", "FILE", "A file that holds such a secret")
+        .variables(&["CACHE_P2P_ACCEPTED_SECRET_FILES"]),
     Definition::one("log", "LEVEL", "What to log: error, warn, info, debug, trace, or a tracing filter")
         .variables(&["CACHE_LOG"])
         .default("info"),
@@ -245,7 +266,7 @@ mod tests {
     #[test]
     fn what_grants_access_is_never_shown() {
         for definition in DEFINITIONS {
-            let grants = definition.name.contains("secret") || definition.name.ends_with("token");
+            let grants = definition.name.ends_with("secret") || definition.name.ends_with("token");
             assert_eq!(grants, definition.shown == Shown::Redacted, "{}", definition.name);
         }
     }

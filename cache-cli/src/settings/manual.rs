@@ -48,11 +48,34 @@ const REMARKS: &str = "
 * Flags marked `…` may be repeated; in the environment their values are separated by commas, in the file they are a
   list.
 * Where a setting has several variables, the first that is set counts, and a difference is warned about.
-* `GH_TOKEN` or `GITHUB_TOKEN` is what `fleet-cache get` sends. The daemon itself has no credential: every client
-  brings its own.
+* `GH_TOKEN` or `GITHUB_TOKEN` is what `fleet-cache get` sends. The daemon calls the API with no credential of its own:
+  every client brings one.
 * The daemon refuses to start while `SSLKEYLOGFILE` is set, since that would write TLS session secrets to a file.
-* Settings of peers (`p2p`, `p2p-port`, `bootstrap-peers`, `transport`) are read and shown. This version does not
-  talk to other nodes, and says so when it starts.
+
+## The fleet
+
+Nodes that know the same secret are a fleet. Make one and give it to each, in the environment or in a file:
+
+```sh
+fleet-cache secret generate > secret     # 256 random bits; `secret fingerprint` compares two nodes' secrets
+fleet-cache id                           # this node's addresses, for the others' CACHE_BOOTSTRAP_PEERS
+```
+
+* The secret is what `shared-secret` or `shared-secret-file` gives; else `GH_TOKEN`, else `GITHUB_TOKEN`, else what
+  `gh auth token` prints within 5 seconds. A token is a convenience: a fleet that goes by tokens falls apart when
+  they are rotated or differ between nodes, and the log says so. With none, a node keeps to itself, and says so too.
+* A secret that is given and cannot be used keeps the daemon from starting. A token that cannot serve does not.
+* To change the secret: give every node the new one as `accept-secret`; then give every node the new one as
+  `shared-secret` and the old one as `accept-secret`; then take the old one away. A node goes by at most four.
+* In `CACHE_P2P_ACCEPTED_SECRETS` commas separate, so a passphrase that holds one goes into a file.
+* Where a file with a secret lets others than its owner and its group's readers in, the log warns.
+* An address of a node is `/ip4`, `/ip6`, `/dns4` or `/dns6`, then `/tcp/PORT` (libp2p only) or `/udp/PORT/quic-v1`, and
+  in `bootstrap` `/p2p/` with the node's id, without which anybody could answer in its place. The id is made once
+  and kept as `identity.key` in the cache directory.
+* At most ten nodes are contacted, in order, each by one address; what is left out is named in the log.
+* `CACHE_TTL`, `IPFS_ACCELERATE_CACHE_DIR`, `P2P_LISTEN_PORT`, `BOOTSTRAP_PEERS` and `P2P_BOOTSTRAP_PEERS` are names that
+  earlier caches of this kind, or their scripts, used.
+* This version reads and shows these settings. It does not talk to other nodes yet, and says so when it starts.
 
 ## Exit codes
 

@@ -3,17 +3,24 @@
 //! Flags beat the environment, which beats the file, which beats the defaults. Everything is checked
 //! here, once, and all faults are reported together; past here nobody looks at a flag or a variable.
 
+mod address;
 mod definition;
 mod file;
+mod fleet;
+mod github_cli;
 mod given;
 mod report;
+mod secret_source;
 mod value;
 
 pub(crate) use {
+    address::{Contact, ListenAddress},
     definition::{DEFINITIONS, Definition, Shape, definition},
     file::{FileError, read as read_file},
+    fleet::{FleetSettings, Transport},
     given::{EnvironmentError, Given, Source},
-    report::Report,
+    report::{FleetReport, Report, SecretReport},
+    secret_source::{REMEDY, SecretSearch, SourcedSecret, from_input},
     value::{NamedDomain, Problem, Secret, secret},
 };
 
@@ -76,7 +83,7 @@ pub(crate) struct Settings {
     /// What TCP clients must present.
     pub(crate) client_token: Option<Secret>,
     /// How this node takes part in a fleet.
-    pub(crate) fleet: Fleet,
+    pub(crate) fleet: FleetSettings,
     /// What to log and how.
     pub(crate) log: Log,
     /// What the user should know although it is no error.
@@ -90,21 +97,6 @@ pub(crate) struct Limits {
     pub(crate) entries_max: usize,
     /// Most bytes.
     pub(crate) bytes_max: usize,
-}
-
-/// How this node takes part in a fleet.
-#[derive(Clone, Debug)]
-pub(crate) struct Fleet {
-    /// Whether it does.
-    pub(crate) enabled: bool,
-    /// Where it listens for other nodes.
-    pub(crate) port: u16,
-    /// Nodes to contact first.
-    pub(crate) contacts: Vec<String>,
-    /// How nodes talk to one another.
-    pub(crate) transport: Transport,
-    /// What the nodes have in common.
-    pub(crate) secret: Option<Secret>,
 }
 
 /// What to log and how.
@@ -123,11 +115,26 @@ impl Settings {
     ///
     /// Lists every value that does not fit and every combination that is refused.
     pub(crate) fn resolve(given: &Given, defaults: &Defaults) -> Result<Self, SettingsError> {
-        let mut reader = Reader { given, faults: Vec::new() };
-        let settings = reader.settings(defaults);
+        let mut reader = Reader::new(given);
+        let mut settings = reader.settings(defaults);
         reader.check_remote(&settings);
         reader.check_remote_metrics(&settings);
-        if reader.faults.is_empty() { Ok(settings) } else { Err(SettingsError(reader.faults)) }
+        settings.warnings = std::mem::take(&mut reader.warnings);
+        reader.finish(settings)
+    }
+
+    /// Looks for the fleet's secret where it takes a while, and notes what its user should know of it.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future leaves the node without a secret that was not found yet.
+    pub(crate) async fn find_secret(&mut self) {
+        let warnings = self.fleet.secret.finish().await;
+        self.warnings.extend(warnings);
+        if self.fleet.enabled && self.fleet.secret.found().is_none() {
+            let alone = "no fleet secret is set: this node keeps to itself and shares with nobody";
+            self.warnings.push(format!("{alone}; {REMEDY}, or give --no-p2p"));
+        }
     }
 }
 
@@ -137,9 +144,32 @@ impl Settings {
 ///
 /// When none is given and none can be assumed.
 pub(crate) fn cache_dir(given: &Given, defaults: &Defaults) -> Result<PathBuf, SettingsError> {
-    let mut reader = Reader { given, faults: Vec::new() };
+    let mut reader = Reader::new(given);
     let directory = reader.cache_dir(defaults);
-    if reader.faults.is_empty() { Ok(directory) } else { Err(SettingsError(reader.faults)) }
+    reader.finish(directory)
+}
+
+/// Where this node listens for others, for a command that tells them.
+///
+/// # Errors
+///
+/// When an address, the port or the transport does not fit.
+pub(crate) fn fleet_listen(given: &Given) -> Result<Vec<ListenAddress>, SettingsError> {
+    let mut reader = Reader::new(given);
+    let transport = reader.transport();
+    let (listen, _source) = reader.fleet_listen(transport);
+    reader.finish(listen)
+}
+
+/// The fleet's secret alone, as the daemon would look for it.
+///
+/// # Errors
+///
+/// When the one that is given cannot be used.
+pub(crate) fn fleet_secret(given: &Given, defaults: &Defaults) -> Result<SecretSearch, SettingsError> {
+    let mut reader = Reader::new(given);
+    let search = reader.shared_secret(defaults);
+    reader.finish(search)
 }
 
 /// What is assumed for settings whose default depends on the machine.
@@ -147,6 +177,10 @@ pub(crate) fn cache_dir(given: &Given, defaults: &Defaults) -> Result<PathBuf, S
 pub(crate) struct Defaults {
     /// The platform's cache directory for this program, if it can be told.
     pub(crate) cache_dir: Option<PathBuf>,
+    /// The machine's credential for the API, and the variable that holds it.
+    pub(crate) token: Option<(&'static str, Secret)>,
+    /// Where GitHub's own command line is.
+    pub(crate) github_cli: Option<PathBuf>,
 }
 
 impl Defaults {
@@ -159,16 +193,30 @@ impl Defaults {
         } else {
             directory("XDG_CACHE_HOME").or_else(|| directory("HOME").map(|home| home.join(".cache")))
         };
-        Self { cache_dir: platform.map(|path| path.join("fleet-cache")) }
+        Self {
+            cache_dir: platform.map(|path| path.join("fleet-cache")),
+            token: secret_source::ambient_token(variable),
+            github_cli: variable("PATH").and_then(|path| github_cli::find(&path)),
+        }
     }
 }
 
 struct Reader<'a> {
     given: &'a Given,
     faults: Vec<Fault>,
+    warnings: Vec<String>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(given: &'a Given) -> Self {
+        Self { given, faults: Vec::new(), warnings: given.warnings().to_vec() }
+    }
+
+    /// `value`, unless something that it was made of does not fit.
+    fn finish<T>(self, value: T) -> Result<T, SettingsError> {
+        if self.faults.is_empty() { Ok(value) } else { Err(SettingsError(self.faults)) }
+    }
+
     fn settings(&mut self, defaults: &Defaults) -> Settings {
         Settings {
             listen: self.one("listen", value::listen).flatten(),
@@ -193,18 +241,12 @@ impl Reader<'_> {
             hosts: self.many("host", |text| Ok(text.to_ascii_lowercase())),
             metrics_listen: self.one("metrics-listen", value::listen).flatten(),
             client_token: self.client_token(),
-            fleet: Fleet {
-                enabled: self.one("p2p", value::truth).unwrap_or_default(),
-                port: self.one("p2p-port", value::port).unwrap_or_default(),
-                contacts: self.many("bootstrap-peers", |text| Ok(text.to_owned())),
-                transport: self.one("transport", value::word).unwrap_or(Transport::Libp2p),
-                secret: self.one("shared-secret", secret),
-            },
+            fleet: self.fleet(defaults),
             log: Log {
                 filter: self.one("log", log_filter).unwrap_or_default(),
                 format: self.one("log-format", value::word).unwrap_or(LogFormat::Text),
             },
-            warnings: self.given.warnings().to_vec(),
+            warnings: Vec::new(),
         }
     }
 
@@ -343,36 +385,6 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}) {}", self.subject, self.source, self.problem)
-    }
-}
-
-/// How nodes talk to one another.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Transport {
-    /// Over libp2p.
-    Libp2p,
-    /// Over plain QUIC.
-    Quic,
-}
-
-impl FromStr for Transport {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self, Problem> {
-        match text {
-            "libp2p" => Ok(Self::Libp2p),
-            "quic" => Ok(Self::Quic),
-            _other => Err("is no transport; write `libp2p` or `quic`".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Libp2p => "libp2p",
-            Self::Quic => "quic",
-        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The effective settings and where each came from, fit to be shown.
 
 use super::{
-    Defaults,
+    Defaults, FleetSettings, SourcedSecret,
     definition::{DEFINITIONS, Shown},
     given::{Given, Source},
 };
@@ -13,6 +13,8 @@ use std::fmt;
 pub(crate) struct Report {
     /// One line per setting, in the order of the table.
     pub(crate) settings: Vec<Line>,
+    /// What the fleet has in common, if anything was found.
+    pub(crate) fleet_secret: Option<SecretReport>,
 }
 
 /// One setting.
@@ -44,7 +46,12 @@ impl Report {
                 Line { name: definition.name.to_owned(), values, source: source.to_string() }
             })
             .collect();
-        Self { settings }
+        Self { settings, fleet_secret: None }
+    }
+
+    /// The same with what is known of the fleet's secret.
+    pub(crate) fn with_secret(self, secret: Option<SecretReport>) -> Self {
+        Self { fleet_secret: secret, ..self }
     }
 }
 
@@ -58,7 +65,10 @@ impl fmt::Display for Report {
             let Line { name, source, .. } = line;
             writeln!(f, "{name:name_width$}  {:value_width$}  {source}", line.shown())?;
         }
-        Ok(())
+        match &self.fleet_secret {
+            Some(secret) => writeln!(f, "\nthe fleet's secret: {secret}"),
+            None => writeln!(f, "\nthe fleet's secret: none was found"),
+        }
     }
 }
 
@@ -67,6 +77,68 @@ impl Line {
         match self.values.as_slice() {
             [] => "-".to_owned(),
             values => values.join(" "),
+        }
+    }
+}
+
+/// What may be told of a secret: enough to compare two nodes.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct SecretReport {
+    /// Eight digits that are the same wherever the secret is.
+    pub(crate) fingerprint: String,
+    /// Whether it was generated, thought up, or is a token.
+    pub(crate) kind: String,
+    /// Where it came from.
+    pub(crate) source: String,
+}
+
+impl SecretReport {
+    /// What may be told of `secret`.
+    ///
+    /// The first time for a passphrase or a token takes some tenths of a second on the caller's thread.
+    pub(crate) fn of(secret: &SourcedSecret) -> Self {
+        Self {
+            fingerprint: secret.secret.fingerprint(),
+            kind: secret.secret.kind().to_string(),
+            source: secret.source.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for SecretReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fingerprint, kind, source } = self;
+        write!(f, "{fingerprint}  {kind}  {source}")
+    }
+}
+
+/// How the daemon was told to take part in a fleet, for its statistics.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FleetReport {
+    enabled: bool,
+    transport: String,
+    listen: Vec<String>,
+    /// The setting that won, such as `environment P2P_LISTEN_PORT`.
+    listen_source: String,
+    bootstrap: Vec<String>,
+    secret_kind: Option<String>,
+    secret_source: Option<String>,
+    accepted_secrets: usize,
+}
+
+impl FleetReport {
+    /// What may be told of `fleet`.
+    pub(crate) fn of(fleet: &FleetSettings) -> Self {
+        let secret = fleet.secret.found();
+        Self {
+            enabled: fleet.enabled,
+            transport: fleet.transport.to_string(),
+            listen: fleet.listen.iter().map(ToString::to_string).collect(),
+            listen_source: fleet.listen_source.to_string(),
+            bootstrap: fleet.bootstrap.iter().map(ToString::to_string).collect(),
+            secret_kind: secret.map(|secret| secret.secret.kind().to_string()),
+            secret_source: secret.map(|secret| secret.source.to_string()),
+            accepted_secrets: fleet.accepted.len(),
         }
     }
 }

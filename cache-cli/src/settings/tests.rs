@@ -11,8 +11,12 @@ fn given(pairs: &[(&'static str, &str)]) -> Given {
 }
 
 fn resolved(pairs: &[(&'static str, &str)]) -> Result<Settings, String> {
-    let defaults = Defaults { cache_dir: Some("/var/cache/f".into()) };
+    let defaults = Defaults { cache_dir: Some("/var/cache/f".into()), ..Defaults::default() };
     Settings::resolve(&given(pairs), &defaults).map_err(|error| error.to_string())
+}
+
+fn listens(settings: &Settings) -> Vec<String> {
+    settings.fleet.listen.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -23,7 +27,7 @@ fn without_a_word_from_the_user_the_documented_defaults_hold() {
     assert_eq!(settings.default_lifetime, Duration::from_secs(300));
     assert_eq!(settings.memory, Limits { entries_max: 1000, bytes_max: 64 << 20 });
     assert!(settings.fleet.enabled);
-    assert_eq!(settings.fleet.port, 9100);
+    assert_eq!(listens(&settings), ["/ip4/0.0.0.0/tcp/9100", "/ip4/0.0.0.0/udp/9100/quic-v1"]);
     assert_eq!(settings.fleet.transport, Transport::Libp2p);
     assert_eq!(settings.cache_dir, Path::new("/var/cache/f"));
 }
@@ -43,11 +47,11 @@ fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
         .unwrap();
     let flag = Source::Flag("default-ttl");
     given.put(definition("default-ttl"), vec!["3".to_owned()], flag);
-    let defaults = Defaults { cache_dir: Some("/d".into()) };
+    let defaults = Defaults { cache_dir: Some("/d".into()), ..Defaults::default() };
     let settings = Settings::resolve(&given, &defaults).unwrap();
     assert_eq!(settings.default_lifetime, Duration::from_secs(3));
     assert_eq!(settings.memory.entries_max, 2);
-    assert_eq!(settings.fleet.port, 1);
+    assert_eq!(listens(&settings)[0], "/ip4/0.0.0.0/tcp/1");
 }
 
 #[test]
@@ -91,16 +95,19 @@ fn metrics_are_told_to_other_machines_only_with_the_flag() {
 
 #[test]
 fn a_secret_shows_neither_in_faults_nor_in_the_report_nor_in_debug() {
-    let pairs = [("shared-secret", "hunter2"), ("client-token", "hunter2")];
+    let long = "hunter2 hunter2 hunter2";
+    let pairs = [("shared-secret", long), ("accept-secret", long), ("client-token", "hunter2")];
     let given = given(&pairs);
     let report = Report::new(&given, &Defaults::default());
-    let json = serde_json::to_string(&report).unwrap();
     let settings = resolved(&pairs).unwrap();
+    let report = report.with_secret(settings.fleet.secret.found().map(SecretReport::of));
+    let json = serde_json::to_string(&report).unwrap();
     for text in [json, report.to_string(), format!("{settings:?}")] {
         assert!(!text.contains("hunter2"), "{text}");
     }
     let both = [("client-token", "hunter2"), ("client-token-file", "/dev/null")];
-    for pairs in [&both[..], &[("origin", "https://me:hunter2@ghe.corp")]] {
+    let short = [("shared-secret", "hunter2"), ("accept-secret", "hunter2")];
+    for pairs in [&both[..], &short, &[("origin", "https://me:hunter2@ghe.corp")]] {
         let text = resolved(pairs).unwrap_err();
         assert!(!text.contains("hunter2"), "{text}");
     }

@@ -2,8 +2,8 @@
 
 use super::Engine;
 use crate::{
-    AskId, Failure, FetchError, Key, Message, Outcome, PeerId, RequestId, Served, Timestamp,
-    message::{Answer, Parcel, Role},
+    AskId, Failure, FetchError, Key, Message, Offence, Outcome, PeerId, RequestId, Served, Timestamp,
+    message::{Answer, Role},
 };
 use core::time::Duration;
 
@@ -12,38 +12,52 @@ use core::time::Duration;
 pub(super) struct Errand {
     pub(super) request: RequestId,
     pub(super) peer: PeerId,
+    /// What the peer was asked for; `None` for a ping.
+    wanted: Option<Key>,
     until: Timestamp,
 }
 
 impl Engine {
     pub(super) fn on_ping_wanted(&mut self, request: RequestId, peer: PeerId) {
-        if let Some(ask) = self.begin_errand(request, peer) {
+        if let Some(ask) = self.begin_errand(request, peer, None) {
             self.say(peer, Message::Ping { token: ask.0 });
         }
     }
 
-    pub(super) fn on_ask_peer(&mut self, request: RequestId, peer: PeerId, key: Key) {
-        if let Some(ask) = self.begin_errand(request, peer)
+    pub(super) fn on_ask_peer(&mut self, request: RequestId, peer: PeerId, key: &Key) {
+        if let Some(ask) = self.begin_errand(request, peer, Some(key.clone()))
             && let Some(fleet) = &self.fleet
         {
-            let name = fleet.name(&key);
+            let name = fleet.name(key);
             self.say(peer, Message::Ask { ask, name, role: Role::Holder });
         }
     }
 
     pub(super) fn on_pong(&mut self, from: PeerId, ask: AskId, clock: Timestamp) {
-        if let Some(errand) = self.end_errand(ask, from) {
+        if self.errand(ask).is_some_and(|errand| errand.wanted.is_none())
+            && let Some(errand) = self.end_errand(ask, from)
+        {
             self.complete(errand.request, Outcome::Ponged { clock });
         }
     }
 
     /// Ends an errand with what the peer answered; gives the answer back if no errand asked for it.
     pub(super) fn on_errand_answered(&mut self, from: PeerId, ask: AskId, answer: Answer) -> Option<Answer> {
+        let Some(wanted) = self.errand(ask).and_then(|errand| errand.wanted.clone()) else {
+            return Some(answer);
+        };
         let Some(errand) = self.end_errand(ask, from) else {
             return Some(answer);
         };
         match answer {
-            Answer::Hit(parcel) => self.complete_errand(from, errand.request, *parcel),
+            Answer::Hit(parcel) if parcel.key != wanted => {
+                self.on_offence(from, Offence::BadEntry);
+                self.complete(errand.request, Outcome::Failed(Failure::Fetch(FetchError::Malformed)));
+            }
+            Answer::Hit(parcel) => match self.accept(from, *parcel) {
+                Some(entry) => self.answer(errand.request, &entry, Served::Peer),
+                None => self.complete(errand.request, Outcome::Absent),
+            },
             Answer::Failed | Answer::Lease { .. } | Answer::Miss | Answer::Wait => {
                 self.complete(errand.request, Outcome::Absent);
             }
@@ -52,20 +66,13 @@ impl Engine {
     }
 
     pub(super) fn on_errand_timed_out(&mut self, ask: AskId) {
-        let peer = self.fleet.as_ref().and_then(|fleet| fleet.errands.get(&ask)).map(|errand| errand.peer);
+        let peer = self.errand(ask).map(|errand| errand.peer);
         if let Some(errand) = peer.and_then(|peer| self.end_errand(ask, peer)) {
             self.complete(errand.request, Outcome::Failed(Failure::TimedOut));
         }
     }
 
-    fn complete_errand(&mut self, from: PeerId, request: RequestId, parcel: Parcel) {
-        match self.accept(from, parcel) {
-            Some(entry) => self.answer(request, &entry, Served::Peer),
-            None => self.complete(request, Outcome::Failed(Failure::Fetch(FetchError::Malformed))),
-        }
-    }
-
-    fn begin_errand(&mut self, request: RequestId, peer: PeerId) -> Option<AskId> {
+    fn begin_errand(&mut self, request: RequestId, peer: PeerId, wanted: Option<Key>) -> Option<AskId> {
         let until = self.now.saturating_add(ERRAND_TIMEOUT);
         let ask = self.flights.ask_number();
         let fleet = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer) && peer != fleet.local());
@@ -77,9 +84,13 @@ impl Engine {
             self.complete(request, Outcome::Failed(Failure::Busy));
             return None;
         }
-        fleet.errands.insert(ask, Errand { request, peer, until });
+        fleet.errands.insert(ask, Errand { request, peer, wanted, until });
         fleet.errand_dates.insert((until, ask));
         Some(ask)
+    }
+
+    fn errand(&self, ask: AskId) -> Option<&Errand> {
+        self.fleet.as_ref()?.errands.get(&ask)
     }
 
     fn end_errand(&mut self, ask: AskId, peer: PeerId) -> Option<Errand> {

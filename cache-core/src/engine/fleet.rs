@@ -2,12 +2,12 @@
 
 use super::Engine;
 use crate::{
-    AskId, Deadline, DialFailure, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
+    AskId, Deadline, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     flight::Stage,
     membership::{Decision, Member, Membership, MembershipSettings},
     message::{Announced, INVALIDATIONS_MAX, Verdict},
-    peers::{PeerDecision, Peers, Source, Traffic, Welcome},
-    port::Side,
+    peers::{PeerDecision, Peers, Traffic, Welcome},
+    port::{DialError, Side},
     sharing::{Holders, Invalidations, Leases, Ring},
 };
 use alloc::{
@@ -16,7 +16,6 @@ use alloc::{
     string::String,
     vec::Vec,
 };
-use core::time::Duration;
 
 /// Everything about other members.
 #[derive(Debug)]
@@ -32,11 +31,11 @@ pub(super) struct Fleet {
     pub(super) names: BTreeMap<Name, Key>,
     /// What each peer counted.
     pub(super) figures: BTreeMap<PeerId, Figures>,
-    /// Peers that kept silent when asked, and until when they are passed over.
-    pub(super) silent: BTreeMap<PeerId, Timestamp>,
     pub(super) errands: BTreeMap<AskId, super::errand::Errand>,
     pub(super) errand_dates: BTreeSet<(Timestamp, AskId)>,
     pub(super) warmth: Warmth,
+    /// How many batches each peer was sent since it connected.
+    warm_ups: BTreeMap<PeerId, usize>,
 }
 
 /// How far a newcomer has got in catching up.
@@ -63,10 +62,10 @@ impl Fleet {
             holders: Holders::default(),
             names: BTreeMap::new(),
             figures: BTreeMap::new(),
-            silent: BTreeMap::new(),
             errands: BTreeMap::new(),
             errand_dates: BTreeSet::new(),
             warmth: Warmth::Cold,
+            warm_ups: BTreeMap::new(),
             sharing,
         }
     }
@@ -102,8 +101,7 @@ impl Fleet {
 
     /// Who coordinates `name`, as far as we can tell: passing over those who are silent.
     pub(super) fn coordinator(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> PeerId {
-        let silent = self.silent.iter().filter(|(_, until)| **until > now).map(|(peer, _)| *peer);
-        let passed_over: Vec<PeerId> = silent.chain(except.iter().copied()).collect();
+        let passed_over: Vec<PeerId> = self.peers.silent(now).chain(except.iter().copied()).collect();
         self.ring.coordinator(name, &passed_over)
     }
 }
@@ -138,7 +136,7 @@ impl Engine {
             }
             Decision::Renewed(member) | Decision::Up(member) => {
                 let addresses: Vec<Box<str>> = member.addresses().map(String::into_boxed_str).collect();
-                fleet.peers.on_known(now, member.peer(), &addresses, Source::Membership);
+                fleet.peers.on_known(now, member.peer(), &addresses);
                 if fleet.peers.connected().contains_key(&member.peer()) {
                     self.join_ring(member.peer());
                 }
@@ -165,7 +163,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialFailure) {
+    pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialError) {
         let now = self.now;
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_dial_failed(now, address, failure);
@@ -199,7 +197,6 @@ impl Engine {
         let now = self.now;
         let Some(fleet) = self.fleet.as_mut().filter(|fleet| !fleet.ring.contains(peer)) else { return };
         fleet.ring.insert(peer);
-        fleet.silent.remove(&peer);
         // First what is no longer true, then what is.
         let recent = fleet.invalidations.recent(now);
         for some in recent.chunks(INVALIDATIONS_MAX) {
@@ -214,16 +211,18 @@ impl Engine {
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_disconnected(now, peer);
             fleet.membership.on_disconnected(now, peer);
+            fleet.warm_ups.remove(&peer);
             self.leave_ring(peer);
         }
     }
 
     /// Shares names out without `peer` from now on: it is gone, or cannot be heard.
+    ///
+    /// One that membership took for dead may have asked for leases since, as long as it is connected.
     fn leave_ring(&mut self, peer: PeerId) {
         let now = self.now;
-        let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer)) else { return };
+        let Some(fleet) = &mut self.fleet else { return };
         fleet.ring.remove(peer);
-        fleet.silent.remove(&peer);
         fleet.figures.remove(&peer);
         let passed = fleet.leases.on_gone(now, peer, &fleet.sharing.limits);
         let lost = matches!(fleet.warmth, Warmth::Warming { from, .. } if from == peer);
@@ -277,7 +276,6 @@ impl Engine {
                 return;
             }
         }
-        fleet.silent.remove(&from);
         match message {
             Message::Announce(Announced::Named { name, remaining }) => {
                 self.on_announced_elsewhere(from, name, remaining);
@@ -347,6 +345,12 @@ impl Engine {
     }
 
     fn on_warm_up(&mut self, from: PeerId, skip: u32) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let batches = fleet.warm_ups.entry(from).or_default();
+        *batches += 1;
+        if *batches > WARM_UPS_MAX {
+            return self.on_offence(from, Offence::Flood);
+        }
         let Some(fleet) = &self.fleet else { return };
         let most = fleet.sharing.limits.warm_up;
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
@@ -415,8 +419,8 @@ impl Engine {
     }
 }
 
+/// Most batches that a peer is sent while it is connected: twice what the default limits come to.
+const WARM_UPS_MAX: usize = 32;
+
 /// Most entries in one batch of a warm-up, so that a newcomer with a short queue is not overrun.
 const WARM_UP_BATCH_MAX: usize = 32;
-
-/// How long a peer that kept silent is passed over, unless it says something before.
-pub(super) const SILENT_FOR: Duration = Duration::from_secs(5);

@@ -12,11 +12,17 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 impl Engine {
     pub(super) fn on_put(&mut self, request: RequestId, key: Key, draft: Draft) {
-        if let Some(id) = self.flights.detach(&key) {
+        let detached = self.flights.detach(&key);
+        if let Some(id) = detached {
             self.give_back_lease(id, Verdict::Unused);
         }
         let entry = Arc::new(Entry::new(key, draft, self.now, self.generation));
-        if self.keep(Arc::clone(&entry)) {
+        let is_kept = self.keep(Arc::clone(&entry));
+        // Those who wait for what another member fetches need not wait for it any more.
+        if let Some(id) = detached.filter(|id| self.consulting(*id).is_some()) {
+            self.ask_anew(id);
+        }
+        if is_kept {
             self.announce(&entry, None);
         }
         self.complete(request, Outcome::Stored { entry });
@@ -36,8 +42,8 @@ impl Engine {
     }
 
     pub(super) fn on_invalidate(&mut self, request: RequestId, key: Key) {
-        let removed = self.forget(Scope::Key(key.clone()));
-        self.tell_invalidated(Scope::Key(key));
+        self.tell_invalidated(Scope::Key(key.clone()));
+        let removed = self.forget(Scope::Key(key));
         self.complete(request, Outcome::Removed { entries: removed });
     }
 
@@ -48,8 +54,8 @@ impl Engine {
         domain: Option<Domain>,
     ) {
         let scope = Scope::Prefix { prefix, domain };
-        let removed = self.forget(scope.clone());
-        self.tell_invalidated(scope);
+        self.tell_invalidated(scope.clone());
+        let removed = self.forget(scope);
         self.complete(request, Outcome::Removed { entries: removed });
     }
 
@@ -65,12 +71,12 @@ impl Engine {
     pub(super) fn forget(&mut self, scope: Scope) -> usize {
         match scope {
             Scope::Key(key) => {
-                let detached = self.flights.detach(&key).into_iter().collect();
+                let detached = self.flights.outdate(&key, self.generation + 1).into_iter().collect();
                 let removed = self.cache.remove(&key).map(|entry| entry.key().clone());
                 self.drop_all(detached, removed.into_iter().collect(), Output::Remove { key })
             }
             Scope::Prefix { prefix, domain } => {
-                let detached = self.flights.detach_prefix(&prefix, domain);
+                let detached = self.flights.outdate_prefix(&prefix, domain, self.generation + 1);
                 let removed = self.cache.remove_prefix(&prefix, domain);
                 self.drop_all(detached, removed, Output::RemovePrefix { prefix, domain })
             }

@@ -69,10 +69,13 @@ impl Engine {
         let reason = flight.reason;
         let status = status.unwrap_or(draft.content.status);
         let entry = Arc::new(Entry::new(flight.key.clone(), draft, self.now, flight.generation));
-        let stored = flight.keep == Keep::Yes && self.keep(Arc::clone(&entry));
+        let may_keep = flight.keep == Keep::Yes;
+        let stored = may_keep && self.keep(Arc::clone(&entry));
         if stored {
             let lease = self.flights.flight_mut(id).consulted.lease.take();
             self.announce(&entry, lease);
+        } else if may_keep {
+            self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);
         }
         for request in self.flights.waiting(id) {
             let forward = Forward { reason, status, collapsed: request != leader, stored };

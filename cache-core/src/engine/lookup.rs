@@ -36,10 +36,11 @@ impl Engine {
             },
         };
         let joinable = self.flights.joinable(&key);
-        let fetching =
-            joinable.is_some_and(|id| matches!(self.flights.flight(id).stage, Stage::Fetching { .. }));
-        let disk_unasked = self.settings.disk == Disk::Present && found.is_none() && !fetching;
-        let peers_unasked = self.shares() && !fetching;
+        let stage = joinable.map(|id| self.flights.flight(id).stage);
+        let fetching = matches!(stage, Some(Stage::Fetching { .. }));
+        let is_asked = fetching || matches!(stage, Some(Stage::Waiting { .. }));
+        let disk_unasked = self.settings.disk == Disk::Present && found.is_none() && !is_asked;
+        let peers_unasked = self.shares() && !is_asked;
         if directives.only_if_cached && !disk_unasked && !peers_unasked {
             return self.complete(request, Outcome::Absent);
         }
@@ -135,7 +136,12 @@ impl Engine {
     }
 
     /// Calls the origin for a flight that no member could answer either, if it may be called now.
+    ///
+    /// A flight whose key was written while it asked begins again: what it fetched would not be kept.
     pub(super) fn depart(&mut self, id: FlightId) {
+        if self.flights.flight(id).keep == Keep::No {
+            return self.ask_anew(id);
+        }
         for request in self.flights.waiting(id) {
             if self.flights.waiter(request).directives.only_if_cached {
                 self.complete(request, Outcome::Absent);
@@ -178,9 +184,15 @@ impl Engine {
             return self.ask_anew(id);
         }
         let key = self.flights.flight(id).key.clone();
-        if let Some(entry) = entry.filter(|entry| *entry.key() == key) {
-            let entry = Arc::new(*entry);
-            self.admit(Arc::clone(&entry));
+        // A member may have brought it meanwhile; the younger one counts.
+        let brought = self.cache.lookup(&key).cloned();
+        let is_younger = |entry: &Entry| brought.as_ref().is_none_or(|brought| brought.born() < entry.born());
+        let loaded =
+            entry.filter(|entry| *entry.key() == key && is_younger(entry)).map(|entry| Arc::new(*entry));
+        if let Some(entry) = &loaded {
+            self.admit(Arc::clone(entry));
+        }
+        if let Some(entry) = loaded.or(brought) {
             self.flights.flight_mut(id).stale = Some(Arc::clone(&entry));
             if self.serve_loaded(id, &entry, Served::Hit).is_break() {
                 return;

@@ -1,9 +1,9 @@
 //! Asking members, answering them, and telling them what is new.
 
-use super::{Engine, fleet::SILENT_FOR, fleet::Warmth};
+use super::{Engine, fleet::Warmth};
 use crate::{
-    AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Offence, Output, PeerId, Served,
-    Source, StaleReason,
+    AskId, Bucket, Domain, Entry, Failure, FetchError, Message, Name, Offence, Outcome, Output, PeerId,
+    Served, Source, StaleReason, Timestamp,
     flight::{FlightId, Keep, Stage},
     freshness,
     message::{Announced, Answer, Invalidation, Parcel, Role, Scope, Verdict, clamped},
@@ -70,7 +70,7 @@ impl Engine {
                 ControlFlow::Continue(())
             }
             Turn::Waits => {
-                self.flights.begin_wait(ask, wait_until);
+                self.wait(id, ask, wait_until);
                 ControlFlow::Break(())
             }
         }
@@ -83,6 +83,16 @@ impl Engine {
         self.flights.flight_mut(id).consulted.holder_asked |= role == Role::Holder;
         self.counters.asks += 1;
         self.say(peer, Message::Ask { ask, name, role });
+    }
+
+    /// Waits for another member's fetch, with all whom that may serve.
+    fn wait(&mut self, id: FlightId, ask: AskId, until: Timestamp) {
+        self.flights.begin_wait(ask, until);
+        for request in self.flights.waiting(id) {
+            if self.flights.waiter(request).directives.only_if_cached {
+                self.complete(request, Outcome::Absent);
+            }
+        }
     }
 
     /// A member asks. What is fresh here is the answer whatever we are asked as.
@@ -117,8 +127,8 @@ impl Engine {
         if answer == Answer::Wait {
             let Some(fleet) = &self.fleet else { return };
             let until = self.now.saturating_add(fleet.sharing.limits.wait_timeout);
-            if self.flights.by_ask(ask).and_then(|id| self.flights.asked(id)) == Some(from) {
-                self.flights.begin_wait(ask, until);
+            if let Some(id) = self.flights.by_ask(ask).filter(|id| self.flights.asked(*id) == Some(from)) {
+                self.wait(id, ask, until);
             }
             return;
         }
@@ -205,7 +215,6 @@ impl Engine {
             fleet.leases.withdraw(&name, Asker { peer, ask });
         } else if matches!(stage, Stage::Asking { .. }) {
             self.counters.asks_unanswered += 1;
-            fleet.silent.insert(peer, self.now.saturating_add(SILENT_FOR));
             self.flights.flight_mut(id).consulted.silent.push(peer);
             self.on_offence(peer, Offence::Silent);
             return self.take_off(id);
@@ -215,6 +224,9 @@ impl Engine {
 
     pub(super) fn on_announced(&mut self, from: PeerId, parcel: Parcel) {
         let key = parcel.key.clone();
+        // What is stale on arrival will be so from the next fetcher too: those who wait need not do so in turn.
+        let is_stale = parcel.draft.age >= parcel.draft.freshness.lifetime;
+        let refusal = if is_stale { Verdict::Unshareable } else { Verdict::Unused };
         let kept = self.accept(from, parcel);
         let Some(fleet) = &mut self.fleet else { return };
         let names = fleet.sharing.naming.names(&key);
@@ -225,18 +237,18 @@ impl Engine {
                     self.flights.end_ask(ask, peer);
                     self.on_brought(id, &entry);
                 }
-                self.conclude_leases(&entry, &[from]);
+                self.conclude_leases(&entry);
             }
             None => {
                 for name in names {
-                    self.on_release(from, name, Verdict::Unused);
+                    self.on_release(from, name, refusal);
                 }
             }
         }
     }
 
     /// The number and the peer under which flight `id` asks or waits.
-    fn consulting(&self, id: FlightId) -> Option<(FlightId, AskId, PeerId)> {
+    pub(super) fn consulting(&self, id: FlightId) -> Option<(FlightId, AskId, PeerId)> {
         match self.flights.flight(id).stage {
             Stage::Asking { ask, peer, .. } | Stage::Waiting { ask, peer, .. } => Some((id, ask, peer)),
             Stage::Begun | Stage::Loading { .. } | Stage::Fetching { .. } => None,
@@ -267,7 +279,8 @@ impl Engine {
             return None;
         };
         let held = self.cache.lookup(entry.key()).cloned();
-        if let Some(held) = held.filter(|held| held.born() >= entry.born()) {
+        // Of two that seem to be of one age the later is the newer, as far as links keep order.
+        if let Some(held) = held.filter(|held| held.born() > entry.born() || **held == entry) {
             self.counters.entries_refused += 1;
             return (!freshness::remaining(&held, self.now).is_zero()).then_some(held);
         }
@@ -284,25 +297,27 @@ impl Engine {
         Some(entry)
     }
 
-    /// The entry in `parcel`, within what we grant; `None` if it may be what was invalidated.
+    /// The entry in `parcel`, within what we grant; `None` if it may be what was invalidated, or our own rules
+    /// do not let it be kept.
     fn open_parcel(&self, parcel: Parcel) -> Option<Entry> {
         let fleet = self.fleet.as_ref()?;
-        if !fleet.invalidations.permit(&parcel.key, &parcel.after) {
+        if !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after) {
             return None;
         }
-        let draft = clamped(parcel.draft, fleet.sharing.limits.freshness_max);
+        let most = fleet.sharing.ceiling.most(&parcel.key)?;
+        let draft = clamped(clamped(parcel.draft, most), fleet.sharing.limits.freshness_max);
         Some(Entry::new(parcel.key, draft, self.now, self.generation))
     }
 
     pub(super) fn parcel(&self, entry: &Entry) -> Parcel {
         let invalidations = self.fleet.as_ref().map(|fleet| &fleet.invalidations);
-        let after = invalidations.map(|known| known.covering(entry.key())).unwrap_or_default();
+        let after = invalidations.map(|known| known.covering(self.now, entry.key())).unwrap_or_default();
         Parcel::of(entry, after, self.now)
     }
 
     /// Tells the fleet of a new entry: its coordinator, and who granted the lease for it, have it whole.
     pub(super) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>) {
-        let told = self.conclude_leases(entry, &[]);
+        let told = self.conclude_leases(entry);
         let Some(fleet) = self.fleet.as_ref().filter(|fleet| !fleet.ring.is_alone()) else { return };
         let local = fleet.local();
         let name = fleet.name(entry.key());
@@ -324,7 +339,7 @@ impl Engine {
     }
 
     /// Sends `entry` to all who wait for it here; answers who they are.
-    fn conclude_leases(&mut self, entry: &Arc<Entry>, except: &[PeerId]) -> Vec<PeerId> {
+    fn conclude_leases(&mut self, entry: &Arc<Entry>) -> Vec<PeerId> {
         let Some(fleet) = &mut self.fleet else { return Vec::new() };
         let local = fleet.local();
         let names = fleet.sharing.naming.names(entry.key());
@@ -335,7 +350,7 @@ impl Engine {
                 if let Some(id) = self.flights.end_ask(asker.ask, local) {
                     self.on_brought(id, entry);
                 }
-            } else if !except.contains(&asker.peer) {
+            } else {
                 let answer = Answer::Hit(Box::new(self.parcel(entry)));
                 self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
                 told.push(asker.peer);
@@ -344,17 +359,21 @@ impl Engine {
         told
     }
 
-    /// Gives the lease of flight `id` back, if it has one, to whoever granted it.
+    /// Gives the lease of flight `id` back, if it has one: to whoever granted it, and to a newcomer who coordinates it
+    /// by now and was told of it.
     pub(super) fn give_back_lease(&mut self, id: FlightId, verdict: Verdict) {
         let flight = self.flights.flight_mut(id);
         let Some(coordinator) = flight.consulted.lease.take() else { return };
         let key = flight.key.clone();
         let Some(fleet) = &self.fleet else { return };
         let (name, local) = (fleet.name(&key), fleet.local());
-        if coordinator == local {
-            self.on_release(local, name, verdict);
-        } else {
-            self.say(coordinator, Message::Release { name, verdict });
+        let present = Some(fleet.coordinator(&name, self.now, &[])).filter(|present| *present != coordinator);
+        for coordinator in present.into_iter().chain([coordinator]) {
+            if coordinator == local {
+                self.on_release(local, name, verdict);
+            } else {
+                self.say(coordinator, Message::Release { name, verdict });
+            }
         }
     }
 

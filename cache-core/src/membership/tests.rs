@@ -95,9 +95,20 @@ fn lost_messages_alone_bring_nobody_down() {
     for (size, minutes) in [(2, 10), (5, 10), (20, 2)] {
         let mut fleet = Fleet::formed(size, 3);
         fleet.run(minutes * 60_000);
-        assert_eq!(fleet.nodes.iter().map(|node| node.downs.len()).sum::<usize>(), 0, "{size} nodes");
+        let mistakes = fleet.nodes.iter().map(|node| (node.downs.len(), node.renewals));
+        assert!(mistakes.into_iter().all(|mistakes| mistakes == (0, 0)), "{size} nodes");
         assert!(fleet.is_complete());
     }
+}
+
+#[test]
+fn distance_alone_brings_nobody_down() {
+    let mut fleet = Fleet::new(20, 3);
+    fleet.delay = Duration::from_millis(125);
+    (1..20).for_each(|number| fleet.connect(number, 0));
+    fleet.run(120_000);
+    assert_eq!(fleet.nodes.iter().map(|node| node.downs.len()).sum::<usize>(), 0);
+    assert!(fleet.is_complete());
 }
 
 #[test]

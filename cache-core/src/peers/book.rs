@@ -1,14 +1,14 @@
 //! Whom a node could dial: its contacts, and the peers that it has learned of.
 //!
-//! Owns every [`Candidate`] and the bounds on them. Whatever others tell is bounded here: how many peers, how
-//! many from one source, how many addresses each, how long.
+//! Owns every [`Candidate`] and the bounds on them. Whatever membership tells is bounded here: how many
+//! peers, and how many addresses each.
 
 use super::{
-    candidate::{Candidate, DialFailure, Origin, Stage, TRIES_MAX},
+    candidate::{Candidate, Origin, Stage, TRIES_MAX},
     contact::{Contact, chosen, is_acceptable, peer_of_address, place_of_address, with_peer},
     jitter::Jitter,
 };
-use crate::{PeerId, Timestamp};
+use crate::{PeerId, Timestamp, port::DialError};
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, VecDeque},
@@ -47,15 +47,6 @@ pub(super) enum Target {
     Unnamed(usize),
 }
 
-/// Who says that there is a peer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Source {
-    /// Membership: the peer is alive.
-    Membership,
-    /// Another peer, in an exchange.
-    Peer(PeerId),
-}
-
 impl Book {
     pub(super) fn new(local: PeerId, own_addresses: &[Box<str>], contacts: &[Contact]) -> Self {
         let contacts = chosen(contacts, local, own_addresses);
@@ -74,40 +65,23 @@ impl Book {
         book
     }
 
-    /// Somebody says that `peer` can be reached at `addresses`; if that is news, it is due at `until`.
-    pub(super) fn learn(&mut self, peer: PeerId, addresses: &[Box<str>], by: Source, until: Timestamp) {
+    /// Membership says that `peer` can be reached at `addresses`; if that is news, it is due at `until`.
+    pub(super) fn learn(&mut self, peer: PeerId, addresses: &[Box<str>], until: Timestamp) {
         if peer == self.local {
             return;
         }
         let addresses = self.acceptable(peer, addresses);
         if let Some(candidate) = self.named.get_mut(&peer) {
-            match (candidate.origin, by) {
-                (Origin::Contact { place }, Source::Membership) => {
+            match candidate.origin {
+                Origin::Contact { place } => {
                     let pinned = self.contacts[place].address.clone();
                     let others = addresses.into_iter().filter(|address| *address != pinned);
                     confirm(candidate, core::iter::once(pinned.clone()).chain(others).collect(), until);
                 }
-                (Origin::Membership | Origin::Told(_), Source::Membership) => {
-                    candidate.origin = Origin::Membership;
-                    confirm(candidate, addresses, until);
-                }
-                (Origin::Told(_), Source::Peer(_)) => {
-                    let news: Vec<_> = addresses
-                        .into_iter()
-                        .filter(|address| !candidate.addresses.contains(address))
-                        .collect();
-                    candidate.addresses.extend(news);
-                    candidate.addresses.truncate(ADDRESSES_MAX);
-                }
-                // Hearsay adds nothing to what is known at first hand.
-                (Origin::Contact { .. } | Origin::Membership, Source::Peer(_)) => {}
+                Origin::Membership => confirm(candidate, addresses, until),
             }
-        } else if !addresses.is_empty() && self.has_room(by) {
-            let origin = match by {
-                Source::Membership => Origin::Membership,
-                Source::Peer(source) => Origin::Told(source),
-            };
-            self.named.insert(peer, Candidate::new(addresses, origin, until));
+        } else if !addresses.is_empty() && self.has_room() {
+            self.named.insert(peer, Candidate::new(addresses, Origin::Membership, until));
         }
     }
 
@@ -116,7 +90,7 @@ impl Book {
         for target in self.targets_of(peer) {
             let Some(candidate) = self.candidate_mut(target) else { continue };
             match (candidate.origin, candidate.stage) {
-                (Origin::Membership | Origin::Told(_), _any) => drop(self.named.remove(&peer)),
+                (Origin::Membership, _any) => drop(self.named.remove(&peer)),
                 (Origin::Contact { .. }, Stage::Dialing { .. }) => {}
                 (Origin::Contact { .. }, _other) if is_connected => candidate.stage = Stage::Leaving,
                 (Origin::Contact { .. }, _other) => candidate.gone(now, jitter),
@@ -130,10 +104,10 @@ impl Book {
         now: Timestamp,
         target: Target,
         address: &str,
-        failure: DialFailure,
+        failure: DialError,
         jitter: &mut Jitter,
     ) {
-        if failure == DialFailure::Itself {
+        if failure == DialError::Itself {
             if self.own_places.len() < OWN_PLACES_MAX && !self.is_own(address) {
                 self.own_places.push(place_of_address(address).into());
             }
@@ -151,14 +125,6 @@ impl Book {
         if let (Target::Named(peer), true) = (target, candidate.addresses.is_empty()) {
             self.named.remove(&peer);
         }
-    }
-
-    /// Forgets what was given up long enough ago.
-    pub(super) fn forget_given_up(&mut self, now: Timestamp) {
-        self.named.retain(|_peer, candidate| match candidate.stage {
-            Stage::GivenUp { until } => until > now,
-            Stage::Dialing { .. } | Stage::Leaving | Stage::Settled | Stage::Waiting { .. } => true,
-        });
     }
 
     /// Remembers who answered a contact that names no peer.
@@ -228,23 +194,13 @@ impl Book {
     }
 
     /// Whether one more peer may be known; forgets the most hopeless one if that makes room.
-    fn has_room(&mut self, by: Source) -> bool {
-        match by {
-            Source::Peer(source) => {
-                let told = self.named.values().filter(|candidate| candidate.origin == Origin::Told(source));
-                self.named.len() < KNOWN_MAX && told.count() < KNOWN_PER_SOURCE_MAX
-            }
-            Source::Membership if self.named.len() < KNOWN_MAX => true,
-            Source::Membership => {
-                let hopeless = self.named.iter().filter_map(|(peer, candidate)| {
-                    let hope = hopelessness(candidate)?;
-                    Some((hope, *peer))
-                });
-                let Some((_, peer)) = hopeless.max() else { return false };
-                self.named.remove(&peer);
-                true
-            }
+    fn has_room(&mut self) -> bool {
+        if self.named.len() < KNOWN_MAX {
+            return true;
         }
+        let hopeless = self.named.iter().filter(|(_peer, candidate)| is_hopeless(candidate));
+        let hopeless = hopeless.map(|(peer, candidate)| (candidate.failures, *peer)).max();
+        hopeless.and_then(|(_failures, peer)| self.named.remove(&peer)).is_some()
     }
 
     fn is_own(&self, address: &str) -> bool {
@@ -269,36 +225,29 @@ fn confirm(candidate: &mut Candidate, addresses: Vec<Box<str>>, until: Timestamp
     if !addresses.is_empty() {
         candidate.addresses = addresses;
     }
-    let is_renewed = matches!(candidate.stage, Stage::GivenUp { .. });
     match candidate.stage {
-        Stage::GivenUp { .. } => candidate.stage = Stage::Waiting { until },
         Stage::Leaving => candidate.stage = Stage::Settled,
         Stage::Waiting { until: old } if is_news => {
             candidate.stage = Stage::Waiting { until: old.min(until) }
         }
         Stage::Dialing { .. } | Stage::Settled | Stage::Waiting { .. } => {}
     }
-    if is_news || is_renewed {
+    if is_news {
         (candidate.failures, candidate.next) = (0, 0);
     }
 }
 
-/// How readily a candidate makes room for a live member: hearsay first, then who failed most. `None` for
-/// those that stay.
-fn hopelessness(candidate: &Candidate) -> Option<(bool, u32)> {
-    let is_idle = matches!(candidate.stage, Stage::GivenUp { .. } | Stage::Waiting { .. });
+/// Whether a candidate may make room for another member: it failed too often, and nothing is under way.
+fn is_hopeless(candidate: &Candidate) -> bool {
+    let is_idle = matches!(candidate.stage, Stage::Waiting { .. });
     match candidate.origin {
-        Origin::Told(_) if is_idle => Some((true, candidate.failures)),
-        Origin::Membership if is_idle && candidate.failures >= TRIES_MAX => Some((false, candidate.failures)),
-        Origin::Contact { .. } | Origin::Membership | Origin::Told(_) => None,
+        Origin::Membership => is_idle && candidate.failures >= TRIES_MAX,
+        Origin::Contact { .. } => false,
     }
 }
 
 /// Most peers known at a time: several times as many as are connected with, so that losses can be made good.
 pub(super) const KNOWN_MAX: usize = 1024;
-
-/// Most peers known from one other alone: one exchange, so that a single liar fills no more than that.
-pub(super) const KNOWN_PER_SOURCE_MAX: usize = 50;
 
 /// Most addresses of one peer: two families, inside and outside.
 pub(super) const ADDRESSES_MAX: usize = 4;
@@ -311,5 +260,3 @@ const OWN_PLACES_MAX: usize = 32;
 
 /// Most addresses remembered as leading elsewhere; a forgotten one costs a dial.
 pub(super) const SPOILED_MAX: usize = 256;
-
-const _: () = assert!(KNOWN_PER_SOURCE_MAX < KNOWN_MAX);

@@ -3,43 +3,9 @@
 //! Owns back-off. Does not know how many dials are in flight nor who is connected.
 
 use super::jitter::Jitter;
-use crate::{PeerId, Timestamp};
+use crate::{Timestamp, port::DialError};
 use alloc::{boxed::Box, vec::Vec};
-use core::fmt;
 use core::time::Duration;
-
-/// Why a dial came to nothing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum DialFailure {
-    /// Another connection with that peer was there first.
-    AlreadyConnected,
-    /// The transport cannot make sense of the address.
-    BadAddress,
-    /// This node itself answered.
-    Itself,
-    /// The two sides share no secret.
-    Refused,
-    /// Somebody was reached but did not finish in time, or nobody answered at all.
-    TimedOut,
-    /// The host or the port cannot be reached.
-    Unreachable,
-    /// Somebody else than the address names answered.
-    WrongPeer,
-}
-
-impl fmt::Display for DialFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AlreadyConnected => "already connected",
-            Self::BadAddress => "no address that can be dialled",
-            Self::Itself => "that is this node itself",
-            Self::Refused => "refused; does the other side have the same secret?",
-            Self::TimedOut => "no answer in time",
-            Self::Unreachable => "unreachable",
-            Self::WrongPeer => "another peer is there",
-        })
-    }
-}
 
 /// Somebody to dial.
 #[derive(Clone, Debug)]
@@ -52,7 +18,7 @@ pub(super) struct Candidate {
     pub(super) stage: Stage,
     /// How often in a row all addresses failed, or a connection did not last.
     pub(super) failures: u32,
-    pub(super) last_failure: Option<DialFailure>,
+    pub(super) last_failure: Option<DialError>,
 }
 
 /// How a candidate came to be known.
@@ -62,11 +28,9 @@ pub(super) enum Origin {
     Contact { place: usize },
     /// Membership says that it lives.
     Membership,
-    /// This peer told of it.
-    Told(PeerId),
 }
 
-/// Where a candidate stands. `Waiting → Dialing → Settled → Waiting`; what was only told of ends `GivenUp`.
+/// Where a candidate stands. `Waiting → Dialing → Settled → Waiting`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Stage {
     /// Dialled at `until`, or when there is room.
@@ -77,8 +41,6 @@ pub(super) enum Stage {
     Settled,
     /// There is a connection, but membership says that the peer is gone: it will end.
     Leaving,
-    /// It failed too often; forgotten at `until`, so that telling of it again changes nothing before.
-    GivenUp { until: Timestamp },
 }
 
 impl Candidate {
@@ -95,7 +57,7 @@ impl Candidate {
     }
 
     /// A dial failed: the next address follows at once, after the last one a pause.
-    pub(super) fn failed(&mut self, now: Timestamp, failure: DialFailure, jitter: &mut Jitter) {
+    pub(super) fn failed(&mut self, now: Timestamp, failure: DialError, jitter: &mut Jitter) {
         self.last_failure = Some(failure);
         self.next += 1;
         self.go_on(now, jitter);
@@ -125,7 +87,7 @@ impl Candidate {
         match self.stage {
             Stage::Dialing { .. } => {}
             Stage::Leaving => self.gone(now, jitter),
-            Stage::GivenUp { .. } | Stage::Settled | Stage::Waiting { .. } => {
+            Stage::Settled | Stage::Waiting { .. } => {
                 let pause = jitter.scatter(self.pause()).saturating_add(courtesy);
                 self.stage = Stage::Waiting { until: now.saturating_add(pause) };
             }
@@ -146,10 +108,7 @@ impl Candidate {
         self.next = 0;
         self.failures = self.failures.saturating_add(1);
         let until = now.saturating_add(jitter.scatter(self.pause()));
-        self.stage = match self.origin {
-            Origin::Told(_) if self.failures >= TRIES_MAX => Stage::GivenUp { until },
-            Origin::Contact { .. } | Origin::Membership | Origin::Told(_) => Stage::Waiting { until },
-        };
+        self.stage = Stage::Waiting { until };
     }
 
     /// The pause that the failures so far call for, before it is scattered.
@@ -159,11 +118,16 @@ impl Candidate {
         let is_contact = matches!(self.origin, Origin::Contact { .. });
         let is_persistent = self.failures >= TRIES_MAX && !is_contact;
         match self.last_failure {
-            Some(DialFailure::BadAddress | DialFailure::Itself | DialFailure::WrongPeer) => {
-                BOOTSTRAP_INTERVAL
-            }
-            Some(DialFailure::Refused) => doubled(REFUSED_PAUSE_MIN, BOOTSTRAP_INTERVAL),
-            Some(DialFailure::AlreadyConnected | DialFailure::TimedOut | DialFailure::Unreachable) | None => {
+            Some(DialError::BadAddress | DialError::Itself | DialError::WrongPeer) => BOOTSTRAP_INTERVAL,
+            Some(DialError::Refused) => doubled(REFUSED_PAUSE_MIN, BOOTSTRAP_INTERVAL),
+            Some(
+                DialError::AlreadyConnected { .. }
+                | DialError::ShutDown
+                | DialError::TimedOut
+                | DialError::TooMany
+                | DialError::Unreachable,
+            )
+            | None => {
                 if is_persistent {
                     BOOTSTRAP_INTERVAL
                 } else {
@@ -187,9 +151,8 @@ pub(super) const REFUSED_PAUSE_MIN: Duration = Duration::from_secs(30);
 /// The specification's figure.
 pub(super) const BOOTSTRAP_INTERVAL: Duration = Duration::from_secs(300);
 
-/// Failures in a row after which a peer that is no contact is given up: by then 1 + 2 + 4 + 8 + 16 seconds
-/// have passed. One that membership reports alive is tried again every [`BOOTSTRAP_INTERVAL`]; one that was
-/// only told of is forgotten.
+/// Failures in a row after which there is little hope for a peer that is no contact: by then 1 + 2 + 4 + 8 + 16
+/// seconds have passed. It is tried again every [`BOOTSTRAP_INTERVAL`], and makes room for another member.
 pub(super) const TRIES_MAX: u32 = 6;
 
 /// Failures that a departure counts for: 4 to 8 s, in which a host restarts its service.

@@ -67,7 +67,8 @@ impl Conduct {
         }
     }
 
-    /// Takes a message of `bytes` from the peer's allowance; answers whether it was within it.
+    /// Takes a message of `bytes` from the peer's allowance, and ends its silence; answers whether the message was
+    /// within the allowance.
     pub(super) fn take(
         &mut self,
         now: Timestamp,
@@ -77,6 +78,7 @@ impl Conduct {
     ) -> bool {
         self.make_room(now, peer);
         let standing = self.standings.entry(peer).or_default();
+        standing.silent_until = None;
         standing.bucket.get_or_insert_with(|| Bucket::full(now, limits)).take(now, bytes, limits)
     }
 
@@ -84,7 +86,10 @@ impl Conduct {
     pub(super) fn tidy(&mut self, now: Timestamp, limits: &TrafficLimits) {
         self.standings.retain(|_peer, standing| {
             let is_spent = standing.bucket.as_ref().is_some_and(|bucket| !bucket.is_full(now, limits));
-            is_spent || standing.is_silent || standing.penalty(now) > 0 || standing.bans_forgotten_at() > now
+            is_spent
+                || standing.is_silent(now)
+                || standing.penalty(now) > 0
+                || standing.bans_forgotten_at() > now
         });
     }
 
@@ -105,11 +110,24 @@ impl Conduct {
         -i32::try_from(penalty / MILLI).expect("a penalty is at most PENALTY_MAX")
     }
 
-    /// Whether the last ask was left unanswered, and nothing useful has come since.
-    pub(super) fn is_silent(&self, peer: PeerId) -> bool {
-        self.standings.get(&peer).is_some_and(|standing| standing.is_silent)
+    /// Whether an ask was left unanswered less than [`SILENT_FOR`] ago, and nothing has come since.
+    pub(super) fn is_silent(&self, now: Timestamp, peer: PeerId) -> bool {
+        self.standings.get(&peer).is_some_and(|standing| standing.is_silent(now))
     }
 
+    /// Every peer that is silent.
+    pub(super) fn silent(&self, now: Timestamp) -> impl Iterator<Item = PeerId> {
+        self.standings.iter().filter(move |(_peer, standing)| standing.is_silent(now)).map(|(peer, _)| *peer)
+    }
+
+    /// The connection has ended; on the next one the peer is asked again.
+    pub(super) fn end_silence(&mut self, peer: PeerId) {
+        if let Some(standing) = self.standings.get_mut(&peer) {
+            standing.silent_until = None;
+        }
+    }
+
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.standings.len()
     }
@@ -142,7 +160,8 @@ struct Standing {
     /// When a flood or something useful was last counted.
     flooded_at: Option<Timestamp>,
     heard_at: Option<Timestamp>,
-    is_silent: bool,
+    /// Until when others are asked instead.
+    silent_until: Option<Timestamp>,
     bucket: Option<Bucket>,
 }
 
@@ -157,7 +176,7 @@ impl Standing {
         }
         let most = match offence {
             Offence::Silent => {
-                self.is_silent = true;
+                self.silent_until = Some(now.saturating_add(SILENT_FOR));
                 SILENCE_MAX
             }
             Offence::Flood => {
@@ -186,13 +205,16 @@ impl Standing {
     }
 
     fn heard(&mut self, now: Timestamp) {
-        self.is_silent = false;
         if self.heard_at.is_some_and(|at| now.saturating_since(at) < HEARD_INTERVAL) {
             return;
         }
         self.heard_at = Some(now);
         self.settle(now);
         self.penalty_milli = self.penalty_milli.saturating_sub(MILLI);
+    }
+
+    fn is_silent(&self, now: Timestamp) -> bool {
+        self.silent_until.is_some_and(|until| until > now)
     }
 
     /// Brings the penalty up to date. It does not decay during a ban, which ends with `counted_at`.
@@ -239,6 +261,10 @@ pub(super) const PENALTY_MAX: u64 = 100;
 /// Most points that silence alone brings: a ban would cut off for a minute who is late by a second.
 /// Membership says when a peer is dead.
 const SILENCE_MAX: u64 = 50;
+
+/// How long a peer that kept silent is passed over, unless it says something before: membership finds out within
+/// this time whether it is dead.
+pub(super) const SILENT_FOR: Duration = Duration::from_secs(5);
 
 /// Points with which a peer returns from a ban: half a chance, not a whole one.
 const PENALTY_AFTER_BAN: u64 = 50;

@@ -1,7 +1,7 @@
 //! What holds whatever happens, and in whatever order.
 
 use super::{
-    book::{ADDRESSES_MAX, KNOWN_MAX, KNOWN_PER_SOURCE_MAX, SPOILED_MAX},
+    book::{ADDRESSES_MAX, KNOWN_MAX, SPOILED_MAX},
     candidate::{BOOTSTRAP_INTERVAL, PAUSE_MAX},
     conduct::{BAN_TIME_MAX, STANDINGS_MAX},
     world::{LOCAL_NUMBER, World, address, contacts, local, peer, place},
@@ -16,11 +16,11 @@ enum Event {
     Advance(u64),
     Come(u8),
     /// The dial that is under way for longest ends so; `None` connects.
-    EndDial(Option<DialFailure>),
-    Fail(u8, DialFailure),
+    EndDial(Option<DialError>),
+    Fail(u8, DialError),
     Gone(u8),
     Heard(u8),
-    Known(u8, Vec<u8>, Option<u8>),
+    Known(u8, Vec<u8>),
     Lose(u8),
     Offence(u8, Offence),
     Reach(u8),
@@ -30,14 +30,16 @@ enum Event {
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let number = || LOCAL_NUMBER - 12..LOCAL_NUMBER + 12;
     let failure = || {
-        select(&[
-            DialFailure::AlreadyConnected,
-            DialFailure::BadAddress,
-            DialFailure::Itself,
-            DialFailure::Refused,
-            DialFailure::TimedOut,
-            DialFailure::Unreachable,
-            DialFailure::WrongPeer,
+        select(vec![
+            DialError::AlreadyConnected { peer: peer(LOCAL_NUMBER + 1) },
+            DialError::BadAddress,
+            DialError::Itself,
+            DialError::Refused,
+            DialError::ShutDown,
+            DialError::TimedOut,
+            DialError::TooMany,
+            DialError::Unreachable,
+            DialError::WrongPeer,
         ])
     };
     let offence = select(&[
@@ -55,8 +57,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => (number(), failure()).prop_map(|(number, failure)| Event::Fail(number, failure)),
         1 => number().prop_map(Event::Gone),
         1 => number().prop_map(Event::Heard),
-        4 => (number(), collection::vec(number(), 0..7), proptest::option::of(number()))
-            .prop_map(|(number, places, by)| Event::Known(number, places, by)),
+        4 => (number(), collection::vec(number(), 0..7))
+            .prop_map(|(number, places)| Event::Known(number, places)),
         3 => number().prop_map(Event::Lose),
         2 => (number(), offence).prop_map(|(number, offence)| Event::Offence(number, offence)),
         1 => number().prop_map(Event::Reach),
@@ -110,10 +112,9 @@ impl Checked {
             }
             Event::Gone(number) => peers.on_gone(now, peer(*number)),
             Event::Heard(number) => peers.on_heard(now, peer(*number)),
-            Event::Known(number, places, by) => {
+            Event::Known(number, places) => {
                 let places: Vec<_> = places.iter().map(|number| place(*number)).collect();
-                let by = by.map_or(Source::Membership, |by| Source::Peer(peer(by)));
-                peers.on_known(now, peer(*number), &places, by);
+                peers.on_known(now, peer(*number), &places);
             }
             Event::Lose(number) => peers.on_disconnected(now, peer(*number)),
             Event::Offence(number, offence) => drop(peers.on_offence(now, peer(*number), *offence)),
@@ -232,34 +233,28 @@ proptest! {
 
     #[test]
     fn hostile_peers_do_not_make_memory_grow(
-        hosts in collection::vec((any::<u16>(), any::<u8>(), any::<bool>(), 0_usize..40, 0_usize..400), 0..2000), seed: u64,
+        hosts in collection::vec((any::<u16>(), 0_usize..40, 0_usize..400), 0..2000), seed: u64,
     ) {
         let settings = PeerSettings { connections_max: 8, ..PeerSettings::default() };
         let mut checked = Checked::new(&list(), settings, seed);
-        for (id, by, is_member, count, letters) in hosts {
+        for (id, count, letters) in hosts {
             let (now, peers) = (checked.world.now, &mut checked.world.peers);
             let mut key = [3; 32];
             key[..2].copy_from_slice(&id.to_be_bytes());
             let id = PeerId::from_public_key(key);
             let addresses: Vec<Box<str>> =
                 (0..count).map(|port| format!("/dns4/{}/tcp/{port}", "a".repeat(letters)).into()).collect();
-            let source = Source::Peer(peer(by % 30));
-            peers.on_known(now, id, &addresses, if is_member { Source::Membership } else { source });
+            peers.on_known(now, id, &addresses);
             peers.on_offence(now, id, Offence::Unopened);
             peers.on_connected(now, id, "/ip4/10.0.0.9/tcp/40000", Side::Listener);
-            checked.happen(&Event::EndDial(Some(DialFailure::WrongPeer)));
+            checked.happen(&Event::EndDial(Some(DialError::WrongPeer)));
         }
         let peers = &checked.world.peers;
         let (known, spoiled) = peers.book.sizes();
         prop_assert!(known <= KNOWN_MAX && spoiled <= SPOILED_MAX && peers.conduct.len() <= STANDINGS_MAX);
-        let mut told = BTreeMap::<_, usize>::new();
         let mut ids = BTreeSet::new();
         for (target, candidate) in peers.book.candidates() {
             prop_assert!(candidate.addresses.len() <= ADDRESSES_MAX && ids.insert(target));
-            *told.entry(candidate.origin).or_default() += 1;
-        }
-        for (origin, count) in told {
-            prop_assert!(!matches!(origin, Origin::Told(_)) || count <= KNOWN_PER_SOURCE_MAX);
         }
     }
 }

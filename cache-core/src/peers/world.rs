@@ -1,8 +1,6 @@
 //! A node's peers in virtual time, for tests.
 
-use super::{
-    Contact, DialFailure, PeerDecision, PeerSettings, Peers, Side, Source, Welcome, contact::with_peer,
-};
+use super::{Contact, DialError, PeerDecision, PeerSettings, Peers, Side, Welcome, contact::with_peer};
 use crate::{PeerId, Timestamp};
 use alloc::{boxed::Box, format, vec::Vec};
 use core::time::Duration;
@@ -65,7 +63,7 @@ impl World {
     pub(super) fn advance_failing(
         &mut self,
         time: Duration,
-        failure: DialFailure,
+        failure: DialError,
     ) -> Vec<(Duration, Box<str>)> {
         let (begun, end) = (self.now, self.now.saturating_add(time));
         let mut dials = Vec::new();
@@ -93,7 +91,7 @@ impl World {
         }
     }
 
-    pub(super) fn fail(&mut self, address: &str, failure: DialFailure) {
+    pub(super) fn fail(&mut self, address: &str, failure: DialError) {
         self.peers.on_dial_failed(self.now, address, failure);
     }
 
@@ -113,12 +111,7 @@ impl World {
 
     /// Membership says that `number` lives where it listens.
     pub(super) fn member(&mut self, number: u8) {
-        self.peers.on_known(self.now, peer(number), &[place(number)], Source::Membership);
-    }
-
-    /// Peer `by` tells of `number`.
-    pub(super) fn told(&mut self, number: u8, by: u8) {
-        self.peers.on_known(self.now, peer(number), &[place(number)], Source::Peer(peer(by)));
+        self.peers.on_known(self.now, peer(number), &[place(number)]);
     }
 }
 

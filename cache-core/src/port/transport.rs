@@ -9,9 +9,11 @@ use core::{fmt, time::Duration};
 /// Moves opaque frames between authenticated peers.
 ///
 /// A transport proves identities by its own handshake, then runs the [`Gate`] before it moves or reads
-/// anything else, and keeps at most one connection with each peer (see [`Side::keeps`]). Frames arrive whole,
-/// once, and in order per [`Lane`]; between lanes in any order. A peer that is slow, silent or hostile costs
-/// bounded memory and delays nobody else.
+/// anything else, and keeps at most one connection with each peer (see [`Arbiter`]). Frames arrive whole,
+/// once, and in the order in which they were sent on their [`Lane`], either of them; between lanes in any
+/// order. Those that were queued when a connection ended may be lost, the last ones first. A peer that is
+/// slow, silent or hostile costs bounded memory and delays nobody else; one that answers nothing at all is
+/// [`TransportEvent::Disconnected`] within [`SILENCE_TIMEOUT`].
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
     /// Whose key proves itself to others.
@@ -21,7 +23,8 @@ pub trait Transport: Send + Sync + 'static {
     fn addresses(&self) -> Vec<Box<str>>;
 
     /// Begins to connect. Ends in [`TransportEvent::Connected`] or [`TransportEvent::DialFailed`] within
-    /// [`DIAL_TIMEOUT`]. An address with a peer id connects to that peer or fails.
+    /// [`DIAL_TIMEOUT`]. An address with a peer id connects to that peer or fails. Towards a peer that is
+    /// connected nothing changes: the dial fails with [`DialError::AlreadyConnected`].
     fn dial(&self, address: &str);
 
     /// Queues `frame` for `peer`. Never waits.
@@ -31,7 +34,9 @@ pub trait Transport: Send + Sync + 'static {
     /// [`SendError`]; the frame is dropped then, and nothing else is affected.
     fn send(&self, peer: PeerId, lane: Lane, frame: Bytes) -> Result<(), SendError>;
 
-    /// Ends the connection with `peer`, if there is one. [`TransportEvent::Disconnected`] follows.
+    /// Ends the connection with `peer`, if there is one. [`TransportEvent::Disconnected`] follows, on both
+    /// sides. A dial within [`TIE_WINDOW`] that gets there before the news does still fails with
+    /// [`DialError::AlreadyConnected`].
     fn disconnect(&self, peer: PeerId);
 
     /// What happened next; `None` once shut down. One caller at a time.
@@ -44,7 +49,8 @@ pub trait Transport: Send + Sync + 'static {
     /// What is known of the connection with `peer`.
     fn figures(&self, peer: PeerId) -> Option<PeerFigures>;
 
-    /// Ends all connections in an orderly way and frees the ports. Idempotent.
+    /// Ends all connections in an orderly way, so that the others hear of it at once, and frees the ports.
+    /// Idempotent.
     async fn shutdown(&self);
 }
 
@@ -66,14 +72,17 @@ pub enum TransportEvent {
     DialFailed {
         /// The address as it was given.
         address: Box<str>,
-        /// Why, for people to read.
+        /// Why, for whoever decides when to dial again.
+        error: DialError,
+        /// What exactly went wrong, for people to read, in words of the transport's own.
         reason: Box<str>,
     },
     /// A connection that was [`TransportEvent::Connected`] is no more.
     Disconnected {
         /// With whom.
         peer: PeerId,
-        /// Why, for people to read.
+        /// Who ended it, or what broke, for people to read, in words of the transport's own. Nothing can be
+        /// decided by it: a peer that leaves in order and one whose host is gone can look alike.
         reason: Box<str>,
     },
     /// A frame came from a peer that was let in.
@@ -83,13 +92,87 @@ pub enum TransportEvent {
         /// The frame, at most [`FRAME_BYTES_MAX`] long.
         frame: Bytes,
     },
-    /// Somebody who connected was not let in.
+    /// Somebody who connected was not let in. How many of these wait at once is bounded; more are dropped.
     Refused {
-        /// From where.
+        /// From where. Proved by nothing, and on UDP as easily forged as said.
         address: Box<str>,
-        /// Why, for people to read. The other side is told nothing.
+        /// Why, for whoever decides what to make of it.
+        refusal: Refusal,
+        /// What exactly went wrong, for people to read, in words of the transport's own. Whoever has not
+        /// proved to know the secret hears none of it.
         reason: Box<str>,
     },
+}
+
+/// Why a dial came to nothing. Whatever was connected still is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DialError {
+    /// There is a connection with that peer, and it stays.
+    AlreadyConnected {
+        /// Who is there.
+        peer: PeerId,
+    },
+    /// This transport cannot dial such an address, whatever may be there.
+    BadAddress,
+    /// This node's own key is there.
+    Itself,
+    /// The admission failed on one side or the other: most likely another secret.
+    Refused,
+    /// This node shuts down.
+    ShutDown,
+    /// Nobody answered, or somebody did and then took too long.
+    TimedOut,
+    /// As many peers or dials as can be had at once, here or there.
+    TooMany,
+    /// The host is not found or says no, or who is there does not speak our protocol or broke off.
+    Unreachable,
+    /// Another peer is there than the address names.
+    WrongPeer,
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyConnected { peer } => write!(f, "already connected with {peer}"),
+            Self::BadAddress => f.write_str("no address that can be dialled"),
+            Self::Itself => f.write_str("that is this node itself"),
+            Self::Refused => f.write_str("refused; does the other side have the same secret?"),
+            Self::ShutDown => f.write_str("this node shuts down"),
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::TooMany => f.write_str("too many peers or dials at once"),
+            Self::Unreachable => f.write_str("unreachable"),
+            Self::WrongPeer => f.write_str("another peer is there"),
+        }
+    }
+}
+
+impl core::error::Error for DialError {}
+
+/// Why somebody who connected was not let in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// One side did not take the other's proof: most likely another secret.
+    Admission,
+    /// They went away before the admission was over.
+    Left,
+    /// They did not speak our protocol.
+    Malformed,
+    /// They did not finish in time.
+    TimedOut,
+    /// As many are connected, or on their way in, as can be had at once.
+    TooMany,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Admission => "no proof that both sides know the same secret",
+            Self::Left => "gone before the admission was over",
+            Self::Malformed => "not our protocol",
+            Self::TimedOut => "no admission in time",
+            Self::TooMany => "too many peers or newcomers at once",
+        })
+    }
 }
 
 /// Which of a connection's streams a frame takes.
@@ -98,6 +181,7 @@ pub enum Lane {
     /// The one long-lived stream, in order: everything short.
     Control,
     /// A stream of its own: bodies over [`BULK_BYTES_MIN`], so that short frames do not wait behind them.
+    /// Several are on their way at once, and are handed on in order all the same.
     Bulk,
 }
 
@@ -117,18 +201,99 @@ pub enum Side {
     Listener,
 }
 
-impl Side {
-    /// Whether, of two connections with the same peer, the new one is kept.
+/// Who decides which of several connections between two peers stays: the one with the smaller id.
+///
+/// Two peers may dial each other at once, or one the other by two of its addresses, or one has restarted and
+/// the other not noticed. If each side chose for itself, each could keep what the other closes. So, once an
+/// admission has succeeded, and within its time:
+///
+/// 1. The other side sends a [`Stance`]: that it has room, and which run of its process it is.
+/// 2. The arbiter decides by [`Self::replaces`], one connection after the other, and answers with a stance of
+///    its own: its run and the number of the decision, or that another connection stays.
+/// 3. The other side follows, in the order of the numbers, whatever order they come in.
+///
+/// Either side calls the peer connected once it has decided or followed, and closes what was replaced. Who
+/// dialled plays no part. But whoever finds that the peer it has dialled is connected gives up before the
+/// admission, so a connection that gets here was begun by somebody who knew of no other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Arbiter {
+    /// This node decides.
+    Local,
+    /// The peer decides, and this node follows.
+    Remote,
+}
+
+impl Arbiter {
+    /// The arbiter between this node and a peer.
+    pub fn between(local: PeerId, remote: PeerId) -> Self {
+        if local < remote { Self::Local } else { Self::Remote }
+    }
+
+    /// Whether the connection `fresh` takes the place of `held`, which has been held for `held_age`.
     ///
-    /// Peers that dial each other at once must agree: the connection dialled by the smaller id stays. That
-    /// only settles a tie: once the old one is older than [`TIE_WINDOW`], the new one replaces it, since a
-    /// peer that dials again has most likely restarted.
-    pub fn keeps(self, local: PeerId, remote: PeerId, old: Self, old_age: Duration) -> bool {
-        if old_age > TIE_WINDOW || old == self {
+    /// It does if the peer has restarted since. If not, the arbiter keeps the first of those that crossed on
+    /// their way, so that nothing on it is lost; past [`TIE_WINDOW`] a peer that knew of no other connection
+    /// must have lost it. The arbiter decides before it numbers the decision: `fresh.number` is for the
+    /// other side only, which follows the latest.
+    pub fn replaces(self, held: Tenure, held_age: Duration, fresh: Tenure) -> bool {
+        if held.run != fresh.run {
             return true;
         }
-        let wanted = if local < remote { Self::Dialer } else { Self::Listener };
-        self == wanted
+        match self {
+            Self::Local => held_age > TIE_WINDOW,
+            Self::Remote => fresh.number > held.number,
+        }
+    }
+}
+
+/// What is to be remembered of a connection, for [`Arbiter::replaces`].
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Tenure {
+    /// The run of the peer's process: any number that an earlier run has not used.
+    pub run: u64,
+    /// The number of the arbiter's decision: in one run, the higher the later.
+    pub number: u64,
+}
+
+/// One side's word on a connection whose admission has succeeded; see [`Arbiter`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stance {
+    /// Of the side that follows: it would keep this connection. Of the arbiter: both sides keep it.
+    ///
+    /// The sender's run, and the number of the decision; zero before there is one.
+    Keep(Tenure),
+    /// Of the arbiter: another connection between the two stays.
+    KeepAnother,
+    /// Too many peers are connected with the sender.
+    TooMany,
+}
+
+impl Stance {
+    /// The form on the wire: one byte for the variant, then run and number, most significant byte first.
+    pub fn to_bytes(self) -> [u8; STANCE_BYTES] {
+        let (variant, tenure) = match self {
+            Self::Keep(tenure) => (1, tenure),
+            Self::KeepAnother => (2, Tenure::default()),
+            Self::TooMany => (3, Tenure::default()),
+        };
+        let mut bytes = [0; STANCE_BYTES];
+        bytes[0] = variant;
+        bytes[1..9].copy_from_slice(&tenure.run.to_be_bytes());
+        bytes[9..].copy_from_slice(&tenure.number.to_be_bytes());
+        bytes
+    }
+
+    /// The stance that `bytes` are; `None` for bytes that [`Self::to_bytes`] never answers.
+    pub fn from_bytes(bytes: [u8; STANCE_BYTES]) -> Option<Self> {
+        let number_at =
+            |at: usize| bytes[at..at + 8].iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
+        let tenure = Tenure { run: number_at(1), number: number_at(9) };
+        match (bytes[0], tenure == Tenure::default()) {
+            (1, _any) => Some(Self::Keep(tenure)),
+            (2, true) => Some(Self::KeepAnother),
+            (3, true) => Some(Self::TooMany),
+            _unknown => None,
+        }
     }
 }
 
@@ -240,8 +405,83 @@ pub const ADMISSION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for one dial, from the address to an admitted peer. The specification's figure.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Two connections this close together are the two sides dialling each other at once.
-pub const TIE_WINDOW: Duration = Duration::from_secs(5);
+/// Two connections this close together may have been begun without knowledge of each other: whoever dials
+/// looks before the admission, and no admission takes longer.
+pub const TIE_WINDOW: Duration = ADMISSION_TIMEOUT;
+
+/// A peer that has answered nothing for this long is gone. Less than the five seconds within which the
+/// fleet is to have forgotten who crashed; each transport says how many signs of life that leaves room for.
+pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Length of a [`Stance`] on the wire.
+pub const STANCE_BYTES: usize = 17;
 
 /// Bytes that sealing may add to a frame.
 const SEAL_BYTES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use proptest::prelude::*;
+
+    #[test]
+    fn two_peers_agree_on_who_decides() {
+        let (one, two) = (PeerId::from_public_key([1; 32]), PeerId::from_public_key([2; 32]));
+        assert_eq!(Arbiter::between(one, two), Arbiter::Local);
+        assert_eq!(Arbiter::between(two, one), Arbiter::Remote);
+    }
+
+    #[test]
+    fn a_peer_that_restarted_is_believed_at_once_and_one_that_crossed_us_keeps_the_first() {
+        let (held, again) = (Tenure { run: 7, number: 1 }, Tenure { run: 8, number: 1 });
+        for arbiter in [Arbiter::Local, Arbiter::Remote] {
+            assert!(arbiter.replaces(held, Duration::ZERO, again), "{arbiter:?}");
+        }
+        assert!(!Arbiter::Local.replaces(held, TIE_WINDOW, held));
+        assert!(Arbiter::Local.replaces(held, TIE_WINDOW + Duration::from_millis(1), held));
+    }
+
+    proptest! {
+        #[test]
+        fn both_sides_end_up_with_the_same_connection(
+            // When each connection is ready, in the order of the arbiter's decisions, in milliseconds; and
+            // in which order its answers come through.
+            pauses in prop::collection::vec(0u64..8_000, 1..8),
+            order in prop::collection::vec(any::<u32>(), 8),
+        ) {
+            let (mut now, mut held, mut answers) = (0, None::<(usize, u64)>, BTreeMap::new());
+            for (connection, pause) in pauses.iter().enumerate() {
+                now += pause;
+                let tenure = Tenure { run: 7, number: 0 };
+                let age = |since| Duration::from_millis(now - since);
+                if held.is_none_or(|(_, since)| Arbiter::Local.replaces(tenure, age(since), tenure)) {
+                    held = Some((connection, now));
+                    let number = answers.len() as u64 + 1;
+                    answers.insert((order[connection], number), connection);
+                }
+            }
+            let mut followed = None::<(usize, Tenure)>;
+            for ((_place, number), connection) in answers {
+                let fresh = Tenure { run: 9, number };
+                if followed.is_none_or(|(_, held)| Arbiter::Remote.replaces(held, Duration::ZERO, fresh)) {
+                    followed = Some((connection, fresh));
+                }
+            }
+            prop_assert_eq!(held.map(|(connection, _)| connection), followed.map(|(connection, _)| connection));
+        }
+
+        #[test]
+        fn a_stance_survives_the_wire_and_nothing_else_is_one(
+            run: u64, number: u64, mut bytes: [u8; STANCE_BYTES],
+        ) {
+            for stance in [Stance::Keep(Tenure { run, number }), Stance::KeepAnother, Stance::TooMany] {
+                prop_assert_eq!(Stance::from_bytes(stance.to_bytes()), Some(stance));
+            }
+            bytes[0] %= 5;
+            if let Some(stance) = Stance::from_bytes(bytes) {
+                prop_assert_eq!(stance.to_bytes(), bytes);
+            }
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! Which member has which entry, by what they announced without sending it.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Name, PeerId, Timestamp};
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;

@@ -4,6 +4,9 @@
 //! parcel need only name the invalidations of its key that its sender knows, and a receiver that knows one
 //! more drops it: it may be what was invalidated. No clock and no order of arrival comes into this.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     Key, Timestamp,
     message::{AFTER_MAX, Invalidation, InvalidationId, Scope},
@@ -48,15 +51,20 @@ impl Invalidations {
     }
 
     /// The latest invalidations that cover `key`, at most [`AFTER_MAX`].
-    pub(crate) fn covering(&self, key: &Key) -> Vec<InvalidationId> {
-        let latest_first = self.remembered.iter().rev();
-        let covering = latest_first.filter(|(_, (scope, _))| scope.covers(key));
-        covering.map(|(id, _)| *id).take(AFTER_MAX).collect()
+    pub(crate) fn covering(&self, now: Timestamp, key: &Key) -> Vec<InvalidationId> {
+        self.younger_than(REMEMBERED_FOR, now, key).collect()
     }
 
-    /// Whether what was fetched after `after` was fetched after all that we know.
-    pub(crate) fn permit(&self, key: &Key, after: &[InvalidationId]) -> bool {
-        self.covering(key).iter().all(|id| after.contains(id))
+    /// Whether what was fetched after `after` was fetched after all that we know and others cannot have forgotten.
+    pub(crate) fn permit(&self, now: Timestamp, key: &Key, after: &[InvalidationId]) -> bool {
+        self.younger_than(DEMANDED_FOR, now, key).all(|id| after.contains(&id))
+    }
+
+    fn younger_than(&self, age: Duration, now: Timestamp, key: &Key) -> impl Iterator<Item = InvalidationId> {
+        let latest_first = self.remembered.iter().rev();
+        let covering = latest_first
+            .filter(move |(_, (scope, date))| now.saturating_since(*date) < age && scope.covers(key));
+        covering.map(|(id, _)| *id).take(AFTER_MAX)
     }
 
     /// Everything remembered, for one who may have missed it.
@@ -95,6 +103,12 @@ impl Invalidations {
 /// How long an invalidation is remembered: longer than any fetch, and long enough for a member that was cut
 /// off for some minutes to hear of it when it is back.
 const REMEMBERED_FOR: Duration = Duration::from_secs(600);
+
+/// How long a parcel is dropped for not naming an invalidation. Shorter than they are remembered, by more than a
+/// message takes: two members do not forget at the same moment.
+const DEMANDED_FOR: Duration = Duration::from_secs(540);
+
+const _: () = assert!(DEMANDED_FOR.as_secs() < REMEMBERED_FOR.as_secs());
 
 /// Most invalidations remembered: two writes a second for as long as they are, rounded down. With more, the
 /// oldest is forgotten first.

@@ -3,6 +3,9 @@
 //! A lease is the right to fetch one name for all. It ends when the entry comes, when its holder gives it
 //! back or goes, or when its term is over; then the next who waits may have it. Answers decisions alone.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{AskId, Name, PeerId, SharingLimits, Timestamp, message::Verdict};
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -61,6 +64,10 @@ impl Leases {
     /// One who holds the lease and asks again, under another number, has it still.
     pub(crate) fn ask(&mut self, now: Timestamp, name: Name, asker: Asker, limits: &SharingLimits) -> Turn {
         if let Some(lease) = self.leases.get_mut(&name) {
+            if lease.holder.peer == asker.peer {
+                lease.holder = asker;
+                return Turn::Granted;
+            }
             if lease.waiting.len() >= limits.lease_waiters_max {
                 return Turn::Full;
             }

@@ -1,5 +1,6 @@
 //! What plays the scripts.
 
+mod fleet;
 pub(crate) mod player;
 pub(crate) mod script;
 mod show;

@@ -1,12 +1,13 @@
 //! Plays the inputs of a script to an engine and writes down what comes out.
 
 use super::{
+    fleet::{self, Talk},
     show,
     words::{self, Words},
 };
 use cache_core::{
-    Audience, Bucket, Deadline, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Output, RequestId,
-    Settings, Timestamp,
+    Audience, Bucket, Deadline, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Message, Output, PeerId,
+    RequestId, Settings, Timestamp, port::Side,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,6 +18,8 @@ pub(crate) struct Player {
     fetches: Vec<FetchId>,
     loads: Vec<LoadId>,
     keys: BTreeMap<RequestId, Key>,
+    /// What the members of a fleet speak of; without one nobody does.
+    talk: Option<Talk>,
     /// What readers see: replayed from the outputs.
     published: BTreeMap<Key, Arc<Entry>>,
     lines: Vec<String>,
@@ -30,6 +33,7 @@ impl Player {
             fetches: Vec::new(),
             loads: Vec::new(),
             keys: BTreeMap::new(),
+            talk: None,
             published: BTreeMap::new(),
             lines: Vec::new(),
         }
@@ -42,7 +46,8 @@ impl Player {
             self.play_line(words.next("a verb"), &mut words);
             words.end();
         }
-        if !inputs.is_empty() {
+        // In a fleet the membership protocol is always due first.
+        if !inputs.is_empty() && self.talk.is_none() {
             let deadline = self.deadline();
             self.lines.push(deadline);
         }
@@ -52,6 +57,12 @@ impl Player {
     fn play_line(&mut self, verb: &str, words: &mut Words<'_>) {
         match verb {
             "advance" => self.advance(words.duration()),
+            "ask-peer" => {
+                let request = RequestId(words.number('r'));
+                let peer = fleet::peer(words.number('p'));
+                let key = self.key(words);
+                self.handle(Input::AskPeer { request, peer, key });
+            }
             "cancel" => {
                 let request = RequestId(words.number('r'));
                 self.handle(Input::Cancel { request });
@@ -61,12 +72,14 @@ impl Player {
                 self.handle(Input::Clear { request });
             }
             "clock-back" => self.now = self.now.saturating_sub(words.duration()),
+            "connect" => self.connect(fleet::peer(words.number('p')), words.flag("cold")),
             "counters" => self.lines.push(format!("counters{}", show::counters(&self.engine.counters()))),
+            "disconnect" => self.handle(Input::Disconnected { peer: fleet::peer(words.number('p')) }),
             "fetched" => self.fetched(words),
             "get" => self.get(words),
             "invalidate" => {
                 let request = RequestId(words.number('r'));
-                let key = words.key();
+                let key = self.key(words);
                 self.handle(Input::Invalidate { request, key });
             }
             "invalidate-prefix" => {
@@ -75,16 +88,30 @@ impl Player {
                 let domain = words.value("domain").map(words::domain);
                 self.handle(Input::InvalidatePrefix { request, prefix, domain });
             }
+            "leave" => self.handle(Input::Leave),
             "loaded" => self.loaded(words),
+            "ping" => {
+                let request = RequestId(words.number('r'));
+                self.handle(Input::Ping { request, peer: fleet::peer(words.number('p')) });
+            }
             "put" => {
                 let request = RequestId(words.number('r'));
-                let key = words.key();
+                let key = self.key(words);
                 self.keys.insert(request, key.clone());
                 self.handle(Input::Put { request, key, draft: words.draft() });
             }
             "read" => self.published[&words.key()].mark_visited(),
+            "received" => self.received(words),
             "restored" => self.restored(words),
-            "settings" => self.begin_anew(words),
+            "settings" => {
+                let engine = Engine::new(words.settings());
+                self.begin_anew(engine, None);
+            }
+            "sharing" => {
+                let sharing = fleet::sharing(words);
+                let engine = Engine::sharing(words.settings(), sharing);
+                self.begin_anew(engine, Some(Talk::default()));
+            }
             // The driver was not given the processor: what was due meanwhile comes late.
             "sleep" => self.now = self.now.saturating_add(words.duration()),
             "weigh" => self.lines.push(format!(
@@ -97,10 +124,9 @@ impl Player {
         }
     }
 
-    fn begin_anew(&mut self, words: &mut Words<'_>) {
-        let engine = Engine::new(words.settings());
+    fn begin_anew(&mut self, engine: Engine, talk: Option<Talk>) {
         let (now, lines) = (self.now, std::mem::take(&mut self.lines));
-        *self = Self { engine, now, lines, ..Self::new() };
+        *self = Self { engine, now, lines, talk, ..Self::new() };
     }
 
     /// Lets time pass as a driver does that comes whenever something is due.
@@ -116,10 +142,41 @@ impl Player {
 
     fn get(&mut self, words: &mut Words<'_>) {
         let request = RequestId(words.number('r'));
-        let key = words.key();
+        let key = self.key(words);
         let bucket = Bucket(words.number_value("bucket", 0));
         self.keys.insert(request, key.clone());
         self.handle(Input::Get { request, key, directives: words.directives(), bucket });
+    }
+
+    /// A member connects. What it is asked at once, to warm up, it has nothing to answer to, unless it is `cold`:
+    /// then the script answers.
+    fn connect(&mut self, peer: PeerId, cold: bool) {
+        let lines_before = self.lines.len();
+        let address = "/ip4/10.0.0.1/tcp/40000".into();
+        self.handle(Input::Connected { peer, address, side: Side::Listener });
+        if !cold {
+            let said = self.lines.split_off(lines_before);
+            self.lines.extend(said.into_iter().filter(|line| !line.ends_with("warm-up skip=0")));
+            self.handle(Input::Received {
+                from: peer,
+                message: Message::WarmedUp { next: None },
+                bytes: 100,
+            });
+        }
+    }
+
+    fn received(&mut self, words: &mut Words<'_>) {
+        let from = fleet::peer(words.number('p'));
+        let message = self.talk.as_mut().expect("`sharing` comes first").message(words);
+        self.handle(Input::Received { from, message, bytes: 100 });
+    }
+
+    fn key(&mut self, words: &mut Words<'_>) -> Key {
+        let key = words.key();
+        if let Some(talk) = &mut self.talk {
+            talk.learn(&key);
+        }
+        key
     }
 
     fn fetched(&mut self, words: &mut Words<'_>) {
@@ -183,12 +240,12 @@ impl Player {
         self.engine.handle(self.now, input);
         while let Some(output) = self.engine.poll_output() {
             let line = self.show(&output);
-            self.lines.push(line);
+            self.lines.extend(line);
         }
     }
 
-    fn show(&mut self, output: &Output) -> String {
-        match output {
+    fn show(&mut self, output: &Output) -> Option<String> {
+        Some(match output {
             Output::CancelFetch { fetch } => format!("cancel-fetch {}", self.fetch_name(*fetch)),
             Output::Complete { request, outcome } => {
                 format!("complete r{} {}", request.0, show::outcome(outcome, self.now))
@@ -225,8 +282,10 @@ impl Player {
                 self.published.remove(key);
                 format!("retract {}", show::key(key))
             }
-            Output::Send { to, message } => format!("send {to:?} {message:?}"),
-        }
+            Output::Send { to, message } => {
+                return self.talk.as_mut().expect("only members are spoken to").show(to, message);
+            }
+        })
     }
 
     fn deadline(&self) -> String {

@@ -22,7 +22,7 @@ pub(crate) fn outcome(outcome: &Outcome, now: Timestamp) -> String {
         Outcome::Answered { entry, served } => format!("{}{}", answered(served), shape(entry, now)),
         Outcome::Failed(failure) => format!("failed {}", self::failure(failure, now)),
         Outcome::Pass => "pass".into(),
-        Outcome::Ponged { clock } => format!("ponged {clock}"),
+        Outcome::Ponged { clock } => format!("ponged clock={}", clock.as_unix_millis()),
         Outcome::Relayed { content, forward } => {
             format!("relayed {}{}", self::forward(forward), body(content))
         }
@@ -34,6 +34,7 @@ pub(crate) fn outcome(outcome: &Outcome, now: Timestamp) -> String {
 pub(crate) fn failure(failure: &Failure, now: Timestamp) -> String {
     match failure {
         Failure::Busy => "busy".into(),
+        Failure::NotConnected => "not-connected".into(),
         Failure::Fetch(error) => fetch_error(*error).into(),
         Failure::Throttled { until } => format!("throttled +{}", duration(until.saturating_since(now))),
         Failure::TimedOut => "timed-out".into(),
@@ -107,7 +108,7 @@ fn shape(entry: &Entry, now: Timestamp) -> String {
     format!(" age={}{}", duration(freshness::age(entry, now)), body(entry.content()))
 }
 
-fn body(content: &Content) -> String {
+pub(crate) fn body(content: &Content) -> String {
     match content.body.len() {
         0 => String::new(),
         1..=16 => format!(" body={}", String::from_utf8_lossy(&content.body)),
@@ -116,12 +117,13 @@ fn body(content: &Content) -> String {
 }
 
 /// Errors of a fetch by the names that scripts give them.
-pub(crate) const FETCH_ERRORS: [(&str, FetchError); 7] = [
+pub(crate) const FETCH_ERRORS: [(&str, FetchError); 8] = [
     ("body-damaged", FetchError::BodyDamaged),
     ("connect-failed", FetchError::ConnectFailed),
     ("connection-lost", FetchError::ConnectionLost),
     ("fetcher-failed", FetchError::FetcherFailed),
     ("fetcher-gone", FetchError::FetcherGone),
+    ("fleet-failed", FetchError::FleetFailed),
     ("malformed", FetchError::Malformed),
     ("timed-out", FetchError::TimedOut),
 ];

@@ -2,7 +2,7 @@
 
 use super::gates::OpenGate;
 use async_trait::async_trait;
-use cache_core::port::{ADMISSION_TIMEOUT, DIAL_TIMEOUT, Gate, Transport};
+use cache_core::port::{ADMISSION_TIMEOUT, DIAL_TIMEOUT, DialError, Gate, Transport};
 use std::{sync::Arc, time::Duration};
 
 /// Starts transports of the kind under test.
@@ -15,8 +15,9 @@ pub trait Factory: Send + Sync {
     /// Those of the transport's own start, for instance that `plan.listen` is taken.
     async fn start(&self, plan: Plan) -> anyhow::Result<Arc<dyn Transport>>;
 
-    /// Texts that this kind of transport cannot dial; [`super::transport::BAD_ADDRESSES`] are tried anyway.
-    fn bad_addresses(&self) -> Vec<String> {
+    /// Texts that this kind of transport cannot dial, and what it says; [`super::transport::BAD_ADDRESSES`]
+    /// are tried anyway.
+    fn bad_addresses(&self) -> Vec<(String, DialError)> {
         Vec::new()
     }
 
@@ -39,6 +40,8 @@ pub struct Plan {
     pub admission_timeout: Duration,
     /// Time for a dial.
     pub dial_timeout: Duration,
+    /// Peers at once.
+    pub peers_max: usize,
 }
 
 impl Plan {
@@ -50,6 +53,7 @@ impl Plan {
             listen: None,
             admission_timeout: ADMISSION_TIMEOUT,
             dial_timeout: DIAL_TIMEOUT,
+            peers_max: 256,
         }
     }
 

@@ -10,17 +10,20 @@ use bytes::Bytes;
 use cache_core::{
     PeerId,
     port::{
-        Admission, FRAME_BYTES_MAX, Gate, Lane, PeerFigures, SendError, Session, Side, Transport,
-        TransportEvent,
+        Admission, DialError, FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Refusal, SILENCE_TIMEOUT, SendError,
+        Session, Side, Transport, TransportEvent,
     },
 };
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
 };
-use tokio::{sync::Notify, time::timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 /// Starts memory transports that find each other, and that all break the same rule, if any.
 pub(super) struct MemoryFactory {
@@ -58,7 +61,11 @@ impl Factory for MemoryFactory {
             plan,
             state: Mutex::default(),
             news: Notify::new(),
+            last_beat: Mutex::new(Instant::now()),
+            started: Instant::now(),
         });
+        // Ends with the node.
+        drop(tokio::spawn(beat(Arc::downgrade(&node))));
         places.insert(place, Arc::clone(&node));
         Ok(Arc::new(Memory(node)))
     }
@@ -77,18 +84,28 @@ pub(super) enum Fault {
     AwaitsAdmission,
     /// Connects with whoever is there.
     BelievesEveryPeer,
+    /// Every dial that fails has met somebody who refused.
+    CallsEverythingRefused,
     /// Frames over 40 kB end there.
     CutsLongFrames,
+    /// An idle connection ends.
+    CutsIdle,
     /// Each frame comes twice.
     Doubles,
     /// Connects with itself.
     DialsItself,
     /// What is dropped is not counted.
     ForgetsDrops,
+    /// Lets in more than it has room for.
+    HasAlwaysRoom,
+    /// A peer that says nothing is as good as any.
+    IgnoresSilence,
     /// Admission is for show.
     IgnoresTheGate,
     /// A second dial makes a second connection.
     KeepsBoth,
+    /// A peer that has restarted is still connected.
+    KeepsTheDead,
     /// Somebody who has shut down still has the place.
     KeepsThePlace,
     /// One in a thousand frames is lost.
@@ -107,6 +124,8 @@ pub(super) enum Fault {
     Reverses,
     /// Who hears of an end is only who wished it.
     TellsNobodyOfTheEnd,
+    /// The end of a node is told late.
+    TellsLate,
     /// A frame has no longest length.
     TakesEveryLength,
 }
@@ -129,6 +148,9 @@ struct Node {
     plan: Plan,
     state: Mutex<State>,
     news: Notify,
+    /// When its runtime last moved.
+    last_beat: Mutex<Instant>,
+    started: Instant,
 }
 
 #[derive(Default)]
@@ -176,38 +198,88 @@ impl Node {
         if self.has(Fault::AnswersNoDial) {
             return;
         }
-        let reason = error.to_string().into();
-        self.push(&mut self.state.lock(), None, TransportEvent::DialFailed { address, reason });
+        let reason = format!("{error:#}").into();
+        let error = match error.downcast_ref() {
+            _any if self.has(Fault::CallsEverythingRefused) => DialError::Refused,
+            Some(error) => *error,
+            None => DialError::BadAddress,
+        };
+        self.push(&mut self.state.lock(), None, TransportEvent::DialFailed { address, error, reason });
     }
 
     async fn connect(self: &Arc<Self>, address: &str) -> anyhow::Result<()> {
         let (place, expected) = parse(address)?;
-        let other = self.world.places.lock().get(&place).cloned().context("nobody is there")?;
-        ensure!(other.state.lock().phase == Phase::Open, "nobody is there any more");
+        let other = self.world.places.lock().get(&place).cloned().context(DialError::Unreachable)?;
+        ensure!(other.state.lock().phase == Phase::Open, DialError::Unreachable);
         let is_expected = expected.is_none_or(|peer| peer == other.local);
-        ensure!(is_expected || self.has(Fault::BelievesEveryPeer), "somebody else is there");
-        ensure!(other.local != self.local || self.has(Fault::DialsItself), "that is this node itself");
+        ensure!(is_expected || self.has(Fault::BelievesEveryPeer), DialError::WrongPeer);
+        ensure!(other.local != self.local || self.has(Fault::DialsItself), DialError::Itself);
         let within = match self.has(Fault::AwaitsAdmission) {
             true => Duration::MAX,
             false => self.plan.admission_timeout.min(other.plan.admission_timeout),
         };
-        let admitted = timeout(within, admit(self, &other)).await.unwrap_or_else(|_elapsed| {
-            anyhow::bail!("no admission within {within:?}");
-        });
+        let admitted = timeout(within, admit(self, &other)).await;
         let (ours, theirs) = match admitted {
-            Ok(sessions) => sessions,
-            Err(error) => {
-                let event = TransportEvent::Refused { address: address.into(), reason: "refused".into() };
-                other.push(&mut other.state.lock(), None, event);
-                return Err(error);
-            }
+            Ok(Ok(sessions)) => sessions,
+            Ok(Err(_refused)) => return other.refuse(address, Refusal::Admission, DialError::Refused),
+            Err(_elapsed) => return other.refuse(address, Refusal::TimedOut, DialError::TimedOut),
         };
         let _meeting = self.world.meeting.lock();
-        let is_new = !self.state.lock().peers.contains_key(&other.local);
-        ensure!(is_new || self.has(Fault::KeepsBoth), "already connected");
+        let held = self.state.lock().peers.contains_key(&other.local);
+        let theirs_of = other.state.lock().peers.get(&self.local).map(|held| Arc::clone(&held.node));
+        if let Some(node) =
+            theirs_of.filter(|node| !Arc::ptr_eq(node, self) && !self.has(Fault::KeepsTheDead))
+        {
+            other.forget(&node, "restarted");
+        } else if !self.has(Fault::KeepsBoth) {
+            ensure!(!held && !other.is_with(self.local), DialError::AlreadyConnected { peer: other.local });
+        }
+        if (self.is_full() || other.is_full()) && !self.has(Fault::HasAlwaysRoom) {
+            return other.refuse(address, Refusal::TooMany, DialError::TooMany);
+        }
         self.meet(&other, Side::Dialer, ours);
         other.meet(self, Side::Listener, theirs);
         Ok(())
+    }
+
+    /// Tells of the refusal, and answers what the dial has come to.
+    fn refuse(&self, address: &str, refusal: Refusal, error: DialError) -> anyhow::Result<()> {
+        let reason = refusal.to_string().into();
+        let event = TransportEvent::Refused { address: address.into(), refusal, reason };
+        self.push(&mut self.state.lock(), None, event);
+        Err(error.into())
+    }
+
+    fn is_full(&self) -> bool {
+        self.state.lock().peers.len() >= self.plan.peers_max
+    }
+
+    fn is_with(&self, peer: PeerId) -> bool {
+        self.state.lock().peers.contains_key(&peer)
+    }
+
+    /// Ends the connection with `other` on this side alone.
+    fn forget(&self, other: &Arc<Self>, reason: &str) {
+        let mut state = self.state.lock();
+        if state.peers.get(&other.local).is_some_and(|held| Arc::ptr_eq(&held.node, other)) {
+            state.peers.remove(&other.local);
+            let event = TransportEvent::Disconnected { peer: other.local, reason: reason.into() };
+            self.push(&mut state, Some(other.local), event);
+        }
+    }
+
+    /// Forgets whose runtime does not move.
+    fn forget_the_silent(&self) {
+        let nodes: Vec<Arc<Self>> =
+            self.state.lock().peers.values().map(|peer| Arc::clone(&peer.node)).collect();
+        for node in nodes {
+            let silence = node.last_beat.lock().elapsed();
+            if silence > SILENCE_TIMEOUT * 3 / 4 && !self.has(Fault::IgnoresSilence)
+                || self.started.elapsed() > SILENCE_TIMEOUT && self.has(Fault::CutsIdle)
+            {
+                self.forget(&node, "silent");
+            }
+        }
     }
 
     fn meet(&self, other: &Arc<Self>, side: Side, session: Box<dyn Session>) {
@@ -251,6 +323,16 @@ impl Node {
 
     fn address(&self) -> Box<str> {
         format!("/memory/{}/p2p/{}", self.place, self.local).into()
+    }
+}
+
+/// Shows that the runtime of `node` moves, and looks after the others', until the node is gone.
+async fn beat(node: Weak<Node>) {
+    while let Some(node) = node.upgrade() {
+        *node.last_beat.lock() = Instant::now();
+        node.forget_the_silent();
+        drop(node);
+        sleep(BEAT_INTERVAL).await;
     }
 }
 
@@ -373,6 +455,9 @@ impl Transport for Memory {
     }
 
     async fn shutdown(&self) {
+        if self.0.has(Fault::TellsLate) {
+            sleep(Duration::from_secs(2)).await;
+        }
         let peers: Vec<PeerId> = self.0.state.lock().peers.keys().copied().collect();
         for peer in peers {
             self.0.part(peer, "shut down");
@@ -395,6 +480,9 @@ impl Node {
         })
     }
 }
+
+/// Between two looks at whose runtime moves.
+const BEAT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Frames of one peer that may wait: more than a flood in the suite, fewer than it sends to fill a queue.
 const WAITING_MAX: usize = 1_200;

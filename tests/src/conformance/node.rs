@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use cache_core::{
     PeerId,
-    port::{Lane, SendError, Side, Transport, TransportEvent},
+    port::{DialError, Lane, Refusal, SendError, Side, Transport, TransportEvent},
 };
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -87,20 +87,28 @@ impl Node {
         .await
     }
 
-    pub(super) async fn dial_failed(&mut self, wanted: &str) -> anyhow::Result<Box<str>> {
-        self.wait("a failed dial", |event| match event {
-            TransportEvent::DialFailed { address, reason } if &*address == wanted => Ok(reason),
+    /// Why the dial of `wanted` failed; people must be told too.
+    pub(super) async fn dial_failed(&mut self, wanted: &str) -> anyhow::Result<DialError> {
+        let failed = self.wait("a failed dial", |event| match event {
+            TransportEvent::DialFailed { address, error, reason } if &*address == wanted => {
+                Ok((error, reason))
+            }
             other => Err(other),
-        })
-        .await
+        });
+        let (error, reason) = failed.await?;
+        ensure!(!reason.is_empty(), "no reason is given for {error:?}");
+        Ok(error)
     }
 
-    pub(super) async fn refused(&mut self) -> anyhow::Result<()> {
-        self.wait("a refusal", |event| match event {
-            TransportEvent::Refused { .. } => Ok(()),
+    /// Why the next one was refused; people must be told too.
+    pub(super) async fn refused(&mut self) -> anyhow::Result<Refusal> {
+        let refused = self.wait("a refusal", |event| match event {
+            TransportEvent::Refused { refusal, reason, .. } => Ok((refusal, reason)),
             other => Err(other),
-        })
-        .await
+        });
+        let (refusal, reason) = refused.await?;
+        ensure!(!reason.is_empty(), "no reason is given for {refusal:?}");
+        Ok(refusal)
     }
 
     /// The next frame of `wanted`.
@@ -197,10 +205,10 @@ impl Node {
     fn heard(&self) -> String {
         let names = self.kept.iter().rev().take(HEARD_MAX).map(|event| match event {
             TransportEvent::Connected { .. } => "connected".to_owned(),
-            TransportEvent::DialFailed { reason, .. } => format!("dial failed: {reason}"),
+            TransportEvent::DialFailed { error, reason, .. } => format!("dial failed: {error:?}, {reason}"),
             TransportEvent::Disconnected { reason, .. } => format!("disconnected: {reason}"),
             TransportEvent::Received { frame, .. } => format!("{} bytes", frame.len()),
-            TransportEvent::Refused { reason, .. } => format!("refused: {reason}"),
+            TransportEvent::Refused { refusal, reason, .. } => format!("refused: {refusal:?}, {reason}"),
         });
         format!("{:?}", names.collect::<Vec<_>>())
     }

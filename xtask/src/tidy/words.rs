@@ -43,7 +43,8 @@ fn parts(name: &str) -> Vec<String> {
 }
 
 /// Names that foca gives to what we call by others, where it is used.
-const FORCED: &[&str] = &["Gossip", "gossip", "leave_cluster", "max_packet_size", "periodic_gossip"];
+const FORCED: &[&str] =
+    &["Gossip", "PeriodicGossip", "gossip", "leave_cluster", "max_packet_size", "periodic_gossip"];
 
 const REPLACED: &[(&str, &str)] = &[
     ("cluster", "fleet"),

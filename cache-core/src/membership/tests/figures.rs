@@ -125,6 +125,24 @@ fn mistakes_in_ten_minutes() {
     }
 }
 
+#[test]
+#[ignore = "prints figures"]
+fn mistakes_of_members_far_apart() {
+    for millis in [50, 100, 150, 200, 300] {
+        for size in [2, 5, 20, 100] {
+            let mut fleet = Fleet::new(size, 1);
+            fleet.delay = Duration::from_millis(millis);
+            (1..size).for_each(|number| fleet.connect(number, 0));
+            let formed = fleet.until(120_000, Fleet::is_complete);
+            fleet.run(300_000);
+            let (downs, renewals) = fleet.mistakes();
+            eprintln!(
+                "{millis} ms away, {size} nodes: complete after {formed:?} ms, in five minutes {downs} false downs, {renewals} renewals seen"
+            );
+        }
+    }
+}
+
 fn sorted_millis(seeds: u64, measure: impl Fn(u64) -> Option<u64>) -> Vec<u64> {
     let mut times: Vec<u64> = (0..seeds).map(|seed| measure(seed).expect("it comes to an end")).collect();
     times.sort_unstable();

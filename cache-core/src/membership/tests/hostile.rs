@@ -98,24 +98,51 @@ fn a_hundred_thousand_invented_members_take_no_more_room_than_the_table_has() {
 
 #[test]
 fn a_node_that_was_told_of_more_members_than_it_can_hold_lets_the_next_real_one_in() {
-    for (state, after_seconds) in [(foca::State::Alive, 500), (foca::State::Down, 5)] {
+    let flooded = |state| {
         let mut victim = Victim::new(1);
         for batch in 0..10 {
             let strangers = (0..500).map(|number| Identity::bare(peer(1000 + batch * 500 + number), 1));
             let updates: Vec<_> = strangers.map(|stranger| foca::Member::new(stranger, 0, state)).collect();
             victim.hear(1, 1, foca::Message::Gossip, &updates);
         }
-        let full = match state {
-            foca::State::Alive | foca::State::Suspect => MEMBERS_MAX,
-            foca::State::Down => 1,
-        };
-        assert_eq!(victim.up.len(), full);
-        for _second in 0..after_seconds {
-            victim.pass(Duration::from_secs(1));
-        }
-        victim.hear(2, 1, foca::Message::Announce, &[]);
-        assert!(victim.membership.member(peer(2)).is_some(), "{state:?}");
+        victim
+    };
+    // Those that never lived are found out one by one.
+    let mut victim = flooded(foca::State::Alive);
+    assert_eq!(victim.up.len(), MEMBERS_MAX);
+    for _second in 0..500 {
+        victim.pass(Duration::from_secs(1));
+        victim.sent.clear();
     }
+    victim.hear(2, 1, foca::Message::Announce, &[]);
+    assert!(victim.up.contains_key(&peer(2)));
+
+    // News that nobody is left to be told of does not stand in the way of who comes next.
+    let mut victim = flooded(foca::State::Down);
+    victim.hear(1, 1, foca::Message::Gossip, &[foca::Member::down(Identity::bare(peer(1), 1))]);
+    assert!(victim.up.is_empty() && victim.membership.foca.updates_backlog() >= NEWS_MAX);
+    victim.hear(2, 1, foca::Message::Announce, &[]);
+    assert!(victim.up.contains_key(&peer(2)));
+}
+
+#[test]
+fn who_has_just_renewed_itself_still_notices_a_crash() {
+    let mut victim = Victim::new(1);
+    victim.hear(1, 1, foca::Message::Announce, &[]);
+    victim.hear(1, 1, foca::Message::TurnUndead, &[]);
+    assert_eq!(victim.membership.local().boot(), 2);
+    victim.pass(Duration::from_secs(5));
+    assert!(victim.up.is_empty());
+}
+
+#[test]
+fn a_sender_with_an_outdated_boot_number_is_told_which_one_to_outbid() {
+    let mut victim = Victim::new(1);
+    victim.hear(1, 1000, foca::Message::Gossip, &[foca::Member::down(Identity::bare(peer(1), 1000))]);
+    victim.sent.clear();
+    victim.hear(1, 3, foca::Message::Gossip, &[]);
+    let (to, told) = &victim.sent[0];
+    assert_eq!((to, told.header.dst.0.boot()), (&peer(1), 1000));
 }
 
 #[test]
@@ -170,7 +197,7 @@ fn we_pass_nothing_on_to_strangers_or_to_ourselves() {
             victim.hear(1, 1, foca::Message::IndirectAck { target, probe_number: 1 }, &[]);
         }
     }
-    assert!(victim.sent.iter().all(|to| *to == peer(1)));
+    assert!(victim.sent.iter().all(|(to, _)| *to == peer(1)));
 }
 
 /// The member under attack; number 0. Holds everything that is told to the engine to account.
@@ -178,7 +205,7 @@ struct Victim {
     membership: Membership,
     now: Timestamp,
     up: BTreeMap<PeerId, Member>,
-    sent: Vec<PeerId>,
+    sent: Vec<(PeerId, Parsed)>,
 }
 
 #[derive(Clone, Debug)]
@@ -243,14 +270,19 @@ impl Victim {
                 Decision::Down { peer } => assert!(self.up.remove(&peer).is_some()),
                 Decision::Renewed(member) => assert!(self.up.insert(member.peer(), member).is_some()),
                 Decision::Send { to, bytes } => {
-                    assert!(parse_message(&bytes).is_ok(), "what we write we can read");
-                    self.sent.push(to);
+                    let message = parse_message(&bytes).expect("what we write we can read");
+                    self.sent.push((to, message));
                 }
                 Decision::Up(member) => assert!(self.up.insert(member.peer(), member).is_none()),
             }
         }
-        assert!(self.sent.len() - sent_before <= sends_max, "{}", self.sent.len() - sent_before);
-        assert!(!self.sent.contains(&peer(0)) && !self.up.contains_key(&peer(0)));
+        let sent = &self.sent[sent_before..];
+        assert!(
+            sent.len() <= sends_max && sent.iter().all(|(to, _)| *to != peer(0)),
+            "{} messages",
+            sent.len()
+        );
+        assert!(!self.up.contains_key(&peer(0)));
         assert!(self.up.values().eq(self.membership.members()));
         assert!(self.membership.known_count() <= MEMBERS_MAX);
         assert!(self.membership.foca.updates_backlog() <= NEWS_MAX + MEMBERS_MAX);

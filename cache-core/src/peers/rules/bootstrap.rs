@@ -55,9 +55,9 @@ fn the_peer_of_an_address_is_the_valid_id_at_its_end() {
 fn an_address_that_the_transport_cannot_parse_is_kept_only_as_a_contact() {
     let mut world = World::new(&[Contact::new("/ip4/256.256.256.256/tcp/9100")]);
     let dialed = world.start();
-    world.fail(&dialed[0], DialFailure::BadAddress);
+    world.fail(&dialed[0], DialError::BadAddress);
     let report = &world.peers.report(world.now)[0];
-    assert_eq!((report.source, report.last_failure), (PeerSource::Contact, Some(DialFailure::BadAddress)));
+    assert_eq!((report.source, report.last_failure), (PeerSource::Contact, Some(DialError::BadAddress)));
     let due = world.peers.next_deadline().unwrap().saturating_since(world.now);
     assert!(BOOTSTRAP_INTERVAL / 2 <= due && due <= BOOTSTRAP_INTERVAL, "{due:?}");
 }
@@ -65,7 +65,7 @@ fn an_address_that_the_transport_cannot_parse_is_kept_only_as_a_contact() {
 #[test]
 fn a_node_whose_contacts_all_fail_goes_on_alone_and_keeps_trying() {
     let mut world = World::new(&contacts(1..=3));
-    let dials = world.advance_failing(secs(3600), DialFailure::Unreachable);
+    let dials = world.advance_failing(secs(3600), DialError::Unreachable);
     for number in 1..=3 {
         let times: Vec<_> = dials.iter().filter(|(_, dialed)| *dialed == address(number)).collect();
         assert!((60..=130).contains(&times.len()), "{} dials in an hour", times.len());
@@ -78,8 +78,8 @@ fn a_node_whose_contacts_all_fail_goes_on_alone_and_keeps_trying() {
 fn when_some_contacts_fail_the_rest_are_used() {
     let mut world = World::new(&contacts(1..=3));
     world.start();
-    world.fail(&address(1), DialFailure::TimedOut);
-    world.fail(&address(2), DialFailure::Unreachable);
+    world.fail(&address(1), DialError::TimedOut);
+    world.fail(&address(2), DialError::Unreachable);
     assert_eq!(world.reach(3), Welcome::Keep);
     let connected: Vec<_> = world.peers.connected().keys().copied().collect();
     assert_eq!(connected, [peer(3)]);

@@ -34,7 +34,7 @@ fn a_dial_that_was_decided_and_not_taken_is_withdrawn_when_its_peer_comes() {
 #[test]
 fn the_pause_doubles_with_every_failure_up_to_a_minute() {
     let mut world = World::new(&contacts([1]));
-    let dials = world.advance_failing(secs(600), DialFailure::TimedOut);
+    let dials = world.advance_failing(secs(600), DialError::TimedOut);
     let pauses: Vec<_> = dials.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
     for (failures, pause) in pauses.iter().enumerate() {
         let most = PAUSE_MIN.saturating_mul(1 << failures.min(10)).min(PAUSE_MAX);
@@ -47,7 +47,7 @@ fn the_pause_doubles_with_every_failure_up_to_a_minute() {
 fn pauses_of_two_nodes_differ() {
     let mut pauses = [1, 2].map(|seed| {
         let mut world = World::with(&contacts([1]), PeerSettings::default(), seed);
-        world.advance_failing(secs(60), DialFailure::TimedOut)
+        world.advance_failing(secs(60), DialError::TimedOut)
     });
     assert_ne!(pauses[0].pop(), pauses[1].pop());
 }
@@ -55,7 +55,7 @@ fn pauses_of_two_nodes_differ() {
 #[test]
 fn a_connection_that_stood_for_a_while_ends_the_run_of_failures() {
     let mut world = World::new(&contacts([101]));
-    world.advance_failing(secs(100), DialFailure::Unreachable);
+    world.advance_failing(secs(100), DialError::Unreachable);
     world.advance(PAUSE_MAX);
     world.reach(101);
     world.advance(STEADY_AFTER);
@@ -96,9 +96,9 @@ fn after_a_loss_the_smaller_id_dials_again_and_the_other_waits_for_that() {
 fn the_next_address_of_a_peer_is_tried_at_once_and_the_good_one_first_thereafter() {
     let mut world = World::new(&[]);
     let addresses = ["/ip4/172.17.0.1/tcp/9100".into(), place(101)];
-    world.peers.on_known(world.now, peer(101), &addresses, Source::Membership);
+    world.peers.on_known(world.now, peer(101), &addresses);
     let first = world.dials();
-    world.fail(&first[0], DialFailure::Unreachable);
+    world.fail(&first[0], DialError::Unreachable);
     assert_eq!(world.dials(), [address(101)]);
     world.reach(101);
     world.advance(STEADY_AFTER);
@@ -109,7 +109,7 @@ fn the_next_address_of_a_peer_is_tried_at_once_and_the_good_one_first_thereafter
 #[test]
 fn a_refused_secret_is_tried_again_much_later() {
     let mut world = World::new(&contacts([1]));
-    let dials = world.advance_failing(secs(3600), DialFailure::Refused);
+    let dials = world.advance_failing(secs(3600), DialError::Refused);
     assert!((13..=30).contains(&dials.len()), "{} dials in an hour", dials.len());
     assert!(dials[1].0 >= REFUSED_PAUSE_MIN / 2);
 }
@@ -119,11 +119,11 @@ fn an_address_that_leads_to_somebody_else_is_dropped_for_good() {
     let mut world = World::new(&[]);
     world.member(101);
     world.dials();
-    world.fail(&address(101), DialFailure::WrongPeer);
+    world.fail(&address(101), DialError::WrongPeer);
     world.member(101);
     assert_eq!(world.advance(secs(7200)), []);
     // Elsewhere the peer may be found.
-    world.peers.on_known(world.now, peer(101), &[place(55)], Source::Membership);
+    world.peers.on_known(world.now, peer(101), &[place(55)]);
     assert_eq!(world.dials().len(), 1);
 }
 
@@ -132,18 +132,18 @@ fn an_address_that_leads_to_this_node_is_never_dialled_again_for_anybody() {
     let mut world = World::new(&[]);
     world.member(101);
     world.dials();
-    world.fail(&address(101), DialFailure::Itself);
-    world.peers.on_known(world.now, peer(102), &[place(101)], Source::Membership);
+    world.fail(&address(101), DialError::Itself);
+    world.peers.on_known(world.now, peer(102), &[place(101)]);
     assert_eq!(world.advance(secs(7200)), []);
 }
 
 #[test]
 fn a_contact_where_somebody_else_answers_is_kept_and_tried_every_five_minutes() {
     let mut world = World::new(&contacts([1]));
-    let dials = world.advance_failing(secs(3600), DialFailure::WrongPeer);
+    let dials = world.advance_failing(secs(3600), DialError::WrongPeer);
     assert!((12..=25).contains(&dials.len()), "{} dials in an hour", dials.len());
     let report = &world.peers.report(world.now)[0];
-    assert_eq!(report.last_failure, Some(DialFailure::WrongPeer));
+    assert_eq!(report.last_failure, Some(DialError::WrongPeer));
     assert!(matches!(report.state, PeerState::BackingOff { .. }));
 }
 
@@ -153,7 +153,7 @@ fn a_dial_that_another_connection_overtook_is_no_failure() {
     world.member(101);
     world.dials();
     world.come(101);
-    world.fail(&address(101), DialFailure::AlreadyConnected);
+    world.fail(&address(101), DialError::AlreadyConnected { peer: peer(101) });
     assert_eq!(world.advance(secs(3600)), []);
     assert_eq!(world.peers.report(world.now)[0].failures, 0);
 }
@@ -182,6 +182,6 @@ fn a_node_that_meets_itself_hangs_up() {
     assert_eq!(world.reach(LOCAL_NUMBER), Welcome::Refuse(Refusal::Itself));
     assert_eq!(world.decisions(), [PeerDecision::Disconnect { peer: local() }]);
     assert!(world.advance(BOOTSTRAP_INTERVAL / 2 - secs(1)).is_empty());
-    let dials = world.advance_failing(BOOTSTRAP_INTERVAL, DialFailure::Itself);
+    let dials = world.advance_failing(BOOTSTRAP_INTERVAL, DialError::Itself);
     assert!((1..=3).contains(&dials.len()), "{dials:?}");
 }

@@ -1,0 +1,335 @@
+//! Addresses of nodes, as people write them, checked once.
+
+use super::{Problem, Transport};
+use cache_core::PeerId;
+use multiaddr::{Multiaddr, Protocol};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+/// Where this node listens for others: an IP address, a carrier that the transport speaks, a port.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ListenAddress {
+    ip: IpAddr,
+    carrier: Carrier,
+    port: u16,
+}
+
+/// A node to contact: where it is reached, and whose key must answer there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Contact {
+    address: Multiaddr,
+    peer: PeerId,
+}
+
+/// What carries a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Carrier {
+    /// UDP with QUIC.
+    Quic,
+    /// TCP.
+    Tcp,
+}
+
+impl ListenAddress {
+    /// Listens on every IPv4 address of this machine.
+    pub(super) fn everywhere(carrier: Carrier, port: u16) -> Self {
+        Self { ip: Ipv4Addr::UNSPECIFIED.into(), carrier, port }
+    }
+
+    /// Takes an address that `transport` can listen on.
+    pub(super) fn parse(text: &str, transport: Transport) -> Result<Self, Problem> {
+        Self::of_parts(text, transport).map_err(|reason| {
+            format!("is no address to listen on: {reason}; write {}", listen_examples(transport))
+        })
+    }
+
+    fn of_parts(text: &str, transport: Transport) -> Result<Self, String> {
+        let Parts { host, carrier, port, peer, .. } = Parts::parse(text, transport)?;
+        let Host::Ip(ip) = host else {
+            return Err("a name is looked up by those who dial; listen on an IP address".into());
+        };
+        if peer.is_some() {
+            return Err("this node's own id does not belong here".into());
+        }
+        Ok(Self { ip, carrier, port })
+    }
+
+    /// The port; 0 lets the system choose.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The addresses by which others reach this one, where `own` are those of this machine's interfaces.
+    ///
+    /// That is itself unless it stands for all of the machine. An address that means something on this
+    /// machine or on one link alone is left out, unless there is nothing else.
+    pub(crate) fn reachable(&self, own: &[IpAddr]) -> Vec<Self> {
+        if !self.ip.is_unspecified() {
+            return vec![self.clone()];
+        }
+        let of = |ip| Self { ip, ..self.clone() };
+        let told: Vec<Self> = own
+            .iter()
+            .filter(|ip| ip.is_ipv4() == self.ip.is_ipv4() && !ip.is_loopback() && !is_link_local(**ip))
+            .map(|ip| of(*ip))
+            .collect();
+        if !told.is_empty() {
+            return told;
+        }
+        let loopback =
+            if self.ip.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        vec![of(loopback)]
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = self.port;
+        match self.ip {
+            IpAddr::V4(ip) => write!(f, "/ip4/{ip}")?,
+            IpAddr::V6(ip) => write!(f, "/ip6/{ip}")?,
+        }
+        match self.carrier {
+            Carrier::Quic => write!(f, "/udp/{port}/quic-v1"),
+            Carrier::Tcp => write!(f, "/tcp/{port}"),
+        }
+    }
+}
+
+impl Contact {
+    /// Takes an address that `transport` can dial and that says whose key must answer.
+    pub(super) fn parse(text: &str, transport: Transport) -> Result<Self, Problem> {
+        Self::of_parts(text, transport).map_err(|reason| {
+            let example = contact_example(transport);
+            format!(
+                "is no node to contact: {reason}; write {example}, as `fleet-cache id` prints it over there"
+            )
+        })
+    }
+
+    fn of_parts(text: &str, transport: Transport) -> Result<Self, String> {
+        let Parts { address, host, port, peer, .. } = Parts::parse(text, transport)?;
+        if matches!(host, Host::Ip(ip) if ip.is_unspecified()) {
+            return Err("that stands for every address of a machine, and others can dial only one".into());
+        }
+        if port == 0 {
+            return Err("nobody listens on port 0".into());
+        }
+        let peer = peer.ok_or(
+            "it does not end in /p2p/ and the other node's id, without which anybody could answer in its place",
+        )?;
+        Ok(Self { address, peer })
+    }
+
+    /// Whose key must answer there.
+    pub(crate) fn peer(&self) -> PeerId {
+        self.peer
+    }
+}
+
+impl fmt::Display for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
+/// An address taken apart.
+struct Parts {
+    address: Multiaddr,
+    host: Host,
+    carrier: Carrier,
+    port: u16,
+    peer: Option<PeerId>,
+}
+
+enum Host {
+    Ip(IpAddr),
+    Name,
+}
+
+impl Parts {
+    fn parse(text: &str, transport: Transport) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("it is empty".into());
+        }
+        let address: Multiaddr = text.parse().map_err(|error| format!("{error}"))?;
+        let mut parts = address.iter();
+        let host = match parts.next() {
+            Some(Protocol::Ip4(ip)) => Host::Ip(ip.into()),
+            Some(Protocol::Ip6(ip)) => Host::Ip(ip.into()),
+            Some(Protocol::Dns4(_) | Protocol::Dns6(_)) => Host::Name,
+            _other => return Err("it does not begin with /ip4, /ip6, /dns4 or /dns6".into()),
+        };
+        let (carrier, port) = match (parts.next(), transport) {
+            (Some(Protocol::Tcp(port)), Transport::Libp2p) => (Carrier::Tcp, port),
+            (Some(Protocol::Tcp(_)), Transport::Quic) => {
+                return Err(
+                    "the transport quic has no TCP; use /udp/PORT/quic-v1, or --transport libp2p".into()
+                );
+            }
+            (Some(Protocol::Udp(port)), Transport::Libp2p | Transport::Quic) => match parts.next() {
+                Some(Protocol::QuicV1) => (Carrier::Quic, port),
+                _other => return Err("/quic-v1 does not follow the UDP port".into()),
+            },
+            _other => return Err("neither /tcp/PORT nor /udp/PORT/quic-v1 follows the host".into()),
+        };
+        let peer = match parts.next() {
+            None => None,
+            Some(Protocol::P2p(peer)) => {
+                let text = peer.to_base58();
+                Some(text.parse().map_err(|error| format!("{text} is {error}"))?)
+            }
+            Some(other) => return Err(format!("`{other}` does not belong there")),
+        };
+        if let Some(extra) = parts.next() {
+            return Err(format!("`{extra}` does not belong behind the node's id"));
+        }
+        Ok(Self { address, host, carrier, port, peer })
+    }
+}
+
+/// Link-local addresses mean nothing without an interface of the reader's (RFC 3927; RFC 4291, section 2.5.6).
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+fn listen_examples(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Libp2p => "/ip4/0.0.0.0/tcp/9100 or /ip4/0.0.0.0/udp/9100/quic-v1",
+        Transport::Quic => "/ip4/0.0.0.0/udp/9100/quic-v1",
+    }
+}
+
+fn contact_example(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Libp2p => "/ip4/192.0.2.7/tcp/9100/p2p/12D3Koo…",
+        Transport::Quic => "/ip4/192.0.2.7/udp/9100/quic-v1/p2p/12D3Koo…",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PEER: &str = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+    const BOTH: [Transport; 2] = [Transport::Libp2p, Transport::Quic];
+
+    fn contact(text: &str) -> Result<Contact, Problem> {
+        Contact::parse(text, Transport::Libp2p)
+    }
+
+    fn listen(text: &str) -> ListenAddress {
+        ListenAddress::parse(text, Transport::Libp2p).unwrap()
+    }
+
+    #[test]
+    fn hosts_by_number_and_by_name_are_contacts_over_either_carrier() {
+        for host in ["/ip4/192.0.2.7", "/ip6/2001:db8::1", "/dns4/ci.example", "/dns6/ci.example"] {
+            for carrier in ["/tcp/9100", "/udp/9100/quic-v1"] {
+                let text = format!("{host}{carrier}/p2p/{PEER}");
+                let contact = contact(&text).unwrap();
+                assert_eq!(contact.to_string(), text);
+                assert_eq!(contact.peer().to_string(), PEER);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_node_to_contact_is_refused_with_a_reason_and_a_remedy() {
+        let with_peer = |text: &str| format!("{text}/p2p/{PEER}");
+        let table = [
+            (String::new(), "empty"),
+            ("garbage".to_owned(), ""),
+            ("null".to_owned(), ""),
+            (" ".to_owned(), ""),
+            (with_peer("/ip4/256.256.256.256/tcp/9100"), "IPv4"),
+            (with_peer("/ip4/192.0.2.7/tcp/99999"), "too large"),
+            ("/ip4garbage/tcp//p2p/".to_owned(), "ip4garbage"),
+            ("/ip4/192.0.2.7/tcp/9100/p2p/".to_owned(), ""),
+            ("/ip4/192.0.2.7/tcp/9100/p2p/nobody".to_owned(), ""),
+            ("/ip4/192.0.2.7/tcp/9100".to_owned(), "/p2p/"),
+            (
+                "/ip4/192.0.2.7/tcp/9100/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N".to_owned(),
+                "Ed25519",
+            ),
+            (with_peer("/ip4/192.0.2.7/udp/9100"), "/quic-v1"),
+            (with_peer("/ip4/192.0.2.7"), "follows the host"),
+            (with_peer("/ip4/192.0.2.7/tcp/9100/http"), "http"),
+            (format!("{}/p2p-circuit", with_peer("/ip4/192.0.2.7/tcp/9100")), "p2p-circuit"),
+            (with_peer("/dnsaddr/bootstrap.libp2p.io"), "does not begin with"),
+            (with_peer("/ip4/0.0.0.0/tcp/9100"), "every address"),
+            (with_peer("/ip4/192.0.2.7/tcp/0"), "port 0"),
+        ];
+        for (text, reason) in table {
+            let refused = contact(&text).unwrap_err();
+            assert!(refused.contains(reason), "{text}: {refused}");
+            assert!(refused.contains("write /ip4/192.0.2.7/tcp/9100/p2p/12D3Koo"), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_the_transport_does_not_speak_is_refused() {
+        let text = format!("/ip4/192.0.2.7/tcp/9100/p2p/{PEER}");
+        assert!(Contact::parse(&text, Transport::Quic).unwrap_err().contains("--transport libp2p"));
+        assert!(ListenAddress::parse("/ip4/0.0.0.0/tcp/9100", Transport::Quic).is_err());
+        for transport in BOTH {
+            assert!(ListenAddress::parse("/ip4/0.0.0.0/udp/9100/quic-v1", transport).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_node_listens_on_an_ip_address_without_a_name_or_an_id() {
+        assert_eq!(listen("/ip6/::/tcp/9100").port(), 9100);
+        assert_eq!(listen("/ip4/127.0.0.1/udp/0/quic-v1").port(), 0);
+        for text in ["/dns4/ci.example/tcp/9100", &format!("/ip4/0.0.0.0/tcp/9100/p2p/{PEER}"), "", "9100"] {
+            let refused = ListenAddress::parse(text, Transport::Libp2p).unwrap_err();
+            assert!(refused.contains("write /ip4/0.0.0.0/tcp/9100"), "{text}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_what_other_machines_reach() {
+        let own: Vec<IpAddr> =
+            ["127.0.0.1", "10.0.0.7", "169.254.3.3", "192.0.2.7", "::1", "fe80::1", "2001:db8::1"]
+                .iter()
+                .map(|text| text.parse().unwrap())
+                .collect();
+        let shown = |text: &str, own: &[IpAddr]| -> Vec<String> {
+            listen(text).reachable(own).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(shown("/ip4/0.0.0.0/tcp/1", &own), ["/ip4/10.0.0.7/tcp/1", "/ip4/192.0.2.7/tcp/1"]);
+        assert_eq!(shown("/ip6/::/udp/1/quic-v1", &own), ["/ip6/2001:db8::1/udp/1/quic-v1"]);
+        assert_eq!(shown("/ip4/0.0.0.0/tcp/1", &[]), ["/ip4/127.0.0.1/tcp/1"]);
+        assert_eq!(shown("/ip6/::/tcp/1", &own[..6]), ["/ip6/::1/tcp/1"]);
+        assert_eq!(shown("/ip4/127.0.0.1/tcp/1", &own), ["/ip4/127.0.0.1/tcp/1"]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_reads_the_same_again(
+            ip: IpAddr, port in 1u16.., quic: bool, key in any::<[u8; 32]>(),
+        ) {
+            prop_assume!(!ip.is_unspecified());
+            let carrier = if quic { Carrier::Quic } else { Carrier::Tcp };
+            let listen = ListenAddress { ip, carrier, port };
+            let again = ListenAddress::parse(&listen.to_string(), Transport::Libp2p).unwrap();
+            prop_assert_eq!(&again, &listen);
+            let peer = PeerId::from_public_key(key);
+            let text = format!("{listen}/p2p/{peer}");
+            let contact = contact(&text).unwrap();
+            prop_assert_eq!(contact.peer(), peer);
+            prop_assert_eq!(contact.to_string(), text);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "(/?(ip4|ip6|dns4|tcp|udp|quic-v1|p2p|0|99999|::|[ -~]{0,9}))*") {
+            let _either_way = (contact(&text), ListenAddress::parse(&text, Transport::Quic));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! How this node takes part in a fleet: where it listens, whom it contacts, what they have in common.
+
+use super::{
+    Contact, Defaults, ListenAddress, Problem, Reader, SecretSearch, Source, address::Carrier, definition,
+    value,
+};
+use cache_core::PeerId;
+use fleet_cache::FleetSecret;
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// How this node takes part in a fleet.
+#[derive(Clone, Debug)]
+pub(crate) struct FleetSettings {
+    /// Whether it does.
+    pub(crate) enabled: bool,
+    /// How nodes talk to one another.
+    pub(crate) transport: Transport,
+    /// Where it listens for other nodes.
+    pub(crate) listen: Vec<ListenAddress>,
+    /// Which setting says so, and where it stands.
+    pub(crate) listen_source: Source,
+    /// Nodes to contact first, at most [`CONTACTS_MAX`], each once.
+    pub(crate) bootstrap: Vec<Contact>,
+    /// What the nodes have in common, once it is found.
+    pub(crate) secret: SecretSearch,
+    /// Secrets by which members are let in as well.
+    pub(crate) accepted: Vec<FleetSecret>,
+}
+
+impl Reader<'_> {
+    pub(super) fn fleet(&mut self, defaults: &Defaults) -> FleetSettings {
+        let enabled = self.one("p2p", value::truth).unwrap_or_default();
+        let transport = self.transport();
+        let (listen, listen_source) = self.fleet_listen(transport);
+        // A node that keeps to itself needs no secret but one that it was given, for what is on disk.
+        let nothing_assumed = Defaults::default();
+        let defaults = if enabled { defaults } else { &nothing_assumed };
+        FleetSettings {
+            enabled,
+            transport,
+            listen,
+            listen_source,
+            bootstrap: self.bootstrap(transport),
+            secret: self.shared_secret(defaults),
+            accepted: self.accepted_secrets(),
+        }
+    }
+
+    pub(super) fn transport(&mut self) -> Transport {
+        self.one("transport", value::word).unwrap_or(Transport::Libp2p)
+    }
+
+    /// The addresses that were given, else those that the port makes.
+    pub(super) fn fleet_listen(&mut self, transport: Transport) -> (Vec<ListenAddress>, Source) {
+        let port = self.one("p2p-port", value::port).unwrap_or_default();
+        let source = |reader: &Self, name| {
+            reader.given.value(definition(name)).map_or(Source::Default, |value| value.source)
+        };
+        let port_source = source(self, "p2p-port");
+        if self.given.value(definition("p2p-listen")).is_none() {
+            let carriers: &[Carrier] = match transport {
+                Transport::Libp2p => &[Carrier::Tcp, Carrier::Quic],
+                Transport::Quic => &[Carrier::Quic],
+            };
+            let listen = carriers.iter().map(|carrier| ListenAddress::everywhere(*carrier, port)).collect();
+            return (listen, port_source);
+        }
+        let mut listen: Vec<ListenAddress> = Vec::new();
+        for address in self.many("p2p-listen", |text| ListenAddress::parse(text, transport)) {
+            if !listen.contains(&address) {
+                listen.push(address);
+            }
+        }
+        if port_source != Source::Default && listen.iter().all(|address| address.port() != port) {
+            self.warnings.push(format!(
+                "p2p-port {port} ({port_source}) has no effect: p2p-listen says where to listen for other nodes"
+            ));
+        }
+        (listen, source(self, "p2p-listen"))
+    }
+
+    /// The first [`CONTACTS_MAX`] nodes, each once, in the order in which they were given.
+    fn bootstrap(&mut self, transport: Transport) -> Vec<Contact> {
+        let mut chosen: Vec<Contact> = Vec::new();
+        let mut seen: BTreeMap<PeerId, String> = BTreeMap::new();
+        let (mut repeated, mut too_many) = (Vec::new(), Vec::new());
+        for contact in self.many("bootstrap", |text| Contact::parse(text, transport)) {
+            if let Some(first) = seen.get(&contact.peer()) {
+                repeated.push(format!("{contact} (the node is listed as {first})"));
+            } else if chosen.len() == CONTACTS_MAX {
+                too_many.push(contact.to_string());
+            } else {
+                seen.insert(contact.peer(), contact.to_string());
+                chosen.push(contact);
+            }
+        }
+        if !repeated.is_empty() {
+            let repeated = repeated.join(", ");
+            self.warnings.push(format!("bootstrap: one address of each node is used; left out: {repeated}"));
+        }
+        if !too_many.is_empty() {
+            let too_many = too_many.join(", ");
+            self.warnings.push(format!("bootstrap: {CONTACTS_MAX} nodes are used; left out: {too_many}"));
+        }
+        chosen
+    }
+}
+
+/// How nodes talk to one another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Transport {
+    /// Over libp2p.
+    Libp2p,
+    /// Over plain QUIC.
+    Quic,
+}
+
+impl FromStr for Transport {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        match text {
+            "libp2p" => Ok(Self::Libp2p),
+            "quic" => Ok(Self::Quic),
+            _other => Err("is no transport; write `libp2p` or `quic`".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Libp2p => "libp2p",
+            Self::Quic => "quic",
+        })
+    }
+}
+
+/// Most nodes that are contacted to begin with: a few that are up suffice, the others are learned from them.
+pub(crate) const CONTACTS_MAX: usize = 10;
+
+#[cfg(test)]
+mod tests;

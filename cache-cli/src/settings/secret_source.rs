@@ -1,0 +1,233 @@
+//! Where the fleet's secrets come from, which of several counts, and what is said of it.
+
+use super::{Defaults, Given, Problem, Reader, Secret, github_cli, value};
+use fleet_cache::{FleetSecret, SECRETS_MAX, SecretKind};
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+use zeroize::Zeroizing;
+
+/// The fleet's secret, and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct SourcedSecret {
+    /// The secret.
+    pub(crate) secret: FleetSecret,
+    /// Where it came from.
+    pub(crate) source: SecretSource,
+}
+
+/// Where a secret came from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum SecretSource {
+    /// A file that a setting names.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Where the setting stands.
+        setting: super::Source,
+    },
+    /// What `gh auth token` prints.
+    GitHubCli,
+    /// Standard input.
+    Input,
+    /// A setting.
+    Setting(super::Source),
+    /// A variable that holds a credential for the API, which serves for want of a secret.
+    Token(&'static str),
+}
+
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, setting } => write!(f, "{} ({setting})", path.display()),
+            Self::GitHubCli => f.write_str("gh auth token"),
+            Self::Input => f.write_str("standard input"),
+            Self::Setting(source) => source.fmt(f),
+            Self::Token(variable) => write!(f, "environment {variable}"),
+        }
+    }
+}
+
+impl SourcedSecret {
+    /// What to tell a user whose fleet goes by a token.
+    fn warning(&self) -> Option<String> {
+        let source = &self.source;
+        match self.secret.kind() {
+            SecretKind::Token => Some(format!(
+                "the fleet secret is a GitHub token, from {source}: a convenience that splits the fleet whenever \
+                 tokens are rotated or differ between nodes; {REMEDY}"
+            )),
+            SecretKind::Generated | SecretKind::Passphrase => None,
+        }
+    }
+}
+
+/// The settings that say where the fleet's secret is, and where to look when they do not.
+#[derive(Clone, Debug)]
+pub(crate) struct SecretSearch {
+    found: Option<SourcedSecret>,
+    github_cli: Option<PathBuf>,
+    warnings: Vec<String>,
+}
+
+impl SecretSearch {
+    /// Asks `gh` if nothing else gave a secret; answers what the user should know of what was found.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends `gh`; nothing is found then.
+    pub(crate) async fn finish(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        if let (None, Some(program)) = (&self.found, self.github_cli.take()) {
+            match github_cli::token(&program).await.and_then(|token| parse(token.expose())) {
+                Ok(secret) => self.found = Some(SourcedSecret { secret, source: SecretSource::GitHubCli }),
+                Err(problem) => warnings.push(format!("`gh auth token` gives no fleet secret: {problem}")),
+            }
+        }
+        warnings.extend(self.found.as_ref().and_then(SourcedSecret::warning));
+        warnings
+    }
+
+    /// The secret that was found.
+    pub(crate) fn found(&self) -> Option<&SourcedSecret> {
+        self.found.as_ref()
+    }
+}
+
+impl Reader<'_> {
+    /// What the settings say of the fleet's secret; else the machine's token; else that `gh` is to be asked.
+    pub(super) fn shared_secret(&mut self, defaults: &Defaults) -> SecretSearch {
+        let faults_before = self.faults.len();
+        let mut warnings = Vec::new();
+        let mut given = self.sourced("shared-secret", "shared-secret-file");
+        if given.len() > 1 {
+            let problem = "is given beside shared-secret; give one of them".to_owned();
+            self.refuse("shared-secret-file", problem);
+        }
+        let mut found = given.pop();
+        let refused = self.faults.len() > faults_before;
+        let token = defaults.token.as_ref().filter(|_token| found.is_none() && !refused);
+        if let Some((variable, token)) = token {
+            match parse(token.expose()) {
+                Ok(secret) => found = Some(SourcedSecret { secret, source: SecretSource::Token(variable) }),
+                // It was not given for this, so it keeps nobody from starting.
+                Err(problem) => {
+                    warnings.push(format!("{variable} cannot serve as the fleet secret: {problem}"));
+                }
+            }
+        }
+        let github_cli = defaults.github_cli.clone().filter(|_program| token.is_none() && !refused);
+        SecretSearch { found, github_cli, warnings }
+    }
+
+    /// Secrets by which others are let in as well.
+    pub(super) fn accepted_secrets(&mut self) -> Vec<FleetSecret> {
+        let accepted = self.sourced("accept-secret", "accept-secret-file");
+        let count = accepted.len();
+        if count >= SECRETS_MAX {
+            let limit = SECRETS_MAX - 1;
+            self.refuse(
+                "accept-secret",
+                format!("and accept-secret-file name {count} secrets, the limit is {limit}"),
+            );
+        }
+        accepted.into_iter().map(|accepted| accepted.secret).collect()
+    }
+
+    /// The secrets that a setting holds, then those in files that another names.
+    fn sourced(&mut self, direct: &'static str, in_file: &'static str) -> Vec<SourcedSecret> {
+        let setting = |given: &Given, name| given.value(super::definition(name)).map(|value| value.source);
+        let secrets = self.many(direct, parse);
+        let source = setting(self.given, direct).unwrap_or(super::Source::Default);
+        let direct = secrets
+            .into_iter()
+            .map(|secret| SourcedSecret { secret, source: SecretSource::Setting(source.clone()) });
+        let mut all: Vec<_> = direct.collect();
+        let files = self.many(in_file, |text| {
+            let path = super::path(text)?;
+            let (text, warning) = read(&path)?;
+            Ok((parse(&text)?, path, warning))
+        });
+        let source = setting(self.given, in_file).unwrap_or(super::Source::Default);
+        for (secret, path, warning) in files {
+            self.warnings.extend(warning);
+            all.push(SourcedSecret { secret, source: SecretSource::File { path, setting: source.clone() } });
+        }
+        all
+    }
+}
+
+/// Reads a secret from `input`, which a person or a program writes.
+///
+/// # Errors
+///
+/// When it cannot be read or is none; the text is not repeated.
+pub(crate) fn from_input(input: impl Read) -> Result<SourcedSecret, Problem> {
+    let secret = parse(&bounded(input).map_err(|error| format!("cannot be read: {error}"))?)?;
+    Ok(SourcedSecret { secret, source: SecretSource::Input })
+}
+
+/// Takes a secret of whatever kind.
+fn parse(text: &str) -> Result<FleetSecret, Problem> {
+    FleetSecret::parse(text).map_err(|error| format!("cannot be used: {error}; {REMEDY}"))
+}
+
+/// The text of the secret file at `path`, and a warning if too many can read it.
+fn read(path: &Path) -> Result<(Zeroizing<String>, Option<String>), Problem> {
+    let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let file = File::open(path).map_err(unreadable)?;
+    let found = file.metadata().map_err(unreadable)?;
+    let mode = found.permissions().mode() & 0o777;
+    let warning = (found.is_file() && mode & !FILE_MODE_WIDEST != 0).then(|| {
+        let path = path.display();
+        format!("{path} holds a fleet secret and has mode {mode:04o}, which lets others in; run `chmod 600 {path}`")
+    });
+    Ok((bounded(file).map_err(unreadable)?, warning))
+}
+
+fn bounded(input: impl Read) -> io::Result<Zeroizing<String>> {
+    // Of full size from the start: growing would leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(INPUT_BYTES_MAX));
+    input.take(INPUT_BYTES_MAX as u64).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The machine's credential for the API, if it has one: what serves for want of a secret.
+pub(super) fn ambient_token(
+    variable: &dyn Fn(&str) -> Option<std::ffi::OsString>,
+) -> Option<(&'static str, Secret)> {
+    TOKEN_VARIABLES.into_iter().find_map(|name| {
+        let text = variable(name)?.into_string().ok()?;
+        Some((name, value::secret(&text).ok()?))
+    })
+}
+
+/// What to do about a secret that is missing or not what it should be.
+pub(crate) const REMEDY: &str =
+    "make one with `fleet-cache secret generate` and give it to every node as CACHE_P2P_SHARED_SECRET";
+
+/// Where a credential for the API is looked for, the first first, as GitHub's own command line does.
+const TOKEN_VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
+/// Most that the owner and the group of a secret's file may do with it.
+const FILE_MODE_WIDEST: u32 = 0o640;
+/// Most that is read of a secret, in bytes: more than the longest, so that a longer one is noticed.
+const INPUT_BYTES_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_from_input_may_end_in_a_line_break_and_may_not_be_endless() {
+        let read = from_input(&b"correct horse battery staple\n"[..]).unwrap();
+        assert_eq!((read.secret.kind(), read.source), (SecretKind::Passphrase, SecretSource::Input));
+        let refused = from_input(io::repeat(b'x')).unwrap_err();
+        assert!(refused.contains("the limit is"), "{refused}");
+        assert!(from_input(&b"hunter2"[..]).unwrap_err().contains("fleet-cache secret generate"));
+        assert!(!from_input(&b"hunter2"[..]).unwrap_err().contains("hunter2"));
+    }
+}

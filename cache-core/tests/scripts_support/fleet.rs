@@ -1,0 +1,297 @@
+//! What members say, as words of a script.
+//!
+//! Members are `p1`, `p2`, .., the node itself is `p0`. A key tells who coordinates it: `k1:p2` is coordinated by
+//! `p2` whenever that is a member, `k1:p2>p3` by `p3` when `p2` is not, and `k1` by the node itself.
+
+use super::{
+    show::{self, duration},
+    words::Words,
+};
+use cache_core::{
+    AskId, Bucket, Domain, Draft, Figures, Key, Message, Name, Naming, PeerId, PeerSettings, Sharing,
+    SharingLimits, Timestamp,
+    message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Role, Scope, Verdict},
+};
+use siphasher::sip::SipHasher13;
+use std::{collections::BTreeMap, hash::Hasher as _, sync::Arc, time::Duration};
+
+/// The names that a script gives to what members speak of.
+#[derive(Default)]
+pub(crate) struct Talk {
+    /// Every key of the script so far.
+    keys: BTreeMap<Name, Key>,
+    /// Asks of the node, in order of appearance.
+    asks: Vec<AskId>,
+}
+
+impl Talk {
+    /// Notes a key that the script speaks of.
+    pub(crate) fn learn(&mut self, key: &Key) -> Name {
+        let name = name_of(key);
+        self.keys.insert(name, key.clone());
+        name
+    }
+
+    /// The message that `words` stand for.
+    pub(crate) fn message(&mut self, words: &mut Words<'_>) -> Message {
+        match words.next("a message") {
+            "announce" => Message::Announce(Announced::Whole(Box::new(self.parcel(words)))),
+            "announce-name" => {
+                let name = self.learn(&words.key());
+                let remaining = words.duration_value("remaining", Duration::ZERO);
+                Message::Announce(Announced::Named { name, remaining })
+            }
+            "answer" => Message::Answer { ask: words.begun('a', &self.asks), answer: self.answer(words) },
+            "ask" => {
+                let ask = AskId(words.number('x'));
+                let role = if words.flag("holder") { Role::Holder } else { Role::Coordinator };
+                Message::Ask { ask, name: self.learn(&words.key()), role }
+            }
+            "claim" => Message::Claim { name: self.learn(&words.key()) },
+            "figures" => {
+                Message::Figures(Figures { api_calls: words.number_value("calls", 0), ..Figures::default() })
+            }
+            "invalidate" => Message::Invalidate(vec![Invalidation {
+                id: invalidation_id(words.next("an invalidation")),
+                age: words.duration_value("age", Duration::ZERO),
+                scope: match words.value("prefix") {
+                    Some(prefix) => Scope::Prefix { prefix: prefix.into(), domain: None },
+                    None => Scope::Key(words.key()),
+                },
+            }]),
+            "ping" => Message::Ping { token: words.number('x') },
+            "pong" => {
+                let AskId(token) = words.begun('a', &self.asks);
+                Message::Pong { token, clock: Timestamp::from_unix_millis(words.number_value("clock", 0)) }
+            }
+            "quota" => Message::Quota {
+                domain: Domain::ANONYMOUS,
+                bucket: Bucket(words.number_value("bucket", 0)),
+                pause: words.duration_value("pause", Duration::ZERO),
+            },
+            "release" => {
+                let name = self.learn(&words.key());
+                let verdict = words.next("a verdict");
+                let found = VERDICTS.iter().find(|(known, _)| *known == verdict);
+                Message::Release {
+                    name,
+                    verdict: found.unwrap_or_else(|| panic!("`{verdict}` is no verdict")).1,
+                }
+            }
+            "warm-up" => Message::WarmUp { skip: words.number_value("skip", 0) },
+            "warmed-up" => Message::WarmedUp {
+                next: words.value("next").map(|next| next.parse().expect("next is a number")),
+            },
+            other => panic!("`{other}` is no message"),
+        }
+    }
+
+    fn answer(&mut self, words: &mut Words<'_>) -> Answer {
+        match words.next("an answer") {
+            "failed" => Answer::Failed,
+            "hit" => Answer::Hit(Box::new(self.parcel(words))),
+            "lease" => {
+                let key = words.key();
+                let name = self.learn(&key);
+                let stale = words.flag("stale").then(|| Box::new(parcel(key, words)));
+                Answer::Lease { name, stale }
+            }
+            "miss" => Answer::Miss,
+            "wait" => Answer::Wait,
+            other => panic!("`{other}` is no answer"),
+        }
+    }
+
+    fn parcel(&mut self, words: &mut Words<'_>) -> Parcel {
+        let key = words.key();
+        self.learn(&key);
+        parcel(key, words)
+    }
+
+    /// `message` as a line; `None` for what the membership protocol says, which has tests of its own.
+    pub(crate) fn show(&mut self, to: &[PeerId], message: &Message) -> Option<String> {
+        let said = match message {
+            Message::Announce(Announced::Named { name, remaining }) => {
+                format!("announce-name {} remaining={}", self.key(name), duration(*remaining))
+            }
+            Message::Announce(Announced::Whole(parcel)) => format!("announce {}", show_parcel(parcel)),
+            Message::Answer { ask, answer } => {
+                let answer = match answer {
+                    Answer::Failed => "failed".into(),
+                    Answer::Hit(parcel) => format!("hit {}", show_parcel(parcel)),
+                    Answer::Lease { name, stale: None } => format!("lease {}", self.key(name)),
+                    Answer::Lease { name, stale: Some(stale) } => {
+                        format!("lease {} stale {}", self.key(name), show_parcel(stale))
+                    }
+                    Answer::Miss => "miss".into(),
+                    Answer::Wait => "wait".into(),
+                };
+                format!("answer x{} {answer}", ask.0)
+            }
+            Message::Ask { ask, name, role } => {
+                let role = match role {
+                    Role::Coordinator => "",
+                    Role::Holder => " holder",
+                };
+                format!("ask {} {}{role}", self.ask_name(*ask), self.key(name))
+            }
+            Message::Claim { name } => format!("claim {}", self.key(name)),
+            Message::Figures(figures) => format!("figures calls={}", figures.api_calls),
+            Message::Invalidate(invalidations) => {
+                let shown =
+                    invalidations.iter().map(|it| format!(" {} {}", show_id(it.id), show_scope(&it.scope)));
+                format!("invalidate{}", shown.collect::<String>())
+            }
+            Message::Membership(_) => return None,
+            Message::Ping { token } => format!("ping {}", self.ask_name(AskId(*token))),
+            Message::Pong { token, clock: _ } => format!("pong x{token}"),
+            Message::Quota { domain: _, bucket, pause } => {
+                format!("quota bucket={} pause={}", bucket.0, duration(*pause))
+            }
+            Message::Release { name, verdict } => {
+                let (verdict, _) =
+                    VERDICTS.iter().find(|(_, known)| known == verdict).expect("all are listed");
+                format!("release {} {verdict}", self.key(name))
+            }
+            Message::WarmUp { skip } => format!("warm-up skip={skip}"),
+            Message::WarmedUp { next } => {
+                format!("warmed-up{}", next.map(|next| format!(" next={next}")).unwrap_or_default())
+            }
+        };
+        let to: Vec<String> = to.iter().map(|peer| format!("p{}", peer.public_key()[0])).collect();
+        Some(format!("send {} {said}", to.join(",")))
+    }
+
+    fn key(&self, name: &Name) -> String {
+        show::key(self.keys.get(name).expect("the script spoke of it"))
+    }
+
+    fn ask_name(&mut self, ask: AskId) -> String {
+        let known = self.asks.iter().position(|known| *known == ask);
+        let at = known.unwrap_or_else(|| {
+            self.asks.push(ask);
+            self.asks.len() - 1
+        });
+        format!("a{}", at + 1)
+    }
+}
+
+/// What the engine of a script is told about its fleet.
+pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
+    let usual = SharingLimits::default();
+    let mut limits = SharingLimits {
+        ask_timeout: words.duration_value("ask", usual.ask_timeout),
+        asks_max: words.number_value("asks", usual.asks_max),
+        attached_bytes_max: words.number_value("attached", usual.attached_bytes_max),
+        lease_term: words.duration_value("term", usual.lease_term),
+        leases_max: words.number_value("leases", usual.leases_max),
+        lease_waiters_max: words.number_value("lease-waiters", usual.lease_waiters_max),
+        wait_timeout: words.duration_value("wait", usual.wait_timeout),
+        ..usual
+    };
+    limits.freshness_max.lifetime = words.duration_value("lifetime", limits.freshness_max.lifetime);
+    limits.warm_up.entries_max = words.number_value("warm-up", limits.warm_up.entries_max);
+    Sharing {
+        local: peer(0),
+        boot: 1,
+        own_addresses: Vec::new(),
+        contacts: Vec::new(),
+        peers: PeerSettings::default(),
+        naming: Arc::new(Names),
+        seed: 1,
+        limits,
+    }
+}
+
+/// The member with this number.
+pub(crate) fn peer(number: u64) -> PeerId {
+    let number = u8::try_from(number).expect("a script has few members");
+    PeerId::from_public_key([number; 32])
+}
+
+fn parcel(key: Key, words: &mut Words<'_>) -> Parcel {
+    let after =
+        words.value("after").into_iter().flat_map(|after| after.split(',')).map(invalidation_id).collect();
+    Parcel { key, after, draft: words.draft() }
+}
+
+fn show_parcel(parcel: &Parcel) -> String {
+    let Parcel { key, draft: Draft { content, freshness, validators, age }, after } = parcel;
+    let after: Vec<String> = after.iter().map(|id| show_id(*id)).collect();
+    let after = if after.is_empty() { String::new() } else { format!(" after={}", after.join(",")) };
+    let etag = validators.etag.as_ref().map(|etag| format!(" etag={etag}")).unwrap_or_default();
+    format!(
+        "{} age={} lifetime={}{etag}{after}{}",
+        show::key(key),
+        duration(*age),
+        duration(freshness.lifetime),
+        show::body(content)
+    )
+}
+
+fn show_scope(scope: &Scope) -> String {
+    match scope {
+        Scope::Key(key) => show::key(key),
+        Scope::Prefix { prefix, domain: _ } => format!("prefix={prefix}"),
+    }
+}
+
+fn show_id(id: InvalidationId) -> String {
+    format!("{}.{}", id.count, id.issuer)
+}
+
+/// `count.issuer`; the node itself issues under the number 1.
+fn invalidation_id(word: &str) -> InvalidationId {
+    let parsed = word.split_once('.').and_then(|(count, issuer)| {
+        Some(InvalidationId { count: count.parse().ok()?, issuer: issuer.parse().ok()? })
+    });
+    parsed.unwrap_or_else(|| panic!("`{word}` should be count.issuer"))
+}
+
+/// Names that put the members which a key lists at the head of those that could coordinate it.
+#[derive(Debug)]
+struct Names;
+
+impl Naming for Names {
+    fn names(&self, key: &Key) -> Vec<Name> {
+        vec![name_of(key)]
+    }
+}
+
+/// The first of many digests under which the members weigh in the order that the key wants.
+fn name_of(key: &Key) -> Name {
+    let wanted = key.resource().split_once(':').map_or("p0", |(_, wanted)| wanted);
+    let wanted: Vec<PeerId> = wanted
+        .split('>')
+        .map(|word| peer(word[1..].parse().unwrap_or_else(|_no_number| panic!("who coordinates {key:?}?"))))
+        .collect();
+    let candidates = (0_u32..1_000_000).map(|nonce| {
+        let mut bytes = [0; 32];
+        for (at, chunk) in bytes.chunks_mut(8).enumerate() {
+            let mut hasher = SipHasher13::new_with_keys(nonce.into(), at as u64);
+            hasher.write(key.as_str().as_bytes());
+            chunk.copy_from_slice(&hasher.finish().to_le_bytes());
+        }
+        Name::from_bytes(bytes)
+    });
+    let fits = |name: &Name| {
+        let mut members: Vec<PeerId> = (0..=MEMBERS_LAST).map(peer).collect();
+        members.sort_by_key(|member| std::cmp::Reverse(weight(*member, name)));
+        members.starts_with(&wanted)
+    };
+    candidates.into_iter().find(fits).expect("one in some hundreds fits")
+}
+
+/// As the engine weighs members; were it to change, the scripts would tell.
+fn weight(member: PeerId, name: &Name) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(member.public_key());
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
+/// The highest number of a member.
+const MEMBERS_LAST: u64 = 5;
+
+const VERDICTS: [(&str, Verdict); 3] =
+    [("failed", Verdict::Failed), ("unshareable", Verdict::Unshareable), ("unused", Verdict::Unused)];

@@ -1,0 +1,229 @@
+//! Plans from bytes: any bytes are a plan.
+//!
+//! So a fuzzer's bytes are scenarios, and a seed is one as the bytes that it gives. Bytes that are missing count
+//! as zero; the events go on for as long as there are bytes.
+
+use crate::{
+    plan::{Deed, Event, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
+    random::Random,
+};
+use cache_core::{
+    Disk, Settings, SharingLimits,
+    freshness::{Directives, Freshness},
+    port::Budget,
+};
+use std::{ops::RangeInclusive, time::Duration};
+
+impl Plan {
+    /// The plan of a seed: a fleet of five to twenty nodes and some hundred events.
+    pub fn from_seed(seed: u64) -> Self {
+        let mut random = Random::new(seed, PLAN_STREAM);
+        let length = HEAD_BYTES + EVENT_BYTES * random.below(EVENTS_MAX);
+        let bytes: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
+        Self { seed, ..Self::from_bytes(&bytes) }
+    }
+
+    /// The plan that `bytes` mean, whatever they are.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut bytes = Bytes(bytes);
+        let nodes = bytes.number(NODES);
+        let resources = bytes.of(&[1, 2, 3, 8, 40, 200]);
+        let mut plan = Self {
+            seed: bytes.number(0..=255) as u64,
+            nodes_at_start: nodes - bytes.number(0..=nodes / 4),
+            domains: bytes.of(&[1, 1, 2, 3]),
+            skew_max: Duration::from_secs(bytes.of(&[0, 0, 5, 3600])),
+            network: network(&mut bytes),
+            origin: origin(&mut bytes),
+            settings: settings(&mut bytes),
+            limits: limits(&mut bytes),
+            encodes: true,
+            ..Self::calm(0, nodes, resources)
+        };
+        let (pace, is_faulty) = (bytes.of(&[5, 60, 500, 4000]), bytes.number(0..=7) > 0);
+        let mut at = Duration::ZERO;
+        while !bytes.0.is_empty() && plan.events.len() < EVENTS_MAX as usize {
+            at += Duration::from_millis(bytes.number(0..=255) as u64 * pace / 128);
+            let deed = if is_faulty { any_deed(&mut bytes) } else { peaceful_deed(&mut bytes) };
+            plan.events.push(Event { at, deed });
+        }
+        plan
+    }
+}
+
+fn network(bytes: &mut Bytes<'_>) -> NetworkPlan {
+    let latency = Duration::from_micros(bytes.of(&[50, 200, 2_000, 20_000, 90_000]));
+    NetworkPlan {
+        latency,
+        jitter: latency * bytes.of(&[0, 1, 1, 3]) / 2,
+        loss_per_mille: bytes.of(&[0, 0, 5, 50]),
+        bandwidth: bytes.of(&[125_000_000, 12_500_000, 1_250_000]),
+        idle_timeout: Duration::from_millis(bytes.of(&[500, 3_000, 5_000, 15_000])),
+        redial: Duration::from_millis(bytes.of(&[200, 1_000, 4_000])),
+    }
+}
+
+fn origin(bytes: &mut Bytes<'_>) -> OriginPlan {
+    let seconds = |bytes: &mut Bytes<'_>, choices: &[u64]| Duration::from_secs(bytes.of(choices));
+    let latency = Duration::from_millis(bytes.of(&[20, 80, 300, 2_000, 9_000]));
+    OriginPlan {
+        latency,
+        jitter: latency * bytes.of(&[0, 1, 1, 2]) / 2,
+        freshness: Freshness {
+            lifetime: seconds(bytes, &[300, 60, 10, 2, 3600, 0]),
+            while_revalidating: seconds(bytes, &[0, 0, 10, 60]),
+            if_error: seconds(bytes, &[0, 60, 3600]),
+        },
+        change_period: seconds(bytes, &[0, 5, 60, 600]),
+        body_bytes_max: bytes.of(&[4_000, 30_000, 200_000, 1_048_576]),
+        quota: bytes.of(&[
+            None,
+            None,
+            Some((20, Duration::from_secs(30))),
+            Some((3, Duration::from_secs(120))),
+        ]),
+        revalidates: bytes.number(0..=3) > 0,
+        refused_per_mille: bytes.of(&[0, 0, 100, 500]),
+        unstorable_per_mille: bytes.of(&[0, 0, 0, 100]),
+        failing_per_mille: bytes.of(&[0, 0, 0, 20, 300]),
+    }
+}
+
+fn settings(bytes: &mut Bytes<'_>) -> Settings {
+    let defaults = Settings::default();
+    Settings {
+        budget: Budget {
+            entries_max: bytes.of(&[1000, 1000, 1000, 20, 3, 0]),
+            bytes_max: bytes.of(&[64 << 20, 64 << 20, 3 << 20, 20_000]),
+        },
+        disk: bytes.of(&[Disk::Absent, Disk::Present]),
+        flights_max: bytes.of(&[4096, 4096, 4096, 4096, 8, 1]),
+        fetch_timeout: Duration::from_secs(bytes.of(&[20, 20, 20, 5])),
+        hold_off: Duration::from_secs(bytes.of(&[10, 10, 1, 0])),
+        leaders_max: bytes.of(&[2, 2, 2, 1]),
+        request_timeout: Duration::from_secs(bytes.of(&[30, 30, 30, 10])),
+        waiters_max: bytes.of(&[10_000, 10_000, 10_000, 2]),
+        ..defaults
+    }
+}
+
+fn limits(bytes: &mut Bytes<'_>) -> SharingLimits {
+    let defaults = SharingLimits::default();
+    SharingLimits {
+        asks_max: bytes.of(&[3, 3, 3, 1, 0]),
+        attached_bytes_max: bytes.of(&[16 * 1024, 16 * 1024, 500, 0]),
+        lease_failures_max: bytes.of(&[1, 1, 0, 3]),
+        lease_term: Duration::from_secs(bytes.of(&[12, 12, 2])),
+        leases_max: bytes.of(&[16 * 1024, 16 * 1024, 16 * 1024, 1]),
+        lease_waiters_max: bytes.of(&[2048, 2048, 2048, 1]),
+        wait_timeout: Duration::from_secs(bytes.of(&[15, 15, 3])),
+        ..defaults
+    }
+}
+
+fn any_deed(bytes: &mut Bytes<'_>) -> Deed {
+    let which = bytes.number(0..=63);
+    if which >= 20 {
+        return peaceful_deed(bytes);
+    }
+    let node = bytes.byte();
+    let lasts = Duration::from_millis(bytes.of(&[50, 400, 2_000, 8_000, 30_000]));
+    match which {
+        0..=3 => Deed::Crash { victim: victim(bytes), down_for: lasts, keeps_disk: bytes.number(0..=2) > 0 },
+        4..=6 => Deed::Pause { victim: victim(bytes), lasts },
+        7..=9 => {
+            let side = 1 << (node % 64) | 1 << (bytes.number(0..=19)) | 1 << (bytes.number(0..=19));
+            Deed::Partition { side, one_way: bytes.number(0..=2) == 0, lasts }
+        }
+        10 | 11 => Deed::Outage {
+            kind: bytes.of(&[OutageKind::Fault, OutageKind::Refused, OutageKind::Silent]),
+            lasts,
+        },
+        12..=14 => Deed::Break { a: node, b: bytes.byte(), notice_max: lasts / 4 },
+        15 => Deed::Slow { node, delay: Duration::from_millis(bytes.of(&[1, 20, 300])), lasts },
+        16 => Deed::ClockStep { node, by_millis: bytes.of(&[-3_600_000, -2_000, 500, 86_400_000]) },
+        17 => Deed::Leave { node },
+        18 | 19 => Deed::Join { node },
+        _more => unreachable!("dealt with above"),
+    }
+}
+
+fn peaceful_deed(bytes: &mut Bytes<'_>) -> Deed {
+    let (node, key) = (bytes.byte(), skewed(bytes));
+    match bytes.number(0..=31) {
+        0 => Deed::AskPeer { node, peer: bytes.byte(), key },
+        1 => Deed::Cancel { node, pick: bytes.byte() },
+        2 => bytes.of(&[Deed::Clear { node }, Deed::Count { node }, Deed::Ping { node, peer: key }]),
+        3..=5 => Deed::Herd { key, within: Duration::from_millis(bytes.of(&[0, 5, 50, 1_000])) },
+        6 | 7 => Deed::Invalidate { node, key },
+        8 => Deed::InvalidatePrefix {
+            node,
+            key,
+            letters: bytes.number(1..=4),
+            every_domain: bytes.number(0..=1) == 0,
+        },
+        9 => Deed::Put { node, key },
+        10..=12 => Deed::Get { node, key, directives: directives(bytes) },
+        _most => Deed::Get { node, key, directives: Directives::default() },
+    }
+}
+
+fn victim(bytes: &mut Bytes<'_>) -> Victim {
+    let number = skewed(bytes);
+    bytes.of(&[Victim::Node(number), Victim::Coordinator(number), Victim::Holder(number)])
+}
+
+/// A number of which the small ones are frequent, nearly as Zipf has it.
+fn skewed(bytes: &mut Bytes<'_>) -> usize {
+    let widest = [1, 2, 4, 8, 32, 256][bytes.number(0..=5)];
+    bytes.byte() % widest
+}
+
+fn directives(bytes: &mut Bytes<'_>) -> Directives {
+    let seconds = |bytes: &mut Bytes<'_>| Duration::from_secs(bytes.of(&[0, 1, 10, 100]));
+    let plain = Directives::default();
+    match bytes.number(0..=4) {
+        0 => Directives { no_cache: true, ..plain },
+        1 => Directives { only_if_cached: true, ..plain },
+        2 => Directives { max_age: Some(seconds(bytes)), ..plain },
+        3 => Directives { max_stale: seconds(bytes), ..plain },
+        _last => Directives {
+            min_fresh: seconds(bytes),
+            max_age: Some(seconds(bytes)),
+            no_cache: bytes.number(0..=3) == 0,
+            only_if_cached: bytes.number(0..=3) == 0,
+            ..plain
+        },
+    }
+}
+
+/// Bytes that are read from the front; behind their end there are zeros.
+struct Bytes<'a>(&'a [u8]);
+
+impl Bytes<'_> {
+    fn byte(&mut self) -> usize {
+        let Some((first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        usize::from(*first)
+    }
+
+    fn number(&mut self, range: RangeInclusive<usize>) -> usize {
+        range.start() + self.byte() % (range.end() - range.start() + 1)
+    }
+
+    fn of<T: Clone>(&mut self, choices: &[T]) -> T {
+        choices[self.byte() % choices.len()].clone()
+    }
+}
+
+/// Sizes of fleets.
+const NODES: RangeInclusive<usize> = 2..=20;
+
+/// Most events of a plan.
+const EVENTS_MAX: u64 = 400;
+
+/// Bytes that an event takes, more or less, and those before the first.
+const EVENT_BYTES: u64 = 5;
+const HEAD_BYTES: u64 = 64;
+
+const PLAN_STREAM: u64 = 6;

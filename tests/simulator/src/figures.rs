@@ -1,0 +1,184 @@
+//! What a run cost and how well it served.
+
+use cache_core::{
+    Message, Outcome, Served,
+    message::{Announced, Answer},
+};
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+/// Sums over a run.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Requests for entries.
+    pub requests: u64,
+    /// Calls that the origin got.
+    pub calls: u64,
+    /// Calls that were counted against a quota.
+    pub calls_paid: u64,
+    /// Calls that one cache shared by all without delay would have made.
+    pub calls_ideal: u64,
+    /// Requests by how they ended.
+    pub outcomes: BTreeMap<&'static str, u64>,
+    /// Requests whose node ended before they did.
+    pub lost: u64,
+    /// Messages sent, one for each receiver, by kind; and their bytes.
+    pub messages: BTreeMap<&'static str, (u64, u64)>,
+    /// How old answers were, in milliseconds.
+    pub ages: Vec<u64>,
+    /// How long requests took, in milliseconds.
+    pub waits: Vec<u64>,
+    /// Most outputs that followed from one input.
+    pub outputs_most: usize,
+    /// Connections that were made.
+    pub connections: u64,
+    /// Virtual time that passed.
+    pub lasted: Duration,
+    /// Entries that all nodes held at the end.
+    pub entries: u64,
+}
+
+impl Figures {
+    pub(crate) fn count_outcome(&mut self, outcome: &Outcome) {
+        *self.outcomes.entry(outcome_name(outcome)).or_default() += 1;
+    }
+
+    pub(crate) fn count_message(&mut self, message: &Message, receivers: usize, message_bytes: usize) {
+        let (count, bytes) = self.messages.entry(message_name(message)).or_default();
+        *count += receivers as u64;
+        *bytes += (receivers * message_bytes) as u64;
+    }
+
+    /// How many requests ended so.
+    pub fn outcome(&self, name: &str) -> u64 {
+        self.outcomes.get(name).copied().unwrap_or(0)
+    }
+
+    /// Messages sent and their bytes.
+    pub fn messages_total(&self) -> (u64, u64) {
+        self.messages
+            .values()
+            .fold((0, 0), |(count, bytes), (more, more_bytes)| (count + more, bytes + more_bytes))
+    }
+
+    /// The same as JSON, for other programs.
+    pub fn json(&self) -> serde_json::Value {
+        let (messages, bytes) = self.messages_total();
+        serde_json::json!({
+            "requests": self.requests,
+            "calls": self.calls,
+            "calls_paid": self.calls_paid,
+            "calls_ideal": self.calls_ideal,
+            "outcomes": self.outcomes,
+            "lost": self.lost,
+            "messages": messages,
+            "bytes": bytes,
+            "age_millis": Quantiles::of(&self.ages).0,
+            "wait_millis": Quantiles::of(&self.waits).0,
+            "simulated_seconds": self.lasted.as_secs(),
+        })
+    }
+
+    /// The figures of two runs together.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.calls += other.calls;
+        self.calls_paid += other.calls_paid;
+        self.calls_ideal += other.calls_ideal;
+        self.lost += other.lost;
+        self.connections += other.connections;
+        self.entries += other.entries;
+        self.lasted += other.lasted;
+        self.outputs_most = self.outputs_most.max(other.outputs_most);
+        for (name, count) in &other.outcomes {
+            *self.outcomes.entry(name).or_default() += count;
+        }
+        for (name, (count, bytes)) in &other.messages {
+            let sum = self.messages.entry(name).or_default();
+            *sum = (sum.0 + count, sum.1 + bytes);
+        }
+        self.ages.extend(&other.ages);
+        self.waits.extend(&other.waits);
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "requests {}, {} lost with their node", self.requests, self.lost)?;
+        let ratio = self.calls as f64 / self.calls_ideal.max(1) as f64;
+        writeln!(
+            f,
+            "calls    {} ({} paid), {} ideal: {ratio:.3}",
+            self.calls, self.calls_paid, self.calls_ideal
+        )?;
+        write!(f, "ended   ")?;
+        self.outcomes.iter().try_for_each(|(name, count)| write!(f, " {name} {count}"))?;
+        let (messages, bytes) = self.messages_total();
+        writeln!(f, "\nmessages {messages}, {bytes} bytes")?;
+        for (name, (count, bytes)) in &self.messages {
+            writeln!(f, "  {name:<20} {count:>9} {bytes:>12} bytes")?;
+        }
+        writeln!(f, "age      {} ms", Quantiles::of(&self.ages))?;
+        write!(f, "wait     {} ms", Quantiles::of(&self.waits))
+    }
+}
+
+/// A distribution in few words.
+struct Quantiles([u64; 4]);
+
+impl Quantiles {
+    fn of(values: &[u64]) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable();
+        let at = |per_mille: usize| {
+            let place = (sorted.len() * per_mille / 1000).min(sorted.len().saturating_sub(1));
+            sorted.get(place).copied().unwrap_or(0)
+        };
+        Self([at(500), at(900), at(990), at(1000)])
+    }
+}
+
+impl fmt::Display for Quantiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p90, p99, most] = self.0;
+        write!(f, "p50 {p50}, p90 {p90}, p99 {p99}, most {most}")
+    }
+}
+
+fn outcome_name(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Absent => "absent",
+        Outcome::Answered { served: Served::Hit, .. } => "hit",
+        Outcome::Answered { served: Served::Peer, .. } => "peer",
+        Outcome::Answered { served: Served::Stale(_), .. } => "stale",
+        Outcome::Answered { served: Served::Forwarded(forward), .. } if forward.collapsed => "collapsed",
+        Outcome::Answered { served: Served::Forwarded(_), .. } => "forwarded",
+        Outcome::Failed(_) => "failed",
+        Outcome::Pass => "passed",
+        Outcome::Ponged { .. } => "ponged",
+        Outcome::Relayed { .. } => "relayed",
+        Outcome::Removed { .. } | Outcome::Stored { .. } => "written",
+    }
+}
+
+pub(crate) fn message_name(message: &Message) -> &'static str {
+    match message {
+        Message::Announce(Announced::Named { .. }) => "announce named",
+        Message::Announce(Announced::Whole(_)) => "announce whole",
+        Message::Answer { answer: Answer::Failed, .. } => "answer failed",
+        Message::Answer { answer: Answer::Hit(_), .. } => "answer hit",
+        Message::Answer { answer: Answer::Lease { .. }, .. } => "answer lease",
+        Message::Answer { answer: Answer::Miss, .. } => "answer miss",
+        Message::Answer { answer: Answer::Wait, .. } => "answer wait",
+        Message::Ask { .. } => "ask",
+        Message::Claim { .. } => "claim",
+        Message::Figures(_) => "figures",
+        Message::Invalidate(_) => "invalidate",
+        Message::Membership(_) => "membership",
+        Message::Ping { .. } => "ping",
+        Message::Pong { .. } => "pong",
+        Message::Quota { .. } => "quota",
+        Message::Release { .. } => "release",
+        Message::WarmUp { .. } => "warm-up",
+        Message::WarmedUp { .. } => "warmed-up",
+    }
+}

@@ -1,0 +1,311 @@
+//! What is known of a run from outside: who asked what, what every answer states, who was told what.
+//!
+//! The reference model. Written down without a look at the engine's own code: a request is asked and answered,
+//! a fact was true at one moment, an invalidation makes all earlier facts about its keys untrue for whoever
+//! knows of it. What follows from that is in [`checks`].
+
+mod checks;
+
+pub(crate) use checks::Circumstances;
+
+use crate::{
+    node::{Node, name},
+    origin::FACT_HEADER,
+    plan::Plan,
+};
+use cache_core::{
+    Content, Domain, Key, Message, Name, RequestId,
+    freshness::{Directives, Freshness},
+    message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Scope},
+};
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+/// What must hold.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Rule {
+    /// Every request is answered once.
+    AnsweredOnce,
+    /// Entries, bytes, flights, leases and what follows from one input keep to their limits.
+    Bounds,
+    /// Every request is answered in time.
+    Deadline,
+    /// Calls to the origin are as few as the plan says.
+    Economy,
+    /// What was invalidated answers nobody who asks after the node was told.
+    Invalidated,
+    /// Once faults end, everything comes to its end and every node can be asked.
+    Liveness,
+    /// The engine does not panic, whatever happens.
+    Panicked,
+    /// What is kept beyond its request is used or given up.
+    Retained,
+    /// Members are told only what concerns somebody who is connected.
+    SentToNobody,
+    /// Engines ask to be woken at moments to come.
+    Timers,
+    /// No answer is older than its lifetime, and the grace that it grants, allow.
+    TooOld,
+    /// A refusal that concerns one credential reaches nobody else.
+    WrongAudience,
+    /// An answer is about the key, and so the domain, that was asked for.
+    WrongKey,
+    /// A request ends in a way that is one for its kind.
+    WrongOutcome,
+}
+
+/// A rule that was broken.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Violation {
+    /// Which one.
+    pub rule: Rule,
+    /// When, from the beginning of the run.
+    pub at: Duration,
+    /// How.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?}: {}", self.rule, self.at, self.text)
+    }
+}
+
+/// Everything known from outside.
+pub(crate) struct Ledger {
+    pub(crate) keys: Vec<Key>,
+    index: BTreeMap<Key, usize>,
+    names: BTreeMap<Name, usize>,
+    facts: Vec<Fact>,
+    pub(crate) requests: BTreeMap<RequestId, Asked>,
+    request_last: u64,
+    /// By how much a node may take a fact to be younger than it is, because it travelled.
+    errors: BTreeMap<(usize, u64), Duration>,
+    /// For each node and key, since when a fact must be to be served: the last invalidation that the node knows.
+    floors: Vec<BTreeMap<usize, Duration>>,
+    issued: Vec<Issued>,
+    ids: BTreeMap<InvalidationId, usize>,
+    /// By how much entries on disk may be misdated, all in all.
+    pub(crate) misdated: Duration,
+}
+
+/// What an answer states, and since when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fact {
+    pub(crate) key: usize,
+    /// When the origin said so, or a program put it.
+    pub(crate) at: Duration,
+    pub(crate) means: Means,
+    pub(crate) freshness: Freshness,
+}
+
+/// How a fact came about, and so to whom it may be told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Means {
+    Entry,
+    Put,
+    Refusal,
+    RefusalFor(RequestId),
+    Unstorable,
+}
+
+/// A request as its client knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) node: usize,
+    pub(crate) at: Duration,
+    pub(crate) wanted: Wanted,
+    /// Since when a fact must be to answer it.
+    pub(crate) floor: Duration,
+    /// How long requests of that node had been held up by then.
+    pub(crate) held_up: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    Entry { key: usize, directives: Directives },
+    PeersEntry { key: usize },
+    Pong,
+    Written,
+}
+
+struct Issued {
+    issuer: u64,
+    at: Duration,
+    scope: Scope,
+}
+
+impl Ledger {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let domains = 0..plan.domains;
+        let keys: Vec<Key> = domains
+            .flat_map(|domain| (0..=plan.resources).map(move |resource| key(resource, domain)))
+            .collect();
+        Self {
+            index: keys.iter().cloned().zip(0..).collect(),
+            names: keys.iter().map(name).zip(0..).collect(),
+            keys,
+            facts: Vec::new(),
+            requests: BTreeMap::new(),
+            request_last: 0,
+            errors: BTreeMap::new(),
+            floors: vec![BTreeMap::new(); plan.nodes],
+            issued: Vec::new(),
+            ids: BTreeMap::new(),
+            misdated: Duration::ZERO,
+        }
+    }
+
+    /// Numbers a request.
+    pub(crate) fn ask(&mut self, node: &Node, now: Duration, wanted: Wanted) -> RequestId {
+        self.request_last += 1;
+        let key = match wanted {
+            Wanted::Entry { key, .. } | Wanted::PeersEntry { key } => Some(key),
+            Wanted::Pong | Wanted::Written => None,
+        };
+        let floor = key.and_then(|key| self.floor(node.number, key, now)).unwrap_or_default();
+        let asked = Asked { node: node.number, at: now, wanted, floor, held_up: node.held_up };
+        self.requests.insert(RequestId(self.request_last), asked);
+        RequestId(self.request_last)
+    }
+
+    /// Since when a fact must be that `node` may serve at `now`.
+    fn floor(&self, node: usize, key: usize, now: Duration) -> Option<Duration> {
+        self.floors[node].get(&key).copied().filter(|floor| now - *floor < REMEMBERED_FOR)
+    }
+
+    /// Numbers a fact.
+    pub(crate) fn learn_fact(&mut self, fact: Fact) -> u64 {
+        self.facts.push(fact);
+        self.facts.len() as u64 - 1
+    }
+
+    /// What `content` states.
+    pub(crate) fn fact(&self, content: &Content) -> Option<(u64, Fact)> {
+        let number: u64 = content.headers.get_str(FACT_HEADER)?.parse().ok()?;
+        self.facts.get(usize::try_from(number).ok()?).map(|fact| (number, *fact))
+    }
+
+    pub(crate) fn key_number(&self, key: &Key) -> Option<usize> {
+        self.index.get(key).copied()
+    }
+
+    pub(crate) fn key_named(&self, name: &Name) -> Option<usize> {
+        self.names.get(name).copied()
+    }
+
+    /// Forgets what a process that has ended knew; answers how many of its requests are lost.
+    pub(crate) fn on_stopped(&mut self, node: usize) -> u64 {
+        self.floors[node].clear();
+        let before = self.requests.len();
+        self.requests.retain(|_, asked| asked.node != node);
+        (before - self.requests.len()) as u64
+    }
+
+    /// `node` forgets what `scope` means, on behalf of a client.
+    pub(crate) fn on_issued(&mut self, node: usize, issuer: u64, now: Duration, scope: Scope) {
+        self.raise_floor(node, &scope, now);
+        self.issued.push(Issued { issuer, at: now, scope });
+    }
+
+    /// An engine says `message`: what it issued a moment ago gets the number by which others speak of it.
+    pub(crate) fn on_said(&mut self, node: &Node, issuer: u64, now: Duration, message: &Message) {
+        let Message::Invalidate(list) = message else { return };
+        for Invalidation { id, scope, age } in list {
+            if id.issuer != issuer || self.ids.contains_key(id) {
+                continue;
+            }
+            let at = now.saturating_sub(*age);
+            let near = |issued: &Issued| {
+                issued.issuer == issuer
+                    && issued.scope == *scope
+                    && node.timestamp(issued.at) <= node.timestamp(at)
+            };
+            if let Some(number) = self.issued.iter().rposition(near) {
+                self.ids.insert(*id, number);
+            }
+        }
+    }
+
+    /// `node` receives what another said at `sent`.
+    pub(crate) fn on_heard(
+        &mut self,
+        from: usize,
+        node: usize,
+        sent: Duration,
+        now: Duration,
+        message: &Message,
+    ) {
+        let parcel = match message {
+            Message::Announce(Announced::Whole(parcel)) => Some(&**parcel),
+            Message::Answer { answer: Answer::Hit(parcel), .. } => Some(&**parcel),
+            Message::Answer { answer: Answer::Lease { stale, .. }, .. } => stale.as_deref(),
+            Message::Invalidate(list) => return self.on_told(node, now, list),
+            Message::Announce(Announced::Named { .. })
+            | Message::Answer { .. }
+            | Message::Ask { .. }
+            | Message::Claim { .. }
+            | Message::Figures(_)
+            | Message::Membership(_)
+            | Message::Ping { .. }
+            | Message::Pong { .. }
+            | Message::Quota { .. }
+            | Message::Release { .. }
+            | Message::WarmUp { .. }
+            | Message::WarmedUp { .. } => None,
+        };
+        let Some(Parcel { draft, .. }) = parcel else { return };
+        if let Some((fact, _)) = self.fact(&draft.content) {
+            let travelled = self.error(from, fact) + (now - sent) + ROUNDING;
+            let error = self.errors.entry((node, fact)).or_default();
+            *error = travelled.max(*error);
+        }
+    }
+
+    /// By how much `node` may take a fact to be younger than it is.
+    pub(crate) fn error(&self, node: usize, fact: u64) -> Duration {
+        self.errors.get(&(node, fact)).copied().unwrap_or_default()
+    }
+
+    fn on_told(&mut self, node: usize, now: Duration, list: &[Invalidation]) {
+        for invalidation in list {
+            let Some(issued) = self.ids.get(&invalidation.id).map(|number| &self.issued[*number]) else {
+                continue;
+            };
+            if now - issued.at < REMEMBERED_FOR {
+                let (scope, at) = (issued.scope.clone(), issued.at);
+                self.raise_floor(node, &scope, at);
+            }
+        }
+    }
+
+    fn raise_floor(&mut self, node: usize, scope: &Scope, at: Duration) {
+        let covered: Vec<usize> = match scope {
+            Scope::Key(key) => self.key_number(key).into_iter().collect(),
+            Scope::Prefix { .. } => {
+                (0..self.keys.len()).filter(|key| scope.covers(&self.keys[*key])).collect()
+            }
+        };
+        for key in covered {
+            let floor = self.floors[node].entry(key).or_default();
+            *floor = at.max(*floor);
+        }
+    }
+}
+
+/// The key of a resource for a domain. The number of the resource is written so that prefixes mean something.
+pub(crate) fn key(resource: usize, domain: usize) -> Key {
+    let domain = Domain::from_bytes([domain as u8 + 1; 16]);
+    Key::new(&format!("GET api.github.com/repos/acme/{resource:04}"), domain)
+}
+
+/// How the resources begin whose number begins with the first `letters` digits of `resource`.
+pub(crate) fn prefix(resource: usize, letters: usize) -> String {
+    let number = format!("{resource:04}");
+    format!("GET api.github.com/repos/acme/{}", &number[..letters.min(number.len())])
+}
+
+/// How long an invalidation counts: what the fleet remembers, less what messages take.
+const REMEMBERED_FOR: Duration = Duration::from_secs(530);
+
+/// Clocks show whole milliseconds.
+const ROUNDING: Duration = Duration::from_millis(2);

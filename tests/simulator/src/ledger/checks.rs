@@ -1,0 +1,142 @@
+//! Whether an answer may be what it is.
+
+use super::{Asked, Fact, Ledger, Means, ROUNDING, Rule, Wanted};
+use crate::node::Node;
+use cache_core::{
+    Content, Entry, Outcome, RequestId, Served, StaleReason,
+    freshness::{Directives, Freshness},
+};
+use std::time::Duration;
+
+/// When and where a request is answered.
+pub(crate) struct Circumstances<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) now: Duration,
+    /// Time that the settings grant every request.
+    pub(crate) request_timeout: Duration,
+}
+
+type Checked<T> = Result<T, (Rule, String)>;
+
+impl Ledger {
+    /// Takes note of how `request` ends; answers what it was and how old the answer is.
+    pub(crate) fn complete(
+        &mut self,
+        circumstances: &Circumstances<'_>,
+        request: RequestId,
+        outcome: &Outcome,
+    ) -> Checked<(Asked, Option<Duration>)> {
+        let Circumstances { node, now, request_timeout } = *circumstances;
+        let asked = self.requests.remove(&request);
+        let asked = asked
+            .ok_or_else(|| (Rule::AnsweredOnce, format!("{request:?} waits for nothing: {outcome:?}")))?;
+        if asked.node != node.number {
+            return Err((
+                Rule::AnsweredOnce,
+                format!("{request:?} of {} is answered by {}", asked.node, node.number),
+            ));
+        }
+        let until = asked.at + request_timeout + (node.held_up - asked.held_up) + 2 * ROUNDING;
+        if now > until {
+            return Err((Rule::Deadline, format!("{request:?} took {:?}", now - asked.at)));
+        }
+        let age = match (asked.wanted, outcome) {
+            (Wanted::Entry { key, directives }, Outcome::Answered { entry, served }) => {
+                Some(self.check_answer(circumstances, &asked, key, &directives, entry, *served)?)
+            }
+            (Wanted::PeersEntry { key }, Outcome::Answered { entry, served }) => {
+                Some(self.check_answer(circumstances, &asked, key, &Directives::default(), entry, *served)?)
+            }
+            (Wanted::Entry { key, directives }, Outcome::Relayed { content, .. }) => {
+                self.check_relayed(request, &asked, key, content)?;
+                if directives.only_if_cached {
+                    return Err((Rule::WrongOutcome, format!("{request:?} forbids asking the origin")));
+                }
+                None
+            }
+            (Wanted::Entry { directives, .. }, Outcome::Absent) if directives.only_if_cached => None,
+            (Wanted::Entry { directives, .. }, Outcome::Pass) if !directives.only_if_cached => None,
+            (Wanted::PeersEntry { .. }, Outcome::Absent)
+            | (Wanted::Pong, Outcome::Ponged { .. })
+            | (Wanted::Entry { .. } | Wanted::PeersEntry { .. } | Wanted::Pong, Outcome::Failed(_))
+            | (Wanted::Written, Outcome::Removed { .. } | Outcome::Stored { .. }) => None,
+            (wanted, outcome) => return Err((Rule::WrongOutcome, format!("{wanted:?} ends as {outcome:?}"))),
+        };
+        Ok((asked, age))
+    }
+
+    fn check_answer(
+        &self,
+        circumstances: &Circumstances<'_>,
+        asked: &Asked,
+        key: usize,
+        directives: &Directives,
+        entry: &Entry,
+        served: Served,
+    ) -> Checked<Duration> {
+        if *entry.key() != self.keys[key] {
+            return Err((Rule::WrongKey, format!("{:?} for {:?}", entry.key(), self.keys[key])));
+        }
+        let (number, fact) = self.check_fact(asked, key, entry.content())?;
+        if !matches!(fact.means, Means::Entry | Means::Put) {
+            return Err((Rule::WrongAudience, format!("{fact:?} is no entry")));
+        }
+        let age = circumstances.now - fact.at;
+        let error = self.error(circumstances.node.number, number) + self.misdated + 2 * ROUNDING;
+        let most = longest_age(&fact.freshness, directives, served);
+        if most.is_some_and(|most| age > most.saturating_add(error)) {
+            let text = format!("{entry:?} is served {served:?} at the age of {age:?}, error {error:?}");
+            return Err((Rule::TooOld, text));
+        }
+        if directives.no_cache && fact.at < asked.at {
+            return Err((Rule::TooOld, format!("{fact:?} answers no-cache of {:?} by {served:?}", asked.at)));
+        }
+        let granted = entry.freshness();
+        if granted.lifetime > fact.freshness.lifetime || granted.if_error > fact.freshness.if_error {
+            return Err((Rule::TooOld, format!("{entry:?} was granted more than {fact:?}")));
+        }
+        Ok(age)
+    }
+
+    fn check_relayed(&self, request: RequestId, asked: &Asked, key: usize, content: &Content) -> Checked<()> {
+        let (_, fact) = self.check_fact(asked, key, content)?;
+        match fact.means {
+            Means::RefusalFor(leader) if leader != request => {
+                Err((Rule::WrongAudience, format!("{request:?} gets the refusal of {leader:?}")))
+            }
+            Means::Entry | Means::Put | Means::Refusal | Means::RefusalFor(_) | Means::Unstorable => Ok(()),
+        }
+    }
+
+    /// What is stated about the right key, and since after the invalidations that the node knew when it was asked.
+    fn check_fact(&self, asked: &Asked, key: usize, content: &Content) -> Checked<(u64, Fact)> {
+        let stated = self.fact(content);
+        let (number, fact) = stated.ok_or_else(|| (Rule::WrongKey, format!("{content:?} states nothing")))?;
+        if fact.key != key || !content.body.starts_with(format!("{key} ").as_bytes()) {
+            return Err((Rule::WrongKey, format!("{fact:?} answers for key {key}")));
+        }
+        if fact.at < asked.floor {
+            return Err((Rule::Invalidated, format!("{fact:?} answers {asked:?}")));
+        }
+        Ok((number, fact))
+    }
+}
+
+/// How old an answer that is served so may be; `None` if the origin has just given it.
+fn longest_age(freshness: &Freshness, directives: &Directives, served: Served) -> Option<Duration> {
+    let grace = match served {
+        Served::Forwarded(_) => return None,
+        Served::Hit | Served::Peer => {
+            return Some(directives.max_age.unwrap_or(Duration::MAX).min(freshness.lifetime));
+        }
+        Served::Stale(StaleReason::Accepted) => directives.max_stale,
+        Served::Stale(StaleReason::WhileRevalidating) => freshness.while_revalidating,
+        Served::Stale(
+            StaleReason::Failed(_)
+            | StaleReason::Fault { .. }
+            | StaleReason::HeldOff
+            | StaleReason::Throttled,
+        ) => freshness.if_error,
+    };
+    Some(freshness.lifetime.saturating_add(grace))
+}

@@ -1,0 +1,30 @@
+//! A whole fleet in one thread, on virtual time.
+//!
+//! Real engines ([`cache_core::Engine`]) exchange real messages over a modelled network, in front of a
+//! modelled origin, while everything that can go wrong does. A [`Plan`] decides all of it, so the same plan
+//! gives the same transcript, byte for byte, on every machine. A model that is simple enough to believe
+//! watches every output; see [`Rule`] for what it demands.
+//!
+//! Start at [`World::run`].
+
+mod decode;
+mod figures;
+mod ledger;
+mod mesh;
+mod network;
+mod node;
+mod origin;
+mod plan;
+mod random;
+pub mod scenarios;
+mod shrink;
+mod transcript;
+mod world;
+
+pub use {
+    figures::Figures,
+    ledger::{Rule, Violation},
+    plan::{Deed, Event, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
+    shrink::{Shrunk, shrink},
+    world::{Report, World, run},
+};

@@ -1,0 +1,128 @@
+//! Runs simulations: `sim --seed 1 --seeds 100`.
+
+use cache_simulator::{Figures, Plan, Report, run, scenarios, shrink};
+use clap::Parser;
+use std::{fmt::Write as _, panic, process::ExitCode, time::Instant};
+
+/// Runs whole fleets on virtual time and checks every answer.
+#[derive(Parser)]
+#[command(name = "sim")]
+struct Arguments {
+    /// The first seed, which decides the plan and all chances.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds to run, one after the other.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Run a scenario with a name in place of the seed's own plan; `list` names them.
+    #[arg(long)]
+    scenario: Option<String>,
+    /// Nodes in the fleet, in place of what the plan says.
+    #[arg(long)]
+    nodes: Option<usize>,
+    /// Only these events of the plan, by number.
+    #[arg(long, value_delimiter = ',')]
+    only: Option<Vec<usize>>,
+    /// Hand messages over as they are, not as bytes.
+    #[arg(long)]
+    no_codec: bool,
+    /// Do not look for a smaller plan when one fails.
+    #[arg(long)]
+    no_shrink: bool,
+    /// Go on after a failure.
+    #[arg(long)]
+    keep_going: bool,
+    /// Print the plan and everything that happens.
+    #[arg(long)]
+    trace: bool,
+    /// Print figures as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.scenario.as_deref() == Some("list") {
+        scenarios::ALL.iter().for_each(|(name, _)| println!("{name}"));
+        return ExitCode::SUCCESS;
+    }
+    if !arguments.trace {
+        // A panic of an engine is a rule broken like any other.
+        panic::set_hook(Box::new(|_| {}));
+    }
+    let begun = Instant::now();
+    let (mut sums, mut failures) = (Figures::default(), 0);
+    for seed in (arguments.seed..).take(usize::try_from(arguments.seeds).unwrap_or(usize::MAX)) {
+        let Some(plan) = plan(&arguments, seed) else {
+            eprintln!("error: there is no such scenario; `--scenario list` names them");
+            return ExitCode::FAILURE;
+        };
+        if arguments.trace {
+            eprintln!("{plan:#?}");
+        }
+        let report = run(&plan, arguments.trace);
+        sums.add(&report.figures);
+        if report.violation.is_some() {
+            failures += 1;
+            tell(&arguments, seed, &plan, &report);
+            if !arguments.keep_going {
+                break;
+            }
+        } else if arguments.seeds == 1 {
+            println!("seed {seed}: digest {:032x}", report.digest);
+        }
+    }
+    if arguments.json {
+        println!("{}", sums.json());
+    } else {
+        println!("{sums}");
+    }
+    println!(
+        "{} seeds, {failures} failed, {:.1?}, {:.0?} simulated",
+        arguments.seeds,
+        begun.elapsed(),
+        sums.lasted
+    );
+    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn plan(arguments: &Arguments, seed: u64) -> Option<Plan> {
+    let mut plan = match &arguments.scenario {
+        None => Plan::from_seed(seed),
+        Some(name) => {
+            let (_, make) = scenarios::ALL.iter().find(|(named, _)| named == name)?;
+            make(seed, arguments.nodes.unwrap_or(5))
+        }
+    };
+    if let Some(kept) = &arguments.only {
+        plan = plan.only(kept);
+    }
+    if let Some(nodes) = arguments.nodes {
+        plan.nodes_at_start =
+            if plan.nodes_at_start == plan.nodes { nodes } else { plan.nodes_at_start.min(nodes) };
+        plan.nodes = nodes;
+    }
+    plan.encodes &= !arguments.no_codec;
+    Some(plan)
+}
+
+/// Says how a plan failed, and the one command that repeats it.
+fn tell(arguments: &Arguments, seed: u64, plan: &Plan, report: &Report) {
+    let Some(violation) = &report.violation else { return };
+    println!("seed {seed}: {violation}");
+    let mut command = format!("cargo xtask sim --seed {seed}");
+    if let Some(name) = &arguments.scenario {
+        write!(command, " --scenario {name}").expect("a string takes everything");
+    }
+    println!("  repeat: {command}");
+    let shrunk = if arguments.no_shrink { None } else { shrink(plan, SHRINK_RUNS_MAX) };
+    if let Some(shrunk) = shrunk {
+        let numbers: Vec<String> = shrunk.kept.iter().map(ToString::to_string).collect();
+        println!("  shrunk: {} events, {} nodes, {} runs", shrunk.kept.len(), shrunk.plan.nodes, shrunk.runs);
+        println!("          {}", shrunk.violation);
+        println!("  repeat: {command} --nodes {} --only {} --trace", shrunk.plan.nodes, numbers.join(","));
+    }
+}
+
+/// Most runs that the search for a smaller plan takes: a few seconds.
+const SHRINK_RUNS_MAX: usize = 600;

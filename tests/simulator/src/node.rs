@@ -1,0 +1,221 @@
+//! One node: an engine, and in place of its driver, disk and read index something simple.
+
+use crate::{network::Frame, plan::Plan, random::Random};
+use cache_core::{
+    Ceiling, Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId, PeerSettings,
+    RequestId, Sharing, Timestamp, codec,
+    freshness::{Directives, Freshness},
+    message::Scope,
+};
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    hash::Hasher as _,
+    sync::Arc,
+    time::Duration,
+};
+
+/// A node of the fleet, whether it is up or not.
+pub(crate) struct Node {
+    pub(crate) number: usize,
+    pub(crate) peer: PeerId,
+    pub(crate) engine: Engine,
+    pub(crate) state: State,
+    /// Counts the times it started, so that nothing meant for an earlier process reaches a later one.
+    pub(crate) run: u32,
+    /// What the wall clock shows beside the true time, in microseconds.
+    pub(crate) wall: i64,
+    /// What the engine is told beside the true time: the wall clock as it was when the process started.
+    clock: i64,
+    /// How far entries on disk may be misdated, because the clock was set between two runs.
+    pub(crate) misdated: Duration,
+    /// Connections that the engine knows of.
+    pub(crate) connected: BTreeMap<usize, u64>,
+    pub(crate) published: BTreeMap<Key, Arc<Entry>>,
+    pub(crate) disk: BTreeMap<Key, Vec<u8>>,
+    pub(crate) loads: BTreeMap<LoadId, Key>,
+    pub(crate) calls: BTreeSet<FetchId>,
+    /// Requests that were answered, but whose means to fetch are kept.
+    pub(crate) retained: BTreeMap<RequestId, usize>,
+    /// What came while the process was stopped or busy.
+    pub(crate) inbox: VecDeque<Arrival>,
+    pub(crate) busy_until: Duration,
+    pub(crate) delay: Duration,
+    /// How long requests were held up by the process being stopped or busy, all in all.
+    pub(crate) held_up: Duration,
+    /// When the engine is to be woken, and how often it was at one moment.
+    pub(crate) wake_at: Option<Duration>,
+    pub(crate) wakes: (Duration, u32),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    Down,
+    Paused,
+    Up,
+}
+
+/// What reaches a node, in order.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    Connected { peer: usize, connection: u64, dialed: bool },
+    Disconnected { peer: usize, connection: u64 },
+    Fetched { fetch: FetchId, fetched: Fetched, begun: Duration },
+    Frame(Frame),
+    Input(Input),
+    Wish(Wish),
+}
+
+/// What a client or a program wants of a node. It counts as asked when the node deals with it.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    AskPeer { peer: usize, key: usize },
+    Cancel { pick: usize },
+    Clear,
+    Count,
+    Get { key: usize, directives: Directives },
+    Invalidate(Scope),
+    Ping { peer: usize },
+    Put { key: usize },
+}
+
+impl Node {
+    pub(crate) fn new(number: usize, plan: &Plan) -> Self {
+        let mut random = Random::new(plan.seed, CLOCK_STREAMS + number as u64);
+        let skew = random.up_to(2 * plan.skew_max).as_micros() as i64 - plan.skew_max.as_micros() as i64;
+        // Even clocks that agree do not tick together.
+        let wall = skew + random.below(1000) as i64;
+        Self {
+            number,
+            peer: peer_id(number),
+            engine: Engine::new(plan.settings.clone()),
+            state: State::Down,
+            run: 0,
+            wall,
+            clock: wall,
+            misdated: Duration::ZERO,
+            connected: BTreeMap::new(),
+            published: BTreeMap::new(),
+            disk: BTreeMap::new(),
+            loads: BTreeMap::new(),
+            calls: BTreeSet::new(),
+            retained: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            busy_until: Duration::ZERO,
+            delay: Duration::ZERO,
+            held_up: Duration::ZERO,
+            wake_at: None,
+            wakes: (Duration::ZERO, 0),
+        }
+    }
+
+    /// Starts a process; answers what it finds on disk.
+    pub(crate) fn start(&mut self, plan: &Plan) -> Vec<Entry> {
+        self.stop();
+        self.run += 1;
+        self.state = State::Up;
+        self.misdated += Duration::from_micros(self.wall.abs_diff(self.clock));
+        self.clock = self.wall;
+        let sharing = Sharing {
+            local: self.peer,
+            boot: u64::from(self.run),
+            // The world connects all who live; addresses would lead nowhere.
+            own_addresses: Vec::new(),
+            contacts: Vec::new(),
+            peers: PeerSettings::default(),
+            ceiling: Arc::new(Digests),
+            naming: Arc::new(Digests),
+            seed: issuer(self.number, self.run),
+            limits: plan.limits.clone(),
+        };
+        self.engine = Engine::sharing(plan.settings.clone(), sharing);
+        match plan.settings.disk {
+            Disk::Absent => Vec::new(),
+            Disk::Present => self.disk.values().map(|bytes| decoded(bytes)).collect(),
+        }
+    }
+
+    /// Ends the process; all it knew is gone but for the disk.
+    pub(crate) fn stop(&mut self) {
+        self.state = State::Down;
+        self.connected.clear();
+        self.published.clear();
+        self.loads.clear();
+        self.calls.clear();
+        self.retained.clear();
+        self.inbox.clear();
+        self.delay = Duration::ZERO;
+        self.wake_at = None;
+    }
+
+    /// What the engine is told when the true time is `now`.
+    pub(crate) fn timestamp(&self, now: Duration) -> Timestamp {
+        let micros = EPOCH_MICROS + now.as_micros() as i64 + self.clock;
+        Timestamp::from_unix_millis(micros.max(0) as u64 / 1000)
+    }
+
+    /// The true time at which the engine's clock shows `timestamp`, or zero if that is before the run.
+    pub(crate) fn true_time(&self, timestamp: Timestamp) -> Duration {
+        let micros = i64::try_from(timestamp.as_unix_millis().saturating_mul(1000)).unwrap_or(i64::MAX);
+        Duration::from_micros(micros.saturating_sub(EPOCH_MICROS + self.clock).max(0) as u64)
+    }
+
+    pub(crate) fn load(&self, key: &Key) -> Option<Box<Entry>> {
+        self.disk.get(key).map(|bytes| Box::new(decoded(bytes)))
+    }
+}
+
+fn decoded(bytes: &[u8]) -> Entry {
+    codec::decode_entry(bytes).expect("the disk gives back what was written")
+}
+
+/// Who node `number` is to others. No order of numbers shows in the order of identities.
+pub(crate) fn peer_id(number: usize) -> PeerId {
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(&digest(&(number as u64).to_le_bytes()));
+    key[24..].copy_from_slice(&(number as u64).to_le_bytes());
+    PeerId::from_public_key(key)
+}
+
+/// Who issues invalidations in one run of a node.
+pub(crate) fn issuer(number: usize, run: u32) -> u64 {
+    (number as u64) << 32 | u64::from(run)
+}
+
+/// Names by a digest that is not keyed: nobody listens here.
+#[derive(Debug)]
+struct Digests;
+
+impl Ceiling for Digests {
+    fn most(&self, _key: &Key) -> Option<Freshness> {
+        Some(Freshness {
+            lifetime: Duration::MAX,
+            while_revalidating: Duration::MAX,
+            if_error: Duration::MAX,
+        })
+    }
+}
+
+impl Naming for Digests {
+    fn names(&self, key: &Key) -> Vec<Name> {
+        vec![name(key)]
+    }
+}
+
+/// What members call `key`.
+pub(crate) fn name(key: &Key) -> Name {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(&digest(key.as_str().as_bytes()));
+    Name::from_bytes(bytes)
+}
+
+fn digest(bytes: &[u8]) -> [u8; 16] {
+    let mut hasher = SipHasher13::new();
+    hasher.write(bytes);
+    hasher.finish128().as_u128().to_le_bytes()
+}
+
+/// When runs begin, in microseconds since 1970: late enough that no clock shows less than nothing.
+const EPOCH_MICROS: i64 = 1_700_000_000_000_000;
+
+const CLOCK_STREAMS: u64 = 1 << 32;

@@ -1,0 +1,242 @@
+//! What happens in a run: every size, every speed and every event.
+//!
+//! A plan is data. Equal plans give equal runs, and one that leaves events out is a plan too, which is what
+//! makes shrinking simple.
+
+use cache_core::{
+    Settings, SharingLimits,
+    freshness::{Directives, Freshness},
+};
+use std::time::Duration;
+
+/// Everything that decides a run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// For the chances of the network and the origin, a stream for each of their parts.
+    pub seed: u64,
+    /// Nodes that can be up; the first [`Plan::nodes_at_start`] of them are from the beginning.
+    pub nodes: usize,
+    /// Nodes that are up before the first event.
+    pub nodes_at_start: usize,
+    /// Resources of the origin, numbered.
+    pub resources: usize,
+    /// Domains, each of which sees every resource as its own.
+    pub domains: usize,
+    /// Largest difference of a node's wall clock from the true time.
+    pub skew_max: Duration,
+    /// How messages travel.
+    pub network: NetworkPlan,
+    /// How the origin answers.
+    pub origin: OriginPlan,
+    /// Every node's settings.
+    pub settings: Settings,
+    /// Every node's limits of sharing.
+    pub limits: SharingLimits,
+    /// What happens, in order of time.
+    pub events: Vec<Event>,
+    /// Whether messages cross links as bytes. Slower, but the codec is part of what is tried.
+    pub encodes: bool,
+    /// Whether all faults end after the last event, and it is then demanded that everything comes right.
+    pub heals: bool,
+}
+
+/// How messages travel.
+#[derive(Clone, Debug)]
+pub struct NetworkPlan {
+    /// Least time from one node to another.
+    pub latency: Duration,
+    /// What comes on top on average.
+    pub jitter: Duration,
+    /// Frames in a thousand that are lost once and sent again.
+    pub loss_per_mille: u16,
+    /// Bytes that a link carries in a second.
+    pub bandwidth: u64,
+    /// Silence after which a connection counts as broken.
+    pub idle_timeout: Duration,
+    /// Longest pause before a connection that is missing is dialled.
+    pub redial: Duration,
+}
+
+/// How the origin answers.
+#[derive(Clone, Debug)]
+pub struct OriginPlan {
+    /// Least time that a call takes.
+    pub latency: Duration,
+    /// What comes on top on average.
+    pub jitter: Duration,
+    /// What every answer may be used for.
+    pub freshness: Freshness,
+    /// How often a resource changes; zero means never.
+    pub change_period: Duration,
+    /// Largest body, in bytes. Most are far shorter.
+    pub body_bytes_max: usize,
+    /// Calls that a domain may pay for in each window; `None` means any number.
+    pub quota: Option<(u64, Duration)>,
+    /// Whether it answers "not modified".
+    pub revalidates: bool,
+    /// Pairs of a node and a resource, in a thousand, that are refused: that node's credential may not read it.
+    pub refused_per_mille: u16,
+    /// Answers in a thousand that may not be kept.
+    pub unstorable_per_mille: u16,
+    /// Calls in a thousand that fail for no reason.
+    pub failing_per_mille: u16,
+}
+
+/// Something that happens at a moment of the run.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When, from the beginning of the run.
+    pub at: Duration,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What happens. Nodes and keys are numbers, taken modulo how many there are.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields say `node` and `key` over and over")]
+pub enum Deed {
+    /// A node asks another for diagnosis.
+    AskPeer { node: usize, peer: usize, key: usize },
+    /// The connection between two nodes breaks; each notices in its own time.
+    Break { a: usize, b: usize, notice_max: Duration },
+    /// The client of a request that waits gives up.
+    Cancel { node: usize, pick: usize },
+    /// A node forgets everything.
+    Clear { node: usize },
+    /// A node's wall clock is set; it shows when the process starts the next time.
+    ClockStep { node: usize, by_millis: i64 },
+    /// A node tells what it counted.
+    Count { node: usize },
+    /// A node ends without a word, and is back after a while.
+    Crash { victim: Victim, down_for: Duration, keeps_disk: bool },
+    /// A client asks.
+    Get { node: usize, key: usize, directives: Directives },
+    /// Clients of all nodes ask for one key within a while.
+    Herd { key: usize, within: Duration },
+    /// Somebody writes.
+    Invalidate { node: usize, key: usize },
+    /// Somebody writes to all resources whose number begins so.
+    InvalidatePrefix { node: usize, key: usize, letters: usize, every_domain: bool },
+    /// A node that is down starts.
+    Join { node: usize },
+    /// A node ends in an orderly way.
+    Leave { node: usize },
+    /// The origin does not work.
+    Outage { kind: OutageKind, lasts: Duration },
+    /// Some nodes, bit by bit, are cut off from the others; `one_way`: they can still be heard.
+    Partition { side: u64, one_way: bool, lasts: Duration },
+    /// A node's process is stopped and goes on later.
+    Pause { victim: Victim, lasts: Duration },
+    /// A node pings another.
+    Ping { node: usize, peer: usize },
+    /// A program keeps a value.
+    Put { node: usize, key: usize },
+    /// A node takes long for everything.
+    Slow { node: usize, delay: Duration, lasts: Duration },
+}
+
+/// Whom a fault hits.
+#[derive(Clone, Copy, Debug)]
+pub enum Victim {
+    /// Whoever was last asked to coordinate this key.
+    Coordinator(usize),
+    /// Whoever is calling the origin for this key.
+    Holder(usize),
+    /// This node.
+    Node(usize),
+}
+
+/// How the origin does not work.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OutageKind {
+    /// It answers with a fault of its own.
+    Fault,
+    /// Connections are refused at once.
+    Refused,
+    /// It says nothing.
+    Silent,
+}
+
+impl Plan {
+    /// A fleet of `nodes` on one network, an origin with `resources`, and nothing that happens yet.
+    pub fn calm(seed: u64, nodes: usize, resources: usize) -> Self {
+        let second = Duration::from_secs(1);
+        Self {
+            seed,
+            nodes,
+            nodes_at_start: nodes,
+            resources,
+            domains: 1,
+            skew_max: Duration::ZERO,
+            network: NetworkPlan {
+                latency: Duration::from_micros(200),
+                jitter: Duration::from_micros(100),
+                loss_per_mille: 0,
+                bandwidth: 125_000_000,
+                idle_timeout: 5 * second,
+                redial: second,
+            },
+            origin: OriginPlan {
+                latency: Duration::from_millis(80),
+                jitter: Duration::from_millis(40),
+                freshness: Freshness { lifetime: 300 * second, ..Freshness::default() },
+                change_period: Duration::ZERO,
+                body_bytes_max: 4096,
+                quota: None,
+                revalidates: true,
+                refused_per_mille: 0,
+                unstorable_per_mille: 0,
+                failing_per_mille: 0,
+            },
+            settings: Settings::default(),
+            limits: SharingLimits::default(),
+            events: Vec::new(),
+            encodes: true,
+            heals: true,
+        }
+    }
+
+    /// Adds an event.
+    #[must_use]
+    pub fn with(mut self, at: Duration, deed: Deed) -> Self {
+        self.events.push(Event { at, deed });
+        self
+    }
+
+    /// How many keys there are: every resource in every domain.
+    pub fn keys_count(&self) -> usize {
+        self.resources * self.domains
+    }
+
+    /// When the last event is over.
+    pub(crate) fn ends_at(&self) -> Duration {
+        self.events.iter().map(|event| event.at + event.deed.lasts()).max().unwrap_or_default()
+    }
+}
+
+impl Deed {
+    /// How long it goes on.
+    fn lasts(&self) -> Duration {
+        match self {
+            Self::Crash { down_for: lasts, .. }
+            | Self::Herd { within: lasts, .. }
+            | Self::Outage { lasts, .. }
+            | Self::Partition { lasts, .. }
+            | Self::Pause { lasts, .. }
+            | Self::Slow { lasts, .. } => *lasts,
+            Self::AskPeer { .. }
+            | Self::Break { .. }
+            | Self::Cancel { .. }
+            | Self::Clear { .. }
+            | Self::ClockStep { .. }
+            | Self::Count { .. }
+            | Self::Get { .. }
+            | Self::Invalidate { .. }
+            | Self::InvalidatePrefix { .. }
+            | Self::Join { .. }
+            | Self::Leave { .. }
+            | Self::Ping { .. }
+            | Self::Put { .. } => Duration::ZERO,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What the events of a plan do.
+
+use super::{Happening, World};
+use crate::{
+    ledger::{Fact, Means, Wanted, prefix},
+    node::{Arrival, State, Wish, issuer},
+    origin::content,
+    plan::Deed,
+};
+use cache_core::{
+    Bucket, Domain, Draft, Figures, Input, Key, Outcome, RequestId, Served, Validators,
+    freshness::{self, Directives},
+    message::Scope,
+};
+use std::time::Duration;
+
+impl World {
+    pub(super) fn perform_deed(&mut self, number: usize) {
+        let event = self.plan.events[number].clone();
+        self.transcript.note(format_args!("{:?} {:?}", self.now, event.deed));
+        let nodes = self.plan.nodes;
+        match event.deed {
+            Deed::AskPeer { node, peer, key } => {
+                let key = self.key(key);
+                self.wish(node % nodes, Wish::AskPeer { peer: peer % nodes, key });
+            }
+            Deed::Break { a, b, notice_max } => {
+                if a % nodes != b % nodes {
+                    self.break_off(a % nodes, b % nodes, notice_max);
+                }
+            }
+            Deed::Cancel { node, pick } => self.wish(node % nodes, Wish::Cancel { pick }),
+            Deed::Clear { node } => self.wish(node % nodes, Wish::Clear),
+            Deed::ClockStep { node, by_millis } => self.nodes[node % nodes].wall += by_millis * 1000,
+            Deed::Count { node } => self.wish(node % nodes, Wish::Count),
+            Deed::Crash { victim, down_for, keeps_disk } => {
+                if let Some(node) = self.node_hit(victim).filter(|node| self.is_up(*node)) {
+                    self.crash(node);
+                    if !keeps_disk {
+                        self.nodes[node].disk.clear();
+                    }
+                    self.schedule(self.now + down_for, Happening::Start { node });
+                }
+            }
+            Deed::Get { node, key, directives } => {
+                let key = self.key(key);
+                self.wish(node % nodes, Wish::Get { key, directives });
+            }
+            Deed::Herd { key, within } => {
+                let key = self.key(key);
+                for node in 0..nodes {
+                    let wish = Arrival::Wish(Wish::Get { key, directives: Directives::default() });
+                    let at = self.now + self.random.up_to(within);
+                    self.schedule_arrival(at, node, wish);
+                }
+            }
+            Deed::Invalidate { node, key } => {
+                let scope = Scope::Key(self.ledger.keys[self.key(key)].clone());
+                self.wish(node % nodes, Wish::Invalidate(scope));
+            }
+            Deed::InvalidatePrefix { node, key, letters, every_domain } => {
+                let key = self.ledger.keys[self.key(key)].clone();
+                let domain = (!every_domain).then(|| key.domain());
+                self.wish(node % nodes, Wish::Invalidate(prefix_scope(&key, letters, domain)));
+            }
+            Deed::Join { node } => self.start(node % nodes),
+            Deed::Leave { node } => self.leave(node % nodes),
+            Deed::Outage { .. } | Deed::Partition { .. } | Deed::Pause { .. } | Deed::Slow { .. } => {
+                self.begin_deed(number, &event.deed)
+            }
+            Deed::Ping { node, peer } => self.wish(node % nodes, Wish::Ping { peer: peer % nodes }),
+            Deed::Put { node, key } => {
+                let key = self.key(key);
+                self.wish(node % nodes, Wish::Put { key });
+            }
+        }
+    }
+
+    /// Begins a deed that has an end.
+    fn begin_deed(&mut self, number: usize, deed: &Deed) {
+        let lasts = match *deed {
+            Deed::Outage { kind, lasts } => {
+                self.origin.fail(number, kind);
+                lasts
+            }
+            Deed::Partition { side, one_way, lasts } => {
+                let blocked = self.network.part(number, side, one_way);
+                self.expect_idle(blocked);
+                lasts
+            }
+            Deed::Pause { victim, lasts } => {
+                let Some(node) = self.node_hit(victim).filter(|node| self.nodes[*node].state == State::Up)
+                else {
+                    return;
+                };
+                self.victims.insert(number, node);
+                self.nodes[node].state = State::Paused;
+                self.nodes[node].held_up += lasts;
+                let connections = self.connections(node);
+                self.expect_idle(
+                    connections.into_iter().map(|(peer, number)| (node, peer, number)).collect(),
+                );
+                lasts
+            }
+            Deed::Slow { node, delay, lasts } => {
+                let node = node % self.plan.nodes;
+                self.victims.insert(number, node);
+                self.nodes[node].delay = delay;
+                lasts
+            }
+            ref other => unreachable!("{other:?} has no end"),
+        };
+        self.schedule(self.now + lasts, Happening::End(number));
+    }
+
+    pub(super) fn end_deed(&mut self, number: usize) {
+        match self.plan.events[number].deed {
+            Deed::Outage { .. } => self.origin.recover(number),
+            Deed::Partition { .. } => {
+                for (at, frame) in self.network.heal(self.now, number) {
+                    self.schedule(at, Happening::Frame(frame));
+                }
+            }
+            Deed::Pause { .. } => {
+                if let Some(node) = self.victims.remove(&number)
+                    && self.nodes[node].state == State::Paused
+                {
+                    self.nodes[node].state = State::Up;
+                    self.work(node);
+                    let run = self.nodes[node].run;
+                    self.wake(node, run);
+                }
+            }
+            Deed::Slow { .. } => {
+                if let Some(node) = self.victims.remove(&number) {
+                    self.nodes[node].delay = Duration::ZERO;
+                }
+            }
+            ref other => unreachable!("{other:?} has no end"),
+        }
+    }
+
+    pub(super) fn wish(&mut self, node: usize, wish: Wish) {
+        let run = self.nodes[node].run;
+        self.arrive(node, run, Arrival::Wish(wish));
+    }
+
+    /// A client or program wants something of a node.
+    pub(super) fn grant(&mut self, number: usize, wish: Wish) {
+        match wish {
+            Wish::AskPeer { peer, key } => {
+                let request = self.ask(number, Wanted::PeersEntry { key });
+                let (peer, key) = (self.nodes[peer].peer, self.ledger.keys[key].clone());
+                self.handle(number, Input::AskPeer { request, peer, key });
+            }
+            Wish::Cancel { pick } => self.cancel(number, pick),
+            Wish::Clear => {
+                let request = self.ask(number, Wanted::Written);
+                self.handle(number, Input::Clear { request });
+            }
+            Wish::Count => {
+                let figures =
+                    Figures { api_calls: self.nodes[number].engine.counters().fetches, ..<_>::default() };
+                self.handle(number, Input::Counted { figures });
+            }
+            Wish::Get { key, directives } => self.get(number, key, directives),
+            Wish::Invalidate(scope) => self.invalidate(number, scope),
+            Wish::Ping { peer } => {
+                let request = self.ask(number, Wanted::Pong);
+                self.handle(number, Input::Ping { request, peer: self.nodes[peer].peer });
+            }
+            Wish::Put { key } => {
+                let request = self.ask(number, Wanted::Written);
+                let freshness = self.plan.origin.freshness;
+                let fact = self.ledger.learn_fact(Fact { key, at: self.now, means: Means::Put, freshness });
+                let content = content(key, 0, fact, 200, self.origin.body_bytes(key));
+                let draft =
+                    Draft { content, freshness, validators: Validators::default(), age: Duration::ZERO };
+                self.ideal_until.insert(key, self.now + freshness.lifetime);
+                self.handle(number, Input::Put { request, key: self.ledger.keys[key].clone(), draft });
+            }
+        }
+    }
+
+    /// As a driver does: what readers see and is fresh needs no engine.
+    fn get(&mut self, number: usize, key: usize, directives: Directives) {
+        self.count_request(key, &directives);
+        let request = self.ask(number, Wanted::Entry { key, directives });
+        let node = &self.nodes[number];
+        let key = self.ledger.keys[key].clone();
+        let found = node.published.get(&key).filter(|_| directives == Directives::default()).cloned();
+        let timestamp = node.timestamp(self.now);
+        if let Some(entry) = found.filter(|entry| !freshness::remaining(entry, timestamp).is_zero()) {
+            entry.mark_visited();
+            self.transcript.note(format_args!("{:?} n{number} {request:?} hit {entry:?}", self.now));
+            return self.complete(number, request, &Outcome::Answered { entry, served: Served::Hit });
+        }
+        self.handle(number, Input::Get { request, key, directives, bucket: Bucket(0) });
+    }
+
+    fn cancel(&mut self, number: usize, pick: usize) {
+        // What is due comes first: it may be the answer.
+        self.handle(number, Input::Tick);
+        let is_meant = |asked: &crate::ledger::Asked| {
+            asked.node == number && matches!(asked.wanted, Wanted::Entry { .. })
+        };
+        let waiting: Vec<RequestId> = self
+            .ledger
+            .requests
+            .iter()
+            .filter(|(_, asked)| is_meant(asked))
+            .map(|(request, _)| *request)
+            .collect();
+        if let Some(request) = pick.checked_rem(waiting.len()).map(|pick| waiting[pick]) {
+            self.ledger.requests.remove(&request);
+            self.figures.lost += 1;
+            self.handle(number, Input::Cancel { request });
+        }
+    }
+
+    fn invalidate(&mut self, number: usize, scope: Scope) {
+        let request = self.ask(number, Wanted::Written);
+        let issuer = issuer(number, self.nodes[number].run);
+        self.ledger.on_issued(number, issuer, self.now, scope.clone());
+        let keys = &self.ledger.keys;
+        self.ideal_until.retain(|key, _| !scope.covers(&keys[*key]));
+        let input = match scope {
+            Scope::Key(key) => Input::Invalidate { request, key },
+            Scope::Prefix { prefix, domain } => Input::InvalidatePrefix { request, prefix, domain },
+        };
+        self.handle(number, input);
+    }
+
+    fn ask(&mut self, number: usize, wanted: Wanted) -> RequestId {
+        self.ledger.ask(&self.nodes[number], self.now, wanted)
+    }
+}
+
+fn prefix_scope(key: &Key, letters: usize, domain: Option<Domain>) -> Scope {
+    let resource = key.resource().rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+    Scope::Prefix { prefix: prefix(resource, letters).into(), domain }
+}

@@ -1,0 +1,150 @@
+//! What is demanded once all faults are over: everything comes right.
+
+use super::World;
+use crate::{
+    ledger::Rule,
+    node::{State, Wish},
+};
+use cache_core::freshness::Directives;
+use std::{collections::BTreeMap, time::Duration};
+
+impl World {
+    /// Ends all faults, and demands that everything under way ends, that every node can be asked, and that the
+    /// fleet is as thrifty as at the beginning.
+    pub(super) fn end(&mut self) {
+        self.heal();
+        self.run_until(self.now + self.settling());
+        self.check_quiet();
+        if self.violation.is_some() {
+            return;
+        }
+        self.probe_all();
+        self.probe_unknown();
+        self.check_quiet();
+    }
+
+    fn heal(&mut self) {
+        self.transcript.note(format_args!("{:?} all faults end", self.now));
+        self.is_healed = true;
+        self.origin.is_healed = true;
+        self.network.stop_losing();
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].state == State::Down && node < self.plan.nodes_at_start {
+                self.start(node);
+            }
+        }
+    }
+
+    /// Time in which all must come to its end: every deadline of the settings one after the other, the redials,
+    /// and what the origin wants to be left alone for.
+    fn settling(&self) -> Duration {
+        let (settings, limits, network) = (&self.plan.settings, &self.plan.limits, &self.plan.network);
+        let quota = self.plan.origin.quota.map_or(Duration::ZERO, |(_, period)| period);
+        settings.load_timeout
+            + settings.request_timeout
+            + settings.fetch_timeout * 2
+            + settings.hold_off
+            + limits.lease_term * 3
+            + network.idle_timeout * 2
+            + network.redial * 4
+            + quota
+            + SETTLING
+    }
+
+    fn check_quiet(&mut self) {
+        if let Some((request, asked)) = self.ledger.requests.iter().next() {
+            let text = format!("{request:?} is not answered: {asked:?}");
+            return self.violate(Rule::Liveness, text);
+        }
+        let up: Vec<usize> = (0..self.nodes.len()).filter(|node| self.is_up(*node)).collect();
+        for node in &up {
+            let state = &self.nodes[*node];
+            let (flights, leases) = (state.engine.flights_count(), state.engine.leases_count());
+            let members = state.engine.members().len();
+            let retained = state.retained.len();
+            if flights + leases + retained > 0 || members + 1 != up.len() {
+                let others = up.len() - 1;
+                let text = format!(
+                    "n{node}: {flights} flights, {leases} leases, {retained} retained, {members} of {others} members"
+                );
+                return self.violate(Rule::Liveness, text);
+            }
+        }
+    }
+
+    /// Every node can be asked for anything.
+    fn probe_all(&mut self) {
+        let keys = self.plan.keys_count();
+        for step in 0..keys.min(PROBES_MAX) {
+            let key = self.key(step * keys.div_ceil(PROBES_MAX));
+            for node in 0..self.nodes.len() {
+                self.wish(node, Wish::Get { key, directives: Directives::default() });
+            }
+            self.expect_answers(self.plan.settings.request_timeout + Duration::from_secs(1));
+        }
+    }
+
+    /// What nobody has asked for yet costs one call, although all ask at once.
+    fn probe_unknown(&mut self) {
+        let key = self.plan.resources;
+        for node in 0..self.nodes.len() {
+            self.wish(node, Wish::Get { key, directives: Directives::default() });
+        }
+        self.expect_answers(self.plan.settings.request_timeout + Duration::from_secs(1));
+        self.run_until(self.now + self.settling());
+        let calls = self.calls_for(key);
+        if self.violation.is_none() && self.is_thrifty() && calls != 1 {
+            self.violate(Rule::Economy, format!("{calls} calls for one key after all faults ended"));
+        }
+    }
+
+    /// Whether the plan's limits are wide enough for the fleet to make no call twice.
+    fn is_thrifty(&self) -> bool {
+        let (limits, network, origin) = (&self.plan.limits, &self.plan.network, &self.plan.origin);
+        let trip = 2 * (network.latency + 7 * network.jitter);
+        let call = origin.latency + 7 * origin.jitter;
+        let body = Duration::from_secs(origin.body_bytes_max as u64 / network.bandwidth.max(1));
+        trip + body < limits.ask_timeout
+            && call + trip + body < limits.lease_term.min(limits.wait_timeout)
+            && call < self.plan.settings.fetch_timeout
+            && limits.lease_waiters_max >= self.nodes.len()
+            && limits.leases_max > 0
+            && limits.asks_max >= 2
+            && origin.freshness.lifetime > 2 * (call + trip)
+            && limits.freshness_max.lifetime > 2 * (call + trip)
+            && self.plan.settings.flights_max > 0
+            && self.plan.settings.budget.entries_max > 0
+            && self.plan.settings.budget.bytes_max > 2 * origin.body_bytes_max
+    }
+
+    fn expect_answers(&mut self, within: Duration) {
+        let before: BTreeMap<&str, u64> = self.figures.outcomes.clone();
+        self.run_until(self.now + within);
+        if self.violation.is_some() {
+            return;
+        }
+        for bad in ["failed", "absent", "passed", "relayed"] {
+            if self.figures.outcome(bad) > before.get(bad).copied().unwrap_or(0) && !self.is_tight() {
+                return self.violate(Rule::Liveness, format!("a request {bad} after all faults ended"));
+            }
+        }
+    }
+
+    /// Whether the plan's limits are so narrow that requests may fail without any fault.
+    fn is_tight(&self) -> bool {
+        let (settings, limits, origin) = (&self.plan.settings, &self.plan.limits, &self.plan.origin);
+        let call = origin.latency + 7 * origin.jitter;
+        let asks = limits.ask_timeout * 4;
+        settings.flights_max < 64
+            || settings.waiters_max < 64
+            || settings.leaders_max == 0
+            || call > settings.fetch_timeout
+            || 2 * call + asks > settings.request_timeout
+    }
+}
+
+/// Most keys that every node is asked for at the end.
+const PROBES_MAX: usize = 8;
+
+/// What is added to all deadlines for messages to travel.
+const SETTLING: Duration = Duration::from_secs(10);

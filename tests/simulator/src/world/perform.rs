@@ -1,0 +1,325 @@
+//! What reaches an engine, and what its outputs do.
+
+use super::{Happening, World};
+use crate::{
+    figures::message_name,
+    ledger::{Circumstances, Rule, Wanted},
+    network::{Frame, Payload},
+    node::{Arrival, State, issuer},
+    origin::Call,
+};
+use cache_core::{
+    Disk, Entry, FetchId, Fetched, Input, Key, LoadId, Message, Outcome, Output, PeerId, RequestId, codec,
+    message::Role, port::Side,
+};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+impl World {
+    /// Something reaches a node, which deals with it when it can.
+    pub(super) fn arrive(&mut self, number: usize, run: u32, arrival: Arrival) {
+        let node = &mut self.nodes[number];
+        if node.run == run && node.state != State::Down {
+            node.inbox.push_back(arrival);
+            self.work(number);
+        }
+    }
+
+    /// A node deals with what has come, as far as it is not stopped or busy.
+    pub(super) fn work(&mut self, number: usize) {
+        loop {
+            let node = &mut self.nodes[number];
+            if node.state != State::Up || node.busy_until > self.now || self.violation.is_some() {
+                return;
+            }
+            let Some(arrival) = node.inbox.pop_front() else { return };
+            if !node.delay.is_zero() {
+                node.busy_until = self.now + node.delay;
+                node.held_up += node.delay;
+                let (at, run) = (node.busy_until, node.run);
+                self.schedule(at, Happening::Wake { node: number, run });
+            }
+            self.take(number, arrival);
+        }
+    }
+
+    fn take(&mut self, number: usize, arrival: Arrival) {
+        match arrival {
+            Arrival::Connected { peer, connection, dialed } => {
+                if self.network.connection(number, peer) != Some(connection) {
+                    return;
+                }
+                if let Some(old) = self.nodes[number].connected.get(&peer).copied() {
+                    self.lose(number, peer, old);
+                }
+                self.nodes[number].connected.insert(peer, connection);
+                let side = if dialed { Side::Dialer } else { Side::Listener };
+                let address = format!("/memory/{peer}").into();
+                self.handle(number, Input::Connected { peer: self.nodes[peer].peer, address, side });
+            }
+            Arrival::Disconnected { peer, connection } => self.lose(number, peer, connection),
+            Arrival::Fetched { fetch, mut fetched, begun } => {
+                if let Fetched::Fresh(draft) | Fetched::NotModified(draft) = &mut fetched {
+                    // As RFC 9111, section 4.2.3, has it: the whole call counts.
+                    draft.age = self.now - begun;
+                }
+                self.handle(number, Input::Fetched { fetch, fetched });
+            }
+            Arrival::Frame(frame) => self.receive(number, &frame),
+            Arrival::Input(input) => self.handle(number, input),
+            Arrival::Wish(wish) => self.grant(number, wish),
+        }
+    }
+
+    /// A node notices that a connection is gone, unless it has noticed before.
+    fn lose(&mut self, number: usize, peer: usize, connection: u64) {
+        // What is due comes first, and may be something to say to that peer.
+        self.handle(number, Input::Tick);
+        if self.nodes[number].connected.get(&peer) == Some(&connection) {
+            self.nodes[number].connected.remove(&peer);
+            self.handle(number, Input::Disconnected { peer: self.nodes[peer].peer });
+        }
+    }
+
+    fn receive(&mut self, number: usize, frame: &Frame) {
+        if self.nodes[number].connected.get(&frame.from) != Some(&frame.connection) {
+            return;
+        }
+        let message = match &*frame.payload {
+            Payload::Encoded { bytes, .. } => codec::decode_message(bytes).expect("members speak as we do"),
+            Payload::Plain(message) => message.clone(),
+        };
+        self.ledger.on_heard(frame.from, number, frame.sent, self.now, &message);
+        let bytes = payload_bytes(&frame.payload) + FRAME_OVERHEAD_BYTES;
+        self.handle(number, Input::Received { from: self.nodes[frame.from].peer, message, bytes });
+    }
+
+    pub(super) fn wake(&mut self, number: usize, run: u32) {
+        let node = &mut self.nodes[number];
+        if node.run != run || node.state != State::Up {
+            return;
+        }
+        self.work(number);
+        let node = &mut self.nodes[number];
+        if node.busy_until > self.now || node.wake_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        node.wake_at = None;
+        node.wakes = if node.wakes.0 == self.now { (self.now, node.wakes.1 + 1) } else { (self.now, 0) };
+        if node.wakes.1 > WAKES_MAX {
+            let due = node.engine.poll_timeout();
+            return self.violate(Rule::Timers, format!("n{number} is woken again and again: {due:?}"));
+        }
+        self.handle(number, Input::Tick);
+    }
+
+    /// Puts `input` into an engine and performs all that comes out.
+    pub(super) fn handle(&mut self, number: usize, input: Input) {
+        let now = self.now;
+        let node = &mut self.nodes[number];
+        let entries_before = node.engine.entries_count();
+        node.engine.handle(node.timestamp(now), input);
+        let outputs: VecDeque<Output> = std::iter::from_fn(|| node.engine.poll_output()).collect();
+        let due = node.engine.poll_timeout().map(|(due, _)| node.true_time(due).max(now));
+        if due != node.wake_at {
+            node.wake_at = due;
+            let run = node.run;
+            due.into_iter().for_each(|at| self.schedule(at, Happening::Wake { node: number, run }));
+        }
+        self.figures.outputs_most = self.figures.outputs_most.max(outputs.len());
+        let reasons = self.ledger.requests.len() + entries_before + self.nodes.len();
+        if outputs.len() > OUTPUTS_MAX + OUTPUTS_EACH * reasons {
+            self.violate(Rule::Bounds, format!("{} outputs for {reasons} reasons", outputs.len()));
+        }
+        for output in outputs {
+            self.perform(number, output);
+        }
+        self.check_bounds(number);
+    }
+
+    fn check_bounds(&mut self, number: usize) {
+        let (node, settings) = (&self.nodes[number], &self.plan.settings);
+        let engine = &node.engine;
+        let (entries, bytes) = (engine.entries_count(), engine.entries_bytes());
+        let is_kept = entries <= settings.budget.entries_max
+            && bytes <= settings.budget.bytes_max
+            && engine.flights_count() <= settings.flights_max
+            && engine.leases_count() <= self.plan.limits.leases_max
+            && entries == node.published.len();
+        if !is_kept {
+            let (flights, leases) = (engine.flights_count(), engine.leases_count());
+            let seen = node.published.len();
+            let text =
+                format!("{entries} entries ({seen} seen), {bytes} bytes, {flights} flights, {leases} leases");
+            self.violate(Rule::Bounds, text);
+        }
+    }
+
+    fn perform(&mut self, number: usize, output: Output) {
+        if let Output::Send { to, message } = output {
+            return self.send(number, &to, message);
+        }
+        self.transcript.note(format_args!("{:?} n{number} {output:?}", self.now));
+        let node = &mut self.nodes[number];
+        match output {
+            Output::CancelFetch { fetch } => {
+                node.calls.remove(&fetch);
+            }
+            Output::Complete { request, outcome } => self.complete(number, request, &outcome),
+            Output::Dial { address } => {
+                self.violate(Rule::SentToNobody, format!("n{number} dials {address}, which nobody told it"));
+            }
+            Output::Disconnect { peer } => {
+                if let Some(other) = self.numbers.get(&peer).copied() {
+                    self.break_off(number, other, Duration::ZERO);
+                }
+            }
+            Output::Fetch { fetch, leader, revalidate } => self.call(number, fetch, leader, revalidate),
+            Output::Forget { request } => {
+                if node.retained.remove(&request).is_none() {
+                    self.violate(Rule::Retained, format!("{request:?} was not retained"));
+                }
+            }
+            Output::Load { load, key } => self.load(number, load, &key),
+            Output::Persist { entry } => {
+                node.disk.insert(entry.key().clone(), codec::encode_entry(&entry));
+            }
+            Output::Publish { entry } => {
+                node.published.insert(entry.key().clone(), entry);
+            }
+            Output::Remove { key } => {
+                node.disk.remove(&key);
+            }
+            Output::RemoveAll => node.disk.clear(),
+            Output::RemovePrefix { prefix, domain } => node.disk.retain(|key, _| {
+                !key.resource().starts_with(&*prefix) || domain.is_some_and(|domain| key.domain() != domain)
+            }),
+            Output::Retain { request } => {
+                match self.ledger.requests.get(&request).map(|asked| asked.wanted) {
+                    Some(Wanted::Entry { key, .. }) => {
+                        node.retained.insert(request, key);
+                    }
+                    other => self.violate(Rule::Retained, format!("{request:?} is {other:?}")),
+                }
+            }
+            Output::Retract { key } => {
+                node.published.remove(&key);
+            }
+            Output::Send { .. } => unreachable!("sent before"),
+        }
+    }
+
+    pub(super) fn complete(&mut self, number: usize, request: RequestId, outcome: &Outcome) {
+        let circumstances = Circumstances {
+            node: &self.nodes[number],
+            now: self.now,
+            request_timeout: self.plan.settings.request_timeout,
+        };
+        match self.ledger.complete(&circumstances, request, outcome) {
+            Ok((asked, age)) => {
+                if let Wanted::Entry { .. } = asked.wanted {
+                    self.figures.count_outcome(outcome);
+                    self.figures.waits.push((self.now - asked.at).as_millis() as u64);
+                    self.figures.ages.extend(age.map(|age| age.as_millis() as u64));
+                }
+            }
+            Err((rule, text)) => self.violate(rule, format!("n{number}: {text}")),
+        }
+    }
+
+    fn call(&mut self, number: usize, fetch: FetchId, leader: RequestId, revalidate: Option<Arc<Entry>>) {
+        let waiting = self.ledger.requests.get(&leader).map(|asked| asked.wanted);
+        let retained = self.nodes[number].retained.remove(&leader);
+        let key = match (waiting, retained) {
+            (_, Some(key)) => key,
+            (Some(Wanted::Entry { key, directives }), None) if !directives.only_if_cached => key,
+            (wanted, None) => return self.violate(Rule::Retained, format!("{leader:?} leads, {wanted:?}")),
+        };
+        let (run, begun) = (self.nodes[number].run, self.now);
+        self.nodes[number].calls.insert(fetch);
+        self.call_last += 1;
+        self.calls.insert(self.call_last, Call { node: number, run, fetch, leader, key, revalidate, begun });
+        let travel = self.origin.travel();
+        self.schedule(self.now + travel, Happening::Call(self.call_last));
+    }
+
+    /// A call reaches the origin, which sees to it even if nobody waits for the answer any more.
+    pub(super) fn on_call(&mut self, number: u64) {
+        let Some(call) = self.calls.remove(&number) else { return };
+        let travel = self.origin.travel();
+        let fetched = self.origin.answer(self.now, &call, &mut self.ledger);
+        self.transcript.note(format_args!("{:?} origin n{} k{} {fetched:?}", self.now, call.node, call.key));
+        if let Some(fetched) = fetched.filter(|_| self.is_awaited(&call)) {
+            let Call { node, run, fetch, begun, .. } = call;
+            let arrival = Arrival::Fetched { fetch, fetched, begun };
+            self.schedule(self.now + travel, Happening::Arrive { node, run, arrival });
+        }
+    }
+
+    fn load(&mut self, number: usize, load: LoadId, key: &Key) {
+        if self.plan.settings.disk == Disk::Absent {
+            return self.violate(Rule::WrongOutcome, "a disk is asked that is not there".into());
+        }
+        let entry = self.nodes[number].load(key);
+        let is_stuck = self.random.below(DISK_STUCK_ONE_IN) == 0;
+        let most = if is_stuck { 2 * self.plan.settings.load_timeout } else { DISK_LATENCY };
+        let after = self.random.up_to(most);
+        self.schedule_arrival(self.now + after, number, Arrival::Input(Input::Loaded { load, entry }));
+    }
+
+    fn send(&mut self, number: usize, to: &[PeerId], message: Message) {
+        let now = self.now;
+        let node = &self.nodes[number];
+        self.ledger.on_said(node, issuer(number, node.run), now, &message);
+        let payload = if self.plan.encodes {
+            let bytes = codec::encode_message(&message).into();
+            Payload::Encoded { bytes, message }
+        } else {
+            Payload::Plain(message)
+        };
+        let payload = Arc::new(payload);
+        let payload_bytes = payload_bytes(&payload);
+        self.figures.count_message(payload.message(), to.len(), payload_bytes);
+        let name = message_name(payload.message());
+        let first = to.first().and_then(|peer| self.numbers.get(peer)).copied().unwrap_or(usize::MAX);
+        let count = to.len();
+        self.transcript.note(format_args!("{now:?} n{number} -> n{first} ({count}) {name} {payload_bytes}"));
+        for peer in to {
+            let Some((to, connection)) = self.numbers.get(peer).and_then(|to| {
+                let connection = self.nodes[number].connected.get(to)?;
+                Some((*to, *connection))
+            }) else {
+                return self.violate(Rule::SentToNobody, format!("n{number} says {name} to {peer:?}"));
+            };
+            if let Message::Ask { name, role: Role::Coordinator, .. } = payload.message()
+                && let Some(key) = self.ledger.key_named(name)
+            {
+                self.coordinators.insert(key, to);
+            }
+            let frame = Frame { connection, from: number, to, sent: now, payload: Arc::clone(&payload) };
+            if let Some((at, frame)) = self.network.send(now, frame, payload_bytes + FRAME_OVERHEAD_BYTES) {
+                self.schedule(at, Happening::Frame(frame));
+            }
+        }
+    }
+}
+
+/// What a message takes on the wire, but for the seal.
+fn payload_bytes(payload: &Payload) -> usize {
+    match payload {
+        Payload::Encoded { bytes, .. } => bytes.len(),
+        Payload::Plain(message) => codec::encode_message(message).len(),
+    }
+}
+
+/// How often an engine may be woken at one moment: what becomes due by what was due takes a few.
+const WAKES_MAX: u32 = 16;
+
+/// Outputs that one input may have without any reason, and with each request, entry or member.
+const OUTPUTS_MAX: usize = 128;
+const OUTPUTS_EACH: usize = 8;
+
+const DISK_LATENCY: Duration = Duration::from_millis(2);
+const DISK_STUCK_ONE_IN: u64 = 64;
+
+/// What the seal and the frame add to a message.
+const FRAME_OVERHEAD_BYTES: usize = 64;

@@ -5,7 +5,10 @@ use crate::{
     command::{Command, PeerStats},
     node::SharingState,
 };
-use cache_core::{Outcome, PeerId, PeerSource, PeerState, Served, Timestamp, port::PeerFigures};
+use cache_core::{
+    Outcome, PeerId, PeerSource, PeerState, Served, Timestamp,
+    port::{DialError, PeerFigures},
+};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -111,6 +114,9 @@ pub struct Peer {
     pub failures: u32,
     /// Why it is banned, or could not be reached last.
     pub reason: Option<String>,
+    /// Why it could not be reached last, for programs.
+    #[serde(skip)]
+    pub failure: Option<DialError>,
     /// Bytes of frames received from it.
     pub received_bytes: u64,
     /// Bytes of frames sent to it.
@@ -151,6 +157,7 @@ impl From<PeerStats> for Peer {
             score: report.score,
             failures: report.failures,
             reason,
+            failure: report.last_failure,
             received_bytes,
             sent_bytes,
             dropped_frames,

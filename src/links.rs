@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use cache_core::{
     Input, Key, Message, Name, Naming, Offence, PeerId, codec,
-    port::{Lane, PeerFigures, SendError, Session, Transport, TransportEvent},
+    port::{Lane, PeerFigures, Refusal, SendError, Session, Transport, TransportEvent},
 };
 use cache_crypto::FleetNames;
 use std::{collections::BTreeMap, sync::Arc};
@@ -23,6 +23,8 @@ pub(crate) struct Links {
 pub(crate) struct LinkCounts {
     /// Connections that were not let in.
     pub(crate) refused: u64,
+    /// Those among them without proof that both sides know the same secret.
+    pub(crate) refused_unproved: u64,
     /// Frames that did not open or decode.
     pub(crate) rejected: u64,
     /// Frames that were not sent, for want of a connection or of room in its queue.
@@ -54,6 +56,7 @@ impl Links {
             TransportEvent::Received { peer, frame } => self.open(peer, &frame),
             TransportEvent::Refused { address, refusal, reason } => {
                 self.counts.refused += 1;
+                self.counts.refused_unproved += u64::from(refusal == Refusal::Admission);
                 warn!(%address, %refusal, %reason, "somebody was not let in");
                 None
             }

@@ -196,7 +196,7 @@ impl Node {
     /// [`RequestError::Closed`] after a shutdown.
     pub async fn stats(&self) -> Result<Stats, RequestError> {
         let engine = self.order(|done| Command::Stats { done }).await?;
-        Ok(Stats::gather(&self.shared, engine, self.addresses()))
+        Ok(Stats::gather(&self.shared, &engine, self.addresses()))
     }
 
     /// Stops fetching, writes what is held to disk and ends the node, for all handles.

@@ -15,6 +15,12 @@ use serde::Serialize;
 pub struct Stats {
     /// Look-ups answered fresh by this node's own entries.
     pub hits: u64,
+    /// The same as [`hits`](Self::hits).
+    pub local_hits: u64,
+    /// Look-ups answered without a call of their own: fresh, stale, by a peer, or by another's call.
+    pub total_hits: u64,
+    /// All look-ups that ended.
+    pub total_requests: u64,
     /// Look-ups for which the origin was called, or that got no answer.
     pub misses: u64,
     /// Look-ups that a peer's entry answered: asked for, fetched by it for all, or sent before.
@@ -51,7 +57,9 @@ pub struct Stats {
     pub hit_rate: f64,
     /// Lookups in progress.
     pub flights: usize,
-    /// Whether answers are shared with a fleet, and if not, why.
+    /// Whether answers are shared with a fleet.
+    pub p2p_enabled: bool,
+    /// The same in words, and if not, why.
     pub sharing: String,
     /// Who this node is to others; `None` when it keeps to itself.
     pub peer_id: Option<String>,
@@ -68,7 +76,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    pub(crate) fn gather(shared: &Shared, engine: EngineStats, addresses: Vec<String>) -> Self {
+    pub(crate) fn gather(shared: &Shared, engine: &EngineStats, addresses: Vec<String>) -> Self {
         let counters = engine.counters;
         let origin = shared.github.stats();
         let hits = counters.hits + shared.index.hits();
@@ -84,6 +92,9 @@ impl Stats {
         };
         Self {
             hits,
+            local_hits: hits,
+            total_hits: saved,
+            total_requests: saved + counters.misses,
             misses: counters.misses,
             peer_hits,
             stale_hits: counters.stale_hits,
@@ -102,6 +113,7 @@ impl Stats {
             total_requests: saved + counters.misses,
             hit_rate: share(saved, saved + counters.misses),
             flights: engine.flights_count,
+            p2p_enabled: engine.fleet.is_some(),
             sharing: sharing(&shared.sharing),
             peer_id: match &shared.sharing {
                 SharingState::NoSecret | SharingState::NoTransport => None,
@@ -132,6 +144,8 @@ pub struct FleetTotals {
     pub leases: usize,
     /// Connections that this node did not let in.
     pub refused: u64,
+    /// Those among them without proof that both sides know the same secret.
+    pub refused_unproved: u64,
     /// Frames from peers that did not open or decode.
     pub rejected_frames: u64,
     /// Frames to peers that were not sent, for want of a connection or of room.
@@ -149,6 +163,7 @@ impl FleetTotals {
             total_misses: saturating(of_all().map(|it| it.misses)),
             leases: fleet.leases_count,
             refused: fleet.links.refused,
+            refused_unproved: fleet.links.refused_unproved,
             rejected_frames: fleet.links.rejected,
             dropped_frames: fleet.links.dropped,
         }

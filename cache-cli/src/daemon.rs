@@ -4,17 +4,18 @@ use crate::{
     admin::{self, About, AdminService},
     door::{self, DoorLimits, EventLoops, Exchange, Front, RenderedReplies, Running},
     exit::CommandError,
+    fleet,
     lock::InstanceLock,
     operations::{Operations, Phase},
     rewrite::ApiUrls,
     route::{Door, Hosts},
-    settings::{FleetReport, FleetSettings, Limits, Report, Settings},
+    settings::{FleetReport, Limits, Report, Settings},
     signal::StopSignals,
     socket::{self, Socket},
     supervisor::Supervisor,
 };
 use cache_origin_github::{ConfigError, Timeouts};
-use fleet_cache::{Budget, GitHub, Node, NodeBuilder, OpenError, StartError, WriteBehindSettings};
+use fleet_cache::{Budget, GitHub, Node, OpenError, StartError, WriteBehindSettings};
 use std::{
     io::{self, Write},
     sync::Arc,
@@ -23,14 +24,14 @@ use tokio::{
     net::{TcpListener, UnixListener},
     task::JoinSet,
 };
-use tracing::info;
+use tracing::{info, warn};
 
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
 ///
 /// When it cannot start; nothing is left open then.
-pub(crate) async fn run(settings: Settings, report: Report) -> Result<(), CommandError> {
+pub(crate) async fn run(mut settings: Settings, report: Report) -> Result<(), CommandError> {
     let mut signals =
         StopSignals::take_over().map_err(|error| CommandError::failed("cannot take over signals", error))?;
     let lock = InstanceLock::acquire(&settings.cache_dir)?;
@@ -40,8 +41,12 @@ pub(crate) async fn run(settings: Settings, report: Report) -> Result<(), Comman
     let operations = Operations::start(&settings, &loops)?;
     let doors = Doors::open(&settings).await?;
     let addresses = doors.addresses(&settings)?;
+    // Asking `gh` takes a while; clients that connect meanwhile wait in the backlog.
+    settings.find_secret().await;
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
     let node = start_node(&settings).await?;
-    tell_of_fleet(&settings.fleet);
     let about = About {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION"),
@@ -51,7 +56,7 @@ pub(crate) async fn run(settings: Settings, report: Report) -> Result<(), Comman
         secret: settings.fleet.secret.found().cloned(),
         warnings: settings.warnings.clone(),
     };
-    announce(&about);
+    announce(&about, &node.addresses());
 
     let (stop, running) = Running::new();
     let (mut serving, sockets) = doors.serve(&settings, &node, report, about, &running, &loops);
@@ -187,10 +192,7 @@ async fn start_node(settings: &Settings) -> Result<Node, CommandError> {
     let secret = settings.fleet.secret.found().map(|found| found.secret.clone());
     let write_behind =
         WriteBehindSettings { durability: settings.durability, ..WriteBehindSettings::default() };
-    let builder = Node::builder(secret, github(settings)?);
-    let accepted = settings.fleet.accepted.iter().cloned();
-    accepted
-        .fold(builder, NodeBuilder::accepting)
+    fleet::take_part(Node::builder(secret, github(settings)?), &settings.fleet)?
         .cache_dir(&settings.cache_dir)
         .budget(budget(settings.memory))
         .disk_budget(budget(settings.disk))
@@ -234,21 +236,16 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
     github.build()
 }
 
-/// Says what is not done although it may be expected.
-fn tell_of_fleet(fleet: &FleetSettings) {
-    if fleet.enabled && fleet.secret.found().is_some() {
-        let (transport, contacts) = (fleet.transport, fleet.bootstrap.len());
-        info!(%transport, contacts, "this version does not talk to other nodes; it keeps to itself");
-    }
-}
-
 /// Tells the person who started the daemon, or the script that reads its output, where it is.
-fn announce(about: &About) {
+fn announce(about: &About, peer_addresses: &[String]) {
     let mut out = io::stdout();
     for address in &about.doors {
         info!(%address, "listening");
         // Nobody may be reading; the log has it too.
         drop(writeln!(out, "listening on {address}"));
+    }
+    for address in peer_addresses {
+        drop(writeln!(out, "other nodes reach this one at {address}"));
     }
     if let Some(address) = &about.operations {
         info!(%address, "health and metrics");

@@ -29,6 +29,11 @@ pub(crate) enum CommandError {
         /// The directory.
         directory: PathBuf,
     },
+    /// Another process listens where this node was to listen for others.
+    PeerAddressInUse {
+        /// Where.
+        address: String,
+    },
     /// The flags, the environment or the file ask for what cannot be.
     Usage(Box<dyn Error + Send + Sync>),
 }
@@ -63,6 +68,7 @@ impl CommandError {
             Self::NotRunning { .. } => 3,
             Self::InUse(_) => 4,
             Self::Answered { .. } => 5,
+            Self::PeerAddressInUse { .. } => 6,
         })
     }
 }
@@ -79,6 +85,11 @@ impl fmt::Display for CommandError {
                  or name its directory with --cache-dir",
                 directory.display()
             ),
+            Self::PeerAddressInUse { address } => write!(
+                f,
+                "cannot listen for other nodes on {address}: another process has that port; stop it, or give another \
+                 with --p2p-port PORT or --p2p-listen ADDRESS, and tell the other nodes the new address"
+            ),
         }
     }
 }
@@ -88,7 +99,7 @@ impl Error for CommandError {
         match self {
             Self::Failed { source, .. } => Some(source.as_ref()),
             Self::InUse(error) | Self::Usage(error) => error.source(),
-            Self::Answered { .. } | Self::NotRunning { .. } => None,
+            Self::Answered { .. } | Self::NotRunning { .. } | Self::PeerAddressInUse { .. } => None,
         }
     }
 }
@@ -139,6 +150,7 @@ Exit codes:
   3  no daemon is running with this cache directory
   4  another process has the cache directory, the port or the socket
   5  `get`: the API answered with an error status (400 or above)
+  6  `serve`: another process has the port on which to listen for other nodes
   130  `serve`: told to stop twice, ended at once";
 
 /// The exit code of a daemon that was told to stop twice: what shells give for an interrupt.

@@ -15,6 +15,7 @@ mod demo;
 mod door;
 mod error_body;
 mod exit;
+mod fleet;
 mod introduction;
 mod lock;
 mod logging;
@@ -87,16 +88,10 @@ fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -
                     unset it to start the daemon";
         return Err(CommandError::Usage(text.into()));
     }
-    let mut settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
+    let settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
     logging::start(&settings.log).map_err(|error| CommandError::failed("cannot start to log", error))?;
     let report = Report::new(&invocation.given, &invocation.defaults);
-    threads()?.block_on(async {
-        settings.find_secret().await;
-        for warning in &settings.warnings {
-            tracing::warn!("{warning}");
-        }
-        daemon::run(settings, report).await
-    })
+    threads()?.block_on(daemon::run(settings, report))
 }
 
 fn threads() -> Result<Runtime, CommandError> {

@@ -314,36 +314,28 @@ impl Flights {
         Some(id)
     }
 
-    /// The same for all keys whose resource begins with `prefix`.
-    pub(crate) fn detach_prefix(&mut self, prefix: &str, domain: Option<crate::Domain>) -> Vec<FlightId> {
-        let keys: Vec<Key> = keys_with_prefix(&self.joinable, prefix, domain).cloned().collect();
-        keys.iter().filter_map(|key| self.detach(key)).collect()
-    }
-
-    /// The same after an invalidation, the one of this number, but that a flight which asks or waits goes on, without what is outdated:
-    /// nothing was read for it yet, and what members bring is checked when it comes.
-    pub(crate) fn outdate(&mut self, key: &Key, generation: u64) -> Option<FlightId> {
+    /// Has the flight for `key` forget what was invalidated; answers it if that detached it.
+    ///
+    /// A flight that asks or waits for a member has fetched nothing yet, and goes on under the new `generation`.
+    pub(crate) fn invalidate(&mut self, key: &Key, generation: u64) -> Option<FlightId> {
         let id = self.joinable(key)?;
-        let flight = self.flight_mut(id);
-        match flight.stage {
-            Stage::Asking { .. } | Stage::Waiting { .. } => {
-                flight.stale = None;
-                flight.generation = generation;
-                None
-            }
-            Stage::Begun | Stage::Fetching { .. } | Stage::Loading { .. } => self.detach(key),
+        if self.asked(id).is_none() {
+            return self.detach(key);
         }
+        let flight = self.flight_mut(id);
+        (flight.stale, flight.generation) = (None, generation);
+        None
     }
 
     /// The same for all keys whose resource begins with `prefix`.
-    pub(crate) fn outdate_prefix(
+    pub(crate) fn invalidate_prefix(
         &mut self,
         prefix: &str,
         domain: Option<crate::Domain>,
         generation: u64,
     ) -> Vec<FlightId> {
         let keys: Vec<Key> = keys_with_prefix(&self.joinable, prefix, domain).cloned().collect();
-        keys.iter().filter_map(|key| self.outdate(key, generation)).collect()
+        keys.iter().filter_map(|key| self.invalidate(key, generation)).collect()
     }
 
     /// The flight that a new request for `key` may join.

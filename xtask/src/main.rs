@@ -8,6 +8,7 @@ mod integration;
 mod layers;
 mod process;
 mod rust_code;
+mod sim;
 mod sources;
 mod table;
 mod tidy;
@@ -15,7 +16,7 @@ mod web;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// What to do for the workspace.
 #[derive(Parser)]
@@ -42,6 +43,13 @@ enum Command {
     },
     /// Check that no crate uses what its place in the architecture forbids.
     Layers,
+    /// Run whole fleets on virtual time; `cargo xtask sim --help` lists what can be set.
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// Handed on to the simulator, such as `--seed 1 --seeds 1000`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// List every fault of style.
     Tidy,
 }
@@ -65,6 +73,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Ci => Ok(ci::run(&root)),
         Command::Integration { stub, only } => integration::run(&root, &stub, only.as_deref()),
         Command::Layers => layers::run(&root),
+        Command::Sim { arguments } => sim::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),
     }
 }

@@ -4,8 +4,8 @@ use super::{Problem, Transport};
 use cache_core::PeerId;
 use multiaddr::{Multiaddr, Protocol};
 use std::{
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket},
 };
 
 /// Where this node listens for others: an IP address, a carrier that the transport speaks, a port.
@@ -59,6 +59,18 @@ impl ListenAddress {
     /// The port; 0 lets the system choose.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Takes the address and gives it back at once.
+    ///
+    /// # Errors
+    ///
+    /// As the system says; `AddrInUse` when somebody has it.
+    pub(crate) fn try_bind(&self) -> io::Result<()> {
+        match self.carrier {
+            Carrier::Quic => UdpSocket::bind((self.ip, self.port)).map(drop),
+            Carrier::Tcp => TcpListener::bind((self.ip, self.port)).map(drop),
+        }
     }
 
     /// The addresses by which others reach this one, where `own` are those of this machine's interfaces.

@@ -61,7 +61,7 @@ impl Engine {
 
     /// Forgets everything here. Other members keep what they have.
     pub(super) fn on_clear(&mut self, request: RequestId) {
-        let detached = self.flights.detach_prefix("", None);
+        let detached = self.flights.invalidate_prefix("", None, self.generation + 1);
         let removed = self.cache.remove_all();
         let entries = self.drop_all(detached, removed, Output::RemoveAll);
         self.complete(request, Outcome::Removed { entries });
@@ -71,12 +71,12 @@ impl Engine {
     pub(super) fn forget(&mut self, scope: Scope) -> usize {
         match scope {
             Scope::Key(key) => {
-                let detached = self.flights.outdate(&key, self.generation + 1).into_iter().collect();
+                let detached = self.flights.invalidate(&key, self.generation + 1).into_iter().collect();
                 let removed = self.cache.remove(&key).map(|entry| entry.key().clone());
                 self.drop_all(detached, removed.into_iter().collect(), Output::Remove { key })
             }
             Scope::Prefix { prefix, domain } => {
-                let detached = self.flights.outdate_prefix(&prefix, domain, self.generation + 1);
+                let detached = self.flights.invalidate_prefix(&prefix, domain, self.generation + 1);
                 let removed = self.cache.remove_prefix(&prefix, domain);
                 self.drop_all(detached, removed, Output::RemovePrefix { prefix, domain })
             }

@@ -156,6 +156,15 @@ impl Engine {
             self.on_offence(from, Offence::BadEntry);
             return self.depart(id);
         }
+        // Invalidated since it was sent: whoever fetches now fetches for all again.
+        if self
+            .fleet
+            .as_ref()
+            .is_some_and(|fleet| !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after))
+        {
+            self.counters.entries_refused += 1;
+            return self.take_off(id);
+        }
         if let Some(entry) = self.accept(from, parcel) {
             self.flights.flight_mut(id).stale = Some(Arc::clone(&entry));
             if self.serve_loaded(id, &entry, Served::Peer).is_break() {

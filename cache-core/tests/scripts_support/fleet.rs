@@ -8,8 +8,9 @@ use super::{
     words::Words,
 };
 use cache_core::{
-    AskId, Bucket, Domain, Draft, Figures, Key, Message, Name, Naming, PeerId, PeerSettings, Sharing,
-    SharingLimits, Timestamp,
+    AskId, Bucket, Ceiling, Domain, Draft, Figures, Key, Message, Name, Naming, PeerId, PeerSettings,
+    Sharing, SharingLimits, Timestamp,
+    freshness::Freshness,
     message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Role, Scope, Verdict},
 };
 use siphasher::sip::SipHasher13;
@@ -197,6 +198,7 @@ pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
         own_addresses: Vec::new(),
         contacts: Vec::new(),
         peers: PeerSettings::default(),
+        ceiling: Arc::new(Names),
         naming: Arc::new(Names),
         seed: 1,
         limits,
@@ -251,6 +253,16 @@ fn invalidation_id(word: &str) -> InvalidationId {
 /// Names that put the members which a key lists at the head of those that could coordinate it.
 #[derive(Debug)]
 struct Names;
+
+impl Ceiling for Names {
+    fn most(&self, _key: &Key) -> Option<Freshness> {
+        Some(Freshness {
+            lifetime: Duration::MAX,
+            while_revalidating: Duration::MAX,
+            if_error: Duration::MAX,
+        })
+    }
+}
 
 impl Naming for Names {
     fn names(&self, key: &Key) -> Vec<Name> {

@@ -40,7 +40,10 @@ impl Plan {
             encodes: true,
             ..Self::calm(0, nodes, resources)
         };
-        let (pace, is_faulty) = (bytes.of(&[5, 60, 500, 4000]), bytes.number(0..=7) > 0);
+        let (pace, is_faulty) = (bytes.of(&[5, 60, 500, 4000]), bytes.number(0..=7) > 1);
+        if !is_faulty {
+            plan.be_reliable();
+        }
         let mut at = Duration::ZERO;
         while !bytes.0.is_empty() && plan.events.len() < EVENTS_MAX as usize {
             at += Duration::from_millis(bytes.number(0..=255) as u64 * pace / 128);
@@ -48,6 +51,20 @@ impl Plan {
             plan.events.push(Event { at, deed });
         }
         plan
+    }
+}
+
+impl Plan {
+    /// Nothing fails by itself, and nobody is refused anything.
+    fn be_reliable(&mut self) {
+        self.nodes_at_start = self.nodes;
+        self.network.loss_per_mille = 0;
+        self.origin.quota = None;
+        self.origin.refused_per_mille = 0;
+        self.origin.unstorable_per_mille = 0;
+        self.origin.failing_per_mille = 0;
+        self.settings.flights_max = Settings::default().flights_max;
+        self.settings.waiters_max = Settings::default().waiters_max;
     }
 }
 

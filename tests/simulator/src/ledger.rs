@@ -39,6 +39,8 @@ pub enum Rule {
     Panicked,
     /// What is kept beyond its request is used or given up.
     Retained,
+    /// Without any fault, nobody waits for longer than a few calls take.
+    Prompt,
     /// Members are told only what concerns somebody who is connected.
     SentToNobody,
     /// Engines ask to be woken at moments to come.
@@ -224,6 +226,13 @@ impl Ledger {
                 self.ids.insert(*id, number);
             }
         }
+    }
+
+    /// How many invalidations of what `asked` wants were issued since it was asked.
+    pub(crate) fn writes_since(&self, asked: &Asked) -> u32 {
+        let Wanted::Entry { key, .. } = asked.wanted else { return 0 };
+        let later = self.issued.iter().rev().take_while(|issued| issued.at >= asked.at);
+        later.filter(|issued| issued.scope.covers(&self.keys[key])).count() as u32
     }
 
     /// `node` receives what another said at `sent`.

@@ -215,6 +215,31 @@ impl Plan {
 }
 
 impl Deed {
+    /// Whether requests may fail or be held up by it.
+    pub(crate) fn is_fault(&self) -> bool {
+        match self {
+            Self::Break { .. }
+            | Self::ClockStep { .. }
+            | Self::Crash { .. }
+            | Self::Join { .. }
+            | Self::Leave { .. }
+            | Self::Outage { .. }
+            | Self::Partition { .. }
+            | Self::Pause { .. }
+            | Self::Slow { .. } => true,
+            Self::AskPeer { .. }
+            | Self::Cancel { .. }
+            | Self::Clear { .. }
+            | Self::Count { .. }
+            | Self::Get { .. }
+            | Self::Herd { .. }
+            | Self::Invalidate { .. }
+            | Self::InvalidatePrefix { .. }
+            | Self::Ping { .. }
+            | Self::Put { .. } => false,
+        }
+    }
+
     /// How long it goes on.
     fn lasts(&self) -> Duration {
         match self {

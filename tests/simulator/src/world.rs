@@ -51,6 +51,8 @@ pub struct World {
     victims: BTreeMap<usize, usize>,
     /// Until when one cache shared by all would have had each key.
     ideal_until: BTreeMap<usize, Duration>,
+    /// Longest that a request may take where nothing fails.
+    prompt: Option<Duration>,
     is_healed: bool,
     violation: Option<Violation>,
 }
@@ -140,6 +142,7 @@ impl World {
             coordinators: BTreeMap::new(),
             victims: BTreeMap::new(),
             ideal_until: BTreeMap::new(),
+            prompt: None,
             is_healed: false,
             violation: None,
             plan,
@@ -148,6 +151,7 @@ impl World {
 
     /// Lets everything happen: the start, the events of the plan, and what must come right afterwards.
     pub fn run(&mut self) {
+        self.prompt = self.longest_wait();
         for node in 0..self.plan.nodes_at_start.min(self.plan.nodes) {
             self.schedule(Duration::from_millis(node as u64 % 50), Happening::Start { node });
         }

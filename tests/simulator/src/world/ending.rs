@@ -5,7 +5,7 @@ use crate::{
     ledger::Rule,
     node::{State, Wish},
 };
-use cache_core::freshness::Directives;
+use cache_core::{Disk, freshness::Directives};
 use std::{collections::BTreeMap, time::Duration};
 
 impl World {
@@ -103,6 +103,10 @@ impl World {
         let (limits, network, origin) = (&self.plan.limits, &self.plan.network, &self.plan.origin);
         let trip = 2 * (network.latency + 7 * network.jitter);
         let call = origin.latency + 7 * origin.jitter;
+        let disk = match self.plan.settings.disk {
+            Disk::Absent => Duration::ZERO,
+            Disk::Present => self.plan.settings.load_timeout,
+        };
         let body = Duration::from_secs(origin.body_bytes_max as u64 / network.bandwidth.max(1));
         trip + body < limits.ask_timeout
             && call + trip + body < limits.lease_term.min(limits.wait_timeout)
@@ -110,11 +114,29 @@ impl World {
             && limits.lease_waiters_max >= self.nodes.len()
             && limits.leases_max > 0
             && limits.asks_max >= 2
-            && origin.freshness.lifetime > 2 * (call + trip)
-            && limits.freshness_max.lifetime > 2 * (call + trip)
+            && origin.freshness.lifetime > disk + 2 * (call + trip)
+            && limits.freshness_max.lifetime > disk + 2 * (call + trip)
             && self.plan.settings.flights_max > 0
             && self.plan.settings.budget.entries_max > 0
             && self.plan.settings.budget.bytes_max > 2 * origin.body_bytes_max
+    }
+
+    /// Longest that a request may take, if nothing in the plan can hold it up.
+    pub(super) fn longest_wait(&self) -> Option<Duration> {
+        let (network, origin) = (&self.plan.network, &self.plan.origin);
+        let disk = match self.plan.settings.disk {
+            Disk::Absent => Duration::ZERO,
+            Disk::Present => self.plan.settings.load_timeout,
+        };
+        let can_fail = network.loss_per_mille > 0
+            || origin.quota.is_some()
+            || origin.refused_per_mille + origin.unstorable_per_mille + origin.failing_per_mille > 0
+            || self.plan.nodes_at_start < self.plan.nodes
+            || self.plan.events.iter().any(|event| event.deed.is_fault());
+        let trip = 2 * (network.latency + 7 * network.jitter);
+        let body = Duration::from_millis(origin.body_bytes_max as u64 * 1000 / network.bandwidth.max(1));
+        let longest = disk + 3 * (origin.latency + 7 * origin.jitter + 2 * (trip + body));
+        (!can_fail && self.is_thrifty() && !self.is_tight()).then_some(longest)
     }
 
     fn expect_answers(&mut self, within: Duration) {
@@ -139,6 +161,7 @@ impl World {
             || settings.waiters_max < 64
             || settings.leaders_max == 0
             || call > settings.fetch_timeout
+            || origin.freshness.lifetime <= 2 * call
             || 2 * call + asks > settings.request_timeout
     }
 }

@@ -218,7 +218,14 @@ impl World {
             Ok((asked, age)) => {
                 if let Wanted::Entry { .. } = asked.wanted {
                     self.figures.count_outcome(outcome);
-                    self.figures.waits.push((self.now - asked.at).as_millis() as u64);
+                    let wait = self.now - asked.at;
+                    // Each write sends those who wait back to the beginning.
+                    let rounds = 1 + self.ledger.writes_since(&asked);
+                    if self.prompt.is_some_and(|most| wait > most * rounds) {
+                        let text = format!("n{number}: {request:?} took {wait:?}: {outcome:?}");
+                        self.violate(Rule::Prompt, text);
+                    }
+                    self.figures.waits.push(wait.as_millis() as u64);
                     self.figures.ages.extend(age.map(|age| age.as_millis() as u64));
                 }
             }

@@ -1,0 +1,56 @@
+//! How the daemon's node comes to its place in the fleet.
+
+use crate::{
+    exit::CommandError,
+    settings::{FleetSettings, ListenAddress, Transport},
+};
+use fleet_cache::{Libp2p, NodeBuilder, Quic, TransportError};
+use std::io;
+
+/// Lets the node that `builder` makes share as `fleet` says; leaves it to itself where nothing can be shared.
+///
+/// # Errors
+///
+/// [`CommandError::PeerAddressInUse`], or when an address cannot be listened on.
+pub(crate) fn take_part(builder: NodeBuilder, fleet: &FleetSettings) -> Result<NodeBuilder, CommandError> {
+    let builder = fleet.accepted.iter().cloned().fold(builder, NodeBuilder::accepting);
+    // What is missing was said when the secret was looked for.
+    if !fleet.enabled || fleet.secret.found().is_none() {
+        return Ok(builder);
+    }
+    for address in &fleet.listen {
+        check_free(address)?;
+    }
+    let builder = builder.bootstrap(fleet.bootstrap.iter().map(ToString::to_string));
+    let listening = listening(builder, fleet.transport, &fleet.listen);
+    listening.map_err(|error| CommandError::failed("cannot listen for other nodes", error))
+}
+
+fn listening(
+    builder: NodeBuilder,
+    transport: Transport,
+    addresses: &[ListenAddress],
+) -> Result<NodeBuilder, TransportError> {
+    let mut addresses = addresses.iter().map(ToString::to_string);
+    Ok(match transport {
+        Transport::Libp2p => {
+            let transport = addresses.try_fold(Libp2p::dial_only(), |all, one| all.and_listen(&one))?;
+            builder.transport(transport)
+        }
+        Transport::Quic => {
+            let transport = addresses.try_fold(Quic::dial_only(), |all, one| all.and_listen(&one))?;
+            builder.transport(transport)
+        }
+    })
+}
+
+/// Looks whether somebody has `address`, since not every transport tells that from other failures.
+fn check_free(address: &ListenAddress) -> Result<(), CommandError> {
+    match address.try_bind() {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Err(CommandError::PeerAddressInUse { address: address.to_string() })
+        }
+        // Whatever else is in the way is the transport's to say.
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

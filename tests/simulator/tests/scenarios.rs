@@ -1,0 +1,124 @@
+//! What the design promises of whole fleets, as figures.
+
+use cache_simulator::{Plan, Report, Victim, run, scenarios};
+use std::time::Duration;
+
+/// Runs `plan` up to its last event and a little more, so that what the ending asks for does not count.
+fn calls(mut plan: Plan) -> u64 {
+    plan.heals = false;
+    let end = plan.events.last().map_or(Duration::ZERO, |event| event.at) + Duration::from_secs(60);
+    sound(&plan.with(end, cache_simulator::Deed::Count { node: 0 })).figures.calls
+}
+
+/// Runs `plan`, which must break no rule.
+fn sound(plan: &Plan) -> Report {
+    let report = run(plan, false);
+    assert_eq!(report.violation, None, "seed {}", plan.seed);
+    report
+}
+
+fn scenario(name: &str, seed: u64, nodes: usize) -> Plan {
+    let (_, make) = scenarios::ALL.iter().find(|(named, _)| *named == name).expect("scenarios have names");
+    make(seed, nodes)
+}
+
+#[test]
+fn five_nodes_that_want_three_resources_one_after_the_other_make_three_calls() {
+    for seed in 0..20 {
+        assert_eq!(calls(scenarios::cold_in_turn(seed, 5, 3)), 3, "seed {seed}");
+    }
+}
+
+#[test]
+fn five_nodes_that_want_three_resources_at_once_make_three_calls() {
+    for seed in 0..20 {
+        assert_eq!(calls(scenarios::cold_at_once(seed, 5, 3)), 3, "seed {seed}");
+    }
+}
+
+#[test]
+fn any_number_of_nodes_that_want_one_resource_within_50_ms_make_one_call() {
+    for nodes in [2, 3, 10, 40] {
+        assert_eq!(calls(scenarios::herd(nodes as u64, nodes)), 1, "{nodes} nodes");
+    }
+}
+
+#[test]
+fn a_herd_at_expiry_makes_one_call_that_costs_nothing() {
+    for seed in 0..10 {
+        let report = sound(
+            &Plan { heals: false, ..scenarios::herd_at_expiry(seed, 10) }
+                .with(Duration::from_secs(400), cache_simulator::Deed::Count { node: 0 }),
+        );
+        assert_eq!((report.figures.calls, report.figures.calls_paid), (2, 1), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_herd_at_quota_reset_makes_one_call() {
+    for seed in 0..10 {
+        let plan = scenarios::herd_at_quota_reset(seed, 10);
+        let report = sound(
+            &Plan { heals: false, ..plan }
+                .with(Duration::from_secs(120), cache_simulator::Deed::Count { node: 0 }),
+        );
+        // One spends the quota, one or two are refused, and one brings what all want.
+        assert_eq!(report.figures.calls_paid, 2, "seed {seed}");
+        assert!(report.figures.calls <= 4, "seed {seed}: {} calls", report.figures.calls);
+    }
+}
+
+#[test]
+fn a_coordinator_or_holder_that_crashes_or_stops_costs_one_call_more() {
+    for name in ["coordinator-crashes", "coordinator-pauses", "holder-crashes", "holder-pauses"] {
+        for seed in 0..20 {
+            // A holder that is stopped makes its own call again when it goes on.
+            let most = 2;
+            let calls = calls(scenario(name, seed, 10));
+            assert!(calls <= most, "{name}, seed {seed}: {calls} calls");
+        }
+    }
+}
+
+#[test]
+fn popular_resources_are_fetched_once_in_a_lifetime() {
+    let report = sound(&scenarios::zipf(1, 10));
+    assert_eq!(report.figures.calls, report.figures.calls_ideal);
+    assert_eq!(report.figures.outcome("failed"), 0);
+}
+
+#[test]
+fn writes_cost_no_call_beyond_those_that_they_make_necessary() {
+    let figures = sound(&scenarios::writes(1, 10)).figures;
+    assert!(figures.calls * 100 <= figures.calls_ideal * 102, "{figures}");
+}
+
+#[test]
+fn nodes_that_come_and_go_cost_few_calls() {
+    let figures = sound(&scenarios::autoscaler(1, 20)).figures;
+    assert!(figures.calls * 100 <= figures.calls_ideal * 110, "{figures}");
+}
+
+#[test]
+fn halves_that_are_cut_off_share_among_themselves_and_find_together_again() {
+    let figures = sound(&scenarios::split(1, 10)).figures;
+    assert!(figures.calls * 100 <= figures.calls_ideal * 120, "{figures}");
+}
+
+#[test]
+fn every_scenario_breaks_no_rule() {
+    for (name, make) in scenarios::ALL {
+        let report = run(&make(7, 6), false);
+        assert_eq!(report.violation, None, "{name}");
+    }
+}
+
+#[test]
+fn a_victim_that_is_nobody_is_no_fault() {
+    let crash = cache_simulator::Deed::Crash {
+        victim: Victim::Holder(0),
+        down_for: Duration::from_secs(1),
+        keeps_disk: true,
+    };
+    sound(&Plan::calm(1, 2, 1).with(Duration::ZERO, crash));
+}

@@ -4,7 +4,7 @@
 //! follows from them the engine's. Moments never travel: ages do, and the time since something happened
 //! (RFC 9111's answer to clocks that disagree).
 
-use crate::{Bucket, Domain, Draft, Entry, Key, Name, Timestamp, freshness::Freshness};
+use crate::{Bucket, Domain, Draft, Entry, Key, Name, Timestamp, Validators, freshness::Freshness};
 use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
 use core::time::Duration;
@@ -221,8 +221,12 @@ pub struct Figures {
 }
 
 /// What a parcel from elsewhere may claim at most: our own policy (RFC 9111 leaves it to each cache).
+///
+/// Its date is dropped: unlike a tag it says nothing of the body, and one in the future makes an origin
+/// call any body current.
 pub(crate) fn clamped(draft: Draft, most: Freshness) -> Draft {
     let Draft { content, freshness, validators, age } = draft;
+    let validators = Validators { last_modified: None, ..validators };
     let freshness = Freshness {
         lifetime: freshness.lifetime.min(most.lifetime),
         while_revalidating: freshness.while_revalidating.min(most.while_revalidating),

@@ -11,7 +11,7 @@ use crate::{
     route::RouteIndex,
     url::local_path,
 };
-use cache_core::{Domain, Entry, FetchError, Fetched};
+use cache_core::{Domain, Entry, FetchError, Fetched, Source};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request, response};
 use std::{
     sync::Arc,
@@ -188,7 +188,9 @@ impl GitHub {
     /// How to ask whether `entry` still holds, if there is a way.
     ///
     /// A tag computed for the credential at hand is best: unlike a stored one it vouches for the very body
-    /// that is kept. A stored tag serves under the credential that it was given to, and nobody else.
+    /// that is kept. It is tried before the recipe has shown itself to hold, since a stored one may have been
+    /// put beside another body by whoever sent it; if the recipe fails, that costs one call. A stored tag
+    /// serves under the credential that it was given to, and nobody else.
     fn condition(&self, question: &Question, entry: Arc<Entry>) -> Option<Condition> {
         let content = entry.content();
         let validators = entry.validators();
@@ -201,10 +203,13 @@ impl GitHub {
         let computed = || Validator::Tag(recipe::tag(accept, authorization, &content.body).into());
         let stored = || validators.etag.clone().filter(|_| ours).map(Validator::Tag);
         let dated = || validators.last_modified.clone().filter(|_| ours).map(Validator::Date);
-        let validator = match state {
-            RecipeState::Trusted if computable => Some(computed()),
-            RecipeState::Untested if computable => stored().or_else(|| Some(computed())),
-            RecipeState::Distrusted | RecipeState::Trusted | RecipeState::Untested => stored().or_else(dated),
+        let validator = match (state, entry.source()) {
+            (RecipeState::Trusted | RecipeState::Untested, _) if computable => Some(computed()),
+            (RecipeState::Trusted | RecipeState::Untested, Source::Peer) => None,
+            (RecipeState::Distrusted, Source::Peer) => stored(),
+            (RecipeState::Distrusted | RecipeState::Trusted | RecipeState::Untested, Source::Own) => {
+                stored().or_else(dated)
+            }
         };
         Some(Condition {
             validator: validator?,

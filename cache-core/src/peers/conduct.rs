@@ -241,8 +241,8 @@ const fn weight(offence: Offence) -> u64 {
     match offence {
         // Nobody contradicts his own handshake by accident.
         Offence::LiesAboutItself => 100,
-        // A damaged disk can do this once; who does it twice would poison the fleet.
-        Offence::BadEntry => 50,
+        // A damaged disk can do this once; who does it twice in two minutes would poison the fleet.
+        Offence::BadEntry => 60,
         // Counted once in FLOOD_INTERVAL: four seconds of it is no burst.
         Offence::Flood => 25,
         // A version that errs in one kind of message may be useful in the others.

@@ -139,6 +139,22 @@ proptest! {
         }
     }
 
+    /// Long frames too, whose every bit there is no time to alter.
+    #[test]
+    fn one_altered_bit_keeps_a_frame_of_any_length_closed(
+        bytes in prop_oneof![0..300_usize, BULK_BYTES_MIN - 30..BULK_BYTES_MIN + 30, Just(1024 * 1024)],
+        place: prop::sample::Index,
+        bit in 0..8_u8,
+    ) {
+        let (mut dialer, mut listener) = sessions();
+        let frame = dialer.seal(&vec![7; bytes]).unwrap();
+        let mut altered = frame.to_vec();
+        let place = place.index(altered.len());
+        altered[place] ^= 1 << bit;
+        prop_assert_eq!(listener.open(&altered), Err(SealError), "bit {} of byte {}", bit, place);
+        prop_assert!(listener.open(&frame).is_ok());
+    }
+
     #[test]
     fn arbitrary_bytes_never_open(mut bytes: Vec<u8>, has_version: bool) {
         if let (true, Some(first)) = (has_version, bytes.first_mut()) {

@@ -1,4 +1,10 @@
 //! Nodes of one process that share over real sockets.
 
+mod forgery;
+mod hostile;
+mod member;
+mod membership;
+mod security;
 mod sharing;
+mod stalled;
 mod support;

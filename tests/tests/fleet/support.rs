@@ -1,7 +1,16 @@
 //! What the tests of a fleet have in common: a fleet in front of a model origin.
 
+use async_trait::async_trait;
+use cache_core::{
+    PeerId,
+    port::{Gate, Transport},
+};
 use cache_tests::{origin::ModelOrigin, until};
-use fleet_cache::{FleetSecret, GitHub, Libp2p, Node, NodeBuilder, Quic};
+use fleet_cache::{
+    FleetSecret, FleetTotals, GitHub, Libp2p, Node, NodeBuilder, OpenTransport, Peer, Quic, TransportError,
+};
+use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Which transport the nodes use.
 #[derive(Clone, Copy, Debug)]
@@ -13,12 +22,27 @@ pub(crate) enum Over {
 /// Both.
 pub(crate) const EITHER: [Over; 2] = [Over::Libp2p, Over::Quic];
 
+/// Opened by whoever brings an identity: a node, or a test that plays a member.
+#[async_trait]
+impl OpenTransport for Over {
+    async fn open(
+        &self,
+        seed: Zeroizing<[u8; 32]>,
+        gate: Arc<dyn Gate>,
+    ) -> Result<Arc<dyn Transport>, TransportError> {
+        match self {
+            Self::Libp2p => Libp2p::listen(ANY_PORT)?.open(seed, gate).await,
+            Self::Quic => Quic::listen(ANY_PORT)?.open(seed, gate).await,
+        }
+    }
+}
+
 /// A fleet and its origin.
 pub(crate) struct Fleet {
     pub(crate) origin: ModelOrigin,
     pub(crate) nodes: Vec<Node>,
-    secret: FleetSecret,
-    over: Over,
+    pub(crate) secret: FleetSecret,
+    pub(crate) over: Over,
 }
 
 impl Fleet {
@@ -37,23 +61,24 @@ impl Fleet {
 
     /// A node that is to join, with the fleet's secret, transport and origin.
     pub(crate) fn builder(&self) -> NodeBuilder {
-        let github = GitHub::builder().origin(&self.origin.url()).expect("the model has an address");
-        let builder = Node::builder(self.secret.clone(), github.build().expect("the settings are in range"));
-        let any_port = "127.0.0.1:0";
-        match self.over {
-            Over::Libp2p => builder.transport(Libp2p::listen(any_port).expect("an address")),
-            Over::Quic => builder.transport(Quic::listen(any_port).expect("an address")),
-        }
+        self.builder_with(self.secret.clone())
+    }
+
+    /// The same with a secret of its own, or none.
+    pub(crate) fn builder_with(&self, secret: impl Into<Option<FleetSecret>>) -> NodeBuilder {
+        builder(&self.origin, secret).transport(self.over)
+    }
+
+    /// One more node, which is given `contacts`; joined or not.
+    pub(crate) async fn start_one(&self, contacts: Vec<String>) -> Node {
+        self.builder().bootstrap(contacts).start().await.expect("a port is free")
     }
 
     /// Waits until every node is connected with every other.
     pub(crate) async fn connected(&self) {
         let others = self.nodes.len() as u64 - 1;
         for node in &self.nodes {
-            until("all are connected", async || {
-                node.stats().await.expect("the node runs").connected_peers == others
-            })
-            .await;
+            until("all are connected", async || connected(node).await == others).await;
         }
     }
 
@@ -63,9 +88,35 @@ impl Fleet {
     }
 }
 
+/// A node that asks `origin` without a credential, and has no transport yet.
+pub(crate) fn builder(origin: &ModelOrigin, secret: impl Into<Option<FleetSecret>>) -> NodeBuilder {
+    let github = GitHub::builder().origin(&origin.url()).expect("the model has an address");
+    Node::builder(secret, github.build().expect("the settings are in range"))
+}
+
 /// The body that `node` gives for `path`.
 pub(crate) async fn body(node: &Node, path: &str) -> Vec<u8> {
     let reply = node.get(path).await.expect("there is an answer");
     assert_eq!(reply.status(), 200);
     reply.bytes().await.expect("the body is whole").to_vec()
 }
+
+/// How many peers `node` is connected with.
+pub(crate) async fn connected(node: &Node) -> u64 {
+    node.stats().await.expect("the node runs").connected_peers
+}
+
+/// What `node` counted of its fleet.
+pub(crate) async fn totals(node: &Node) -> FleetTotals {
+    node.stats().await.expect("the node runs").aggregate.expect("the node shares")
+}
+
+/// How `node` stands with the peer that calls itself `id`, if it knows it.
+pub(crate) async fn standing(node: &Node, id: PeerId) -> Option<Peer> {
+    let id = id.to_string();
+    let peers = node.peers().await.expect("the node runs");
+    peers.into_iter().find(|peer| peer.id.as_ref() == Some(&id))
+}
+
+/// Where tests listen.
+pub(crate) const ANY_PORT: &str = "127.0.0.1:0";

@@ -79,15 +79,15 @@ fn the_score_recovers_with_time_and_faster_with_use() {
     world.come(1);
     let score = |world: &World| world.peers.report(world.now)[0].score;
     world.peers.on_offence(world.now, peer(1), Offence::BadEntry);
-    assert_eq!(score(&world), -50);
+    assert_eq!(score(&world), -60);
     world.advance(secs(60));
-    assert_eq!(score(&world), -40);
+    assert_eq!(score(&world), -50);
     for _ in 0..60 {
         world.advance(secs(1));
         world.peers.on_heard(world.now, peer(1));
     }
-    assert_eq!(score(&world), -20);
-    world.advance(secs(120));
+    assert_eq!(score(&world), -30);
+    world.advance(secs(180));
     assert_eq!(score(&world), 0);
 }
 

@@ -77,7 +77,7 @@ impl Engine {
         self.now = self.now.max(now);
         self.on_due();
         match input {
-            Input::AskPeer { request, peer, key } => self.on_ask_peer(request, peer, key),
+            Input::AskPeer { request, peer, key } => self.on_ask_peer(request, peer, &key),
             Input::Cancel { request } => {
                 self.flights.leave(request);
             }

@@ -22,11 +22,11 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_ask_peer(&mut self, request: RequestId, peer: PeerId, key: Key) {
+    pub(super) fn on_ask_peer(&mut self, request: RequestId, peer: PeerId, key: &Key) {
         if let Some(ask) = self.begin_errand(request, peer)
             && let Some(fleet) = &self.fleet
         {
-            let name = fleet.name(&key);
+            let name = fleet.name(key);
             self.say(peer, Message::Ask { ask, name, role: Role::Holder });
         }
     }

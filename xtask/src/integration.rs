@@ -10,6 +10,7 @@ mod faults;
 mod fleet;
 mod freshness;
 mod gh;
+mod hosts;
 mod members;
 mod setting;
 mod stub;

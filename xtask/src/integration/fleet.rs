@@ -1,6 +1,7 @@
 //! Daemons that share: calls saved, members that come, go and die, and time-outs on the way.
 
 use super::{
+    hosts,
     members::{Fleet, Member, get_at_once, until},
     stub::Stub,
 };
@@ -46,6 +47,7 @@ pub(super) const CHECKS: &[(&str, FleetCheck)] = &[
         star,
     ),
     ("a node with 33 entries is small", small),
+    ("five hosts, 20 ms and 2 % loss, and a partition for 10 s", hosts::slow_line_and_partition),
 ];
 
 const REPOSITORIES: [&str; 3] = ["/repos/acme/widget-1", "/repos/acme/widget-2", "/repos/acme/widget-3"];

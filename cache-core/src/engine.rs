@@ -206,10 +206,15 @@ impl Engine {
         self.complete(request, Outcome::Answered { entry: Arc::clone(entry), served });
     }
 
-    /// Answers `request`, whether it waited or not. The only place that does.
+    /// Answers a look-up and counts how it ended.
     fn complete(&mut self, request: RequestId, outcome: Outcome) {
-        self.flights.leave(request);
         self.counters.count(&outcome);
+        self.conclude(request, outcome);
+    }
+
+    /// Answers `request`, whether it waited or not. The only place that does.
+    fn conclude(&mut self, request: RequestId, outcome: Outcome) {
+        self.flights.leave(request);
         self.outputs.push_back(Output::Complete { request, outcome });
     }
 }

@@ -1,4 +1,6 @@
 //! Diagnosis: asking one peer something on behalf of a request.
+//!
+//! Nothing of it is counted as a look-up: it spares nobody a call.
 
 use super::Engine;
 use crate::{
@@ -37,7 +39,7 @@ impl Engine {
         if self.errand(ask).is_some_and(|errand| errand.wanted.is_none())
             && let Some(errand) = self.end_errand(ask, from)
         {
-            self.complete(errand.request, Outcome::Ponged { clock });
+            self.conclude(errand.request, Outcome::Ponged { clock });
         }
     }
 
@@ -52,14 +54,16 @@ impl Engine {
         match answer {
             Answer::Hit(parcel) if parcel.key != wanted => {
                 self.on_offence(from, Offence::BadEntry);
-                self.complete(errand.request, Outcome::Failed(Failure::Fetch(FetchError::Malformed)));
+                self.conclude(errand.request, Outcome::Failed(Failure::Fetch(FetchError::Malformed)));
             }
             Answer::Hit(parcel) => match self.accept(from, *parcel) {
-                Some(entry) => self.answer(errand.request, &entry, Served::Peer),
-                None => self.complete(errand.request, Outcome::Absent),
+                Some(entry) => {
+                    self.conclude(errand.request, Outcome::Answered { entry, served: Served::Peer });
+                }
+                None => self.conclude(errand.request, Outcome::Absent),
             },
             Answer::Failed | Answer::Lease { .. } | Answer::Miss | Answer::Wait => {
-                self.complete(errand.request, Outcome::Absent);
+                self.conclude(errand.request, Outcome::Absent);
             }
         }
         None
@@ -68,7 +72,7 @@ impl Engine {
     pub(super) fn on_errand_timed_out(&mut self, ask: AskId) {
         let peer = self.errand(ask).map(|errand| errand.peer);
         if let Some(errand) = peer.and_then(|peer| self.end_errand(ask, peer)) {
-            self.complete(errand.request, Outcome::Failed(Failure::TimedOut));
+            self.conclude(errand.request, Outcome::Failed(Failure::TimedOut));
         }
     }
 
@@ -77,11 +81,11 @@ impl Engine {
         let ask = self.flights.ask_number();
         let fleet = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer) && peer != fleet.local());
         let Some(fleet) = fleet else {
-            self.complete(request, Outcome::Failed(Failure::NotConnected));
+            self.conclude(request, Outcome::Failed(Failure::NotConnected));
             return None;
         };
         if fleet.errands.len() >= ERRANDS_MAX {
-            self.complete(request, Outcome::Failed(Failure::Busy));
+            self.conclude(request, Outcome::Failed(Failure::Busy));
             return None;
         }
         fleet.errands.insert(ask, Errand { request, peer, wanted, until });

@@ -154,7 +154,7 @@ fn clocks(answers: &Answers) -> Check {
             "have both set by NTP; dates in logs will not match until then",
         );
     }
-    Check::ok("clocks", format!("{count} nodes answer; clocks are at most {} ms apart", skew.unsigned_abs()))
+    Check::ok("clocks", format!("answers from {count}; clocks are at most {} ms apart", skew.unsigned_abs()))
 }
 
 /// Keeps a value here, which sends it to the others, and has `peer` give it back.

@@ -215,8 +215,10 @@ fn connected(peers: &[Peer]) -> impl Iterator<Item = &Peer> {
 fn list(peers: &[&Peer]) -> String {
     let shown = peers.iter().take(LISTED_MAX).map(|peer| {
         let place = peer.address.as_ref().or(peer.id.as_ref()).map_or("?", String::as_str);
-        let reason = peer.reason.as_deref().unwrap_or("not tried yet");
-        format!("{place} ({}: {reason})", peer.state)
+        match &peer.reason {
+            Some(reason) => format!("{place} ({}: {reason})", peer.state),
+            None => format!("{place} ({})", peer.state),
+        }
     });
     let mut text = shown.collect::<Vec<_>>().join(", ");
     if let Some(more) = peers.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {

@@ -4,12 +4,15 @@
 //! [`crate::freshness`], [`crate::sharing`]) answers with decisions; here they are put together, in one file for
 //! each part of a request's way.
 
+mod announcing;
+mod asking;
+mod coordinating;
 mod errand;
 mod fleet;
 mod keeping;
 mod landing;
 mod lookup;
-mod sharing;
+mod warming;
 
 use crate::{
     Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Member, Outcome, Output, PeerId,

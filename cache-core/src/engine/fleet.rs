@@ -1,9 +1,8 @@
 //! What a node knows of its fleet, and how members come and go.
 
-use super::Engine;
+use super::{Engine, warming::Warmth};
 use crate::{
     AskId, Deadline, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
-    flight::Stage,
     membership::{Decision, Member, Membership, MembershipSettings},
     message::{Announced, INVALIDATIONS_MAX, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome},
@@ -35,18 +34,7 @@ pub(super) struct Fleet {
     pub(super) errand_dates: BTreeSet<(Timestamp, AskId)>,
     pub(super) warmth: Warmth,
     /// How many batches each peer was sent since it connected.
-    warm_ups: BTreeMap<PeerId, usize>,
-}
-
-/// How far a newcomer has got in catching up.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Warmth {
-    /// Nobody was asked yet.
-    Cold,
-    /// `from` sends what is read most; `received` entries have come.
-    Warming { from: PeerId, received: u32 },
-    /// Done.
-    Warm,
+    pub(super) warm_ups: BTreeMap<PeerId, usize>,
 }
 
 impl Fleet {
@@ -304,94 +292,6 @@ impl Engine {
         }
     }
 
-    /// Tells the coordinators for which `concerns` holds what this node is fetching for all.
-    fn claim_leases(&mut self, concerns: impl Fn(PeerId) -> bool) {
-        for id in self.flights.leased() {
-            let key = self.flights.flight(id).key.clone();
-            let Some(fleet) = &self.fleet else { return };
-            let name = fleet.name(&key);
-            let coordinator = fleet.coordinator(&name, self.now, &[]);
-            if concerns(coordinator) {
-                self.say(coordinator, Message::Claim { name });
-            }
-        }
-    }
-
-    /// Has the lease of flight `id`, whose coordinator is gone, noted by the one that comes after it.
-    fn claim_lease(&mut self, id: crate::flight::FlightId) {
-        let now = self.now;
-        if !matches!(self.flights.flight(id).stage, Stage::Fetching { .. }) {
-            return;
-        }
-        let key = self.flights.flight(id).key.clone();
-        let Some(fleet) = &mut self.fleet else { return };
-        let name = fleet.name(&key);
-        let coordinator = fleet.coordinator(&name, now, &[]);
-        self.flights.flight_mut(id).consulted.lease = Some(coordinator);
-        if coordinator == fleet.local() {
-            fleet.leases.claim(now, name, coordinator, &fleet.sharing.limits);
-        } else {
-            self.say(coordinator, Message::Claim { name });
-        }
-    }
-
-    fn warm_up_from(&mut self, peer: PeerId) {
-        if let Some(fleet) = &mut self.fleet
-            && fleet.warmth == Warmth::Cold
-        {
-            fleet.warmth = Warmth::Warming { from: peer, received: 0 };
-            self.say(peer, Message::WarmUp { skip: 0 });
-        }
-    }
-
-    fn on_warm_up(&mut self, from: PeerId, skip: u32) {
-        let Some(fleet) = &mut self.fleet else { return };
-        let batches = fleet.warm_ups.entry(from).or_default();
-        *batches += 1;
-        if *batches > WARM_UPS_MAX {
-            return self.on_offence(from, Offence::Flood);
-        }
-        let Some(fleet) = &self.fleet else { return };
-        let most = fleet.sharing.limits.warm_up;
-        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-        let mut batch = Vec::new();
-        let (mut seen, mut seen_bytes) = (0, 0);
-        for entry in self.cache.hottest() {
-            seen += 1;
-            seen_bytes += entry.weight_bytes();
-            if seen > most.entries_max || seen_bytes > most.bytes_max || batch.len() >= WARM_UP_BATCH_MAX {
-                seen -= 1;
-                break;
-            }
-            let is_short = entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
-            if seen > skip && is_short && !crate::freshness::remaining(entry, self.now).is_zero() {
-                batch.push(self.parcel(entry));
-            }
-        }
-        let has_more = seen < self.cache.len() && batch.len() >= WARM_UP_BATCH_MAX;
-        for parcel in batch {
-            self.say(from, Message::Announce(Announced::Whole(Box::new(parcel))));
-        }
-        let next = has_more.then(|| u32::try_from(seen).unwrap_or(u32::MAX));
-        self.say(from, Message::WarmedUp { next });
-    }
-
-    fn on_warmed_up(&mut self, peer: PeerId, next: Option<u32>) {
-        let Some(fleet) = &mut self.fleet else { return };
-        let Warmth::Warming { from, received } = fleet.warmth else { return };
-        if from != peer {
-            return;
-        }
-        let most = u32::try_from(fleet.sharing.limits.warm_up.entries_max).unwrap_or(u32::MAX);
-        match next.filter(|next| *next > received && *next < most) {
-            Some(next) => {
-                fleet.warmth = Warmth::Warming { from, received: next };
-                self.say(from, Message::WarmUp { skip: next });
-            }
-            None => fleet.warmth = Warmth::Warm,
-        }
-    }
-
     pub(super) fn on_counted(&mut self, figures: Figures) {
         self.say_all(Message::Figures(figures));
     }
@@ -418,9 +318,3 @@ impl Engine {
         }
     }
 }
-
-/// Most batches that a peer is sent while it is connected: twice what the default limits come to.
-const WARM_UPS_MAX: usize = 32;
-
-/// Most entries in one batch of a warm-up, so that a newcomer with a short queue is not overrun.
-const WARM_UP_BATCH_MAX: usize = 32;

@@ -1,0 +1,135 @@
+//! Telling members what is new or no longer true, and hearing it from them.
+
+use super::Engine;
+use crate::{
+    Bucket, Domain, Entry, Message, Name, Output, PeerId, Source, freshness,
+    message::{Announced, Invalidation, Parcel, Scope, Verdict, clamped},
+};
+use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
+use core::time::Duration;
+
+impl Engine {
+    /// Tells the fleet of a new entry: its coordinator, and who granted the lease for it, have it whole.
+    pub(super) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>) {
+        let told = self.conclude_leases(entry);
+        let Some(fleet) = self.fleet.as_ref().filter(|fleet| !fleet.ring.is_alone()) else { return };
+        let local = fleet.local();
+        let name = fleet.name(entry.key());
+        let remaining = freshness::remaining(entry, self.now);
+        let is_short = entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
+        let coordinators = [Some(fleet.coordinator(&name, self.now, &[])), lease];
+        let whole = |peer: &PeerId| is_short || coordinators.contains(&Some(*peer));
+        let others = fleet.ring.others().filter(|peer| *peer != local && !told.contains(peer));
+        let (whole, named): (Vec<PeerId>, Vec<PeerId>) = others.partition(whole);
+        if !whole.is_empty() {
+            let parcel = Box::new(self.parcel(entry));
+            self.outputs
+                .push_back(Output::Send { to: whole, message: Message::Announce(Announced::Whole(parcel)) });
+        }
+        if !named.is_empty() {
+            let message = Message::Announce(Announced::Named { name, remaining });
+            self.outputs.push_back(Output::Send { to: named, message });
+        }
+    }
+
+    pub(super) fn on_announced(&mut self, from: PeerId, parcel: Parcel) {
+        let key = parcel.key.clone();
+        // What is stale on arrival will be so from the next fetcher too: those who wait need not do so in turn.
+        let is_stale = parcel.draft.age >= parcel.draft.freshness.lifetime;
+        let refusal = if is_stale { Verdict::Unshareable } else { Verdict::Unused };
+        let kept = self.accept(from, parcel);
+        let Some(fleet) = &mut self.fleet else { return };
+        let names = fleet.sharing.naming.names(&key);
+        match kept {
+            Some(entry) => {
+                let joinable = self.flights.joinable(&key);
+                if let Some((id, ask, peer)) = joinable.and_then(|id| self.consulting(id)) {
+                    self.flights.end_ask(ask, peer);
+                    self.on_brought(id, &entry);
+                }
+                self.conclude_leases(&entry);
+            }
+            None => {
+                for name in names {
+                    self.on_release(from, name, refusal);
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_announced_elsewhere(&mut self, from: PeerId, name: Name, remaining: Duration) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        let remaining = remaining.min(fleet.sharing.limits.freshness_max.lifetime);
+        fleet.holders.insert(now, name, from, remaining);
+    }
+
+    /// Takes an entry from a peer in, unless ours is as young or it may be what was invalidated. Answers what is
+    /// held under its key now, if that is of any use.
+    pub(super) fn accept(&mut self, from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
+        let now = self.now;
+        let Some(entry) = self.open_parcel(parcel) else {
+            self.counters.entries_refused += 1;
+            return None;
+        };
+        let held = self.cache.lookup(entry.key()).cloned();
+        // Of two that seem to be of one age the later is the newer, as far as links keep order.
+        if let Some(held) = held.filter(|held| held.born() > entry.born() || **held == entry) {
+            self.counters.entries_refused += 1;
+            return (!freshness::remaining(&held, self.now).is_zero()).then_some(held);
+        }
+        if freshness::remaining(&entry, self.now).is_zero() {
+            self.counters.entries_refused += 1;
+            return None;
+        }
+        self.counters.entries_received += 1;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_heard(now, from);
+        }
+        let entry = Arc::new(entry.from_source(Source::Peer));
+        self.keep(Arc::clone(&entry));
+        Some(entry)
+    }
+
+    /// The entry in `parcel`, within what we grant; `None` if it may be what was invalidated, or our own rules
+    /// do not let it be kept.
+    pub(super) fn open_parcel(&self, parcel: Parcel) -> Option<Entry> {
+        let fleet = self.fleet.as_ref()?;
+        if !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after) {
+            return None;
+        }
+        let most = fleet.sharing.ceiling.most(&parcel.key)?;
+        let draft = clamped(clamped(parcel.draft, most), fleet.sharing.limits.freshness_max);
+        Some(Entry::new(parcel.key, draft, self.now, self.generation))
+    }
+
+    pub(super) fn parcel(&self, entry: &Entry) -> Parcel {
+        let invalidations = self.fleet.as_ref().map(|fleet| &fleet.invalidations);
+        let after = invalidations.map(|known| known.covering(self.now, entry.key())).unwrap_or_default();
+        Parcel::of(entry, after, self.now)
+    }
+
+    /// Tells the fleet that what `scope` means was forgotten here.
+    pub(super) fn tell_invalidated(&mut self, scope: Scope) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        fleet.holders.clear();
+        let invalidation = fleet.invalidations.issue(now, scope);
+        self.say_all(Message::Invalidate(vec![invalidation]));
+    }
+
+    pub(super) fn on_invalidated(&mut self, invalidations: &[Invalidation]) {
+        for invalidation in invalidations {
+            let now = self.now;
+            let Some(fleet) = &mut self.fleet else { return };
+            if fleet.invalidations.learn(now, invalidation) {
+                fleet.holders.clear();
+                self.forget(invalidation.scope.clone());
+            }
+        }
+    }
+
+    pub(super) fn tell_quota(&mut self, domain: Domain, bucket: Bucket, pause: Duration) {
+        self.say_all(Message::Quota { domain, bucket, pause });
+    }
+}

@@ -1,0 +1,221 @@
+//! Asking members for what is not here, and what their answers mean for those who wait.
+
+use super::Engine;
+use crate::{
+    AskId, Entry, Failure, FetchError, Message, Name, Offence, Outcome, PeerId, Served, StaleReason,
+    Timestamp,
+    flight::{FlightId, Keep, Stage},
+    message::{Answer, Parcel, Role, Verdict},
+    sharing::{Asker, Turn},
+};
+use alloc::{boxed::Box, sync::Arc};
+use core::ops::ControlFlow;
+
+impl Engine {
+    /// Asks whoever may have the answer of flight `id`, or may grant its lease; breaks if the flight now waits.
+    ///
+    /// Continues when there is nobody to ask, or we hold the lease: then it is for us to fetch.
+    pub(super) fn consult(&mut self, id: FlightId) -> ControlFlow<()> {
+        let now = self.now;
+        let flight = self.flights.flight(id);
+        let renews = flight.renewer.is_some();
+        let directives = |request: &_| self.flights.waiter(*request).directives;
+        let wants = |request: &_| !directives(request).no_cache;
+        // Who may not ask the origin has no use for a lease.
+        let may_fetch = |request: &_| !directives(request).only_if_cached;
+        let fetches = renews || self.flights.waiting(id).iter().any(may_fetch);
+        let shares = flight.keep == Keep::Yes
+            && flight.consulted.lease.is_none()
+            && (renews || self.flights.waiting(id).iter().any(wants));
+        let Some(fleet) = self.fleet.as_mut().filter(|fleet| shares && !fleet.ring.is_alone()) else {
+            return ControlFlow::Continue(());
+        };
+        let limits = &fleet.sharing.limits;
+        if flight.consulted.asks >= limits.asks_max {
+            return ControlFlow::Continue(());
+        }
+        let name = fleet.name(&flight.key);
+        let coordinator = fleet.coordinator(&name, now, &flight.consulted.silent);
+        let is_local = coordinator == fleet.local();
+        if !flight.consulted.holder_asked {
+            let announced = fleet.holders.take_fresh(now, &name).filter(|peer| fleet.ring.contains(*peer));
+            // A newcomer coordinates what another did before it, who may have it.
+            let is_cold = is_local && fleet.warmth.is_cold(now);
+            let former = is_cold.then(|| fleet.coordinator(&name, now, &[coordinator]));
+            if let Some(holder) = announced.or(former).filter(|peer| *peer != fleet.local()) {
+                self.ask(id, holder, name, Role::Holder);
+                return ControlFlow::Break(());
+            }
+        }
+        if !fetches && (is_local || flight.consulted.asks > 0) {
+            return ControlFlow::Continue(());
+        }
+        if !is_local {
+            let role = if fetches { Role::Coordinator } else { Role::Holder };
+            self.ask(id, coordinator, name, role);
+            return ControlFlow::Break(());
+        }
+        let wait_until = now.saturating_add(limits.wait_timeout);
+        let ask = self.flights.begin_ask(id, coordinator, wait_until);
+        match fleet.leases.ask(now, name, Asker { peer: coordinator, ask }, limits) {
+            Turn::Full => {
+                self.flights.end_ask(ask, coordinator);
+                ControlFlow::Continue(())
+            }
+            Turn::Granted => {
+                self.flights.end_ask(ask, coordinator);
+                self.counters.leases += 1;
+                self.flights.flight_mut(id).consulted.lease = Some(coordinator);
+                ControlFlow::Continue(())
+            }
+            Turn::Waits => {
+                self.wait(id, ask, wait_until);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    pub(super) fn ask(&mut self, id: FlightId, peer: PeerId, name: Name, role: Role) {
+        let Some(fleet) = &self.fleet else { return };
+        let until = self.now.saturating_add(fleet.sharing.limits.ask_timeout);
+        let ask = self.flights.begin_ask(id, peer, until);
+        self.flights.flight_mut(id).consulted.holder_asked |= role == Role::Holder;
+        self.counters.asks += 1;
+        self.say(peer, Message::Ask { ask, name, role });
+    }
+
+    /// Waits for another member's fetch, with all whom that may serve.
+    pub(super) fn wait(&mut self, id: FlightId, ask: AskId, until: Timestamp) {
+        self.flights.begin_wait(ask, until);
+        for request in self.flights.waiting(id) {
+            if self.flights.waiter(request).directives.only_if_cached {
+                self.complete(request, Outcome::Absent);
+            }
+        }
+    }
+
+    pub(super) fn on_answer(&mut self, from: PeerId, ask: AskId, answer: Answer) {
+        let Some(answer) = self.on_errand_answered(from, ask, answer) else { return };
+        if answer == Answer::Wait {
+            let Some(fleet) = &self.fleet else { return };
+            let until = self.now.saturating_add(fleet.sharing.limits.wait_timeout);
+            if let Some(id) = self.flights.by_ask(ask).filter(|id| self.flights.asked(*id) == Some(from)) {
+                self.wait(id, ask, until);
+            }
+            return;
+        }
+        let Some(id) = self.flights.end_ask(ask, from) else {
+            return self.on_late_answer(from, answer);
+        };
+        match answer {
+            Answer::Failed => {
+                self.stand_in(id, StaleReason::Failed(FetchError::FleetFailed));
+                self.fail_in_fleet(id);
+            }
+            Answer::Hit(parcel) => self.on_hit(id, from, *parcel),
+            Answer::Lease { name: _, stale } => {
+                self.flights.flight_mut(id).consulted.lease = Some(from);
+                self.take_stale(id, stale);
+                self.depart(id);
+            }
+            Answer::Miss => self.take_off_again(id),
+            Answer::Wait => unreachable!("dealt with above"),
+        }
+    }
+
+    pub(super) fn on_hit(&mut self, id: FlightId, from: PeerId, parcel: Parcel) {
+        if parcel.key != self.flights.flight(id).key {
+            self.on_offence(from, Offence::BadEntry);
+            return self.depart(id);
+        }
+        // Invalidated since it was sent: whoever fetches now fetches for all again.
+        if self
+            .fleet
+            .as_ref()
+            .is_some_and(|fleet| !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after))
+        {
+            self.counters.entries_refused += 1;
+            return self.take_off(id);
+        }
+        if let Some(entry) = self.accept(from, parcel) {
+            self.flights.flight_mut(id).stale = Some(Arc::clone(&entry));
+            if self.serve_loaded(id, &entry, Served::Peer).is_break() {
+                return;
+            }
+            if self.flights.waiting(id).is_empty() {
+                return self.close(id);
+            }
+        }
+        self.depart(id);
+    }
+
+    /// After a miss: a holder's sends us on to the coordinator, a coordinator's to the origin.
+    pub(super) fn take_off_again(&mut self, id: FlightId) {
+        let consulted = &self.flights.flight(id).consulted;
+        if consulted.holder_asked && consulted.asks == 1 { self.take_off(id) } else { self.depart(id) }
+    }
+
+    /// Nobody here waits for this answer any more, but it need not be lost.
+    pub(super) fn on_late_answer(&mut self, from: PeerId, answer: Answer) {
+        match answer {
+            Answer::Hit(parcel) => self.on_announced(from, *parcel),
+            Answer::Lease { name, .. } => {
+                self.say(from, Message::Release { name, verdict: Verdict::Unused });
+            }
+            Answer::Failed | Answer::Miss | Answer::Wait => {}
+        }
+    }
+
+    pub(super) fn fail_in_fleet(&mut self, id: FlightId) {
+        let flight = self.flights.flight(id);
+        let held = self.quotas.held_until(flight.key.domain(), flight.bucket, self.now);
+        let failure =
+            held.map_or(Failure::Fetch(FetchError::FleetFailed), |until| Failure::Throttled { until });
+        self.fail(id, failure);
+    }
+
+    /// Takes what the coordinator knew of old as something to ask the origin about.
+    pub(super) fn take_stale(&mut self, id: FlightId, stale: Option<Box<Parcel>>) {
+        let Some(parcel) = stale.filter(|parcel| parcel.key == self.flights.flight(id).key) else { return };
+        if self.flights.flight(id).stale.is_some() {
+            return;
+        }
+        if let Some(entry) = self.open_parcel(*parcel) {
+            self.flights.flight_mut(id).stale = Some(Arc::new(entry));
+        }
+    }
+
+    pub(super) fn on_ask_timed_out(&mut self, ask: AskId) {
+        let Some(id) = self.flights.by_ask(ask) else { return };
+        let (stage, key) = (self.flights.flight(id).stage, self.flights.flight(id).key.clone());
+        let Some(peer) = self.flights.asked(id) else { return };
+        self.flights.end_ask(ask, peer);
+        let Some(fleet) = &mut self.fleet else { return };
+        let name = fleet.name(&key);
+        if peer == fleet.local() {
+            fleet.leases.withdraw(&name, Asker { peer, ask });
+        } else if matches!(stage, Stage::Asking { .. }) {
+            self.counters.asks_unanswered += 1;
+            self.flights.flight_mut(id).consulted.silent.push(peer);
+            self.on_offence(peer, Offence::Silent);
+            return self.take_off(id);
+        }
+        self.depart(id);
+    }
+
+    /// The number and the peer under which flight `id` asks or waits.
+    pub(super) fn consulting(&self, id: FlightId) -> Option<(FlightId, AskId, PeerId)> {
+        match self.flights.flight(id).stage {
+            Stage::Asking { ask, peer, .. } | Stage::Waiting { ask, peer, .. } => Some((id, ask, peer)),
+            Stage::Begun | Stage::Loading { .. } | Stage::Fetching { .. } => None,
+        }
+    }
+
+    pub(super) fn on_brought(&mut self, id: FlightId, entry: &Arc<Entry>) {
+        self.flights.flight_mut(id).stale = Some(Arc::clone(entry));
+        if self.serve_loaded(id, entry, Served::Peer).is_break() {
+            return;
+        }
+        if self.flights.waiting(id).is_empty() { self.close(id) } else { self.depart(id) }
+    }
+}

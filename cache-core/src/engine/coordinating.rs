@@ -1,0 +1,187 @@
+//! Answering members: entries from here, and leases where this node is the coordinator.
+
+use super::Engine;
+use crate::{
+    AskId, Entry, FetchError, Message, Name, PeerId, StaleReason,
+    flight::{FlightId, Stage},
+    freshness,
+    message::{Answer, Role, Verdict},
+    sharing::{Asker, Next, Turn},
+};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+impl Engine {
+    /// A member asks. What is fresh here is the answer whatever we are asked as.
+    pub(super) fn on_ask(&mut self, from: PeerId, ask: AskId, name: Name, role: Role) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        let entry = fleet.names.get(&name).and_then(|key| self.cache.lookup(key)).cloned();
+        let fresh = entry.as_ref().filter(|entry| !freshness::remaining(entry, now).is_zero());
+        let answer = match (fresh, role) {
+            (Some(entry), Role::Coordinator | Role::Holder) => {
+                entry.mark_visited();
+                self.counters.answers += 1;
+                Answer::Hit(Box::new(self.parcel(entry)))
+            }
+            (None, Role::Holder) => Answer::Miss,
+            (None, Role::Coordinator) => {
+                match fleet.leases.ask(now, name, Asker { peer: from, ask }, &fleet.sharing.limits) {
+                    Turn::Full => Answer::Miss,
+                    Turn::Granted => {
+                        self.counters.leases += 1;
+                        self.lease_answer(name)
+                    }
+                    Turn::Waits => Answer::Wait,
+                }
+            }
+        };
+        self.say(from, Message::Answer { ask, answer });
+    }
+
+    /// Lets `asker`, who waited, fetch `name` for all.
+    pub(super) fn grant(&mut self, name: Name, asker: Asker) {
+        let local = self.fleet.as_ref().map(|fleet| fleet.local());
+        if local != Some(asker.peer) {
+            let answer = self.lease_answer(name);
+            return self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
+        }
+        match self.flights.end_ask(asker.ask, asker.peer) {
+            Some(id) => {
+                self.flights.flight_mut(id).consulted.lease = local;
+                self.depart(id);
+            }
+            None => self.on_release(asker.peer, name, Verdict::Unused),
+        }
+    }
+
+    pub(super) fn dismiss(&mut self, asker: Asker, verdict: Verdict) {
+        let local = self.fleet.as_ref().map(|fleet| fleet.local());
+        if local == Some(asker.peer) {
+            if let Some(id) = self.flights.end_ask(asker.ask, asker.peer) {
+                match verdict {
+                    Verdict::Failed => {
+                        self.stand_in(id, StaleReason::Failed(FetchError::FleetFailed));
+                        self.fail_in_fleet(id);
+                    }
+                    Verdict::Unshareable | Verdict::Unused => self.depart(id),
+                }
+            }
+            return;
+        }
+        let answer = match verdict {
+            Verdict::Failed => Answer::Failed,
+            Verdict::Unshareable | Verdict::Unused => Answer::Miss,
+        };
+        self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
+    }
+
+    /// The right to fetch `name`, with what we know of old if that is short.
+    pub(super) fn lease_answer(&self, name: Name) -> Answer {
+        let stale = self.fleet.as_ref().and_then(|fleet| {
+            let entry = self.cache.lookup(fleet.names.get(&name)?)?;
+            let is_short = entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
+            is_short.then(|| Box::new(self.parcel(entry)))
+        });
+        Answer::Lease { name, stale }
+    }
+
+    /// Sends `entry` to all who wait for it here; answers who they are.
+    pub(super) fn conclude_leases(&mut self, entry: &Arc<Entry>) -> Vec<PeerId> {
+        let Some(fleet) = &mut self.fleet else { return Vec::new() };
+        let local = fleet.local();
+        let names = fleet.sharing.naming.names(entry.key());
+        let askers: Vec<Asker> = names.iter().flat_map(|name| fleet.leases.conclude(name)).collect();
+        let mut told = Vec::new();
+        for asker in askers {
+            if asker.peer == local {
+                if let Some(id) = self.flights.end_ask(asker.ask, local) {
+                    self.on_brought(id, entry);
+                }
+            } else {
+                let answer = Answer::Hit(Box::new(self.parcel(entry)));
+                self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
+                told.push(asker.peer);
+            }
+        }
+        told
+    }
+
+    /// Gives the lease of flight `id` back, if it has one: to whoever granted it, and to a newcomer who coordinates it
+    /// by now and was told of it.
+    pub(super) fn give_back_lease(&mut self, id: FlightId, verdict: Verdict) {
+        let flight = self.flights.flight_mut(id);
+        let Some(coordinator) = flight.consulted.lease.take() else { return };
+        let key = flight.key.clone();
+        let Some(fleet) = &self.fleet else { return };
+        let (name, local) = (fleet.name(&key), fleet.local());
+        let present = Some(fleet.coordinator(&name, self.now, &[])).filter(|present| *present != coordinator);
+        for coordinator in present.into_iter().chain([coordinator]) {
+            if coordinator == local {
+                self.on_release(local, name, verdict);
+            } else {
+                self.say(coordinator, Message::Release { name, verdict });
+            }
+        }
+    }
+
+    pub(super) fn on_release(&mut self, from: PeerId, name: Name, verdict: Verdict) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        let next = fleet.leases.release(now, &name, from, verdict, &fleet.sharing.limits);
+        self.on_next(name, next, verdict);
+    }
+
+    pub(super) fn on_lease_due(&mut self) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        if let Some((name, next)) = fleet.leases.on_due(now, &fleet.sharing.limits) {
+            self.on_next(name, next, Verdict::Unused);
+        }
+    }
+
+    pub(super) fn on_next(&mut self, name: Name, next: Next, verdict: Verdict) {
+        match next {
+            Next::Dismissed(askers) => {
+                for asker in askers {
+                    self.dismiss(asker, verdict);
+                }
+            }
+            Next::Nobody => {}
+            Next::Passed(asker) => {
+                self.counters.leases_passed += 1;
+                self.grant(name, asker);
+            }
+        }
+    }
+
+    /// Tells the coordinators for which `concerns` holds what this node is fetching for all.
+    pub(super) fn claim_leases(&mut self, concerns: impl Fn(PeerId) -> bool) {
+        for id in self.flights.leased() {
+            let key = self.flights.flight(id).key.clone();
+            let Some(fleet) = &self.fleet else { return };
+            let name = fleet.name(&key);
+            let coordinator = fleet.coordinator(&name, self.now, &[]);
+            if concerns(coordinator) {
+                self.say(coordinator, Message::Claim { name });
+            }
+        }
+    }
+
+    /// Has the lease of flight `id`, whose coordinator is gone, noted by the one that comes after it.
+    pub(super) fn claim_lease(&mut self, id: FlightId) {
+        let now = self.now;
+        if !matches!(self.flights.flight(id).stage, Stage::Fetching { .. }) {
+            return;
+        }
+        let key = self.flights.flight(id).key.clone();
+        let Some(fleet) = &mut self.fleet else { return };
+        let name = fleet.name(&key);
+        let coordinator = fleet.coordinator(&name, now, &[]);
+        self.flights.flight_mut(id).consulted.lease = Some(coordinator);
+        if coordinator == fleet.local() {
+            fleet.leases.claim(now, name, coordinator, &fleet.sharing.limits);
+        } else {
+            self.say(coordinator, Message::Claim { name });
+        }
+    }
+}

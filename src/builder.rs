@@ -62,19 +62,26 @@ impl NodeBuilder {
         self
     }
 
-    /// Nodes to contact first, as multiaddrs that end in their peer id. Others are learned from them.
+    /// Nodes to contact first, as multiaddrs that end in their peer id. Others are learned from them. Default: none.
+    ///
+    /// The first ten are used, each node once, and never this one. While none of them can be reached the node works
+    /// alone and tries again.
     pub fn bootstrap<A: Into<String>>(mut self, contacts: impl IntoIterator<Item = A>) -> Self {
         self.bootstrap.extend(contacts.into_iter().map(Into::into));
         self
     }
 
     /// Lets members in by `secret` too, while the fleet changes from one secret to another.
+    ///
+    /// With more than [`SECRETS_MAX`](crate::SECRETS_MAX) in all, [`start`](Self::start) fails. What is on disk is
+    /// opened by it as well.
     pub fn accepting(mut self, secret: FleetSecret) -> Self {
         self.accepted.push(secret);
         self
     }
 
-    /// The limits of sharing.
+    /// The limits of sharing: how long peers are waited for, and how much is sent to them. Default:
+    /// [`SharingLimits::default`].
     pub fn sharing_limits(mut self, limits: SharingLimits) -> Self {
         self.sharing_limits = limits;
         self
@@ -82,7 +89,8 @@ impl NodeBuilder {
 
     /// Keeps entries in `directory` too, sealed, so that they outlive the process. Default: memory only.
     ///
-    /// The directory is made if need be, readable by its owner alone. One process may use it at a time.
+    /// The directory is made if need be, readable by its owner alone. One process may use it at a time. It also keeps
+    /// the node's identity: without it, every run is another peer to the fleet.
     pub fn cache_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
@@ -114,13 +122,17 @@ impl NodeBuilder {
 
     /// Starts the node on the present Tokio runtime, with what its directory holds.
     ///
+    /// Does not wait for peers: the node serves at once, and contacts them meanwhile. The first use of a secret that is a
+    /// passphrase or a token takes some tenths of a second.
+    ///
     /// # Errors
     ///
     /// [`StartError`]; nothing runs then, and nothing on disk was lost.
     ///
     /// # Cancellation
     ///
-    /// Dropping the future may leave the directory in use for a moment, until it is closed again.
+    /// Dropping the future may leave the directory, and where the node listens, in use for a moment, until they are
+    /// closed again.
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_absent| StartError::NoRuntime)?;
         let wishes = Wishes {

@@ -21,7 +21,7 @@ impl Node {
         }
     }
 
-    /// Where others can reach this node: multiaddrs that end in its peer id.
+    /// Where others can reach this node: multiaddrs that end in its peer id. None when it keeps to itself.
     pub fn addresses(&self) -> Vec<String> {
         match &self.shared().sharing {
             SharingState::NoSecret | SharingState::NoTransport => Vec::new(),
@@ -31,11 +31,15 @@ impl Node {
         }
     }
 
-    /// The peers that this node knows of, connected or not, contacts among them.
+    /// The peers that this node knows of, connected or not, contacts among them. None when it keeps to itself.
     ///
     /// # Errors
     ///
     /// [`RequestError::Closed`] after a shutdown.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future changes nothing.
     pub async fn peers(&self) -> Result<Vec<Peer>, RequestError> {
         let peers = self.order(|done| Command::Peers { done }).await?;
         Ok(peers.into_iter().map(Peer::from).collect())
@@ -45,8 +49,12 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`RequestError::NotConnected`], [`RequestError::TimedOut`] after three seconds, or
-    /// [`RequestError::Closed`].
+    /// [`RequestError::NotConnected`]; [`RequestError::TimedOut`] after three seconds, or when the connection ends;
+    /// [`RequestError::Busy`] while 64 such questions are under way; [`RequestError::Closed`] after a shutdown.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives up waiting; the peer may have been asked.
     pub async fn ping(&self, peer: PeerId) -> Result<Pong, RequestError> {
         let (sent, began) = (self.shared().clock.now(), Instant::now());
         let completion = self.order(|done| Command::Ping { peer, done }).await?;
@@ -65,9 +73,16 @@ impl Node {
 
     /// Asks `peer`, and it alone, for the application's value under `key`, and keeps it; answers whether it had it.
     ///
+    /// For diagnosis: [`Values::get`](crate::Values::get) asks whoever may have it.
+    ///
     /// # Errors
     ///
-    /// See [`ping`](Self::ping); also [`RequestError::KeyTooLong`].
+    /// See [`ping`](Self::ping); also [`RequestError::KeyTooLong`], and [`RequestError::Fetch`] when the peer gave
+    /// something else, which counts against it.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives up waiting; a value that comes later is kept all the same.
     pub async fn ask_peer_for_value(&self, peer: PeerId, key: &str) -> Result<bool, RequestError> {
         let key = crate::values::application_key(key)?;
         let completion = self.order(|done| Command::AskPeer { peer, key, done }).await?;

@@ -1,8 +1,8 @@
 //! A cache for GitHub API responses that a fleet of processes shares.
 //!
-//! A [`Node`] answers from memory, then from disk, and only then from GitHub; however many ask for one
-//! thing at once, one of them calls. Revalidation costs no quota, and a stale answer stands in while GitHub
-//! is down. Answers are kept apart by who may read them.
+//! A [`Node`] answers from memory, then from disk, then from its peers, and only then from GitHub; however many
+//! ask for one thing at once, one of them calls. Revalidation costs no quota, and a stale answer stands in while
+//! GitHub is down. Answers are kept apart by who may read them.
 //!
 //! ```no_run
 //! use fleet_cache::{GitHub, Node};
@@ -12,6 +12,23 @@
 //! let node = Node::builder(None, GitHub::with_token("ghp_...")?).start().await?;
 //! let reply = node.get("/repos/rust-lang/rust").await?;
 //! println!("{}", reply.status());
+//! # Ok(()) }
+//! ```
+//!
+//! Nodes that are given one [`FleetSecret`] and a transport share what they fetch:
+//!
+//! ```no_run
+//! # #[cfg(feature = "quic")]
+//! # async fn share() -> Result<(), Box<dyn std::error::Error>> {
+//! use fleet_cache::{FleetSecret, GitHub, Node, Quic};
+//!
+//! let secret = FleetSecret::parse(&std::env::var("CACHE_P2P_SHARED_SECRET")?)?;
+//! let contact = "/ip4/192.0.2.2/udp/9100/quic-v1/p2p/12D3KooWCArDLtF2NpRdcgoZz2sFUDfpdGvzH8giUsTHkpkJvtZk";
+//! let node = Node::builder(secret, GitHub::with_token("ghp_...")?)
+//!     .transport(Quic::listen("0.0.0.0:9100")?)
+//!     .bootstrap([contact])
+//!     .start()
+//!     .await?;
 //! # Ok(()) }
 //! ```
 //!

@@ -29,7 +29,7 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot, watch},
 };
 
-/// A cache node: answers from memory, then from disk, and only then from the origin.
+/// A cache node: answers from memory, then from disk, then from its peers, and only then from the origin.
 ///
 /// Clones are handles to the same node. When the last is dropped the node writes what it holds to disk and
 /// ends by itself; [`shutdown`](Self::shutdown) does the same and says when it is done.
@@ -79,7 +79,8 @@ impl Shared {
 impl Node {
     /// Begins to set a node up that shares with whoever holds `secret` and asks `github`.
     ///
-    /// Without a secret the node keeps to itself, and its directory is sealed with a key of its own.
+    /// Without a secret, or without a [`transport`](NodeBuilder::transport), the node keeps to itself. Without a secret
+    /// its directory is sealed with a key of its own.
     pub fn builder(secret: impl Into<Option<FleetSecret>>, github: GitHub) -> NodeBuilder {
         NodeBuilder::new(secret.into(), github)
     }
@@ -148,8 +149,8 @@ impl Node {
         Values::new(self)
     }
 
-    /// Forgets what is kept under `path`, its query included, in every domain; answers how many entries
-    /// left memory.
+    /// Forgets what is kept under `path`, its query included, in every domain, here and at every member; answers how
+    /// many entries left this node's memory.
     ///
     /// # Errors
     ///
@@ -160,7 +161,8 @@ impl Node {
         self.forget_prefix(prefix.into()).await
     }
 
-    /// Forgets everything whose path begins with `path`; answers how many entries left memory.
+    /// Forgets everything whose path begins with `path`, here and at every member; answers how many entries left this
+    /// node's memory.
     ///
     /// # Errors
     ///
@@ -170,7 +172,8 @@ impl Node {
         self.forget_prefix(prefix.into()).await
     }
 
-    /// Forgets everything, in memory and on disk; answers how many entries left memory.
+    /// Forgets everything in this node's memory and on its disk; answers how many entries left memory. Other members
+    /// keep what they have.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ use serde::Serialize;
 pub struct Stats {
     /// Look-ups answered fresh by this node's own entries.
     pub hits: u64,
-    /// The same as [`hits`](Self::hits).
+    /// Look-ups answered fresh by this node's own entries: [`hits`](Self::hits) by its other name.
     pub local_hits: u64,
     /// Look-ups answered without a call of their own: fresh, stale, by a peer, or by another's call.
     pub total_hits: u64,
@@ -57,11 +57,11 @@ pub struct Stats {
     pub flights: usize,
     /// Whether answers are shared with a fleet.
     pub p2p_enabled: bool,
-    /// The same in words, and if not, why.
+    /// Whether answers are shared, in words, and if not, why.
     pub sharing: String,
-    /// Who this node is to others; `None` when it keeps to itself.
+    /// Who this node is to others, in text; `None` when it keeps to itself.
     pub peer_id: Option<String>,
-    /// Where others can reach this node.
+    /// Where others can reach this node, as multiaddrs; none when it keeps to itself.
     pub addresses: Vec<String>,
     /// What the whole fleet counted, as far as its members have told; `None` when nothing is shared.
     pub aggregate: Option<FleetTotals>,
@@ -125,7 +125,7 @@ impl Stats {
     }
 }
 
-/// Sums over this node and the peers it is connected with.
+/// Sums over this node and the peers it is connected with, as these told last. Nothing is decided by them.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FleetTotals {
@@ -141,7 +141,7 @@ pub struct FleetTotals {
     pub leases: usize,
     /// Connections that this node did not let in.
     pub refused: u64,
-    /// Those among them without proof that both sides know the same secret.
+    /// Connections not let in for want of proof that both sides know the same secret.
     pub refused_unproved: u64,
     /// Frames from peers that did not open or decode.
     pub rejected_frames: u64,

@@ -9,6 +9,8 @@ use std::{error::Error, fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 /// A transport that was chosen but not opened yet. [`Quic`] and [`Libp2p`] are two; a program may bring its own.
+///
+/// A node opens it once, when it starts and has a secret; `examples/own_transport.rs` shows one.
 #[async_trait]
 pub trait OpenTransport: fmt::Debug + Send + Sync + 'static {
     /// Opens the transport for the node whose Ed25519 secret key is `seed`, letting in whom `gate` lets in.
@@ -16,6 +18,10 @@ pub trait OpenTransport: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// Whatever is in the way, for people to read: an address in use, for example. Nothing is left open then.
+    ///
+    /// # Cancellation
+    ///
+    /// A start that is given up drops the future. What it opened should close with it.
     async fn open(
         &self,
         seed: Zeroizing<[u8; 32]>,
@@ -46,7 +52,7 @@ impl Error for TransportError {
     }
 }
 
-/// Frames over QUIC alone.
+/// A transport over plain QUIC, on UDP. All nodes of a fleet take the same transport.
 ///
 /// ```
 /// # use fleet_cache::Quic;
@@ -101,7 +107,8 @@ impl OpenTransport for Quic {
     }
 }
 
-/// Frames over libp2p: TCP with noise and yamux, or libp2p's QUIC, by address.
+/// A transport over libp2p: TCP with noise and yamux, or libp2p's QUIC, by address. All nodes of a fleet take the
+/// same transport.
 ///
 /// ```
 /// # use fleet_cache::Libp2p;

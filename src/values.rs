@@ -91,7 +91,8 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Keeps `value` under `key` for `ttl`, in place of any other. A fetch under way for it is not kept.
+    /// Keeps `value` under `key` for `ttl`, in place of any other, and tells the fleet. A fetch under way for it is not
+    /// kept.
     ///
     /// # Errors
     ///
@@ -107,7 +108,7 @@ impl<'a> Values<'a> {
         Ok(())
     }
 
-    /// The value under `key` if it is fresh.
+    /// The value under `key` if it is fresh here or at a peer.
     ///
     /// # Errors
     ///
@@ -133,7 +134,7 @@ impl<'a> Values<'a> {
         self.cached(application_key(key)?, Directives::ANYTHING_CACHED).await
     }
 
-    /// Forgets `key`; answers whether it was in memory.
+    /// Forgets `key`, here and at every member; answers whether it was in this node's memory.
     ///
     /// # Errors
     ///
@@ -144,7 +145,8 @@ impl<'a> Values<'a> {
         Ok(removed(&completion.outcome) > 0)
     }
 
-    /// Forgets every key that begins with `prefix`; answers how many were in memory.
+    /// Forgets every key that begins with `prefix`, here and at every member; answers how many were in this node's
+    /// memory.
     ///
     /// # Errors
     ///

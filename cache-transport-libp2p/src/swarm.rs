@@ -12,7 +12,10 @@ use crate::{
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, Swarm, SwarmBuilder,
-    core::{transport::ListenerId, upgrade::Version},
+    core::{
+        transport::ListenerId,
+        upgrade::{NegotiationError, Version},
+    },
     identity::Keypair,
     noise, ping,
     swarm::{ConnectionId, DialError, ListenError, SwarmEvent, dial_opts::DialOpts},
@@ -215,18 +218,25 @@ fn took_too_long(shared: &Shared, id: ConnectionId, error: &(dyn Error + 'static
 /// Whether the other side ended the connection.
 fn is_gone(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    io_kind(error)
-        .is_some_and(|kind| [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&kind))
+    let is_end = |kind| [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof].contains(&kind);
+    // The end of the stream while a protocol is agreed on comes as this.
+    let fails = |error: &NegotiationError| matches!(error, NegotiationError::Failed);
+    io_kind(error).is_some_and(is_end) || innermost_of(error).is_some_and(fails)
 }
 
 /// The kind of the innermost error of the system.
 fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
-    let (mut kind, mut next) = (None, Some(error));
+    innermost_of::<io::Error>(error).map(io::Error::kind)
+}
+
+/// The innermost cause of this type.
+fn innermost_of<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let (mut found, mut next) = (None, Some(error));
     while let Some(error) = next {
-        kind = error.downcast_ref::<io::Error>().map(io::Error::kind).or(kind);
+        found = error.downcast_ref().or(found);
         next = error.source();
     }
-    kind
+    found
 }
 
 /// The cause that the others only wrap.

@@ -4,8 +4,8 @@ mod support;
 
 use bytes::Bytes;
 use cache_core::port::{
-    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, FRAME_BYTES_MAX, Lane, STANCE_BYTES, Stance, Tenure, Transport,
-    TransportEvent,
+    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, FRAME_BYTES_MAX, Lane, Refusal, STANCE_BYTES, Stance, Tenure,
+    Transport, TransportEvent,
 };
 use cache_transport_libp2p::{Carrier, Libp2pSettings};
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
@@ -45,10 +45,12 @@ async fn garbage_and_silence_on_a_fresh_tcp_connection_are_refused_and_disturb_n
     let mut rest = Vec::new();
     // A reset is as good as an end.
     let _ended = timeout(PATIENCE, loud.read_to_end(&mut rest)).await.expect("an end in time");
-    node.refused().await;
+    assert_eq!(node.refusal().await, Refusal::Malformed);
+    drop(tcp(&node).await);
+    assert_eq!(node.refusal().await, Refusal::Left);
     node.meet(&friend).await;
     for _ in &silent {
-        node.refused().await;
+        assert_eq!(node.refusal().await, Refusal::TimedOut);
     }
 }
 
@@ -61,7 +63,7 @@ async fn newcomers_from_one_address_are_bounded_and_room_comes_back() {
         held.push(tcp(&node).await);
     }
     let mut surplus = tcp(&node).await;
-    assert!(node.refused().await.contains("too many newcomers"));
+    assert_eq!(node.refusal().await, Refusal::TooMany);
     let mut rest = Vec::new();
     let _ended = timeout(PATIENCE, surplus.read_to_end(&mut rest)).await.expect("an end in time");
     assert!(rest.is_empty(), "said {rest:?}");
@@ -79,12 +81,16 @@ async fn a_wrong_word_a_long_word_and_a_gigantic_word_are_refused_without_an_ans
         let node = Node::new(1, carrier).await;
         let long = vec![b'f'; ADMISSION_BYTES_MAX + 1];
         let gigantic = (1u32 << 30).to_be_bytes();
-        for bytes in [framed(b"foe"), framed(&long), gigantic.to_vec()] {
+        for (bytes, wanted) in [
+            (framed(b"foe"), Refusal::Admission),
+            (framed(&long), Refusal::Malformed),
+            (gigantic.to_vec(), Refusal::Malformed),
+        ] {
             let mut raw = Raw::connect(2, &node.address()).await;
             let mut control = raw.open(CONTROL).await;
             control.write_all(&bytes).await.unwrap();
             control.flush().await.unwrap();
-            node.refused().await;
+            assert_eq!(node.refusal().await, wanted);
             raw.closed().await;
             let mut answer = Vec::new();
             // A reset is as good as an end.
@@ -137,8 +143,8 @@ async fn an_admission_that_never_ends_is_ended() {
         control.write_all(&framed(b"friend")[..7]).await.unwrap();
         control.flush().await.unwrap();
         let began = Instant::now();
-        node.refused().await;
-        node.refused().await;
+        assert_eq!(node.refusal().await, Refusal::TimedOut);
+        assert_eq!(node.refusal().await, Refusal::TimedOut);
         idle.closed().await;
         slow.closed().await;
         assert!(began.elapsed() < ADMISSION_TIMEOUT * 2, "{:?}", began.elapsed());

@@ -101,7 +101,7 @@ async fn a_dial_that_comes_to_nothing_says_why() {
             (&*a.address(), "this node itself"),
             (&*wrong_peer, "this node itself"),
             (&*own_without_peer, "this node itself"),
-            (&*other_peer, ""),
+            (&*other_peer, "another peer answers there"),
             ("/ip4/256.256.256.256/tcp/1", "256.256.256.256"),
             (&*stranger, ""),
         ] {

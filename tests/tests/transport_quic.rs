@@ -5,7 +5,7 @@ use bytes::Bytes;
 use cache_core::{
     PeerId,
     port::{
-        DialError, FRAME_BYTES_MAX, Gate as _, Lane, STANCE_BYTES, Side, Stance, Tenure, Transport,
+        DialError, FRAME_BYTES_MAX, Gate as _, Lane, Refusal, STANCE_BYTES, Side, Stance, Tenure, Transport,
         TransportEvent,
     },
 };
@@ -16,6 +16,7 @@ use quinn::{
     Connection, ConnectionError, Endpoint, RecvStream, SendStream, VarInt, crypto::rustls::QuicClientConfig,
 };
 use std::{
+    collections::BTreeSet,
     net::{SocketAddr, UdpSocket},
     sync::{
         Arc,
@@ -62,19 +63,19 @@ async fn a_stranger_may_open_one_stream_and_nothing_else() {
 async fn an_admission_that_is_garbage_ends_without_a_word() {
     let node = Node::start(Plan::of(1));
     let mut ends = Vec::new();
-    for begin in [
-        &b"GET / HTTP/1.1\r\n\r\n"[..],
+    for (begin, wanted) in [
+        (&b"GET / HTTP/1.1\r\n\r\n"[..], Refusal::Malformed),
         // The right first byte, then: a length of 1 GiB, one too many, an empty message, another's words.
-        b"\x01\x40\x00\x00\x00",
-        b"\x01\x00\x00\x02\x01",
-        b"\x01\x00\x00\x00\x00\x00\x00\x00\x00",
-        b"\x01\x00\x00\x00\x03who",
+        (b"\x01\x40\x00\x00\x00", Refusal::Malformed),
+        (b"\x01\x00\x00\x02\x01", Refusal::Malformed),
+        (b"\x01\x00\x00\x00\x00\x00\x00\x00\x00", Refusal::Admission),
+        (b"\x01\x00\x00\x00\x03who", Refusal::Admission),
     ] {
         let stranger = Stranger::dial(&node, ALPN).await.unwrap();
         let (mut sender, _receiver) = stranger.connection.open_bi().await.unwrap();
         sender.write_all(begin).await.unwrap();
         ends.push(stranger.connection.closed().await);
-        assert!(matches!(node.next().await, TransportEvent::Refused { .. }));
+        assert_eq!(node.refused().await, wanted, "{begin:?}");
     }
     for end in ends {
         let ConnectionError::ApplicationClosed(close) = end else { panic!("{end}") };
@@ -84,11 +85,28 @@ async fn an_admission_that_is_garbage_ends_without_a_word() {
 }
 
 #[tokio::test]
+async fn a_stranger_that_leaves_before_it_has_proved_itself_is_called_gone() {
+    let node = Node::start(Plan::of(1));
+    let stranger = Stranger::dial(&node, ALPN).await.unwrap();
+    let (mut sender, _receiver) = stranger.connection.open_bi().await.unwrap();
+    sender.write_all(b"\x01\x00\x00").await.unwrap();
+    stranger.connection.close(VarInt::from_u32(77), b"");
+    assert_eq!(node.refused().await, Refusal::Left);
+    node.still_works().await;
+}
+
+#[tokio::test]
 async fn strangers_that_say_nothing_keep_no_friend_out() {
     let node = Node::start(Plan { admission_timeout: Duration::from_millis(500), ..Plan::of(1) });
     let dials = (0..40).map(|_stranger| async { timeout(SECONDS, Stranger::dial(&node, ALPN)).await });
     let strangers = futures::future::join_all(dials).await;
     assert!(strangers.iter().flatten().flatten().count() > 0);
+    let mut refusals = BTreeSet::new();
+    while refusals.len() < 2 {
+        refusals.insert(node.refused().await.to_string());
+    }
+    let wanted = [Refusal::TooMany, Refusal::TimedOut].map(|refusal| refusal.to_string());
+    assert_eq!(refusals, BTreeSet::from(wanted));
     node.still_works().await;
 }
 
@@ -222,6 +240,14 @@ impl Node {
 
     async fn next(&self) -> TransportEvent {
         timeout(SECONDS, self.quic.next_event()).await.expect("an event comes").expect("more events come")
+    }
+
+    /// Why the next newcomer is refused; nothing else may happen before.
+    async fn refused(&self) -> Refusal {
+        match self.next().await {
+            TransportEvent::Refused { refusal, .. } => refusal,
+            other => panic!("instead of a refusal: {other:?}"),
+        }
     }
 
     /// Why the next connection to end does.

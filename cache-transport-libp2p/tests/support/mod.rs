@@ -7,7 +7,10 @@ pub(crate) mod raw;
 use bytes::Bytes;
 use cache_core::{
     PeerId,
-    port::{Admission, Gate, Lane, Refused, SealError, SendError, Session, Side, Transport, TransportEvent},
+    port::{
+        Admission, Gate, Lane, Refusal, Refused, SealError, SendError, Session, Side, Transport,
+        TransportEvent,
+    },
 };
 use cache_transport_libp2p::{Carrier, Libp2p, Libp2pAddress, Libp2pSettings};
 use std::{sync::Arc, time::Duration};
@@ -132,6 +135,14 @@ impl Node {
     }
 
     /// Why the next newcomer is refused; nothing else may happen before.
+    pub(crate) async fn refusal(&self) -> Refusal {
+        match self.event().await {
+            TransportEvent::Refused { refusal, .. } => refusal,
+            other => panic!("instead of a refusal: {other:?}"),
+        }
+    }
+
+    /// The same in words.
     pub(crate) async fn refused(&self) -> Box<str> {
         match self.event().await {
             TransportEvent::Refused { reason, .. } => reason,

@@ -51,8 +51,6 @@ pub struct Stats {
     pub cache_bytes: usize,
     /// Most bytes of entries in memory.
     pub max_cache_bytes: usize,
-    /// Look-ups in all: those answered without a call of their own, and misses.
-    pub total_requests: u64,
     /// Look-ups answered without a call of their own, as a share of all look-ups; 0 before the first.
     pub hit_rate: f64,
     /// Lookups in progress.
@@ -110,7 +108,6 @@ impl Stats {
             max_cache_size: shared.entries_max,
             cache_bytes: engine.entries_bytes,
             max_cache_bytes: shared.bytes_max,
-            total_requests: saved + counters.misses,
             hit_rate: share(saved, saved + counters.misses),
             flights: engine.flights_count,
             p2p_enabled: engine.fleet.is_some(),

@@ -7,7 +7,7 @@ use cache_core::{
     Message, PeerId, codec,
     port::{Lane, SendError, Session, Transport, TransportEvent},
 };
-use cache_crypto::{FleetGate, FleetNames, Keyring};
+use cache_crypto::{FleetGate, Keyring};
 use cache_tests::until;
 use fleet_cache::{FleetSecret, Node, OpenTransport as _};
 use parking_lot::Mutex;
@@ -22,7 +22,6 @@ use zeroize::Zeroizing;
 /// Somebody who knows the fleet's secret.
 pub(crate) struct Member {
     pub(crate) peer: PeerId,
-    pub(crate) names: FleetNames,
     transport: Arc<dyn Transport>,
     ears: Arc<Mutex<Ears>>,
     listening: JoinHandle<()>,
@@ -40,13 +39,12 @@ impl Member {
     /// Listens, and is connected with nobody yet.
     pub(crate) async fn new(over: Over, secret: &FleetSecret) -> Self {
         let keyring = Keyring::new(secret);
-        let names = keyring.names();
         let seed = Zeroizing::new(rand::random());
         let opened = over.open(seed, Arc::new(FleetGate::new(keyring))).await;
         let transport = opened.expect("a port is free");
         let ears = Arc::new(Mutex::new(Ears::default()));
         let listening = tokio::spawn(listen(Arc::clone(&transport), Arc::clone(&ears)));
-        Self { peer: transport.local_peer(), names, transport, ears, listening }
+        Self { peer: transport.local_peer(), transport, ears, listening }
     }
 
     /// Connects with `node` and answers whom that is.

@@ -22,6 +22,8 @@ pub(crate) enum Order {
     Config(Rendering),
     /// Show on this machine what sharing saves.
     Demo(demo::Wishes),
+    /// Find out whether sharing works.
+    Doctor(Rendering),
     /// Get a path of the API through the daemon.
     Get {
         /// The path, with its query.
@@ -37,6 +39,15 @@ pub(crate) enum Order {
     Invalidate(Victims),
     /// Show again and again what the daemon does.
     Monitor(MonitorOptions),
+    /// Show whom the daemon is connected with.
+    Peers(Rendering),
+    /// See whether a peer answers.
+    Ping {
+        /// Its id, or the end of it.
+        peer: String,
+        /// For whom the answer is.
+        rendering: Rendering,
+    },
     /// Make a secret, or tell how to recognise one.
     Secret(SecretOrder),
     /// Be the daemon.
@@ -124,6 +135,7 @@ fn order(name: &str, matches: &ArgMatches) -> Order {
             transport: *matches.get_one("transport").expect("the transport has a default"),
             rendering: rendering(),
         }),
+        "doctor" => Order::Doctor(rendering()),
         "get" => Order::Get {
             path: text("path").expect("the path is required"),
             headers: matches.get_many("header").map_or_else(Vec::new, |headers| headers.cloned().collect()),
@@ -135,6 +147,8 @@ fn order(name: &str, matches: &ArgMatches) -> Order {
             None => Victims::Path(text("path").expect("a path is required where no prefix is given")),
         }),
         "monitor" => Order::Monitor(MonitorOptions { repeat: repeat(matches), rendering: rendering() }),
+        "peers" => Order::Peers(rendering()),
+        "ping" => Order::Ping { peer: text("peer").expect("the peer is required"), rendering: rendering() },
         "secret" => {
             let (name, matches) = matches.subcommand().expect("a subcommand is required");
             Order::Secret(secret_order(name, matches))
@@ -197,6 +211,13 @@ fn command() -> Command {
                 .arg(Arg::new("prefix").long("prefix").value_name("PREFIX")),
         )
         .subcommand(demo().arg(json()))
+        .subcommand(client("peers", "Show the nodes that the daemon knows of, connected or not").arg(json()))
+        .subcommand(
+            client("ping", "See whether a node answers the daemon, how soon, and how its clock stands")
+                .arg(Arg::new("peer").value_name("PEER").required(true).help("Its id, or the end of it"))
+                .arg(json()),
+        )
+        .subcommand(client("doctor", "Find out whether sharing works, and what to do if not").arg(json()))
         .subcommand(monitor().arg(json()))
         .subcommand(client("clear", "Forget everything"))
         .subcommand(client("config", "Show the daemon's settings and where each came from").arg(json()))

@@ -1,6 +1,7 @@
 //! How a command ends: what it tells the shell, and the person before it.
 
 use crate::{
+    doctor::Cause,
     lock::LockError,
     settings::{EnvironmentError, FileError, SettingsError},
     socket::SocketError,
@@ -15,6 +16,8 @@ pub(crate) enum CommandError {
         /// The status it gave.
         status: u16,
     },
+    /// `doctor` found out why sharing does not work, and has said it.
+    Diagnosed(Cause),
     /// Something went wrong along the way.
     Failed {
         /// What was attempted.
@@ -33,6 +36,13 @@ pub(crate) enum CommandError {
     PeerAddressInUse {
         /// Where.
         address: String,
+    },
+    /// A peer did not answer a `ping`.
+    Unanswered {
+        /// Who.
+        peer: String,
+        /// What is known of the reason.
+        reason: String,
     },
     /// The flags, the environment or the file ask for what cannot be.
     Usage(Box<dyn Error + Send + Sync>),
@@ -69,6 +79,8 @@ impl CommandError {
             Self::InUse(_) => 4,
             Self::Answered { .. } => 5,
             Self::PeerAddressInUse { .. } => 6,
+            Self::Unanswered { .. } => 7,
+            Self::Diagnosed(cause) => cause.exit_code(),
         })
     }
 }
@@ -77,6 +89,7 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered { status } => write!(f, "the API answered {status}"),
+            Self::Diagnosed(cause) => cause.fmt(f),
             Self::Failed { attempt, .. } => f.write_str(attempt),
             Self::InUse(error) | Self::Usage(error) => error.fmt(f),
             Self::NotRunning { directory } => write!(
@@ -85,6 +98,7 @@ impl fmt::Display for CommandError {
                  or name its directory with --cache-dir",
                 directory.display()
             ),
+            Self::Unanswered { peer, reason } => write!(f, "{peer} did not answer: {reason}"),
             Self::PeerAddressInUse { address } => write!(
                 f,
                 "cannot listen for other nodes on {address}: another process has that port; stop it, or give another \
@@ -99,7 +113,11 @@ impl Error for CommandError {
         match self {
             Self::Failed { source, .. } => Some(source.as_ref()),
             Self::InUse(error) | Self::Usage(error) => error.source(),
-            Self::Answered { .. } | Self::NotRunning { .. } | Self::PeerAddressInUse { .. } => None,
+            Self::Answered { .. }
+            | Self::Diagnosed(_)
+            | Self::NotRunning { .. }
+            | Self::PeerAddressInUse { .. }
+            | Self::Unanswered { .. } => None,
         }
     }
 }
@@ -151,6 +169,12 @@ Exit codes:
   4  another process has the cache directory, the port or the socket
   5  `get`: the API answered with an error status (400 or above)
   6  `serve`: another process has the port on which to listen for other nodes
+  7  `ping`: the peer is not connected or did not answer
+  10  `doctor`: sharing is off, because it was switched off or no secret was found
+  11  `doctor`: other nodes go by another secret
+  12  `doctor`: there is no connection with any other node
+  13  `doctor`: a connected node does not answer
+  14  `doctor`: a value kept here was not given back by another node
   130  `serve`: told to stop twice, ended at once";
 
 /// The exit code of a daemon that was told to stop twice: what shells give for an interrupt.

@@ -12,6 +12,7 @@ mod cache_status;
 mod command;
 mod daemon;
 mod demo;
+mod doctor;
 mod door;
 mod error_body;
 mod exit;
@@ -22,6 +23,7 @@ mod logging;
 mod monitor;
 mod operations;
 mod order;
+mod peers;
 mod pulse;
 mod rewrite;
 mod route;
@@ -55,6 +57,10 @@ fn perform() -> Result<(), CommandError> {
     let invocation = Invocation::read(env::args_os(), &variable)?;
     match invocation.order {
         Order::Demo(wishes) => threads()?.block_on(demo::run(wishes, &mut io::stdout())),
+        Order::Doctor(rendering) => {
+            let cache_dir = settings::cache_dir(&invocation.given, &invocation.defaults)?;
+            wait_for(doctor::run(rendering, &cache_dir, &mut io::stdout()))?
+        }
         Order::Id(rendering) => {
             introduction::perform(rendering, &invocation.given, &invocation.defaults, &mut io::stdout())
         }

@@ -4,7 +4,7 @@ use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
     command::{Order, Rendering, Victims},
     exit::CommandError,
-    monitor,
+    monitor, peers,
     settings::Report,
 };
 use http::HeaderMap;
@@ -40,7 +40,7 @@ pub(crate) async fn perform(
                 Rendering::Text => print(out, &report.to_string()),
             }
         }
-        Order::Demo(_) => unreachable!("the demonstration needs no daemon"),
+        Order::Demo(_) | Order::Doctor(_) => unreachable!("these look for a daemon themselves or need none"),
         Order::Get { path, headers, with_headers } => {
             get(&mut admin, path, headers, with_headers, variable, out).await
         }
@@ -57,6 +57,8 @@ pub(crate) async fn perform(
             drop(admin);
             monitor::run(options, cache_dir, out).await
         }
+        Order::Peers(rendering) => peers::show(&mut admin, rendering, out).await,
+        Order::Ping { peer, rendering } => peers::ping(&mut admin, peer, rendering, out).await,
         Order::Id(_) | Order::Secret(_) | Order::Serve => unreachable!("these are done without a daemon"),
         Order::Stats(rendering) => {
             let stats: Value = admin.show("/stats").await?;

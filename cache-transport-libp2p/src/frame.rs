@@ -10,11 +10,13 @@ pub(crate) struct FrameReader<R> {
     /// Zeroed beyond `filled`.
     buffer: BytesMut,
     filled: usize,
+    /// Length of the next chunk, at least.
+    chunk_bytes: usize,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     pub(crate) fn new(stream: R) -> Self {
-        Self { stream, buffer: BytesMut::new(), filled: 0 }
+        Self { stream, buffer: BytesMut::new(), filled: 0, chunk_bytes: IDLE_CHUNK_BYTES }
     }
 
     /// The next frame, or `None` where the stream ends between two.
@@ -76,8 +78,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Reads what is there; answers whether anything came before the end.
     async fn fill(&mut self, wanted: usize) -> Result<bool, Ending> {
         self.make_room(wanted);
+        let room = self.buffer.len() - self.filled;
         let read = self.stream.read(&mut self.buffer[self.filled..]).await?;
         self.filled += read;
+        // More is there than was asked for.
+        self.chunk_bytes = if read == room { CHUNK_BYTES } else { IDLE_CHUNK_BYTES };
         Ok(read > 0)
     }
 
@@ -86,7 +91,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         if self.buffer.len() >= wanted || self.buffer.len() - self.filled >= READ_BYTES_MIN {
             return;
         }
-        let room = wanted.min(2 * self.filled).max(CHUNK_BYTES);
+        let room = wanted.min(2 * self.filled).max(self.chunk_bytes);
         let mut buffer = BytesMut::zeroed(room);
         buffer[..self.filled].copy_from_slice(&self.buffer[..self.filled]);
         self.buffer = buffer;
@@ -132,7 +137,9 @@ pub(crate) fn length(frame: &[u8]) -> [u8; LENGTH_BYTES] {
 
 /// Bytes of a length.
 pub(crate) const LENGTH_BYTES: usize = 4;
-/// Bytes asked of a stream at once; two of yamux's frames.
+/// Bytes asked of a stream that has little to say, and held for it meanwhile.
+const IDLE_CHUNK_BYTES: usize = 4 * 1024;
+/// Bytes asked of a busy stream at once; two of yamux's frames.
 const CHUNK_BYTES: usize = 32 * 1024;
 /// With less room than this, a new chunk is begun.
 const READ_BYTES_MIN: usize = 2 * 1024;

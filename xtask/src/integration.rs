@@ -7,39 +7,88 @@ mod basics;
 mod clients;
 mod durability;
 mod faults;
+mod fleet;
 mod freshness;
 mod gh;
+mod hosts;
+mod members;
 mod setting;
 mod stub;
 
 use crate::process::build_release;
 use anyhow::{Result, ensure};
+use fleet::FleetSetting;
 use setting::Setting;
 use std::path::Path;
 use stub::Stub;
 
 /// Runs the checks whose name contains `only`, prints a line each, and answers whether all passed.
-pub(crate) fn run(root: &Path, stub: &Path, only: Option<&str>) -> Result<bool> {
+///
+/// Those of one daemon without `transport`; with it, those of a fleet over it.
+pub(crate) fn run(root: &Path, stub: &Path, only: Option<&str>, transport: Option<Choice>) -> Result<bool> {
     let script = &if stub.is_dir() { stub.join("ghstub.py") } else { stub.to_owned() };
     ensure!(script.is_file(), "{} is not a file", script.display());
     let daemon = build_release(root, "cache-cli", "fleet-cache")?;
     let stub = Stub::start(script)?;
-    let chosen = CHECKS.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only)));
-    let (mut passed, mut failed) = (0, 0);
-    for (name, check) in chosen {
-        match perform(*check, &stub, &daemon) {
+    let is_chosen = |name: &str| only.is_none_or(|only| name.contains(only));
+    let mut tally = Tally::default();
+    let transports = transport.map(Choice::names).unwrap_or_default();
+    for transport in transports {
+        let setting = FleetSetting { stub: &stub, program: &daemon, transport };
+        for (name, check) in fleet::CHECKS.iter().filter(|(name, _)| is_chosen(name)) {
+            tally.note(&format!("{transport}: {name}"), stub.reset().and_then(|()| check(&setting)));
+        }
+    }
+    if transports.is_empty() {
+        for (name, check) in CHECKS.iter().filter(|(name, _)| is_chosen(name)) {
+            tally.note(name, perform(*check, &stub, &daemon));
+        }
+    }
+    println!("integration: {} passed, {} failed", tally.passed, tally.failed);
+    Ok(tally.failed == 0 && tally.passed > 0)
+}
+
+/// Over which transports fleets are tried.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Choice {
+    /// Both, one after the other.
+    All,
+    /// libp2p alone.
+    Libp2p,
+    /// QUIC alone.
+    Quic,
+}
+
+impl Choice {
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::All => &["libp2p", "quic"],
+            Self::Libp2p => &["libp2p"],
+            Self::Quic => &["quic"],
+        }
+    }
+}
+
+/// How many checks did what.
+#[derive(Debug, Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+}
+
+impl Tally {
+    fn note(&mut self, name: &str, outcome: Result<String>) {
+        match outcome {
             Ok(figures) => {
-                passed += 1;
+                self.passed += 1;
                 println!("PASS {name}: {figures}");
             }
             Err(error) => {
-                failed += 1;
+                self.failed += 1;
                 println!("FAIL {name}: {error:#}");
             }
         }
     }
-    println!("integration: {passed} passed, {failed} failed");
-    Ok(failed == 0 && passed > 0)
 }
 
 /// What a check does; it answers with the figures that it saw.

@@ -40,6 +40,9 @@ enum Command {
         /// Run only checks whose name contains this text.
         #[arg(long)]
         only: Option<String>,
+        /// Check fleets of daemons over this transport, in place of one daemon alone.
+        #[arg(long)]
+        transport: Option<integration::Choice>,
     },
     /// Check that no crate uses what its place in the architecture forbids.
     Layers,
@@ -71,7 +74,9 @@ fn run(command: Command) -> Result<bool> {
     match command {
         Command::Bench(arguments) => bench::run(&root, &arguments).map(|()| true),
         Command::Ci => Ok(ci::run(&root)),
-        Command::Integration { stub, only } => integration::run(&root, &stub, only.as_deref()),
+        Command::Integration { stub, only, transport } => {
+            integration::run(&root, &stub, only.as_deref(), transport)
+        }
         Command::Layers => layers::run(&root),
         Command::Sim { arguments } => sim::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),

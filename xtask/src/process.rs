@@ -64,6 +64,23 @@ impl Background {
         let _reaped_already = self.child.wait();
     }
 
+    /// The number by which the system knows it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait_end(&mut self) -> Result<()> {
+        let end = Instant::now() + START_MAX;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() >= end {
+                bail!("{} has not ended after {START_MAX:?}", self.name);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
     /// Memory in use, in KiB, as the system counts it.
     pub(crate) fn resident_kib(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

@@ -2,8 +2,10 @@
 
 use super::{GetOrder, InvalidateOrder, Removed};
 use crate::{
+    doctor,
     door::{DoorBody, Exchange, Front, refuse},
     error_body::DoorError,
+    peers::{self, NoPeer, PingOrder, Pinged},
     route::Door,
     settings::{FleetReport, Report, SecretReport, SourcedSecret},
 };
@@ -80,6 +82,7 @@ impl Inner {
         match (parts.method.as_str(), parts.uri.path()) {
             ("GET", "/stats") => self.stats().await,
             ("GET", "/config") => self.config().await,
+            ("GET", "/peers") => self.peers().await,
             ("POST", "/clear") => {
                 let removed = self.front.node.clear().await?;
                 json_response(&Removed { removed })
@@ -91,6 +94,8 @@ impl Inner {
                 };
                 json_response(&Removed { removed })
             }
+            ("POST", "/doctor") => json_response(&doctor::examine(&self.front.node, &self.about).await),
+            ("POST", "/ping") => self.ping(order(body).await?).await,
             ("POST", "/get") => self.get(order(body).await?).await,
             (method, path) => Err(DoorError::new(
                 StatusCode::NOT_FOUND,
@@ -117,6 +122,34 @@ impl Inner {
             None => None,
         };
         json_response(&self.report.clone().with_secret(secret))
+    }
+
+    async fn peers(&self) -> Result<Response<DoorBody>, DoorError> {
+        let (peers, stats) = (self.front.node.peers().await?, self.front.node.stats().await?);
+        json_response(&json!({
+            "sharing": stats.sharing,
+            "transport": self.about.fleet.transport(),
+            "peer_id": stats.peer_id,
+            "addresses": stats.addresses,
+            "peers": peers,
+        }))
+    }
+
+    async fn ping(&self, order: PingOrder) -> Result<Response<DoorBody>, DoorError> {
+        let no_such = |text: String| {
+            DoorError::new(StatusCode::NOT_FOUND, "unknown-peer", text)
+                .with_remedy("`fleet-cache peers` lists them")
+        };
+        match peers::named(&self.front.node, &order.peer).await {
+            Ok(peer) => json_response(&Pinged::by(&self.front.node, peer).await),
+            Err(NoPeer::Ambiguous(ids)) => {
+                Err(no_such(format!("several peers' ids end in {:?}: {}", order.peer, ids.join(" "))))
+            }
+            Err(NoPeer::Closed(error)) => Err(error.into()),
+            Err(NoPeer::Unknown) => {
+                Err(no_such(format!("no known peer's id is, or ends in, {:?}", order.peer)))
+            }
+        }
     }
 
     async fn get(&self, order: GetOrder) -> Result<Response<DoorBody>, DoorError> {

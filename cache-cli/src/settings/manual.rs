@@ -75,10 +75,11 @@ fleet-cache id                           # this node's addresses, for the others
 * At most ten nodes are contacted, in order, each by one address; what is left out is named in the log.
 * `CACHE_TTL`, `IPFS_ACCELERATE_CACHE_DIR`, `P2P_LISTEN_PORT`, `BOOTSTRAP_PEERS` and `P2P_BOOTSTRAP_PEERS` are names that
   earlier caches of this kind, or their scripts, used.
-* This version reads and shows these settings. It does not talk to other nodes yet, and says so when it starts.
+* All nodes of a fleet take the same transport. `fleet-cache doctor` finds out whether sharing works.
 
 ## Exit codes
 
 `fleet-cache --help` lists them: 0 done, 1 failed, 2 wrong usage, 3 no daemon runs, 4 in use by another process,
-5 the API answered with an error, 130 ended by a second signal.
+5 the API answered with an error, 6 the port for other nodes is in use, 7 a peer did not answer, 10 to 14 what `doctor`
+found, 130 ended by a second signal.
 ";

@@ -141,6 +141,16 @@ impl FleetReport {
             accepted_secrets: fleet.accepted.len(),
         }
     }
+
+    /// Whether the node is to share if it can.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// How nodes talk to one another.
+    pub(crate) fn transport(&self) -> &str {
+        &self.transport
+    }
 }
 
 /// Widest column of values, in characters; a longer one pushes its source to the right.

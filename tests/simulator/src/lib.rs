@@ -25,6 +25,6 @@ pub use {
     figures::Figures,
     ledger::{Rule, Violation},
     plan::{Deed, Event, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
-    shrink::{Shrunk, shrink},
+    shrink::{Shrunk, shrink, shrink_by},
     world::{Report, World, run},
 };

@@ -20,9 +20,14 @@ pub struct Shrunk {
 ///
 /// A smaller plan counts if it breaks the same rule in the same words, whatever the numbers in them.
 pub fn shrink(plan: &Plan, runs_max: usize) -> Option<Shrunk> {
-    let violation = run(plan, false).violation?;
+    shrink_by(plan, runs_max, |plan| run(plan, false).violation)
+}
+
+/// The same for any way to fail.
+pub fn shrink_by(plan: &Plan, runs_max: usize, fails: impl Fn(&Plan) -> Option<Violation>) -> Option<Shrunk> {
+    let violation = fails(plan)?;
     let kept = (0..plan.events.len()).collect();
-    let mut shrinking = Shrinking { plan: plan.clone(), kept, violation, runs: 1, runs_max };
+    let mut shrinking = Shrinking { plan: plan.clone(), kept, violation, runs: 1, runs_max, fails };
     let mut part = shrinking.kept.len().div_ceil(2);
     while part > 0 {
         let before = shrinking.kept.len();
@@ -35,7 +40,8 @@ pub fn shrink(plan: &Plan, runs_max: usize) -> Option<Shrunk> {
     Some(Shrunk { plan, kept, violation, runs })
 }
 
-struct Shrinking {
+struct Shrinking<F> {
+    fails: F,
     plan: Plan,
     kept: Vec<usize>,
     violation: Violation,
@@ -43,7 +49,7 @@ struct Shrinking {
     runs_max: usize,
 }
 
-impl Shrinking {
+impl<F: Fn(&Plan) -> Option<Violation>> Shrinking<F> {
     /// Tries to do without each `part` events that follow one another, from the last to the first.
     fn leave_out(&mut self, whole: &Plan, part: usize) {
         let mut end = self.kept.len();
@@ -74,8 +80,7 @@ impl Shrinking {
             return false;
         }
         self.runs += 1;
-        let violation =
-            run(&smaller, false).violation.filter(|violation| is_alike(violation, &self.violation));
+        let violation = (self.fails)(&smaller).filter(|violation| is_alike(violation, &self.violation));
         let Some(violation) = violation else { return false };
         (self.plan, self.violation) = (smaller, violation);
         true

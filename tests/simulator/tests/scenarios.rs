@@ -81,6 +81,20 @@ fn a_coordinator_or_holder_that_crashes_or_stops_costs_one_call_more() {
 }
 
 #[test]
+fn those_who_wait_for_a_node_that_crashes_are_served_soon_after_that_is_noticed() {
+    for name in ["coordinator-crashes", "holder-crashes"] {
+        for seed in 0..20 {
+            let plan = Plan { heals: false, ..scenario(name, seed, 10) };
+            let most = plan.network.idle_timeout + Duration::from_secs(2);
+            let count = cache_simulator::Deed::Count { node: 0 };
+            let waits = sound(&plan.with(Duration::from_secs(60), count)).figures.waits;
+            let longest = waits.into_iter().max().map(Duration::from_millis);
+            assert!(longest.is_some_and(|longest| longest <= most), "{name}, seed {seed}: {longest:?}");
+        }
+    }
+}
+
+#[test]
 fn popular_resources_are_fetched_once_in_a_lifetime() {
     let report = sound(&scenarios::zipf(1, 10));
     assert_eq!(report.figures.calls, report.figures.calls_ideal);

@@ -22,7 +22,7 @@ use std::{
 };
 use tokio::{
     sync::Notify,
-    time::{sleep, timeout},
+    time::{interval, timeout},
 };
 
 /// Starts memory transports that find each other, and that all break the same rule, if any.
@@ -328,11 +328,12 @@ impl Node {
 
 /// Shows that the runtime of `node` moves, and looks after the others', until the node is gone.
 async fn beat(node: Weak<Node>) {
+    let mut ticks = interval(BEAT_INTERVAL);
     while let Some(node) = node.upgrade() {
         *node.last_beat.lock() = Instant::now();
         node.forget_the_silent();
         drop(node);
-        sleep(BEAT_INTERVAL).await;
+        ticks.tick().await;
     }
 }
 
@@ -456,7 +457,7 @@ impl Transport for Memory {
 
     async fn shutdown(&self) {
         if self.0.has(Fault::TellsLate) {
-            sleep(Duration::from_secs(2)).await;
+            let _is_late = timeout(Duration::from_secs(2), std::future::pending::<()>()).await;
         }
         let peers: Vec<PeerId> = self.0.state.lock().peers.keys().copied().collect();
         for peer in peers {

@@ -1,4 +1,5 @@
 //! Daemons that share, as their users run them and ask them.
 
+mod diagnosis;
 mod sharing;
 mod support;

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -14,6 +14,7 @@ use std::{
 pub(super) struct Stub {
     _process: Background,
     address: SocketAddr,
+    script: PathBuf,
 }
 
 impl Stub {
@@ -21,7 +22,12 @@ impl Stub {
         let mut command = Command::new("python3");
         command.arg(script).args(["--port", "0", "--print-port"]).stderr(Stdio::inherit());
         let (process, address) = Background::start_with_port("the stand-in", &mut command)?;
-        Ok(Self { _process: process, address })
+        Ok(Self { _process: process, address, script: script.to_owned() })
+    }
+
+    /// The program, to start another.
+    pub(super) fn script(&self) -> &Path {
+        &self.script
     }
 
     pub(super) fn url(&self) -> String {

@@ -66,7 +66,7 @@ impl World {
             Deed::Join { node } => self.start(node % nodes),
             Deed::Leave { node } => self.leave(node % nodes),
             Deed::Outage { .. } | Deed::Partition { .. } | Deed::Pause { .. } | Deed::Slow { .. } => {
-                self.begin_deed(number, &event.deed)
+                self.begin_deed(number, &event.deed);
             }
             Deed::Ping { node, peer } => self.wish(node % nodes, Wish::Ping { peer: peer % nodes }),
             Deed::Put { node, key } => {

@@ -1,0 +1,251 @@
+//! What the daemon finds when it examines itself, in under five seconds.
+
+use super::{Cause, Check, Examination};
+use crate::{
+    admin::About,
+    pulse::pulse,
+    settings::{SecretReport, SourcedSecret},
+};
+use fleet_cache::{
+    Node, Peer, Pong, RequestError, Stats,
+    core::{PeerId, port::DialError},
+};
+use futures::future::join_all;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::time::{sleep, timeout};
+
+/// Looks at everything that sharing needs. What does not hold ends it where nothing further can be seen.
+///
+/// # Cancellation
+///
+/// Dropping the future may leave a value of a few bytes in the fleet, for [`PROBE_LIFETIME`].
+pub(crate) async fn examine(node: &Node, about: &About) -> Examination {
+    let mut checks =
+        vec![Check::ok("daemon", format!("answers: version {}, pid {}", about.version, about.pid))];
+    let sharing = sharing(node, about);
+    let shares = sharing.cause.is_none();
+    checks.push(sharing);
+    if shares {
+        match settled_peers(node).await {
+            Ok(peers) => checks.extend(fleet_checks(node, about, &peers).await),
+            Err(error) => checks.push(silent(error.to_string())),
+        }
+    }
+    Examination { checks }
+}
+
+async fn fleet_checks(node: &Node, about: &About, peers: &[Peer]) -> Vec<Check> {
+    let stats = match pulse(node).await {
+        Ok(stats) => stats,
+        Err(error) => return vec![silent(error.to_string())],
+    };
+    let mut checks = vec![secret(about.secret.clone(), &stats, peers).await, reached(&stats, peers)];
+    let connected: Vec<PeerId> = connected(peers).filter_map(|peer| peer.id.as_ref()?.parse().ok()).collect();
+    if connected.is_empty() {
+        return checks;
+    }
+    let answers =
+        join_all(connected.into_iter().take(PINGS_MAX).map(async |peer| (peer, ping(node, peer).await)));
+    let answers = answers.await;
+    let nearest =
+        answers.iter().filter_map(|(peer, answer)| Some((answer.as_ref().ok()?.round_trip, *peer))).min();
+    checks.push(clocks(&answers));
+    if let Some((_round_trip, peer)) = nearest {
+        checks.push(probe(node, peer).await);
+    }
+    checks
+}
+
+fn sharing(node: &Node, about: &About) -> Check {
+    if let Some(id) = node.peer_id() {
+        return Check::ok("sharing", format!("on, over {}, as {id}", about.fleet.transport()));
+    }
+    let off = |finding, remedy| Check::failed("sharing", Cause::SharingOff, finding, remedy);
+    match (about.fleet.is_enabled(), &about.secret) {
+        (false, _) => {
+            off("off: it was switched off", "start the daemon without --no-p2p and CACHE_ENABLE_P2P=false")
+        }
+        (true, None) => off(
+            "off: no fleet secret was found",
+            "make one with `fleet-cache secret generate` and give it to every node as CACHE_P2P_SHARED_SECRET",
+        ),
+        (true, Some(_)) => off("off", "look into the daemon's log"),
+    }
+}
+
+/// The peers once each was tried, or has taken longer than [`SETTLE_MAX`].
+async fn settled_peers(node: &Node) -> Result<Vec<Peer>, RequestError> {
+    let end = Instant::now() + SETTLE_MAX;
+    loop {
+        let peers = node.peers().await?;
+        let is_open = |peer: &Peer| matches!(peer.state, "dialing" | "known") && peer.failure.is_none();
+        if !peers.iter().any(is_open) || Instant::now() >= end {
+            return Ok(peers);
+        }
+        sleep(LOOK_INTERVAL).await;
+    }
+}
+
+async fn secret(own: Option<SourcedSecret>, stats: &Stats, peers: &[Peer]) -> Check {
+    let shown = match own {
+        // Making the fingerprint of a passphrase takes tenths of a second.
+        Some(own) => tokio::task::spawn_blocking(move || SecretReport::of(&own).to_string()).await.ok(),
+        None => None,
+    };
+    let shown = shown.unwrap_or_else(|| "unknown".to_owned());
+    let refusing: Vec<&Peer> = peers.iter().filter(|peer| peer.failure == Some(DialError::Refused)).collect();
+    let refusals = stats.aggregate.map_or(0, |aggregate| aggregate.refused_unproved);
+    if !refusing.is_empty() {
+        let finding = format!("this node's, {shown}, is not that of {}", list(&refusing));
+        return Check::failed("secret", Cause::OtherSecret, finding, SECRET_REMEDY);
+    }
+    if refusals > 0 {
+        let finding = format!("{shown}; {refusals} connections by another secret were refused");
+        return match connected(peers).next() {
+            None => Check::failed("secret", Cause::OtherSecret, finding, SECRET_REMEDY),
+            Some(_) => Check::warning("secret", finding, SECRET_REMEDY),
+        };
+    }
+    Check::ok("secret", shown)
+}
+
+fn reached(stats: &Stats, peers: &[Peer]) -> Check {
+    let count = connected(peers).count();
+    let away: Vec<&Peer> = peers.iter().filter(|peer| !is_connected(peer)).collect();
+    match (count, away.is_empty()) {
+        (0, true) => {
+            let own = stats.addresses.join(" ");
+            let finding = format!("no contact is set, and nobody has connected to {own}");
+            Check::failed("peers", Cause::Unreachable, finding, CONTACT_REMEDY)
+        }
+        (0, false) => {
+            let finding = format!("none is connected: {}", list(&away));
+            Check::failed("peers", Cause::Unreachable, finding, REACH_REMEDY)
+        }
+        (count, true) => Check::ok("peers", format!("{count} connected, all that are known")),
+        (count, false) => {
+            Check::warning("peers", format!("{count} connected, but not {}", list(&away)), REACH_REMEDY)
+        }
+    }
+}
+
+type Answers = [(PeerId, Result<Pong, RequestError>)];
+
+/// Whether everybody answers, and how far their clocks are from ours.
+fn clocks(answers: &Answers) -> Check {
+    let silent_ones: Vec<String> =
+        answers.iter().filter(|(_peer, answer)| answer.is_err()).map(|(peer, _)| peer.to_string()).collect();
+    if !silent_ones.is_empty() {
+        return silent(format!("connected, but no answer from {}", silent_ones.join(" ")));
+    }
+    let worst = answers
+        .iter()
+        .filter_map(|(peer, answer)| Some((answer.as_ref().ok()?.skew_millis, peer)))
+        .max_by_key(|(skew, _peer)| skew.unsigned_abs());
+    let Some((skew, peer)) = worst else { return Check::ok("clocks", "nobody to compare with") };
+    let count = answers.len();
+    if Duration::from_millis(skew.unsigned_abs()) > SKEW_MAX {
+        let way = if skew > 0 { "ahead of" } else { "behind" };
+        let seconds = skew.unsigned_abs() / 1000;
+        let finding = format!("that of {peer} is {seconds} s {way} this node's");
+        return Check::warning(
+            "clocks",
+            finding,
+            "have both set by NTP; dates in logs will not match until then",
+        );
+    }
+    Check::ok("clocks", format!("{count} nodes answer; clocks are at most {} ms apart", skew.unsigned_abs()))
+}
+
+/// Keeps a value here, which sends it to the others, and has `peer` give it back.
+async fn probe(node: &Node, peer: PeerId) -> Check {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let key = format!("fleet-cache doctor {} {}", std::process::id(), since.as_nanos());
+    let values = node.values();
+    if let Err(error) = values.put(&key, PROBE_VALUE, PROBE_LIFETIME).await {
+        return silent(error.to_string());
+    }
+    let began = Instant::now();
+    let back = timeout(PROBE_MAX, async {
+        loop {
+            match node.ask_peer_for_value(peer, &key).await {
+                Ok(true) => return Ok(began.elapsed()),
+                Ok(false) => sleep(LOOK_INTERVAL).await,
+                Err(error) => return Err(error),
+            }
+        }
+    });
+    let back = back.await;
+    // In any case it is gone when its time is up.
+    drop(values.invalidate(&key).await);
+    let failed = |reason: String| {
+        let remedy = "look into the logs of both nodes, and whether they are of the same version";
+        let finding = format!("a value kept here was not given back by {peer}: {reason}");
+        Check::failed("probe", Cause::NotShared, finding, remedy)
+    };
+    match back {
+        Ok(Ok(took)) => {
+            let millis = took.as_secs_f64() * 1000.0;
+            Check::ok("probe", format!("a value kept here was given back by {peer} in {millis:.1} ms"))
+        }
+        Ok(Err(error)) => failed(error.to_string()),
+        Err(_elapsed) => failed("it does not have it".to_owned()),
+    }
+}
+
+async fn ping(node: &Node, peer: PeerId) -> Result<Pong, RequestError> {
+    timeout(PING_MAX, node.ping(peer)).await.unwrap_or(Err(RequestError::TimedOut))
+}
+
+fn silent(finding: String) -> Check {
+    let remedy =
+        "look whether that node is overloaded or stopped, and whether the network drops what is sent";
+    Check::failed("clocks", Cause::Silent, finding, remedy)
+}
+
+fn is_connected(peer: &Peer) -> bool {
+    matches!(peer.state, "connected" | "silent")
+}
+
+fn connected(peers: &[Peer]) -> impl Iterator<Item = &Peer> {
+    peers.iter().filter(|peer| is_connected(peer))
+}
+
+/// Where the first few of `peers` are, and what is the matter with them.
+fn list(peers: &[&Peer]) -> String {
+    let shown = peers.iter().take(LISTED_MAX).map(|peer| {
+        let place = peer.address.as_ref().or(peer.id.as_ref()).map_or("?", String::as_str);
+        let reason = peer.reason.as_deref().unwrap_or("not tried yet");
+        format!("{place} ({}: {reason})", peer.state)
+    });
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if let Some(more) = peers.len().checked_sub(LISTED_MAX).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+const SECRET_REMEDY: &str = "compare `fleet-cache secret fingerprint` on both machines; give all nodes the same \
+                             secret, or the old one with --accept-secret as well while you change it";
+const CONTACT_REMEDY: &str =
+    "start a second node with one of these addresses as --bootstrap, or give this one the address of another";
+const REACH_REMEDY: &str = "look whether a node runs there (`fleet-cache id` over there prints its addresses), and \
+                            whether a firewall lets its port through";
+
+/// Longest wait for contacts that are being tried.
+const SETTLE_MAX: Duration = Duration::from_millis(1500);
+/// Longest wait for the answers of all connected nodes, which are asked at the same time.
+const PING_MAX: Duration = Duration::from_millis(1500);
+/// Longest wait for the value to come back. With the waits above that leaves half a second of five for the rest.
+const PROBE_MAX: Duration = Duration::from_millis(1500);
+/// How often to look again.
+const LOOK_INTERVAL: Duration = Duration::from_millis(25);
+/// Most nodes that are pinged: half of what a node asks at once for diagnosis.
+const PINGS_MAX: usize = 32;
+/// Most peers that are named in one line.
+const LISTED_MAX: usize = 4;
+/// Clocks further apart than this are worth a word.
+const SKEW_MAX: Duration = Duration::from_secs(5);
+const PROBE_VALUE: &[u8] = b"probe";
+/// How long the value stays if it cannot be forgotten.
+const PROBE_LIFETIME: Duration = Duration::from_secs(30);

@@ -1,0 +1,246 @@
+//! The commands `peers` and `ping`: whom the daemon is connected with, and how well.
+
+use crate::{
+    admin::Admin,
+    command::Rendering,
+    exit::CommandError,
+    order::{print, print_json},
+};
+use fleet_cache::{Node, Peer, RequestError, core::PeerId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// Shows every peer that the daemon knows of.
+///
+/// # Errors
+///
+/// When the daemon goes away or the output cannot be written.
+pub(crate) async fn show(
+    admin: &mut Admin,
+    rendering: Rendering,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let shown: Value = admin.show("/peers").await?;
+    if rendering == Rendering::Json {
+        return print_json(out, &shown);
+    }
+    let shown: Shown = serde_json::from_value(shown)
+        .map_err(|error| CommandError::failed("the daemon's answer cannot be read", error))?;
+    print(out, &table(&shown))
+}
+
+/// Has the daemon see whether a peer answers.
+///
+/// # Errors
+///
+/// [`CommandError::Unanswered`] when it does not; else when the daemon knows no such peer or goes away.
+pub(crate) async fn ping(
+    admin: &mut Admin,
+    peer: String,
+    rendering: Rendering,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let pinged: Pinged = admin.order("/ping", &PingOrder { peer }).await?;
+    match (rendering, &pinged.answer) {
+        (Rendering::Json, _) => print_json(out, &json!(pinged))?,
+        (Rendering::Text, Answer::Answered { round_trip_micros, skew_millis }) => {
+            let millis = *round_trip_micros as f64 / 1000.0;
+            let peer = &pinged.peer;
+            print(
+                out,
+                &format!("{peer} answers in {millis:.2} ms; its clock is {}\n", skew_text(*skew_millis)),
+            )?;
+        }
+        (Rendering::Text, Answer::Failed { .. }) => {}
+    }
+    match pinged.answer {
+        Answer::Answered { .. } => Ok(()),
+        Answer::Failed { reason } => Err(CommandError::Unanswered { peer: pinged.peer, reason }),
+    }
+}
+
+/// What `POST /ping` takes.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct PingOrder {
+    /// A peer's id, or the end of it.
+    pub(crate) peer: String,
+}
+
+/// What `POST /ping` answers.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Pinged {
+    peer: String,
+    #[serde(flatten)]
+    answer: Answer,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum Answer {
+    Answered { round_trip_micros: u64, skew_millis: i64 },
+    Failed { reason: String },
+}
+
+impl Pinged {
+    /// Pings `peer` from `node`.
+    pub(crate) async fn by(node: &Node, peer: PeerId) -> Self {
+        let answer = match node.ping(peer).await {
+            Ok(pong) => Answer::Answered {
+                round_trip_micros: u64::try_from(pong.round_trip.as_micros()).unwrap_or(u64::MAX),
+                skew_millis: pong.skew_millis,
+            },
+            Err(error) => Answer::Failed { reason: error.to_string() },
+        };
+        Self { peer: peer.to_string(), answer }
+    }
+}
+
+/// Why a text names no peer.
+#[derive(Debug)]
+pub(crate) enum NoPeer {
+    /// It is the end of several ids.
+    Ambiguous(Vec<String>),
+    /// The node has ended.
+    Closed(RequestError),
+    /// No id that is known ends so.
+    Unknown,
+}
+
+/// The peer of `node` whose id is, or ends in, `text`.
+///
+/// # Errors
+///
+/// When there is none, or more than one.
+pub(crate) async fn named(node: &Node, text: &str) -> Result<PeerId, NoPeer> {
+    let peers = node.peers().await.map_err(NoPeer::Closed)?;
+    one_of(peers.into_iter().filter_map(|Peer { id, .. }| id), text)
+}
+
+fn one_of(ids: impl Iterator<Item = String>, text: &str) -> Result<PeerId, NoPeer> {
+    if let Ok(peer) = text.parse() {
+        return Ok(peer);
+    }
+    let mut found: Vec<String> = ids.filter(|id| !text.is_empty() && id.ends_with(text)).collect();
+    found.sort();
+    found.dedup();
+    match found.as_slice() {
+        [one] => one.parse().map_err(|_malformed| NoPeer::Unknown),
+        [] => Err(NoPeer::Unknown),
+        [_, _, ..] => Err(NoPeer::Ambiguous(found)),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Shown {
+    sharing: String,
+    peer_id: Option<String>,
+    addresses: Vec<String>,
+    peers: Vec<Line>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Line {
+    id: Option<String>,
+    address: Option<String>,
+    state: String,
+    seconds: Option<u64>,
+    score: i32,
+    reason: Option<String>,
+    received_bytes: u64,
+    sent_bytes: u64,
+    round_trip_micros: Option<u64>,
+}
+
+fn table(shown: &Shown) -> String {
+    let mut text = format!("sharing: {}\n", shown.sharing);
+    if let Some(id) = &shown.peer_id {
+        text.push_str(&format!("this node: {id}\n"));
+    }
+    for address in &shown.addresses {
+        text.push_str(&format!("reached at: {address}\n"));
+    }
+    text.push('\n');
+    if shown.peers.is_empty() {
+        text.push_str("no peers are known; give the address of one with --bootstrap\n");
+        return text;
+    }
+    let head = ["STATE", "FOR", "ROUND TRIP", "SCORE", "RECEIVED", "SENT", "PEER"].map(str::to_owned);
+    let rows: Vec<_> = [head].into_iter().chain(shown.peers.iter().map(cells)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    for row in &rows {
+        for (cell, width) in row.iter().zip(&widths) {
+            text.push_str(&format!("{cell:width$}  "));
+        }
+        text.push_str(&row[6]);
+        text.push('\n');
+    }
+    text
+}
+
+/// One row; the last cell says who it is, where, and what is the matter.
+fn cells(line: &Line) -> [String; 7] {
+    let dash = || "-".to_owned();
+    // An address ends in the id.
+    let mut who = line.address.clone().or_else(|| line.id.clone()).unwrap_or_else(dash);
+    if let Some(id) = line.id.as_ref().filter(|id| !who.ends_with(id.as_str())) {
+        who.push_str(&format!("  {id}"));
+    }
+    if let Some(reason) = &line.reason {
+        who.push_str(&format!("  ({reason})"));
+    }
+    [
+        line.state.clone(),
+        line.seconds.map_or_else(dash, |seconds| format!("{seconds} s")),
+        line.round_trip_micros.map_or_else(dash, |micros| format!("{:.2} ms", micros as f64 / 1000.0)),
+        line.score.to_string(),
+        size(line.received_bytes),
+        size(line.sent_bytes),
+        who,
+    ]
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..=9_999 => format!("{bytes} B"),
+        10_000..=9_999_999 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
+fn skew_text(millis: i64) -> String {
+    match millis {
+        ..0 => format!("{} ms behind", millis.unsigned_abs()),
+        0 => "the same".to_owned(),
+        1.. => format!("{millis} ms ahead"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(byte: u8) -> String {
+        PeerId::from_public_key([byte; 32]).to_string()
+    }
+
+    #[test]
+    fn a_peer_is_named_by_its_id_or_by_an_end_that_no_other_has() {
+        let ids = || [id(1), id(2), id(1)].into_iter();
+        let (one, two) = (id(1), id(2));
+        assert_eq!(one_of(ids(), &one).unwrap().to_string(), one);
+        let end = &one[one.len() - 6..];
+        assert_ne!(end, &two[two.len() - 6..]);
+        assert_eq!(one_of(ids(), end).unwrap().to_string(), one);
+        assert!(matches!(one_of(ids(), "nobody"), Err(NoPeer::Unknown)));
+        assert!(matches!(one_of(ids(), ""), Err(NoPeer::Unknown)));
+    }
+
+    #[test]
+    fn an_end_that_several_have_is_refused_with_all_of_them() {
+        let ids = ["ab".to_owned(), "cb".to_owned()];
+        let Err(NoPeer::Ambiguous(found)) = one_of(ids.into_iter(), "b") else { panic!("it names two") };
+        assert_eq!(found, ["ab", "cb"]);
+    }
+}

@@ -1,0 +1,190 @@
+//! Daemons that share, each a process with a directory of its own.
+
+use super::clients::Curl;
+use crate::process::{Background, any_output, free_address, output};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// What all members of one fleet have in common.
+#[derive(Debug)]
+pub(super) struct Fleet<'a> {
+    pub(super) program: &'a Path,
+    pub(super) origin: String,
+    pub(super) transport: &'static str,
+    pub(super) secret: String,
+}
+
+/// One daemon of a fleet.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) directory: TempDir,
+    door: SocketAddr,
+    listen: String,
+    program: PathBuf,
+    daemon: Option<Background>,
+}
+
+impl<'a> Fleet<'a> {
+    pub(super) fn new(program: &'a Path, origin: String, transport: &'static str) -> Result<Self> {
+        let secret = output(Command::new(program).args(["secret", "generate"]))?.trim().to_owned();
+        Ok(Self { program, origin, transport, secret })
+    }
+
+    /// A member that listens on a free port, not started yet.
+    pub(super) fn member(&self) -> Result<Member> {
+        let port = free_address()?.port();
+        let listen = match self.transport {
+            "quic" => format!("/ip4/127.0.0.1/udp/{port}/quic-v1"),
+            _libp2p => format!("/ip4/127.0.0.1/tcp/{port}"),
+        };
+        Ok(Member {
+            directory: tempfile::tempdir()?,
+            door: free_address()?,
+            listen,
+            program: self.program.to_owned(),
+            daemon: None,
+        })
+    }
+
+    /// Starts `member`, which knows `contacts`.
+    pub(super) fn start(&self, member: &mut Member, contacts: &[String]) -> Result<()> {
+        let mut command = Command::new(&member.program);
+        command
+            .args(["serve", "--transport", self.transport, "--p2p-listen", &member.listen])
+            .args(["--listen", &member.door.to_string(), "--origin", &self.origin])
+            .arg("--cache-dir")
+            .arg(member.cache_dir())
+            .args(contacts.iter().flat_map(|contact| ["--bootstrap", contact]))
+            .env_clear()
+            .env("HOME", member.directory.path())
+            .env("CACHE_P2P_SHARED_SECRET", &self.secret)
+            .stderr(Stdio::null());
+        let mut daemon = Background::start("fleet-cache", &mut command)?;
+        daemon.wait_ready(member.door)?;
+        member.daemon = Some(daemon);
+        Ok(())
+    }
+
+    /// `count` members that know the first alone to begin with, all connected.
+    pub(super) fn grown(&self, count: usize) -> Result<Vec<Member>> {
+        let mut members: Vec<Member> = Vec::new();
+        for _ in 0..count {
+            let contacts = members.first().map(Member::addresses).transpose()?.unwrap_or_default();
+            let mut member = self.member()?;
+            self.start(&mut member, &contacts)?;
+            members.push(member);
+        }
+        for member in &members {
+            member.until_connected(count as u64 - 1)?;
+        }
+        Ok(members)
+    }
+}
+
+impl Member {
+    pub(super) fn curl(&self) -> Curl {
+        Curl::new(self.door, "ghp_alice", self.directory.path())
+    }
+
+    /// Where the others reach it, as `id` prints it.
+    pub(super) fn addresses(&self) -> Result<Vec<String>> {
+        let mut command = Command::new(&self.program);
+        command.args(["id", "--p2p-listen", &self.listen]).arg("--cache-dir").arg(self.cache_dir());
+        command.env_clear().env("HOME", self.directory.path());
+        Ok(output(&mut command)?.lines().take(1).map(str::to_owned).collect())
+    }
+
+    pub(super) fn stats(&self) -> Result<Value> {
+        let mut command = Command::new(&self.program);
+        command.args(["stats", "--json", "--cache-dir"]).arg(self.cache_dir());
+        Ok(serde_json::from_str(&output(&mut command)?)?)
+    }
+
+    pub(super) fn figure(&self, name: &str) -> Result<u64> {
+        let stats = self.stats()?;
+        let value = name.split('.').fold(&stats, |value, part| &value[part]);
+        value.as_u64().with_context(|| format!("stats have no number `{name}`"))
+    }
+
+    pub(super) fn peer_id(&self) -> Result<String> {
+        self.stats()?["peer_id"].as_str().map(str::to_owned).context("the member has an id")
+    }
+
+    /// Waits until it is connected with `count` peers; answers how long that took.
+    pub(super) fn until_connected(&self, count: u64) -> Result<Duration> {
+        until(|| Ok(self.figure("connected_peers")? == count))
+            .with_context(|| format!("waiting for {count} peers"))
+    }
+
+    pub(super) fn kill(&mut self) {
+        drop(self.daemon.take());
+    }
+
+    /// The same for a member that others look at; it is dead from then on.
+    pub(super) fn kill_by_id(&self) -> Result<()> {
+        let daemon = self.daemon.as_ref().context("it runs")?;
+        output(Command::new("kill").args(["-9", &daemon.id().to_string()])).map(drop)
+    }
+
+    /// Ends it as a service manager would, and answers how long that took.
+    pub(super) fn end(&mut self) -> Result<Duration> {
+        let began = Instant::now();
+        let daemon = self.daemon.as_mut().context("it runs")?;
+        let ended = any_output(Command::new("kill").arg(daemon.id().to_string()))?;
+        ensure!(ended.status.success(), "kill: {}", ended.status);
+        daemon.wait_end()?;
+        self.daemon = None;
+        Ok(began.elapsed())
+    }
+
+    pub(super) fn resident_kib(&self) -> Result<u64> {
+        self.daemon.as_ref().context("it runs")?.resident_kib()
+    }
+
+    fn cache_dir(&self) -> PathBuf {
+        self.directory.path().join("cache")
+    }
+}
+
+/// Looks at `condition` until it holds; answers how long that took.
+pub(super) fn until(mut condition: impl FnMut() -> Result<bool>) -> Result<Duration> {
+    let began = Instant::now();
+    while !condition()? {
+        ensure!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+    Ok(began.elapsed())
+}
+
+/// GETs `path` from all `members` at once; answers the bodies and the longest wait.
+pub(super) fn get_at_once(members: &[&Member], path: &str) -> Result<(Vec<Vec<u8>>, Duration)> {
+    let began = Instant::now();
+    let curls: Vec<Curl> = members.iter().map(|member| member.curl()).collect();
+    let bodies: Result<Vec<Vec<u8>>> = thread::scope(|scope| {
+        let reads: Vec<_> = curls
+            .iter()
+            .map(|curl| {
+                scope.spawn(move || {
+                    let reply = curl.get(path)?;
+                    ensure!(reply.status == 200, "{path} is answered with {}", reply.status);
+                    Ok(reply.body)
+                })
+            })
+            .collect();
+        reads.into_iter().map(|read| read.join().expect("a reader does not panic")).collect()
+    });
+    let bodies = bodies?;
+    ensure!(bodies.iter().all(|body| *body == bodies[0]), "bodies differ");
+    Ok((bodies, began.elapsed()))
+}
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(40);

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         for third in [Third::Absent, Third::Stalled] {
             let Figures { p50, p99, most, dropped } = measure(over, third).await?;
             let third = format!("{third:?} peer").to_lowercase();
-            println!("{over:<10?}{third:>16}{:>8}{:>8}{:>8}{dropped:>10}", p50, p99, most);
+            println!("{over:<10?}{third:>16}{p50:>8}{p99:>8}{most:>8}{dropped:>10}");
         }
     }
     Ok(())

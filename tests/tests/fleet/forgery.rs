@@ -5,7 +5,7 @@ use crate::{
     support::{EITHER, Fleet, Over, builder, connected, standing, totals},
 };
 use cache_core::{
-    Content, Draft, Entry, Key, Message, PeerId, Validators,
+    Content, Draft, Entry, Key, Message, PeerId, SharingLimits, Validators,
     freshness::Freshness,
     message::{Announced, Answer, Parcel, Role},
 };
@@ -14,10 +14,15 @@ use cache_tests::{
     origin::{EtagMode, ModelOrigin},
     until,
 };
-use fleet_cache::{FleetSecret, GitHub, Node, Provenance, Reply, core::Served, github::RecipeState};
+use fleet_cache::{
+    FleetSecret, GitHub, Node, Provenance, Reply, RequestError, core::Served, github::RecipeState,
+};
 use http::{Request, request};
 use http_body_util::Empty;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const PATH: &str = "/repos/acme/widget-1";
 const PRIVATE: &str = "/repos/acme/secret-1";
@@ -32,15 +37,16 @@ async fn a_lifetime_of_ages_is_cut_to_what_the_receiver_grants() {
             let stage = Stage::with(over, |builder| match granted {
                 None => builder,
                 Some(lifetime) => {
-                    let mut limits = fleet_cache::core::SharingLimits::default();
-                    limits.freshness_max = Freshness { lifetime, ..Freshness::default() };
+                    let freshness_max = Freshness { lifetime, ..Freshness::default() };
+                    let limits = SharingLimits { freshness_max, ..SharingLimits::default() };
                     builder.sharing_limits(limits)
                 }
             })
             .await;
             let key = stage.key_of(PATH).await;
             let served = stage.forge(&key, &draft(FORGED, EONS), || get(PATH)).await;
-            let most = granted.unwrap_or(Duration::from_secs(24 * 3600));
+            // What the route's own rule says.
+            let most = granted.unwrap_or(Duration::from_secs(300));
             let left = served.time_left().expect("it is an entry");
             assert!(left <= most && left > most / 2, "{over:?}: {left:?}");
             assert_eq!(served.overdue(), Some(Duration::ZERO));
@@ -160,6 +166,7 @@ async fn a_coordinator_that_answers_with_another_key_s_entry_is_found_out_and_ba
         for offence in 1..=2 {
             let answer = Answer::Hit(Box::new(parcel(other.clone(), draft(FORGED, EONS))));
             let (path, reply) = stage.coordinated(offence * 100, answer).await;
+            let reply = reply.expect("there is an answer");
             assert_eq!(reply.status(), 200);
             assert_ne!(bytes(reply).await, FORGED, "{over:?}");
             assert_eq!(stage.origin.calls_to(&path), 1, "{over:?}");
@@ -168,6 +175,24 @@ async fn a_coordinator_that_answers_with_another_key_s_entry_is_found_out_and_ba
             standing(&stage.node, stage.member.peer).await.is_some_and(|peer| peer.state == "banned")
         })
         .await;
+    }
+}
+
+/// It says who waits and whom to tell that asking is of no use, and is believed: the price of one call for all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_that_lies_about_others_can_delay_a_request_or_fail_it() {
+    let wait_timeout = Duration::from_millis(500);
+    for over in EITHER {
+        for (lie, first) in [(Answer::Miss, 100), (Answer::Wait, 200), (Answer::Failed, 300)] {
+            let limits = SharingLimits { wait_timeout, ..SharingLimits::default() };
+            let stage = Stage::with(over, |builder| builder.sharing_limits(limits)).await;
+            let began = Instant::now();
+            let (path, reply) = stage.coordinated(first, lie.clone()).await;
+            let is_answered = reply.is_ok_and(|reply| reply.status() == 200);
+            assert_eq!(is_answered, lie != Answer::Failed, "{over:?}, {lie:?}");
+            assert_eq!(stage.origin.calls_to(&path), u64::from(is_answered), "{over:?}, {lie:?}");
+            assert!(lie != Answer::Wait || began.elapsed() >= wait_timeout, "{over:?}");
+        }
     }
 }
 
@@ -264,12 +289,12 @@ impl Stage {
     }
 
     /// Reads repositories until the member is asked for one as its coordinator, and has it answer so.
-    async fn coordinated(&self, first: usize, answer: Answer) -> (String, Reply) {
+    async fn coordinated(&self, first: usize, answer: Answer) -> (String, Result<Reply, RequestError>) {
         for number in first..first + 100 {
             let path = Fleet::repository(number);
             self.member.heard();
             let (node, asked) = (self.node.clone(), path.clone());
-            let reading = tokio::spawn(async move { node.get(&asked).await.expect("there is an answer") });
+            let reading = tokio::spawn(async move { node.get(&asked).await });
             let mut ask = None;
             until("it is asked, or answered", async || {
                 ask = ask.or_else(|| asked_as_coordinator(&self.member.heard()));

@@ -1,13 +1,14 @@
 //! A member that says whatever a test makes it say: a real transport, the fleet's real gate and seals.
 //!
-//! By itself it says one thing alone: that it has nothing for a newcomer.
+//! By itself it says one thing alone: that it has nothing, to a newcomer and to who takes it for a holder.
 
 use crate::support::Over;
 use cache_core::{
     Message, PeerId, codec,
+    message::{Answer, Role},
     port::{Lane, SendError, Session, Transport, TransportEvent},
 };
-use cache_crypto::{FleetGate, FleetNames, Keyring};
+use cache_crypto::{FleetGate, Keyring};
 use cache_tests::until;
 use fleet_cache::{FleetSecret, Node, OpenTransport as _};
 use parking_lot::Mutex;
@@ -22,7 +23,6 @@ use zeroize::Zeroizing;
 /// Somebody who knows the fleet's secret.
 pub(crate) struct Member {
     pub(crate) peer: PeerId,
-    pub(crate) names: FleetNames,
     transport: Arc<dyn Transport>,
     ears: Arc<Mutex<Ears>>,
     listening: JoinHandle<()>,
@@ -40,13 +40,12 @@ impl Member {
     /// Listens, and is connected with nobody yet.
     pub(crate) async fn new(over: Over, secret: &FleetSecret) -> Self {
         let keyring = Keyring::new(secret);
-        let names = keyring.names();
         let seed = Zeroizing::new(rand::random());
         let opened = over.open(seed, Arc::new(FleetGate::new(keyring))).await;
         let transport = opened.expect("a port is free");
         let ears = Arc::new(Mutex::new(Ears::default()));
         let listening = tokio::spawn(listen(Arc::clone(&transport), Arc::clone(&ears)));
-        Self { peer: transport.local_peer(), names, transport, ears, listening }
+        Self { peer: transport.local_peer(), transport, ears, listening }
     }
 
     /// Connects with `node` and answers whom that is.
@@ -147,9 +146,8 @@ async fn listen(transport: Arc<dyn Transport>, ears: Arc<Mutex<Ears>>) {
                 let Some(session) = ears.sessions.get_mut(&peer) else { continue };
                 let opened = session.open(&frame).ok();
                 let message = opened.and_then(|plain| codec::decode_message(&plain).ok());
-                if matches!(message, Some(Message::WarmUp { .. })) {
-                    let nothing = codec::encode_message(&Message::WarmedUp { next: None });
-                    let frame = session.seal(&nothing).expect("the sequence is long");
+                if let Some(nothing) = message.as_ref().and_then(nothing_to) {
+                    let frame = session.seal(&codec::encode_message(&nothing)).expect("the sequence is long");
                     // Lost with the connection, and then there is nobody to tell.
                     let _sent = transport.send(peer, Lane::for_bytes(frame.len()), frame);
                 }
@@ -158,6 +156,17 @@ async fn listen(transport: Arc<dyn Transport>, ears: Arc<Mutex<Ears>>) {
             TransportEvent::Refused { .. } => ears.refused += 1,
             TransportEvent::DialFailed { .. } => {}
         }
+    }
+}
+
+/// What who has nothing answers, so as not to be passed over for silence.
+fn nothing_to(message: &Message) -> Option<Message> {
+    match message {
+        Message::Ask { ask, role: Role::Holder, .. } => {
+            Some(Message::Answer { ask: *ask, answer: Answer::Miss })
+        }
+        Message::WarmUp { .. } => Some(Message::WarmedUp { next: None }),
+        _other => None,
     }
 }
 

@@ -142,6 +142,7 @@ impl Load {
         for slot in nodes {
             let (slot, counts) = (Arc::clone(slot), Arc::clone(&counts));
             tasks.spawn(async move {
+                let mut pace = tokio::time::interval(PACE);
                 while !counts.ended.load(Ordering::Relaxed) {
                     let number = counts.path_next.fetch_add(1, Ordering::Relaxed) / REQUESTS_EACH;
                     let node = slot.read().await;
@@ -150,7 +151,7 @@ impl Load {
                     drop(node);
                     counts.requests.fetch_add(1, Ordering::Relaxed);
                     counts.failures.fetch_add(u64::from(!is_right), Ordering::Relaxed);
-                    tokio::time::sleep(Duration::from_millis(2)).await;
+                    pace.tick().await;
                 }
             });
         }
@@ -166,6 +167,9 @@ impl Load {
         self
     }
 }
+
+/// Time from one request to the next at each node, at the least.
+const PACE: Duration = Duration::from_millis(2);
 
 /// Requests for each path.
 const REQUESTS_EACH: usize = 3;

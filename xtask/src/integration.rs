@@ -19,16 +19,25 @@ use crate::process::build_release;
 use anyhow::{Result, ensure};
 use fleet::FleetSetting;
 use setting::Setting;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use stub::Stub;
 
 /// Runs the checks whose name contains `only`, prints a line each, and answers whether all passed.
 ///
 /// Those of one daemon without `transport`; with it, those of a fleet over it.
-pub(crate) fn run(root: &Path, stub: &Path, only: Option<&str>, transport: Option<Choice>) -> Result<bool> {
+pub(crate) fn run(
+    root: &Path,
+    stub: &Path,
+    only: Option<&str>,
+    program: Option<PathBuf>,
+    transport: Option<Choice>,
+) -> Result<bool> {
     let script = &if stub.is_dir() { stub.join("ghstub.py") } else { stub.to_owned() };
     ensure!(script.is_file(), "{} is not a file", script.display());
-    let daemon = build_release(root, "cache-cli", "fleet-cache")?;
+    let daemon = match program {
+        Some(program) => program,
+        None => build_release(root, "cache-cli", "fleet-cache")?,
+    };
     let stub = Stub::start(script)?;
     let is_chosen = |name: &str| only.is_none_or(|only| name.contains(only));
     let mut tally = Tally::default();

@@ -40,6 +40,9 @@ enum Command {
         /// Run only checks whose name contains this text.
         #[arg(long)]
         only: Option<String>,
+        /// The program to check, in place of one built for it.
+        #[arg(long)]
+        program: Option<PathBuf>,
         /// Check fleets of daemons over this transport, in place of one daemon alone.
         #[arg(long)]
         transport: Option<integration::Choice>,
@@ -74,8 +77,8 @@ fn run(command: Command) -> Result<bool> {
     match command {
         Command::Bench(arguments) => bench::run(&root, &arguments).map(|()| true),
         Command::Ci => Ok(ci::run(&root)),
-        Command::Integration { stub, only, transport } => {
-            integration::run(&root, &stub, only.as_deref(), transport)
+        Command::Integration { stub, only, program, transport } => {
+            integration::run(&root, &stub, only.as_deref(), program, transport)
         }
         Command::Layers => layers::run(&root),
         Command::Sim { arguments } => sim::run(&root, &arguments),

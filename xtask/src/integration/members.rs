@@ -94,6 +94,15 @@ impl Member {
         Curl::new(self.door, "ghp_alice", self.directory.path())
     }
 
+    /// The body of `path`, which has to be answered with 200, as it is whatever door it came through.
+    pub(super) fn body(&self, path: &str) -> Result<Vec<u8>> {
+        let reply = self.curl().get(path)?;
+        ensure!(reply.status == 200, "{path} is answered with {}", reply.status);
+        // Links in a body lead back to the door that was asked.
+        let text = String::from_utf8(reply.body)?;
+        Ok(text.replace(&self.door.to_string(), "door").into_bytes())
+    }
+
     /// Where the others reach it, as `id` prints it.
     pub(super) fn addresses(&self) -> Result<Vec<String>> {
         let mut command = Command::new(&self.program);
@@ -167,18 +176,8 @@ pub(super) fn until(mut condition: impl FnMut() -> Result<bool>) -> Result<Durat
 /// GETs `path` from all `members` at once; answers the bodies and the longest wait.
 pub(super) fn get_at_once(members: &[&Member], path: &str) -> Result<(Vec<Vec<u8>>, Duration)> {
     let began = Instant::now();
-    let curls: Vec<Curl> = members.iter().map(|member| member.curl()).collect();
     let bodies: Result<Vec<Vec<u8>>> = thread::scope(|scope| {
-        let reads: Vec<_> = curls
-            .iter()
-            .map(|curl| {
-                scope.spawn(move || {
-                    let reply = curl.get(path)?;
-                    ensure!(reply.status == 200, "{path} is answered with {}", reply.status);
-                    Ok(reply.body)
-                })
-            })
-            .collect();
+        let reads: Vec<_> = members.iter().map(|member| scope.spawn(move || member.body(path))).collect();
         reads.into_iter().map(|read| read.join().expect("a reader does not panic")).collect()
     });
     let bodies = bodies?;

@@ -27,7 +27,7 @@ pub(super) fn slow_line_and_partition(setting: &FleetSetting<'_>) -> Result<Stri
     for number in 1..=HOSTS {
         hosts.push(Host::start(&fleet, number, hosts.first())?);
     }
-    let formed = all_connected(&hosts)?;
+    let formed = all_connected(&hosts).context("before the partition")?;
     for path in ["/repos/acme/widget-1", "/repos/acme/widget-2", "/repos/acme/widget-3"] {
         for host in &hosts {
             host.get(path)?;
@@ -74,7 +74,7 @@ fn partition(network: &Network, hosts: &[Host]) -> Result<Duration> {
     }
     network.cut(false)?;
     let began = Instant::now();
-    all_connected(hosts)?;
+    all_connected(hosts).context("after the partition")?;
     let healed = began.elapsed();
     for host in hosts {
         until(|| Ok(host.get(PATH)? == new)).context("the old state is still served")?;
@@ -88,7 +88,8 @@ fn all_connected(hosts: &[Host]) -> Result<Duration> {
         until(|| {
             let stats: Value = serde_json::from_str(&host.command(&["stats", "--json"])?)?;
             Ok(stats["connected_peers"].as_u64() == Some(HOSTS as u64 - 1))
-        })?;
+        })
+        .with_context(|| format!("host {} is not connected with all", host.number))?;
     }
     Ok(began.elapsed())
 }
@@ -155,6 +156,7 @@ impl Network {
         ip(&format!("netns add {PREFIX}hub"))?;
         ip(&format!("-n {PREFIX}hub link add br0 type bridge"))?;
         ip(&format!("-n {PREFIX}hub addr add {HUB}/24 dev br0"))?;
+        ip(&format!("-n {PREFIX}hub link set lo up"))?;
         ip(&format!("-n {PREFIX}hub link set br0 up"))?;
         for number in 1..=HOSTS {
             let (name, far) = (format!("{PREFIX}{number}"), format!("far{number}"));
@@ -177,7 +179,7 @@ impl Network {
         command.args(["netns", "exec", &format!("{PREFIX}hub"), "python3"]).arg(script);
         command.args(["--bind", HUB, "--port", ORIGIN_PORT]).stderr(Stdio::null());
         let origin = Background::start("the stand-in", &mut command)?;
-        until(|| Ok(self.control("counts?summary=1").is_ok()))?;
+        until(|| Ok(self.control("counts?summary=1").is_ok())).context("the stand-in does not answer")?;
         Ok(origin)
     }
 

@@ -122,7 +122,11 @@ async fn visible<T: OpenTransport, E: Into<Error>>(
         let contacts = nodes.first().map(Node::addresses).unwrap_or_default();
         let builder = builder(&secret)?.transport(transport().map_err(Into::into)?).bootstrap(contacts);
         // The first puts, the others are elsewhere.
-        nodes.push(if nodes.is_empty() { builder.start().await? } else { far.spawn(builder.start()).await?? });
+        nodes.push(if nodes.is_empty() {
+            builder.start().await?
+        } else {
+            far.spawn(builder.start()).await??
+        });
     }
     for node in &nodes {
         until("all are connected", async || node.stats().await.is_ok_and(|stats| stats.connected_peers == 4))

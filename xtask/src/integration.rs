@@ -11,7 +11,9 @@ mod fleet;
 mod freshness;
 mod gh;
 mod hosts;
+mod line;
 mod members;
+mod network;
 mod setting;
 mod stub;
 

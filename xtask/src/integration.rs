@@ -6,7 +6,7 @@
 mod basics;
 mod clients;
 mod durability;
-mod faults;
+
 mod fleet;
 mod freshness;
 mod gh;
@@ -14,6 +14,7 @@ mod hosts;
 mod line;
 mod members;
 mod network;
+mod origin;
 mod setting;
 mod stub;
 
@@ -127,9 +128,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("a changed answer is fetched anew", freshness::change),
     ("a rotated token of a named domain still gets 304", freshness::rotation),
     ("without the ETag recipe answers stay right", freshness::recipe_off),
-    ("stale answers stand in for an origin that fails", faults::stale_stands_in),
-    ("a spent quota is bridged by stale answers", faults::spent_quota),
-    ("damaged answers never reach a client or the cache", faults::damaged),
-    ("failures without a stale answer are clear", faults::clear_errors),
+    ("stale answers stand in for an origin that fails", origin::stale_stands_in),
+    ("a spent quota is bridged by stale answers", origin::spent_quota),
+    ("damaged answers never reach a client or the cache", origin::damaged),
+    ("failures without a stale answer are clear", origin::clear_errors),
     ("kill -9 and 1,000 entries are served without a call", durability::thousand_entries),
 ];

@@ -1,0 +1,54 @@
+//! A clock that is set forth and back, by libfaketime in one daemon alone.
+
+use super::{
+    super::{fleet::FleetSetting, reader::Diet},
+    LONG,
+    world::{Outcome, World},
+};
+use anyhow::{Context as _, Result};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+};
+
+pub(super) fn stepped(setting: &FleetSetting<'_>) -> Result<Outcome> {
+    let library = library().context("no libfaketime; Debian has it in the package `faketime`")?;
+    let mut world = World::new(setting)?;
+    world.members[2].end()?;
+    let clock = world.members[2].directory.path().join("clock");
+    fs::write(&clock, "+0")?;
+    let contacts = world.members[0].addresses()?;
+    let mut command = world.fleet.command(&world.members[2], &contacts)?;
+    command
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", &clock)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    world.members[2].launch(&mut command)?;
+    world.connected()?;
+    world.under_reads(&[0, 1, 2], Diet::Mixed, |world, reads| {
+        let mut seen = Vec::new();
+        for step in ["+3600", "-3600"] {
+            fs::write(&clock, step)?;
+            thread::sleep(LONG);
+            let now = reads.seen().clone();
+            let peers = world.members[2].figure("connected_peers")?;
+            seen.push(format!(
+                "{step} s: {peers} peers, {} errors, {} outdated so far",
+                now.errors, now.outdated
+            ));
+        }
+        fs::write(&clock, "+0")?;
+        let connected = world.connected()?;
+        Ok((seen.join("; "), format!("connected with all {} ms after", connected.as_millis())))
+    })
+}
+
+/// Where libfaketime is, by Debian's and others' customs.
+fn library() -> Option<PathBuf> {
+    ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"]
+        .map(|folder| Path::new(folder).join("faketime/libfaketime.so.1"))
+        .into_iter()
+        .find(|path| path.exists())
+}

@@ -94,7 +94,7 @@ fn meet_faults(
     for fault in faults::FAULTS.iter().filter(|fault| is_chosen(fault.name)) {
         setting.stub.reset()?;
         let row = fault.row(setting);
-        rows.extend(row.as_ref().ok().cloned());
+        rows.extend(row.as_ref().ok().map(|row| format!("| {} | {row} |", fault.name)));
         tally.note(&format!("{}: {}", setting.transport, fault.name), row);
     }
     println!("\n{}, as a table:\n\n{}\n{}\n", setting.transport, faults::HEADINGS, rows.join("\n"));

@@ -127,6 +127,10 @@ impl Member {
         Ok(self.daemon.as_ref().context("it runs")?.id())
     }
 
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Where the daemon's log of this start is.
     pub(super) fn log(&self) -> PathBuf {
         self.directory.path().join("log")

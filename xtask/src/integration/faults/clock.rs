@@ -1,14 +1,16 @@
 //! A clock that is set forth and back, by libfaketime in one daemon alone.
 
 use super::{
-    super::{fleet::FleetSetting, reader::Diet},
+    super::{fleet::FleetSetting, members::Member, reader::Diet},
     LONG,
     world::{Outcome, World},
 };
-use anyhow::{Context as _, Result};
+use crate::process::output;
+use anyhow::{Context as _, Result, ensure};
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     thread,
 };
 
@@ -33,9 +35,10 @@ pub(super) fn stepped(setting: &FleetSetting<'_>) -> Result<Outcome> {
             fs::write(&clock, step)?;
             thread::sleep(LONG);
             let now = reads.seen().clone();
+            let told = told_by(&world.members[0], &world.members[2])?;
             let peers = world.members[2].figure("connected_peers")?;
             seen.push(format!(
-                "{step} s: {peers} peers, {} errors, {} outdated so far",
+                "{told}: {peers} peers, {} errors, {} outdated so far",
                 now.errors, now.outdated
             ));
         }
@@ -43,6 +46,19 @@ pub(super) fn stepped(setting: &FleetSetting<'_>) -> Result<Outcome> {
         let connected = world.connected()?;
         Ok((seen.join("; "), format!("connected with all {} ms after", connected.as_millis())))
     })
+}
+
+/// What `one` finds out about the clock of `other`, which has to be that it is another one.
+fn told_by(one: &Member, other: &Member) -> Result<String> {
+    let mut command = Command::new(one.program());
+    command.args(["ping", &other.peer_id()?, "--cache-dir"]).arg(&one.cache_dir);
+    let said = output(&mut command)?;
+    let told = said.trim().rsplit("; ").next().unwrap_or_default().to_owned();
+    ensure!(
+        told.contains("3600") || told.contains("60 min") || told.contains("1 h"),
+        "the clock is as before: {said}"
+    );
+    Ok(told)
 }
 
 /// Where libfaketime is, by Debian's and others' customs.

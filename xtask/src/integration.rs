@@ -18,6 +18,7 @@ mod network;
 mod origin;
 mod reader;
 mod setting;
+mod soak;
 mod stub;
 mod usage;
 
@@ -25,7 +26,10 @@ use crate::process::build_release;
 use anyhow::{Result, ensure};
 use fleet::FleetSetting;
 use setting::Setting;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use stub::Stub;
 
 /// What to check, and with what.
@@ -46,11 +50,14 @@ pub(crate) struct Arguments {
     /// Check what fleets do under faults, and print a table; over all transports unless one is chosen.
     #[arg(long)]
     faults: bool,
+    /// Read from a fleet of three for this many seconds, and fail if a daemon grows; over libp2p unless told else.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "faults", value_parser = clap::value_parser!(u64).range(20..))]
+    soak: Option<u64>,
 }
 
 /// Runs the checks that were asked for, prints a line each, and answers whether all passed.
 pub(crate) fn run(root: &Path, arguments: Arguments) -> Result<bool> {
-    let Arguments { stub, only, program, transport, faults } = arguments;
+    let Arguments { stub, only, program, transport, faults, soak } = arguments;
     let script = &if stub.is_dir() { stub.join("ghstub.py") } else { stub };
     ensure!(script.is_file(), "{} is not a file", script.display());
     let daemon = match program {
@@ -67,6 +74,11 @@ pub(crate) fn run(root: &Path, arguments: Arguments) -> Result<bool> {
     if faults {
         for setting in settings(transport.unwrap_or(Choice::All)) {
             meet_faults(&setting, &is_chosen, &mut tally)?;
+        }
+    } else if let Some(seconds) = soak {
+        for setting in settings(transport.unwrap_or(Choice::Libp2p)) {
+            let outcome = soak::soak(&setting, Duration::from_secs(seconds));
+            tally.note(&format!("{}: soak of {seconds} s", setting.transport), outcome);
         }
     } else if let Some(transport) = transport {
         for setting in settings(transport) {

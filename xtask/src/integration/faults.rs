@@ -64,7 +64,7 @@ pub(super) const FAULTS: &[Fault] = &[
         perform: disk::read_only,
     },
     Fault {
-        name: "clock one hour ahead, one behind",
+        name: "clock an hour ahead, an hour behind",
         holds: "nothing outdated, also at that node",
         perform: clock::stepped,
     },

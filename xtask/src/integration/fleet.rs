@@ -25,7 +25,7 @@ impl FleetSetting<'_> {
         Fleet::new(self.program, self.stub.url(), self.transport)
     }
 
-    fn calls(&self, path: &str) -> Result<u64> {
+    pub(super) fn calls(&self, path: &str) -> Result<u64> {
         Ok(self.stub.calls(path)?.total)
     }
 }

@@ -20,7 +20,7 @@ use std::{
 /// What is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Diet {
-    /// Twenty repositories again and again, the changing one, and some that nobody has read.
+    /// Twenty repositories again and again, the changing one, and some that nobody has read of late.
     Mixed,
     /// Twenty repositories again and again, which nobody changes.
     Known,
@@ -56,7 +56,7 @@ pub(super) fn reading<T>(
 pub(super) struct Reads {
     doors: Vec<Door>,
     is_over: AtomicBool,
-    /// How many repositories that nobody had read have been.
+    /// How many of those there were.
     new: AtomicU64,
     /// Revisions, and when each had come to be.
     revisions: Mutex<Vec<(u64, Instant)>>,
@@ -227,7 +227,7 @@ impl fmt::Display for Seen {
 
 const UNBROKEN: &str = "nobody panics with the lock held";
 const WATCHED: &str = "/repos/acme/widget-0";
-/// Repositories from here on are read once each.
+/// Repositories from here on are read once each, and then once more.
 const FIRST_NEW: u64 = 100;
 /// How many there are.
 const NEW_MAX: u64 = 9_900;

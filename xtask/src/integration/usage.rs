@@ -2,7 +2,6 @@
 
 use crate::process::{descriptors, status_figure};
 use anyhow::Result;
-use std::fmt;
 
 /// What one process holds, or the most that it held.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -23,20 +22,12 @@ impl Usage {
     }
 
     /// The larger of each figure.
-    #[expect(dead_code, reason = "for the soak")]
     pub(super) fn max(self, other: Self) -> Self {
         Self {
             resident_kib: self.resident_kib.max(other.resident_kib),
             descriptors: self.descriptors.max(other.descriptors),
             threads: self.threads.max(other.threads),
         }
-    }
-}
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { resident_kib, descriptors, threads } = self;
-        write!(f, "{} MiB, {descriptors} descriptors, {threads} threads", mib(*resident_kib))
     }
 }
 

@@ -20,32 +20,45 @@ pub(super) fn stepped(setting: &FleetSetting<'_>) -> Result<Outcome> {
     world.members[2].end()?;
     let clock = world.members[2].directory.path().join("clock");
     fs::write(&clock, "+0")?;
+    launch(&mut world, &library, &clock)?;
+    world.under_reads(&[0, 1, 2], Diet::Mixed, |world, reads| {
+        let mut seen = Vec::new();
+        for (step, is_restarted) in [("+3600", false), ("-3600", false), ("-3600", true)] {
+            fs::write(&clock, step)?;
+            if is_restarted {
+                reads.leave_out(2);
+                world.members[2].end()?;
+                launch(world, &library, &clock)?;
+                reads.take_in(2);
+            }
+            thread::sleep(LONG);
+            let told = told_by(&world.members[0], &world.members[2])?;
+            let peers = world.members[2].figure("connected_peers")?;
+            ensure!(peers == 2, "{step}: {peers} peers are left");
+            let now = reads.seen().clone();
+            let when = if is_restarted { "restarted at" } else { "set to" };
+            seen.push(format!("{when} {step} s: {told}, {} errors, {} outdated", now.errors, now.outdated));
+        }
+        reads.leave_out(2);
+        world.members[2].end()?;
+        fs::write(&clock, "+0")?;
+        launch(world, &library, &clock)?;
+        reads.take_in(2);
+        Ok((seen.join("; "), "connected with all the time".to_owned()))
+    })
+}
+
+/// Starts the last member with a clock that follows the file `clock`, and waits until all are connected.
+fn launch(world: &mut World<'_>, library: &Path, clock: &Path) -> Result<()> {
     let contacts = world.members[0].addresses()?;
     let mut command = world.fleet.command(&world.members[2], &contacts)?;
     command
         .env("LD_PRELOAD", library)
-        .env("FAKETIME_TIMESTAMP_FILE", &clock)
+        .env("FAKETIME_TIMESTAMP_FILE", clock)
         .env("FAKETIME_NO_CACHE", "1")
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     world.members[2].launch(&mut command)?;
-    world.connected()?;
-    world.under_reads(&[0, 1, 2], Diet::Mixed, |world, reads| {
-        let mut seen = Vec::new();
-        for step in ["+3600", "-3600"] {
-            fs::write(&clock, step)?;
-            thread::sleep(LONG);
-            let now = reads.seen().clone();
-            let told = told_by(&world.members[0], &world.members[2])?;
-            let peers = world.members[2].figure("connected_peers")?;
-            seen.push(format!(
-                "{told}: {peers} peers, {} errors, {} outdated so far",
-                now.errors, now.outdated
-            ));
-        }
-        fs::write(&clock, "+0")?;
-        let connected = world.connected()?;
-        Ok((seen.join("; "), format!("connected with all {} ms after", connected.as_millis())))
-    })
+    world.connected().map(drop)
 }
 
 /// What `one` finds out about the clock of `other`, which has to be that it is another one.

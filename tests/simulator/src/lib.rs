@@ -9,6 +9,7 @@
 
 mod decode;
 mod figures;
+mod hunt;
 mod ledger;
 mod mesh;
 mod network;
@@ -23,6 +24,7 @@ mod world;
 
 pub use {
     figures::Figures,
+    hunt::hunt,
     ledger::{Rule, Violation},
     plan::{Deed, Event, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
     shrink::{Shrunk, shrink, shrink_by},

@@ -1,6 +1,6 @@
 //! Runs simulations: `sim --seed 1 --seeds 100`.
 
-use cache_simulator::{Figures, Plan, Report, run, scenarios, shrink};
+use cache_simulator::{Figures, Plan, Report, hunt, run, scenarios, shrink};
 use clap::Parser;
 use std::{fmt::Write as _, panic, process::ExitCode, time::Instant};
 
@@ -38,6 +38,9 @@ struct Arguments {
     /// Print figures as JSON.
     #[arg(long)]
     json: bool,
+    /// Run every scenario and then the seeds, and say as JSON which rule is broken first, if any.
+    #[arg(long)]
+    hunt: bool,
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,10 @@ fn main() -> ExitCode {
     if !arguments.trace {
         // A panic of an engine is a rule broken like any other.
         panic::set_hook(Box::new(|_| {}));
+    }
+    if arguments.hunt {
+        println!("{}", hunt(arguments.seeds));
+        return ExitCode::SUCCESS;
     }
     let begun = Instant::now();
     let (mut sums, mut failures) = (Figures::default(), 0);

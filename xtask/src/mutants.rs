@@ -183,8 +183,7 @@ impl Copy {
             .args(["build", "--quiet", "--release", "--package", "cache-simulator", "--bin", "sim"])
             .current_dir(&self.sources)
             .env("CARGO_TARGET_DIR", &self.target)
-            // As tests are built, so that a broken assertion counts; and quickly.
-            .envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")])
+            .envs(PROFILE.iter().copied())
             // A bug may leave something unused.
             .env("RUSTFLAGS", "--allow warnings");
         ensure!(command.status()?.success(), "bug {name:?} does not build");
@@ -233,6 +232,15 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// The core as it is: nothing is to be found.
 static NONE: Mutant = Mutant { name: "none", file: "lib.rs", old: "#![no_std]", new: "#![no_std]" };
+
+/// Built quickly, and as tests are, so that a broken assertion counts.
+const PROFILE: &[(&str, &str)] = &[
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "64"),
+    ("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true"),
+    ("CARGO_PROFILE_RELEASE_INCREMENTAL", "true"),
+    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "2"),
+];
 
 /// Most seeds by default: a minute or two for a bug that is not noticed.
 const SEEDS_MAX: u64 = 200;

@@ -140,6 +140,11 @@ impl Engine {
         self.fleet.as_ref().map_or(0, |fleet| fleet.leases.len())
     }
 
+    /// Number of names by which members may ask for entries in memory.
+    pub fn names_count(&self) -> usize {
+        self.fleet.as_ref().map_or(0, |fleet| fleet.names.len())
+    }
+
     /// What each peer said last that it had counted.
     pub fn peer_figures(&self) -> Vec<(PeerId, Figures)> {
         let fleet = self.fleet.iter().flat_map(|fleet| fleet.figures.iter());

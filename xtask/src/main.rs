@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod integration;
 mod layers;
+mod mutants;
 mod process;
 mod rust_code;
 mod sim;
@@ -36,6 +37,8 @@ enum Command {
     Integration(integration::Arguments),
     /// Check that no crate uses what its place in the architecture forbids.
     Layers,
+    /// Plant bugs in the core, one at a time, and see whether the simulator notices each.
+    Mutants(mutants::Arguments),
     /// Run whole fleets on virtual time; `cargo xtask sim --help` lists what can be set.
     #[command(disable_help_flag = true)]
     Sim {
@@ -66,6 +69,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Ci => Ok(ci::run(&root)),
         Command::Integration(arguments) => integration::run(&root, arguments),
         Command::Layers => layers::run(&root),
+        Command::Mutants(arguments) => mutants::run(&root, &arguments),
         Command::Sim { arguments } => sim::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),
     }

@@ -146,7 +146,8 @@ pub(crate) fn build_release(root: &Path, package: &str, name: &str) -> Result<Pa
     Ok(target_directory(root, &cargo)?.join("release").join(name))
 }
 
-fn target_directory(root: &Path, cargo: &OsStr) -> Result<PathBuf> {
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory(root: &Path, cargo: &OsStr) -> Result<PathBuf> {
     let mut command = Command::new(cargo);
     command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(root);
     let metadata: serde_json::Value = serde_json::from_str(&output(&mut command)?)?;

@@ -9,6 +9,7 @@
 
 mod decode;
 mod figures;
+mod hunt;
 mod ledger;
 mod mesh;
 mod network;
@@ -19,12 +20,15 @@ mod random;
 pub mod scenarios;
 mod shrink;
 mod transcript;
+mod watch;
 mod world;
 
 pub use {
+    decode::Sort,
     figures::Figures,
+    hunt::hunt,
     ledger::{Rule, Violation},
-    plan::{Deed, Event, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
+    plan::{Deed, Demands, Dialing, Event, Lie, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
     shrink::{Shrunk, shrink, shrink_by},
     world::{Report, World, run},
 };

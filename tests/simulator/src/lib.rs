@@ -8,6 +8,8 @@
 //! Start at [`World::run`].
 
 mod decode;
+pub mod document;
+pub mod economy;
 mod figures;
 mod ledger;
 mod mesh;
@@ -15,8 +17,12 @@ mod network;
 mod node;
 mod origin;
 mod plan;
+mod plot;
+pub mod policies;
 mod random;
 pub mod scenarios;
+mod secondary;
+mod service;
 mod shrink;
 mod transcript;
 mod world;
@@ -24,7 +30,8 @@ mod world;
 pub use {
     figures::Figures,
     ledger::{Rule, Violation},
-    plan::{Deed, Event, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
+    plan::{Deed, Event, NetworkPlan, OriginPlan, OutageKind, Plan, SecondaryPlan, Victim},
+    service::Service,
     shrink::{Shrunk, shrink, shrink_by},
     world::{Report, World, run},
 };

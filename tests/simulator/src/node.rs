@@ -122,7 +122,7 @@ impl Node {
             // The world connects all who live; addresses would lead nowhere.
             own_addresses: Vec::new(),
             contacts: Vec::new(),
-            peers: PeerSettings::default(),
+            peers: peer_settings(plan),
             ceiling: Arc::new(Digests),
             naming: Arc::new(Digests),
             seed: issuer(self.number, self.run),
@@ -175,6 +175,12 @@ pub(crate) fn peer_id(number: usize) -> PeerId {
     key[..16].copy_from_slice(&digest(&(number as u64).to_le_bytes()));
     key[24..].copy_from_slice(&(number as u64).to_le_bytes());
     PeerId::from_public_key(key)
+}
+
+/// A full mesh, however large the fleet is: beyond what a node is usually set to, as an operator would set it.
+fn peer_settings(plan: &Plan) -> PeerSettings {
+    let defaults = PeerSettings::default();
+    PeerSettings { connections_max: defaults.connections_max.max(plan.nodes), ..defaults }
 }
 
 /// Who issues invalidations in one run of a node.

@@ -34,6 +34,8 @@ pub struct Plan {
     pub limits: SharingLimits,
     /// What happens, in order of time.
     pub events: Vec<Event>,
+    /// Whether nodes connect with one another; without it each is alone.
+    pub connects: bool,
     /// Whether messages cross links as bytes. Slower, but the codec is part of what is tried.
     pub encodes: bool,
     /// Whether all faults end after the last event, and it is then demanded that everything comes right.
@@ -72,6 +74,8 @@ pub struct OriginPlan {
     pub body_bytes_max: usize,
     /// Calls that a domain may pay for in each window; `None` means any number.
     pub quota: Option<(u64, Duration)>,
+    /// What it bears beside the quota; `None` means anything.
+    pub secondary: Option<SecondaryPlan>,
     /// Whether it answers "not modified".
     pub revalidates: bool,
     /// Pairs of a node and a resource, in a thousand, that are refused: that node's credential may not read it.
@@ -80,6 +84,17 @@ pub struct OriginPlan {
     pub unstorable_per_mille: u16,
     /// Calls in a thousand that fail for no reason.
     pub failing_per_mille: u16,
+}
+
+/// How many calls of a domain an origin bears, whether they are paid for or not.
+#[derive(Clone, Copy, Debug)]
+pub struct SecondaryPlan {
+    /// Calls that it works on at one moment.
+    pub concurrent_max: usize,
+    /// Calls in any minute.
+    pub minute_max: usize,
+    /// For how long it asks to be left alone by whoever makes one more.
+    pub pause: Duration,
 }
 
 /// Something that happens at a moment of the run.
@@ -183,6 +198,7 @@ impl Plan {
                 change_period: Duration::ZERO,
                 body_bytes_max: 4096,
                 quota: None,
+                secondary: None,
                 revalidates: true,
                 refused_per_mille: 0,
                 unstorable_per_mille: 0,
@@ -191,6 +207,7 @@ impl Plan {
             settings: Settings::default(),
             limits: SharingLimits::default(),
             events: Vec::new(),
+            connects: true,
             encodes: true,
             heals: true,
         }

@@ -3,6 +3,10 @@
 //! Each is a plan for a seed and a number of nodes. What is demanded of it beyond what is demanded always, such as
 //! how many calls it may cost, is in this package's tests.
 
+mod hour;
+
+pub use hour::hour_of_autoscaling;
+
 use crate::{
     plan::{Deed, OutageKind, Plan, Victim},
     random::Random,
@@ -26,6 +30,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("herd-while-origin-fails", herd_while_origin_fails),
     ("holder-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Holder(0)))),
     ("holder-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Holder(0)))),
+    ("hour-of-autoscaling", hour_of_autoscaling),
     ("split", split),
     ("writes", writes),
     ("zipf", zipf),
@@ -157,10 +162,10 @@ fn pause(victim: Victim) -> Deed {
 }
 
 /// How often each rank is meant: the second half as often as the first, the third a third as often.
-struct Ranks(Vec<u64>);
+pub(crate) struct Ranks(Vec<u64>);
 
 impl Ranks {
-    fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         let sums = (1..=count as u64).scan(0, |sum, rank| {
             *sum += 1_000_000 / rank;
             Some(*sum)
@@ -168,7 +173,7 @@ impl Ranks {
         Self(sums.collect())
     }
 
-    fn pick(&self, random: &mut Random) -> usize {
+    pub(crate) fn pick(&self, random: &mut Random) -> usize {
         let number = random.below(self.0.last().copied().unwrap_or(0));
         self.0.partition_point(|sum| *sum <= number)
     }

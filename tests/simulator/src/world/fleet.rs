@@ -18,8 +18,8 @@ impl World {
         let entries = node.start(&self.plan);
         self.ledger.misdated = self.nodes.iter().map(|node| node.misdated).sum();
         self.handle(number, Input::Restored { entries });
-        let up: Vec<usize> =
-            (0..self.nodes.len()).filter(|other| *other != number && self.is_up(*other)).collect();
+        let is_met = |other: &usize| self.plan.connects && *other != number && self.is_up(*other);
+        let up: Vec<usize> = (0..self.nodes.len()).filter(is_met).collect();
         let dials = self.mesh.on_started(number, up.into_iter());
         dials.into_iter().for_each(|dial| self.plan_dial(&dial));
     }

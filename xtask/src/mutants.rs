@@ -22,9 +22,9 @@ use std::{
 /// What to plant, and how long to look for it.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only bugs whose name contains this text.
-    #[arg(long)]
-    only: Option<String>,
+    /// Only bugs whose name contains one of these texts.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Most seeds to run until a bug is noticed, after all scenarios.
     #[arg(long, default_value_t = SEEDS_MAX)]
     seeds: u64,
@@ -52,10 +52,11 @@ struct Finding {
 
 /// Plants bugs one by one and answers whether the simulator noticed each, and nothing where there was none.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool> {
-    let is_wanted = |mutant: &&Mutant| arguments.only.as_ref().is_none_or(|text| mutant.name.contains(text));
+    let only = &arguments.only;
+    let is_wanted = |mutant: &&Mutant| only.is_empty() || only.iter().any(|text| mutant.name.contains(text));
     let mut wanted: Vec<&Mutant> = PLANTED.iter().copied().flatten().filter(is_wanted).collect();
     ensure!(!wanted.is_empty(), "no bug has such a name");
-    if arguments.only.is_none() {
+    if only.is_empty() {
         wanted.insert(0, &NONE);
     }
     let copy = Copy::new(root)?;

@@ -225,6 +225,7 @@ fn lie(bytes: &mut Bytes<'_>) -> Deed {
         Lie::Keys,
         Lie::Rumours,
         Lie::Silence,
+        Lie::Waits,
         Lie::WarmUps,
     ]);
     Deed::Lie { liar: 1, victim: bytes.byte(), lie }

@@ -2,6 +2,7 @@
 
 use crate::{
     network::Frame,
+    origin::Call,
     plan::{CONTACTS, Dialing, Lie, Plan},
     random::Random,
 };
@@ -68,7 +69,7 @@ pub(crate) enum State {
 pub(crate) enum Arrival {
     Connected { peer: usize, connection: u64, dialed: bool },
     Disconnected { peer: usize, connection: u64 },
-    Fetched { fetch: FetchId, fetched: Fetched, begun: Duration },
+    Fetched { fetched: Fetched, call: Call },
     Frame(Frame),
     Input(Input),
     Wish(Wish),

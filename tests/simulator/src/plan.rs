@@ -220,6 +220,8 @@ pub enum Lie {
     Rumours,
     /// From now on answers no ask.
     Silence,
+    /// From now on tells all who ask to wait.
+    Waits,
     /// Wants to be warmed up again and again.
     WarmUps,
 }

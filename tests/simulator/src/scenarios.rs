@@ -11,7 +11,10 @@ use crate::{
     plan::{Deed, Event, Lie, OutageKind, Plan, Victim},
     random::Random,
 };
-use cache_core::freshness::{Directives, Freshness};
+use cache_core::{
+    Disk,
+    freshness::{Directives, Freshness},
+};
 use std::time::Duration;
 
 /// Makes a plan from a seed and a number of nodes.
@@ -19,11 +22,14 @@ pub type Scenario = fn(u64, usize) -> Plan;
 
 /// Every scenario by its name.
 pub const ALL: &[(&str, Scenario)] = &[
+    ("asker-gives-up", asker_gives_up),
     ("autoscaler", autoscaler),
     ("cold-at-once", |seed, nodes| cold_at_once(seed, nodes, 3)),
     ("cold-in-turn", |seed, nodes| cold_in_turn(seed, nodes, 3)),
+    ("coordinator-alone-crashes", coordinator_alone_crashes),
     ("coordinator-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Coordinator(0)))),
     ("coordinator-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Coordinator(0)))),
+    ("crowd-while-origin-is-down", crowd_while_origin_is_down),
     ("herd", herd),
     ("herd-at-expiry", herd_at_expiry),
     ("herd-at-quota-reset", herd_at_quota_reset),
@@ -32,6 +38,8 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("holder-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Holder(0)))),
     ("holder-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Holder(0)))),
     ("hour-of-autoscaling", hour_of_autoscaling),
+    ("liar-answers", liar_answers),
+    ("liar-lets-wait", liar_lets_wait),
     ("member-pauses", member_pauses),
     ("newcomer-coordinates", newcomer_coordinates),
     ("newcomers-take-over", newcomers_take_over),
@@ -39,6 +47,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("renewals", renewals),
     ("split", split),
     ("writes", writes),
+    ("writes-while-disks-are-asked", writes_while_disks_are_asked),
     ("zipf", zipf),
 ];
 
@@ -163,21 +172,101 @@ pub fn herd_while_origin_is_down(seed: u64, nodes: usize) -> Plan {
     let mut plan = herd(seed, nodes);
     // The call is repeated once, with another's credential.
     plan.demands.calls_percent_max = Some(200);
+    plan.demands.wait_max = Some(Duration::from_secs(3));
     let outage = Deed::Outage { kind: OutageKind::Fault, lasts: Duration::from_secs(60) };
     plan.events.insert(0, Event { at: Duration::ZERO, deed: outage });
     plan
 }
 
+/// Many clients of one node ask for one resource, while the origin answers with faults.
+pub fn crowd_while_origin_is_down(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 1);
+    // The call is repeated once, on behalf of another client.
+    plan.demands.calls_percent_max = Some(200);
+    plan.with(Duration::ZERO, Deed::Outage { kind: OutageKind::Fault, lasts: Duration::from_secs(60) })
+        .with(Duration::ZERO, Deed::Crowd { node: seed as usize % nodes, key: 0, clients: 10 })
+}
+
+/// A client gives up while its node is asking, and others want the same a moment later.
+pub fn asker_gives_up(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 20);
+    plan.demands.wait_max = Some(Duration::from_secs(3));
+    (0..20).fold(plan, |plan, key| {
+        let at = millis(1_000 * key);
+        let key = key as usize;
+        plan.with(at, get(0, key))
+            .with(at + Duration::from_micros(100), Deed::Cancel { node: 0, pick: 0 })
+            .with(at + millis(5), Deed::Herd { key, within: millis(5) })
+    })
+}
+
+/// A node crashes that coordinates some of what another one is fetching for all.
+pub fn coordinator_alone_crashes(seed: u64, nodes: usize) -> Plan {
+    let resources = 12;
+    let mut plan = ideal(Plan::calm(seed, nodes, resources));
+    (plan.origin.latency, plan.network.idle_timeout) = (Duration::from_secs(8), Duration::from_secs(2));
+    for key in 0..resources {
+        plan = plan.with(Duration::ZERO, get(0, key));
+        for node in 2..nodes {
+            // All have noticed by then, and the answer is not there yet.
+            plan = plan.with(millis(5_000), get(node, key));
+        }
+    }
+    let down_for = Duration::from_secs(30);
+    plan.events.push(Event {
+        at: millis(1_000),
+        deed: Deed::Crash { victim: Victim::Node(1), down_for, keeps_disk: false },
+    });
+    plan
+}
+
+/// A member answers all asks with what was not asked for.
+pub fn liar_answers(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 200);
+    plan.ceiling = plan.origin.freshness;
+    plan = plan.with(Duration::ZERO, get(1, 0)).with(Duration::ZERO, get(1, 1));
+    plan = plan.with(millis(1_000), Deed::Lie { liar: 1, victim: 0, lie: Lie::Keys });
+    (2..200).fold(plan, |plan, key| plan.with(millis(1_000 + 50 * key as u64), get(0, key)))
+}
+
+/// A member tells all who ask to wait.
+pub fn liar_lets_wait(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 20);
+    plan.limits.wait_timeout = Duration::from_secs(3);
+    plan.demands.wait_max = Some(Duration::from_secs(5));
+    plan = plan.with(Duration::ZERO, Deed::Lie { liar: 1, victim: 0, lie: Lie::Waits });
+    (0..20).fold(plan, |plan, key| plan.with(millis(1_000), get(0, key)))
+}
+
+/// Values are put and forgotten while disks are asked for them, since memories hold little.
+pub fn writes_while_disks_are_asked(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 6);
+    (plan.settings.disk, plan.settings.budget.entries_max) = (Disk::Present, 2);
+    let mut random = Random::new(seed, SCENARIO_STREAM + 4);
+    for step in 0..200 {
+        let (node, key) = (random.below(nodes as u64) as usize, random.below(6) as usize);
+        let write = match random.below(3) {
+            0 => Deed::Invalidate { node, key },
+            _put => Deed::Put { node, key },
+        };
+        let at = millis(400 * step);
+        plan = plan.with(at, Deed::Herd { key, within: millis(2) });
+        plan = plan.with(at + Duration::from_micros(random.below(2_000)), write);
+    }
+    plan
+}
+
 /// A node says nothing for a while on connections that do not break: members notice by themselves.
 pub fn member_pauses(seed: u64, nodes: usize) -> Plan {
-    let mut plan = Plan::calm(seed, nodes, 3);
+    let mut plan = Plan::calm(seed, nodes, 20);
     plan.network.idle_timeout = Duration::from_secs(60);
-    plan.demands.wait_max = Some(Duration::from_secs(5));
+    // One ask without an answer, and one call.
+    plan.demands.wait_max = Some(millis(1_900));
     let deed = Deed::Pause { victim: Victim::Node(1), lasts: Duration::from_secs(20) };
     (0..40).fold(plan.with(Duration::from_secs(20), deed), |plan, step| {
-        let at = Duration::from_secs(21) + millis(500 * step);
+        let at = millis(20_050 + 300 * step);
         let node = 2 + step as usize % (nodes - 2).max(1);
-        plan.with(at, Deed::Get { node, key: step as usize % 3, directives: Directives::default() })
+        plan.with(at, Deed::Get { node, key: step as usize % 20, directives: Directives::default() })
     })
 }
 
@@ -201,11 +290,18 @@ pub fn newcomers_take_over(seed: u64, nodes: usize) -> Plan {
     let mut plan = ideal(Plan::calm(seed, nodes, resources));
     let veterans = nodes / 2;
     plan.nodes_at_start = veterans;
+    // Slow enough for requests to come before all is sent.
+    (plan.network.latency, plan.network.jitter) = (millis(100), Duration::ZERO);
     for key in 0..resources {
         plan = plan.with(millis(20 * key as u64), get(key % veterans, key));
     }
     for node in veterans..nodes {
-        plan = plan.with(Duration::from_secs(10), Deed::Join { node });
+        // One alone first: of two that know nothing, one may send the other to the origin.
+        let after = if node == veterans { 0 } else { 5 };
+        plan = plan.with(Duration::from_secs(10 + after), Deed::Join { node });
+    }
+    for key in 0..resources {
+        plan = plan.with(millis(10_700), get(veterans, key));
     }
     for node in 0..veterans {
         plan = plan.with(Duration::from_secs(20), Deed::Leave { node });
@@ -239,8 +335,12 @@ pub fn renewals(seed: u64, nodes: usize) -> Plan {
     let second = Duration::from_secs(1);
     plan.origin.freshness =
         Freshness { lifetime: 2 * second, while_revalidating: 3 * second, if_error: 6 * second };
-    plan.settings.retention = 5 * second;
+    // Shorter than the graces, or far longer.
+    plan.settings.retention = if seed % 2 == 0 { 5 * second } else { 60 * second };
     plan.origin.change_period = second;
+    if seed % 2 == 1 {
+        (plan.origin.refused_per_mille, plan.origin.unstorable_per_mille) = (300, 100);
+    }
     let outage = Deed::Outage { kind: OutageKind::Refused, lasts: 12 * second };
     plan = plan.with(20 * second, outage);
     let mut random = Random::new(seed, SCENARIO_STREAM + 3);

@@ -4,9 +4,10 @@
 //! how often somebody dialled in vain. Judges; [`crate::world`] tells it what happens.
 
 use crate::ledger::Rule;
-use cache_core::{AskId, Name, PeerId, SharingLimits, message::Answer};
+use cache_core::{AskId, Entry, Name, PeerId, SharingLimits, TrafficLimits, message::Answer};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -25,12 +26,28 @@ pub(crate) struct Watch {
     members: BTreeMap<usize, Vec<PeerId>>,
     /// Since when one node keeps another away.
     bans: BTreeMap<(usize, usize), Duration>,
+    /// When a program last put a value under each key, at each node.
+    puts: BTreeMap<(usize, usize), Duration>,
+    /// What nodes serve without asking the origin, which failed a moment ago, and until when.
+    held: BTreeMap<(usize, usize), (Arc<Entry>, Duration)>,
+    /// What each liar may still say to each node.
+    tokens: BTreeMap<(usize, usize), Tokens>,
     /// When nodes dialled an address in vain, lately.
     dials: BTreeMap<(usize, usize), Vec<Duration>>,
     /// What one node did to another that nobody puts up with for long.
     offences: BTreeMap<(usize, usize), Vec<Duration>>,
     /// Batches of warm-ups that a node sent to another while they were connected.
     batches: BTreeMap<(usize, usize), usize>,
+}
+
+/// An allowance of messages, as peers have it.
+#[derive(Default)]
+struct Tokens {
+    spent: u64,
+    at: Duration,
+    /// In how many seconds more was said than is allowed, and the last of them.
+    seconds: usize,
+    second: u64,
 }
 
 struct Ask {
@@ -133,6 +150,65 @@ impl Watch {
         Ok(())
     }
 
+    /// A request at `node` fails because of such a pause.
+    pub(crate) fn on_throttled(&self, node: usize, domain: usize, now: Duration) -> Judged {
+        let until = self.pauses.get(&(node, domain)).copied().unwrap_or_default();
+        if until + CLOCKS_APART < now {
+            return Err((Rule::Quota, format!("n{node} fails for domain {domain}, which may be called")));
+        }
+        Ok(())
+    }
+
+    /// A program puts a value at `node`.
+    pub(crate) fn on_put(&mut self, node: usize, key: usize, now: Duration) {
+        self.puts.insert((node, key), now);
+    }
+
+    /// When a program last put a value under `key` at `node`.
+    pub(crate) fn put_at(&self, node: usize, key: usize) -> Option<Duration> {
+        self.puts.get(&(node, key)).copied()
+    }
+
+    /// The origin failed `node`, which holds `entry` all the same.
+    pub(crate) fn on_failed(&mut self, node: usize, key: usize, entry: Option<&Arc<Entry>>, until: Duration) {
+        match entry {
+            Some(entry) => drop(self.held.insert((node, key), (Arc::clone(entry), until))),
+            None => drop(self.held.remove(&(node, key))),
+        }
+    }
+
+    /// What `node` is to serve at `now` in place of calling the origin, if it still holds that.
+    pub(crate) fn held(&self, node: usize, key: usize, now: Duration) -> Option<&Arc<Entry>> {
+        let (entry, until) = self.held.get(&(node, key))?;
+        (now + CLOCKS_APART < *until).then_some(entry)
+    }
+
+    /// `node` hears a liar; answers whether it has put up with too much for too long.
+    pub(crate) fn on_liar_heard(
+        &mut self,
+        node: usize,
+        liar: usize,
+        now: Duration,
+        limits: &TrafficLimits,
+    ) -> bool {
+        let tokens = self.tokens.entry((node, liar)).or_default();
+        let grown = (now - tokens.at).as_millis() as u64 * limits.messages_per_milli;
+        tokens.spent = tokens.spent.saturating_sub(grown);
+        tokens.at = now;
+        if tokens.spent < limits.burst_messages {
+            tokens.spent += 1;
+            return false;
+        }
+        let second = now.as_secs();
+        tokens.seconds = match second - tokens.second {
+            0 => tokens.seconds,
+            1 | 2 => tokens.seconds + 1,
+            _long => 1,
+        };
+        tokens.second = second;
+        tokens.seconds >= FLOODED_SECONDS_MAX && !self.bans.contains_key(&(node, liar))
+    }
+
     /// `node` shares names out with `members` now. Who no longer is among them was forgotten, with all asks.
     pub(crate) fn on_members(
         &mut self,
@@ -160,6 +236,7 @@ impl Watch {
         self.asks.retain(|(asked, asker, _), _| (*asked, *asker) != (node, peer));
         self.made.retain(|(asker, asked, _), _| (*asker, *asked) != (node, peer));
         self.batches.remove(&(node, peer));
+        self.tokens.remove(&(node, peer));
     }
 
     /// A process ends, and forgets.
@@ -172,6 +249,9 @@ impl Watch {
         self.dials.retain(|(owner, _), _| *owner != node);
         self.offences.retain(|(owner, _), _| *owner != node);
         self.batches.retain(|(owner, _), _| *owner != node);
+        self.puts.retain(|(owner, _), _| *owner != node);
+        self.held.retain(|(owner, _), _| *owner != node);
+        self.tokens.retain(|(owner, _), _| *owner != node);
         self.members.remove(&node);
     }
 
@@ -237,6 +317,9 @@ const CLOCKS_APART: Duration = Duration::from_millis(3);
 /// More than it takes to be banned, since some of it may come too late to matter.
 const OFFENCES_MAX: usize = 10;
 const OFFENCES_FORGOTTEN: Duration = Duration::from_secs(20);
+
+/// Seconds in which a peer says more than it may, one after the other, until it is banned: twice what that takes.
+const FLOODED_SECONDS_MAX: usize = 7;
 
 /// Batches that one peer is sent of a warm-up, as the core has it.
 const BATCHES_MAX: usize = 32;

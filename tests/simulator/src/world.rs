@@ -59,6 +59,8 @@ pub struct World {
     ideal_until: BTreeMap<usize, Duration>,
     /// Whose refusal a node is hearing at this moment.
     refused: Option<RequestId>,
+    /// The key of the answer that a node is hearing at this moment, and when the call for it began.
+    landing: Option<(usize, Duration)>,
     /// Longest that a request may take where nothing fails.
     prompt: Option<Duration>,
     is_healed: bool,
@@ -160,6 +162,7 @@ impl World {
             victims: BTreeMap::new(),
             ideal_until: BTreeMap::new(),
             refused: None,
+            landing: None,
             prompt: None,
             is_healed: false,
             violation: None,

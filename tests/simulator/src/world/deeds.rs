@@ -195,10 +195,11 @@ impl World {
             }
             Wish::Put { key } => {
                 self.watch.allow_asks(number, key, self.plan.limits.asks_max);
+                self.watch.on_put(number, key, self.now);
                 let request = self.ask(number, Wanted::Written);
                 let freshness = self.plan.origin.freshness;
                 let fact = self.ledger.learn_fact(Fact { key, at: self.now, means: Means::Put, freshness });
-                let content = content(key, 0, fact, 200, self.origin.body_bytes(key));
+                let content = content(key, 0, fact, 200, self.origin.body_bytes(key, 0));
                 let draft =
                     Draft { content, freshness, validators: Validators::default(), age: Duration::ZERO };
                 self.ideal_until.insert(key, self.now + freshness.lifetime);

@@ -56,7 +56,7 @@ impl World {
             Lie::Flood => self.flood(number, liar, victim),
             Lie::Garbage => (0..OFFENCES).for_each(|_| self.slip_garbage(liar, victim)),
             Lie::Invalidations => self.forge_invalidations(liar, &everybody, &mut random),
-            Lie::Keys | Lie::Silence => self.nodes[liar].manner = Some(lie),
+            Lie::Keys | Lie::Silence | Lie::Waits => self.nodes[liar].manner = Some(lie),
             Lie::Rumours => {
                 for _ in 0..OFFENCES {
                     let bytes = RUMOUR.iter().copied().chain((0..40).map(|_| random.below(256) as u8));
@@ -72,7 +72,7 @@ impl World {
 
     /// One second's worth of a flood, and the next if there is to be one.
     pub(super) fn flood(&mut self, number: usize, liar: usize, victim: usize) {
-        let most = self.plan.peers.traffic.burst_messages.min(FLOOD_MAX);
+        let most = (2 * self.plan.peers.traffic.burst_messages).min(FLOOD_MAX);
         (0..most).for_each(|token| self.slip(liar, &[victim], Message::Ping { token }));
         let end = super::STARTING + self.plan.events[number].at + LIE_LASTS;
         let next = self.now + Duration::from_secs(1);
@@ -90,9 +90,16 @@ impl World {
         };
         match self.nodes[liar].manner {
             Some(Lie::Silence) => None,
+            Some(Lie::Waits) => Some(Message::Answer { ask, answer: Answer::Wait }),
             Some(Lie::Keys) => {
                 let other = self.forged(liar).into_iter().find(|parcel| Some(&parcel.key) != asked.as_ref());
-                let answer = other.map_or(answer, |parcel| Answer::Hit(Box::new(parcel)));
+                let answer = match (other.map(Box::new), answer) {
+                    (Some(stale), Answer::Lease { name, .. }) if ask.0 % 2 == 0 => {
+                        Answer::Lease { name, stale: Some(stale) }
+                    }
+                    (Some(other), _) => Answer::Hit(other),
+                    (None, answer) => answer,
+                };
                 Some(Message::Answer { ask, answer })
             }
             Some(_) | None => Some(Message::Answer { ask, answer }),

@@ -13,8 +13,8 @@ use crate::{
     origin::Call,
 };
 use cache_core::{
-    Disk, Entry, FetchId, Fetched, Input, Key, LoadId, Message, Offence, Outcome, Output, PeerId, RequestId,
-    Served, codec,
+    Audience, Disk, Entry, FetchId, Fetched, Input, Key, LoadId, Message, Offence, Outcome, Output, PeerId,
+    RequestId, Served, codec,
     message::{Answer, Invalidation, Role},
     port::Side,
 };
@@ -63,12 +63,12 @@ impl World {
                 self.handle(number, Input::Connected { peer: self.nodes[peer].peer, address, side });
             }
             Arrival::Disconnected { peer, connection } => self.lose(number, peer, connection),
-            Arrival::Fetched { fetch, mut fetched, begun } => {
+            Arrival::Fetched { mut fetched, call } => {
                 if let Fetched::Fresh(draft) | Fetched::NotModified(draft) = &mut fetched {
                     // As RFC 9111, section 4.2.3, has it: the whole call counts.
-                    draft.age = self.now - begun;
+                    draft.age = self.now - call.begun;
                 }
-                self.fetched(number, fetch, fetched);
+                self.fetched(number, fetched, &call);
             }
             Arrival::Frame(frame) => self.receive(number, &frame),
             Arrival::Input(input) => self.handle(number, input),
@@ -76,27 +76,38 @@ impl World {
         }
     }
 
-    fn fetched(&mut self, number: usize, fetch: FetchId, fetched: Fetched) {
+    fn fetched(&mut self, number: usize, fetched: Fetched, call: &Call) {
         // What is due comes first: the fetch may have been given up.
         self.handle(number, Input::Tick);
-        if self.nodes[number].calls.contains(&fetch) {
-            match &fetched {
-                Fetched::Throttled { content, retry_after } => {
-                    if let Some((_, fact)) = self.ledger.fact(content) {
-                        let domain = fact.key / (self.plan.resources + 1);
-                        self.watch.on_pause(number, domain, self.now + *retry_after);
-                    }
-                }
-                Fetched::Unstorable { content, .. } => self.refused = self.ledger.refused(content),
-                Fetched::Failed(_)
-                | Fetched::Fault { .. }
-                | Fetched::Fresh(_)
-                | Fetched::NotModified(_)
-                | Fetched::Oversize => {}
-            }
+        let fetch = call.fetch;
+        if !self.nodes[number].calls.contains(&fetch) {
+            return self.handle(number, Input::Fetched { fetch, fetched });
         }
+        let (mut fails, mut outdates) = (false, false);
+        match &fetched {
+            Fetched::Throttled { retry_after, .. } => {
+                let domain = call.key / (self.plan.resources + 1);
+                self.watch.on_pause(number, domain, self.now + *retry_after);
+            }
+            Fetched::Unstorable { content, audience } => {
+                self.refused = self.ledger.refused(content);
+                outdates = *audience == Audience::Domain;
+            }
+            Fetched::Failed(_) | Fetched::Fault { .. } => fails = true,
+            Fetched::Fresh(_) | Fetched::NotModified(_) | Fetched::Oversize => {}
+        }
+        self.landing = Some((call.key, call.begun));
         self.handle(number, Input::Fetched { fetch, fetched });
-        self.refused = None;
+        (self.refused, self.landing) = (None, None);
+        let held = self.nodes[number].published.get(&self.ledger.keys[call.key]);
+        if fails {
+            self.watch.on_failed(number, call.key, held, self.now + self.plan.settings.hold_off);
+        }
+        let asked_about = call.revalidate.as_ref().filter(|_| outdates);
+        if asked_about.is_some_and(|entry| held.is_some_and(|held| Arc::ptr_eq(held, entry))) {
+            let text = format!("n{number} still holds what the origin proved outdated: {held:?}");
+            self.violate(Rule::Newest, text);
+        }
     }
 
     /// A node notices that a connection is gone, unless it has noticed before.
@@ -125,6 +136,11 @@ impl World {
             Payload::Plain(message) => message.clone(),
         };
         self.ledger.on_heard(frame.from, number, frame.sent, self.now, &message);
+        let traffic = &self.plan.peers.traffic;
+        if self.liars.contains(&frame.from) && self.watch.on_liar_heard(number, frame.from, self.now, traffic)
+        {
+            self.violate(Rule::Banned, format!("n{number} puts up with a flood from n{}", frame.from));
+        }
         let is_offence = self.hear(frame.from, number, &message);
         if matches!(&message, Message::Answer { ask, .. } if is_forged(*ask)) {
             // The engine of a liar knows nothing of what it asked for.
@@ -304,6 +320,7 @@ impl World {
         let held_up = self.nodes[number].held_up;
         match self.ledger.complete(&circumstances, request, outcome) {
             Ok((asked, age)) => {
+                self.check_failure(number, &asked, outcome);
                 if let Wanted::Entry { key, .. } = asked.wanted {
                     self.figures.count_outcome(outcome);
                     self.count_service(key, outcome);
@@ -358,6 +375,10 @@ impl World {
         };
         let domain = key / (self.plan.resources + 1);
         self.judge(|world| world.watch.on_call(number, domain, world.now));
+        let insists = matches!(waiting, Some(Wanted::Entry { directives, .. }) if directives.no_cache);
+        if !insists {
+            self.check_held_off(number, key);
+        }
         let (run, begun) = (self.nodes[number].run, self.now);
         self.nodes[number].calls.insert(fetch);
         self.call_last += 1;
@@ -373,8 +394,8 @@ impl World {
         let fetched = self.origin.answer(self.now, &call, &mut self.ledger);
         self.transcript.note(format_args!("{:?} origin n{} k{} {fetched:?}", self.now, call.node, call.key));
         if let Some(fetched) = fetched.filter(|_| self.is_awaited(&call)) {
-            let Call { node, run, fetch, begun, .. } = call;
-            let arrival = Box::new(Arrival::Fetched { fetch, fetched, begun });
+            let (node, run) = (call.node, call.run);
+            let arrival = Box::new(Arrival::Fetched { fetched, call });
             self.schedule(self.now + travel, Happening::Arrive { node, run, arrival });
         }
     }

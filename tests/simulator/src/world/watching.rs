@@ -2,16 +2,17 @@
 
 use super::World;
 use crate::{
-    ledger::Rule,
+    ledger::{Asked, Rule, Wanted},
     node::{Node, generations},
     plan::Deed,
 };
 use cache_core::{
-    Fetched, Input, Message, Output, PeerId, PeerState,
+    Failure, Fetched, Input, Message, Outcome, Output, PeerId, PeerState, freshness,
     message::{Invalidation, Scope},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -146,12 +147,44 @@ impl World {
         let Some(old) = self.nodes[number].published.get(entry.key()) else { return };
         let known = |entry: &cache_core::Entry| self.ledger.fact(entry.content());
         let (Some((_, old)), Some((fact, new))) = (known(old), known(entry)) else { return };
+        let put_at = self.watch.put_at(number, new.key);
+        if self.landing.is_some_and(|(key, begun)| key == new.key && put_at.is_some_and(|at| at > begun)) {
+            let text = format!("n{number} gives up what was put at {put_at:?} for {new:?}, asked for before");
+            return self.violate(Rule::Newest, text);
+        }
         let origin = &self.plan.origin;
         // An entry counts as old as the call for it; the origin may have said it later.
         let error = self.ledger.error(number, fact) + self.ledger.misdated + SLACK;
         let call = origin.latency + 7 * origin.jitter + 2 * self.nodes[number].delay;
         if new.at + error + call < old.at {
             self.violate(Rule::Newest, format!("n{number} gives {old:?} up for {new:?}, error {error:?}"));
+        }
+    }
+
+    /// Checks that the origin, which failed a moment ago, is not called for what may be served without it.
+    pub(super) fn check_held_off(&mut self, number: usize, key: usize) {
+        let Some(held) = self.watch.held(number, key, self.now) else { return };
+        let node = &self.nodes[number];
+        let published = node.published.get(held.key());
+        let is_held = published.is_some_and(|published| Arc::ptr_eq(published, held));
+        if is_held && freshness::stands_in(held, node.timestamp(self.now)) {
+            let text = format!("n{number} calls for key {key} though the origin failed a moment ago");
+            self.violate(Rule::Economy, text);
+        }
+    }
+
+    /// Checks that a request does not fail without a reason.
+    pub(super) fn check_failure(&mut self, number: usize, asked: &Asked, outcome: &Outcome) {
+        let (Outcome::Failed(failure), Wanted::Entry { key, .. }) = (outcome, asked.wanted) else { return };
+        if self.prompt.is_some() {
+            let text = format!("n{number}: {asked:?} fails where nothing can: {failure}");
+            return self.violate(Rule::WrongOutcome, text);
+        }
+        if let Failure::Throttled { .. } = failure {
+            let domain = key / (self.plan.resources + 1);
+            if let Err((rule, text)) = self.watch.on_throttled(number, domain, self.now) {
+                self.violate(rule, text);
+            }
         }
     }
 

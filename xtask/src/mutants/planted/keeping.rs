@@ -69,10 +69,4 @@ pub(super) const BUGS: &[Mutant] = &[
         old: "if flight.keep == Keep::Yes && flight.stale.is_some() {",
         new: "if flight.keep == Keep::No && flight.stale.is_some() {",
     },
-    Mutant {
-        name: "persisted-though-not-kept",
-        file: "engine/keeping.rs",
-        old: "self.outputs.push_back(if kept {",
-        new: "self.outputs.push_back(if kept || true {",
-    },
 ];

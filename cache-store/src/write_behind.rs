@@ -363,8 +363,10 @@ impl Writer {
         if self.batch.is_empty() && !is_sync {
             return Ok(());
         }
-        // A removal that is owed must not be undone by a crash.
-        let durability = if self.batch.owes_removals() { Durability::Immediate } else { durability };
+        // A removal that is owed must not be undone by a crash. And a full disk can take what is not durable yet, so
+        // after a refusal only what is durable counts as taken.
+        let is_owed = self.batch.owes_removals() || self.refusals > 0;
+        let durability = if is_owed { Durability::Immediate } else { durability };
         if let Err(error) = self.store.apply(&self.batch.changes(), durability) {
             self.count_failure(&error);
             self.retry_or_drop();

@@ -219,6 +219,23 @@ fn an_outage_costs_puts_but_no_removal_and_ends_by_itself() {
 }
 
 #[test]
+fn the_first_batch_after_a_refusal_is_made_durable_at_once() {
+    // A full disk takes what is not durable, and loses it when it is to be.
+    let settings = WriteBehindSettings { batch_max: 2, ..patient() };
+    let scene = scene(settings, None);
+    scene.refuses.store(true, Ordering::SeqCst);
+    scene.writer.put(entry("first", "v"));
+    assert!(flush(&scene.writer).is_err());
+    scene.refuses.store(false, Ordering::SeqCst);
+    scene.writer.put(entry("second", "v"));
+    for expected in [1, 2] {
+        let told = scene.told.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(told, (expected, Durability::Immediate));
+    }
+    assert_eq!(scene.writer.stats().dropped, 0);
+}
+
+#[test]
 fn shutting_down_makes_all_durable_closes_the_store_and_refuses_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let writer = WriteBehind::start(Box::new(fixture::open(dir.path())), patient()).unwrap();

@@ -107,5 +107,6 @@ pub(super) const FAULTS: &[Fault] = &[
 
 /// How long a fault lasts that has no length of its own.
 const LONG: Duration = Duration::from_secs(5);
-/// Most that a daemon may grow by, in KiB, while readers fill it with new answers: half of its own bound of 64 MiB.
+/// Most that a daemon may grow by, in KiB, while readers fill it with new answers, of which it keeps
+/// 16 MiB: twice that.
 const GROWTH_KIB_MAX: u64 = 32 * 1024;

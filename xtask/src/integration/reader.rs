@@ -237,3 +237,56 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(2);
 const SLACK: Duration = Duration::from_secs(1);
 const EXAMPLES_MAX: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads of a repository whose second revision came `ago`.
+    fn changed(ago: Duration) -> Reads {
+        let reads = Reads::new(&[]);
+        let at = Instant::now().checked_sub(ago).expect("the machine has run for longer");
+        reads.revisions.lock().unwrap().extend([(1, at), (2, at + Duration::from_secs(1))]);
+        reads
+    }
+
+    fn answered(reads: &Reads, revision: u64, cache_status: &str) -> Seen {
+        let body = format!("{{\"description\": \"synthetic repository, revision {revision}\"}}").into_bytes();
+        let answer = Answer { status: 200, cache_status: cache_status.to_owned(), body };
+        reads.note(WATCHED, Instant::now(), Ok(answer));
+        reads.seen().clone()
+    }
+
+    #[test]
+    fn an_answer_replaced_longer_ago_than_its_lifetime_is_outdated() {
+        let reads = changed(LIFETIME + SLACK + Duration::from_millis(100));
+        let seen = answered(&reads, 0, "fleet-cache; hit; ttl=1");
+        assert_eq!((seen.outdated, seen.errors), (1, 0));
+        assert!(seen.oldest >= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn an_answer_within_its_lifetime_and_the_newest_one_are_not() {
+        let reads = changed(LIFETIME);
+        assert_eq!(answered(&reads, 0, "fleet-cache; hit; ttl=1").outdated, 0);
+        let reads = changed(Duration::from_secs(60));
+        assert_eq!(answered(&reads, 2, "fleet-cache; hit; ttl=1").outdated, 0);
+    }
+
+    #[test]
+    fn an_answer_that_says_that_it_is_stale_is_counted_as_that() {
+        let reads = changed(Duration::from_secs(60));
+        let seen = answered(&reads, 0, "fleet-cache; fwd=stale; ttl=-58; detail=stale-if-error");
+        assert_eq!((seen.outdated, seen.stale), (0, 1));
+    }
+
+    #[test]
+    fn another_status_and_no_answer_are_errors() {
+        let reads = Reads::new(&[]);
+        let refused = Answer { status: 502, cache_status: String::new(), body: Vec::new() };
+        reads.note("/a", Instant::now(), Ok(refused));
+        reads.note("/b", Instant::now(), Err(anyhow::anyhow!("refused")));
+        assert_eq!(reads.seen().errors, 2);
+        assert_eq!(reads.seen().examples.len(), 2);
+    }
+}

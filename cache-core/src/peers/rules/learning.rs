@@ -85,8 +85,8 @@ fn who_left_is_forgotten_unless_it_is_a_contact_which_is_tried_again_without_has
         world.peers.on_gone(world.now, peer(number));
         world.lose(number);
     }
-    assert_eq!(world.advance(secs(3)), []);
-    assert_eq!(world.advance(secs(6)).len(), 1);
+    assert_eq!(world.advance(secs(2) - PAUSE_MIN / 2), []);
+    assert_eq!(world.advance(secs(3)).len(), 1);
     assert_eq!(world.peers.report(world.now).len(), 1);
 }
 

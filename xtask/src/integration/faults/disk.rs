@@ -36,8 +36,10 @@ pub(super) fn full(setting: &FleetSetting<'_>) -> Result<Outcome> {
         output(Command::new("mount").args(["-o", "remount,size=64m"]).arg(&last.cache_dir))?;
         writes_again(last, began.elapsed().as_millis() as u64)?;
         let kept_after = began.elapsed();
+        reads.leave_out(2);
         world.members[2].kill();
         world.start_last()?;
+        reads.take_in(2);
         let last = &world.members[2];
         let [unreadable, records] = [last.figure("disk.unreadable")?, last.figure("disk.records")?];
         ensure!(unreadable == 0, "{unreadable} of {records} records cannot be read after a restart");

@@ -107,7 +107,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// What members are started with beside what every fleet's are.
+/// What members are started with beside what every fleet's are. Memory is small, so that answers kept are no growth.
 pub(super) fn arguments() -> Vec<String> {
     let lifetime = LIFETIME.as_secs();
     let route = format!("/**={lifetime}");

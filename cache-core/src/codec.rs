@@ -9,11 +9,17 @@ mod message;
 pub use message::{decode_message, encode_message};
 
 use crate::{
-    Content, Draft, Entry, Headers, Key, Timestamp, Validators, entry::BODY_BYTES_MAX, freshness::Freshness,
-    headers::HEADERS_BYTES_MAX, key::KEY_BYTES_MAX,
+    Content, Draft, Entry, Headers, Key, Timestamp, Validators,
+    entry::BODY_BYTES_MAX,
+    freshness::Freshness,
+    headers::{FIELDS_MAX, HEADERS_BYTES_MAX},
+    key::KEY_BYTES_MAX,
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
-use bincode::{Decode, Encode};
+use bincode::{
+    BorrowDecode, Decode, Encode,
+    de::{BorrowDecoder, Decoder},
+};
 use bytes::Bytes;
 use core::{fmt, time::Duration};
 
@@ -26,7 +32,7 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
 
 /// Decodes what [`encode_entry`] wrote.
 ///
-/// Allocates no more than [`RECORD_BYTES_MAX`], whatever the bytes claim.
+/// Holds no more than [`DECODED_BYTES_MAX`] on the way, whatever the bytes claim.
 ///
 /// # Errors
 ///
@@ -48,7 +54,7 @@ fn check(record: &Record) -> Result<(), DecodeError> {
     if record.body.len() > BODY_BYTES_MAX {
         return Err(DecodeError::BodyTooLong { body_bytes: record.body.len() });
     }
-    let headers_bytes: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let headers_bytes: usize = record.headers.0.iter().map(|(name, value)| name.len() + value.len()).sum();
     if headers_bytes > HEADERS_BYTES_MAX {
         return Err(DecodeError::HeadersTooLong { headers_bytes });
     }
@@ -71,12 +77,7 @@ pub enum DecodeError {
     },
     /// The key does not end in a domain, or is longer than [`KEY_BYTES_MAX`].
     KeyMalformed,
-    /// A list has more elements than its limit allows.
-    ListTooLong {
-        /// How many.
-        length: usize,
-    },
-    /// The bytes break off, or claim what they do not hold.
+    /// The bytes break off, claim what they do not hold, or hold a list with more elements than it may have.
     Malformed,
     /// An entry was read, and then there was more.
     TrailingBytes {
@@ -100,7 +101,6 @@ impl fmt::Display for DecodeError {
                 write!(f, "headers are {headers_bytes} bytes, the limit is {HEADERS_BYTES_MAX}")
             }
             Self::KeyMalformed => f.write_str("key is malformed"),
-            Self::ListTooLong { length } => write!(f, "a list of {length} elements is too long"),
             Self::Malformed => f.write_str("record is malformed"),
             Self::TrailingBytes { count } => write!(f, "{count} bytes follow the record"),
             Self::UnknownVersion { version } => write!(f, "unknown protocol version {version}"),
@@ -110,7 +110,11 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// Most bytes of memory that decoding one record may claim.
+/// Most bytes of memory that decoding holds at once: the parts of a record as they are read, and what is
+/// copied of them, which is the headers and the key.
+pub const DECODED_BYTES_MAX: usize = RECORD_BYTES_MAX + 2 * HEADERS_BYTES_MAX + KEY_BYTES_MAX;
+
+/// Most bytes of memory that the parts of one record may claim.
 pub const RECORD_BYTES_MAX: usize = BODY_BYTES_MAX + 4 * HEADERS_BYTES_MAX + KEY_BYTES_MAX + 4096;
 
 const CONFIG: bincode::config::Configuration<
@@ -145,8 +149,38 @@ struct Record {
     etag_scope: Option<[u8; 8]>,
     last_modified: Option<String>,
     status: u16,
-    headers: Vec<(String, Vec<u8>)>,
+    headers: List<(String, Vec<u8>), FIELDS_MAX>,
     body: Vec<u8>,
+}
+
+/// As many elements as there may be. More are refused before any of them is held: what a list claims of the
+/// limit of memory is given back while it is read, and so would not count.
+#[derive(Encode)]
+struct List<T: 'static, const MAX: usize>(Vec<T>);
+
+impl<C, T: Decode<C>, const MAX: usize> Decode<C> for List<T, MAX> {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, bincode::error::DecodeError> {
+        let too_long = bincode::error::DecodeError::Other("a list is too long");
+        let length = usize::try_from(u64::decode(decoder)?).ok();
+        let length = length.filter(|length| *length <= MAX).ok_or(too_long)?;
+        decoder.claim_container_read::<T>(length)?;
+        (0..length).map(|_| T::decode(decoder)).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// What the derived forms ask for; nothing is borrowed.
+impl<'de, C, T: Decode<C>, const MAX: usize> BorrowDecode<'de, C> for List<T, MAX> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
+        decoder: &mut D,
+    ) -> Result<Self, bincode::error::DecodeError> {
+        Self::decode(decoder)
+    }
+}
+
+impl<T, const MAX: usize> FromIterator<T> for List<T, MAX> {
+    fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
+        Self(elements.into_iter().collect())
+    }
 }
 
 impl Record {
@@ -172,7 +206,7 @@ impl Record {
     /// Key and entry, of age zero.
     fn into_parts(self) -> Result<(Key, Draft), DecodeError> {
         let key = Key::from_text(&self.key).ok_or(DecodeError::KeyMalformed)?;
-        let fields = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+        let fields = self.headers.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
         let draft = Draft {
             content: Content {
                 status: self.status,

@@ -112,6 +112,9 @@ pub const HEADERS_BYTES_MAX: usize = 64 * 1024;
 /// than they weigh. HTTP/2 counts the same (RFC 9113, section 6.5.2).
 const FIELD_OVERHEAD_BYTES: usize = 32;
 
+/// Most fields that there can be, each of them as short as can be.
+pub(crate) const FIELDS_MAX: usize = HEADERS_BYTES_MAX / FIELD_OVERHEAD_BYTES;
+
 const _: () = assert!(FIELD_OVERHEAD_BYTES >= size_of::<Field>());
 
 #[derive(Clone, Eq, PartialEq)]

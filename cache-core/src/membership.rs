@@ -25,7 +25,7 @@ use crate::{
     codec::membership::{MEMBERSHIP_BYTES_MAX, MembershipCodec, Parsed, parse_message},
 };
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
 use bytes::Bytes;
@@ -57,6 +57,7 @@ impl Membership {
             timers: Timers::default(),
             decisions: VecDeque::new(),
             alive: BTreeMap::new(),
+            connected: BTreeSet::new(),
             renewed_at: None,
         };
         let rng = Pcg64Mcg::seed_from_u64(seed);
@@ -67,6 +68,7 @@ impl Membership {
     /// A connection with `peer` stands: unless it is a member already, introduce ourselves to it.
     pub(crate) fn on_connected(&mut self, now: Timestamp, peer: PeerId) {
         if self.enter(now) && peer != self.effects.local {
+            self.effects.connected.insert(peer);
             if self.effects.alive.is_empty() {
                 self.feeds_left = FEEDS_MAX;
             }
@@ -77,6 +79,7 @@ impl Membership {
     /// There is no connection with `peer` any more. Whether it lives is for the protocol to find out.
     pub(crate) fn on_disconnected(&mut self, now: Timestamp, peer: PeerId) {
         if self.enter(now) {
+            self.effects.connected.remove(&peer);
             self.effects.timers.stop_introducing(peer);
         }
     }
@@ -430,6 +433,8 @@ struct Effects {
     timers: Timers,
     decisions: VecDeque<Decision>,
     alive: BTreeMap<PeerId, Member>,
+    /// With whom a connection stands; as many as there are connections.
+    connected: BTreeSet<PeerId>,
     /// When we last took a new boot number.
     renewed_at: Option<Timestamp>,
 }
@@ -444,6 +449,17 @@ impl Effects {
     }
 }
 
+impl Effects {
+    /// Sees to it that a member that went down while a connection with it stands is introduced to anew. Where two
+    /// think each other down, neither calls the other, and in a fleet of two nobody else would.
+    fn come_back_to(&mut self, peer: PeerId) {
+        if self.connected.contains(&peer) {
+            let due = self.now.saturating_add(INTRODUCTION_PERIOD);
+            self.timers.set(due, Timer::Introduce { peer, tries_left: REINTRODUCTIONS_MAX });
+        }
+    }
+}
+
 impl foca::Runtime<Identity> for Effects {
     fn notify(&mut self, notification: foca::Notification<'_, Identity>) {
         use foca::Notification as Foca;
@@ -451,6 +467,7 @@ impl foca::Runtime<Identity> for Effects {
             Foca::MemberDown(Identity(member)) => {
                 if self.alive.remove(&member.peer()).is_some() {
                     self.decide(Decision::Down { peer: member.peer() });
+                    self.come_back_to(member.peer());
                 }
             }
             Foca::MemberUp(Identity(member)) => {
@@ -503,6 +520,10 @@ const FEEDS_MAX: u8 = 4;
 /// message is lost only when the connection is overloaded, which ends or ends it.
 const INTRODUCTIONS_MAX: u8 = 10;
 const INTRODUCTION_PERIOD: Duration = Duration::from_millis(500);
+
+/// How often we introduce ourselves anew to a member that went down while its connection stands. For a minute:
+/// whoever is too slow for the protocol for longer than that is mostly found out by its connection.
+const REINTRODUCTIONS_MAX: u8 = 120;
 
 /// Time for which accusations do not move us again after we took a new boot number: those sent before are
 /// still on their way, and a liar shall not keep us from everything else.

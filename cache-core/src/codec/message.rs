@@ -3,7 +3,7 @@
 //! One version byte, then `bincode`. The mirror types here are the format: their order of variants and fields
 //! does not change within a version.
 
-use super::{CONFIG, DecodeError, RECORD_BYTES_MAX, Record, check, millis};
+use super::{CONFIG, DecodeError, List, RECORD_BYTES_MAX, Record, check, millis};
 use crate::{
     AskId, Bucket, Domain, Figures, Key, Message, Name, Timestamp,
     message::{
@@ -25,7 +25,7 @@ pub fn encode_message(message: &Message) -> Vec<u8> {
 
 /// Decodes what [`encode_message`] wrote, here or at a member.
 ///
-/// Allocates no more than [`RECORD_BYTES_MAX`], whatever the bytes claim.
+/// Holds no more than [`super::DECODED_BYTES_MAX`] on the way, whatever the bytes claim.
 ///
 /// # Errors
 ///
@@ -51,7 +51,7 @@ enum WireMessage {
     Ask { ask: u64, name: [u8; 32], as_coordinator: bool },
     Claim { name: [u8; 32] },
     Figures { api_calls: u64, hits: u64, peer_hits: u64, misses: u64, entries: u64 },
-    Invalidate(Vec<WireInvalidation>),
+    Invalidate(List<WireInvalidation, INVALIDATIONS_MAX>),
     Membership(Vec<u8>),
     Ping { token: u64 },
     Pong { token: u64, clock: u64 },
@@ -81,7 +81,7 @@ enum WireVerdict {
 #[derive(bincode::Decode, bincode::Encode)]
 struct WireParcel {
     record: Record,
-    after: Vec<(u64, u64)>,
+    after: List<(u64, u64), AFTER_MAX>,
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -159,10 +159,8 @@ impl WireMessage {
                 Message::Figures(Figures { api_calls, hits, peer_hits, misses, entries })
             }
             Self::Invalidate(list) => {
-                if list.len() > INVALIDATIONS_MAX {
-                    return Err(DecodeError::ListTooLong { length: list.len() });
-                }
-                let list: Result<_, _> = list.into_iter().map(WireInvalidation::into_invalidation).collect();
+                let list: Result<_, _> =
+                    list.0.into_iter().map(WireInvalidation::into_invalidation).collect();
                 Message::Invalidate(list?)
             }
             Self::Membership(bytes) => Message::Membership(Bytes::from(bytes)),
@@ -227,13 +225,11 @@ impl From<&Parcel> for WireParcel {
 
 impl WireParcel {
     fn into_parcel(self) -> Result<Parcel, DecodeError> {
-        if self.after.len() > AFTER_MAX {
-            return Err(DecodeError::ListTooLong { length: self.after.len() });
-        }
         check(&self.record)?;
         let age = Duration::from_millis(self.record.born);
         let (key, draft) = self.record.into_parts()?;
-        let after = self.after.into_iter().map(|(count, issuer)| InvalidationId { count, issuer }).collect();
+        let after =
+            self.after.0.into_iter().map(|(count, issuer)| InvalidationId { count, issuer }).collect();
         Ok(Parcel { key, draft: crate::Draft { age, ..draft }, after })
     }
 }
@@ -370,6 +366,21 @@ mod tests {
         let mut bytes = vec![VERSION, 7, 253];
         bytes.extend((1_u64 << 63).to_le_bytes());
         assert_eq!(decode_message(&bytes), Err(DecodeError::Malformed));
+    }
+
+    #[test]
+    fn a_list_with_more_than_its_elements_is_refused() {
+        let id = InvalidationId { count: 1, issuer: 2 };
+        let one = Invalidation { id, scope: Scope::Key(parcel(0).key), age: Duration::ZERO };
+        let message = |length: usize| Message::Invalidate(vec![one.clone(); length]);
+        let read = |message| decode_message(&encode_message(&message));
+        assert_eq!(read(message(INVALIDATIONS_MAX)), Ok(message(INVALIDATIONS_MAX)));
+        assert_eq!(read(message(INVALIDATIONS_MAX + 1)), Err(DecodeError::Malformed));
+        let whole = |length| {
+            Message::Announce(Announced::Whole(Box::new(Parcel { after: vec![id; length], ..parcel(0) })))
+        };
+        assert_eq!(read(whole(AFTER_MAX)), Ok(whole(AFTER_MAX)));
+        assert_eq!(read(whole(AFTER_MAX + 1)), Err(DecodeError::Malformed));
     }
 
     #[test]

@@ -63,8 +63,8 @@ fn request(data: &[u8]) -> Option<Parts> {
 /// The key's text, if the request may be answered from the cache.
 fn plan(request: &Parts) -> Option<String> {
     let mut key = String::with_capacity(KEY_ROOM_BYTES);
-    // The first look at a credential, and a form's copies of fields, are the exceptions.
-    let bytes_max = if request.headers.contains_key("authorization") { 64 * 1024 } else { 0 };
+    // A credential is remembered when it is first seen, in a table that grows up to a bound.
+    let bytes_max = if request.headers.contains_key("authorization") { KNOWN_BYTES_MAX } else { 0 };
     let github = &*GITHUB;
     let plan = memory::within(bytes_max, || github.plan(request, &mut key));
     match plan {
@@ -225,5 +225,7 @@ static GITHUB: LazyLock<GitHub> =
 /// A line break and a domain end a key.
 const DOMAIN_BYTES: usize = 33;
 const FIELDS_MAX: usize = 16;
+/// More than a table of a few thousand credentials takes while it grows.
+const KNOWN_BYTES_MAX: usize = 1024 * 1024;
 /// So that no key makes its buffer grow: what is written before its length is looked at may be thrice the target.
 const KEY_ROOM_BYTES: usize = 512 * 1024;

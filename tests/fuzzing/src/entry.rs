@@ -1,7 +1,7 @@
 //! Entries as bytes: refused or an entry, and a second reader agrees which.
 
 use crate::{form, memory, message::COMPARED_BYTES_MAX, samples};
-use cache_core::codec::{RECORD_BYTES_MAX, decode_entry, encode_entry};
+use cache_core::codec::{DECODED_BYTES_MAX, decode_entry, encode_entry};
 
 /// Holds the codec against [`form::entry`].
 ///
@@ -9,7 +9,7 @@ use cache_core::codec::{RECORD_BYTES_MAX, decode_entry, encode_entry};
 ///
 /// As [`crate::message::check`].
 pub fn check(data: &[u8]) {
-    let read = memory::within(RECORD_BYTES_MAX, || decode_entry(data));
+    let read = memory::within(DECODED_BYTES_MAX, || decode_entry(data));
     if data.len() <= COMPARED_BYTES_MAX {
         assert_eq!(read.as_ref().ok(), form::entry(data).as_ref(), "the readers disagree");
     }

@@ -148,7 +148,7 @@ impl Record {
         let fields = reader.list(|reader| Some((reader.text()?, reader.bytes()?)))?;
         let body = reader.bytes()?;
         let fields_bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if fields_bytes > HEADERS_BYTES_MAX || body.len() > BODY_BYTES_MAX {
+        if fields.len() > FIELDS_MAX || fields_bytes > HEADERS_BYTES_MAX || body.len() > BODY_BYTES_MAX {
             return None;
         }
         let content =
@@ -157,3 +157,6 @@ impl Record {
         Some(Self { key: Key::from_text(key)?, born, generation, draft })
     }
 }
+
+/// A field weighs 32 bytes beside its name and value.
+const FIELDS_MAX: usize = HEADERS_BYTES_MAX / 32;

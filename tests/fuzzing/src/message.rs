@@ -1,7 +1,7 @@
 //! What members send one another: any bytes are refused or a message, and a second reader agrees which.
 
 use crate::{form, memory, samples};
-use cache_core::codec::{RECORD_BYTES_MAX, decode_message, encode_message};
+use cache_core::codec::{DECODED_BYTES_MAX, decode_message, encode_message};
 
 /// Holds the codec against [`form::message`].
 ///
@@ -10,7 +10,7 @@ use cache_core::codec::{RECORD_BYTES_MAX, decode_message, encode_message};
 /// When one takes what the other refuses, when they read different things, when what was read does not survive
 /// being written, or when reading holds more memory than the codec says.
 pub fn check(data: &[u8]) {
-    let read = memory::within(RECORD_BYTES_MAX, || decode_message(data));
+    let read = memory::within(DECODED_BYTES_MAX, || decode_message(data));
     if data.len() <= COMPARED_BYTES_MAX {
         assert_eq!(read.as_ref().ok(), form::message(data).as_ref(), "the readers disagree");
     }

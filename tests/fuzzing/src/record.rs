@@ -3,7 +3,7 @@
 use crate::{memory, samples};
 use cache_core::{
     Key,
-    codec::{RECORD_BYTES_MAX, decode_entry, encode_entry},
+    codec::{DECODED_BYTES_MAX, RECORD_BYTES_MAX, decode_entry, encode_entry},
     port::{SealError, Sealer},
 };
 use cache_store::fuzzing::{open_record, open_row, renew, seal_record, sequence};
@@ -45,7 +45,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 
 fn open(name: &[u8; 32], record: &[u8]) -> Option<cache_core::Entry> {
     // Unpacked bytes and what is read of them, beside the packed ones.
-    let bytes_max = 2 * RECORD_BYTES_MAX + 2 * record.len() + FIXED_BYTES_MAX;
+    let bytes_max = RECORD_BYTES_MAX + DECODED_BYTES_MAX + 2 * record.len() + FIXED_BYTES_MAX;
     let entry = memory::within(bytes_max, || open_record(&SEALER, name, record))?;
     assert!(sequence(record).is_some(), "a record without a number is read");
     let (name, record, row) = seal_record(&SEALER, &entry, 9);

@@ -302,7 +302,7 @@ fn write(header: &foca::Header<Identity>, updates: &[foca::Member<Identity>]) ->
 }
 
 fn distinct(mut updates: Vec<foca::Member<Identity>>) -> Vec<foca::Member<Identity>> {
-    let mut seen = alloc::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     updates.retain(|update| seen.insert(update.id().0.peer()));
     updates
 }

@@ -55,7 +55,7 @@ pub enum Dialing {
     Everybody,
     /// Each is alone.
     Nobody,
-    /// Engines order their dials themselves. All have the same contacts: the first [`CONTACTS`] nodes.
+    /// Engines order their dials themselves. All have the same contacts: the first three nodes.
     Ordered,
 }
 

@@ -317,7 +317,7 @@ pub fn newcomers_take_over(seed: u64, nodes: usize) -> Plan {
 /// What is granted to entries of peers is less than what the origin grants: they are asked for more often.
 pub fn peers_are_clamped(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, 2);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         plan.limits.freshness_max.lifetime = Duration::from_secs(4);
     } else {
         plan.origin.freshness.lifetime = Duration::from_secs(4);
@@ -336,7 +336,7 @@ pub fn renewals(seed: u64, nodes: usize) -> Plan {
     plan.origin.freshness =
         Freshness { lifetime: 2 * second, while_revalidating: 3 * second, if_error: 6 * second };
     // Shorter than the graces, or far longer.
-    plan.settings.retention = if seed % 2 == 0 { 5 * second } else { 60 * second };
+    plan.settings.retention = if seed.is_multiple_of(2) { 5 * second } else { 60 * second };
     plan.origin.change_period = second;
     if seed % 2 == 1 {
         (plan.origin.refused_per_mille, plan.origin.unstorable_per_mille) = (300, 100);

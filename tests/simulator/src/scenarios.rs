@@ -23,6 +23,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("cold-at-once", |seed, nodes| cold_at_once(seed, nodes, 3)),
     ("cold-in-turn", |seed, nodes| cold_in_turn(seed, nodes, 3)),
     ("coordinator-alone-crashes", coordinator_alone_crashes),
+    ("coordinator-answers-late", coordinator_answers_late),
     ("coordinator-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Coordinator(0)))),
     ("coordinator-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Coordinator(0)))),
     ("crowd-while-origin-is-down", crowd_while_origin_is_down),
@@ -35,6 +36,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("holder-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Holder(0)))),
     ("liar-answers", liar_answers),
     ("liar-lets-wait", liar_lets_wait),
+    ("liar-offends", liar_offends),
     ("member-pauses", member_pauses),
     ("newcomer-coordinates", newcomer_coordinates),
     ("newcomers-take-over", newcomers_take_over),
@@ -221,7 +223,39 @@ pub fn liar_answers(seed: u64, nodes: usize) -> Plan {
     plan.ceiling = plan.origin.freshness;
     plan = plan.with(Duration::ZERO, get(1, 0)).with(Duration::ZERO, get(1, 1));
     plan = plan.with(millis(1_000), Deed::Lie { liar: 1, victim: 0, lie: Lie::Keys });
+    if seed % 2 == 0 {
+        // Whatever stale entry there is stands in, if it is the right one.
+        plan.origin.freshness.if_error = Duration::from_secs(3600);
+        plan.ceiling = plan.origin.freshness;
+        let outage = Deed::Outage { kind: OutageKind::Fault, lasts: Duration::from_secs(10) };
+        plan = plan.with(millis(1_000), outage);
+    }
     (2..200).fold(plan, |plan, key| plan.with(millis(1_000 + 50 * key as u64), get(0, key)))
+}
+
+/// A member does everything that nobody puts up with for long, to one member each, and then another joins.
+pub fn liar_offends(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 3);
+    plan.peers.traffic.burst_messages = 2_000;
+    plan.peers.traffic.messages_per_milli = 1;
+    plan.nodes_at_start = nodes - 1;
+    let lies = [Lie::Flood, Lie::Garbage, Lie::Rumours, Lie::WarmUps, Lie::Invalidations];
+    plan = plan.with(Duration::ZERO, Deed::Herd { key: 0, within: HERD });
+    for (step, lie) in (1..).zip(lies) {
+        let victim = [0, 2, 3, 4, 0][step as usize - 1] % nodes;
+        plan = plan.with(millis(1_000 * step), Deed::Lie { liar: 1, victim, lie });
+    }
+    plan.with(Duration::from_secs(20), Deed::Join { node: nodes - 1 })
+}
+
+/// A coordinator grants leases to whoever has asked it long ago and has gone on without it, for what is not kept.
+pub fn coordinator_answers_late(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 20);
+    plan.origin.unstorable_per_mille = 1_000;
+    plan.demands.wait_max = Some(Duration::from_secs(5));
+    plan = plan.with(millis(900), Deed::Pause { victim: Victim::Node(1), lasts: millis(1_400) });
+    plan = (0..20).fold(plan, |plan, key| plan.with(millis(1_000), get(0, key)));
+    (0..20).fold(plan, |plan, key| plan.with(millis(4_000), get(2 % nodes, key)))
 }
 
 /// A member tells all who ask to wait.
@@ -259,7 +293,7 @@ pub fn member_pauses(seed: u64, nodes: usize) -> Plan {
     plan.demands.wait_max = Some(millis(1_900));
     let deed = Deed::Pause { victim: Victim::Node(1), lasts: Duration::from_secs(20) };
     (0..40).fold(plan.with(Duration::from_secs(20), deed), |plan, step| {
-        let at = millis(20_050 + 300 * step);
+        let at = millis(20_050 + 20 * step);
         let node = 2 + step as usize % (nodes - 2).max(1);
         plan.with(at, Deed::Get { node, key: step as usize % 20, directives: Directives::default() })
     })

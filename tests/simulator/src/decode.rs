@@ -132,6 +132,7 @@ fn origin(bytes: &mut Bytes<'_>) -> OriginPlan {
             Some((20, Duration::from_secs(30))),
             Some((3, Duration::from_secs(120))),
         ]),
+        secondary: None,
         revalidates: bytes.number(0..=3) > 0,
         refused_per_mille: bytes.of(&[0, 0, 100, 500]),
         unstorable_per_mille: bytes.of(&[0, 0, 0, 100]),

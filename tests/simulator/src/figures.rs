@@ -1,5 +1,6 @@
 //! What a run cost and how well it served.
 
+use crate::service::Service;
 use cache_core::{
     Message, Outcome, Served,
     message::{Announced, Answer},
@@ -29,6 +30,12 @@ pub struct Figures {
     pub waits: Vec<u64>,
     /// Most outputs that followed from one input.
     pub outputs_most: usize,
+    /// How well clients were served.
+    pub service: Service,
+    /// Calls that the origin got by the second in which they came.
+    pub calls_by_second: BTreeMap<u64, u64>,
+    /// Calls that broke a limit of the origin other than the quota.
+    pub calls_excess: u64,
     /// Connections that were made.
     pub connections: u64,
     /// Virtual time that passed.
@@ -60,6 +67,11 @@ impl Figures {
             .fold((0, 0), |(count, bytes), (more, more_bytes)| (count + more, bytes + more_bytes))
     }
 
+    /// Most calls that the origin got within one second since `begin`.
+    pub fn calls_peak(&self, begin: Duration) -> u64 {
+        self.calls_by_second.range(begin.as_secs()..).map(|(_, calls)| *calls).max().unwrap_or(0)
+    }
+
     /// The same as JSON, for other programs.
     pub fn json(&self) -> serde_json::Value {
         let (messages, bytes) = self.messages_total();
@@ -85,10 +97,15 @@ impl Figures {
         self.calls_paid += other.calls_paid;
         self.calls_ideal += other.calls_ideal;
         self.lost += other.lost;
+        self.service.add(&other.service);
+        self.calls_excess += other.calls_excess;
         self.connections += other.connections;
         self.entries += other.entries;
         self.lasted += other.lasted;
         self.outputs_most = self.outputs_most.max(other.outputs_most);
+        for (second, count) in &other.calls_by_second {
+            *self.calls_by_second.entry(*second).or_default() += count;
+        }
         for (name, count) in &other.outcomes {
             *self.outcomes.entry(name).or_default() += count;
         }
@@ -123,10 +140,10 @@ impl fmt::Display for Figures {
 }
 
 /// A distribution in few words.
-struct Quantiles([u64; 4]);
+pub(crate) struct Quantiles([u64; 4]);
 
 impl Quantiles {
-    fn of(values: &[u64]) -> Self {
+    pub(crate) fn of(values: &[u64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_unstable();
         let at = |per_mille: usize| {
@@ -134,6 +151,16 @@ impl Quantiles {
             sorted.get(place).copied().unwrap_or(0)
         };
         Self([at(500), at(900), at(990), at(1000)])
+    }
+}
+
+impl Quantiles {
+    pub(crate) fn p50(&self) -> u64 {
+        self.0[0]
+    }
+
+    pub(crate) fn p99(&self) -> u64 {
+        self.0[2]
     }
 }
 

@@ -8,6 +8,8 @@
 //! Start at [`World::run`].
 
 mod decode;
+pub mod document;
+pub mod economy;
 mod figures;
 mod hunt;
 mod ledger;
@@ -16,8 +18,12 @@ mod network;
 mod node;
 mod origin;
 mod plan;
+mod plot;
+pub mod policies;
 mod random;
 pub mod scenarios;
+mod secondary;
+mod service;
 mod shrink;
 mod transcript;
 mod watch;
@@ -28,7 +34,10 @@ pub use {
     figures::Figures,
     hunt::hunt,
     ledger::{Rule, Violation},
-    plan::{Deed, Demands, Dialing, Event, Lie, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
+    plan::{
+        Deed, Demands, Dialing, Event, Lie, NetworkPlan, OriginPlan, OutageKind, Plan, SecondaryPlan, Victim,
+    },
+    service::Service,
     shrink::{Shrunk, shrink, shrink_by},
     world::{Report, World, run},
 };

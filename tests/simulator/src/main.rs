@@ -1,13 +1,26 @@
 //! Runs simulations: `sim --seed 1 --seeds 100`.
 
-use cache_simulator::{Figures, Plan, Report, Sort, hunt, run, scenarios, shrink};
-use clap::Parser;
-use std::{fmt::Write as _, panic, process::ExitCode, time::Instant};
+use cache_simulator::{
+    Figures, Plan, Report, Sort,
+    document::{Document, Extent},
+    hunt, run, scenarios, shrink,
+};
+use clap::{Parser, Subcommand};
+use std::{
+    error::Error,
+    fmt::Write as _,
+    fs, panic,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
 
 /// Runs whole fleets on virtual time and checks every answer.
 #[derive(Parser)]
-#[command(name = "sim")]
+#[command(name = "sim", args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The first seed, which decides the plan and all chances.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -46,8 +59,32 @@ struct Arguments {
     hunt: bool,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Compare ways to spare an origin calls, in the same world, and write `policies.md` and `policies.svg`.
+    Policies {
+        /// Decides all chances.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Sizes of the fleets in which all policies are compared.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 5, 10, 100, 1000])]
+        nodes: Vec<usize>,
+        /// Sizes of the fleets of ours whose economy is measured.
+        #[arg(long, value_delimiter = ',', default_values_t = [2, 5, 20, 100, 1000])]
+        fleets: Vec<usize>,
+        /// The folder to write to.
+        #[arg(long, default_value = "docs")]
+        folder: PathBuf,
+    },
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Command::Policies { seed, nodes, fleets, folder }) = arguments.command {
+        let written = write_policies(&Extent { seed, nodes, fleets }, &folder);
+        written.as_ref().err().into_iter().for_each(|fault| eprintln!("error: {fault}"));
+        return if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     if arguments.scenario.as_deref() == Some("list") {
         scenarios::ALL.iter().for_each(|(name, _)| println!("{name}"));
         return ExitCode::SUCCESS;
@@ -94,6 +131,16 @@ fn main() -> ExitCode {
         sums.lasted
     );
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Writes the comparison, telling of each result as it comes.
+fn write_policies(extent: &Extent, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let begun = Instant::now();
+    let mut on_step = |line: &str| eprintln!("{:>7.1?} {line}", begun.elapsed());
+    let document = Document::make(extent, &mut on_step)?;
+    fs::write(folder.join("policies.md"), document.page)?;
+    fs::write(folder.join("policies.svg"), document.picture)?;
+    Ok(())
 }
 
 fn plan(arguments: &Arguments, seed: u64) -> Option<Plan> {

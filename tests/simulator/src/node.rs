@@ -8,7 +8,7 @@ use crate::{
 };
 use cache_core::{
     Ceiling, Contact, Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId,
-    RequestId, Sharing, Timestamp, codec,
+    PeerSettings, RequestId, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
     message::Scope,
 };
@@ -136,7 +136,7 @@ impl Node {
             // Where the world connects all who live, addresses would lead nowhere.
             own_addresses: if is_dialing { vec![address(self.number)] } else { Vec::new() },
             contacts: contacts.map(|number| Contact::new(address(number))).collect(),
-            peers: plan.peers.clone(),
+            peers: peer_settings(plan),
             ceiling: Arc::new(Most(plan.ceiling)),
             naming: Arc::new(Digests { stage: self.stage }),
             seed: issuer(self.number, self.run),
@@ -189,6 +189,12 @@ pub(crate) fn peer_id(number: usize) -> PeerId {
     key[..16].copy_from_slice(&digest(&(number as u64).to_le_bytes()));
     key[24..].copy_from_slice(&(number as u64).to_le_bytes());
     PeerId::from_public_key(key)
+}
+
+/// A full mesh, however large the fleet is: beyond what a node is usually set to, as an operator would set it.
+fn peer_settings(plan: &Plan) -> PeerSettings {
+    let connections_max = plan.peers.connections_max.max(plan.nodes);
+    PeerSettings { connections_max, ..plan.peers.clone() }
 }
 
 /// Who issues invalidations in one run of a node.

@@ -4,6 +4,7 @@ use crate::{
     ledger::{Fact, Ledger, Means},
     plan::{OriginPlan, OutageKind},
     random::{Random, micros},
+    secondary::Secondary,
 };
 use cache_core::{
     Audience, Content, Draft, Entry, FetchError, FetchId, Fetched, Headers, RequestId, Validators,
@@ -17,11 +18,15 @@ pub(crate) struct Origin {
     random: Random,
     outages: BTreeMap<usize, OutageKind>,
     windows: BTreeMap<usize, Window>,
+    /// What each domain has called lately.
+    pub(crate) secondary: Secondary,
     resources: usize,
     /// Calls so far.
     pub(crate) calls: u64,
     /// Calls that were counted against a quota.
     pub(crate) calls_paid: u64,
+    /// Calls so far by the second in which they came.
+    pub(crate) calls_by_second: BTreeMap<u64, u64>,
     /// Calls so far by key.
     pub(crate) calls_by_key: BTreeMap<usize, u64>,
     /// Quotas and chance failures are over.
@@ -48,6 +53,7 @@ struct Window {
 impl Origin {
     pub(crate) fn new(plan: OriginPlan, resources: usize, seed: u64) -> Self {
         Self {
+            secondary: Secondary::new(plan.secondary, plan.latency),
             plan,
             seed,
             random: Random::new(seed, ORIGIN_STREAM),
@@ -56,6 +62,7 @@ impl Origin {
             resources,
             calls: 0,
             calls_paid: 0,
+            calls_by_second: BTreeMap::new(),
             calls_by_key: BTreeMap::new(),
             is_healed: false,
         }
@@ -77,6 +84,7 @@ impl Origin {
     /// Answers a call that arrives at `now`; `None` if nothing is ever heard of it.
     pub(crate) fn answer(&mut self, now: Duration, call: &Call, ledger: &mut Ledger) -> Option<Fetched> {
         self.calls += 1;
+        *self.calls_by_second.entry(now.as_secs()).or_default() += 1;
         *self.calls_by_key.entry(call.key).or_default() += 1;
         let fails = !self.is_healed && self.random.happens(self.plan.failing_per_mille);
         match self.outages.values().next() {
@@ -137,8 +145,11 @@ impl Origin {
 
     /// For how long a domain has to wait that has spent its quota.
     fn refusal(&mut self, now: Duration, call: &Call) -> Option<Duration> {
-        let (most, period) = self.plan.quota.filter(|_| !self.is_healed)?;
         let domain = call.key / self.resources.max(1);
+        if let Some(pause) = self.secondary.refuse(now, domain).filter(|_| !self.is_healed) {
+            return Some(pause);
+        }
+        let (most, period) = self.plan.quota.filter(|_| !self.is_healed)?;
         let window = self.windows.entry(domain).or_insert(Window { ends: now + period, spent: 0 });
         if window.ends <= now {
             *window = Window { ends: now + period, spent: 0 };
@@ -164,8 +175,19 @@ impl Origin {
 
     fn version(&self, now: Duration, key: usize) -> u64 {
         let period = micros(self.plan.change_period);
-        let phase = key as u64 * 7_919;
-        (micros(now) + phase * 1_000).checked_div(period).unwrap_or(1)
+        let phase = key as u64 * PHASE_MICROS;
+        (micros(now) + phase).checked_div(period).unwrap_or(1)
+    }
+
+    /// How long ago a resource changed of which somebody is told at `now` what was true at `stated`; zero if it
+    /// has not changed since.
+    pub(crate) fn outdated(&self, now: Duration, key: usize, stated: Duration) -> Duration {
+        let stated = self.version(stated, key);
+        if stated == self.version(now, key) {
+            return Duration::ZERO;
+        }
+        let (period, phase) = (micros(self.plan.change_period), key as u64 * PHASE_MICROS);
+        now.saturating_sub(Duration::from_micros(((stated + 1) * period).saturating_sub(phase)))
     }
 
     /// The length of a version of the body under `key`, which may be half of that of another. Of all keys most are short, one in eight is long, one in sixteen very long.
@@ -192,6 +214,9 @@ pub(crate) fn content(key: usize, version: u64, fact: u64, status: u16, body_byt
 
 /// The header that says which fact an answer states.
 pub(crate) const FACT_HEADER: &str = "x-fact";
+
+/// By how much each resource changes before the one numbered one less: resources do not change together.
+const PHASE_MICROS: u64 = 7_919_000;
 
 const ORIGIN_STREAM: u64 = 2;
 const REFUSAL_STREAM: u64 = 3;

@@ -53,6 +53,8 @@ pub struct Plan {
 pub enum Dialing {
     /// The world connects all who live.
     Everybody,
+    /// Each is alone.
+    Nobody,
     /// Engines order their dials themselves. All have the same contacts: the first [`CONTACTS`] nodes.
     Ordered,
 }
@@ -101,6 +103,8 @@ pub struct OriginPlan {
     pub body_bytes_max: usize,
     /// Calls that a domain may pay for in each window; `None` means any number.
     pub quota: Option<(u64, Duration)>,
+    /// What it bears beside the quota; `None` means anything.
+    pub secondary: Option<SecondaryPlan>,
     /// Whether it answers "not modified".
     pub revalidates: bool,
     /// Pairs of a node and a resource, in a thousand, that are refused: that node's credential may not read it.
@@ -109,6 +113,17 @@ pub struct OriginPlan {
     pub unstorable_per_mille: u16,
     /// Calls in a thousand that fail for no reason.
     pub failing_per_mille: u16,
+}
+
+/// How many calls of a domain an origin bears, whether they are paid for or not.
+#[derive(Clone, Copy, Debug)]
+pub struct SecondaryPlan {
+    /// Calls that it works on at one moment.
+    pub concurrent_max: usize,
+    /// Calls in any minute.
+    pub minute_max: usize,
+    /// For how long it asks to be left alone by whoever makes one more.
+    pub pause: Duration,
 }
 
 /// Something that happens at a moment of the run.
@@ -248,6 +263,7 @@ impl Plan {
                 change_period: Duration::ZERO,
                 body_bytes_max: 4096,
                 quota: None,
+                secondary: None,
                 revalidates: true,
                 refused_per_mille: 0,
                 unstorable_per_mille: 0,

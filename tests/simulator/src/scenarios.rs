@@ -3,6 +3,10 @@
 //! Each is a plan for a seed and a number of nodes. What is demanded of it beyond what is demanded always, such as
 //! how many calls it may cost, is in this package's tests.
 
+mod hour;
+
+pub use hour::hour_of_autoscaling;
+
 use crate::{
     plan::{Deed, Event, Lie, OutageKind, Plan, Victim},
     random::Random,
@@ -34,6 +38,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("herd-while-origin-is-down", herd_while_origin_is_down),
     ("holder-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Holder(0)))),
     ("holder-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Holder(0)))),
+    ("hour-of-autoscaling", hour_of_autoscaling),
     ("liar-answers", liar_answers),
     ("liar-lets-wait", liar_lets_wait),
     ("liar-offends", liar_offends),
@@ -411,10 +416,10 @@ fn pause(victim: Victim) -> Deed {
 }
 
 /// How often each rank is meant: the second half as often as the first, the third a third as often.
-struct Ranks(Vec<u64>);
+pub(crate) struct Ranks(Vec<u64>);
 
 impl Ranks {
-    fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         let sums = (1..=count as u64).scan(0, |sum, rank| {
             *sum += 1_000_000 / rank;
             Some(*sum)
@@ -422,7 +427,7 @@ impl Ranks {
         Self(sums.collect())
     }
 
-    fn pick(&self, random: &mut Random) -> usize {
+    pub(crate) fn pick(&self, random: &mut Random) -> usize {
         let number = random.below(self.0.last().copied().unwrap_or(0));
         self.0.partition_point(|sum| *sum <= number)
     }

@@ -113,7 +113,8 @@ enum Happening {
     Arrive {
         node: usize,
         run: u32,
-        arrival: Arrival,
+        /// Boxed, since it is far larger than the others, and the queue moves what is in it.
+        arrival: Box<Arrival>,
     },
     Start {
         node: usize,
@@ -186,6 +187,8 @@ impl World {
         self.figures.lasted = self.now;
         self.figures.calls = self.origin.calls;
         self.figures.calls_paid = self.origin.calls_paid;
+        self.figures.calls_by_second = self.origin.calls_by_second.clone();
+        self.figures.calls_excess = self.origin.secondary.excess;
         self.figures.entries = self.nodes.iter().map(|node| node.engine.entries_count() as u64).sum();
     }
 
@@ -217,7 +220,7 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Arrive { node, run, arrival } => self.arrive(node, run, arrival),
+            Happening::Arrive { node, run, arrival } => self.arrive(node, run, *arrival),
             Happening::Call(number) => self.on_call(number),
             Happening::Close(connections) => {
                 for (from, to, connection) in connections {
@@ -250,7 +253,7 @@ impl World {
 
     fn schedule_arrival(&mut self, at: Duration, node: usize, arrival: Arrival) {
         let run = self.nodes[node].run;
-        self.schedule(at, Happening::Arrive { node, run, arrival });
+        self.schedule(at, Happening::Arrive { node, run, arrival: Box::new(arrival) });
     }
 
     /// Counts a request as one cache without delay would serve it.

@@ -18,7 +18,7 @@ impl World {
     pub(super) fn end(&mut self) {
         self.heal();
         let redials = match self.plan.dialing {
-            Dialing::Everybody => Duration::ZERO,
+            Dialing::Everybody | Dialing::Nobody => Duration::ZERO,
             Dialing::Ordered => REDIALS,
         };
         // Who was told to leave the origin alone does so.

@@ -24,11 +24,12 @@ impl World {
         let entries = node.start(&self.plan, self.now);
         self.ledger.misdated = self.nodes.iter().map(|node| node.misdated).sum();
         self.handle(number, Input::Restored { entries });
+        match self.plan.dialing {
+            Dialing::Everybody => {}
+            Dialing::Nobody | Dialing::Ordered => return,
+        }
         let up: Vec<usize> =
             (0..self.nodes.len()).filter(|other| *other != number && self.is_up(*other)).collect();
-        if self.plan.dialing == Dialing::Ordered {
-            return;
-        }
         let dials = self.mesh.on_started(number, up.into_iter());
         dials.into_iter().for_each(|dial| self.plan_dial(&dial));
     }

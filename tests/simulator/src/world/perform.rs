@@ -14,7 +14,7 @@ use crate::{
 };
 use cache_core::{
     Audience, Disk, Entry, FetchId, Fetched, Input, Key, LoadId, Message, Offence, Outcome, Output, PeerId,
-    RequestId, codec,
+    RequestId, Served, codec,
     message::{Answer, Invalidation, Role},
     port::Side,
 };
@@ -321,8 +321,9 @@ impl World {
         match self.ledger.complete(&circumstances, request, outcome) {
             Ok((asked, age)) => {
                 self.check_failure(number, &asked, outcome);
-                if let Wanted::Entry { .. } = asked.wanted {
+                if let Wanted::Entry { key, .. } = asked.wanted {
                     self.figures.count_outcome(outcome);
+                    self.count_service(key, outcome);
                     let wait = self.now - asked.at;
                     // Each write sends those who wait back to the beginning.
                     let rounds = 1 + self.ledger.writes_since(&asked);
@@ -340,6 +341,27 @@ impl World {
                 }
             }
             Err((rule, text)) => self.violate(rule, format!("n{number}: {text}")),
+        }
+    }
+
+    /// Takes note of how well a client was served.
+    fn count_service(&mut self, key: usize, outcome: &Outcome) {
+        let answer = match outcome {
+            Outcome::Answered { entry, served } => Some((entry, *served)),
+            Outcome::Absent
+            | Outcome::Failed(_)
+            | Outcome::Pass
+            | Outcome::Ponged { .. }
+            | Outcome::Relayed { .. }
+            | Outcome::Removed { .. }
+            | Outcome::Stored { .. } => None,
+        };
+        let Some((entry, served)) = answer else { return self.figures.service.on_refused(self.now) };
+        if let Served::Stale(_) = served {
+            self.figures.service.on_stale(self.now);
+        }
+        if let Some((_, fact)) = self.ledger.fact(entry.content()) {
+            self.figures.service.on_answered(self.origin.outdated(self.now, key, fact.at));
         }
     }
 
@@ -373,7 +395,7 @@ impl World {
         self.transcript.note(format_args!("{:?} origin n{} k{} {fetched:?}", self.now, call.node, call.key));
         if let Some(fetched) = fetched.filter(|_| self.is_awaited(&call)) {
             let (node, run) = (call.node, call.run);
-            let arrival = Arrival::Fetched { fetched, call };
+            let arrival = Box::new(Arrival::Fetched { fetched, call });
             self.schedule(self.now + travel, Happening::Arrive { node, run, arrival });
         }
     }

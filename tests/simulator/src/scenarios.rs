@@ -39,6 +39,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("holder-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Holder(0)))),
     ("holder-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Holder(0)))),
     ("hour-of-autoscaling", hour_of_autoscaling),
+    ("insisting", insisting),
     ("liar-answers", liar_answers),
     ("liar-lets-wait", liar_lets_wait),
     ("liar-offends", liar_offends),
@@ -222,6 +223,18 @@ pub fn coordinator_alone_crashes(seed: u64, nodes: usize) -> Plan {
     plan
 }
 
+/// A client insists on a new answer while one is on its way that was true before it asked.
+pub fn insisting(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 20);
+    plan.origin.jitter = Duration::ZERO;
+    let directives = Directives { no_cache: true, ..Directives::default() };
+    (0..20).fold(plan, |plan, key| {
+        let at = millis(1_000 * key);
+        let key = key as usize;
+        plan.with(at, get(0, key)).with(at + millis(65), Deed::Get { node: 0, key, directives })
+    })
+}
+
 /// A member answers all asks with what was not asked for.
 pub fn liar_answers(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, 200);
@@ -324,6 +337,8 @@ pub fn newcomers_take_over(seed: u64, nodes: usize) -> Plan {
     let mut plan = ideal(Plan::calm(seed, nodes, resources));
     let veterans = nodes / 2;
     plan.nodes_at_start = veterans;
+    // A newcomer that is not connected with all in time calls for what another one has.
+    plan.demands.calls_percent_max = Some(115);
     // Slow enough for requests to come before all is sent.
     (plan.network.latency, plan.network.jitter) = (millis(100), Duration::ZERO);
     for key in 0..resources {
@@ -371,6 +386,10 @@ pub fn renewals(seed: u64, nodes: usize) -> Plan {
         Freshness { lifetime: 2 * second, while_revalidating: 3 * second, if_error: 6 * second };
     // Shorter than the graces, or far longer.
     plan.settings.retention = if seed % 2 == 0 { 5 * second } else { 60 * second };
+    if seed % 4 > 1 {
+        // Nobody is sent anything unasked.
+        plan.limits.attached_bytes_max = 0;
+    }
     plan.origin.change_period = second;
     if seed % 2 == 1 {
         (plan.origin.refused_per_mille, plan.origin.unstorable_per_mille) = (300, 100);

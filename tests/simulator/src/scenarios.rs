@@ -27,6 +27,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("cold-at-once", |seed, nodes| cold_at_once(seed, nodes, 3)),
     ("cold-in-turn", |seed, nodes| cold_in_turn(seed, nodes, 3)),
     ("coordinator-alone-crashes", coordinator_alone_crashes),
+    ("coordinator-answers-late", coordinator_answers_late),
     ("coordinator-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Coordinator(0)))),
     ("coordinator-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Coordinator(0)))),
     ("crowd-while-origin-is-down", crowd_while_origin_is_down),
@@ -38,8 +39,10 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("holder-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Holder(0)))),
     ("holder-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Holder(0)))),
     ("hour-of-autoscaling", hour_of_autoscaling),
+    ("insisting", insisting),
     ("liar-answers", liar_answers),
     ("liar-lets-wait", liar_lets_wait),
+    ("liar-offends", liar_offends),
     ("member-pauses", member_pauses),
     ("newcomer-coordinates", newcomer_coordinates),
     ("newcomers-take-over", newcomers_take_over),
@@ -220,13 +223,57 @@ pub fn coordinator_alone_crashes(seed: u64, nodes: usize) -> Plan {
     plan
 }
 
+/// A client insists on a new answer while one is on its way that was true before it asked.
+pub fn insisting(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 20);
+    plan.origin.jitter = Duration::ZERO;
+    let directives = Directives { no_cache: true, ..Directives::default() };
+    (0..20).fold(plan, |plan, key| {
+        let at = millis(1_000 * key);
+        let key = key as usize;
+        plan.with(at, get(0, key)).with(at + millis(65), Deed::Get { node: 0, key, directives })
+    })
+}
+
 /// A member answers all asks with what was not asked for.
 pub fn liar_answers(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, 200);
     plan.ceiling = plan.origin.freshness;
     plan = plan.with(Duration::ZERO, get(1, 0)).with(Duration::ZERO, get(1, 1));
     plan = plan.with(millis(1_000), Deed::Lie { liar: 1, victim: 0, lie: Lie::Keys });
+    if seed % 2 == 0 {
+        // Whatever stale entry there is stands in, if it is the right one.
+        plan.origin.freshness.if_error = Duration::from_secs(3600);
+        plan.ceiling = plan.origin.freshness;
+        let outage = Deed::Outage { kind: OutageKind::Fault, lasts: Duration::from_secs(10) };
+        plan = plan.with(millis(1_000), outage);
+    }
     (2..200).fold(plan, |plan, key| plan.with(millis(1_000 + 50 * key as u64), get(0, key)))
+}
+
+/// A member does everything that nobody puts up with for long, to one member each, and then another joins.
+pub fn liar_offends(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 3);
+    plan.peers.traffic.burst_messages = 2_000;
+    plan.peers.traffic.messages_per_milli = 1;
+    plan.nodes_at_start = nodes - 1;
+    let lies = [Lie::Flood, Lie::Garbage, Lie::Rumours, Lie::WarmUps, Lie::Invalidations];
+    plan = plan.with(Duration::ZERO, Deed::Herd { key: 0, within: HERD });
+    for (step, lie) in (1..).zip(lies) {
+        let victim = [0, 2, 3, 4, 0][step as usize - 1] % nodes;
+        plan = plan.with(millis(1_000 * step), Deed::Lie { liar: 1, victim, lie });
+    }
+    plan.with(Duration::from_secs(20), Deed::Join { node: nodes - 1 })
+}
+
+/// A coordinator grants leases to whoever has asked it long ago and has gone on without it, for what is not kept.
+pub fn coordinator_answers_late(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 20);
+    plan.origin.unstorable_per_mille = 1_000;
+    plan.demands.wait_max = Some(Duration::from_secs(5));
+    plan = plan.with(millis(900), Deed::Pause { victim: Victim::Node(1), lasts: millis(1_400) });
+    plan = (0..20).fold(plan, |plan, key| plan.with(millis(1_000), get(0, key)));
+    (0..20).fold(plan, |plan, key| plan.with(millis(4_000), get(2 % nodes, key)))
 }
 
 /// A member tells all who ask to wait.
@@ -264,7 +311,7 @@ pub fn member_pauses(seed: u64, nodes: usize) -> Plan {
     plan.demands.wait_max = Some(millis(1_900));
     let deed = Deed::Pause { victim: Victim::Node(1), lasts: Duration::from_secs(20) };
     (0..40).fold(plan.with(Duration::from_secs(20), deed), |plan, step| {
-        let at = millis(20_050 + 300 * step);
+        let at = millis(20_050 + 20 * step);
         let node = 2 + step as usize % (nodes - 2).max(1);
         plan.with(at, Deed::Get { node, key: step as usize % 20, directives: Directives::default() })
     })
@@ -290,6 +337,8 @@ pub fn newcomers_take_over(seed: u64, nodes: usize) -> Plan {
     let mut plan = ideal(Plan::calm(seed, nodes, resources));
     let veterans = nodes / 2;
     plan.nodes_at_start = veterans;
+    // A newcomer that is not connected with all in time calls for what another one has.
+    plan.demands.calls_percent_max = Some(115);
     // Slow enough for requests to come before all is sent.
     (plan.network.latency, plan.network.jitter) = (millis(100), Duration::ZERO);
     for key in 0..resources {
@@ -337,6 +386,10 @@ pub fn renewals(seed: u64, nodes: usize) -> Plan {
         Freshness { lifetime: 2 * second, while_revalidating: 3 * second, if_error: 6 * second };
     // Shorter than the graces, or far longer.
     plan.settings.retention = if seed.is_multiple_of(2) { 5 * second } else { 60 * second };
+    if seed % 4 > 1 {
+        // Nobody is sent anything unasked.
+        plan.limits.attached_bytes_max = 0;
+    }
     plan.origin.change_period = second;
     if seed % 2 == 1 {
         (plan.origin.refused_per_mille, plan.origin.unstorable_per_mille) = (300, 100);

@@ -30,10 +30,16 @@ pub(crate) fn svg(rows: &[Measured]) -> Result<String, Box<dyn Error>> {
         let (left, right) = body.split_horizontally(WIDTH / 2);
         legend(&head)?;
         let nodes_max = rows.iter().map(|row| row.nodes).max().unwrap_or(1).max(2) as f64;
-        let calls_max = rows.iter().map(|row| row.calls).max().unwrap_or(1).max(100) as f64;
-        panel(&left, "calls to the origin", nodes_max, (100.0..calls_max * 1.5).log_scale(), rows, |row| {
-            row.calls.max(1) as f64
-        })?;
+        let calls = |row: &Measured| row.calls - row.calls_vain;
+        let calls_max = rows.iter().map(calls).max().unwrap_or(1).max(100) as f64;
+        panel(
+            &left,
+            "calls to the origin, while it works",
+            nodes_max,
+            (100.0..calls_max * 1.5).log_scale(),
+            rows,
+            |row| (row.calls - row.calls_vain).max(1) as f64,
+        )?;
         panel(&right, "requests refused, %", nodes_max, RangedCoordf64::from(0.0..100.0), rows, |row| {
             100.0 * row.refused as f64 / row.requests.max(1) as f64
         })?;

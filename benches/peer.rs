@@ -1,7 +1,8 @@
 //! What a peer hit costs, beside a plain TCP round trip and a Redis GET of the same size, in one run.
 //!
-//! `cargo bench -p fleet-cache --bench peer`. Bodies of 4 KiB over loopback, all in one process with as many
-//! threads as processors. Redis is measured where `redis-server` is installed.
+//! `cargo bench -p fleet-cache --bench peer`. Bodies of 4 KiB over loopback. Whoever answers has a runtime and a
+//! thread of its own, as a peer has a process of its own: two tasks that take turns on one thread would measure
+//! neither the network nor the kernel. Redis is measured where `redis-server` is installed.
 
 use cache_tests::until;
 use fleet_cache::{FleetSecret, GitHub, Libp2p, Node, NodeBuilder, OpenTransport, Quic, core::SharingLimits};
@@ -13,23 +14,31 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    runtime::{self, Handle},
 };
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> Result<(), Error> {
+    let near = runtime::Builder::new_current_thread().enable_all().build()?;
+    let far = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    near.block_on(measure(far.handle()))
+}
+
+async fn measure(far: &Handle) -> Result<(), Error> {
     println!("{:24} {:>9} {:>9} {:>12}", "4 KiB", "p50", "p99", "64 at once");
-    let tcp = plain_tcp().await?;
+    let tcp = plain_tcp(far).await?;
     tcp.print("plain TCP", None);
     if let Some(redis) = redis().await? {
         redis.print("Redis GET", Some(&tcp));
     }
-    peer_hits(Quic::listen(ANY_PORT)?, Quic::listen(ANY_PORT)?).await?.print("peer hit, quic", Some(&tcp));
-    peer_hits(Libp2p::listen(ANY_PORT)?, Libp2p::listen(ANY_PORT)?)
-        .await?
-        .print("peer hit, libp2p", Some(&tcp));
+    let quic = peer_hits(far, Quic::listen(ANY_PORT)?, Quic::listen(ANY_PORT)?).await?;
+    quic.print("peer hit, quic", Some(&tcp));
+    let libp2p = peer_hits(far, Libp2p::listen(ANY_PORT)?, Libp2p::listen(ANY_PORT)?).await?;
+    libp2p.print("peer hit, libp2p", Some(&tcp));
     println!("\nan entry of 2 KiB is on 4 peers after");
-    visible("quic", || Quic::listen(ANY_PORT)).await?;
-    visible("libp2p", || Libp2p::listen(ANY_PORT)).await?;
+    visible(far, "quic", || Quic::listen(ANY_PORT)).await?;
+    visible(far, "libp2p", || Libp2p::listen(ANY_PORT)).await?;
     Ok(())
 }
 
@@ -59,11 +68,13 @@ impl Figures {
 
 /// Gets values that the other node has announced by name alone, so that each get is an ask and a hit.
 async fn peer_hits(
+    far: &Handle,
     one: impl OpenTransport,
     other: impl OpenTransport,
-) -> Result<Figures, Box<dyn std::error::Error>> {
+) -> Result<Figures, Error> {
     let secret = FleetSecret::generate()?;
-    let holder = builder(&secret)?.transport(one).sharing_limits(by_name_alone()).start().await?;
+    let holder = builder(&secret)?.transport(one).sharing_limits(by_name_alone());
+    let holder = far.spawn(holder.start()).await??;
     let asker = builder(&secret)?.transport(other).bootstrap(holder.addresses()).start().await?;
     until("the two are connected", async || {
         asker.stats().await.is_ok_and(|stats| stats.connected_peers == 1)
@@ -72,6 +83,10 @@ async fn peer_hits(
     .await;
     for number in 0..2 * ROUNDS {
         holder.values().put(&format!("value-{number}"), BODY, Duration::from_secs(300)).await?;
+        if number % 64 == 0 {
+            // What is announced faster than it is heard is dropped; an answer comes after all that went before.
+            holder.ping(asker.peer_id().ok_or("it shares")?).await?;
+        }
     }
     let get = async |number: usize| {
         let value = asker.values().get(&format!("value-{number}")).await.expect("the node runs");
@@ -96,16 +111,22 @@ async fn peer_hits(
     Ok(Figures { round_trips, per_second })
 }
 
-async fn visible<T: OpenTransport, E: Into<Box<dyn std::error::Error>>>(
+async fn visible<T: OpenTransport, E: Into<Error>>(
+    far: &Handle,
     name: &str,
     transport: impl Fn() -> Result<T, E>,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> Result<(), Error> {
     let secret = FleetSecret::generate()?;
     let mut nodes: Vec<Node> = Vec::new();
     for _ in 0..5 {
         let contacts = nodes.first().map(Node::addresses).unwrap_or_default();
         let builder = builder(&secret)?.transport(transport().map_err(Into::into)?).bootstrap(contacts);
-        nodes.push(builder.start().await?);
+        // The first puts, the others are elsewhere.
+        nodes.push(if nodes.is_empty() {
+            builder.start().await?
+        } else {
+            far.spawn(builder.start()).await??
+        });
     }
     for node in &nodes {
         until("all are connected", async || node.stats().await.is_ok_and(|stats| stats.connected_peers == 4))
@@ -129,16 +150,18 @@ async fn visible<T: OpenTransport, E: Into<Box<dyn std::error::Error>>>(
     Ok(())
 }
 
-fn builder(secret: &FleetSecret) -> Result<NodeBuilder, Box<dyn std::error::Error>> {
+fn builder(secret: &FleetSecret) -> Result<NodeBuilder, Error> {
     let budget = fleet_cache::Budget { entries_max: 8 * ROUNDS, bytes_max: 1 << 30 };
     Ok(Node::builder(secret.clone(), GitHub::builder().build()?).budget(budget))
 }
 
-/// A request of 64 bytes and an answer of 4 KiB, by two tasks.
-async fn plain_tcp() -> Result<Figures, Box<dyn std::error::Error>> {
-    let listener = TcpListener::bind(ANY_PORT).await?;
+/// A request of 64 bytes and an answer of 4 KiB.
+async fn plain_tcp(far: &Handle) -> Result<Figures, Error> {
+    let listener = std::net::TcpListener::bind(ANY_PORT)?;
+    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    tokio::spawn(async move {
+    far.spawn(async move {
+        let listener = TcpListener::from_std(listener).expect("it does not block");
         while let Ok((mut stream, _from)) = listener.accept().await {
             tokio::spawn(async move {
                 stream.set_nodelay(true).expect("it is a TCP socket");
@@ -164,7 +187,7 @@ async fn plain_tcp() -> Result<Figures, Box<dyn std::error::Error>> {
 }
 
 /// The same from a Redis of the run's own, if there is one to be had.
-async fn redis() -> Result<Option<Figures>, Box<dyn std::error::Error>> {
+async fn redis() -> Result<Option<Figures>, Error> {
     let port = std::net::TcpListener::bind(ANY_PORT)?.local_addr()?.port();
     let spawned = Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port.to_string()])
@@ -192,7 +215,7 @@ async fn measure_connections(
     connect: impl AsyncFn() -> std::io::Result<TcpStream>,
     request: &'static [u8],
     answer_bytes: usize,
-) -> Result<Figures, Box<dyn std::error::Error>> {
+) -> Result<Figures, Error> {
     let ask = async move |stream: &mut TcpStream| -> std::io::Result<()> {
         let mut answer = vec![0; answer_bytes];
         stream.write_all(request).await?;

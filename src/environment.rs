@@ -1,25 +1,39 @@
 //! The environment variables that a node is set up from, and what they mean.
 
-use crate::{Node, NodeBuilder, StartError};
+use crate::{Node, NodeBuilder, StartError, TransportError};
 use cache_core::{Settings, port::Budget};
 use cache_crypto::FleetSecret;
 use cache_origin_github::{Credential, GitHub};
 use std::{path::PathBuf, time::Duration};
 
+/// Nodes to contact first, as multiaddrs with commas between them. Default: none.
+pub const CACHE_BOOTSTRAP_PEERS: &str = "CACHE_BOOTSTRAP_PEERS";
 /// Directory for entries on disk. Default: the platform's cache directory.
 pub const CACHE_DIR: &str = "CACHE_DIR";
+/// Whether the node shares with the fleet, if it has a secret: `true` or `false`. Default: `true`.
+pub const CACHE_ENABLE_P2P: &str = "CACHE_ENABLE_P2P";
+/// Port that other nodes reach this one at. Default: any free one, since one host may run many programs; the
+/// daemon's is 9100.
+pub const CACHE_LISTEN_PORT: &str = "CACHE_LISTEN_PORT";
 /// Lifetime of what no route class says otherwise, in seconds. Default: 300.
 pub const CACHE_DEFAULT_TTL: &str = "CACHE_DEFAULT_TTL";
 /// Most entries in memory. Default: 1000.
 pub const CACHE_MAX_ENTRIES: &str = "CACHE_MAX_ENTRIES";
-/// The fleet's secret. It also seals what is on disk; without it the directory has a key of its own.
+/// The fleet's secret: with it the node shares, and listens for other nodes. It also seals what is on disk; without
+/// it the directory has a key of its own.
+///
+/// A token is not taken in its place, as the daemon does: to embed a cache is no wish to open a port.
 pub const CACHE_P2P_SHARED_SECRET: &str = "CACHE_P2P_SHARED_SECRET";
+/// How nodes talk: `libp2p` or `quic`, the same for the whole fleet. Default: `libp2p`.
+pub const CACHE_TRANSPORT: &str = "CACHE_TRANSPORT";
 /// The credential for [`Node::get`]. Looked up before [`GITHUB_TOKEN`].
 pub const GH_TOKEN: &str = "GH_TOKEN";
 /// The credential for [`Node::get`].
 pub const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
 /// The origin's base address. Default: `https://api.github.com`.
 pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
+/// Another name for [`CACHE_LISTEN_PORT`], which counts where both are set.
+pub const P2P_LISTEN_PORT: &str = "P2P_LISTEN_PORT";
 
 /// A builder set up from the environment, as [`global`](crate::global) uses it.
 ///
@@ -56,6 +70,9 @@ pub fn builder_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<NodeBui
         let entries_max = usize::try_from(entries).unwrap_or(usize::MAX);
         builder = builder.budget(Budget { entries_max, ..Settings::default().budget });
     }
+    if is_enabled(variable)? {
+        builder = sharing(builder, variable)?;
+    }
     let directory = variable(CACHE_DIR).map(PathBuf::from).or_else(|| default_directory(variable));
     Ok(match directory {
         Some(directory) => builder.cache_dir(directory),
@@ -72,6 +89,59 @@ pub fn default_directory(variable: &dyn Fn(&str) -> Option<String>) -> Option<Pa
     let caches = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
     Some(home.join(caches).join(DIRECTORY_NAME))
 }
+
+fn is_enabled(variable: &dyn Fn(&str) -> Option<String>) -> Result<bool, StartError> {
+    let Some(text) = variable(CACHE_ENABLE_P2P) else { return Ok(true) };
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _other => {
+            let problem = format!("`{text}` is neither `true` nor `false`");
+            Err(StartError::Environment { name: CACHE_ENABLE_P2P, problem })
+        }
+    }
+}
+
+/// Lets the node share over what the variables say. Nothing is opened before it starts, nor then without a secret.
+fn sharing(
+    builder: NodeBuilder,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<NodeBuilder, StartError> {
+    let name = if variable(CACHE_LISTEN_PORT).is_some() { CACHE_LISTEN_PORT } else { P2P_LISTEN_PORT };
+    let port = number(variable, name, "a port from 0 to 65535")?.unwrap_or(0);
+    let port = u16::try_from(port).map_err(|_too_high| {
+        let problem = format!("`{port}` is not a port from 0 to 65535");
+        StartError::Environment { name, problem }
+    })?;
+    let contacts = variable(CACHE_BOOTSTRAP_PEERS).unwrap_or_default();
+    let contacts = contacts.split(',').map(str::trim).filter(|contact| !contact.is_empty());
+    let builder = builder.bootstrap(contacts);
+    let chosen = variable(CACHE_TRANSPORT);
+    let transport = match chosen.as_deref().map(str::trim) {
+        None => TRANSPORTS.first(),
+        Some(name) => Some(TRANSPORTS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
+            let problem = format!("`{name}` is none of the transports that this program has");
+            StartError::Environment { name: CACHE_TRANSPORT, problem }
+        })?),
+    };
+    match transport {
+        Some((_name, listen)) => listen(builder, port).map_err(StartError::Transport),
+        None => Ok(builder),
+    }
+}
+
+type Listen = fn(NodeBuilder, u16) -> Result<NodeBuilder, TransportError>;
+
+/// The transports that are compiled in, the default first.
+const TRANSPORTS: &[(&str, Listen)] = &[
+    #[cfg(feature = "libp2p")]
+    ("libp2p", |builder, port| {
+        let transport = crate::Libp2p::listen(&format!("/ip4/0.0.0.0/tcp/{port}"))?;
+        Ok(builder.transport(transport.and_listen(&format!("/ip4/0.0.0.0/udp/{port}/quic-v1"))?))
+    }),
+    #[cfg(feature = "quic")]
+    ("quic", |builder, port| Ok(builder.transport(crate::Quic::listen(&format!("0.0.0.0:{port}"))?))),
+];
 
 fn number(
     variable: &dyn Fn(&str) -> Option<String>,

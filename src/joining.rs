@@ -38,12 +38,16 @@ impl Wishes {
         github: GitHub,
         now: Timestamp,
     ) -> Result<(SharingState, Option<Joined>), StartError> {
-        let Some(transport) = self.transport else { return Ok((SharingState::NoTransport, None)) };
-        let Some(secret) = self.secret else {
-            warn!(
-                "no fleet secret is set: this node keeps to itself; make one with `fleet-cache secret generate`"
-            );
-            return Ok((SharingState::NoSecret, None));
+        let (transport, secret) = match (self.transport, self.secret) {
+            (Some(transport), Some(secret)) => (transport, secret),
+            (None, Some(_secret)) => return Ok((SharingState::NoTransport, None)),
+            (transport, None) => {
+                // Without a transport nobody expects it to share.
+                if transport.is_some() {
+                    warn!("no fleet secret is set: this node keeps to itself; {REMEDY}");
+                }
+                return Ok((SharingState::NoSecret, None));
+            }
         };
         let kind = secret.kind();
         let (accepted, directory) = (self.accepted, self.directory);
@@ -90,6 +94,8 @@ impl Ceiling for OwnRules {
         }
     }
 }
+
+const REMEDY: &str = "make one with `fleet-cache secret generate`";
 
 const UNLIMITED: Freshness =
     Freshness { lifetime: Duration::MAX, while_revalidating: Duration::MAX, if_error: Duration::MAX };

@@ -73,7 +73,7 @@ impl FleetGate {
         self.0.keyring.ids().zip(counts).collect()
     }
 
-    fn begin_with(
+    pub(crate) fn begin_with(
         &self,
         side: Side,
         local: PeerId,
@@ -129,7 +129,7 @@ impl Shared {
 }
 
 /// One side of one admission.
-struct FleetAdmission {
+pub(crate) struct FleetAdmission {
     shared: Arc<Shared>,
     side: Side,
     local: PeerId,
@@ -240,10 +240,10 @@ impl FleetAdmission {
 }
 
 /// What makes one side of one admission unlike any other.
-struct Random {
-    nonce: [u8; NONCE_BYTES],
+pub(crate) struct Random {
+    pub(crate) nonce: [u8; NONCE_BYTES],
     /// For the slots that no secret of ours needs.
-    padding: Slots,
+    pub(crate) padding: Slots,
 }
 
 impl Random {
@@ -265,7 +265,7 @@ fn hello(nonce: &[u8; NONCE_BYTES]) -> Hello {
 
 /// The version of the whole: messages, proofs and frames.
 const VERSION: u8 = 1;
-const NONCE_BYTES: usize = 32;
+pub(crate) const NONCE_BYTES: usize = 32;
 
 const _: () = assert!(SLOTS_BYTES <= ADMISSION_BYTES_MAX);
 

@@ -5,16 +5,16 @@ use http::{HeaderMap, HeaderName, header};
 
 /// Removes what concerns one connection (RFC 9110, section 7.6.1), including what `Connection` names.
 pub(crate) fn strip_connection(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|names| names.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
+    let named = named_by_connection(headers);
     for name in named.iter().map(HeaderName::as_str).chain(OF_CONNECTION) {
         headers.remove(name);
     }
+}
+
+/// What `Connection` says to concern this connection alone.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|names| names.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
 }
 
 /// The fields that describe this call and the credential that paid for it.
@@ -32,13 +32,14 @@ pub(crate) fn live(headers: &HeaderMap) -> HeaderMap {
 pub(crate) fn kept(headers: &HeaderMap, one_credential: bool) -> Headers {
     // The body is kept uncoded, so a tag that is weak because of the coding is strong again.
     let was_coded = headers.contains_key(header::CONTENT_ENCODING);
+    let named = named_by_connection(headers);
     Headers::from_fields(headers.iter().filter_map(|(name, value)| {
         let text = name.as_str();
         let value = match value.as_bytes() {
             tag if was_coded && text == "etag" => tag.strip_prefix(b"W/").unwrap_or(tag),
             other => other,
         };
-        is_kept(text, one_credential).then_some((text, value))
+        (is_kept(text, one_credential) && !named.contains(name)).then_some((text, value))
     }))
 }
 
@@ -47,7 +48,9 @@ pub(crate) fn kept(headers: &HeaderMap, one_credential: bool) -> Headers {
 /// What describes the body stays as it is, and so does the tag under which clients know it: GitHub names a
 /// tag of its own for every credential, of a body that is the same.
 pub(crate) fn merged(old: &Headers, new: &HeaderMap, one_credential: bool) -> Headers {
-    let updates = |name: &str| is_kept(name, one_credential) && !OF_BODY.contains(&name);
+    let named = named_by_connection(new);
+    let is_named = |name: &str| named.iter().any(|named| named == name);
+    let updates = |name: &str| is_kept(name, one_credential) && !OF_BODY.contains(&name) && !is_named(name);
     let stay = old.iter().filter(|(name, _)| !(updates(name) && new.contains_key(*name)));
     let come = new.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     Headers::from_fields(stay.chain(come.filter(|(name, _)| updates(name))))
@@ -140,6 +143,16 @@ mod tests {
         assert_eq!(value("etag"), Some("\"a\""));
         assert_eq!(value("link"), Some("old"));
         assert_eq!(value("x-oauth-scopes"), None);
+    }
+
+    #[test]
+    fn fields_that_connection_names_are_neither_kept_nor_renewed() {
+        let answer = map(&[("connection", "close, X-Mine"), ("x-mine", "1"), ("link", "a")]);
+        let old = kept(&answer, true);
+        assert_eq!(names(&old), ["link"]);
+        let new = map(&[("connection", "link, x-mine"), ("x-mine", "2"), ("link", "b")]);
+        assert_eq!(merged(&old, &new, true).get_str("link"), Some("a"));
+        assert_eq!(names(&merged(&old, &new, true)), ["link"]);
     }
 
     #[test]

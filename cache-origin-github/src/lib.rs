@@ -19,6 +19,9 @@ mod fetch;
 mod field;
 mod form;
 mod forward;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod github;
 mod page;
 mod plan;

@@ -15,6 +15,9 @@ mod entry_file;
 #[cfg(test)]
 mod fault;
 mod figures;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod matching;
 mod memory_store;
 mod queue;

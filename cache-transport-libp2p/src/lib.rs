@@ -24,6 +24,9 @@ mod bulk;
 mod control;
 mod ending;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod identity;
 mod inbox;

@@ -14,6 +14,9 @@ mod denial;
 mod dial;
 mod entrance;
 mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inbox;
 mod link;
 mod outbox;

@@ -88,3 +88,16 @@ fn the_systems_unit_is_exposed_to_less_than_a_fifth_of_what_it_could_be() {
     };
     assert!(output.status.success(), "{}", words(&output));
 }
+
+#[test]
+fn units_set_only_what_the_daemon_reads() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/settings.md");
+    let manual = fs::read_to_string(manual).expect("the manual is there");
+    for scope in [Scope::System, Scope::User] {
+        let text = scope.text();
+        let set = text.lines().filter_map(|line| line.strip_prefix("Environment=")?.split('=').next());
+        for variable in set {
+            assert!(manual.contains(&format!("`{variable}`")), "{scope:?}: {variable}");
+        }
+    }
+}

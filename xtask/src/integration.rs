@@ -7,54 +7,110 @@ mod basics;
 mod clients;
 mod durability;
 mod faults;
+
 mod fleet;
 mod freshness;
 mod gh;
 mod hosts;
+mod line;
 mod members;
+mod network;
+mod origin;
+mod reader;
 mod setting;
+mod soak;
 mod stub;
+mod usage;
 
 use crate::process::build_release;
 use anyhow::{Result, ensure};
 use fleet::FleetSetting;
 use setting::Setting;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use stub::Stub;
 
-/// Runs the checks whose name contains `only`, prints a line each, and answers whether all passed.
-///
-/// Those of one daemon without `transport`; with it, those of a fleet over it.
-pub(crate) fn run(
-    root: &Path,
-    stub: &Path,
-    only: Option<&str>,
+/// What to check, and with what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The stand-in's script, or the folder with `ghstub.py` in it.
+    #[arg(long)]
+    stub: PathBuf,
+    /// Run only checks whose name contains this text.
+    #[arg(long)]
+    only: Option<String>,
+    /// The program to check, in place of one built for it.
+    #[arg(long)]
     program: Option<PathBuf>,
+    /// Check fleets of daemons over this transport, in place of one daemon alone.
+    #[arg(long)]
     transport: Option<Choice>,
-) -> Result<bool> {
-    let script = &if stub.is_dir() { stub.join("ghstub.py") } else { stub.to_owned() };
+    /// Check what fleets do under faults, and print a table; over all transports unless one is chosen.
+    #[arg(long)]
+    faults: bool,
+    /// Read from a fleet of three for this many seconds, and fail if a daemon grows; over libp2p unless told else.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "faults", value_parser = clap::value_parser!(u64).range(20..))]
+    soak: Option<u64>,
+}
+
+/// Runs the checks that were asked for, prints a line each, and answers whether all passed.
+pub(crate) fn run(root: &Path, arguments: Arguments) -> Result<bool> {
+    let Arguments { stub, only, program, transport, faults, soak } = arguments;
+    let script = &if stub.is_dir() { stub.join("ghstub.py") } else { stub };
     ensure!(script.is_file(), "{} is not a file", script.display());
     let daemon = match program {
         Some(program) => program,
         None => build_release(root, "cache-cli", "fleet-cache")?,
     };
     let stub = Stub::start(script)?;
-    let is_chosen = |name: &str| only.is_none_or(|only| name.contains(only));
+    let is_chosen = |name: &str| only.as_deref().is_none_or(|only| name.contains(only));
     let mut tally = Tally::default();
-    let transports = transport.map(Choice::names).unwrap_or_default();
-    for transport in transports {
-        let setting = FleetSetting { stub: &stub, program: &daemon, transport };
-        for (name, check) in fleet::CHECKS.iter().filter(|(name, _)| is_chosen(name)) {
-            tally.note(&format!("{transport}: {name}"), stub.reset().and_then(|()| check(&setting)));
+    let settings = |choice: Choice| {
+        let names = choice.names().iter();
+        names.map(|transport| FleetSetting { stub: &stub, program: &daemon, transport })
+    };
+    if faults {
+        for setting in settings(transport.unwrap_or(Choice::All)) {
+            meet_faults(&setting, &is_chosen, &mut tally)?;
         }
-    }
-    if transports.is_empty() {
+    } else if let Some(seconds) = soak {
+        for setting in settings(transport.unwrap_or(Choice::Libp2p)) {
+            let outcome = soak::soak(&setting, Duration::from_secs(seconds));
+            tally.note(&format!("{}: soak of {seconds} s", setting.transport), outcome);
+        }
+    } else if let Some(transport) = transport {
+        for setting in settings(transport) {
+            for (name, check) in fleet::CHECKS.iter().filter(|(name, _)| is_chosen(name)) {
+                let name = format!("{}: {name}", setting.transport);
+                tally.note(&name, stub.reset().and_then(|()| check(&setting)));
+            }
+        }
+    } else {
         for (name, check) in CHECKS.iter().filter(|(name, _)| is_chosen(name)) {
             tally.note(name, perform(*check, &stub, &daemon));
         }
     }
     println!("integration: {} passed, {} failed", tally.passed, tally.failed);
     Ok(tally.failed == 0 && tally.passed > 0)
+}
+
+/// Lets the chosen faults happen one after the other, and prints the table at the end.
+fn meet_faults(
+    setting: &FleetSetting<'_>,
+    is_chosen: &dyn Fn(&str) -> bool,
+    tally: &mut Tally,
+) -> Result<()> {
+    let mut rows = Vec::new();
+    for fault in faults::FAULTS.iter().filter(|fault| is_chosen(fault.name)) {
+        setting.stub.reset()?;
+        let row = fault.row(setting);
+        rows.extend(row.as_ref().ok().map(|row| format!("| {} | {row} |", fault.name)));
+        tally.note(&format!("{}: {}", setting.transport, fault.name), row);
+    }
+    println!("\n{}, as a table:\n\n{}\n{}\n", setting.transport, faults::HEADINGS, rows.join("\n"));
+    Ok(())
 }
 
 /// Over which transports fleets are tried.
@@ -125,9 +181,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("a changed answer is fetched anew", freshness::change),
     ("a rotated token of a named domain still gets 304", freshness::rotation),
     ("without the ETag recipe answers stay right", freshness::recipe_off),
-    ("stale answers stand in for an origin that fails", faults::stale_stands_in),
-    ("a spent quota is bridged by stale answers", faults::spent_quota),
-    ("damaged answers never reach a client or the cache", faults::damaged),
-    ("failures without a stale answer are clear", faults::clear_errors),
+    ("stale answers stand in for an origin that fails", origin::stale_stands_in),
+    ("a spent quota is bridged by stale answers", origin::spent_quota),
+    ("damaged answers never reach a client or the cache", origin::damaged),
+    ("failures without a stale answer are clear", origin::clear_errors),
     ("kill -9 and 1,000 entries are served without a call", durability::thousand_entries),
 ];

@@ -132,6 +132,21 @@ const LAYERS: &[Layer] = &[
         never: SIMULATOR_NEVER,
     },
     Layer {
+        name: "cache-fuzzing",
+        // Before `tests/` as well.
+        folder: "tests/fuzzing/",
+        may_use: &[
+            "cache-core",
+            "cache-crypto",
+            "cache-origin-github",
+            "cache-simulator",
+            "cache-store",
+            "cache-transport-libp2p",
+            "cache-transport-quic",
+        ],
+        never: &["bincode"],
+    },
+    Layer {
         name: "cache-tests",
         folder: "tests/",
         may_use: &[

@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod integration;
 mod layers;
+mod mutants;
 mod process;
 mod rust_code;
 mod sim;
@@ -16,7 +17,7 @@ mod web;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
 /// What to do for the workspace.
 #[derive(Parser)]
@@ -33,22 +34,11 @@ enum Command {
     /// Run every check that needs no other program, and list all that fail.
     Ci,
     /// Drive the daemon with real clients in front of a stand-in for the GitHub API.
-    Integration {
-        /// The stand-in's script, or the folder with `ghstub.py` in it.
-        #[arg(long)]
-        stub: PathBuf,
-        /// Run only checks whose name contains this text.
-        #[arg(long)]
-        only: Option<String>,
-        /// The program to check, in place of one built for it.
-        #[arg(long)]
-        program: Option<PathBuf>,
-        /// Check fleets of daemons over this transport, in place of one daemon alone.
-        #[arg(long)]
-        transport: Option<integration::Choice>,
-    },
+    Integration(integration::Arguments),
     /// Check that no crate uses what its place in the architecture forbids.
     Layers,
+    /// Plant bugs in the core, one at a time, and see whether the simulator notices each.
+    Mutants(mutants::Arguments),
     /// Run whole fleets on virtual time; `cargo xtask sim --help` lists what can be set.
     #[command(disable_help_flag = true)]
     Sim {
@@ -77,10 +67,9 @@ fn run(command: Command) -> Result<bool> {
     match command {
         Command::Bench(arguments) => bench::run(&root, &arguments).map(|()| true),
         Command::Ci => Ok(ci::run(&root)),
-        Command::Integration { stub, only, program, transport } => {
-            integration::run(&root, &stub, only.as_deref(), program, transport)
-        }
+        Command::Integration(arguments) => integration::run(&root, arguments),
         Command::Layers => layers::run(&root),
+        Command::Mutants(arguments) => mutants::run(&root, &arguments),
         Command::Sim { arguments } => sim::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),
     }

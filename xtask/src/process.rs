@@ -7,7 +7,7 @@ use std::{
     io::{BufRead as _, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -69,25 +69,42 @@ impl Background {
         self.child.id()
     }
 
-    /// Waits until it has ended by itself.
-    pub(crate) fn wait_end(&mut self) -> Result<()> {
+    /// Waits until it has ended by itself, and answers how.
+    pub(crate) fn wait_end(&mut self) -> Result<ExitStatus> {
         let end = Instant::now() + START_MAX;
-        while self.child.try_wait()?.is_none() {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
             if Instant::now() >= end {
                 bail!("{} has not ended after {START_MAX:?}", self.name);
             }
             thread::sleep(Duration::from_millis(1));
         }
-        Ok(())
     }
 
     /// Memory in use, in KiB, as the system counts it.
     pub(crate) fn resident_kib(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.with_context(|| format!("no VmRSS of {}", self.name))
+        status_figure(self.id(), "VmRSS:").with_context(|| self.name.clone())
     }
+}
+
+/// A number of `/proc/ID/status`, such as `VmRSS:`, which is in KiB.
+pub(crate) fn status_figure(id: u32, name: &str) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.with_context(|| format!("no {name} in the status of {id}"))
+}
+
+/// Descriptors that a process has open.
+pub(crate) fn descriptors(id: u32) -> Result<u64> {
+    Ok(fs::read_dir(format!("/proc/{id}/fd"))?.count() as u64)
+}
+
+/// Sends a signal, such as `STOP`.
+pub(crate) fn signal(id: u32, name: &str) -> Result<()> {
+    output(Command::new("kill").args([&format!("-{name}"), &id.to_string()])).map(drop)
 }
 
 impl Drop for Background {
@@ -129,7 +146,8 @@ pub(crate) fn build_release(root: &Path, package: &str, name: &str) -> Result<Pa
     Ok(target_directory(root, &cargo)?.join("release").join(name))
 }
 
-fn target_directory(root: &Path, cargo: &OsStr) -> Result<PathBuf> {
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory(root: &Path, cargo: &OsStr) -> Result<PathBuf> {
     let mut command = Command::new(cargo);
     command.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(root);
     let metadata: serde_json::Value = serde_json::from_str(&output(&mut command)?)?;

@@ -11,6 +11,15 @@ use std::{
 
 /// The body that `address` answers to `path`, which has to be 200 and of a stated length.
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Vec<u8>> {
+    let answer = fetch(address, path, headers)?;
+    if answer.status != 200 {
+        bail!("GET {path}: answered {}", answer.status);
+    }
+    Ok(answer.body)
+}
+
+/// What `address` answers to `path`, whatever its status; an error if that is not whole after 30 s.
+pub(crate) fn fetch(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     let mut request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
@@ -22,6 +31,15 @@ pub(crate) fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> 
     read(BufReader::new(stream)).with_context(|| format!("GET {path}"))
 }
 
+/// An answer, whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// What it says about how it was made; empty if it says nothing.
+    pub(crate) cache_status: String,
+    pub(crate) body: Vec<u8>,
+}
+
 /// The same, read as JSON.
 pub(crate) fn get_json(address: SocketAddr, path: &str) -> Result<Value> {
     let body = get(address, path, &[])?;
@@ -29,28 +47,30 @@ pub(crate) fn get_json(address: SocketAddr, path: &str) -> Result<Value> {
 }
 
 /// Reads no further than the stated length: not every server closes when it is asked to.
-fn read(mut reply: BufReader<impl std::io::Read>) -> Result<Vec<u8>> {
+fn read(mut reply: BufReader<impl std::io::Read>) -> Result<Answer> {
     let mut line = String::new();
     reply.read_line(&mut line)?;
-    if line.split(' ').nth(1) != Some("200") {
-        bail!("answered {}", line.trim());
-    }
-    let mut length = None;
+    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.with_context(|| format!("no status in {line:?}"))?;
+    let (mut length, mut cache_status) = (None, String::new());
     loop {
         line.clear();
         reply.read_line(&mut line)?;
         if line.trim().is_empty() {
             break;
         }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
+        if name.eq_ignore_ascii_case("content-length") {
             length = Some(value.trim().parse()?);
+        } else if name.eq_ignore_ascii_case("cache-status") {
+            value.trim().clone_into(&mut cache_status);
         }
     }
     let mut body = vec![0; length.context("no Content-Length")?];
     reply.read_exact(&mut body)?;
-    Ok(body)
+    Ok(Answer { status, cache_status, body })
 }
 
 #[cfg(test)]
@@ -59,14 +79,15 @@ mod tests {
 
     #[test]
     fn a_body_ends_where_its_length_says_and_not_with_the_connection() {
-        let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nabc";
-        assert_eq!(read(BufReader::new(reply.as_slice())).unwrap(), b"ab");
+        let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nCache-Status: c; hit\r\n\r\nabc";
+        let answer = read(BufReader::new(reply.as_slice())).unwrap();
+        assert_eq!((answer.status, answer.body), (200, b"ab".to_vec()));
+        assert_eq!(answer.cache_status, "c; hit");
     }
 
     #[test]
-    fn any_other_status_is_an_error() {
-        let reply = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
-        let error = read(BufReader::new(reply.as_slice())).unwrap_err();
-        assert_eq!(error.to_string(), "answered HTTP/1.1 404 Not Found");
+    fn what_is_no_answer_is_an_error() {
+        let error = read(BufReader::new(b"garbage\r\n".as_slice())).unwrap_err();
+        assert_eq!(error.to_string(), "no status in \"garbage\\r\\n\"");
     }
 }

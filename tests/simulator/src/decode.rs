@@ -4,11 +4,11 @@
 //! as zero; the events go on for as long as there are bytes.
 
 use crate::{
-    plan::{Deed, Event, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
+    plan::{Deed, Dialing, Event, Lie, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
     random::Random,
 };
 use cache_core::{
-    Disk, Settings, SharingLimits,
+    Disk, PeerSettings, Settings, SharingLimits, TrafficLimits,
     freshness::{Directives, Freshness},
     port::Budget,
 };
@@ -17,19 +17,30 @@ use std::{ops::RangeInclusive, time::Duration};
 impl Plan {
     /// The plan of a seed: a fleet of five to twenty nodes and some hundred events.
     pub fn from_seed(seed: u64) -> Self {
+        Self::from_seed_in(seed, None)
+    }
+
+    /// The same in another sort of world than the seed itself would choose.
+    pub fn from_seed_in(seed: u64, sort: Option<Sort>) -> Self {
         let mut random = Random::new(seed, PLAN_STREAM);
         let length = HEAD_BYTES + EVENT_BYTES * random.below(EVENTS_MAX);
         let bytes: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
-        Self { seed, ..Self::from_bytes(&bytes) }
+        Self { seed, ..Self::from_bytes_in(&bytes, sort) }
     }
 
     /// The plan that `bytes` mean, whatever they are.
     pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self::from_bytes_in(bytes, None)
+    }
+
+    fn from_bytes_in(bytes: &[u8], sort: Option<Sort>) -> Self {
         let mut bytes = Bytes(bytes);
         let nodes = bytes.number(NODES);
         let resources = bytes.of(&[1, 2, 3, 8, 40, 200]);
+        let seed = bytes.number(0..=255);
+        let sort = sort.unwrap_or_else(|| Sort::of(seed));
         let mut plan = Self {
-            seed: bytes.number(0..=255) as u64,
+            seed: seed as u64,
             nodes_at_start: nodes - bytes.number(0..=nodes / 4),
             domains: bytes.of(&[1, 1, 2, 3]),
             skew_max: Duration::from_secs(bytes.of(&[0, 0, 5, 3600])),
@@ -40,6 +51,7 @@ impl Plan {
             encodes: true,
             ..Self::calm(0, nodes, resources)
         };
+        plan.be(sort, seed);
         let (pace, is_faulty) = (bytes.of(&[5, 60, 500, 4000]), bytes.number(0..=7) > 1);
         if !is_faulty {
             plan.be_reliable();
@@ -47,7 +59,7 @@ impl Plan {
         let mut at = Duration::ZERO;
         while !bytes.0.is_empty() && plan.events.len() < EVENTS_MAX as usize {
             at += Duration::from_millis(bytes.number(0..=255) as u64 * pace / 128);
-            let deed = if is_faulty { any_deed(&mut bytes) } else { peaceful_deed(&mut bytes) };
+            let deed = if is_faulty { any_deed(&mut bytes, sort) } else { peaceful_deed(&mut bytes) };
             plan.events.push(Event { at, deed });
         }
         plan
@@ -55,6 +67,27 @@ impl Plan {
 }
 
 impl Plan {
+    /// Makes the plan one of a world of this sort. What else there is to choose, `seed` does.
+    fn be(&mut self, sort: Sort, seed: usize) {
+        let pick = seed / Sort::ALL.len();
+        match sort {
+            Sort::Plain => {}
+            Sort::Dialing => self.dialing = Dialing::Ordered,
+            Sort::Changing => {
+                let lifetime = Duration::from_secs([5, 60][pick % 2]);
+                self.limits.freshness_max.lifetime = lifetime;
+                self.settings.retention = Duration::from_secs([0, 20][pick / 2 % 2]);
+            }
+            Sort::Lying => {
+                self.dialing = [Dialing::Everybody, Dialing::Ordered][pick % 2];
+                self.ceiling = self.origin.freshness;
+                let traffic =
+                    TrafficLimits { burst_messages: 2_000, messages_per_milli: 1, ..<_>::default() };
+                self.peers = PeerSettings { traffic, ..PeerSettings::default() };
+            }
+        }
+    }
+
     /// Nothing fails by itself, and nobody is refused anything.
     fn be_reliable(&mut self) {
         self.nodes_at_start = self.nodes;
@@ -139,10 +172,15 @@ fn limits(bytes: &mut Bytes<'_>) -> SharingLimits {
     }
 }
 
-fn any_deed(bytes: &mut Bytes<'_>) -> Deed {
+fn any_deed(bytes: &mut Bytes<'_>, sort: Sort) -> Deed {
     let which = bytes.number(0..=63);
-    if which >= 20 {
-        return peaceful_deed(bytes);
+    match sort {
+        Sort::Changing if which >= 60 => return changing_deed(bytes),
+        Sort::Lying if which >= 60 => return lie(bytes),
+        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain if which >= 20 => {
+            return peaceful_deed(bytes);
+        }
+        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain => {}
     }
     let node = bytes.byte();
     let lasts = Duration::from_millis(bytes.of(&[50, 400, 2_000, 8_000, 30_000]));
@@ -164,6 +202,33 @@ fn any_deed(bytes: &mut Bytes<'_>) -> Deed {
         18 | 19 => Deed::Join { node },
         _more => unreachable!("dealt with above"),
     }
+}
+
+fn changing_deed(bytes: &mut Bytes<'_>) -> Deed {
+    let node = bytes.byte();
+    match bytes.number(0..=1) {
+        0 => Deed::Rotate { node },
+        _crowd => Deed::Crowd { node, key: skewed(bytes), clients: bytes.of(&[2, 10, 40]) },
+    }
+}
+
+/// One node means harm, always the same.
+fn lie(bytes: &mut Bytes<'_>) -> Deed {
+    let lie = bytes.of(&[
+        Lie::Ages,
+        Lie::Answers,
+        Lie::Asks,
+        Lie::Claims,
+        Lie::Flood,
+        Lie::Garbage,
+        Lie::Invalidations,
+        Lie::Keys,
+        Lie::Rumours,
+        Lie::Silence,
+        Lie::Waits,
+        Lie::WarmUps,
+    ]);
+    Deed::Lie { liar: 1, victim: bytes.byte(), lie }
 }
 
 fn peaceful_deed(bytes: &mut Bytes<'_>) -> Deed {
@@ -212,6 +277,29 @@ fn directives(bytes: &mut Bytes<'_>) -> Directives {
             only_if_cached: bytes.number(0..=3) == 0,
             ..plain
         },
+    }
+}
+
+/// A sort of world, beyond what fails in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub enum Sort {
+    /// The fleet changes its secret, clients come in crowds, and little is kept for long.
+    Changing,
+    /// Engines order their dials themselves.
+    Dialing,
+    /// One member means harm.
+    Lying,
+    /// None of that.
+    Plain,
+}
+
+impl Sort {
+    /// Every sort. Half of all worlds are plain.
+    pub const ALL: [Self; 6] =
+        [Self::Plain, Self::Plain, Self::Plain, Self::Dialing, Self::Changing, Self::Lying];
+
+    fn of(number: usize) -> Self {
+        Self::ALL[number % Self::ALL.len()]
     }
 }
 

@@ -9,7 +9,7 @@ mod checks;
 pub(crate) use checks::Circumstances;
 
 use crate::{
-    node::{Node, name},
+    node::{GENERATIONS_MAX, Node, issuer, name},
     origin::FACT_HEADER,
     plan::Plan,
 };
@@ -18,31 +18,51 @@ use cache_core::{
     freshness::{Directives, Freshness},
     message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Scope},
 };
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 /// What must hold.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Rule {
     /// Every request is answered once.
     AnsweredOnce,
+    /// Every ask is answered, and no ask is answered twice but for one that was told to wait.
+    AskAnswered,
+    /// Who offends again and again is banned, and who is banned is told nothing.
+    Banned,
     /// Entries, bytes, flights, leases and what follows from one input keep to their limits.
     Bounds,
     /// Every request is answered in time.
     Deadline,
+    /// Nobody dials itself, or again and again where nobody answers.
+    Dialing,
     /// Calls to the origin are as few as the plan says.
     Economy,
+    /// An invalidation hides nothing but what it means.
+    HidesMore,
     /// What was invalidated answers nobody who asks after the node was told.
     Invalidated,
     /// Once faults end, everything comes to its end and every node can be asked.
     Liveness,
+    /// Who says nothing for long is no member.
+    Membership,
+    /// What is held does not give way to what is older.
+    Newest,
     /// The engine does not panic, whatever happens.
     Panicked,
+    /// The origin is left alone for as long as it wants to be.
+    Quota,
     /// What is kept beyond its request is used or given up.
     Retained,
     /// Without any fault, nobody waits for longer than a few calls take.
     Prompt,
     /// Members are told only what concerns somebody who is connected.
     SentToNobody,
+    /// What concerns all members is told to all of them.
+    Told,
     /// Engines ask to be woken at moments to come.
     Timers,
     /// No answer is older than its lifetime, and the grace that it grants, allow.
@@ -84,6 +104,8 @@ pub(crate) struct Ledger {
     errors: BTreeMap<(usize, u64), Duration>,
     /// For each node and key, since when a fact must be to be served: the last invalidation that the node knows.
     floors: Vec<BTreeMap<usize, Duration>>,
+    /// Nodes that mean harm.
+    liars: BTreeSet<usize>,
     issued: Vec<Issued>,
     ids: BTreeMap<InvalidationId, usize>,
     /// By how much entries on disk may be misdated, all in all.
@@ -144,13 +166,16 @@ impl Ledger {
             .collect();
         Self {
             index: keys.iter().cloned().zip(0..).collect(),
-            names: keys.iter().map(name).zip(0..).collect(),
+            names: (0..GENERATIONS_MAX)
+                .flat_map(|generation| keys.iter().map(move |key| name(key, generation)).zip(0..))
+                .collect(),
             keys,
             facts: Vec::new(),
             requests: BTreeMap::new(),
             request_last: 0,
             errors: BTreeMap::new(),
             floors: vec![BTreeMap::new(); plan.nodes],
+            liars: plan.liars(),
             issued: Vec::new(),
             ids: BTreeMap::new(),
             misdated: Duration::ZERO,
@@ -185,6 +210,14 @@ impl Ledger {
     pub(crate) fn fact(&self, content: &Content) -> Option<(u64, Fact)> {
         let number: u64 = content.headers.get_str(FACT_HEADER)?.parse().ok()?;
         self.facts.get(usize::try_from(number).ok()?).map(|fact| (number, *fact))
+    }
+
+    /// Whose refusal `content` is, if it is one that concerns a single credential.
+    pub(crate) fn refused(&self, content: &Content) -> Option<RequestId> {
+        match self.fact(content)?.1.means {
+            Means::RefusalFor(leader) => Some(leader),
+            Means::Entry | Means::Put | Means::Refusal | Means::Unstorable => None,
+        }
     }
 
     pub(crate) fn key_number(&self, key: &Key) -> Option<usize> {
@@ -231,8 +264,30 @@ impl Ledger {
     /// How many invalidations of what `asked` wants were issued since it was asked.
     pub(crate) fn writes_since(&self, asked: &Asked) -> u32 {
         let Wanted::Entry { key, .. } = asked.wanted else { return 0 };
-        let later = self.issued.iter().rev().take_while(|issued| issued.at >= asked.at);
+        self.writes_of(key, asked.at)
+    }
+
+    /// How many invalidations of `key` were issued since `since`.
+    fn writes_of(&self, key: usize, since: Duration) -> u32 {
+        let later = self.issued.iter().rev().take_while(|issued| issued.at >= since);
         later.filter(|issued| issued.scope.covers(&self.keys[key])).count() as u32
+    }
+
+    /// How many requests for `key` wait at `node`, and how many they may be if a flight has `waiters_max`: each write
+    /// may have set one flight apart, and who follows one flight takes the next beside those who wait for it.
+    pub(crate) fn waiting(&self, node: usize, key: usize, waiters_max: usize) -> (usize, usize) {
+        let here = |asked: &&Asked| {
+            asked.node == node && matches!(asked.wanted, Wanted::Entry { key: wanted, .. } if wanted == key)
+        };
+        let waiting = || self.requests.values().filter(here);
+        let since = waiting().map(|asked| asked.at).min().unwrap_or_default();
+        let flights = 1 + self.writes_of(key, since) as usize + self.puts_of(key, since);
+        (waiting().count(), 2 * flights * waiters_max.max(1))
+    }
+
+    fn puts_of(&self, key: usize, since: Duration) -> usize {
+        let later = self.facts.iter().rev().take_while(|fact| fact.at >= since);
+        later.filter(|fact| fact.key == key && fact.means == Means::Put).count()
     }
 
     /// `node` receives what another said at `sent`.
@@ -248,6 +303,8 @@ impl Ledger {
             Message::Announce(Announced::Whole(parcel)) => Some(&**parcel),
             Message::Answer { answer: Answer::Hit(parcel), .. } => Some(&**parcel),
             Message::Answer { answer: Answer::Lease { stale, .. }, .. } => stale.as_deref(),
+            // Who hears more than can be remembered forgets what else was invalidated.
+            Message::Invalidate(_) if self.liars.contains(&from) => return self.floors[node].clear(),
             Message::Invalidate(list) => return self.on_told(node, now, list),
             Message::Announce(Announced::Named { .. })
             | Message::Answer { .. }
@@ -263,8 +320,11 @@ impl Ledger {
             | Message::WarmedUp { .. } => None,
         };
         let Some(Parcel { draft, .. }) = parcel else { return };
-        if let Some((fact, _)) = self.fact(&draft.content) {
-            let travelled = self.error(from, fact) + (now - sent) + ROUNDING;
+        if let Some((fact, known)) = self.fact(&draft.content) {
+            // What a liar says of its age may be anything.
+            let told_by_liar = self.liars.contains(&from).then(|| now - known.at);
+            let travelled =
+                self.error(from, fact) + (now - sent).max(told_by_liar.unwrap_or_default()) + ROUNDING;
             let error = self.errors.entry((node, fact)).or_default();
             *error = travelled.max(*error);
         }
@@ -273,6 +333,21 @@ impl Ledger {
     /// By how much `node` may take a fact to be younger than it is.
     pub(crate) fn error(&self, node: usize, fact: u64) -> Duration {
         self.errors.get(&(node, fact)).copied().unwrap_or_default()
+    }
+
+    /// A node that is up, of `nodes`, and has not heard of what another one, which is still up, invalidated lately.
+    pub(crate) fn untold(&self, nodes: &[&Node], now: Duration) -> Option<String> {
+        let issuers: BTreeSet<u64> = nodes.iter().map(|node| issuer(node.number, node.run)).collect();
+        let matters = |issued: &&Issued| now - issued.at < REMEMBERED_FOR && issuers.contains(&issued.issuer);
+        for issued in self.issued.iter().filter(matters) {
+            let key = (0..self.keys.len()).find(|key| issued.scope.covers(&self.keys[*key]))?;
+            let knows =
+                |node: &&&Node| self.floors[node.number].get(&key).is_some_and(|floor| *floor >= issued.at);
+            if let Some(node) = nodes.iter().find(|node| !knows(node)) {
+                return Some(format!("n{} was not told of {:?}", node.number, issued.scope));
+            }
+        }
+        None
     }
 
     fn on_told(&mut self, node: usize, now: Duration, list: &[Invalidation]) {

@@ -11,6 +11,7 @@ mod decode;
 pub mod document;
 pub mod economy;
 mod figures;
+mod hunt;
 mod ledger;
 mod mesh;
 mod network;
@@ -25,12 +26,17 @@ mod secondary;
 mod service;
 mod shrink;
 mod transcript;
+mod watch;
 mod world;
 
 pub use {
+    decode::Sort,
     figures::Figures,
+    hunt::hunt,
     ledger::{Rule, Violation},
-    plan::{Deed, Event, NetworkPlan, OriginPlan, OutageKind, Plan, SecondaryPlan, Victim},
+    plan::{
+        Deed, Demands, Dialing, Event, Lie, NetworkPlan, OriginPlan, OutageKind, Plan, SecondaryPlan, Victim,
+    },
     service::Service,
     shrink::{Shrunk, shrink, shrink_by},
     world::{Report, World, run},

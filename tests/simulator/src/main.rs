@@ -1,9 +1,9 @@
 //! Runs simulations: `sim --seed 1 --seeds 100`.
 
 use cache_simulator::{
-    Figures, Plan, Report,
+    Figures, Plan, Report, Sort,
     document::{Document, Extent},
-    run, scenarios, shrink,
+    hunt, run, scenarios, shrink,
 };
 use clap::{Parser, Subcommand};
 use std::{
@@ -30,6 +30,9 @@ struct Arguments {
     /// Run a scenario with a name in place of the seed's own plan; `list` names them.
     #[arg(long)]
     scenario: Option<String>,
+    /// The sort of world, in place of what the seed chooses: `changing`, `dialing`, `lying` or `plain`.
+    #[arg(long)]
+    sort: Option<Sort>,
     /// Nodes in the fleet, in place of what the plan says.
     #[arg(long)]
     nodes: Option<usize>,
@@ -51,6 +54,9 @@ struct Arguments {
     /// Print figures as JSON.
     #[arg(long)]
     json: bool,
+    /// Run every scenario and then the seeds, and say as JSON which rule is broken first, if any.
+    #[arg(long)]
+    hunt: bool,
 }
 
 #[derive(Subcommand)]
@@ -86,6 +92,10 @@ fn main() -> ExitCode {
     if !arguments.trace {
         // A panic of an engine is a rule broken like any other.
         panic::set_hook(Box::new(|_| {}));
+    }
+    if arguments.hunt {
+        println!("{}", hunt(arguments.seeds));
+        return ExitCode::SUCCESS;
     }
     let begun = Instant::now();
     let (mut sums, mut failures) = (Figures::default(), 0);
@@ -135,7 +145,7 @@ fn write_policies(extent: &Extent, folder: &Path) -> Result<(), Box<dyn Error>> 
 
 fn plan(arguments: &Arguments, seed: u64) -> Option<Plan> {
     let mut plan = match &arguments.scenario {
-        None => Plan::from_seed(seed),
+        None => Plan::from_seed_in(seed, arguments.sort),
         Some(name) => {
             let (_, make) = scenarios::ALL.iter().find(|(named, _)| named == name)?;
             make(seed, arguments.nodes.unwrap_or(5))
@@ -160,6 +170,9 @@ fn tell(arguments: &Arguments, seed: u64, plan: &Plan, report: &Report) {
     let mut command = format!("cargo xtask sim --seed {seed}");
     if let Some(name) = &arguments.scenario {
         write!(command, " --scenario {name}").expect("a string takes everything");
+    }
+    if let Some(sort) = arguments.sort {
+        write!(command, " --sort {}", format!("{sort:?}").to_lowercase()).expect("a string takes everything");
     }
     println!("  repeat: {command}");
     let shrunk = if arguments.no_shrink { None } else { shrink(plan, SHRINK_RUNS_MAX) };

@@ -36,7 +36,12 @@ pub(crate) struct Frame {
 /// What is in a frame: the message as bytes if the plan has it so, else as it is.
 #[derive(Debug)]
 pub(crate) enum Payload {
-    Encoded { bytes: Bytes, message: Message },
+    Encoded {
+        bytes: Bytes,
+        message: Message,
+    },
+    /// So many bytes that are no message.
+    Garbage(usize),
     Plain(Message),
 }
 
@@ -222,9 +227,10 @@ impl Network {
 }
 
 impl Payload {
-    pub(crate) fn message(&self) -> &Message {
+    pub(crate) fn message(&self) -> Option<&Message> {
         match self {
-            Self::Encoded { message, .. } | Self::Plain(message) => message,
+            Self::Encoded { message, .. } | Self::Plain(message) => Some(message),
+            Self::Garbage(_) => None,
         }
     }
 }

@@ -1,9 +1,14 @@
 //! One node: an engine, and in place of its driver, disk and read index something simple.
 
-use crate::{network::Frame, plan::Plan, random::Random};
+use crate::{
+    network::Frame,
+    origin::Call,
+    plan::{CONTACTS, Dialing, Lie, Plan},
+    random::Random,
+};
 use cache_core::{
-    Ceiling, Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId, PeerSettings,
-    RequestId, Sharing, Timestamp, codec,
+    Ceiling, Contact, Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId,
+    PeerSettings, RequestId, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
     message::Scope,
 };
@@ -46,6 +51,10 @@ pub(crate) struct Node {
     /// When the engine is to be woken, and how often it was at one moment.
     pub(crate) wake_at: Option<Duration>,
     pub(crate) wakes: (Duration, u32),
+    /// How far it has got in changing the fleet's secret.
+    pub(crate) stage: u64,
+    /// How it answers asks, if not as its engine has it.
+    pub(crate) manner: Option<Lie>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,7 +69,7 @@ pub(crate) enum State {
 pub(crate) enum Arrival {
     Connected { peer: usize, connection: u64, dialed: bool },
     Disconnected { peer: usize, connection: u64 },
-    Fetched { fetch: FetchId, fetched: Fetched, begun: Duration },
+    Fetched { fetched: Fetched, call: Call },
     Frame(Frame),
     Input(Input),
     Wish(Wish),
@@ -106,25 +115,30 @@ impl Node {
             held_up: Duration::ZERO,
             wake_at: None,
             wakes: (Duration::ZERO, 0),
+            stage: 0,
+            manner: None,
         }
     }
 
     /// Starts a process; answers what it finds on disk.
-    pub(crate) fn start(&mut self, plan: &Plan) -> Vec<Entry> {
+    pub(crate) fn start(&mut self, plan: &Plan, now: Duration) -> Vec<Entry> {
         self.stop();
         self.run += 1;
         self.state = State::Up;
         self.misdated += Duration::from_micros(self.wall.abs_diff(self.clock));
         self.clock = self.wall;
+        let is_dialing = plan.dialing == Dialing::Ordered;
+        let contacts = (0..CONTACTS.min(plan.nodes)).filter(|_| is_dialing);
         let sharing = Sharing {
             local: self.peer,
-            boot: u64::from(self.run),
-            // The world connects all who live; addresses would lead nowhere.
-            own_addresses: Vec::new(),
-            contacts: Vec::new(),
+            // As programs have it: by the wall clock, which may have been set back.
+            boot: self.timestamp(now).as_unix_millis(),
+            // Where the world connects all who live, addresses would lead nowhere.
+            own_addresses: if is_dialing { vec![address(self.number)] } else { Vec::new() },
+            contacts: contacts.map(|number| Contact::new(address(number))).collect(),
             peers: peer_settings(plan),
-            ceiling: Arc::new(Digests),
-            naming: Arc::new(Digests),
+            ceiling: Arc::new(Most(plan.ceiling)),
+            naming: Arc::new(Digests { stage: self.stage }),
             seed: issuer(self.number, self.run),
             limits: plan.limits.clone(),
         };
@@ -179,8 +193,8 @@ pub(crate) fn peer_id(number: usize) -> PeerId {
 
 /// A full mesh, however large the fleet is: beyond what a node is usually set to, as an operator would set it.
 fn peer_settings(plan: &Plan) -> PeerSettings {
-    let defaults = PeerSettings::default();
-    PeerSettings { connections_max: defaults.connections_max.max(plan.nodes), ..defaults }
+    let connections_max = plan.peers.connections_max.max(plan.nodes);
+    PeerSettings { connections_max, ..plan.peers.clone() }
 }
 
 /// Who issues invalidations in one run of a node.
@@ -188,30 +202,55 @@ pub(crate) fn issuer(number: usize, run: u32) -> u64 {
     (number as u64) << 32 | u64::from(run)
 }
 
-/// Names by a digest that is not keyed: nobody listens here.
-#[derive(Debug)]
-struct Digests;
+/// Where node `number` listens.
+pub(crate) fn address(number: usize) -> Box<str> {
+    format!("{ADDRESS_START}{number}").into()
+}
 
-impl Ceiling for Digests {
+/// Which node listens at `address`.
+pub(crate) fn number_at(address: &str) -> Option<usize> {
+    let rest = address.strip_prefix(ADDRESS_START)?;
+    rest.split('/').next()?.parse().ok()
+}
+
+/// The same for every key.
+#[derive(Debug)]
+struct Most(Freshness);
+
+impl Ceiling for Most {
     fn most(&self, _key: &Key) -> Option<Freshness> {
-        Some(Freshness {
-            lifetime: Duration::MAX,
-            while_revalidating: Duration::MAX,
-            if_error: Duration::MAX,
-        })
+        Some(self.0)
+    }
+}
+
+/// Names by a digest that is not keyed: nobody listens here. The secrets of a node that has got as far as `stage` in
+/// changing them: one, the next as well, both the other way round, and so on.
+#[derive(Debug)]
+struct Digests {
+    stage: u64,
+}
+
+/// The generations of secrets by which a node at `stage` goes, the one it speaks by first.
+pub(crate) fn generations(stage: u64) -> Vec<u64> {
+    let old = stage / 3;
+    match stage % 3 {
+        0 => vec![old],
+        1 => vec![old, old + 1],
+        _two => vec![old + 1, old],
     }
 }
 
 impl Naming for Digests {
     fn names(&self, key: &Key) -> Vec<Name> {
-        vec![name(key)]
+        generations(self.stage).into_iter().map(|generation| name(key, generation)).collect()
     }
 }
 
-/// What members call `key`.
-pub(crate) fn name(key: &Key) -> Name {
+/// What members call `key` by the secret of `generation`.
+pub(crate) fn name(key: &Key, generation: u64) -> Name {
     let mut bytes = [0; 32];
     bytes[..16].copy_from_slice(&digest(key.as_str().as_bytes()));
+    bytes[16..24].copy_from_slice(&generation.to_le_bytes());
     Name::from_bytes(bytes)
 }
 
@@ -223,5 +262,10 @@ fn digest(bytes: &[u8]) -> [u8; 16] {
 
 /// When runs begin, in microseconds since 1970: late enough that no clock shows less than nothing.
 const EPOCH_MICROS: i64 = 1_700_000_000_000_000;
+
+const ADDRESS_START: &str = "/memory/";
+
+/// How many secrets there are in a run at most.
+pub(crate) const GENERATIONS_MAX: u64 = 4;
 
 const CLOCK_STREAMS: u64 = 1 << 32;

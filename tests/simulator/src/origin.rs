@@ -137,7 +137,7 @@ impl Origin {
         let fact = ledger.learn_fact(served);
         let version = self.version(now, call.key);
         let body_bytes = match means {
-            Means::Entry | Means::Put | Means::Unstorable => self.body_bytes(call.key),
+            Means::Entry | Means::Put | Means::Unstorable => self.body_bytes(call.key, version),
             Means::Refusal | Means::RefusalFor(_) => 32,
         };
         content(call.key, version, fact, status, body_bytes)
@@ -190,8 +190,8 @@ impl Origin {
         now.saturating_sub(Duration::from_micros(((stated + 1) * period).saturating_sub(phase)))
     }
 
-    /// The length of every body under `key`: most are short, one in eight is long, one in sixteen very long.
-    pub(crate) fn body_bytes(&self, key: usize) -> usize {
+    /// The length of a version of the body under `key`, which may be half of that of another. Of all keys most are short, one in eight is long, one in sixteen very long.
+    pub(crate) fn body_bytes(&self, key: usize, version: u64) -> usize {
         let mut random = Random::new(self.seed ^ key as u64, BODY_STREAM);
         let most = self.plan.body_bytes_max as u64;
         let most = match random.below(16) {
@@ -199,7 +199,8 @@ impl Origin {
             1 | 2 => most.min(100_000),
             _short => most.min(6_000),
         };
-        100 + random.below(most) as usize
+        let most = 100 + random.below(most) as usize;
+        if version.is_multiple_of(2) { most } else { most / 2 }
     }
 }
 

@@ -4,10 +4,10 @@
 //! makes shrinking simple.
 
 use cache_core::{
-    Settings, SharingLimits,
+    PeerSettings, Settings, SharingLimits,
     freshness::{Directives, Freshness},
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// Everything that decides a run.
 #[derive(Clone, Debug)]
@@ -32,15 +32,44 @@ pub struct Plan {
     pub settings: Settings,
     /// Every node's limits of sharing.
     pub limits: SharingLimits,
+    /// What every node allows its peers.
+    pub peers: PeerSettings,
+    /// What every node's own rules grant an answer, whatever a peer says of it.
+    pub ceiling: Freshness,
+    /// Who dials whom.
+    pub dialing: Dialing,
+    /// What is demanded beyond what always is.
+    pub demands: Demands,
     /// What happens, in order of time.
     pub events: Vec<Event>,
-    /// Whether nodes connect with one another; without it each is alone.
-    pub connects: bool,
     /// Whether messages cross links as bytes. Slower, but the codec is part of what is tried.
     pub encodes: bool,
     /// Whether all faults end after the last event, and it is then demanded that everything comes right.
     pub heals: bool,
 }
+
+/// Who dials whom.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dialing {
+    /// The world connects all who live.
+    Everybody,
+    /// Each is alone.
+    Nobody,
+    /// Engines order their dials themselves. All have the same contacts: the first [`CONTACTS`] nodes.
+    Ordered,
+}
+
+/// What is demanded of a plan beyond what always is, up to a minute after its last event.
+#[derive(Clone, Debug, Default)]
+pub struct Demands {
+    /// Most calls to the origin, in hundredths of what one cache shared by all would have made.
+    pub calls_percent_max: Option<u64>,
+    /// Longest that a request may take at a node that is not stopped itself.
+    pub wait_max: Option<Duration>,
+}
+
+/// Nodes that all know of from the beginning, if they dial by themselves.
+pub(crate) const CONTACTS: usize = 3;
 
 /// How messages travel.
 #[derive(Clone, Debug)]
@@ -122,6 +151,8 @@ pub enum Deed {
     ClockStep { node: usize, by_millis: i64 },
     /// A node tells what it counted.
     Count { node: usize },
+    /// Many clients of one node ask for one key at once.
+    Crowd { node: usize, key: usize, clients: usize },
     /// A node ends without a word, and is back after a while.
     Crash { victim: Victim, down_for: Duration, keeps_disk: bool },
     /// A client asks.
@@ -136,6 +167,8 @@ pub enum Deed {
     Join { node: usize },
     /// A node ends in an orderly way.
     Leave { node: usize },
+    /// A member that means harm does it to another, or to all.
+    Lie { liar: usize, victim: usize, lie: Lie },
     /// The origin does not work.
     Outage { kind: OutageKind, lasts: Duration },
     /// Some nodes, bit by bit, are cut off from the others; `one_way`: they can still be heard.
@@ -146,6 +179,9 @@ pub enum Deed {
     Ping { node: usize, peer: usize },
     /// A program keeps a value.
     Put { node: usize, key: usize },
+    /// A node starts anew with the next of the settings by which the fleet changes its secret, unless another has yet
+    /// to come so far.
+    Rotate { node: usize },
     /// A node takes long for everything.
     Slow { node: usize, delay: Duration, lasts: Duration },
 }
@@ -159,6 +195,35 @@ pub enum Victim {
     Holder(usize),
     /// This node.
     Node(usize),
+}
+
+/// What a member does that means harm. Its engine goes on as others do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lie {
+    /// Sends all what it has as if it were new and good for ever.
+    Ages,
+    /// Answers that nobody asked for.
+    Answers,
+    /// Asks for everything as if it were to fetch it, and fetches nothing.
+    Asks,
+    /// Says that it is fetching everything.
+    Claims,
+    /// Sends one member more than anybody may, for some seconds.
+    Flood,
+    /// Sends one member what is no message.
+    Garbage,
+    /// Invalidates more than anybody remembers.
+    Invalidations,
+    /// From now on answers all asks with what was not asked for.
+    Keys,
+    /// Sends one member what is no news of members.
+    Rumours,
+    /// From now on answers no ask.
+    Silence,
+    /// From now on tells all who ask to wait.
+    Waits,
+    /// Wants to be warmed up again and again.
+    WarmUps,
 }
 
 /// How the origin does not work.
@@ -206,8 +271,15 @@ impl Plan {
             },
             settings: Settings::default(),
             limits: SharingLimits::default(),
+            peers: PeerSettings::default(),
+            ceiling: Freshness {
+                lifetime: Duration::MAX,
+                while_revalidating: Duration::MAX,
+                if_error: Duration::MAX,
+            },
+            dialing: Dialing::Everybody,
+            demands: Demands::default(),
             events: Vec::new(),
-            connects: true,
             encodes: true,
             heals: true,
         }
@@ -225,6 +297,15 @@ impl Plan {
         self.resources * self.domains
     }
 
+    /// Nodes that mean harm at some time.
+    pub(crate) fn liars(&self) -> BTreeSet<usize> {
+        let liar = |event: &Event| match event.deed {
+            Deed::Lie { liar, .. } => Some(liar % self.nodes),
+            _ => None,
+        };
+        self.events.iter().filter_map(liar).collect()
+    }
+
     /// When the last event is over.
     pub(crate) fn ends_at(&self) -> Duration {
         self.events.iter().map(|event| event.at + event.deed.lasts()).max().unwrap_or_default()
@@ -240,14 +321,17 @@ impl Deed {
             | Self::Crash { .. }
             | Self::Join { .. }
             | Self::Leave { .. }
+            | Self::Lie { .. }
             | Self::Outage { .. }
             | Self::Partition { .. }
             | Self::Pause { .. }
+            | Self::Rotate { .. }
             | Self::Slow { .. } => true,
             Self::AskPeer { .. }
             | Self::Cancel { .. }
             | Self::Clear { .. }
             | Self::Count { .. }
+            | Self::Crowd { .. }
             | Self::Get { .. }
             | Self::Herd { .. }
             | Self::Invalidate { .. }
@@ -258,7 +342,7 @@ impl Deed {
     }
 
     /// How long it goes on.
-    fn lasts(&self) -> Duration {
+    pub(crate) fn lasts(&self) -> Duration {
         match self {
             Self::Crash { down_for: lasts, .. }
             | Self::Herd { within: lasts, .. }
@@ -266,19 +350,25 @@ impl Deed {
             | Self::Partition { lasts, .. }
             | Self::Pause { lasts, .. }
             | Self::Slow { lasts, .. } => *lasts,
+            Self::Lie { .. } => LIE_LASTS,
             Self::AskPeer { .. }
             | Self::Break { .. }
             | Self::Cancel { .. }
             | Self::Clear { .. }
             | Self::ClockStep { .. }
             | Self::Count { .. }
+            | Self::Crowd { .. }
             | Self::Get { .. }
             | Self::Invalidate { .. }
             | Self::InvalidatePrefix { .. }
             | Self::Join { .. }
             | Self::Leave { .. }
             | Self::Ping { .. }
-            | Self::Put { .. } => Duration::ZERO,
+            | Self::Put { .. }
+            | Self::Rotate { .. } => Duration::ZERO,
         }
     }
 }
+
+/// How long a flood goes on: longer than it takes until nobody puts up with it.
+pub(crate) const LIE_LASTS: Duration = Duration::from_secs(8);

@@ -17,7 +17,7 @@ pub use workload::{LATE_AT, LIFETIME, OUTAGE, RESOURCES, RUN, workload};
 
 use crate::{
     figures::{Figures, Quantiles},
-    plan::Plan,
+    plan::{Dialing, Plan},
     world::{STARTING, World},
 };
 use broadcast::Broadcast;
@@ -102,7 +102,7 @@ impl Policy {
         let figures = match self {
             Self::Broadcast => Scene::run(plan, &mut Broadcast::default()),
             Self::Direct => Scene::run(plan, &mut Direct),
-            Self::EachItsOwn => fleet(Plan { connects: false, ..plan.clone() }),
+            Self::EachItsOwn => fleet(Plan { dialing: Dialing::Nobody, ..plan.clone() }),
             Self::Fleet => fleet(plan.clone()),
             Self::Proxy => Scene::run(plan, &mut Proxy::default()),
         };

@@ -8,10 +8,13 @@ mod hour;
 pub use hour::hour_of_autoscaling;
 
 use crate::{
-    plan::{Deed, OutageKind, Plan, Victim},
+    plan::{Deed, Event, Lie, OutageKind, Plan, Victim},
     random::Random,
 };
-use cache_core::freshness::{Directives, Freshness};
+use cache_core::{
+    Disk,
+    freshness::{Directives, Freshness},
+};
 use std::time::Duration;
 
 /// Makes a plan from a seed and a number of nodes.
@@ -19,34 +22,46 @@ pub type Scenario = fn(u64, usize) -> Plan;
 
 /// Every scenario by its name.
 pub const ALL: &[(&str, Scenario)] = &[
+    ("asker-gives-up", asker_gives_up),
     ("autoscaler", autoscaler),
     ("cold-at-once", |seed, nodes| cold_at_once(seed, nodes, 3)),
     ("cold-in-turn", |seed, nodes| cold_in_turn(seed, nodes, 3)),
+    ("coordinator-alone-crashes", coordinator_alone_crashes),
     ("coordinator-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Coordinator(0)))),
     ("coordinator-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Coordinator(0)))),
+    ("crowd-while-origin-is-down", crowd_while_origin_is_down),
     ("herd", herd),
     ("herd-at-expiry", herd_at_expiry),
     ("herd-at-quota-reset", herd_at_quota_reset),
     ("herd-while-origin-fails", herd_while_origin_fails),
+    ("herd-while-origin-is-down", herd_while_origin_is_down),
     ("holder-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Holder(0)))),
     ("holder-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Holder(0)))),
     ("hour-of-autoscaling", hour_of_autoscaling),
+    ("liar-answers", liar_answers),
+    ("liar-lets-wait", liar_lets_wait),
+    ("member-pauses", member_pauses),
+    ("newcomer-coordinates", newcomer_coordinates),
+    ("newcomers-take-over", newcomers_take_over),
+    ("peers-are-clamped", peers_are_clamped),
+    ("renewals", renewals),
     ("split", split),
     ("writes", writes),
+    ("writes-while-disks-are-asked", writes_while_disks_are_asked),
     ("zipf", zipf),
 ];
 
 /// Every node asks for every resource, one request after the other.
 pub fn cold_in_turn(seed: u64, nodes: usize, resources: usize) -> Plan {
     let requests = (0..nodes).flat_map(|node| (0..resources).map(move |key| (node, key)));
-    requests.zip(0..).fold(Plan::calm(seed, nodes, resources), |plan, ((node, key), step)| {
+    requests.zip(0..).fold(ideal(Plan::calm(seed, nodes, resources)), |plan, ((node, key), step)| {
         plan.with(millis(500 * step), get(node, key))
     })
 }
 
 /// Every node asks for every resource within 50 ms.
 pub fn cold_at_once(seed: u64, nodes: usize, resources: usize) -> Plan {
-    (0..resources).fold(Plan::calm(seed, nodes, resources), |plan, key| {
+    (0..resources).fold(ideal(Plan::calm(seed, nodes, resources)), |plan, key| {
         plan.with(Duration::ZERO, Deed::Herd { key, within: HERD })
     })
 }
@@ -66,6 +81,8 @@ pub fn herd_at_expiry(seed: u64, nodes: usize) -> Plan {
 pub fn herd_at_quota_reset(seed: u64, nodes: usize) -> Plan {
     let (mut plan, window) = (Plan::calm(seed, nodes, 2), Duration::from_secs(60));
     plan.origin.quota = Some((1, window));
+    // One spends the quota, one or two are refused, and one brings what all want.
+    plan.demands.calls_percent_max = Some(200);
     plan.with(Duration::ZERO, get(0, 0))
         .with(millis(2_000), Deed::Herd { key: 1, within: HERD })
         .with(window + millis(2_000), Deed::Herd { key: 1, within: HERD })
@@ -76,6 +93,8 @@ pub fn herd_while_origin_fails(seed: u64, nodes: usize) -> Plan {
     let outage = Deed::Outage { kind: OutageKind::Fault, lasts: Duration::from_secs(60) };
     let mut plan = herd(seed, nodes);
     plan.origin.freshness.if_error = Duration::from_secs(3600);
+    // Two try when it is stale, and two of the others a little later: who was only told of it does not hold off.
+    plan.demands.calls_percent_max = Some(300);
     let again = plan.origin.freshness.lifetime + millis(500);
     plan.with(again - millis(100), outage)
         .with(again, Deed::Herd { key: 0, within: HERD })
@@ -86,12 +105,16 @@ pub fn herd_while_origin_fails(seed: u64, nodes: usize) -> Plan {
 pub fn herd_with(seed: u64, nodes: usize, deed: Deed) -> Plan {
     let mut plan = herd(seed, nodes);
     plan.origin.latency = millis(300);
+    // A holder that was stopped makes its own call again when it goes on.
+    plan.demands.calls_percent_max = Some(200);
+    plan.demands.wait_max = Some(plan.network.idle_timeout + Duration::from_secs(2));
     plan.with(millis(150), deed)
 }
 
 /// Requests as Zipf has them over a thousand resources, at 50 a second for a minute.
 pub fn zipf(seed: u64, nodes: usize) -> Plan {
     let (mut plan, mut random) = (Plan::calm(seed, nodes, 1_000), Random::new(seed, SCENARIO_STREAM));
+    plan = ideal(plan);
     let ranks = Ranks::new(plan.resources);
     for step in 0..3_000 {
         let (node, key) = (random.below(nodes as u64) as usize, ranks.pick(&mut random));
@@ -103,6 +126,7 @@ pub fn zipf(seed: u64, nodes: usize) -> Plan {
 /// The same with a write among twenty requests: most forget one key, some a prefix, some put a value.
 pub fn writes(seed: u64, nodes: usize) -> Plan {
     let (mut plan, mut random) = (zipf(seed, nodes), Random::new(seed, SCENARIO_STREAM + 1));
+    plan.demands.calls_percent_max = Some(102);
     for event in &mut plan.events {
         let Deed::Get { node, key, .. } = event.deed else { continue };
         event.deed = match random.below(60) {
@@ -119,6 +143,7 @@ pub fn writes(seed: u64, nodes: usize) -> Plan {
 pub fn autoscaler(seed: u64, nodes: usize) -> Plan {
     let (mut plan, mut random) = (zipf(seed, nodes), Random::new(seed, SCENARIO_STREAM + 2));
     let third = (nodes / 3).max(1);
+    plan.demands.calls_percent_max = Some(110);
     for step in 0..60 {
         let node = nodes - 1 - random.below(third as u64) as usize;
         let deed = match random.below(3) {
@@ -138,7 +163,196 @@ pub fn split(seed: u64, nodes: usize) -> Plan {
     let side = 0x5555_5555_5555_5555;
     let mut plan = zipf(seed, nodes).with(lasts, Deed::Partition { side, one_way: false, lasts });
     plan.events.sort_by_key(|event| event.at);
+    plan.demands.calls_percent_max = Some(120);
     plan
+}
+
+/// Every node asks for one resource of which nobody has anything, while the origin answers with faults.
+pub fn herd_while_origin_is_down(seed: u64, nodes: usize) -> Plan {
+    let mut plan = herd(seed, nodes);
+    // The call is repeated once, with another's credential.
+    plan.demands.calls_percent_max = Some(200);
+    plan.demands.wait_max = Some(Duration::from_secs(3));
+    let outage = Deed::Outage { kind: OutageKind::Fault, lasts: Duration::from_secs(60) };
+    plan.events.insert(0, Event { at: Duration::ZERO, deed: outage });
+    plan
+}
+
+/// Many clients of one node ask for one resource, while the origin answers with faults.
+pub fn crowd_while_origin_is_down(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 1);
+    // The call is repeated once, on behalf of another client.
+    plan.demands.calls_percent_max = Some(200);
+    plan.with(Duration::ZERO, Deed::Outage { kind: OutageKind::Fault, lasts: Duration::from_secs(60) })
+        .with(Duration::ZERO, Deed::Crowd { node: seed as usize % nodes, key: 0, clients: 10 })
+}
+
+/// A client gives up while its node is asking, and others want the same a moment later.
+pub fn asker_gives_up(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 20);
+    plan.demands.wait_max = Some(Duration::from_secs(3));
+    (0..20).fold(plan, |plan, key| {
+        let at = millis(1_000 * key);
+        let key = key as usize;
+        plan.with(at, get(0, key))
+            .with(at + Duration::from_micros(100), Deed::Cancel { node: 0, pick: 0 })
+            .with(at + millis(5), Deed::Herd { key, within: millis(5) })
+    })
+}
+
+/// A node crashes that coordinates some of what another one is fetching for all.
+pub fn coordinator_alone_crashes(seed: u64, nodes: usize) -> Plan {
+    let resources = 12;
+    let mut plan = ideal(Plan::calm(seed, nodes, resources));
+    (plan.origin.latency, plan.network.idle_timeout) = (Duration::from_secs(8), Duration::from_secs(2));
+    for key in 0..resources {
+        plan = plan.with(Duration::ZERO, get(0, key));
+        for node in 2..nodes {
+            // All have noticed by then, and the answer is not there yet.
+            plan = plan.with(millis(5_000), get(node, key));
+        }
+    }
+    let down_for = Duration::from_secs(30);
+    plan.events.push(Event {
+        at: millis(1_000),
+        deed: Deed::Crash { victim: Victim::Node(1), down_for, keeps_disk: false },
+    });
+    plan
+}
+
+/// A member answers all asks with what was not asked for.
+pub fn liar_answers(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 200);
+    plan.ceiling = plan.origin.freshness;
+    plan = plan.with(Duration::ZERO, get(1, 0)).with(Duration::ZERO, get(1, 1));
+    plan = plan.with(millis(1_000), Deed::Lie { liar: 1, victim: 0, lie: Lie::Keys });
+    (2..200).fold(plan, |plan, key| plan.with(millis(1_000 + 50 * key as u64), get(0, key)))
+}
+
+/// A member tells all who ask to wait.
+pub fn liar_lets_wait(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 20);
+    plan.limits.wait_timeout = Duration::from_secs(3);
+    plan.demands.wait_max = Some(Duration::from_secs(5));
+    plan = plan.with(Duration::ZERO, Deed::Lie { liar: 1, victim: 0, lie: Lie::Waits });
+    (0..20).fold(plan, |plan, key| plan.with(millis(1_000), get(0, key)))
+}
+
+/// Values are put and forgotten while disks are asked for them, since memories hold little.
+pub fn writes_while_disks_are_asked(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 6);
+    (plan.settings.disk, plan.settings.budget.entries_max) = (Disk::Present, 2);
+    let mut random = Random::new(seed, SCENARIO_STREAM + 4);
+    for step in 0..200 {
+        let (node, key) = (random.below(nodes as u64) as usize, random.below(6) as usize);
+        let write = match random.below(3) {
+            0 => Deed::Invalidate { node, key },
+            _put => Deed::Put { node, key },
+        };
+        let at = millis(400 * step);
+        plan = plan.with(at, Deed::Herd { key, within: millis(2) });
+        plan = plan.with(at + Duration::from_micros(random.below(2_000)), write);
+    }
+    plan
+}
+
+/// A node says nothing for a while on connections that do not break: members notice by themselves.
+pub fn member_pauses(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 20);
+    plan.network.idle_timeout = Duration::from_secs(60);
+    // One ask without an answer, and one call.
+    plan.demands.wait_max = Some(millis(1_900));
+    let deed = Deed::Pause { victim: Victim::Node(1), lasts: Duration::from_secs(20) };
+    (0..40).fold(plan.with(Duration::from_secs(20), deed), |plan, step| {
+        let at = millis(20_050 + 300 * step);
+        let node = 2 + step as usize % (nodes - 2).max(1);
+        plan.with(at, Deed::Get { node, key: step as usize % 20, directives: Directives::default() })
+    })
+}
+
+/// A node joins while all others want a resource that it coordinates, perhaps, from then on.
+pub fn newcomer_coordinates(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 8);
+    (plan.nodes_at_start, plan.origin.latency) = (nodes - 1, Duration::from_secs(2));
+    plan.demands.calls_percent_max = Some(100);
+    plan = plan.with(millis(1_000), Deed::Join { node: nodes - 1 });
+    (0..8).fold(plan, |plan, key| {
+        plan.with(Duration::ZERO, get(0, key)).with(millis(1_900), get(1, key)).with(
+            Duration::from_secs(10),
+            Deed::Get { node: nodes - 1, key, directives: Directives::default() },
+        )
+    })
+}
+
+/// Nodes take the places of others one by one: what was fetched once stays.
+pub fn newcomers_take_over(seed: u64, nodes: usize) -> Plan {
+    let resources = 80;
+    let mut plan = ideal(Plan::calm(seed, nodes, resources));
+    let veterans = nodes / 2;
+    plan.nodes_at_start = veterans;
+    // Slow enough for requests to come before all is sent.
+    (plan.network.latency, plan.network.jitter) = (millis(100), Duration::ZERO);
+    for key in 0..resources {
+        plan = plan.with(millis(20 * key as u64), get(key % veterans, key));
+    }
+    for node in veterans..nodes {
+        // One alone first: of two that know nothing, one may send the other to the origin.
+        let after = if node == veterans { 0 } else { 5 };
+        plan = plan.with(Duration::from_secs(10 + after), Deed::Join { node });
+    }
+    for key in 0..resources {
+        plan = plan.with(millis(10_700), get(veterans, key));
+    }
+    for node in 0..veterans {
+        plan = plan.with(Duration::from_secs(20), Deed::Leave { node });
+    }
+    for key in 0..resources {
+        let node = veterans + key % (nodes - veterans);
+        plan = plan.with(Duration::from_secs(30) + millis(20 * key as u64), get(node, key));
+    }
+    plan.events.sort_by_key(|event| event.at);
+    plan
+}
+
+/// What is granted to entries of peers is less than what the origin grants: they are asked for more often.
+pub fn peers_are_clamped(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 2);
+    if seed.is_multiple_of(2) {
+        plan.limits.freshness_max.lifetime = Duration::from_secs(4);
+    } else {
+        plan.origin.freshness.lifetime = Duration::from_secs(4);
+        plan.ceiling = plan.origin.freshness;
+        plan = plan.with(Duration::from_secs(1), Deed::Lie { liar: 1, victim: 0, lie: Lie::Ages });
+    }
+    (0..60).fold(plan, |plan, step| {
+        plan.with(millis(300 * step), get(step as usize % nodes, step as usize / 7 % 2))
+    })
+}
+
+/// Short lifetimes and long graces: what is stale is served and renewed behind the clients' backs, or stands in.
+pub fn renewals(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 2);
+    let second = Duration::from_secs(1);
+    plan.origin.freshness =
+        Freshness { lifetime: 2 * second, while_revalidating: 3 * second, if_error: 6 * second };
+    // Shorter than the graces, or far longer.
+    plan.settings.retention = if seed.is_multiple_of(2) { 5 * second } else { 60 * second };
+    plan.origin.change_period = second;
+    if seed % 2 == 1 {
+        (plan.origin.refused_per_mille, plan.origin.unstorable_per_mille) = (300, 100);
+    }
+    let outage = Deed::Outage { kind: OutageKind::Refused, lasts: 12 * second };
+    plan = plan.with(20 * second, outage);
+    let mut random = Random::new(seed, SCENARIO_STREAM + 3);
+    (0..150).fold(plan, |plan, step| {
+        let (node, key) = (random.below(nodes as u64) as usize, random.below(2) as usize);
+        let directives = match random.below(8) {
+            0 => Directives { max_age: Some(second), ..Directives::default() },
+            1 => Directives { only_if_cached: true, ..Directives::default() },
+            _plain => Directives::default(),
+        };
+        plan.with(millis(300 * step), Deed::Get { node, key, directives })
+    })
 }
 
 /// One domain's answers live so short that only those who ask together share them.
@@ -151,6 +365,12 @@ pub fn short_lived(seed: u64, nodes: usize) -> Plan {
 /// A node asks for a key.
 pub fn get(node: usize, key: usize) -> Deed {
     Deed::Get { node, key, directives: Directives::default() }
+}
+
+/// The same, without a call more than one cache shared by all would make.
+fn ideal(mut plan: Plan) -> Plan {
+    plan.demands.calls_percent_max = Some(100);
+    plan
 }
 
 fn crash(victim: Victim) -> Deed {

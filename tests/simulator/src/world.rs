@@ -7,7 +7,9 @@
 mod deeds;
 mod ending;
 mod fleet;
+mod lying;
 mod perform;
+mod watching;
 
 use crate::{
     figures::Figures,
@@ -19,11 +21,12 @@ use crate::{
     plan::{Plan, Victim},
     random::Random,
     transcript::Transcript,
+    watch::Watch,
 };
-use cache_core::{PeerId, freshness::Directives};
+use cache_core::{PeerId, RequestId, freshness::Directives};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
@@ -40,6 +43,9 @@ pub struct World {
     mesh: Mesh,
     origin: Origin,
     ledger: Ledger,
+    watch: Watch,
+    /// Nodes that mean harm at some time.
+    liars: BTreeSet<usize>,
     figures: Figures,
     transcript: Transcript,
     random: Random,
@@ -51,6 +57,10 @@ pub struct World {
     victims: BTreeMap<usize, usize>,
     /// Until when one cache shared by all would have had each key.
     ideal_until: BTreeMap<usize, Duration>,
+    /// Whose refusal a node is hearing at this moment.
+    refused: Option<RequestId>,
+    /// The key of the answer that a node is hearing at this moment, and when the call for it began.
+    landing: Option<(usize, Duration)>,
     /// Longest that a request may take where nothing fails.
     prompt: Option<Duration>,
     is_healed: bool,
@@ -87,6 +97,12 @@ enum Happening {
     },
     /// A deed that lasts is over.
     End(usize),
+    /// A second later, the flood goes on.
+    Flood {
+        number: usize,
+        liar: usize,
+        victim: usize,
+    },
     Frame(Frame),
     /// A connection has been silent for as long as it may, if it still is.
     Idle {
@@ -135,6 +151,8 @@ impl World {
             mesh: Mesh::new(plan.seed, plan.network.redial),
             origin: Origin::new(plan.origin.clone(), plan.resources + 1, plan.seed),
             ledger: Ledger::new(&plan),
+            watch: Watch::default(),
+            liars: plan.liars(),
             figures: Figures::default(),
             transcript: Transcript::new(prints),
             random: Random::new(plan.seed, WORLD_STREAM),
@@ -143,6 +161,8 @@ impl World {
             coordinators: BTreeMap::new(),
             victims: BTreeMap::new(),
             ideal_until: BTreeMap::new(),
+            refused: None,
+            landing: None,
             prompt: None,
             is_healed: false,
             violation: None,
@@ -160,6 +180,7 @@ impl World {
             self.schedule(STARTING + self.plan.events[number].at, Happening::Deed(number));
         }
         self.run_until(STARTING + self.plan.ends_at());
+        self.check_demands();
         if self.plan.heals {
             self.end();
         }
@@ -211,6 +232,7 @@ impl World {
             Happening::Deed(number) => self.perform_deed(number),
             Happening::Dial { dialer, listener } => self.dial(dialer, listener),
             Happening::End(number) => self.end_deed(number),
+            Happening::Flood { number, liar, victim } => self.flood(number, liar, victim),
             Happening::Frame(frame) => {
                 if self.network.is_current(&frame) {
                     let (node, run) = (frame.to, self.nodes[frame.to].run);

@@ -1,7 +1,7 @@
 //! A node set up from environment variables, given here as a table.
 
 use crate::support::{PRIVATE, PUBLIC};
-use cache_tests::origin::ModelOrigin;
+use cache_tests::{origin::ModelOrigin, until};
 use fleet_cache::{NodeBuilder, StartError, environment};
 
 fn builder_from(table: &[(&str, &str)]) -> Result<NodeBuilder, StartError> {
@@ -48,6 +48,33 @@ async fn every_variable_has_its_effect() {
     assert!(directory.join("node.key").exists());
 }
 
+#[tokio::test]
+async fn with_a_secret_nodes_share_over_either_transport_unless_they_are_told_not_to() {
+    for transport in ["libp2p", "quic"] {
+        let origin = ModelOrigin::start();
+        let url = origin.url();
+        let start = async |more: &[(&str, &str)]| {
+            let secret = ("CACHE_P2P_SHARED_SECRET", "correct horse battery staple, and some more of it");
+            let table = [secret, ("GITHUB_API_URL", &url), ("CACHE_TRANSPORT", transport)];
+            builder_from(&[&table, more].concat()).unwrap().start().await.unwrap()
+        };
+        let first = start(&[]).await;
+        let contacts = first.addresses().join(", ");
+        let alone = start(&[("CACHE_ENABLE_P2P", "false"), ("CACHE_BOOTSTRAP_PEERS", &contacts)]).await;
+        assert_eq!((alone.peer_id(), alone.addresses()), (None, Vec::new()));
+        let second = start(&[("CACHE_BOOTSTRAP_PEERS", &contacts), ("P2P_LISTEN_PORT", "0")]).await;
+        until("the two are connected", async || {
+            first.stats().await.unwrap().connected_peers == 1
+                && second.stats().await.unwrap().connected_peers == 1
+        })
+        .await;
+        for node in [first, second] {
+            assert_eq!(node.get(PUBLIC).await.unwrap().status(), 200);
+        }
+        assert_eq!(origin.calls_total(), 1);
+    }
+}
+
 #[test]
 fn a_value_that_cannot_be_used_is_refused_by_name_and_no_secret_is_repeated() {
     let rows = [
@@ -55,6 +82,10 @@ fn a_value_that_cannot_be_used_is_refused_by_name_and_no_secret_is_repeated() {
         ("CACHE_DEFAULT_TTL", "-1"),
         ("CACHE_MAX_ENTRIES", "many"),
         ("CACHE_P2P_SHARED_SECRET", "short"),
+        ("CACHE_ENABLE_P2P", "perhaps"),
+        ("CACHE_LISTEN_PORT", "65536"),
+        ("P2P_LISTEN_PORT", "none"),
+        ("CACHE_TRANSPORT", "pigeon"),
     ];
     for (name, value) in rows {
         let error = builder_from(&[(name, value)]).unwrap_err();

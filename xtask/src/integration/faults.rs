@@ -1,96 +1,111 @@
-//! An origin that fails, with and without something stale to serve in its place.
+//! A table of faults: what was seen while each lasted, and how all was well again.
+//!
+//! Every fault meets a fleet of three that is read from all the time. Whatever else it demands, no reader gets an
+//! error, nothing is outdated beyond the policy, and no daemon's memory grows without bound.
 
-use super::{clients::Reply, setting::Setting};
-use anyhow::{Context as _, Result, ensure};
+mod clock;
+mod descriptors;
+mod disk;
+mod ends;
+mod garbage;
+mod origin;
+mod ports;
+mod secrets;
+mod world;
 
-const REPOSITORY: &str = "/repos/acme/widget-1";
-const SHORT: &[&str] = &["--default-ttl", "1", "--route", "/repos/**=1"];
+use super::{fleet::FleetSetting, usage::mib};
+use anyhow::{Result, ensure};
+use std::time::Duration;
+use world::Outcome;
 
-/// Faults that spoil the answer on its way.
-const DAMAGING: &[&str] = &["truncate", "badgzip", "chunked_cut", "garbage", "reset", "reset_mid"];
+/// A fault and what has to hold.
+pub(super) struct Fault {
+    pub(super) name: &'static str,
+    holds: &'static str,
+    perform: fn(&FleetSetting<'_>) -> Result<Outcome>,
+}
 
-pub(super) fn stale_stands_in(setting: &Setting) -> Result<String> {
-    setting.start(SHORT)?;
-    let curl = setting.curl("ghp_alice");
-    let fresh = curl.get(REPOSITORY)?;
-    let mut marks = Vec::new();
-    for fault in DAMAGING.iter().chain(&["status&status=500", "hang"]) {
-        setting.stub.mutate("acme/widget-1")?;
-        setting.outlive(1);
-        setting.stub.fault(fault)?;
-        let stale = curl.get(REPOSITORY)?;
-        ensure!(stale.status == 200, "{fault}: answered with {}", stale.status);
-        ensure!(stale.body == fresh.body, "{fault}: not the body that was kept");
-        let mark = stale.header("cache-status").to_owned();
-        ensure!(!mark.is_empty(), "{fault}: served without a mark");
-        marks.push(mark);
+impl Fault {
+    /// Lets it happen, and answers its row of the table but for the name.
+    pub(super) fn row(&self, setting: &FleetSetting<'_>) -> Result<String> {
+        let Outcome { seen, resident_kib: (before, most), observed, recovered } = (self.perform)(setting)?;
+        ensure!(seen.errors == 0, "{seen}: {}", seen.examples.join("; "));
+        ensure!(seen.outdated == 0, "{seen}, by up to {:?}", seen.oldest);
+        let growth = most.saturating_sub(before);
+        ensure!(growth <= GROWTH_KIB_MAX, "memory grew by {} MiB", mib(growth));
+        let (before, most) = (mib(before), mib(most));
+        Ok(format!("{} | {seen}; {before} to {most} MiB | {observed} | {recovered}", self.holds))
     }
-    setting.stub.clear_faults()?;
-    Ok(format!("{} faults bridged, such as {}", marks.len(), marks[0]))
 }
 
-pub(super) fn spent_quota(setting: &Setting) -> Result<String> {
-    setting.start(SHORT)?;
-    let curl = setting.curl("ghp_alice");
-    let fresh = curl.get(REPOSITORY)?;
-    setting.stub.mutate("acme/widget-1")?;
-    setting.stub.configure("core_limit=0")?;
-    setting.outlive(1);
-    let stale = curl.get(REPOSITORY)?;
-    ensure!(stale.status == 200 && stale.body == fresh.body, "answered with {}", stale.status);
-    setting.stub.reset_counts()?;
-    let other = curl.get("/repos/acme/widget-2")?;
-    ensure!(matches!(other.status, 403 | 429 | 503), "nothing kept, yet answered with {}", other.status);
-    let calls = setting.stub.calls("/repos/acme")?.total;
-    Ok(format!("stale: {}; then {} after {calls} more calls", stale.header("cache-status"), other.status))
-}
+/// The headings of [`Fault::row`].
+pub(super) const HEADINGS: &str =
+    "| fault | what must hold | readers and memory | observed | recovered |\n|---|---|---|---|---|";
 
-pub(super) fn damaged(setting: &Setting) -> Result<String> {
-    setting.start(&[])?;
-    let curl = setting.curl("ghp_alice");
-    for (number, fault) in DAMAGING.iter().enumerate() {
-        let path = format!("/repos/acme/widget-{number}");
-        setting.stub.fault(fault)?;
-        // curl reports a broken transfer as an error, which is as good as a 502.
-        if let Ok(reply) = curl.send(&path, &["--compressed"]) {
-            expect_clear(&reply, &[502, 504]).with_context(|| (*fault).to_owned())?;
-        }
-        setting.stub.clear_faults()?;
-        let healed = curl.get(&path)?;
-        ensure!(healed.status == 200, "{fault}: kept, the next answer is {}", healed.status);
-        let name = healed.json()?["full_name"].clone();
-        ensure!(name == format!("acme/widget-{number}"), "{fault}: {name} in place of {path}");
-    }
-    Ok(format!("{} ways to damage an answer, none kept", DAMAGING.len()))
-}
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "a node killed ten times",
+        holds: "it is back with its id and its entries, the disk is whole",
+        perform: ends::killed,
+    },
+    Fault {
+        name: "a node stopped for 10 s",
+        holds: "reads elsewhere go on; it is back when it goes on",
+        perform: ends::stopped,
+    },
+    Fault {
+        name: "disk full",
+        holds: "answers go on, also at that node; kept again with room",
+        perform: disk::full,
+    },
+    Fault {
+        name: "cache directory read-only",
+        holds: "a clear error at start; entries are there when it is writable again",
+        perform: disk::read_only,
+    },
+    Fault {
+        name: "clock an hour ahead, an hour behind",
+        holds: "nothing outdated, also at that node",
+        perform: clock::stepped,
+    },
+    Fault {
+        name: "descriptors exhausted",
+        holds: "the others notice nothing; it serves when clients leave",
+        perform: descriptors::exhausted,
+    },
+    Fault {
+        name: "ports and directory in use",
+        holds: "the second daemon ends with a clear error",
+        perform: ports::taken,
+    },
+    Fault {
+        name: "origin killed for 5 s",
+        holds: "known answers stand in; clear errors else",
+        perform: origin::killed,
+    },
+    Fault { name: "origin silent for 6 s", holds: "the same within its time-out", perform: origin::silent },
+    Fault { name: "random bytes at the peer port", holds: "no peer is lost", perform: garbage::random },
+    Fault {
+        name: "lengths of 1 GiB at the peer port",
+        holds: "no peer is lost",
+        perform: garbage::huge_lengths,
+    },
+    Fault { name: "500 connections to the peer port", holds: "no peer is lost", perform: garbage::flood },
+    Fault { name: "strangers who never read", holds: "no peer is lost", perform: garbage::never_reads },
+    Fault {
+        name: "a node with the wrong secret",
+        holds: "it is kept out, and works alone",
+        perform: secrets::wrong,
+    },
+    Fault { name: "a node without a secret", holds: "it says so, and works alone", perform: secrets::none },
+    Fault {
+        name: "the secret changed under load",
+        holds: "no failed request, one fleet after every step",
+        perform: secrets::rotated,
+    },
+];
 
-pub(super) fn clear_errors(setting: &Setting) -> Result<String> {
-    setting.start(&[])?;
-    let curl = setting.curl("ghp_alice");
-    let faults =
-        [("status&status=500", &[500, 502][..]), ("status&status=403", &[403]), ("hang", &[502, 504])];
-    let mut seen = Vec::new();
-    for (number, (fault, statuses)) in faults.into_iter().enumerate() {
-        // A path of its own, so that nothing is kept that could stand in.
-        let path = format!("/repos/acme/widget-{number}");
-        setting.stub.fault(fault)?;
-        let reply = curl.get(&path)?;
-        ensure!(statuses.contains(&reply.status), "{fault}: answered with {}", reply.status);
-        if matches!(reply.status, 502 | 504) {
-            expect_clear(&reply, statuses)?;
-        }
-        seen.push(format!("{fault} -> {}", reply.status));
-        setting.stub.clear_faults()?;
-        let healed = curl.get(&path)?.status;
-        ensure!(healed == 200, "{fault}: kept, the next answer is {healed}");
-    }
-    Ok(seen.join(", "))
-}
-
-/// An error of our own: one of `statuses`, with a message in JSON.
-fn expect_clear(reply: &Reply, statuses: &[u16]) -> Result<()> {
-    ensure!(statuses.contains(&reply.status), "answered with {}", reply.status);
-    let message = reply.json()?["message"].clone();
-    ensure!(message.is_string(), "{} without a message", reply.status);
-    Ok(())
-}
+/// How long a fault lasts that has no length of its own.
+const LONG: Duration = Duration::from_secs(5);
+/// Most that a daemon may grow by, in KiB, while readers fill it with new answers: half of its own bound of 64 MiB.
+const GROWTH_KIB_MAX: u64 = 32 * 1024;

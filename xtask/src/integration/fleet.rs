@@ -25,7 +25,7 @@ impl FleetSetting<'_> {
         Fleet::new(self.program, self.stub.url(), self.transport)
     }
 
-    fn calls(&self, path: &str) -> Result<u64> {
+    pub(super) fn calls(&self, path: &str) -> Result<u64> {
         Ok(self.stub.calls(path)?.total)
     }
 }
@@ -48,6 +48,7 @@ pub(super) const CHECKS: &[(&str, FleetCheck)] = &[
     ),
     ("how large a node with 33 entries is", small),
     ("five hosts, 20 ms and 2 % loss, and a partition for 10 s", hosts::slow_line_and_partition),
+    ("five hosts, 20 ms and 2 % loss, and a line that carries one way only for 10 s", hosts::one_way_cut),
 ];
 
 const REPOSITORIES: [&str; 3] = ["/repos/acme/widget-1", "/repos/acme/widget-2", "/repos/acme/widget-3"];

@@ -1,13 +1,14 @@
 //! Daemons that share, each a process with a directory of its own.
 
 use super::clients::Curl;
-use crate::process::{Background, any_output, free_address, output};
+use crate::process::{Background, free_address, output, signal};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::{
+    fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -20,14 +21,19 @@ pub(super) struct Fleet<'a> {
     pub(super) origin: String,
     pub(super) transport: &'static str,
     pub(super) secret: String,
+    /// Further arguments of `serve` for every member.
+    pub(super) arguments: Vec<String>,
 }
 
 /// One daemon of a fleet.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) directory: TempDir,
-    door: SocketAddr,
-    listen: String,
+    pub(super) cache_dir: PathBuf,
+    /// Where its clients reach it.
+    pub(super) door: SocketAddr,
+    /// Where it listens for peers, as a multiaddress.
+    pub(super) listen: String,
     program: PathBuf,
     daemon: Option<Background>,
 }
@@ -35,7 +41,7 @@ pub(super) struct Member {
 impl<'a> Fleet<'a> {
     pub(super) fn new(program: &'a Path, origin: String, transport: &'static str) -> Result<Self> {
         let secret = output(Command::new(program).args(["secret", "generate"]))?.trim().to_owned();
-        Ok(Self { program, origin, transport, secret })
+        Ok(Self { program, origin, transport, secret, arguments: Vec::new() })
     }
 
     /// A member that listens on a free port, not started yet.
@@ -45,8 +51,10 @@ impl<'a> Fleet<'a> {
             "quic" => format!("/ip4/127.0.0.1/udp/{port}/quic-v1"),
             _libp2p => format!("/ip4/127.0.0.1/tcp/{port}"),
         };
+        let directory = tempfile::tempdir()?;
         Ok(Member {
-            directory: tempfile::tempdir()?,
+            cache_dir: directory.path().join("cache"),
+            directory,
             door: free_address()?,
             listen,
             program: self.program.to_owned(),
@@ -56,21 +64,24 @@ impl<'a> Fleet<'a> {
 
     /// Starts `member`, which knows `contacts`.
     pub(super) fn start(&self, member: &mut Member, contacts: &[String]) -> Result<()> {
+        member.launch(&mut self.command(member, contacts)?)
+    }
+
+    /// What starts `member`, for those who want to change something of it.
+    pub(super) fn command(&self, member: &Member, contacts: &[String]) -> Result<Command> {
         let mut command = Command::new(&member.program);
         command
             .args(["serve", "--transport", self.transport, "--p2p-listen", &member.listen])
             .args(["--listen", &member.door.to_string(), "--origin", &self.origin])
             .arg("--cache-dir")
-            .arg(member.cache_dir())
+            .arg(&member.cache_dir)
             .args(contacts.iter().flat_map(|contact| ["--bootstrap", contact]))
+            .args(&self.arguments)
             .env_clear()
             .env("HOME", member.directory.path())
             .env("CACHE_P2P_SHARED_SECRET", &self.secret)
-            .stderr(Stdio::null());
-        let mut daemon = Background::start("fleet-cache", &mut command)?;
-        daemon.wait_ready(member.door)?;
-        member.daemon = Some(daemon);
-        Ok(())
+            .stderr(File::create(member.log())?);
+        Ok(command)
     }
 
     /// `count` members that know the first alone to begin with, all connected.
@@ -103,17 +114,39 @@ impl Member {
         Ok(text.replace(&self.door.to_string(), "door").into_bytes())
     }
 
+    /// Starts it by `command` and waits until it listens.
+    pub(super) fn launch(&mut self, command: &mut Command) -> Result<()> {
+        let mut daemon = Background::start("fleet-cache", command)?;
+        daemon.wait_ready(self.door)?;
+        self.daemon = Some(daemon);
+        Ok(())
+    }
+
+    /// The number by which the system knows its daemon.
+    pub(super) fn id(&self) -> Result<u32> {
+        Ok(self.daemon.as_ref().context("it runs")?.id())
+    }
+
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Where the daemon's log of this start is.
+    pub(super) fn log(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
     /// Where the others reach it, as `id` prints it.
     pub(super) fn addresses(&self) -> Result<Vec<String>> {
         let mut command = Command::new(&self.program);
-        command.args(["id", "--p2p-listen", &self.listen]).arg("--cache-dir").arg(self.cache_dir());
+        command.args(["id", "--p2p-listen", &self.listen]).arg("--cache-dir").arg(&self.cache_dir);
         command.env_clear().env("HOME", self.directory.path());
         Ok(output(&mut command)?.lines().take(1).map(str::to_owned).collect())
     }
 
     pub(super) fn stats(&self) -> Result<Value> {
         let mut command = Command::new(&self.program);
-        command.args(["stats", "--json", "--cache-dir"]).arg(self.cache_dir());
+        command.args(["stats", "--json", "--cache-dir"]).arg(&self.cache_dir);
         Ok(serde_json::from_str(&output(&mut command)?)?)
     }
 
@@ -139,27 +172,20 @@ impl Member {
 
     /// The same for a member that others look at; it is dead from then on.
     pub(super) fn kill_by_id(&self) -> Result<()> {
-        let daemon = self.daemon.as_ref().context("it runs")?;
-        output(Command::new("kill").args(["-9", &daemon.id().to_string()])).map(drop)
+        signal(self.id()?, "KILL")
     }
 
     /// Ends it as a service manager would, and answers how long that took.
     pub(super) fn end(&mut self) -> Result<Duration> {
         let began = Instant::now();
-        let daemon = self.daemon.as_mut().context("it runs")?;
-        let ended = any_output(Command::new("kill").arg(daemon.id().to_string()))?;
-        ensure!(ended.status.success(), "kill: {}", ended.status);
-        daemon.wait_end()?;
+        signal(self.id()?, "TERM")?;
+        self.daemon.as_mut().context("it runs")?.wait_end()?;
         self.daemon = None;
         Ok(began.elapsed())
     }
 
     pub(super) fn resident_kib(&self) -> Result<u64> {
         self.daemon.as_ref().context("it runs")?.resident_kib()
-    }
-
-    fn cache_dir(&self) -> PathBuf {
-        self.directory.path().join("cache")
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 /// The stand-in as a process; ended on drop.
 #[derive(Debug)]
 pub(super) struct Stub {
-    _process: Background,
+    process: Background,
     address: SocketAddr,
     script: PathBuf,
 }
@@ -22,7 +22,21 @@ impl Stub {
         let mut command = Command::new("python3");
         command.arg(script).args(["--port", "0", "--print-port"]).stderr(Stdio::inherit());
         let (process, address) = Background::start_with_port("the stand-in", &mut command)?;
-        Ok(Self { _process: process, address, script: script.to_owned() })
+        Ok(Self { process, address, script: script.to_owned() })
+    }
+
+    /// One of its own at `address`, which nobody listens at.
+    pub(super) fn start_at(script: &Path, address: SocketAddr) -> Result<Self> {
+        let mut command = Command::new("python3");
+        command.arg(script).args(["--port", &address.port().to_string()]).stderr(Stdio::inherit());
+        let mut process = Background::start("the stand-in", &mut command)?;
+        process.wait_ready(address)?;
+        Ok(Self { process, address, script: script.to_owned() })
+    }
+
+    /// The number by which the system knows it.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The program, to start another.
@@ -44,9 +58,10 @@ impl Stub {
         self.control("reset?what=counts").map(drop)
     }
 
-    /// Gives `repository` a new revision.
-    pub(super) fn mutate(&self, repository: &str) -> Result<()> {
-        self.control(&format!("mutate?repo={repository}")).map(drop)
+    /// Gives `repository` a new revision, and answers its number.
+    pub(super) fn mutate(&self, repository: &str) -> Result<u64> {
+        let answer = self.control(&format!("mutate?repo={repository}"))?;
+        answer["revision"].as_u64().context("a repository has a revision")
     }
 
     /// Replaces all faults to come by one for every call.

@@ -3,7 +3,7 @@
 use super::{Asked, Fact, Ledger, Means, ROUNDING, Rule, Wanted};
 use crate::node::Node;
 use cache_core::{
-    Content, Entry, Outcome, RequestId, Served, StaleReason,
+    Content, Entry, Outcome, RequestId, Served, Source, StaleReason,
     freshness::{Directives, Freshness},
 };
 use std::time::Duration;
@@ -14,6 +14,10 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) now: Duration,
     /// Time that the settings grant every request.
     pub(crate) request_timeout: Duration,
+    /// What is granted to entries from peers.
+    pub(crate) lifetime_max: Duration,
+    /// Whose refusal the node is hearing at this moment.
+    pub(crate) refused: Option<RequestId>,
 }
 
 type Checked<T> = Result<T, (Rule, String)>;
@@ -26,7 +30,7 @@ impl Ledger {
         request: RequestId,
         outcome: &Outcome,
     ) -> Checked<(Asked, Option<Duration>)> {
-        let Circumstances { node, now, request_timeout } = *circumstances;
+        let Circumstances { node, now, request_timeout, refused, .. } = *circumstances;
         let asked = self.requests.remove(&request);
         let asked = asked
             .ok_or_else(|| (Rule::AnsweredOnce, format!("{request:?} waits for nothing: {outcome:?}")))?;
@@ -39,6 +43,10 @@ impl Ledger {
         let until = asked.at + request_timeout + (node.held_up - asked.held_up) + 2 * ROUNDING;
         if now > until {
             return Err((Rule::Deadline, format!("{request:?} took {:?}", now - asked.at)));
+        }
+        if refused == Some(request) && !matches!(outcome, Outcome::Relayed { .. }) {
+            let text = format!("{request:?} was refused and is told {outcome:?}");
+            return Err((Rule::WrongAudience, text));
         }
         let age = match (asked.wanted, outcome) {
             (Wanted::Entry { key, directives }, Outcome::Answered { entry, served }) => {
@@ -92,6 +100,9 @@ impl Ledger {
             return Err((Rule::TooOld, format!("{fact:?} answers no-cache of {:?} by {served:?}", asked.at)));
         }
         let granted = entry.freshness();
+        if entry.source() == Source::Peer && granted.lifetime > circumstances.lifetime_max {
+            return Err((Rule::TooOld, format!("{entry:?} of a peer was granted {:?}", granted.lifetime)));
+        }
         if granted.lifetime > fact.freshness.lifetime || granted.if_error > fact.freshness.if_error {
             return Err((Rule::TooOld, format!("{entry:?} was granted more than {fact:?}")));
         }

@@ -2,8 +2,8 @@
 
 use super::{Happening, World};
 use crate::{
-    ledger::{Fact, Means, Wanted, prefix},
-    node::{Arrival, State, Wish, issuer},
+    ledger::{Fact, Means, Rule, Wanted, prefix},
+    node::{Arrival, GENERATIONS_MAX, State, Wish, issuer},
     origin::content,
     plan::Deed,
 };
@@ -42,6 +42,12 @@ impl World {
                     self.schedule(self.now + down_for, Happening::Start { node });
                 }
             }
+            Deed::Crowd { node, key, clients } => {
+                let key = self.key(key);
+                for _ in 0..clients {
+                    self.wish(node % nodes, Wish::Get { key, directives: Directives::default() });
+                }
+            }
             Deed::Get { node, key, directives } => {
                 let key = self.key(key);
                 self.wish(node % nodes, Wish::Get { key, directives });
@@ -65,6 +71,7 @@ impl World {
             }
             Deed::Join { node } => self.start(node % nodes),
             Deed::Leave { node } => self.leave(node % nodes),
+            Deed::Lie { liar, victim, lie } => self.lie(number, liar % nodes, victim % nodes, lie),
             Deed::Outage { .. } | Deed::Partition { .. } | Deed::Pause { .. } | Deed::Slow { .. } => {
                 self.begin_deed(number, &event.deed);
             }
@@ -73,6 +80,18 @@ impl World {
                 let key = self.key(key);
                 self.wish(node % nodes, Wish::Put { key });
             }
+            Deed::Rotate { node } => self.rotate(node % nodes),
+        }
+    }
+
+    /// A node that has got no further than any other in changing the secret goes on to what comes next.
+    fn rotate(&mut self, node: usize) {
+        let least = self.nodes.iter().map(|node| node.stage).min().unwrap_or_default();
+        let most = 3 * (GENERATIONS_MAX - 1);
+        if self.is_up(node) && self.nodes[node].stage == least && least < most {
+            self.leave(node);
+            self.nodes[node].stage += 1;
+            self.schedule(self.now + RESTART, Happening::Start { node });
         }
     }
 
@@ -125,6 +144,7 @@ impl World {
                 if let Some(node) = self.victims.remove(&number)
                     && self.nodes[node].state == State::Paused
                 {
+                    self.check_missed(number, node);
                     self.nodes[node].state = State::Up;
                     self.work(node);
                     let run = self.nodes[node].run;
@@ -149,12 +169,16 @@ impl World {
     pub(super) fn grant(&mut self, number: usize, wish: Wish) {
         match wish {
             Wish::AskPeer { peer, key } => {
+                self.watch.allow_asks(number, key, 1);
                 let request = self.ask(number, Wanted::PeersEntry { key });
                 let (peer, key) = (self.nodes[peer].peer, self.ledger.keys[key].clone());
                 self.handle(number, Input::AskPeer { request, peer, key });
             }
             Wish::Cancel { pick } => self.cancel(number, pick),
             Wish::Clear => {
+                for key in 0..self.ledger.keys.len() {
+                    self.watch.allow_asks(number, key, self.plan.limits.asks_max);
+                }
                 let request = self.ask(number, Wanted::Written);
                 self.handle(number, Input::Clear { request });
             }
@@ -170,10 +194,12 @@ impl World {
                 self.handle(number, Input::Ping { request, peer: self.nodes[peer].peer });
             }
             Wish::Put { key } => {
+                self.watch.allow_asks(number, key, self.plan.limits.asks_max);
+                self.watch.on_put(number, key, self.now);
                 let request = self.ask(number, Wanted::Written);
                 let freshness = self.plan.origin.freshness;
                 let fact = self.ledger.learn_fact(Fact { key, at: self.now, means: Means::Put, freshness });
-                let content = content(key, 0, fact, 200, self.origin.body_bytes(key));
+                let content = content(key, 0, fact, 200, self.origin.body_bytes(key, 0));
                 let draft =
                     Draft { content, freshness, validators: Validators::default(), age: Duration::ZERO };
                 self.ideal_until.insert(key, self.now + freshness.lifetime);
@@ -185,6 +211,8 @@ impl World {
     /// As a driver does: what readers see and is fresh needs no engine.
     fn get(&mut self, number: usize, key: usize, directives: Directives) {
         self.count_request(key, &directives);
+        self.watch.allow_asks(number, key, self.plan.limits.asks_max);
+        let number_of_key = key;
         let request = self.ask(number, Wanted::Entry { key, directives });
         let node = &self.nodes[number];
         let key = self.ledger.keys[key].clone();
@@ -196,6 +224,14 @@ impl World {
             return self.complete(number, request, &Outcome::Answered { entry, served: Served::Hit });
         }
         self.handle(number, Input::Get { request, key, directives, bucket: Bucket(0) });
+        let most = self.plan.settings.waiters_max;
+        if most < CROWD_MIN {
+            let (waiting, most) = self.ledger.waiting(number, number_of_key, most);
+            if waiting > most {
+                let text = format!("{waiting} wait at n{number} for key {number_of_key}, {most} may");
+                self.violate(Rule::Bounds, text);
+            }
+        }
     }
 
     fn cancel(&mut self, number: usize, pick: usize) {
@@ -223,6 +259,9 @@ impl World {
         let issuer = issuer(number, self.nodes[number].run);
         self.ledger.on_issued(number, issuer, self.now, scope.clone());
         let keys = &self.ledger.keys;
+        for key in (0..keys.len()).filter(|key| scope.covers(&keys[*key])) {
+            self.watch.allow_asks(number, key, self.plan.limits.asks_max);
+        }
         self.ideal_until.retain(|key, _| !scope.covers(&keys[*key]));
         let input = match scope {
             Scope::Key(key) => Input::Invalidate { request, key },
@@ -240,3 +279,9 @@ fn prefix_scope(key: &Key, letters: usize, domain: Option<Domain>) -> Scope {
     let resource = key.resource().rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
     Scope::Prefix { prefix: prefix(resource, letters).into(), domain }
 }
+
+/// Time that a process takes to start anew.
+const RESTART: Duration = Duration::from_secs(1);
+
+/// Requests that may wait together without anybody looking at how many they are.
+const CROWD_MIN: usize = 64;

@@ -3,17 +3,28 @@
 use super::World;
 use crate::{
     ledger::Rule,
-    node::{State, Wish},
+    node::{State, Wish, generations},
+    plan::{Deed, Dialing, Event, Lie},
 };
 use cache_core::{Disk, freshness::Directives};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 impl World {
     /// Ends all faults, and demands that everything under way ends, that every node can be asked, and that the
     /// fleet is as thrifty as at the beginning.
     pub(super) fn end(&mut self) {
         self.heal();
-        self.run_until(self.now + self.settling());
+        let redials = match self.plan.dialing {
+            Dialing::Everybody | Dialing::Nobody => Duration::ZERO,
+            Dialing::Ordered => REDIALS,
+        };
+        // Who was told to leave the origin alone does so.
+        let quota = self.plan.origin.quota.map_or(Duration::ZERO, |(_, period)| period);
+        self.run_until(self.now + self.plan.settings.hold_off + quota);
+        self.run_until_quiet(self.settling() + redials);
         self.check_quiet();
         if self.violation.is_some() {
             return;
@@ -28,10 +39,57 @@ impl World {
         self.is_healed = true;
         self.origin.is_healed = true;
         self.network.stop_losing();
+        for liar in self.liars.clone() {
+            self.crash(liar);
+        }
         for node in 0..self.nodes.len() {
-            if self.nodes[node].state == State::Down && node < self.plan.nodes_at_start {
+            let is_wanted = node < self.plan.nodes_at_start && !self.liars.contains(&node);
+            if self.nodes[node].state == State::Down && is_wanted {
                 self.start(node);
             }
+        }
+    }
+
+    /// Lets time pass until nothing is under way any more, but at most `within`.
+    fn run_until_quiet(&mut self, within: Duration) {
+        let end = self.now + within;
+        // What was decided a moment ago has yet to begin.
+        self.run_until(end.min(self.now + STEP));
+        while self.violation.is_none() && self.now < end && self.unrest().is_some() {
+            self.run_until(end.min(self.now + STEP));
+        }
+    }
+
+    /// What is still under way, or not as it should be once all is quiet.
+    fn unrest(&self) -> Option<String> {
+        if let Some((request, asked)) = self.ledger.requests.iter().next() {
+            return Some(format!("{request:?} is not answered: {asked:?}"));
+        }
+        let up = self.honest();
+        for node in &up {
+            let state = &self.nodes[*node];
+            let (flights, leases) = (state.engine.flights_count(), state.engine.leases_count());
+            let (members, retained) = (state.engine.members().len(), state.retained.len());
+            if flights + leases + retained > 0 || members + 1 != up.len() {
+                let others = up.len() - 1;
+                return Some(format!(
+                    "n{node}: {flights} flights, {leases} leases, {retained} retained, {members} of {others} members"
+                ));
+            }
+        }
+        self.watch.unanswered()
+    }
+
+    /// Checks what a plan demands of its own, when all that it asked for has had a minute to end.
+    pub(super) fn check_demands(&mut self) {
+        let Some(most) = self.plan.demands.calls_percent_max else { return };
+        self.run_until(self.now + Duration::from_secs(60));
+        let (calls, ideal) = (self.origin.calls, self.figures.calls_ideal);
+        if calls * 100 > ideal * most {
+            self.violate(
+                Rule::Economy,
+                format!("{calls} calls, where {ideal} are ideal and {most} % allowed"),
+            );
         }
     }
 
@@ -52,23 +110,16 @@ impl World {
     }
 
     fn check_quiet(&mut self) {
-        if let Some((request, asked)) = self.ledger.requests.iter().next() {
-            let text = format!("{request:?} is not answered: {asked:?}");
+        if let Some(text) = self.unrest() {
             return self.violate(Rule::Liveness, text);
         }
-        let up: Vec<usize> = (0..self.nodes.len()).filter(|node| self.is_up(*node)).collect();
-        for node in &up {
-            let state = &self.nodes[*node];
-            let (flights, leases) = (state.engine.flights_count(), state.engine.leases_count());
-            let members = state.engine.members().len();
-            let retained = state.retained.len();
-            if flights + leases + retained > 0 || members + 1 != up.len() {
-                let others = up.len() - 1;
-                let text = format!(
-                    "n{node}: {flights} flights, {leases} leases, {retained} retained, {members} of {others} members"
-                );
-                return self.violate(Rule::Liveness, text);
-            }
+        let up = self.honest();
+        let nodes: Vec<_> = up.iter().map(|node| &self.nodes[*node]).collect();
+        if let Some(text) = self.ledger.untold(&nodes, self.now).filter(|_| self.liars.is_empty()) {
+            return self.violate(Rule::Told, text);
+        }
+        for node in up {
+            self.check_held(node);
         }
     }
 
@@ -91,7 +142,7 @@ impl World {
             self.wish(node, Wish::Get { key, directives: Directives::default() });
         }
         self.expect_answers(self.plan.settings.request_timeout + Duration::from_secs(1));
-        self.run_until(self.now + self.settling());
+        self.run_until_quiet(self.settling());
         let calls = self.calls_for(key);
         if self.violation.is_none() && self.is_thrifty() && calls != 1 {
             self.violate(Rule::Economy, format!("{calls} calls for one key after all faults ended"));
@@ -108,7 +159,12 @@ impl World {
             Disk::Present => self.plan.settings.load_timeout,
         };
         let body = Duration::from_secs(origin.body_bytes_max as u64 / network.bandwidth.max(1));
-        trip + body < limits.ask_timeout
+        let stages = self.honest().into_iter().map(|node| generations(self.nodes[node].stage)[0]);
+        let is_one_name = stages.collect::<BTreeSet<u64>>().len() <= 1;
+        let floods = |event: &Event| matches!(event.deed, Deed::Lie { lie: Lie::Invalidations, .. });
+        is_one_name
+            && !self.plan.events.iter().any(floods)
+            && trip + body < limits.ask_timeout
             && call + trip + body < limits.lease_term.min(limits.wait_timeout)
             && call < self.plan.settings.fetch_timeout
             && limits.lease_waiters_max >= self.nodes.len()
@@ -141,7 +197,10 @@ impl World {
 
     fn expect_answers(&mut self, within: Duration) {
         let before: BTreeMap<&str, u64> = self.figures.outcomes.clone();
-        self.run_until(self.now + within);
+        let end = self.now + within;
+        while self.violation.is_none() && self.now < end && !self.ledger.requests.is_empty() {
+            self.run_until(end.min(self.now + STEP));
+        }
         if self.violation.is_some() {
             return;
         }
@@ -171,3 +230,9 @@ const PROBES_MAX: usize = 8;
 
 /// What is added to all deadlines for messages to travel.
 const SETTLING: Duration = Duration::from_secs(10);
+
+/// Time in which nodes that dial by themselves are connected again: the longest pause between two dials, and some.
+const REDIALS: Duration = Duration::from_secs(450);
+
+/// How often it is looked whether all is quiet.
+const STEP: Duration = Duration::from_millis(500);

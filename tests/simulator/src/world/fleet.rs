@@ -2,10 +2,16 @@
 
 use super::{Happening, World};
 use crate::{
+    ledger::Rule,
     mesh::Dial,
-    node::{Arrival, State},
+    network::Made,
+    node::{Arrival, State, number_at},
+    plan::Dialing,
 };
-use cache_core::Input;
+use cache_core::{
+    Input,
+    port::{DIAL_TIMEOUT, DialError},
+};
 use std::time::Duration;
 
 impl World {
@@ -15,11 +21,15 @@ impl World {
         }
         self.transcript.note(format_args!("{:?} n{number} starts", self.now));
         let node = &mut self.nodes[number];
-        let entries = node.start(&self.plan);
+        let entries = node.start(&self.plan, self.now);
         self.ledger.misdated = self.nodes.iter().map(|node| node.misdated).sum();
         self.handle(number, Input::Restored { entries });
-        let is_met = |other: &usize| self.plan.connects && *other != number && self.is_up(*other);
-        let up: Vec<usize> = (0..self.nodes.len()).filter(is_met).collect();
+        match self.plan.dialing {
+            Dialing::Everybody => {}
+            Dialing::Nobody | Dialing::Ordered => return,
+        }
+        let up: Vec<usize> =
+            (0..self.nodes.len()).filter(|other| *other != number && self.is_up(*other)).collect();
         let dials = self.mesh.on_started(number, up.into_iter());
         dials.into_iter().for_each(|dial| self.plan_dial(&dial));
     }
@@ -36,6 +46,7 @@ impl World {
             });
         }
         self.nodes[number].stop();
+        self.watch.on_stopped(number);
         self.figures.lost += self.ledger.on_stopped(number);
     }
 
@@ -50,6 +61,7 @@ impl World {
             connections.into_iter().map(|(peer, connection)| (number, peer, connection)).collect();
         self.schedule(self.now + CLOSING, Happening::Close(connections));
         self.nodes[number].stop();
+        self.watch.on_stopped(number);
         self.figures.lost += self.ledger.on_stopped(number);
     }
 
@@ -67,11 +79,47 @@ impl World {
             let again = self.mesh.on_missing(dialer, listener);
             return self.plan_dial(&again);
         };
+        self.on_made(dialer, listener, &made);
+    }
+
+    fn on_made(&mut self, dialer: usize, listener: usize, made: &Made) {
         self.figures.connections += 1;
         let connection = made.connection;
         let connected = |peer, dialed| Arrival::Connected { peer, connection, dialed };
         self.schedule_arrival(made.dialer_at, dialer, connected(listener, true));
         self.schedule_arrival(made.listener_at, listener, connected(dialer, false));
+    }
+
+    /// An engine orders a dial.
+    pub(super) fn dial_ordered(&mut self, dialer: usize, address: Box<str>) {
+        let listener = number_at(&address).filter(|listener| *listener < self.nodes.len());
+        let Some(listener) = listener.filter(|_| self.plan.dialing == Dialing::Ordered) else {
+            let text = format!("n{dialer} dials {address}, which nobody told it");
+            return self.violate(Rule::Dialing, text);
+        };
+        if listener == dialer {
+            return self.violate(Rule::Dialing, format!("n{dialer} dials itself"));
+        }
+        let peer = self.nodes[listener].peer;
+        let trip = 2 * self.plan.network.latency;
+        let (failure, after) = match self.nodes[listener].state {
+            State::Down => (DialError::Unreachable, trip),
+            State::Paused => (DialError::TimedOut, DIAL_TIMEOUT),
+            State::Up if self.network.connection(dialer, listener).is_some() => {
+                (DialError::AlreadyConnected { peer }, trip)
+            }
+            State::Up => match self.network.connect(self.now, dialer, listener) {
+                Some(made) => return self.on_made(dialer, listener, &made),
+                None => (DialError::TimedOut, DIAL_TIMEOUT),
+            },
+        };
+        if !matches!(failure, DialError::AlreadyConnected { .. })
+            && let Err((rule, text)) = self.watch.on_dial_failed(dialer, listener, self.now)
+        {
+            return self.violate(rule, text);
+        }
+        let failed = Arrival::Input(Input::DialFailed { address, failure });
+        self.schedule_arrival(self.now + after, dialer, failed);
     }
 
     /// Breaks the connection of two nodes, which notice within `notice_max`, and has it made again.
@@ -81,8 +129,10 @@ impl World {
             let notice = self.random.up_to(notice_max);
             self.schedule_arrival(self.now + notice, node, Arrival::Disconnected { peer, connection });
         }
-        let again = self.mesh.on_missing(a, b);
-        self.plan_dial(&again);
+        if self.plan.dialing == Dialing::Everybody {
+            let again = self.mesh.on_missing(a, b);
+            self.plan_dial(&again);
+        }
     }
 
     pub(super) fn on_idle(&mut self, a: usize, b: usize, connection: u64) {

@@ -1,18 +1,24 @@
 //! What reaches an engine, and what its outputs do.
 
-use super::{Happening, World};
+use super::{
+    Happening, World,
+    lying::{is_forged, is_rumour},
+    watching::Duty,
+};
 use crate::{
     figures::message_name,
     ledger::{Circumstances, Rule, Wanted},
     network::{Frame, Payload},
-    node::{Arrival, State, issuer},
+    node::{Arrival, State, address, issuer},
     origin::Call,
 };
 use cache_core::{
-    Disk, Entry, FetchId, Fetched, Input, Key, LoadId, Message, Outcome, Output, PeerId, RequestId, Served,
-    codec, message::Role, port::Side,
+    Audience, Disk, Entry, FetchId, Fetched, Input, Key, LoadId, Message, Offence, Outcome, Output, PeerId,
+    RequestId, Served, codec,
+    message::{Answer, Invalidation, Role},
+    port::Side,
 };
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 impl World {
     /// Something reaches a node, which deals with it when it can.
@@ -53,20 +59,54 @@ impl World {
                 }
                 self.nodes[number].connected.insert(peer, connection);
                 let side = if dialed { Side::Dialer } else { Side::Listener };
-                let address = format!("/memory/{peer}").into();
+                let address = address(peer);
                 self.handle(number, Input::Connected { peer: self.nodes[peer].peer, address, side });
             }
             Arrival::Disconnected { peer, connection } => self.lose(number, peer, connection),
-            Arrival::Fetched { fetch, mut fetched, begun } => {
+            Arrival::Fetched { mut fetched, call } => {
                 if let Fetched::Fresh(draft) | Fetched::NotModified(draft) = &mut fetched {
                     // As RFC 9111, section 4.2.3, has it: the whole call counts.
-                    draft.age = self.now - begun;
+                    draft.age = self.now - call.begun;
                 }
-                self.handle(number, Input::Fetched { fetch, fetched });
+                self.fetched(number, fetched, &call);
             }
             Arrival::Frame(frame) => self.receive(number, &frame),
             Arrival::Input(input) => self.handle(number, input),
             Arrival::Wish(wish) => self.grant(number, wish),
+        }
+    }
+
+    fn fetched(&mut self, number: usize, fetched: Fetched, call: &Call) {
+        // What is due comes first: the fetch may have been given up.
+        self.handle(number, Input::Tick);
+        let fetch = call.fetch;
+        if !self.nodes[number].calls.contains(&fetch) {
+            return self.handle(number, Input::Fetched { fetch, fetched });
+        }
+        let (mut fails, mut outdates) = (false, false);
+        match &fetched {
+            Fetched::Throttled { retry_after, .. } => {
+                let domain = call.key / (self.plan.resources + 1);
+                self.watch.on_pause(number, domain, self.now + *retry_after);
+            }
+            Fetched::Unstorable { content, audience } => {
+                self.refused = self.ledger.refused(content);
+                outdates = *audience == Audience::Domain;
+            }
+            Fetched::Failed(_) | Fetched::Fault { .. } => fails = true,
+            Fetched::Fresh(_) | Fetched::NotModified(_) | Fetched::Oversize => {}
+        }
+        self.landing = Some((call.key, call.begun));
+        self.handle(number, Input::Fetched { fetch, fetched });
+        (self.refused, self.landing) = (None, None);
+        let held = self.nodes[number].published.get(&self.ledger.keys[call.key]);
+        if fails {
+            self.watch.on_failed(number, call.key, held, self.now + self.plan.settings.hold_off);
+        }
+        let asked_about = call.revalidate.as_ref().filter(|_| outdates);
+        if asked_about.is_some_and(|entry| held.is_some_and(|held| Arc::ptr_eq(held, entry))) {
+            let text = format!("n{number} still holds what the origin proved outdated: {held:?}");
+            self.violate(Rule::Newest, text);
         }
     }
 
@@ -77,6 +117,7 @@ impl World {
         if self.nodes[number].connected.get(&peer) == Some(&connection) {
             self.nodes[number].connected.remove(&peer);
             self.handle(number, Input::Disconnected { peer: self.nodes[peer].peer });
+            self.watch.on_lost(number, peer);
         }
     }
 
@@ -84,13 +125,84 @@ impl World {
         if self.nodes[number].connected.get(&frame.from) != Some(&frame.connection) {
             return;
         }
+        self.judge(|world| world.watch.on_told(frame.from, number, frame.sent));
+        let from = self.nodes[frame.from].peer;
         let message = match &*frame.payload {
             Payload::Encoded { bytes, .. } => codec::decode_message(bytes).expect("members speak as we do"),
+            Payload::Garbage(_) => {
+                self.handle(number, Input::Misbehaved { peer: from, offence: Offence::Malformed });
+                return self.count_offence(frame.from, number);
+            }
             Payload::Plain(message) => message.clone(),
         };
         self.ledger.on_heard(frame.from, number, frame.sent, self.now, &message);
+        let traffic = &self.plan.peers.traffic;
+        if self.liars.contains(&frame.from) && self.watch.on_liar_heard(number, frame.from, self.now, traffic)
+        {
+            self.violate(Rule::Banned, format!("n{number} puts up with a flood from n{}", frame.from));
+        }
+        let is_offence = self.hear(frame.from, number, &message);
+        if matches!(&message, Message::Answer { ask, .. } if is_forged(*ask)) {
+            // The engine of a liar knows nothing of what it asked for.
+            return;
+        }
         let bytes = payload_bytes(&frame.payload) + FRAME_OVERHEAD_BYTES;
-        self.handle(number, Input::Received { from: self.nodes[frame.from].peer, message, bytes });
+        self.handle(number, Input::Received { from, message, bytes });
+        if is_offence {
+            self.count_offence(frame.from, number);
+        }
+    }
+
+    /// Takes note of what a message obliges its receiver to, before that has it. Answers whether it is an offence.
+    fn hear(&mut self, from: usize, number: usize, message: &Message) -> bool {
+        match message {
+            Message::Answer { ask, answer } => {
+                let is_in_time = self.watch.on_answer_heard(number, from, *ask, self.now);
+                let Answer::Hit(parcel) = answer else { return false };
+                is_in_time.is_some_and(|name| {
+                    self.ledger.key_named(&name) != self.ledger.key_number(&parcel.key)
+                        && self.liars.contains(&from)
+                })
+            }
+            Message::Ask { ask, name, .. } => {
+                self.watch.on_asked(number, from, *ask, *name);
+                false
+            }
+            Message::Invalidate(list) => {
+                for key in 0..self.ledger.keys.len() {
+                    let covers = |it: &Invalidation| it.scope.covers(&self.ledger.keys[key]);
+                    let count = list.iter().filter(|it| covers(it)).count();
+                    self.watch.allow_asks(number, key, count * self.plan.limits.asks_max);
+                }
+                false
+            }
+            Message::Membership(_) => self.liars.contains(&from) && is_rumour(message),
+            Message::Quota { domain, pause, .. } => {
+                let domain = usize::from(domain.as_bytes()[0].saturating_sub(1));
+                self.watch.on_pause(number, domain, self.now + *pause);
+                false
+            }
+            Message::Announce(_)
+            | Message::Claim { .. }
+            | Message::Figures(_)
+            | Message::Ping { .. }
+            | Message::Pong { .. }
+            | Message::Release { .. }
+            | Message::WarmUp { .. }
+            | Message::WarmedUp { .. } => false,
+        }
+    }
+
+    fn count_offence(&mut self, liar: usize, number: usize) {
+        if self.watch.on_offence(number, liar, self.now) {
+            self.violate(Rule::Banned, format!("n{number} puts up with everything from n{liar}"));
+        }
+    }
+
+    fn judge(&mut self, judged: impl FnOnce(&mut Self) -> Result<(), (Rule, String)>) {
+        if let Err((rule, text)) = judged(self) {
+            self.violate(rule, text);
+        }
     }
 
     pub(super) fn wake(&mut self, number: usize, run: u32) {
@@ -114,44 +226,33 @@ impl World {
 
     /// Puts `input` into an engine and performs all that comes out.
     pub(super) fn handle(&mut self, number: usize, input: Input) {
+        if !matches!(Duty::of(&input, &self.nodes[number]), Duty::Usual) {
+            // What is due comes first, and is judged for itself.
+            self.handle(number, Input::Tick);
+        }
         let now = self.now;
         let node = &mut self.nodes[number];
+        let duty = Duty::of(&input, node);
+        let members = match &duty {
+            Duty::Forget { .. } | Duty::TellPause => node.engine.members(),
+            Duty::Usual => Vec::new(),
+        };
         let entries_before = node.engine.entries_count();
         node.engine.handle(node.timestamp(now), input);
-        let outputs: VecDeque<Output> = std::iter::from_fn(|| node.engine.poll_output()).collect();
+        let outputs: Vec<Output> = std::iter::from_fn(|| node.engine.poll_output()).collect();
         let due = node.engine.poll_timeout().map(|(due, _)| node.true_time(due).max(now));
         if due != node.wake_at {
             node.wake_at = due;
             let run = node.run;
             due.into_iter().for_each(|at| self.schedule(at, Happening::Wake { node: number, run }));
         }
-        self.figures.outputs_most = self.figures.outputs_most.max(outputs.len());
         let reasons = self.ledger.requests.len() + entries_before + self.nodes.len();
-        if outputs.len() > OUTPUTS_MAX + OUTPUTS_EACH * reasons {
-            self.violate(Rule::Bounds, format!("{} outputs for {reasons} reasons", outputs.len()));
-        }
+        self.check_outputs(number, reasons, &outputs);
+        self.check_duty(number, &duty, &members, &outputs);
         for output in outputs {
             self.perform(number, output);
         }
-        self.check_bounds(number);
-    }
-
-    fn check_bounds(&mut self, number: usize) {
-        let (node, settings) = (&self.nodes[number], &self.plan.settings);
-        let engine = &node.engine;
-        let (entries, bytes) = (engine.entries_count(), engine.entries_bytes());
-        let is_kept = entries <= settings.budget.entries_max
-            && bytes <= settings.budget.bytes_max
-            && engine.flights_count() <= settings.flights_max
-            && engine.leases_count() <= self.plan.limits.leases_max
-            && entries == node.published.len();
-        if !is_kept {
-            let (flights, leases) = (engine.flights_count(), engine.leases_count());
-            let seen = node.published.len();
-            let text =
-                format!("{entries} entries ({seen} seen), {bytes} bytes, {flights} flights, {leases} leases");
-            self.violate(Rule::Bounds, text);
-        }
+        self.check_state(number);
     }
 
     fn perform(&mut self, number: usize, output: Output) {
@@ -165,9 +266,7 @@ impl World {
                 node.calls.remove(&fetch);
             }
             Output::Complete { request, outcome } => self.complete(number, request, &outcome),
-            Output::Dial { address } => {
-                self.violate(Rule::SentToNobody, format!("n{number} dials {address}, which nobody told it"));
-            }
+            Output::Dial { address } => self.dial_ordered(number, address),
             Output::Disconnect { peer } => {
                 if let Some(other) = self.numbers.get(&peer).copied() {
                     self.break_off(number, other, Duration::ZERO);
@@ -184,6 +283,8 @@ impl World {
                 node.disk.insert(entry.key().clone(), codec::encode_entry(&entry));
             }
             Output::Publish { entry } => {
+                self.check_newer(number, &entry);
+                let node = &mut self.nodes[number];
                 node.published.insert(entry.key().clone(), entry);
             }
             Output::Remove { key } => {
@@ -213,9 +314,13 @@ impl World {
             node: &self.nodes[number],
             now: self.now,
             request_timeout: self.plan.settings.request_timeout,
+            lifetime_max: self.plan.limits.freshness_max.lifetime,
+            refused: self.refused,
         };
+        let held_up = self.nodes[number].held_up;
         match self.ledger.complete(&circumstances, request, outcome) {
             Ok((asked, age)) => {
+                self.check_failure(number, &asked, outcome);
                 if let Wanted::Entry { key, .. } = asked.wanted {
                     self.figures.count_outcome(outcome);
                     self.count_service(key, outcome);
@@ -224,6 +329,11 @@ impl World {
                     let rounds = 1 + self.ledger.writes_since(&asked);
                     if self.prompt.is_some_and(|most| wait > most * rounds) {
                         let text = format!("n{number}: {request:?} took {wait:?}: {outcome:?}");
+                        self.violate(Rule::Prompt, text);
+                    }
+                    let most = self.plan.demands.wait_max.map(|most| most + (held_up - asked.held_up));
+                    if most.is_some_and(|most| wait > most) {
+                        let text = format!("n{number}: {request:?} took {wait:?} of {most:?}: {outcome:?}");
                         self.violate(Rule::Prompt, text);
                     }
                     self.figures.waits.push(wait.as_millis() as u64);
@@ -263,6 +373,12 @@ impl World {
             (Some(Wanted::Entry { key, directives }), None) if !directives.only_if_cached => key,
             (wanted, None) => return self.violate(Rule::Retained, format!("{leader:?} leads, {wanted:?}")),
         };
+        let domain = key / (self.plan.resources + 1);
+        self.judge(|world| world.watch.on_call(number, domain, world.now));
+        let insists = matches!(waiting, Some(Wanted::Entry { directives, .. }) if directives.no_cache);
+        if !insists {
+            self.check_held_off(number, key);
+        }
         let (run, begun) = (self.nodes[number].run, self.now);
         self.nodes[number].calls.insert(fetch);
         self.call_last += 1;
@@ -278,8 +394,8 @@ impl World {
         let fetched = self.origin.answer(self.now, &call, &mut self.ledger);
         self.transcript.note(format_args!("{:?} origin n{} k{} {fetched:?}", self.now, call.node, call.key));
         if let Some(fetched) = fetched.filter(|_| self.is_awaited(&call)) {
-            let Call { node, run, fetch, begun, .. } = call;
-            let arrival = Box::new(Arrival::Fetched { fetch, fetched, begun });
+            let (node, run) = (call.node, call.run);
+            let arrival = Box::new(Arrival::Fetched { fetched, call });
             self.schedule(self.now + travel, Happening::Arrive { node, run, arrival });
         }
     }
@@ -295,10 +411,39 @@ impl World {
         self.schedule_arrival(self.now + after, number, Arrival::Input(Input::Loaded { load, entry }));
     }
 
+    /// Judges what a node's engine says to a peer.
+    fn speak(&mut self, number: usize, peer: usize, message: &Message) -> Result<(), (Rule, String)> {
+        match message {
+            Message::Answer { ask, answer } => {
+                self.watch.on_answered(number, peer, *ask, answer, &self.plan.limits)
+            }
+            Message::Ask { ask, name, .. } => {
+                self.watch.on_ask_sent(number, peer, *ask, *name, self.now);
+                self.ledger.key_named(name).map_or(Ok(()), |key| self.watch.on_ask(number, key))
+            }
+            Message::WarmedUp { .. } => self.watch.on_batch(number, peer),
+            Message::Announce(_)
+            | Message::Claim { .. }
+            | Message::Figures(_)
+            | Message::Invalidate(_)
+            | Message::Membership(_)
+            | Message::Ping { .. }
+            | Message::Pong { .. }
+            | Message::Quota { .. }
+            | Message::Release { .. }
+            | Message::WarmUp { .. } => Ok(()),
+        }
+    }
+
     fn send(&mut self, number: usize, to: &[PeerId], message: Message) {
         let now = self.now;
         let node = &self.nodes[number];
         self.ledger.on_said(node, issuer(number, node.run), now, &message);
+        for peer in to {
+            let peer = self.numbers.get(peer).copied().unwrap_or(usize::MAX);
+            self.judge(|world| world.speak(number, peer, &message));
+        }
+        let Some(message) = self.twisted(number, message) else { return };
         let payload = if self.plan.encodes {
             let bytes = codec::encode_message(&message).into();
             Payload::Encoded { bytes, message }
@@ -307,8 +452,9 @@ impl World {
         };
         let payload = Arc::new(payload);
         let payload_bytes = payload_bytes(&payload);
-        self.figures.count_message(payload.message(), to.len(), payload_bytes);
-        let name = message_name(payload.message());
+        let Some(message) = payload.message() else { return };
+        self.figures.count_message(message, to.len(), payload_bytes);
+        let name = message_name(message);
         let first = to.first().and_then(|peer| self.numbers.get(peer)).copied().unwrap_or(usize::MAX);
         let count = to.len();
         self.transcript.note(format_args!("{now:?} n{number} -> n{first} ({count}) {name} {payload_bytes}"));
@@ -319,7 +465,7 @@ impl World {
             }) else {
                 return self.violate(Rule::SentToNobody, format!("n{number} says {name} to {peer:?}"));
             };
-            if let Message::Ask { name, role: Role::Coordinator, .. } = payload.message()
+            if let Some(Message::Ask { name, role: Role::Coordinator, .. }) = payload.message()
                 && let Some(key) = self.ledger.key_named(name)
             {
                 self.coordinators.insert(key, to);
@@ -333,19 +479,16 @@ impl World {
 }
 
 /// What a message takes on the wire, but for the seal.
-fn payload_bytes(payload: &Payload) -> usize {
+pub(super) fn payload_bytes(payload: &Payload) -> usize {
     match payload {
         Payload::Encoded { bytes, .. } => bytes.len(),
+        Payload::Garbage(bytes) => *bytes,
         Payload::Plain(message) => codec::encode_message(message).len(),
     }
 }
 
 /// How often an engine may be woken at one moment: what becomes due by what was due takes a few.
 const WAKES_MAX: u32 = 16;
-
-/// Outputs that one input may have without any reason, and with each request, entry or member.
-const OUTPUTS_MAX: usize = 128;
-const OUTPUTS_EACH: usize = 8;
 
 const DISK_LATENCY: Duration = Duration::from_millis(2);
 const DISK_STUCK_ONE_IN: u64 = 64;

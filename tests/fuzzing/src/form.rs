@@ -1,0 +1,159 @@
+//! Entries and messages read by hand: what [`cache_core::codec`] must come to as well.
+
+use crate::reader::Reader;
+use bytes::Bytes;
+use cache_core::{
+    AskId, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Entry, Figures, HEADERS_BYTES_MAX, Headers,
+    KEY_BYTES_MAX, Key, Message, Name, Timestamp, Validators,
+    freshness::Freshness,
+    message::{
+        AFTER_MAX, Announced, Answer, INVALIDATIONS_MAX, Invalidation, InvalidationId, Parcel, Role, Scope,
+        Verdict,
+    },
+};
+use std::time::Duration;
+
+/// The entry that `bytes` are, if they are exactly one.
+pub fn entry(bytes: &[u8]) -> Option<Entry> {
+    let mut reader = Reader::new(bytes);
+    let record = Record::read(&mut reader)?;
+    ended(&reader)?;
+    Some(Entry::new(record.key, record.draft, Timestamp::from_unix_millis(record.born), record.generation))
+}
+
+/// The message that `bytes` are, if they are exactly one of version 1.
+pub fn message(bytes: &[u8]) -> Option<Message> {
+    let mut reader = Reader::new(bytes);
+    if reader.byte()? != 1 {
+        return None;
+    }
+    let message = any_message(&mut reader)?;
+    ended(&reader)?;
+    Some(message)
+}
+
+fn ended(reader: &Reader<'_>) -> Option<()> {
+    reader.rest().is_empty().then_some(())
+}
+
+fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
+    Some(match reader.u32()? {
+        0 => Message::Announce(Announced::Named { name: name(reader)?, remaining: millis(reader)? }),
+        1 => Message::Announce(Announced::Whole(Box::new(parcel(reader)?))),
+        2 => Message::Answer { ask: AskId(reader.u64()?), answer: answer(reader)? },
+        3 => Message::Ask {
+            ask: AskId(reader.u64()?),
+            name: name(reader)?,
+            role: if reader.flag()? { Role::Coordinator } else { Role::Holder },
+        },
+        4 => Message::Claim { name: name(reader)? },
+        5 => Message::Figures(Figures {
+            api_calls: reader.u64()?,
+            hits: reader.u64()?,
+            peer_hits: reader.u64()?,
+            misses: reader.u64()?,
+            entries: reader.u64()?,
+        }),
+        6 => Message::Invalidate(reader.list(invalidation).filter(|list| list.len() <= INVALIDATIONS_MAX)?),
+        7 => Message::Membership(Bytes::copy_from_slice(reader.bytes()?)),
+        8 => Message::Ping { token: reader.u64()? },
+        9 => Message::Pong { token: reader.u64()?, clock: Timestamp::from_unix_millis(reader.u64()?) },
+        10 => Message::Quota {
+            domain: Domain::from_bytes(reader.array()?),
+            bucket: Bucket(reader.byte()?),
+            pause: millis(reader)?,
+        },
+        11 => Message::Release { name: name(reader)?, verdict: verdict(reader)? },
+        12 => Message::WarmUp { skip: reader.u32()? },
+        13 => Message::WarmedUp { next: reader.option(Reader::u32)? },
+        _unknown => return None,
+    })
+}
+
+fn answer(reader: &mut Reader<'_>) -> Option<Answer> {
+    Some(match reader.u32()? {
+        0 => Answer::Failed,
+        1 => Answer::Hit(Box::new(parcel(reader)?)),
+        2 => Answer::Lease { name: name(reader)?, stale: reader.option(parcel)?.map(Box::new) },
+        3 => Answer::Miss,
+        4 => Answer::Wait,
+        _unknown => return None,
+    })
+}
+
+fn verdict(reader: &mut Reader<'_>) -> Option<Verdict> {
+    match reader.u32()? {
+        0 => Some(Verdict::Failed),
+        1 => Some(Verdict::Unshareable),
+        2 => Some(Verdict::Unused),
+        _unknown => None,
+    }
+}
+
+/// The age stands where a record on disk has its moment.
+fn parcel(reader: &mut Reader<'_>) -> Option<Parcel> {
+    let Record { key, draft, born, .. } = Record::read(reader)?;
+    let after = reader.list(|reader| {
+        let (count, issuer) = (reader.u64()?, reader.u64()?);
+        Some(InvalidationId { count, issuer })
+    })?;
+    let draft = Draft { age: Duration::from_millis(born), ..draft };
+    (after.len() <= AFTER_MAX).then_some(Parcel { key, draft, after })
+}
+
+fn invalidation(reader: &mut Reader<'_>) -> Option<Invalidation> {
+    let id = InvalidationId { count: reader.u64()?, issuer: reader.u64()? };
+    let age = millis(reader)?;
+    let scope = match reader.u32()? {
+        0 => Scope::Key(Key::from_text(reader.text()?)?),
+        1 => Scope::Prefix {
+            prefix: reader.text().filter(|prefix| prefix.len() <= KEY_BYTES_MAX)?.into(),
+            domain: reader.option(Reader::array)?.map(Domain::from_bytes),
+        },
+        _unknown => return None,
+    };
+    Some(Invalidation { id, scope, age })
+}
+
+fn name(reader: &mut Reader<'_>) -> Option<Name> {
+    reader.array().map(Name::from_bytes)
+}
+
+fn millis(reader: &mut Reader<'_>) -> Option<Duration> {
+    reader.u64().map(Duration::from_millis)
+}
+
+struct Record {
+    key: Key,
+    born: u64,
+    generation: u64,
+    draft: Draft,
+}
+
+impl Record {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let key = reader.text()?;
+        let (born, generation) = (reader.u64()?, reader.u64()?);
+        let freshness = Freshness {
+            lifetime: millis(reader)?,
+            while_revalidating: millis(reader)?,
+            if_error: millis(reader)?,
+        };
+        let validators = Validators {
+            etag: reader.option(Reader::text)?.map(Box::from),
+            etag_scope: reader.option(Reader::array)?,
+            last_modified: reader.option(Reader::text)?.map(Box::from),
+        };
+        let status = reader.u16()?;
+        let fields = reader.list(|reader| Some((reader.text()?, reader.bytes()?)))?;
+        let body = reader.bytes()?;
+        let fields_bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if fields_bytes > HEADERS_BYTES_MAX || body.len() > BODY_BYTES_MAX {
+            return None;
+        }
+        let content =
+            Content { status, headers: Headers::from_fields(fields), body: Bytes::copy_from_slice(body) };
+        let draft = Draft { content, freshness, validators, age: Duration::ZERO };
+        Some(Self { key: Key::from_text(key)?, born, generation, draft })
+    }
+}

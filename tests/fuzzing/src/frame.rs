@@ -1,0 +1,109 @@
+//! Frames in a stream: both transports take the same ones from it, however it comes, and hold what came.
+
+use crate::memory;
+use bytes::Bytes;
+use cache_core::port::FRAME_BYTES_MAX;
+use futures::FutureExt as _;
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::io::ReadBuf;
+
+/// The first byte says in what pieces the rest comes.
+///
+/// # Panics
+///
+/// When a transport takes other frames than a reader of a few lines, ends otherwise, or holds more memory than
+/// came and a fixed amount.
+pub fn check(data: &[u8]) {
+    let Some((&pieces, wire)) = data.split_first() else { return };
+    let piece_bytes = PIECES[usize::from(pieces) % PIECES.len()];
+    let (frames, ended_well) = expected(wire);
+    // What was taken is kept here too, and each frame beside a block of its reader's.
+    let bytes_max = FIXED_BYTES_MAX + 8 * wire.len() + 128 * frames.len();
+    let stream = || Pieces { left: wire, piece_bytes };
+    let quic = memory::within(bytes_max, || {
+        cache_transport_quic::fuzzing::read_frames(stream()).now_or_never().expect("the stream never waits")
+    });
+    let libp2p = memory::within(bytes_max, || {
+        cache_transport_libp2p::fuzzing::read_frames(stream()).now_or_never().expect("the stream never waits")
+    });
+    for (transport, (taken, ended)) in [("quic", quic), ("libp2p", libp2p)] {
+        assert!(taken == frames, "{transport} takes {} frames of {}", taken.len(), frames.len());
+        assert_eq!(ended.is_ok(), ended_well, "{transport} ends in {ended:?}");
+    }
+}
+
+/// Frames of several lengths, and claims.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let frame = |length: usize| {
+        let prefix = u32::try_from(length).expect("a short frame").to_be_bytes();
+        [&prefix[..], &vec![b'x'; length]].concat()
+    };
+    vec![
+        [&[0][..], &frame(3), &frame(0), &frame(200)].concat(),
+        [&[1][..], &frame(5000), &frame(1)].concat(),
+        [&[2][..], &frame(1), &[0xff; 4]].concat(),
+        vec![3, 0, 0x80, 0, 0, 1, 2, 3],
+        vec![4, 0, 0],
+    ]
+}
+
+/// What `wire` holds, and whether it ends between two frames.
+fn expected(mut wire: &[u8]) -> (Vec<Bytes>, bool) {
+    let mut frames = Vec::new();
+    while let Some((prefix, rest)) = wire.split_first_chunk() {
+        let length = u32::from_be_bytes(*prefix) as usize;
+        if length > FRAME_BYTES_MAX || length > rest.len() {
+            return (frames, false);
+        }
+        let (frame, rest) = rest.split_at(length);
+        frames.push(Bytes::copy_from_slice(frame));
+        wire = rest;
+    }
+    (frames, wire.is_empty())
+}
+
+/// Gives bytes in pieces, and never makes anybody wait.
+struct Pieces<'a> {
+    left: &'a [u8],
+    piece_bytes: usize,
+}
+
+impl Pieces<'_> {
+    fn take(&mut self, room_bytes: usize) -> &[u8] {
+        let (piece, left) = self.left.split_at(self.piece_bytes.min(room_bytes).min(self.left.len()));
+        self.left = left;
+        piece
+    }
+}
+
+impl tokio::io::AsyncRead for Pieces<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        buffer.put_slice(self.take(buffer.remaining()));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl futures::AsyncRead for Pieces<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let piece = self.take(buffer.len());
+        buffer[..piece.len()].copy_from_slice(piece);
+        Poll::Ready(Ok(piece.len()))
+    }
+}
+
+const PIECES: [usize; 5] = [1, 3, 100, 4096, usize::MAX];
+
+/// A reader's own buffer, and room for lists of frames.
+const FIXED_BYTES_MAX: usize = 64 * 1024;

@@ -1,0 +1,96 @@
+//! Sound entries and messages to begin with.
+
+use bytes::Bytes;
+use cache_core::{
+    AskId, Bucket, Content, Domain, Draft, Entry, Figures, Headers, Key, Message, Name, Timestamp,
+    Validators,
+    freshness::Freshness,
+    message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Role, Scope, Verdict},
+};
+use std::time::Duration;
+
+/// Entries with and without headers, validators and a body.
+pub fn entries() -> Vec<Entry> {
+    let keys = [key(), Key::new("", Domain::from_bytes([0xab; 16]))];
+    let born = Timestamp::from_unix_millis(1_700_000_000_000);
+    keys.into_iter().zip([draft(), bare()]).map(|(key, draft)| Entry::new(key, draft, born, 3)).collect()
+}
+
+/// Every kind of message, in few bytes each.
+pub fn messages() -> Vec<Message> {
+    let (ask, name) = (AskId(7), Name::from_bytes([5; 32]));
+    let id = InvalidationId { count: 300, issuer: 1 << 40 };
+    let parcel = || Box::new(Parcel { key: key(), draft: draft(), after: vec![id; 2] });
+    let bare = || Box::new(Parcel { key: key(), draft: bare(), after: Vec::new() });
+    let scopes = [
+        Scope::Key(key()),
+        Scope::Prefix { prefix: "api.github.com/repos".into(), domain: Some(Domain::ANONYMOUS) },
+        Scope::Prefix { prefix: "".into(), domain: None },
+    ];
+    let invalidations = scopes.map(|scope| Invalidation { id, scope, age: Duration::from_millis(12) });
+    let answers = [
+        Answer::Failed,
+        Answer::Hit(parcel()),
+        Answer::Lease { name, stale: Some(bare()) },
+        Answer::Lease { name, stale: None },
+        Answer::Miss,
+        Answer::Wait,
+    ];
+    let verdicts = [Verdict::Failed, Verdict::Unshareable, Verdict::Unused];
+    let mut all = vec![
+        Message::Announce(Announced::Named { name, remaining: Duration::from_secs(60) }),
+        Message::Announce(Announced::Whole(parcel())),
+        Message::Ask { ask, name, role: Role::Coordinator },
+        Message::Ask { ask: AskId(u64::MAX), name, role: Role::Holder },
+        Message::Claim { name },
+        Message::Figures(Figures {
+            api_calls: 1,
+            hits: 251,
+            peer_hits: 1 << 20,
+            misses: 1 << 40,
+            entries: 5,
+        }),
+        Message::Invalidate(invalidations.into()),
+        Message::Membership(Bytes::from_static(b"swim")),
+        Message::Ping { token: 3 },
+        Message::Pong { token: 3, clock: Timestamp::from_unix_millis(1_000) },
+        Message::Quota { domain: Domain::APPLICATION, bucket: Bucket(2), pause: Duration::from_secs(9) },
+        Message::WarmUp { skip: 32 },
+        Message::WarmedUp { next: Some(64) },
+        Message::WarmedUp { next: None },
+    ];
+    all.extend(answers.map(|answer| Message::Answer { ask, answer }));
+    all.extend(verdicts.map(|verdict| Message::Release { name, verdict }));
+    all
+}
+
+fn key() -> Key {
+    Key::new("api.github.com/repos/acme/site json", Domain::ANONYMOUS)
+}
+
+fn draft() -> Draft {
+    let headers: Headers = [("content-type", "application/json"), ("etag", "\"v1\"")].into_iter().collect();
+    Draft {
+        content: Content { status: 200, headers, body: Bytes::from_static(b"{\"id\":1}") },
+        freshness: Freshness {
+            lifetime: Duration::from_secs(300),
+            while_revalidating: Duration::from_secs(30),
+            if_error: Duration::from_secs(86_400),
+        },
+        validators: Validators {
+            etag: Some("\"v1\"".into()),
+            etag_scope: Some([8; 8]),
+            last_modified: Some("Sun, 06 Nov 1994 08:49:37 GMT".into()),
+        },
+        age: Duration::from_millis(1500),
+    }
+}
+
+fn bare() -> Draft {
+    Draft {
+        content: Content::of_value(""),
+        freshness: Freshness::default(),
+        validators: Validators::default(),
+        age: Duration::ZERO,
+    }
+}

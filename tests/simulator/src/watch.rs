@@ -1,0 +1,334 @@
+//! What nodes owe one another, as it is seen from outside.
+//!
+//! Owns who has asked whom and was told to wait, whom the origin wants to leave it alone, who is banned where, and
+//! how often somebody dialled in vain. Judges; [`crate::world`] tells it what happens.
+
+use crate::ledger::Rule;
+use cache_core::{AskId, Entry, Name, PeerId, SharingLimits, TrafficLimits, message::Answer};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// What there is to know of asks, pauses, bans and dials.
+#[derive(Default)]
+pub(crate) struct Watch {
+    /// Asks that were heard, by who was asked, who asked, and the number.
+    asks: BTreeMap<(usize, usize, AskId), Ask>,
+    /// Asks that were made, by who asked, whom, and the number; and when.
+    made: BTreeMap<(usize, usize, AskId), (Name, Duration)>,
+    /// How many asks each node may still make for each key.
+    allowances: BTreeMap<(usize, usize), u64>,
+    /// Until when each node has to leave the origin alone for each domain.
+    pauses: BTreeMap<(usize, usize), Duration>,
+    /// Whom each node shared names out with, last time it was looked at.
+    members: BTreeMap<usize, Vec<PeerId>>,
+    /// Since when one node keeps another away.
+    bans: BTreeMap<(usize, usize), Duration>,
+    /// When a program last put a value under each key, at each node.
+    puts: BTreeMap<(usize, usize), Duration>,
+    /// What nodes serve without asking the origin, which failed a moment ago, and until when.
+    held: BTreeMap<(usize, usize), (Arc<Entry>, Duration)>,
+    /// What each liar may still say to each node.
+    tokens: BTreeMap<(usize, usize), Tokens>,
+    /// When nodes dialled an address in vain, lately.
+    dials: BTreeMap<(usize, usize), Vec<Duration>>,
+    /// What one node did to another that nobody puts up with for long.
+    offences: BTreeMap<(usize, usize), Vec<Duration>>,
+    /// Batches of warm-ups that a node sent to another while they were connected.
+    batches: BTreeMap<(usize, usize), usize>,
+}
+
+/// An allowance of messages, as peers have it.
+#[derive(Default)]
+struct Tokens {
+    spent: u64,
+    at: Duration,
+    /// In how many seconds more was said than is allowed, and the last of them.
+    seconds: usize,
+    second: u64,
+}
+
+struct Ask {
+    name: Name,
+    waits: bool,
+}
+
+type Judged = Result<(), (Rule, String)>;
+
+impl Watch {
+    /// `asked` hears that `asker` wants something.
+    pub(crate) fn on_asked(&mut self, asked: usize, asker: usize, ask: AskId, name: Name) {
+        self.asks.insert((asked, asker, ask), Ask { name, waits: false });
+    }
+
+    /// `asked` answers.
+    pub(crate) fn on_answered(
+        &mut self,
+        asked: usize,
+        asker: usize,
+        ask: AskId,
+        answer: &Answer,
+        limits: &SharingLimits,
+    ) -> Judged {
+        let Some(open) = self.asks.get_mut(&(asked, asker, ask)) else {
+            let text = format!("n{asked} answers {ask:?} of n{asker}, who waits for no answer");
+            return Err((Rule::AskAnswered, text));
+        };
+        if *answer != Answer::Wait {
+            self.asks.remove(&(asked, asker, ask));
+            return Ok(());
+        }
+        if open.waits {
+            return Err((Rule::AskAnswered, format!("n{asked} tells n{asker} twice to wait for {ask:?}")));
+        }
+        open.waits = true;
+        let name = open.name;
+        let of_node = (asked, 0, AskId(0))..(asked + 1, 0, AskId(0));
+        let waiting = self.asks.range(of_node).filter(|(_, open)| open.waits && open.name == name).count();
+        if waiting > limits.lease_waiters_max {
+            return Err((Rule::Bounds, format!("n{asked} lets {waiting} wait for one lease")));
+        }
+        Ok(())
+    }
+
+    /// `asker` asks.
+    pub(crate) fn on_ask_sent(&mut self, asker: usize, asked: usize, ask: AskId, name: Name, now: Duration) {
+        self.made.insert((asker, asked, ask), (name, now));
+    }
+
+    /// `asker` hears an answer of `asked`; answers what the ask was for, if the answer comes in time.
+    pub(crate) fn on_answer_heard(
+        &mut self,
+        asker: usize,
+        asked: usize,
+        ask: AskId,
+        now: Duration,
+    ) -> Option<Name> {
+        let (name, at) = self.made.remove(&(asker, asked, ask))?;
+        (now - at < IN_TIME).then_some(name)
+    }
+
+    /// An ask that was heard and is not answered.
+    pub(crate) fn unanswered(&self) -> Option<String> {
+        let ((asked, asker, ask), open) = self.asks.first_key_value()?;
+        let waits = if open.waits { "told to wait and then" } else { "" };
+        Some(format!("n{asker} is {waits} told nothing by n{asked} about {ask:?}"))
+    }
+
+    /// `node` may ask `count` times more for `key`.
+    pub(crate) fn allow_asks(&mut self, node: usize, key: usize, count: usize) {
+        *self.allowances.entry((node, key)).or_default() += count as u64;
+    }
+
+    /// `node` asks somebody for `key`.
+    pub(crate) fn on_ask(&mut self, node: usize, key: usize) -> Judged {
+        let left = self.allowances.entry((node, key)).or_default();
+        match left.checked_sub(1) {
+            Some(less) => *left = less,
+            None => return Err((Rule::Bounds, format!("n{node} asks for key {key} once more than it may"))),
+        }
+        Ok(())
+    }
+
+    /// `node` knows that calls for `domain` are pointless until then.
+    pub(crate) fn on_pause(&mut self, node: usize, domain: usize, until: Duration) {
+        let pause = self.pauses.entry((node, domain)).or_default();
+        *pause = until.max(*pause);
+    }
+
+    /// `node` calls the origin for `domain`.
+    pub(crate) fn on_call(&self, node: usize, domain: usize, now: Duration) -> Judged {
+        let until = self.pauses.get(&(node, domain)).copied().unwrap_or_default();
+        if now + CLOCKS_APART < until {
+            return Err((
+                Rule::Quota,
+                format!("n{node} calls for domain {domain}, which is to wait until {until:?}"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// A request at `node` fails because of such a pause.
+    pub(crate) fn on_throttled(&self, node: usize, domain: usize, now: Duration) -> Judged {
+        let until = self.pauses.get(&(node, domain)).copied().unwrap_or_default();
+        if until + CLOCKS_APART < now {
+            return Err((Rule::Quota, format!("n{node} fails for domain {domain}, which may be called")));
+        }
+        Ok(())
+    }
+
+    /// A program puts a value at `node`.
+    pub(crate) fn on_put(&mut self, node: usize, key: usize, now: Duration) {
+        self.puts.insert((node, key), now);
+    }
+
+    /// When a program last put a value under `key` at `node`.
+    pub(crate) fn put_at(&self, node: usize, key: usize) -> Option<Duration> {
+        self.puts.get(&(node, key)).copied()
+    }
+
+    /// The origin failed `node`, which holds `entry` all the same.
+    pub(crate) fn on_failed(&mut self, node: usize, key: usize, entry: Option<&Arc<Entry>>, until: Duration) {
+        match entry {
+            Some(entry) => drop(self.held.insert((node, key), (Arc::clone(entry), until))),
+            None => drop(self.held.remove(&(node, key))),
+        }
+    }
+
+    /// What `node` is to serve at `now` in place of calling the origin, if it still holds that.
+    pub(crate) fn held(&self, node: usize, key: usize, now: Duration) -> Option<&Arc<Entry>> {
+        let (entry, until) = self.held.get(&(node, key))?;
+        (now + CLOCKS_APART < *until).then_some(entry)
+    }
+
+    /// `node` hears a liar; answers whether it has put up with too much for too long.
+    pub(crate) fn on_liar_heard(
+        &mut self,
+        node: usize,
+        liar: usize,
+        now: Duration,
+        limits: &TrafficLimits,
+    ) -> bool {
+        let tokens = self.tokens.entry((node, liar)).or_default();
+        let grown = (now - tokens.at).as_millis() as u64 * limits.messages_per_milli;
+        tokens.spent = tokens.spent.saturating_sub(grown);
+        tokens.at = now;
+        if tokens.spent < limits.burst_messages {
+            tokens.spent += 1;
+            return false;
+        }
+        let second = now.as_secs();
+        tokens.seconds = match second - tokens.second {
+            0 => tokens.seconds,
+            1 | 2 => tokens.seconds + 1,
+            _long => 1,
+        };
+        tokens.second = second;
+        tokens.seconds >= FLOODED_SECONDS_MAX && !self.bans.contains_key(&(node, liar))
+    }
+
+    /// How many members `node` was last seen to share names out with.
+    pub(crate) fn members_count(&self, node: usize) -> usize {
+        self.members.get(&node).map_or(0, Vec::len)
+    }
+
+    /// `node` shares names out with `members` now. Who no longer is among them was forgotten, with all asks.
+    pub(crate) fn on_members(
+        &mut self,
+        node: usize,
+        members: Vec<PeerId>,
+        numbers: &BTreeMap<PeerId, usize>,
+    ) {
+        let before = self.members.get(&node).map(Vec::as_slice).unwrap_or_default();
+        if before == members {
+            return;
+        }
+        let gone: Vec<usize> = before
+            .iter()
+            .filter(|peer| !members.contains(peer))
+            .filter_map(|peer| numbers.get(peer).copied())
+            .collect();
+        self.members.insert(node, members);
+        for peer in gone {
+            self.asks.retain(|(asked, asker, _), _| (*asked, *asker) != (node, peer));
+        }
+    }
+
+    /// `node` has lost its connection with `peer`.
+    pub(crate) fn on_lost(&mut self, node: usize, peer: usize) {
+        self.asks.retain(|(asked, asker, _), _| (*asked, *asker) != (node, peer));
+        self.made.retain(|(asker, asked, _), _| (*asker, *asked) != (node, peer));
+        self.batches.remove(&(node, peer));
+        self.tokens.remove(&(node, peer));
+    }
+
+    /// A process ends, and forgets.
+    pub(crate) fn on_stopped(&mut self, node: usize) {
+        self.asks.retain(|(asked, ..), _| *asked != node);
+        self.made.retain(|(asker, ..), _| *asker != node);
+        self.allowances.retain(|(owner, _), _| *owner != node);
+        self.pauses.retain(|(owner, _), _| *owner != node);
+        self.bans.retain(|(owner, _), _| *owner != node);
+        self.dials.retain(|(owner, _), _| *owner != node);
+        self.offences.retain(|(owner, _), _| *owner != node);
+        self.batches.retain(|(owner, _), _| *owner != node);
+        self.puts.retain(|(owner, _), _| *owner != node);
+        self.held.retain(|(owner, _), _| *owner != node);
+        self.tokens.retain(|(owner, _), _| *owner != node);
+        self.members.remove(&node);
+    }
+
+    /// `node` keeps exactly these away.
+    pub(crate) fn on_banned(&mut self, node: usize, banned: &BTreeSet<usize>, now: Duration) {
+        self.bans.retain(|(owner, peer), _| *owner != node || banned.contains(peer));
+        for peer in banned {
+            self.bans.entry((node, *peer)).or_insert(now);
+        }
+    }
+
+    /// `peer` hears what `node` said at `sent`.
+    pub(crate) fn on_told(&self, node: usize, peer: usize, sent: Duration) -> Judged {
+        match self.bans.get(&(node, peer)) {
+            Some(since) if *since < sent => Err((
+                Rule::Banned,
+                format!("n{node} banned n{peer} at {since:?} and speaks to it at {sent:?}"),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// `peer` did to `node` what nobody puts up with for long; answers whether it has to be banned by now.
+    pub(crate) fn on_offence(&mut self, node: usize, peer: usize, now: Duration) -> bool {
+        let offences = self.offences.entry((node, peer)).or_default();
+        offences.retain(|at| now - *at < OFFENCES_FORGOTTEN);
+        offences.push(now);
+        offences.len() >= OFFENCES_MAX && !self.bans.contains_key(&(node, peer))
+    }
+
+    /// `node` has sent `peer` a batch of a warm-up.
+    pub(crate) fn on_batch(&mut self, node: usize, peer: usize) -> Judged {
+        let batches = self.batches.entry((node, peer)).or_default();
+        *batches += 1;
+        if *batches > BATCHES_MAX {
+            return Err((Rule::Bounds, format!("n{node} warms n{peer} up {batches} times")));
+        }
+        Ok(())
+    }
+
+    /// `node` dialled `peer` in vain.
+    pub(crate) fn on_dial_failed(&mut self, node: usize, peer: usize, now: Duration) -> Judged {
+        let dials = self.dials.entry((node, peer)).or_default();
+        dials.retain(|at| now - *at < Duration::from_secs(60));
+        dials.push(now);
+        if dials.len() > DIALS_A_MINUTE_MAX {
+            return Err((
+                Rule::Dialing,
+                format!("n{node} dialled n{peer} {} times in a minute", dials.len()),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Time after an ask in which the asker certainly still waits.
+const IN_TIME: Duration = Duration::from_millis(900);
+
+/// Clocks show whole milliseconds.
+const CLOCKS_APART: Duration = Duration::from_millis(3);
+
+/// How often somebody may send what is no message, or a wrong entry, within a while; and how long that is.
+/// More than it takes to be banned, since some of it may come too late to matter.
+const OFFENCES_MAX: usize = 10;
+const OFFENCES_FORGOTTEN: Duration = Duration::from_secs(20);
+
+/// Seconds in which a peer says more than it may, one after the other, until it is banned: twice what that takes.
+const FLOODED_SECONDS_MAX: usize = 7;
+
+/// Batches that one peer is sent of a warm-up, as the core has it.
+const BATCHES_MAX: usize = 32;
+
+/// How often one node is dialled in a minute if nobody ever answers: more than back-off from a second on allows,
+/// twice over, since news of a member lets it begin anew.
+const DIALS_A_MINUTE_MAX: usize = 20;

@@ -1,0 +1,16 @@
+//! The bugs, by the part of the core that they are in.
+//!
+//! Each is what somebody might well have written: a line left out, a bound not looked at, a case mixed up. Old texts
+//! follow the core: one that is there no longer is an error, and a test says so.
+
+mod freshness;
+mod keeping;
+mod leases;
+mod members;
+mod requests;
+mod writes;
+
+use super::Mutant;
+
+pub(super) const PLANTED: &[&[Mutant]] =
+    &[freshness::BUGS, keeping::BUGS, leases::BUGS, members::BUGS, requests::BUGS, writes::BUGS];

@@ -1,0 +1,126 @@
+//! Leases, and those who wait for them.
+
+use crate::mutants::Mutant;
+
+pub(super) const BUGS: &[Mutant] = &[
+    Mutant {
+        name: "lease-never-expires",
+        file: "sharing/leases.rs",
+        old: "        self.terms.insert((lease.until, name));\n",
+        new: "",
+    },
+    Mutant {
+        name: "lease-expires-at-once",
+        file: "sharing/leases.rs",
+        old: "let until = now.saturating_add(limits.lease_term);\n        self.grant(name, Lease { holder: asker,",
+        new: "let until = now;\n        self.grant(name, Lease { holder: asker,",
+    },
+    Mutant {
+        name: "lease-stays-with-the-gone",
+        file: "engine/fleet.rs",
+        old: "let passed = fleet.leases.on_gone(now, peer, &fleet.sharing.limits);",
+        new: "let passed: Vec<(Name, crate::sharing::Asker)> = Vec::new();",
+    },
+    Mutant {
+        name: "lease-passed-on-but-nobody-told",
+        file: "engine/fleet.rs",
+        old: "            self.counters.leases_passed += 1;\n            self.grant(name, asker);",
+        new: "            self.counters.leases_passed += 1;\n            let _unused = (name, asker);",
+    },
+    Mutant {
+        name: "lease-granted-to-everybody",
+        file: "sharing/leases.rs",
+        old: "if lease.holder.peer == asker.peer {",
+        new: "if lease.holder.peer == asker.peer || !lease.waiting.is_empty() {",
+    },
+    Mutant {
+        name: "lease-not-given-back",
+        file: "engine/lookup.rs",
+        old: "        self.give_back_lease(id, verdict);\n",
+        new: "        let _unused = verdict;\n",
+    },
+    Mutant {
+        name: "lease-unused-not-given-back",
+        file: "engine/asking.rs",
+        old: "self.say(from, Message::Release { name, verdict: Verdict::Unused });",
+        new: "let _unused = (from, name, Verdict::Unused);",
+    },
+    Mutant {
+        name: "leases-not-bounded",
+        file: "sharing/leases.rs",
+        old: "        if self.leases.len() >= limits.leases_max {\n            return Turn::Full;\n        }\n",
+        new: "",
+    },
+    Mutant {
+        name: "lease-waiters-not-bounded",
+        file: "sharing/leases.rs",
+        old: "            if lease.waiting.len() >= limits.lease_waiters_max {\n                return Turn::Full;\n            }\n",
+        new: "",
+    },
+    Mutant {
+        name: "failures-not-counted",
+        file: "sharing/leases.rs",
+        old: "let failures = lease.failures + u8::from(verdict == Verdict::Failed);",
+        new: "let failures = 0;",
+    },
+    Mutant {
+        name: "waiters-dismissed-without-a-word",
+        file: "engine/coordinating.rs",
+        old: "self.say(asker.peer, Message::Answer { ask: asker.ask, answer });\n    }\n\n    /// The right to fetch",
+        new: "let _unused = answer;\n    }\n\n    /// The right to fetch",
+    },
+    Mutant {
+        name: "waiters-not-sent-the-entry",
+        file: "engine/coordinating.rs",
+        old: "                self.say(asker.peer, Message::Answer { ask: asker.ask, answer });\n                told.push(asker.peer);",
+        new: "                let _unused = answer;",
+    },
+    Mutant {
+        name: "waiters-sent-the-entry-twice",
+        file: "engine/coordinating.rs",
+        old: "                told.push(asker.peer);",
+        new: "                told.push(asker.peer);\n                let answer = Answer::Hit(Box::new(self.parcel(entry)));\n                self.say(asker.peer, Message::Answer { ask: asker.ask, answer });",
+    },
+    Mutant {
+        name: "lease-not-claimed-from-a-newcomer",
+        file: "engine/fleet.rs",
+        old: "        self.claim_leases(|coordinator| coordinator == peer);\n",
+        new: "",
+    },
+    Mutant {
+        name: "lease-not-claimed-when-the-coordinator-goes",
+        file: "engine/fleet.rs",
+        old: "                self.claim_lease(id);\n",
+        new: "",
+    },
+    Mutant {
+        name: "announced-to-the-others-but-one",
+        file: "engine/announcing.rs",
+        old: "let others = fleet.ring.others().filter(",
+        new: "let others = fleet.ring.others().skip(1).filter(",
+    },
+    Mutant {
+        name: "announced-to-nobody",
+        file: "engine/announcing.rs",
+        old: "let others = fleet.ring.others().filter(",
+        new: "let others = fleet.ring.others().take(0).filter(",
+    },
+    Mutant {
+        name: "refusal-taken-for-the-last-word",
+        file: "engine/asking.rs",
+        old: "            Answer::Miss => self.take_off_again(id),\n            Answer::Wait => unreachable!",
+        new: "            Answer::Miss => {\n                for request in self.flights.waiting(id) {\n                    self.complete(request, Outcome::Absent);\n                }\n                self.close(id);\n            }\n            Answer::Wait => unreachable!",
+    },
+    Mutant {
+        name: "failure-of-the-fleet-ignored",
+        file: "engine/asking.rs",
+        old: "                self.stand_in(id, StaleReason::Failed(FetchError::FleetFailed));\n                self.fail_in_fleet(id);\n            }\n            Answer::Hit",
+        new: "                self.depart(id);\n            }\n            Answer::Hit",
+    },
+    Mutant {
+        name: "newcomer-asks-nobody-who-was-there-before",
+        file: "engine/asking.rs",
+        old: "let is_cold = is_local && fleet.warmth.is_cold(now);",
+        new: "let is_cold = false;",
+    },
+];

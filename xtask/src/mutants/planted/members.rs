@@ -1,0 +1,114 @@
+//! Who is in the fleet, who is dialled, and who is shown the door.
+
+use crate::mutants::Mutant;
+
+pub(super) const BUGS: &[Mutant] = &[
+    Mutant {
+        name: "own-address-dialled",
+        file: "peers/contact.rs",
+        old: "if is_own || is_repeated ||",
+        new: "let _unused = is_own;\n        if is_repeated ||",
+    },
+    Mutant {
+        name: "dialling-without-back-off",
+        file: "peers/candidate.rs",
+        old: "let until = now.saturating_add(jitter.scatter(self.pause()));\n        self.stage = Stage::Waiting { until };\n    }\n\n    /// ",
+        new: "let until = now.saturating_add(Duration::from_millis(1) + jitter.scatter(Duration::ZERO));\n        self.stage = Stage::Waiting { until };\n    }\n\n    /// ",
+    },
+    Mutant {
+        name: "lost-peer-never-dialled-again",
+        file: "peers/candidate.rs",
+        old: "                let pause = jitter.scatter(self.pause()).saturating_add(courtesy);\n                self.stage = Stage::Waiting { until: now.saturating_add(pause) };",
+        new: "                let _unused = (now, courtesy, jitter);",
+    },
+    Mutant {
+        name: "members-never-dialled",
+        file: "engine/fleet.rs",
+        old: "                fleet.peers.on_known(now, member.peer(), &addresses);\n",
+        new: "",
+    },
+    Mutant {
+        name: "banned-peer-let-in",
+        file: "peers.rs",
+        old: "} else if let Some(ban) = self.conduct.ban(now, peer) {\n            Some(Refusal::Banned(ban))\n        } else if",
+        new: "} else if",
+    },
+    Mutant {
+        name: "banned-peer-not-disconnected",
+        file: "peers.rs",
+        old: "        if self.connected.contains_key(&peer) {\n            self.disconnect(peer);\n        }\n        self.plan(now);\n        Some(ban)",
+        new: "        self.plan(now);\n        Some(ban)",
+    },
+    Mutant {
+        name: "traffic-not-bounded",
+        file: "peers.rs",
+        old: "if self.conduct.take(now, peer, bytes, &self.settings.traffic) {",
+        new: "if self.conduct.take(now, peer, bytes, &self.settings.traffic) || true {",
+    },
+    Mutant {
+        name: "malformed-membership-forgiven",
+        file: "engine/fleet.rs",
+        old: "self.on_offence(from, Offence::Malformed);",
+        new: "let _unused = Offence::Malformed;",
+    },
+    Mutant {
+        name: "wrong-key-forgiven",
+        file: "engine/asking.rs",
+        old: "if parcel.key != self.flights.flight(id).key {\n            self.on_offence(from, Offence::BadEntry);",
+        new: "if parcel.key != self.flights.flight(id).key {",
+    },
+    Mutant {
+        name: "warm-ups-not-bounded",
+        file: "engine/warming.rs",
+        old: "if *batches > WARM_UPS_MAX {",
+        new: "if false {",
+    },
+    Mutant {
+        name: "nobody-warms-up",
+        file: "engine/warming.rs",
+        old: "self.say(peer, Message::WarmUp { skip: 0 });",
+        new: "let _unused = peer;",
+    },
+    Mutant {
+        name: "warm-up-stops-after-one-batch",
+        file: "engine/warming.rs",
+        old: "match next.filter(|next| *next > received && *next < most) {",
+        new: "match next.filter(|next| *next > received && *next < most && false) {",
+    },
+    Mutant {
+        name: "warm-up-skips-nothing",
+        file: "engine/warming.rs",
+        old: "if seen > skip && is_short",
+        new: "if seen > skip / 64 && is_short",
+    },
+    Mutant {
+        name: "dead-member-stays-in-the-ring",
+        file: "engine/fleet.rs",
+        old: "                fleet.peers.on_gone(now, peer);\n                self.leave_ring(peer);",
+        new: "                fleet.peers.on_gone(now, peer);",
+    },
+    Mutant {
+        name: "lost-member-stays-in-the-ring",
+        file: "engine/fleet.rs",
+        old: "            fleet.warm_ups.remove(&peer);\n            self.leave_ring(peer);",
+        new: "            fleet.warm_ups.remove(&peer);",
+    },
+    Mutant {
+        name: "returned-member-stays-out-of-the-ring",
+        file: "engine/fleet.rs",
+        old: "                if fleet.peers.connected().contains_key(&member.peer()) {\n                    self.join_ring(member.peer());\n                }",
+        new: "",
+    },
+    Mutant {
+        name: "silent-coordinator-asked-again",
+        file: "engine/asking.rs",
+        old: "            self.flights.flight_mut(id).consulted.silent.push(peer);\n            self.on_offence(peer, Offence::Silent);",
+        new: "",
+    },
+    Mutant {
+        name: "latest-boot-not-taken",
+        file: "membership.rs",
+        old: "if latest != ours && !self.renewed_lately() {",
+        new: "if latest != ours && !self.renewed_lately() && false {",
+    },
+];

@@ -1,0 +1,150 @@
+//! Requests: who is answered, how often, with what, and when.
+
+use crate::mutants::Mutant;
+
+pub(super) const BUGS: &[Mutant] = &[
+    Mutant {
+        name: "late-answer-completes-twice",
+        file: "engine.rs",
+        old: "        self.flights.leave(request);\n        self.outputs.push_back(Output::Complete { request, outcome });",
+        new: "        self.outputs.push_back(Output::Complete { request, outcome });",
+    },
+    Mutant {
+        name: "request-without-a-deadline",
+        file: "flight.rs",
+        old: "        self.deadlines.insert((until, Deadline::Request(request)));\n        let old",
+        new: "        let old",
+    },
+    Mutant {
+        name: "fetch-without-a-deadline",
+        file: "flight.rs",
+        old: "        self.deadlines.insert((until, Deadline::Fetch(fetch)));\n        fetch",
+        new: "        let _unused = until;\n        fetch",
+    },
+    Mutant {
+        name: "load-without-a-deadline",
+        file: "flight.rs",
+        old: "        self.deadlines.insert((until, Deadline::Load(load)));\n        load",
+        new: "        let _unused = until;\n        load",
+    },
+    Mutant {
+        name: "ask-without-a-deadline",
+        file: "flight.rs",
+        old: "        self.deadlines.insert((until, Deadline::Ask(ask)));\n        ask\n",
+        new: "        let _unused = until;\n        ask\n",
+    },
+    Mutant {
+        name: "wait-without-a-deadline",
+        file: "flight.rs",
+        old: "            self.deadlines.insert((until, Deadline::Ask(ask)));\n            self.flight_mut(id).stage",
+        new: "            self.flight_mut(id).stage",
+    },
+    Mutant {
+        name: "no-cache-joins-what-flies",
+        file: "engine/lookup.rs",
+        old: "} else if fetching && directives.no_cache {",
+        new: "} else if fetching && directives.no_cache && directives.only_if_cached {",
+    },
+    Mutant {
+        name: "no-cache-ignored",
+        file: "freshness.rs",
+        old: "if directives.no_cache || directives.max_age",
+        new: "if directives.max_age",
+    },
+    Mutant {
+        name: "only-if-cached-fetches",
+        file: "engine/lookup.rs",
+        old: "            if self.flights.waiter(request).directives.only_if_cached {\n                self.complete(request, Outcome::Absent);\n            }\n        }\n        if self.flights.waiting(id).is_empty() && self.flights.flight(id).renewer.is_none() {\n            return self.close(id);\n        }\n        let flight",
+        new: "            let _unused = request;\n        }\n        if self.flights.waiting(id).is_empty() && self.flights.flight(id).renewer.is_none() {\n            return self.close(id);\n        }\n        let flight",
+    },
+    Mutant {
+        name: "refusal-told-to-everybody",
+        file: "engine/landing.rs",
+        old: "                self.relay_to(id, leader, leader, &content);\n                self.hand_over_or(id, Self::pass);",
+        new: "                self.relay(id, leader, &content);",
+    },
+    Mutant {
+        name: "stale-served-after-a-refusal",
+        file: "engine/landing.rs",
+        old: "                self.relay_to(id, leader, leader, &content);\n                self.hand_over_or(id, Self::pass);",
+        new: "                self.stand_in(id, StaleReason::HeldOff);\n                self.relay_to(id, leader, leader, &content);\n                self.hand_over_or(id, Self::pass);",
+    },
+    Mutant {
+        name: "unstorable-stored",
+        file: "engine/landing.rs",
+        old: "                self.drop_superseded(id);\n                self.relay(id, leader, &content);",
+        new: "                let freshness = crate::freshness::Freshness { lifetime: core::time::Duration::from_secs(60), ..Default::default() };\n                self.land(id, leader, Draft { content, freshness, validators: Default::default(), age: core::time::Duration::ZERO }, None);",
+    },
+    Mutant {
+        name: "quota-pause-ignored",
+        file: "quota.rs",
+        old: "let until = *self.spent.get(&(domain, bucket))?;",
+        new: "let until = *self.spent.get(&(domain, bucket)).filter(|_| false)?;",
+    },
+    Mutant {
+        name: "quota-pause-of-another-domain",
+        file: "quota.rs",
+        old: "let until = *self.spent.get(&(domain, bucket))?;",
+        new: "let until = self.spent.values().max().copied()?;",
+    },
+    Mutant {
+        name: "quota-not-told",
+        file: "engine/announcing.rs",
+        old: "self.say_all(Message::Quota { domain, bucket, pause });",
+        new: "let _unused = (domain, bucket, pause);",
+    },
+    Mutant {
+        name: "hold-off-ignored",
+        file: "cache.rs",
+        old: ".is_some_and(|until| until > now)",
+        new: ".is_some_and(|until| until > now && false)",
+    },
+    Mutant {
+        name: "waiters-not-bounded",
+        file: "engine/lookup.rs",
+        old: "if self.flights.waiting_count(id) >= self.settings.waiters_max {",
+        new: "if false {",
+    },
+    Mutant {
+        name: "flights-not-bounded",
+        file: "engine/lookup.rs",
+        old: "        if self.flights.len() >= self.settings.flights_max {\n            return self.complete",
+        new: "        if false {\n            return self.complete",
+    },
+    Mutant {
+        name: "asks-not-bounded",
+        file: "engine/asking.rs",
+        old: "if flight.consulted.asks >= limits.asks_max {",
+        new: "if false {",
+    },
+    Mutant {
+        name: "leaders-not-bounded",
+        file: "flight.rs",
+        old: "if flight.leaders_count >= leaders_max {",
+        new: "if flight.leaders_count >= usize::MAX {",
+    },
+    Mutant {
+        name: "renewal-without-means",
+        file: "engine/lookup.rs",
+        old: "                self.outputs.push_back(Output::Retain { request });\n",
+        new: "",
+    },
+    Mutant {
+        name: "renewer-never-forgotten",
+        file: "engine/lookup.rs",
+        old: "            self.outputs.push_back(Output::Forget { request });\n",
+        new: "            let _unused = request;\n",
+    },
+    Mutant {
+        name: "followers-lost",
+        file: "flight.rs",
+        old: "flight.followers.retain(|following| *following != request);",
+        new: "flight.followers.clear();",
+    },
+    Mutant {
+        name: "everybody-calls",
+        file: "engine/lookup.rs",
+        old: "let joinable = self.flights.joinable(&key);\n        let stage",
+        new: "let joinable = self.flights.joinable(&key).filter(|_| false);\n        let stage",
+    },
+];

@@ -1,0 +1,84 @@
+//! What was invalidated, and who hears of it.
+
+use crate::mutants::Mutant;
+
+pub(super) const BUGS: &[Mutant] = &[
+    Mutant {
+        name: "stale-fill-wins",
+        file: "sharing/invalidations.rs",
+        old: "self.younger_than(DEMANDED_FOR, now, key).all(|id| after.contains(&id))",
+        new: "self.younger_than(DEMANDED_FOR, now, key).all(|id| after.contains(&id) || true)",
+    },
+    Mutant {
+        name: "stale-fill-wins-over-all-but-the-latest",
+        file: "sharing/invalidations.rs",
+        old: "self.younger_than(DEMANDED_FOR, now, key).all(|id| after.contains(&id))",
+        new: "after.is_empty() || self.younger_than(DEMANDED_FOR, now, key).any(|id| after.contains(&id))",
+    },
+    Mutant {
+        name: "parcels-name-no-invalidation",
+        file: "sharing/invalidations.rs",
+        old: "self.younger_than(REMEMBERED_FOR, now, key).collect()",
+        new: "self.younger_than(Duration::ZERO, now, key).collect()",
+    },
+    Mutant {
+        name: "invalidation-heard-but-not-applied",
+        file: "engine/announcing.rs",
+        old: "                self.forget(invalidation.scope.clone());\n",
+        new: "",
+    },
+    Mutant {
+        name: "invalidation-not-told",
+        file: "engine/announcing.rs",
+        old: "self.say_all(Message::Invalidate(vec![invalidation]));",
+        new: "let _unused = invalidation;",
+    },
+    Mutant {
+        name: "invalidations-not-told-to-newcomers",
+        file: "engine/fleet.rs",
+        old: "            self.say(peer, Message::Invalidate(some.to_vec()));\n",
+        new: "            let _unused = some;\n",
+    },
+    Mutant {
+        name: "invalidations-not-bounded",
+        file: "sharing/invalidations.rs",
+        old: "if self.remembered.len() > REMEMBERED_MAX",
+        new: "if self.remembered.len() > 100 * REMEMBERED_MAX",
+    },
+    Mutant {
+        name: "invalidated-while-fetched-and-kept",
+        file: "flight.rs",
+        old: "        if self.asked(id).is_none() {\n            return self.detach(key);\n        }\n",
+        new: "",
+    },
+    Mutant {
+        name: "put-while-fetched-and-overwritten",
+        file: "engine/keeping.rs",
+        old: "let detached = self.flights.detach(&key);",
+        new: "let detached: Option<FlightId> = None;",
+    },
+    Mutant {
+        name: "invalidated-on-disk-and-loaded",
+        file: "engine/lookup.rs",
+        old: "        if self.flights.flight(id).keep == Keep::No {\n            return self.ask_anew(id);\n        }\n        let key = self.flights.flight(id).key.clone();\n        // A member",
+        new: "        let key = self.flights.flight(id).key.clone();\n        // A member",
+    },
+    Mutant {
+        name: "invalidated-but-still-on-disk",
+        file: "engine/keeping.rs",
+        old: "            self.outputs.push_back(from_disk);\n",
+        new: "            let _unused = from_disk;\n",
+    },
+    Mutant {
+        name: "whoever-waits-takes-what-was-invalidated",
+        file: "engine/asking.rs",
+        old: "            .is_some_and(|fleet| !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after))",
+        new: "            .is_some_and(|fleet| false && !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after))",
+    },
+    Mutant {
+        name: "hit-invalidated-on-its-way-fails-the-request",
+        file: "engine/asking.rs",
+        old: "            self.counters.entries_refused += 1;\n            return self.take_off(id);",
+        new: "            self.counters.entries_refused += 1;\n            return self.fail(id, Failure::TimedOut);",
+    },
+];

@@ -49,11 +49,11 @@ pub(crate) fn svg(rows: &[Measured]) -> Result<String, Box<dyn Error>> {
 }
 
 fn legend(area: &Area<'_>) -> Drawn {
-    for (policy, place) in Policy::ALL.into_iter().zip(0..) {
-        let x = 20 + place * (WIDTH as i32 - 20) / Policy::ALL.len() as i32;
-        let y = LEGEND_HEIGHT as i32 / 2;
+    let (mut x, y) = (20, LEGEND_HEIGHT as i32 / 2);
+    for policy in Policy::ALL {
         area.draw(&PathElement::new(vec![(x, y), (x + 18, y)], style(policy)))?;
         area.draw(&Text::new(policy.name(), (x + 24, y - 7), ("sans-serif", TEXT_SIZE)))?;
+        x += 24 + policy.name().len() as i32 * LETTER_WIDTH + 24;
     }
     Ok(())
 }
@@ -120,6 +120,9 @@ pub(crate) fn grouped(number: u64) -> String {
 /// Heights of letters, in the library's unit: 1.24 to a pixel.
 const TEXT_SIZE: u32 = 17;
 const TITLE_SIZE: u32 = 20;
+
+/// Wider than most letters are at [`TEXT_SIZE`].
+const LETTER_WIDTH: i32 = 8;
 
 /// Wide enough to be read where pages show pictures 800 wide.
 const WIDTH: u32 = 800;

@@ -125,6 +125,11 @@ impl Engine {
         self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.ring.others().collect())
     }
 
+    /// How many [`Self::members`] there are.
+    pub fn members_count(&self) -> usize {
+        self.fleet.as_ref().map_or(0, |fleet| fleet.ring.others_count())
+    }
+
     /// Whom we know of, and how we stand with each.
     pub fn peers(&self) -> Vec<PeerReport> {
         self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.peers.report(self.now))

@@ -42,6 +42,11 @@ impl Ring {
         self.members.iter().copied().filter(|member| *member != self.local)
     }
 
+    /// How many [`Self::others`] there are.
+    pub(crate) fn others_count(&self) -> usize {
+        self.members.len() - 1
+    }
+
     pub(crate) fn contains(&self, peer: PeerId) -> bool {
         self.members.contains(&peer)
     }

@@ -73,11 +73,12 @@ fn page(extent: &Extent, rows: &[Measured], fleets: &[Economy]) -> Result<String
 }
 
 fn line(row: &Measured) -> String {
-    let Measured { nodes, calls, calls_paid, calls_excess, calls_peak, .. } = *row;
+    let Measured { nodes, calls, calls_vain, calls_paid, calls_excess, calls_peak, .. } = *row;
     let refused = 100.0 * row.refused as f64 / row.requests.max(1) as f64;
     let outdated = format!("{} / {}", seconds(row.outdated_p50), seconds(row.outdated_p99));
     let recovery = row.recovery.map_or_else(|| "never".into(), |time| seconds(time.as_millis() as u64));
-    let counts = [calls, calls_paid, calls_excess, calls_peak].map(grouped).join(" | ");
+    let counts =
+        [calls - calls_vain, calls_vain, calls_paid, calls_excess, calls_peak].map(grouped).join(" | ");
     let megabytes = |bytes: u64| format!("{:.1}", bytes as f64 / 1e6);
     let bytes = match row.bytes_membership {
         0 => megabytes(row.bytes),
@@ -105,8 +106,8 @@ const READING: &str = include_str!("document/reading.md");
 const FOOT: &str = include_str!("document/foot.md");
 
 const COMPARISON_HEAD: &str = "\
-| nodes | policy | calls | paid | excess | peak /s | refused, % | outdated by, s, p50 / p99 | wait p99, ms | MB sent | recovery, s |
-|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+| nodes | policy | calls | in vain | paid | excess | peak /s | refused, % | outdated by, s, p50 / p99 | wait p99, ms | MB sent | recovery, s |
+|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 ";
 
 const ECONOMY_HEAD: &str = "\

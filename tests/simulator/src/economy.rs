@@ -1,5 +1,8 @@
 //! What a fleet of ours costs, for each size of fleet: calls, announcements, and peaks.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     figures::Figures,
     plan::{Deed, Event, Plan, Victim},

@@ -55,6 +55,8 @@ pub struct Measured {
     pub refused: u64,
     /// Calls that the origin got.
     pub calls: u64,
+    /// Those of them that were made while the origin refused connections.
+    pub calls_vain: u64,
     /// Calls that were counted against the quota.
     pub calls_paid: u64,
     /// Calls that broke another limit of the origin.
@@ -122,6 +124,7 @@ impl Policy {
             requests: figures.requests,
             refused: figures.service.refused,
             calls: figures.calls,
+            calls_vain: vain(figures),
             calls_paid: figures.calls_paid,
             calls_excess: figures.calls_excess,
             calls_peak: figures.calls_peak(Duration::ZERO),
@@ -141,6 +144,12 @@ fn fleet(plan: Plan) -> Figures {
     let report = world.report();
     assert_eq!(report.violation, None, "an engine broke a rule");
     report.figures
+}
+
+/// Calls while the origin refused connections.
+fn vain(figures: &Figures) -> u64 {
+    let seconds = (STARTING + OUTAGE.start).as_secs()..(STARTING + OUTAGE.end).as_secs();
+    figures.calls_by_second.range(seconds).map(|(_, calls)| *calls).sum()
 }
 
 /// How long after the end of the outage `spoilt_last` was.

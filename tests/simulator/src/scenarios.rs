@@ -241,7 +241,7 @@ pub fn liar_answers(seed: u64, nodes: usize) -> Plan {
     plan.ceiling = plan.origin.freshness;
     plan = plan.with(Duration::ZERO, get(1, 0)).with(Duration::ZERO, get(1, 1));
     plan = plan.with(millis(1_000), Deed::Lie { liar: 1, victim: 0, lie: Lie::Keys });
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         // Whatever stale entry there is stands in, if it is the right one.
         plan.origin.freshness.if_error = Duration::from_secs(3600);
         plan.ceiling = plan.origin.freshness;

@@ -209,6 +209,11 @@ impl Watch {
         tokens.seconds >= FLOODED_SECONDS_MAX && !self.bans.contains_key(&(node, liar))
     }
 
+    /// How many members `node` was last seen to share names out with.
+    pub(crate) fn members_count(&self, node: usize) -> usize {
+        self.members.get(&node).map_or(0, Vec::len)
+    }
+
     /// `node` shares names out with `members` now. Who no longer is among them was forgotten, with all asks.
     pub(crate) fn on_members(
         &mut self,

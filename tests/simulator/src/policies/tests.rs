@@ -1,3 +1,5 @@
+//! What a comparison must show, and that it shows it twice.
+
 use super::*;
 use crate::document::{Document, Extent};
 

@@ -24,7 +24,8 @@ pub fn hour_of_autoscaling(seed: u64, nodes: usize) -> Plan {
             .extend((fleet..wanted).map(|node| event(at + random.up_to(STEP / 2), Deed::Join { node })));
         for node in wanted..fleet {
             let crashes = random.below(50) == 0;
-            let (victim, down_for) = (Victim::Node(node), HOUR);
+            // Whoever is wanted again before that is started then.
+            let (victim, down_for) = (Victim::Node(node), HOUR - at);
             let crash = Deed::Crash { victim, down_for, keeps_disk: false };
             let deed = if crashes { crash } else { Deed::Leave { node } };
             plan.events.push(event(at + random.up_to(STEP / 2), deed));

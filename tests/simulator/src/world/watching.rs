@@ -103,7 +103,11 @@ impl World {
     pub(super) fn check_state(&mut self, number: usize) {
         let (node, settings) = (&self.nodes[number], &self.plan.settings);
         let engine = &node.engine;
-        self.watch.on_members(number, engine.members(), &self.numbers);
+        // To list a thousand members after each input would take longer than all else.
+        let is_small = self.nodes.len() <= LISTED_MAX;
+        if is_small || engine.members_count() != self.watch.members_count(number) {
+            self.watch.on_members(number, engine.members(), &self.numbers);
+        }
         if engine.counters().bans > 0 {
             let banned = engine.peers().into_iter().filter(|it| matches!(it.state, PeerState::Banned(_)));
             let banned = banned.filter_map(|it| self.numbers.get(&it.peer?).copied()).collect();
@@ -218,6 +222,10 @@ impl World {
         (0..self.nodes.len()).filter(|node| self.is_up(*node) && !liars.contains(node)).collect()
     }
 }
+
+/// Nodes of the largest fleet in which members are compared one by one after each input; beyond, when there are more or
+/// fewer.
+const LISTED_MAX: usize = 64;
 
 /// Outputs that one input may have without any reason, and with each request, entry or member.
 const OUTPUTS_MAX: usize = 128;

@@ -2,7 +2,7 @@
 //!
 //! Each policy gets the same plan: the same requests at the same moments, the same origin with the same quota, the
 //! same network. [`Policy::EachItsOwn`] and [`Policy::Fleet`] are engines in a [`World`]. The others are
-//! models, as small as can be believed, in [`scene`]'s world: what they leave out would cost them more, not less.
+//! models, as small as can be believed, in one world: what they leave out would cost them more, not less.
 
 mod agenda;
 mod broadcast;

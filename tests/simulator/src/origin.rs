@@ -200,7 +200,7 @@ impl Origin {
             _short => most.min(6_000),
         };
         let most = 100 + random.below(most) as usize;
-        if version % 2 == 0 { most } else { most / 2 }
+        if version.is_multiple_of(2) { most } else { most / 2 }
     }
 }
 

@@ -241,7 +241,7 @@ pub fn liar_answers(seed: u64, nodes: usize) -> Plan {
     plan.ceiling = plan.origin.freshness;
     plan = plan.with(Duration::ZERO, get(1, 0)).with(Duration::ZERO, get(1, 1));
     plan = plan.with(millis(1_000), Deed::Lie { liar: 1, victim: 0, lie: Lie::Keys });
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         // Whatever stale entry there is stands in, if it is the right one.
         plan.origin.freshness.if_error = Duration::from_secs(3600);
         plan.ceiling = plan.origin.freshness;
@@ -366,7 +366,7 @@ pub fn newcomers_take_over(seed: u64, nodes: usize) -> Plan {
 /// What is granted to entries of peers is less than what the origin grants: they are asked for more often.
 pub fn peers_are_clamped(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, 2);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         plan.limits.freshness_max.lifetime = Duration::from_secs(4);
     } else {
         plan.origin.freshness.lifetime = Duration::from_secs(4);
@@ -385,7 +385,7 @@ pub fn renewals(seed: u64, nodes: usize) -> Plan {
     plan.origin.freshness =
         Freshness { lifetime: 2 * second, while_revalidating: 3 * second, if_error: 6 * second };
     // Shorter than the graces, or far longer.
-    plan.settings.retention = if seed % 2 == 0 { 5 * second } else { 60 * second };
+    plan.settings.retention = if seed.is_multiple_of(2) { 5 * second } else { 60 * second };
     if seed % 4 > 1 {
         // Nobody is sent anything unasked.
         plan.limits.attached_bytes_max = 0;

@@ -122,13 +122,12 @@ impl Engine {
         self.close(id);
     }
 
-    /// Lets the next waiter fetch; without one, does `otherwise`, which must end the flight.
+    /// Lets the next waiter fetch, if the origin may be called; without one, does `otherwise`, which must end the flight.
     ///
     /// A flight whose result would not be kept is not repeated: there may be another for its key already.
     pub(super) fn hand_over_or(&mut self, id: FlightId, otherwise: impl FnOnce(&mut Self, FlightId)) {
         match self.flights.next_leader(id, self.settings.leaders_max.max(1)) {
-            Some(_) if self.flights.flight(id).keep == Keep::No => self.ask_anew(id),
-            Some(leader) => self.fetch(id, leader),
+            Some(_) => self.depart(id),
             None => otherwise(self, id),
         }
     }

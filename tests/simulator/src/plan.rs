@@ -371,4 +371,4 @@ impl Deed {
 }
 
 /// How long a flood goes on: longer than it takes until nobody puts up with it.
-pub(crate) const LIE_LASTS: Duration = Duration::from_secs(8);
+pub(crate) const LIE_LASTS: Duration = Duration::from_secs(12);

@@ -18,7 +18,7 @@ use crate::{
     network::{Frame, Network},
     node::{Arrival, Node, State, peer_id},
     origin::{Call, Origin},
-    plan::{Plan, Victim},
+    plan::{Deed, Plan, Victim},
     random::Random,
     transcript::Transcript,
     watch::Watch,
@@ -46,6 +46,8 @@ pub struct World {
     watch: Watch,
     /// Nodes that mean harm at some time.
     liars: BTreeSet<usize>,
+    /// Whether anybody forgets everything, or hears invalidations that nobody counts.
+    clears: bool,
     figures: Figures,
     transcript: Transcript,
     random: Random,
@@ -153,6 +155,10 @@ impl World {
             ledger: Ledger::new(&plan),
             watch: Watch::default(),
             liars: plan.liars(),
+            clears: plan
+                .events
+                .iter()
+                .any(|event| matches!(event.deed, Deed::Clear { .. } | Deed::Lie { .. })),
             figures: Figures::default(),
             transcript: Transcript::new(prints),
             random: Random::new(plan.seed, WORLD_STREAM),

@@ -14,3 +14,9 @@ use super::Mutant;
 
 pub(super) const PLANTED: &[&[Mutant]] =
     &[freshness::BUGS, keeping::BUGS, leases::BUGS, members::BUGS, requests::BUGS, writes::BUGS];
+
+/// Bugs that may go unnoticed, and why.
+pub(super) const HARMLESS: &[(&str, &str)] = &[(
+    "whoever-waits-takes-what-was-invalidated",
+    "the entry is refused a step later all the same; at worst, two that wait call where one would",
+)];

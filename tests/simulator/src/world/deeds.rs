@@ -225,7 +225,8 @@ impl World {
         }
         self.handle(number, Input::Get { request, key, directives, bucket: Bucket(0) });
         let most = self.plan.settings.waiters_max;
-        if most < CROWD_MIN {
+        // Who forgets everything sets flights apart that nobody counts.
+        if most < CROWD_MIN && !self.clears {
             let (waiting, most) = self.ledger.waiting(number, number_of_key, most);
             if waiting > most {
                 let text = format!("{waiting} wait at n{number} for key {number_of_key}, {most} may");

@@ -75,7 +75,7 @@ impl World {
         let most = (2 * self.plan.peers.traffic.burst_messages).min(FLOOD_MAX);
         (0..most).for_each(|token| self.slip(liar, &[victim], Message::Ping { token }));
         let end = super::STARTING + self.plan.events[number].at + LIE_LASTS;
-        let next = self.now + Duration::from_secs(1);
+        let next = self.now + FLOOD_PERIOD;
         if next < end {
             self.schedule(next, Happening::Flood { number, liar, victim });
         }
@@ -94,7 +94,7 @@ impl World {
             Some(Lie::Keys) => {
                 let other = self.forged(liar).into_iter().find(|parcel| Some(&parcel.key) != asked.as_ref());
                 let answer = match (other.map(Box::new), answer) {
-                    (Some(stale), Answer::Lease { name, .. }) if ask.0 % 2 == 0 => {
+                    (Some(stale), Answer::Lease { name, .. }) if ask.0.is_multiple_of(2) => {
                         Answer::Lease { name, stale: Some(stale) }
                     }
                     (Some(other), _) => Answer::Hit(other),
@@ -189,7 +189,10 @@ const OFFENCES: usize = 20;
 /// Invalidations of one lie: more than anybody remembers.
 const INVALIDATIONS: usize = 1280;
 
-/// Messages of a flood in a second at most.
+/// Time between two bursts of a flood: a second at the least, however clocks round.
+const FLOOD_PERIOD: Duration = Duration::from_millis(1_100);
+
+/// Messages of a burst at most.
 const FLOOD_MAX: u64 = 5_000;
 
 const GARBAGE_BYTES: usize = 64;

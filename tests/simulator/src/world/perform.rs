@@ -376,7 +376,8 @@ impl World {
         let domain = key / (self.plan.resources + 1);
         self.judge(|world| world.watch.on_call(number, domain, world.now));
         let insists = matches!(waiting, Some(Wanted::Entry { directives, .. }) if directives.no_cache);
-        if !insists {
+        // One that began with nothing does not look again at what members have brought since.
+        if !insists && revalidate.is_some() {
             self.check_held_off(number, key);
         }
         let (run, begun) = (self.nodes[number].run, self.now);

@@ -77,7 +77,7 @@ where
         .margin(10)
         .margin_right(24)
         .x_label_area_size(40)
-        .y_label_area_size(64)
+        .y_label_area_size(82)
         .build_cartesian_2d(nodes.log_scale(), values)?;
     chart
         .configure_mesh()

@@ -2,9 +2,9 @@
 //!
 //! Owns what is known of members and the protocol by which they find and lose one another: SWIM, as foca
 //! implements it. Sends nothing and dials nobody: it answers [`Decision`]s that the engine turns into outputs.
-//! Any member may have to speak to any other, so a [`Decision::Send`] to a peer without a connection should be
-//! a reason to dial, and wait for that. A message lost costs time alone; but where the first to every peer is
-//! lost, a large fleet suspects itself.
+//! Any member may have to speak to any other, so [`Decision::Up`] should be a reason to dial. A message to a peer
+//! without a connection is lost, which costs time alone; but where the first to every peer is lost, a large fleet
+//! suspects itself.
 //!
 //! Whoever knows the fleet's secret can lie about members, and the worst of it is that members are thought
 //! down for a moment. What is known stays bounded by [`MEMBERS_MAX`], and what is sent by a few messages for
@@ -18,6 +18,7 @@ mod timers;
 mod tests;
 
 pub use member::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member};
+use settings::DOWN_REMEMBERED;
 pub(crate) use settings::MembershipSettings;
 
 use crate::{
@@ -113,6 +114,7 @@ impl Membership {
         handled?;
         self.believe_addresses(&message.header.src.0);
         if message.header.message == foca::Message::Feed {
+            self.doubt(&message);
             self.ask_for_more(from, self.known_count() > known_before);
         }
         Ok(())
@@ -352,6 +354,23 @@ impl Membership {
         }
     }
 
+    /// Has us meet those whom the sender of a feed takes for alive and we for gone, and not only since a moment ago.
+    ///
+    /// No other news would bring them back: ours has long been told to everybody who could have told them, while the
+    /// line between us and them was cut, and what others say of them is no later than what we know.
+    fn doubt(&mut self, feed: &Parsed) {
+        let forgotten_at = self.effects.now.saturating_add(DOWN_REMEMBERED - DOUBT_AFTER);
+        for (update, _) in feed.updates.iter().filter(|(update, _)| update.state() != foca::State::Down) {
+            let Identity(member) = update.id();
+            let down = self.effects.timers.oblivion(member.peer());
+            let is_doubtful = down.is_some_and(|(at, known)| at <= forgotten_at && known == update.id());
+            let is_met = self.effects.connected.contains(&member.peer());
+            if is_doubtful && !is_met && !self.effects.alive.contains_key(&member.peer()) {
+                self.effects.decide(Decision::Doubted(member.clone()));
+            }
+        }
+    }
+
     /// foca's word for presenting oneself, which is answered with a feed of members.
     fn announce_to(&mut self, identity: Identity) {
         // Errors could only come from encoding, and a member that fits one message fits this.
@@ -388,6 +407,8 @@ impl fmt::Debug for Membership {
 /// What the engine is to do or to know.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Decision {
+    /// Another member takes for alive whom we take for gone. Meeting it shows who is right.
+    Doubted(Member),
     /// A member is no more: it left, or gave no sign of life.
     Down {
         /// Which one.
@@ -524,6 +545,9 @@ const INTRODUCTION_PERIOD: Duration = Duration::from_millis(500);
 /// How often we introduce ourselves anew to a member that went down while its connection stands. For a minute:
 /// whoever is too slow for the protocol for longer than that is mostly found out by its connection.
 const REINTRODUCTIONS_MAX: u8 = 120;
+
+/// Time after which a member that is down should be down everywhere: twice what the news of a crash takes.
+const DOUBT_AFTER: Duration = Duration::from_secs(10);
 
 /// Time for which accusations do not move us again after we took a new boot number: those sent before are
 /// still on their way, and a liar shall not keep us from everything else.

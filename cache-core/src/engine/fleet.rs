@@ -122,9 +122,9 @@ impl Engine {
                 fleet.peers.on_gone(now, peer);
                 self.leave_ring(peer);
             }
+            Decision::Doubted(member) => fleet.peers.on_known(now, member.peer(), &addresses(&member)),
             Decision::Renewed(member) | Decision::Up(member) => {
-                let addresses: Vec<Box<str>> = member.addresses().map(String::into_boxed_str).collect();
-                fleet.peers.on_known(now, member.peer(), &addresses);
+                fleet.peers.on_known(now, member.peer(), &addresses(&member));
                 if fleet.peers.connected().contains_key(&member.peer()) {
                     self.join_ring(member.peer());
                 }
@@ -317,4 +317,8 @@ impl Engine {
             self.on_errand_timed_out(ask);
         }
     }
+}
+
+fn addresses(member: &Member) -> Vec<Box<str>> {
+    member.addresses().map(String::into_boxed_str).collect()
 }

@@ -86,4 +86,4 @@ const RECALLS: NonZeroUsize = NonZeroUsize::new(2).expect("it is not zero");
 
 /// Time for which a member that went down is remembered. Longer than any news of it travels; short, since
 /// runners come and go with a new key each time.
-const DOWN_REMEMBERED: Duration = Duration::from_secs(10 * 60);
+pub(super) const DOWN_REMEMBERED: Duration = Duration::from_secs(10 * 60);

@@ -70,6 +70,15 @@ impl Timers {
         Some(identity)
     }
 
+    /// When `peer`, if it is down, is to be forgotten, and as whom.
+    pub(super) fn oblivion(&self, peer: PeerId) -> Option<(Timestamp, &Identity)> {
+        let turn = self.turns.get(&Purpose::Oblivion(peer))?;
+        match self.queue.get(turn)? {
+            Timer::Foca(foca::Timer::RemoveDown(identity)) => Some((turn.due, identity)),
+            Timer::Foca(_) | Timer::Introduce { .. } => None,
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.queue.clear();
         self.turns.clear();

@@ -217,10 +217,11 @@ impl Fleet {
     fn settle(&mut self, number: usize) {
         while let Some(decision) = self.nodes[number].membership.as_mut().unwrap().poll_decision() {
             match decision {
+                Decision::Doubted(member) => self.meet(number, member.peer()),
                 Decision::Down { peer } => self.nodes[number].downs.push(peer),
                 Decision::Renewed(_) => self.nodes[number].renewals += 1,
                 Decision::Send { to, bytes } => self.send(number, to, bytes),
-                Decision::Up(_) => {}
+                Decision::Up(member) => self.meet(number, member.peer()),
             }
         }
         let node = &mut self.nodes[number];
@@ -235,12 +236,21 @@ impl Fleet {
         self.nodes[from].sent_messages += 1;
         self.nodes[from].sent_bytes += bytes.len() as u64;
         let Some(to) = self.numbers.get(&to).copied() else { return };
+        let is_alive = self.membership(from).member(peer(to)).is_some();
         if self.connected.contains(&(from.min(to), from.max(to))) {
             self.carry(from, to, bytes);
         } else if let Some(waiting) = self.waiting.get_mut(&(from, to)) {
             waiting.push(bytes);
-        } else {
+        } else if is_alive {
+            // Whose connection is lost is dialled again, as long as it counts as a member.
             self.waiting.insert((from, to), vec![bytes]);
+            self.connect(from, to);
+        }
+    }
+
+    fn meet(&mut self, from: usize, to: PeerId) {
+        let Some(to) = self.numbers.get(&to).copied() else { return };
+        if !self.connected.contains(&(from.min(to), from.max(to))) {
             self.connect(from, to);
         }
     }

@@ -136,6 +136,32 @@ fn who_has_just_renewed_itself_still_notices_a_crash() {
 }
 
 #[test]
+fn whom_another_still_takes_for_alive_we_meet_though_we_took_it_for_gone() {
+    let mut victim = Victim::new(1);
+    let (vouched, later) = (Identity::bare(peer(2), 7), Identity::bare(peer(2), 8));
+    let alive = |identity: &Identity| [foca::Member::alive(identity.clone())];
+    victim.handle(Claim::Connected(1));
+    victim.hear(1, 1, foca::Message::Feed, &alive(&vouched));
+    let down = foca::Member::new(vouched.clone(), 0, foca::State::Down);
+    victim.hear(1, 1, foca::Message::Gossip, &[down]);
+    assert_eq!(victim.up.keys().copied().collect::<Vec<_>>(), [peer(1)]);
+    // News may be on its way, and what is no feed is passed on by those who do not know better.
+    victim.hear(1, 1, foca::Message::Feed, &alive(&vouched));
+    victim.pass(DOUBT_AFTER);
+    victim.hear(1, 1, foca::Message::Gossip, &alive(&vouched));
+    assert_eq!(victim.doubted, []);
+    victim.hear(1, 1, foca::Message::Feed, &alive(&vouched));
+    assert_eq!(victim.doubted, [peer(2)]);
+    // With a connection there are introductions, and with a later boot number nothing is in doubt.
+    victim.handle(Claim::Connected(2));
+    victim.hear(1, 1, foca::Message::Feed, &alive(&vouched));
+    victim.handle(Claim::Disconnected(2));
+    victim.hear(1, 1, foca::Message::Feed, &alive(&later));
+    victim.hear(1, 1, foca::Message::Feed, &alive(&later));
+    assert_eq!(victim.doubted, [peer(2)]);
+}
+
+#[test]
 fn a_sender_with_an_outdated_boot_number_is_told_which_one_to_outbid() {
     let mut victim = Victim::new(1);
     victim.hear(1, 1000, foca::Message::Gossip, &[foca::Member::down(Identity::bare(peer(1), 1000))]);
@@ -206,6 +232,7 @@ struct Victim {
     now: Timestamp,
     up: BTreeMap<PeerId, Member>,
     sent: Vec<(PeerId, Parsed)>,
+    doubted: Vec<PeerId>,
 }
 
 #[derive(Clone, Debug)]
@@ -220,7 +247,13 @@ impl Victim {
     fn new(boot: u64) -> Self {
         let local = Member::new(peer(0), boot, ["/ip4/192.0.2.1/tcp/1"]);
         let membership = Membership::new(local, 1, &MembershipSettings::default());
-        Self { membership, now: Timestamp::from_unix_millis(1), up: BTreeMap::new(), sent: Vec::new() }
+        Self {
+            membership,
+            now: Timestamp::from_unix_millis(1),
+            up: BTreeMap::new(),
+            sent: Vec::new(),
+            doubted: Vec::new(),
+        }
     }
 
     fn handle(&mut self, claim: Claim) {
@@ -267,6 +300,10 @@ impl Victim {
         let sent_before = self.sent.len();
         while let Some(decision) = self.membership.poll_decision() {
             match decision {
+                Decision::Doubted(member) => {
+                    assert!(!self.up.contains_key(&member.peer()));
+                    self.doubted.push(member.peer());
+                }
                 Decision::Down { peer } => assert!(self.up.remove(&peer).is_some()),
                 Decision::Renewed(member) => assert!(self.up.insert(member.peer(), member).is_some()),
                 Decision::Send { to, bytes } => {

@@ -2,7 +2,7 @@
 
 use crate::admission::{Members, connected};
 use bytes::Bytes;
-use cache_core::port::{BULK_BYTES_MIN, Session};
+use cache_core::port::Session;
 use std::collections::BTreeSet;
 
 /// Reads steps: what is sealed, and what is handed to whom in which state.
@@ -60,7 +60,7 @@ impl Line {
             _long => {
                 if self.long_left > 0 {
                     self.long_left -= 1;
-                    self.seal(vec![which; BULK_BYTES_MIN]);
+                    self.seal(vec![which; LONG_FRAME_BYTES]);
                 }
             }
         }
@@ -108,5 +108,6 @@ impl Line {
 
 const STEP_BYTES: usize = 4;
 const STEPS_MAX: usize = 64;
-/// Sealing a long frame, and opening it, costs as much as a hundred short ones.
+/// Many blocks of the cipher, and as much work as some ten short frames.
+const LONG_FRAME_BYTES: usize = 4 * 1024;
 const LONG_FRAMES_MAX: usize = 2;

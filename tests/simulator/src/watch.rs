@@ -323,8 +323,9 @@ const CLOCKS_APART: Duration = Duration::from_millis(3);
 const OFFENCES_MAX: usize = 10;
 const OFFENCES_FORGOTTEN: Duration = Duration::from_secs(20);
 
-/// Seconds in which a peer says more than it may, one after the other, until it is banned: twice what that takes.
-const FLOODED_SECONDS_MAX: usize = 7;
+/// Seconds in which a peer says more than it may, one after the other, until it is banned: twice the five that it takes,
+/// four and one for what is forgiven meanwhile. Two that count are more than a second apart, and may have another between.
+const FLOODED_SECONDS_MAX: usize = 10;
 
 /// Batches that one peer is sent of a warm-up, as the core has it.
 const BATCHES_MAX: usize = 32;

@@ -55,7 +55,8 @@ impl World {
         let end = self.now + within;
         // What was decided a moment ago has yet to begin.
         self.run_until(end.min(self.now + STEP));
-        while self.violation.is_none() && self.now < end && self.unrest().is_some() {
+        let is_quiet = |world: &Self| world.unrest().is_none() && world.untold().is_none();
+        while self.violation.is_none() && self.now < end && !is_quiet(self) {
             self.run_until(end.min(self.now + STEP));
         }
     }
@@ -113,14 +114,19 @@ impl World {
         if let Some(text) = self.unrest() {
             return self.violate(Rule::Liveness, text);
         }
-        let up = self.honest();
-        let nodes: Vec<_> = up.iter().map(|node| &self.nodes[*node]).collect();
-        if let Some(text) = self.ledger.untold(&nodes, self.now).filter(|_| self.liars.is_empty()) {
+        if let Some(text) = self.untold() {
             return self.violate(Rule::Told, text);
         }
-        for node in up {
+        for node in self.honest() {
             self.check_held(node);
         }
+    }
+
+    /// An invalidation of which somebody has yet to hear: who has just come may have to wait for it.
+    fn untold(&self) -> Option<String> {
+        let up = self.honest();
+        let nodes: Vec<_> = up.iter().map(|node| &self.nodes[*node]).collect();
+        self.ledger.untold(&nodes, self.now).filter(|_| self.liars.is_empty())
     }
 
     /// Every node can be asked for anything.
@@ -159,14 +165,15 @@ impl World {
             Disk::Absent => Duration::ZERO,
             Disk::Present => self.plan.settings.load_timeout,
         };
-        let body = Duration::from_secs(origin.body_bytes_max as u64 / network.bandwidth.max(1));
+        let body = Duration::from_secs_f64(origin.body_bytes_max as f64 / network.bandwidth.max(1) as f64);
         let stages = self.honest().into_iter().map(|node| generations(self.nodes[node].stage)[0]);
         let is_one_name = stages.collect::<BTreeSet<u64>>().len() <= 1;
         let floods = |event: &Event| matches!(event.deed, Deed::Lie { lie: Lie::Invalidations, .. });
         is_one_name
             && !self.plan.events.iter().any(floods)
             && trip + body < limits.ask_timeout
-            && call + trip + body < limits.lease_term.min(limits.wait_timeout)
+            // It goes to the coordinator, and from there to those who wait.
+            && call + trip + 2 * body < limits.lease_term.min(limits.wait_timeout)
             && call < self.plan.settings.fetch_timeout
             && limits.lease_waiters_max >= self.nodes.len()
             && limits.leases_max > 0

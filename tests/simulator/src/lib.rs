@@ -21,6 +21,7 @@ mod plan;
 mod plot;
 pub mod policies;
 mod random;
+mod replay;
 pub mod scenarios;
 mod secondary;
 mod service;
@@ -37,6 +38,7 @@ pub use {
     plan::{
         Deed, Demands, Dialing, Event, Lie, NetworkPlan, OriginPlan, OutageKind, Plan, SecondaryPlan, Victim,
     },
+    replay::TraceError,
     service::Service,
     shrink::{Shrunk, shrink, shrink_by},
     world::{Report, World, run},

@@ -12,6 +12,7 @@ use std::{
     fs, panic,
     path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr,
     time::Instant,
 };
 
@@ -33,9 +34,16 @@ struct Arguments {
     /// The sort of world, in place of what the seed chooses: `changing`, `dialing`, `lying` or `plain`.
     #[arg(long)]
     sort: Option<Sort>,
-    /// Nodes in the fleet, in place of what the plan says.
+    /// Replay a trace in place of the seed's own plan: lines of `SECONDS NODE EVENT [RESOURCE]`.
+    ///
+    /// Events are `get`, `refresh`, `put` and `invalidate` with a resource, and `join`, `leave` and `crash` without.
+    /// A node whose first event is `join` comes then; all others are there from the beginning. `#` begins a comment.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "sort", "hunt"])]
+    replay: Option<PathBuf>,
+    /// Nodes in the fleet, in place of what the plan says: a number, or a range as `5..50`, from which each seed takes
+    /// its own.
     #[arg(long)]
-    nodes: Option<usize>,
+    nodes: Option<Nodes>,
     /// Only these events of the plan, by number.
     #[arg(long, value_delimiter = ',')]
     only: Option<Vec<usize>>,
@@ -100,9 +108,12 @@ fn main() -> ExitCode {
     let begun = Instant::now();
     let (mut sums, mut failures) = (Figures::default(), 0);
     for seed in (arguments.seed..).take(usize::try_from(arguments.seeds).unwrap_or(usize::MAX)) {
-        let Some(plan) = plan(&arguments, seed) else {
-            eprintln!("error: there is no such scenario; `--scenario list` names them");
-            return ExitCode::FAILURE;
+        let plan = match plan(&arguments, seed) {
+            Ok(plan) => plan,
+            Err(error) => {
+                eprintln!("error: {error}");
+                return ExitCode::FAILURE;
+            }
         };
         if arguments.trace {
             eprintln!("{plan:#?}");
@@ -143,24 +154,59 @@ fn write_policies(extent: &Extent, folder: &Path) -> Result<(), Box<dyn Error>> 
     Ok(())
 }
 
-fn plan(arguments: &Arguments, seed: u64) -> Option<Plan> {
-    let mut plan = match &arguments.scenario {
-        None => Plan::from_seed_in(seed, arguments.sort),
-        Some(name) => {
-            let (_, make) = scenarios::ALL.iter().find(|(named, _)| named == name)?;
-            make(seed, arguments.nodes.unwrap_or(5))
+fn plan(arguments: &Arguments, seed: u64) -> Result<Plan, Box<dyn Error>> {
+    let nodes = arguments.nodes.map(|nodes| nodes.of_seed(seed));
+    let mut plan = match (&arguments.scenario, &arguments.replay) {
+        (None, None) => Plan::from_seed_in(seed, arguments.sort),
+        (None, Some(file)) => replay(seed, file)?,
+        (Some(name), _) => {
+            let made = scenarios::ALL.iter().find(|(named, _)| named == name);
+            let (_, make) = made.ok_or("there is no such scenario; `--scenario list` names them")?;
+            make(seed, nodes.unwrap_or(5))
         }
     };
     if let Some(kept) = &arguments.only {
         plan = plan.only(kept);
     }
-    if let Some(nodes) = arguments.nodes {
+    if let Some(nodes) = nodes {
         plan.nodes_at_start =
             if plan.nodes_at_start == plan.nodes { nodes } else { plan.nodes_at_start.min(nodes) };
         plan.nodes = nodes;
     }
     plan.encodes &= !arguments.no_codec;
-    Some(plan)
+    Ok(plan)
+}
+
+fn replay(seed: u64, file: &Path) -> Result<Plan, Box<dyn Error>> {
+    let name = file.display();
+    let trace = fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
+    Ok(Plan::from_trace(seed, &trace).map_err(|error| format!("{name}: {error}"))?)
+}
+
+/// How many nodes each seed has.
+#[derive(Clone, Copy)]
+struct Nodes {
+    least: usize,
+    most: usize,
+}
+
+impl Nodes {
+    fn of_seed(self, seed: u64) -> usize {
+        self.least + (seed % (self.most - self.least + 1) as u64) as usize
+    }
+}
+
+impl FromStr for Nodes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (least, most) = text.split_once("..").unwrap_or((text, text));
+        let nodes = least.parse().ok().zip(most.parse().ok());
+        let nodes = nodes.filter(|(least, most)| (1..=*most).contains(least) && *most <= NODES_MAX);
+        let (least, most) = nodes
+            .ok_or_else(|| format!("expected a number from 1 to {NODES_MAX}, or a range of them as 5..50"))?;
+        Ok(Self { least, most })
+    }
 }
 
 /// Says how a plan failed, and the one command that repeats it.
@@ -171,10 +217,14 @@ fn tell(arguments: &Arguments, seed: u64, plan: &Plan, report: &Report) {
     if let Some(name) = &arguments.scenario {
         write!(command, " --scenario {name}").expect("a string takes everything");
     }
+    if let Some(file) = &arguments.replay {
+        write!(command, " --replay {}", file.display()).expect("a string takes everything");
+    }
     if let Some(sort) = arguments.sort {
         write!(command, " --sort {}", format!("{sort:?}").to_lowercase()).expect("a string takes everything");
     }
-    println!("  repeat: {command}");
+    let nodes = arguments.nodes.map(|_| format!(" --nodes {}", plan.nodes)).unwrap_or_default();
+    println!("  repeat: {command}{nodes}");
     let shrunk = if arguments.no_shrink { None } else { shrink(plan, SHRINK_RUNS_MAX) };
     if let Some(shrunk) = shrunk {
         let numbers: Vec<String> = shrunk.kept.iter().map(ToString::to_string).collect();
@@ -186,3 +236,6 @@ fn tell(arguments: &Arguments, seed: u64, plan: &Plan, report: &Report) {
 
 /// Most runs that the search for a smaller plan takes: a few seconds.
 const SHRINK_RUNS_MAX: usize = 600;
+
+/// Largest fleet that Fleet Cache is made for.
+const NODES_MAX: usize = 1_000;

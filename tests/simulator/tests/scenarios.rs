@@ -136,3 +136,27 @@ fn a_victim_that_is_nobody_is_no_fault() {
     };
     sound(&Plan::calm(1, 2, 1).with(Duration::ZERO, crash));
 }
+
+#[test]
+fn a_trace_costs_one_call_for_each_resource_and_each_write() {
+    let trace = include_str!("../traces/builds.txt");
+    let report = sound(&Plan::from_trace(1, trace).expect("it is a trace"));
+    // Of what it asks for itself; the ending asks for all that is known once more.
+    let calls = calls(Plan::from_trace(1, trace).expect("it is a trace"));
+    assert_eq!((calls, report.figures.calls_ideal), (5, report.figures.calls));
+}
+
+/// One latency before the fleet is at rest by every other sign.
+#[test]
+fn whoever_has_just_come_has_time_to_hear_of_an_invalidation() {
+    let mut plan = Plan::calm(1, 2, 1);
+    plan.network.latency = Duration::from_millis(120);
+    plan.settings.hold_off = Duration::ZERO;
+    let seconds = Duration::from_secs;
+    let plan = plan
+        .with(seconds(1), cache_simulator::Deed::Leave { node: 1 })
+        .with(seconds(2), cache_simulator::Deed::Invalidate { node: 0, key: 0 });
+    for seed in 0..50 {
+        sound(&Plan { seed, ..plan.clone() });
+    }
+}

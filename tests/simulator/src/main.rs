@@ -169,9 +169,7 @@ fn plan(arguments: &Arguments, seed: u64) -> Result<Plan, Box<dyn Error>> {
         plan = plan.only(kept);
     }
     if let Some(nodes) = nodes {
-        plan.nodes_at_start =
-            if plan.nodes_at_start == plan.nodes { nodes } else { plan.nodes_at_start.min(nodes) };
-        plan.nodes = nodes;
+        plan = plan.with_nodes(nodes);
     }
     plan.encodes &= !arguments.no_codec;
     Ok(plan)

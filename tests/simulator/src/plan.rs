@@ -292,6 +292,15 @@ impl Plan {
         self
     }
 
+    /// The same in a fleet of another size. If some nodes come later, as many as before are there from the beginning.
+    #[must_use]
+    pub fn with_nodes(mut self, nodes: usize) -> Self {
+        let comes_later = self.nodes_at_start < self.nodes;
+        self.nodes_at_start = if comes_later { self.nodes_at_start.min(nodes) } else { nodes };
+        self.nodes = nodes;
+        self
+    }
+
     /// How many keys there are: every resource in every domain.
     pub fn keys_count(&self) -> usize {
         self.resources * self.domains

@@ -58,6 +58,23 @@ fn seeds_that_found_faults_in_their_own_worlds_break_no_rule_any_more() {
     }
 }
 
+/// The same in fleets larger than the seeds choose themselves.
+#[test]
+fn seeds_that_found_faults_in_larger_fleets_break_no_rule_any_more() {
+    let found = [
+        // Whom others took for alive stayed down, for ten minutes, at those who had been cut off from it alone.
+        (201_282, 10),
+        // The rules themselves were wrong: of a flood, of a slow link, of who has just come.
+        (200_543, 15),
+        (200_698, 20),
+        (110_031, 10),
+    ];
+    for (seed, nodes) in found {
+        let plan = Plan::from_seed(seed).with_nodes(nodes);
+        assert_eq!(run(&plan, false).violation, None, "cargo xtask sim --seed {seed} --nodes {nodes}");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_digest() {
     for seed in 0..10 {

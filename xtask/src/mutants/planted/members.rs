@@ -24,7 +24,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "members-never-dialled",
         file: "engine/fleet.rs",
-        old: "                fleet.peers.on_known(now, member.peer(), &addresses);\n",
+        old: "                fleet.peers.on_known(now, member.peer(), &addresses(&member));\n",
         new: "",
     },
     Mutant {

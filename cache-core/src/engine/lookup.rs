@@ -160,6 +160,10 @@ impl Engine {
         }
         if self.cache.is_held_off(&key, self.now) {
             self.stand_in(id, StaleReason::HeldOff);
+            // What would only be renewed can wait as well.
+            if self.flights.waiting(id).is_empty() {
+                return self.close(id);
+            }
         }
         let leader = self.flights.next_leader(id, self.settings.leaders_max.max(1));
         match leader.or_else(|| self.flights.flight_mut(id).renewer.take()) {

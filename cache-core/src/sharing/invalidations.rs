@@ -52,19 +52,23 @@ impl Invalidations {
 
     /// The latest invalidations that cover `key`, at most [`AFTER_MAX`].
     pub(crate) fn covering(&self, now: Timestamp, key: &Key) -> Vec<InvalidationId> {
-        self.younger_than(REMEMBERED_FOR, now, key).collect()
+        self.younger_than(REMEMBERED_FOR, now, key).take(AFTER_MAX).collect()
     }
 
-    /// Whether what was fetched after `after` was fetched after all that we know and others cannot have forgotten.
+    /// Whether what was fetched after `after` was fetched after the latest that we know, at most [`DEMANDED_MAX`],
+    /// and that others cannot have forgotten.
     pub(crate) fn permit(&self, now: Timestamp, key: &Key, after: &[InvalidationId]) -> bool {
-        self.younger_than(DEMANDED_FOR, now, key).all(|id| after.contains(&id))
+        self.younger_than(DEMANDED_FOR, now, key).take(DEMANDED_MAX).all(|id| after.contains(&id))
     }
 
+    /// The latest first. By date and not by number, since a member that lies could take all numbers to come, and hide
+    /// what others invalidate for as long as its own are remembered.
     fn younger_than(&self, age: Duration, now: Timestamp, key: &Key) -> impl Iterator<Item = InvalidationId> {
-        let latest_first = self.remembered.iter().rev();
-        let covering = latest_first
-            .filter(move |(_, (scope, date))| now.saturating_since(*date) < age && scope.covers(key));
-        covering.map(|(id, _)| *id).take(AFTER_MAX)
+        let latest_first = self.dates.iter().rev();
+        let young = latest_first.take_while(move |(date, _)| now.saturating_since(*date) < age);
+        let covers =
+            |id: &InvalidationId| self.remembered.get(id).is_some_and(|(scope, _)| scope.covers(key));
+        young.map(|(_, id)| *id).filter(covers)
     }
 
     /// Everything remembered, for one who may have missed it.
@@ -109,6 +113,12 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 const DEMANDED_FOR: Duration = Duration::from_secs(540);
 
 const _: () = assert!(DEMANDED_FOR.as_secs() < REMEMBERED_FOR.as_secs());
+
+/// Most invalidations that a parcel must name. Fewer than it does name: what was invalidated at nearly the same moment
+/// is in another order at members that are told of it by other ways.
+const DEMANDED_MAX: usize = 12;
+
+const _: () = assert!(DEMANDED_MAX < AFTER_MAX);
 
 /// Most invalidations remembered: two writes a second for as long as they are, rounded down. With more, the
 /// oldest is forgotten first.

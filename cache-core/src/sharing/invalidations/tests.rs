@@ -95,6 +95,32 @@ fn a_parcel_names_no_more_than_it_may_and_the_latest_of_them() {
     assert!(here.permit(at(0), &key(1), &named));
 }
 
+#[test]
+fn whatever_numbers_a_liar_takes_the_next_invalidation_of_another_is_demanded() {
+    let mut here = Invalidations::new(1);
+    let scope = || Scope::Prefix { prefix: "".into(), domain: None };
+    for count in 0..REMEMBERED_MAX as u64 {
+        let id = InvalidationId { count: u64::MAX - count, issuer: count };
+        here.learn(at(0), &Invalidation { id, scope: scope(), age: Duration::ZERO });
+    }
+    let before = here.covering(at(1), &key(1));
+    assert!(here.permit(at(1), &key(1), &before));
+    let id = InvalidationId { count: 1, issuer: 7 };
+    assert!(here.learn(at(1), &Invalidation { id, scope: scope(), age: Duration::ZERO }));
+    assert!(!here.permit(at(1), &key(1), &before));
+    assert!(here.permit(at(1), &key(1), &here.covering(at(1), &key(1))));
+}
+
+#[test]
+fn two_that_heard_of_a_few_in_another_order_still_take_from_one_another() {
+    let (mut here, mut there) = (Invalidations::new(1), Invalidations::new(2));
+    let issued: Vec<_> = (0..40).map(|_| here.issue(at(0), Scope::Key(key(1)))).collect();
+    let (few, others) = issued.split_at(AFTER_MAX - DEMANDED_MAX);
+    others.iter().for_each(|invalidation| assert!(there.learn(at(1), invalidation)));
+    few.iter().for_each(|invalidation| assert!(there.learn(at(2), invalidation)));
+    assert!(here.permit(at(2), &key(1), &there.covering(at(2), &key(1))));
+}
+
 /// Something that happens in a fleet of [`NODES_COUNT`] nodes.
 #[derive(Clone, Debug)]
 enum Event {
@@ -210,11 +236,11 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         5 => (node(), node(), keys()).prop_map(|(node, other, key)| Event::Send(node, other, key)),
     ];
     collection::vec(event, 0..120).prop_map(|mut events| {
-        // A key is covered by no more than a parcel may name.
+        // A key is covered by no more than a parcel must name.
         let mut count = 0;
         events.retain(|event| {
             count += usize::from(matches!(event, Event::Invalidate(..)));
-            !matches!(event, Event::Invalidate(..)) || count <= AFTER_MAX
+            !matches!(event, Event::Invalidate(..)) || count <= DEMANDED_MAX
         });
         events
     })

@@ -2,7 +2,8 @@
 //!
 //! Every entry that a node holds was fetched after every invalidation of its key that the node knows. So a
 //! parcel need only name the invalidations of its key that its sender knows, and a receiver that knows one
-//! more drops it: it may be what was invalidated. No clock and no order of arrival comes into this.
+//! more drops it: it may be what was invalidated. No clock and no order of arrival comes into this, unless there are
+//! more than a parcel may name: then the latest count.
 
 #[cfg(test)]
 mod tests;

@@ -48,9 +48,9 @@ pub(crate) struct Members {
     pub(crate) listener: Box<dyn Session>,
 }
 
-/// Two members who have let each other in, always by the same chances.
-pub(crate) fn connected() -> Members {
-    let sides = meet(&GATES.one, &GATES.one, |_, _| {});
+/// Two members who have let each other in on `channel`, which decides their keys; always by the same chances.
+pub(crate) fn connected(channel: &[u8]) -> Members {
+    let sides = meet(&GATES.one, &GATES.one, channel, |_, _| {});
     let [Some(dialer), Some(listener)] = sides else { panic!("members let each other in") };
     Members { dialer, listener }
 }
@@ -78,7 +78,7 @@ fn meddler(data: &[u8], dialer: &FleetGate, listener: &FleetGate) {
     let mut is_altered = false;
     let mut changes = data.chunks_exact(3).take(MESSAGES_MAX);
     let change = changes.next().map(|change| [change[0], change[1], change[2]]);
-    let sides = meet(dialer, listener, |number, message| {
+    let sides = meet(dialer, listener, CHANNEL, |number, message| {
         let Some([which, at, how]) = change else { return };
         if usize::from(which) % 4 != number {
             return;
@@ -106,11 +106,12 @@ fn meddler(data: &[u8], dialer: &FleetGate, listener: &FleetGate) {
 fn meet(
     dialer: &FleetGate,
     listener: &FleetGate,
+    channel: &[u8],
     mut alter: impl FnMut(usize, &mut Vec<u8>),
 ) -> [Option<Box<dyn Session>>; 2] {
     let mut sides = [
-        begin(dialer, (Side::Dialer, PEERS[0], PEERS[1]), CHANNEL, 1),
-        begin(listener, (Side::Listener, PEERS[1], PEERS[0]), CHANNEL, 2),
+        begin(dialer, (Side::Dialer, PEERS[0], PEERS[1]), channel, 1),
+        begin(listener, (Side::Listener, PEERS[1], PEERS[0]), channel, 2),
     ];
     for number in 0..MESSAGES_MAX {
         let Some(mut message) = take_out(&mut *sides[number % 2]) else { break };

@@ -64,6 +64,10 @@ fn seeds_that_found_faults_in_larger_fleets_break_no_rule_any_more() {
     let found = [
         // Whom others took for alive stayed down, for ten minutes, at those who had been cut off from it alone.
         (201_282, 10),
+        // A renewal called though another call for its key had failed while it asked the fleet.
+        (210_626, 15),
+        // A liar took all numbers of invalidations to come, so that those of others were not demanded.
+        (210_798, 25),
         // The rules themselves were wrong: of a flood, of a slow link, of who has just come.
         (200_543, 15),
         (200_698, 20),

@@ -6,20 +6,20 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "stale-fill-wins",
         file: "sharing/invalidations.rs",
-        old: "self.younger_than(DEMANDED_FOR, now, key).all(|id| after.contains(&id))",
-        new: "self.younger_than(DEMANDED_FOR, now, key).all(|id| after.contains(&id) || true)",
+        old: "self.younger_than(DEMANDED_FOR, now, key).take(DEMANDED_MAX).all(|id| after.contains(&id))",
+        new: "self.younger_than(DEMANDED_FOR, now, key).take(DEMANDED_MAX).all(|id| after.contains(&id) || true)",
     },
     Mutant {
         name: "stale-fill-wins-over-all-but-the-latest",
         file: "sharing/invalidations.rs",
-        old: "self.younger_than(DEMANDED_FOR, now, key).all(|id| after.contains(&id))",
+        old: "self.younger_than(DEMANDED_FOR, now, key).take(DEMANDED_MAX).all(|id| after.contains(&id))",
         new: "after.is_empty() || self.younger_than(DEMANDED_FOR, now, key).any(|id| after.contains(&id))",
     },
     Mutant {
         name: "parcels-name-no-invalidation",
         file: "sharing/invalidations.rs",
-        old: "self.younger_than(REMEMBERED_FOR, now, key).collect()",
-        new: "self.younger_than(Duration::ZERO, now, key).collect()",
+        old: "self.younger_than(REMEMBERED_FOR, now, key).take(AFTER_MAX).collect()",
+        new: "self.younger_than(Duration::ZERO, now, key).take(AFTER_MAX).collect()",
     },
     Mutant {
         name: "invalidation-heard-but-not-applied",

@@ -280,7 +280,7 @@ impl Ledger {
             asked.node == node && matches!(asked.wanted, Wanted::Entry { key: wanted, .. } if wanted == key)
         };
         let waiting = || self.requests.values().filter(here);
-        let since = waiting().map(|asked| asked.at).min().unwrap_or_default();
+        let since = waiting().map(|asked| asked.at).min().unwrap_or_default().saturating_sub(TOLD_WITHIN);
         let flights = 1 + self.writes_of(key, since) as usize + self.puts_of(key, since);
         (waiting().count(), 2 * flights * waiters_max.max(1))
     }
@@ -393,3 +393,6 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(530);
 
 /// Clocks show whole milliseconds.
 const ROUNDING: Duration = Duration::from_millis(2);
+
+/// How late a node may hear of a write, because it was stopped or cut off.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);

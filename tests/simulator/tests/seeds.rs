@@ -68,10 +68,12 @@ fn seeds_that_found_faults_in_larger_fleets_break_no_rule_any_more() {
         (210_626, 15),
         // A liar took all numbers of invalidations to come, so that those of others were not demanded.
         (210_798, 25),
-        // The rules themselves were wrong: of a flood, of a slow link, of who has just come.
+        // The rules themselves were wrong: of a flood, of a slow link, of who has just come, of who was asleep.
         (200_543, 15),
         (200_698, 20),
         (110_031, 10),
+        (222_756, 25),
+        (223_664, 20),
     ];
     for (seed, nodes) in found {
         let plan = Plan::from_seed(seed).with_nodes(nodes);

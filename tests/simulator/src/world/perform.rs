@@ -141,6 +141,10 @@ impl World {
         {
             self.violate(Rule::Banned, format!("n{number} puts up with a flood from n{}", frame.from));
         }
+        if matches!(message, Message::Quota { .. }) {
+            // What is due comes first, and may be a call.
+            self.handle(number, Input::Tick);
+        }
         let is_offence = self.hear(frame.from, number, &message);
         if matches!(&message, Message::Answer { ask, .. } if is_forged(*ask)) {
             // The engine of a liar knows nothing of what it asked for.

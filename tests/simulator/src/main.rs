@@ -78,7 +78,7 @@ enum Command {
         #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 5, 10, 100, 1000])]
         nodes: Vec<usize>,
         /// Sizes of the fleets of ours whose economy is measured.
-        #[arg(long, value_delimiter = ',', default_values_t = [2, 5, 20, 100, 1000])]
+        #[arg(long, value_delimiter = ',', default_values_t = [2, 5, 20, 100, 200])]
         fleets: Vec<usize>,
         /// The folder to write to.
         #[arg(long, default_value = "docs")]

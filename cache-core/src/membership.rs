@@ -128,6 +128,7 @@ impl Membership {
         while let Some(timer) = self.effects.timers.pop_due(now) {
             match timer {
                 Timer::Foca(timer) if self.is_refuted(&timer) => {}
+                Timer::Foca(foca::Timer::RemoveDown(identity)) => self.forget(identity),
                 // foca's errors here say that timers came late or in a strange order, and that it goes on.
                 Timer::Foca(timer) => drop(self.foca.handle_timer(timer, &mut self.effects)),
                 Timer::Introduce { peer, tries_left } => self.introduce(peer, tries_left),
@@ -289,13 +290,22 @@ impl Membership {
         while self.known_count() + strangers.len() > MEMBERS_MAX
             && let Some(oldest) = self.effects.timers.pop_oldest_down()
         {
-            // Removes a member that is down and does nothing else.
-            drop(self.foca.handle_timer(foca::Timer::RemoveDown(oldest), &mut self.effects));
+            self.forget(oldest);
         }
         let room = MEMBERS_MAX.saturating_sub(self.known_count());
         refused.extend(strangers.split_off(strangers.len().min(room)));
         refused.sort_unstable();
         Some(refused)
+    }
+
+    /// Remembers a member that is down no longer, unless it is back.
+    fn forget(&mut self, identity: Identity) {
+        let peer = identity.0.peer();
+        // Removes it and does nothing else.
+        drop(self.foca.handle_timer(foca::Timer::RemoveDown(identity), &mut self.effects));
+        if !self.effects.alive.contains_key(&peer) {
+            self.effects.decide(Decision::Forgotten { peer });
+        }
     }
 
     /// Lets the protocol react.
@@ -411,6 +421,11 @@ pub(crate) enum Decision {
     Doubted(Member),
     /// A member is no more: it left, or gave no sign of life.
     Down {
+        /// Which one.
+        peer: PeerId,
+    },
+    /// A member that is down is so for good: nobody needs to try to meet it any more.
+    Forgotten {
         /// Which one.
         peer: PeerId,
     },

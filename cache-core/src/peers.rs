@@ -94,6 +94,13 @@ impl Peers {
         self.plan(now);
     }
 
+    /// Membership has forgotten that `peer` ever was: it is not dialled any more, unless it is a contact or connected.
+    pub(crate) fn on_forgotten(&mut self, peer: PeerId) {
+        if !self.connected.contains_key(&peer) {
+            self.book.forget(peer);
+        }
+    }
+
     /// The transport connected with `peer` at `address`. A refused peer's `Disconnect` is decided as well.
     pub(crate) fn on_connected(
         &mut self,

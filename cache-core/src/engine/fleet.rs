@@ -123,6 +123,7 @@ impl Engine {
                 self.leave_ring(peer);
             }
             Decision::Doubted(member) => fleet.peers.on_known(now, member.peer(), &addresses(&member)),
+            Decision::Forgotten { peer } => fleet.peers.on_forgotten(peer),
             Decision::Renewed(member) | Decision::Up(member) => {
                 fleet.peers.on_known(now, member.peer(), &addresses(&member));
                 if fleet.peers.connected().contains_key(&member.peer()) {

@@ -98,6 +98,13 @@ impl Book {
         }
     }
 
+    /// Strikes `peer` out unless it is a contact.
+    pub(super) fn forget(&mut self, peer: PeerId) {
+        if self.named.get(&peer).is_some_and(|candidate| candidate.origin == Origin::Membership) {
+            self.named.remove(&peer);
+        }
+    }
+
     /// The dial of `address` showed that it does not lead to `target`, and never will.
     pub(super) fn spoil(
         &mut self,

@@ -221,6 +221,7 @@ impl Fleet {
                 Decision::Down { peer } => self.nodes[number].downs.push(peer),
                 Decision::Renewed(_) => self.nodes[number].renewals += 1,
                 Decision::Send { to, bytes } => self.send(number, to, bytes),
+                Decision::Forgotten { .. } => {}
                 Decision::Up(member) => self.meet(number, member.peer()),
             }
         }

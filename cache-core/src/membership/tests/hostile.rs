@@ -152,6 +152,7 @@ fn whom_another_still_takes_for_alive_we_meet_though_we_took_it_for_gone() {
     assert_eq!(victim.doubted, []);
     victim.hear(1, 1, foca::Message::Feed, &alive(&vouched));
     assert_eq!(victim.doubted, [peer(2)]);
+    assert_eq!(victim.forgotten, []);
     // With a connection there are introductions, and with a later boot number nothing is in doubt.
     victim.handle(Claim::Connected(2));
     victim.hear(1, 1, foca::Message::Feed, &alive(&vouched));
@@ -159,6 +160,19 @@ fn whom_another_still_takes_for_alive_we_meet_though_we_took_it_for_gone() {
     victim.hear(1, 1, foca::Message::Feed, &alive(&later));
     victim.hear(1, 1, foca::Message::Feed, &alive(&later));
     assert_eq!(victim.doubted, [peer(2)]);
+}
+
+#[test]
+fn who_is_down_for_long_is_not_looked_for_any_more() {
+    let mut victim = Victim::new(1);
+    let gone = Identity::bare(peer(2), 7);
+    victim.handle(Claim::Connected(1));
+    victim.hear(1, 1, foca::Message::Feed, &[foca::Member::alive(gone.clone())]);
+    victim.hear(1, 1, foca::Message::Gossip, &[foca::Member::new(gone.clone(), 0, foca::State::Down)]);
+    victim.pass(DOWN_REMEMBERED - Duration::from_millis(1));
+    assert!(!victim.forgotten.contains(&peer(2)));
+    victim.pass(Duration::from_millis(1));
+    assert!(victim.forgotten.contains(&peer(2)));
 }
 
 #[test]
@@ -233,6 +247,7 @@ struct Victim {
     up: BTreeMap<PeerId, Member>,
     sent: Vec<(PeerId, Parsed)>,
     doubted: Vec<PeerId>,
+    forgotten: Vec<PeerId>,
 }
 
 #[derive(Clone, Debug)]
@@ -253,6 +268,7 @@ impl Victim {
             up: BTreeMap::new(),
             sent: Vec::new(),
             doubted: Vec::new(),
+            forgotten: Vec::new(),
         }
     }
 
@@ -305,6 +321,10 @@ impl Victim {
                     self.doubted.push(member.peer());
                 }
                 Decision::Down { peer } => assert!(self.up.remove(&peer).is_some()),
+                Decision::Forgotten { peer } => {
+                    assert!(!self.up.contains_key(&peer));
+                    self.forgotten.push(peer);
+                }
                 Decision::Renewed(member) => assert!(self.up.insert(member.peer(), member).is_some()),
                 Decision::Send { to, bytes } => {
                     let message = parse_message(&bytes).expect("what we write we can read");

@@ -91,6 +91,27 @@ fn who_left_is_forgotten_unless_it_is_a_contact_which_is_tried_again_without_has
 }
 
 #[test]
+fn who_is_forgotten_is_dialled_no_more_unless_it_is_a_contact_or_connected() {
+    let mut world = World::new(&contacts([101]));
+    world.start();
+    world.reach(101);
+    for number in [102, 103] {
+        world.member(number);
+    }
+    world.dials();
+    world.reach(102);
+    for number in [101, 102, 103] {
+        world.peers.on_forgotten(peer(number));
+    }
+    let known: Vec<_> = world.peers.report(world.now).into_iter().filter_map(|report| report.peer).collect();
+    assert!(
+        known.contains(&peer(101)) && known.contains(&peer(102)) && !known.contains(&peer(103)),
+        "{known:?}"
+    );
+    assert_eq!(world.advance(secs(600)), []);
+}
+
+#[test]
 fn a_member_that_was_taken_for_dead_by_mistake_is_dialled_again_after_a_loss() {
     let mut world = World::new(&contacts([101]));
     world.start();

@@ -10,6 +10,7 @@
 //! down for a moment. What is known stays bounded by [`MEMBERS_MAX`], and what is sent by a few messages for
 //! each that comes.
 
+mod effects;
 pub(crate) mod member;
 mod settings;
 mod timers;
@@ -17,6 +18,8 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use effects::Decision;
+use effects::Effects;
 pub use member::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member};
 use settings::DOWN_REMEMBERED;
 pub(crate) use settings::MembershipSettings;
@@ -29,7 +32,6 @@ use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
-use bytes::Bytes;
 use core::{fmt, time::Duration};
 use member::{Identity, is_later};
 use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng as _};
@@ -414,35 +416,6 @@ impl fmt::Debug for Membership {
     }
 }
 
-/// What the engine is to do or to know.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Decision {
-    /// Another member takes for alive whom we take for gone. Meeting it shows who is right.
-    Doubted(Member),
-    /// A member is no more: it left, or gave no sign of life.
-    Down {
-        /// Which one.
-        peer: PeerId,
-    },
-    /// A member that is down is so for good: nobody needs to try to meet it any more.
-    Forgotten {
-        /// Which one.
-        peer: PeerId,
-    },
-    /// A member started again without having been missed, or can be reached elsewhere; its boot number says
-    /// which. One that was thought to be down by others may have a new number and have forgotten nothing.
-    Renewed(Member),
-    /// Say this to a peer, best effort.
-    Send {
-        /// To whom.
-        to: PeerId,
-        /// What, for its [`Membership::on_message`].
-        bytes: Bytes,
-    },
-    /// There is a new member.
-    Up(Member),
-}
-
 /// A message that no member in its right mind writes to us.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Malformed;
@@ -461,78 +434,6 @@ enum Stage {
     Gone,
 }
 
-/// Where foca's effects go.
-#[derive(Debug)]
-struct Effects {
-    now: Timestamp,
-    local: PeerId,
-    timers: Timers,
-    decisions: VecDeque<Decision>,
-    alive: BTreeMap<PeerId, Member>,
-    /// With whom a connection stands; as many as there are connections.
-    connected: BTreeSet<PeerId>,
-    /// When we last took a new boot number.
-    renewed_at: Option<Timestamp>,
-}
-
-impl Effects {
-    fn decide(&mut self, decision: Decision) {
-        let is_message = matches!(decision, Decision::Send { .. });
-        if is_message && self.decisions.len() >= DECISIONS_MAX {
-            return;
-        }
-        self.decisions.push_back(decision);
-    }
-}
-
-impl Effects {
-    /// Sees to it that a member that went down while a connection with it stands is introduced to anew. Where two
-    /// think each other down, neither calls the other, and in a fleet of two nobody else would.
-    fn come_back_to(&mut self, peer: PeerId) {
-        if self.connected.contains(&peer) {
-            let due = self.now.saturating_add(INTRODUCTION_PERIOD);
-            self.timers.set(due, Timer::Introduce { peer, tries_left: REINTRODUCTIONS_MAX });
-        }
-    }
-}
-
-impl foca::Runtime<Identity> for Effects {
-    fn notify(&mut self, notification: foca::Notification<'_, Identity>) {
-        use foca::Notification as Foca;
-        match notification {
-            Foca::MemberDown(Identity(member)) => {
-                if self.alive.remove(&member.peer()).is_some() {
-                    self.decide(Decision::Down { peer: member.peer() });
-                    self.come_back_to(member.peer());
-                }
-            }
-            Foca::MemberUp(Identity(member)) => {
-                self.alive.insert(member.peer(), member.clone());
-                self.decide(Decision::Up(member.clone()));
-            }
-            Foca::Rejoin(_) => self.renewed_at = Some(self.now),
-            Foca::Rename(_, Identity(member)) => {
-                if let Some(known) = self.alive.get_mut(&member.peer()) {
-                    *known = member.clone();
-                    self.decide(Decision::Renewed(member.clone()));
-                }
-            }
-            // We always have a next identity, and members are told of one by one.
-            Foca::Active | Foca::Defunct | Foca::Idle => {}
-        }
-    }
-
-    fn send_to(&mut self, to: Identity, data: &[u8]) {
-        if to.0.peer() != self.local {
-            self.decide(Decision::Send { to: to.0.peer(), bytes: Bytes::copy_from_slice(data) });
-        }
-    }
-
-    fn submit_after(&mut self, event: foca::Timer<Identity>, after: Duration) {
-        self.timers.set(self.now.saturating_add(after), Timer::Foca(event));
-    }
-}
-
 /// Most members that are known, whether they live or are remembered as down. Beyond it those down longest
 /// are forgotten, and if none is down, strangers are ignored.
 pub(crate) const MEMBERS_MAX: usize = 1024;
@@ -544,10 +445,6 @@ const NEWS_MAX: usize = 2 * MEMBERS_MAX;
 
 const _: () = assert!(MEMBERS_MAX * 120 <= MEMBERSHIP_BYTES_MAX, "a feed has room for two addresses of each");
 
-/// Length of the queue of decisions at which messages are dropped: one input can tell of every member twice,
-/// and say hello to each.
-const DECISIONS_MAX: usize = 4 * MEMBERS_MAX;
-
 /// How often a newcomer asks for members. One feed holds them all with two addresses each, half of them
 /// with four; the third time is for those that another feed left out by chance.
 const FEEDS_MAX: u8 = 4;
@@ -556,10 +453,6 @@ const FEEDS_MAX: u8 = 4;
 /// message is lost only when the connection is overloaded, which ends or ends it.
 const INTRODUCTIONS_MAX: u8 = 10;
 const INTRODUCTION_PERIOD: Duration = Duration::from_millis(500);
-
-/// How often we introduce ourselves anew to a member that went down while its connection stands. For a minute:
-/// whoever is too slow for the protocol for longer than that is mostly found out by its connection.
-const REINTRODUCTIONS_MAX: u8 = 120;
 
 /// Time after which a member that is down should be down everywhere: twice what the news of a crash takes.
 const DOUBT_AFTER: Duration = Duration::from_secs(10);

@@ -1,0 +1,118 @@
+//! What foca has us do, and what comes of it for the engine.
+
+use super::{
+    INTRODUCTION_PERIOD, MEMBERS_MAX,
+    member::{Identity, Member},
+    timers::{Timer, Timers},
+};
+use crate::{PeerId, Timestamp};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use bytes::Bytes;
+use core::time::Duration;
+
+/// What the engine is to do or to know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Decision {
+    /// Another member takes for alive whom we take for gone. Meeting it shows who is right.
+    Doubted(Member),
+    /// A member is no more: it left, or gave no sign of life.
+    Down {
+        /// Which one.
+        peer: PeerId,
+    },
+    /// A member that is down is so for good: nobody needs to try to meet it any more.
+    Forgotten {
+        /// Which one.
+        peer: PeerId,
+    },
+    /// A member started again without having been missed, or can be reached elsewhere; its boot number says
+    /// which. One that was thought to be down by others may have a new number and have forgotten nothing.
+    Renewed(Member),
+    /// Say this to a peer, best effort.
+    Send {
+        /// To whom.
+        to: PeerId,
+        /// What, for its [`Membership::on_message`].
+        bytes: Bytes,
+    },
+    /// There is a new member.
+    Up(Member),
+}
+
+/// Where foca's effects go.
+#[derive(Debug)]
+pub(super) struct Effects {
+    pub(super) now: Timestamp,
+    pub(super) local: PeerId,
+    pub(super) timers: Timers,
+    pub(super) decisions: VecDeque<Decision>,
+    pub(super) alive: BTreeMap<PeerId, Member>,
+    /// With whom a connection stands; as many as there are connections.
+    pub(super) connected: BTreeSet<PeerId>,
+    /// When we last took a new boot number.
+    pub(super) renewed_at: Option<Timestamp>,
+}
+
+impl Effects {
+    pub(super) fn decide(&mut self, decision: Decision) {
+        let is_message = matches!(decision, Decision::Send { .. });
+        if is_message && self.decisions.len() >= DECISIONS_MAX {
+            return;
+        }
+        self.decisions.push_back(decision);
+    }
+
+    /// Sees to it that a member that went down while a connection with it stands is introduced to anew. Where two
+    /// think each other down, neither calls the other, and in a fleet of two nobody else would.
+    fn come_back_to(&mut self, peer: PeerId) {
+        if self.connected.contains(&peer) {
+            let due = self.now.saturating_add(INTRODUCTION_PERIOD);
+            self.timers.set(due, Timer::Introduce { peer, tries_left: REINTRODUCTIONS_MAX });
+        }
+    }
+}
+
+impl foca::Runtime<Identity> for Effects {
+    fn notify(&mut self, notification: foca::Notification<'_, Identity>) {
+        use foca::Notification as Foca;
+        match notification {
+            Foca::MemberDown(Identity(member)) => {
+                if self.alive.remove(&member.peer()).is_some() {
+                    self.decide(Decision::Down { peer: member.peer() });
+                    self.come_back_to(member.peer());
+                }
+            }
+            Foca::MemberUp(Identity(member)) => {
+                self.alive.insert(member.peer(), member.clone());
+                self.decide(Decision::Up(member.clone()));
+            }
+            Foca::Rejoin(_) => self.renewed_at = Some(self.now),
+            Foca::Rename(_, Identity(member)) => {
+                if let Some(known) = self.alive.get_mut(&member.peer()) {
+                    *known = member.clone();
+                    self.decide(Decision::Renewed(member.clone()));
+                }
+            }
+            // We always have a next identity, and members are told of one by one.
+            Foca::Active | Foca::Defunct | Foca::Idle => {}
+        }
+    }
+
+    fn send_to(&mut self, to: Identity, data: &[u8]) {
+        if to.0.peer() != self.local {
+            self.decide(Decision::Send { to: to.0.peer(), bytes: Bytes::copy_from_slice(data) });
+        }
+    }
+
+    fn submit_after(&mut self, event: foca::Timer<Identity>, after: Duration) {
+        self.timers.set(self.now.saturating_add(after), Timer::Foca(event));
+    }
+}
+
+/// Length of the queue of decisions at which messages are dropped: one input can tell of every member twice,
+/// and say hello to each.
+const DECISIONS_MAX: usize = 4 * MEMBERS_MAX;
+
+/// How often we introduce ourselves anew to a member that went down while its connection stands. For a minute:
+/// whoever is too slow for the protocol for longer than that is mostly found out by its connection.
+const REINTRODUCTIONS_MAX: u8 = 120;

@@ -56,6 +56,14 @@ struct Lease {
     until: Timestamp,
     waiting: VecDeque<Asker>,
     failures: u8,
+    /// Former holders whose terms are over while their calls may go on, at most [`OVERDUE_MAX`].
+    overdue: VecDeque<PeerId>,
+}
+
+impl Lease {
+    fn new(holder: Asker, until: Timestamp) -> Self {
+        Self { holder, until, waiting: VecDeque::new(), failures: 0, overdue: VecDeque::new() }
+    }
 }
 
 impl Leases {
@@ -79,7 +87,7 @@ impl Leases {
             return Turn::Full;
         }
         let until = now.saturating_add(limits.lease_term);
-        self.grant(name, Lease { holder: asker, until, waiting: VecDeque::new(), failures: 0 });
+        self.grant(name, Lease::new(asker, until));
         Turn::Granted
     }
 
@@ -88,7 +96,7 @@ impl Leases {
         if !self.leases.contains_key(&name) && self.leases.len() < limits.leases_max {
             let until = now.saturating_add(limits.lease_term);
             let holder = Asker { peer, ask: AskId(0) };
-            self.grant(name, Lease { holder, until, waiting: VecDeque::new(), failures: 0 });
+            self.grant(name, Lease::new(holder, until));
         }
     }
 
@@ -98,6 +106,8 @@ impl Leases {
     }
 
     /// Ends the lease that `peer` gives back, if it holds one of `name`.
+    ///
+    /// If its term was over before, it holds none, but what cannot be shared is still nothing to wait for.
     pub(crate) fn release(
         &mut self,
         now: Timestamp,
@@ -106,14 +116,18 @@ impl Leases {
         verdict: Verdict,
         limits: &SharingLimits,
     ) -> Next {
-        let Some(lease) = self.leases.get(name).filter(|lease| lease.holder.peer == peer) else {
-            return Next::Nobody;
-        };
-        let failures = lease.failures + u8::from(verdict == Verdict::Failed);
+        let Some(lease) = self.leases.get_mut(name) else { return Next::Nobody };
+        if lease.holder.peer != peer {
+            let ends_waiting = verdict == Verdict::Unshareable && lease.overdue.contains(&peer);
+            return if ends_waiting { Next::Dismissed(self.dismiss_all(name)) } else { Next::Nobody };
+        }
+        lease.failures = lease.failures.saturating_add(u8::from(verdict == Verdict::Failed));
         match verdict {
             Verdict::Unshareable => Next::Dismissed(self.conclude(name)),
-            Verdict::Failed if failures > limits.lease_failures_max => Next::Dismissed(self.conclude(name)),
-            Verdict::Failed | Verdict::Unused => self.pass_on(now, name, failures, limits),
+            Verdict::Failed if lease.failures > limits.lease_failures_max => {
+                Next::Dismissed(self.conclude(name))
+            }
+            Verdict::Failed | Verdict::Unused => self.pass_on(now, name, limits),
         }
     }
 
@@ -140,11 +154,10 @@ impl Leases {
             self.parts.remove(&(peer, name));
             let Some(lease) = self.leases.get_mut(&name) else { continue };
             lease.waiting.retain(|waiting| waiting.peer != peer);
-            if lease.holder.peer == peer {
-                let failures = lease.failures;
-                if let Next::Passed(asker) = self.pass_on(now, &name, failures, limits) {
-                    passed.push((name, asker));
-                }
+            if lease.holder.peer == peer
+                && let Next::Passed(asker) = self.pass_on(now, &name, limits)
+            {
+                passed.push((name, asker));
             }
         }
         passed
@@ -155,8 +168,13 @@ impl Leases {
     /// The former holder may still bring the entry, and then all who wait have it.
     pub(crate) fn on_due(&mut self, now: Timestamp, limits: &SharingLimits) -> Option<(Name, Next)> {
         let (_, name) = self.terms.first().copied().filter(|(until, _)| *until <= now)?;
-        let failures = self.leases.get(&name).map_or(0, |lease| lease.failures);
-        Some((name, self.pass_on(now, &name, failures, limits)))
+        if let Some(lease) = self.leases.get_mut(&name) {
+            lease.overdue.push_back(lease.holder.peer);
+            if lease.overdue.len() > OVERDUE_MAX {
+                lease.overdue.pop_front();
+            }
+        }
+        Some((name, self.pass_on(now, &name, limits)))
     }
 
     /// When the first term is over.
@@ -168,12 +186,20 @@ impl Leases {
         self.leases.len()
     }
 
-    fn pass_on(&mut self, now: Timestamp, name: &Name, failures: u8, limits: &SharingLimits) -> Next {
+    fn pass_on(&mut self, now: Timestamp, name: &Name, limits: &SharingLimits) -> Next {
         let Some(mut lease) = self.end(name) else { return Next::Nobody };
         let Some(next) = lease.waiting.pop_front() else { return Next::Nobody };
         let until = now.saturating_add(limits.lease_term);
-        self.grant(*name, Lease { holder: next, until, waiting: lease.waiting, failures });
+        self.grant(*name, Lease { holder: next, until, ..lease });
         Next::Passed(next)
+    }
+
+    /// Takes all who wait for `name` off it, and leaves it to its holder.
+    fn dismiss_all(&mut self, name: &Name) -> Vec<Asker> {
+        let Some(lease) = self.end(name) else { return Vec::new() };
+        let (waiting, lease) = (lease.waiting, Lease { waiting: VecDeque::new(), ..lease });
+        self.grant(*name, lease);
+        waiting.into()
     }
 
     fn grant(&mut self, name: Name, lease: Lease) {
@@ -202,3 +228,7 @@ impl Leases {
         }
     }
 }
+
+/// Most former holders of one lease that are remembered. By default a call ends before its lease has passed on twice;
+/// where terms are far shorter than calls, the oldest are forgotten.
+const OVERDUE_MAX: usize = 8;

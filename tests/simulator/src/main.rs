@@ -44,8 +44,8 @@ struct Arguments {
     /// its own.
     #[arg(long)]
     nodes: Option<Nodes>,
-    /// Only these events of the plan, by number.
-    #[arg(long, value_delimiter = ',')]
+    /// Only these events of the plan, by number; none if there is no number.
+    #[arg(long, value_delimiter = ',', num_args = 0..)]
     only: Option<Vec<usize>>,
     /// Hand messages over as they are, not as bytes.
     #[arg(long)]

@@ -37,6 +37,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("herd-while-origin-fails", herd_while_origin_fails),
     ("herd-while-origin-is-down", herd_while_origin_is_down),
     ("holder-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Holder(0)))),
+    ("holder-is-overdue", holder_is_overdue),
     ("holder-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Holder(0)))),
     ("hour-of-autoscaling", hour_of_autoscaling),
     ("insisting", insisting),
@@ -274,6 +275,17 @@ pub fn coordinator_answers_late(seed: u64, nodes: usize) -> Plan {
     plan = plan.with(millis(900), Deed::Pause { victim: Victim::Node(1), lasts: millis(1_400) });
     plan = (0..20).fold(plan, |plan, key| plan.with(millis(1_000), get(0, key)));
     (0..20).fold(plan, |plan, key| plan.with(millis(4_000), get(2 % nodes, key)))
+}
+
+/// All want what nobody has room for, and calls take longer than a lease holds.
+pub fn holder_is_overdue(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 1);
+    plan.limits.lease_term = millis(2_000);
+    plan.origin.latency = millis(3_000);
+    plan.settings.budget.entries_max = 0;
+    // The first call, then all others at once.
+    plan.demands.wait_max = Some(Duration::from_secs(7));
+    plan.with(Duration::ZERO, Deed::Herd { key: 0, within: HERD })
 }
 
 /// A member tells all who ask to wait.

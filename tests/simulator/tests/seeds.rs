@@ -68,6 +68,9 @@ fn seeds_that_found_faults_in_larger_fleets_break_no_rule_any_more() {
         (210_626, 15),
         // A liar took all numbers of invalidations to come, so that those of others were not demanded.
         (210_798, 25),
+        // What nobody keeps was fetched by one node after the other, as each lease ended just before its call.
+        (300_336, 10),
+        (301_763, 25),
         // The rules themselves were wrong: of a flood, of a slow link, of who has just come, of who was asleep.
         (200_543, 15),
         (200_698, 20),

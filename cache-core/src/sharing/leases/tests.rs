@@ -83,6 +83,23 @@ fn what_cannot_be_shared_is_for_each_to_fetch_at_once() {
 }
 
 #[test]
+fn what_cannot_be_shared_is_for_each_to_fetch_also_when_the_holder_says_so_after_its_term() {
+    let mut leases = Leases::default();
+    for number in 1..=4 {
+        leases.ask(at(0), name(1), asker(number, number.into()), &LIMITS);
+    }
+    for term in [12, 24] {
+        leases.on_due(at(term), &LIMITS);
+    }
+    let mut release = |number, verdict| leases.release(at(25), &name(1), peer(number), verdict, &LIMITS);
+    assert_eq!(release(1, Verdict::Failed), Next::Nobody, "the call of another may succeed");
+    assert_eq!(release(5, Verdict::Unshareable), Next::Nobody, "it never held the lease");
+    assert_eq!(release(1, Verdict::Unshareable), Next::Dismissed(Vec::from([asker(4, 4)])));
+    check_books(&leases);
+    assert_eq!(leases.ask(at(26), name(1), asker(5, 5), &LIMITS), Turn::Waits, "3 is still fetching");
+}
+
+#[test]
 fn who_goes_leaves_nothing_behind() {
     let mut leases = Leases::default();
     for (asked, number) in [(1, 1), (1, 2), (1, 1), (2, 2), (2, 1), (3, 1)] {
@@ -157,6 +174,8 @@ struct Row {
     until: Timestamp,
     waiting: Vec<Asker>,
     failures: u8,
+    /// Everybody whose term ran out.
+    overdue: Vec<PeerId>,
 }
 
 /// Leases as a list.
@@ -172,7 +191,7 @@ impl Model {
 
     fn open(&mut self, now: Timestamp, name: Name, holder: PeerId) {
         let until = now.saturating_add(LIMITS.lease_term);
-        self.rows.push(Row { name, holder, until, waiting: Vec::new(), failures: 0 });
+        self.rows.push(Row { name, holder, until, waiting: Vec::new(), failures: 0, overdue: Vec::new() });
     }
 
     fn ask(&mut self, now: Timestamp, name: Name, asker: Asker) -> Turn {
@@ -206,9 +225,16 @@ impl Model {
     }
 
     fn release(&mut self, now: Timestamp, name: Name, peer: PeerId, verdict: Verdict) -> Next {
-        let Some(at) = self.find(name).filter(|at| self.rows[*at].holder == peer) else {
-            return Next::Nobody;
-        };
+        let Some(at) = self.find(name) else { return Next::Nobody };
+        let row = &mut self.rows[at];
+        if row.holder != peer {
+            let mut remembered = row.overdue.iter().rev().take(OVERDUE_MAX);
+            return if verdict == Verdict::Unshareable && remembered.any(|it| *it == peer) {
+                Next::Dismissed(core::mem::take(&mut row.waiting))
+            } else {
+                Next::Nobody
+            };
+        }
         self.rows[at].failures += u8::from(verdict == Verdict::Failed);
         let is_hopeless = self.rows[at].failures > LIMITS.lease_failures_max && verdict == Verdict::Failed;
         if is_hopeless || verdict == Verdict::Unshareable {
@@ -278,7 +304,10 @@ proptest! {
                     now = now.saturating_add(Duration::from_secs(seconds));
                     while let Some((name, next)) = leases.on_due(now, &LIMITS) {
                         let due = model.find(name).filter(|at| model.rows[*at].until <= now);
-                        prop_assert_eq!(&next, &model.pass_on(now, due.expect("its term is over")));
+                        let due = due.expect("its term is over");
+                        let holder = model.rows[due].holder;
+                        model.rows[due].overdue.push(holder);
+                        prop_assert_eq!(&next, &model.pass_on(now, due));
                         askers.next(now, name, &next);
                     }
                     prop_assert!(model.rows.iter().all(|row| row.until > now));
@@ -353,6 +382,7 @@ fn check_books(leases: &Leases) {
     let (mut terms, mut parts) = (BTreeSet::new(), BTreeSet::new());
     for (name, lease) in &leases.leases {
         assert!(lease.waiting.len() <= LIMITS.lease_waiters_max);
+        assert!(lease.overdue.len() <= OVERDUE_MAX);
         terms.insert((lease.until, *name));
         parts.extend(lease.waiting.iter().chain([&lease.holder]).map(|asker| (asker.peer, *name)));
     }

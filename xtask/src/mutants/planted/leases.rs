@@ -60,8 +60,14 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "failures-not-counted",
         file: "sharing/leases.rs",
-        old: "let failures = lease.failures + u8::from(verdict == Verdict::Failed);",
-        new: "let failures = 0;",
+        old: "lease.failures = lease.failures.saturating_add(u8::from(verdict == Verdict::Failed));",
+        new: "",
+    },
+    Mutant {
+        name: "overdue-holder-not-heard",
+        file: "sharing/leases.rs",
+        old: "let ends_waiting = verdict == Verdict::Unshareable && lease.overdue.contains(&peer);",
+        new: "let ends_waiting = false;",
     },
     Mutant {
         name: "waiters-dismissed-without-a-word",

@@ -12,8 +12,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "lease-expires-at-once",
         file: "sharing/leases.rs",
-        old: "let until = now.saturating_add(limits.lease_term);\n        self.grant(name, Lease { holder: asker,",
-        new: "let until = now;\n        self.grant(name, Lease { holder: asker,",
+        old: "let until = now.saturating_add(limits.lease_term);\n        self.grant(name, Lease::new(asker,",
+        new: "let until = now;\n        self.grant(name, Lease::new(asker,",
     },
     Mutant {
         name: "lease-stays-with-the-gone",

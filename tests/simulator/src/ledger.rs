@@ -392,7 +392,7 @@ pub(crate) fn prefix(resource: usize, letters: usize) -> String {
 const REMEMBERED_FOR: Duration = Duration::from_secs(530);
 
 /// Clocks show whole milliseconds.
-const ROUNDING: Duration = Duration::from_millis(2);
+pub(crate) const ROUNDING: Duration = Duration::from_millis(2);
 
 /// How late a node may hear of a write, because it was stopped or cut off.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);

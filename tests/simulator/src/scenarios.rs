@@ -51,6 +51,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("renewals", renewals),
     ("split", split),
     ("writes", writes),
+    ("writes-overtake-answers", writes_overtake_answers),
     ("writes-while-disks-are-asked", writes_while_disks_are_asked),
     ("zipf", zipf),
 ];
@@ -297,6 +298,22 @@ pub fn liar_lets_wait(seed: u64, nodes: usize) -> Plan {
     (0..20).fold(plan, |plan, key| plan.with(millis(1_000), get(0, key)))
 }
 
+/// What one node is sent by another is invalidated by a third while it is on its way.
+pub fn writes_overtake_answers(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 20);
+    // Everybody is told what there is, and asks who has it.
+    plan.limits.attached_bytes_max = 0;
+    (plan.network.latency, plan.network.jitter) = (millis(50), Duration::ZERO);
+    (0..20).fold(plan, |plan, key| {
+        let at = 2_000 * key as u64;
+        let [holder, asker, writer] = [key, key + 1, key + 2].map(|node| node % nodes);
+        // Sent 50 ms after it was asked for, and there 50 ms later: the write comes 20 ms after the one, and before the other.
+        plan.with(millis(at), get(holder, key))
+            .with(millis(at + 1_000), get(asker, key))
+            .with(millis(at + 1_020), Deed::Invalidate { node: writer, key })
+    })
+}
+
 /// Values are put and forgotten while disks are asked for them, since memories hold little.
 pub fn writes_while_disks_are_asked(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, 6);
@@ -350,26 +367,26 @@ pub fn newcomers_take_over(seed: u64, nodes: usize) -> Plan {
     let veterans = nodes / 2;
     plan.nodes_at_start = veterans;
     // A newcomer that is not connected with all in time calls for what another one has.
-    plan.demands.calls_percent_max = Some(115);
+    plan.demands.calls_percent_max = Some(108);
     // Slow enough for requests to come before all is sent.
     (plan.network.latency, plan.network.jitter) = (millis(100), Duration::ZERO);
     for key in 0..resources {
         plan = plan.with(millis(20 * key as u64), get(key % veterans, key));
     }
-    for node in veterans..nodes {
-        // One alone first: of two that know nothing, one may send the other to the origin.
-        let after = if node == veterans { 0 } else { 5 };
-        plan = plan.with(Duration::from_secs(10 + after), Deed::Join { node });
+    // One after the other: of two that know nothing, one may send the other to the origin.
+    for (node, step) in (veterans..nodes).zip(0..) {
+        plan = plan.with(Duration::from_secs(10 + 5 * step), Deed::Join { node });
     }
     for key in 0..resources {
         plan = plan.with(millis(10_700), get(veterans, key));
     }
+    let all_there = Duration::from_secs(10 + 5 * (nodes - veterans) as u64);
     for node in 0..veterans {
-        plan = plan.with(Duration::from_secs(20), Deed::Leave { node });
+        plan = plan.with(all_there, Deed::Leave { node });
     }
     for key in 0..resources {
         let node = veterans + key % (nodes - veterans);
-        plan = plan.with(Duration::from_secs(30) + millis(20 * key as u64), get(node, key));
+        plan = plan.with(all_there + millis(10_000 + 20 * key as u64), get(node, key));
     }
     plan.events.sort_by_key(|event| event.at);
     plan

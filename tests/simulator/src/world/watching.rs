@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::{
-    ledger::{Asked, Rule, Wanted},
+    ledger::{Asked, ROUNDING, Rule, Wanted},
     node::{Node, generations},
     plan::Deed,
 };
@@ -182,6 +182,11 @@ impl World {
         let (Outcome::Failed(failure), Wanted::Entry { key, .. }) = (outcome, asked.wanted) else { return };
         if self.prompt.is_some() {
             let text = format!("n{number}: {asked:?} fails where nothing can: {failure}");
+            return self.violate(Rule::WrongOutcome, text);
+        }
+        let wait = self.now - asked.at;
+        if *failure == Failure::TimedOut && wait + ROUNDING < self.plan.settings.request_timeout {
+            let text = format!("n{number}: {asked:?} is out of time after {wait:?}");
             return self.violate(Rule::WrongOutcome, text);
         }
         if let Failure::Throttled { .. } = failure {

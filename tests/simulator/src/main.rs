@@ -9,7 +9,9 @@ use clap::{Parser, Subcommand};
 use std::{
     error::Error,
     fmt::Write as _,
-    fs, panic,
+    fs,
+    num::NonZeroUsize,
+    panic,
     path::{Path, PathBuf},
     process::ExitCode,
     str::FromStr,
@@ -44,6 +46,9 @@ struct Arguments {
     /// its own.
     #[arg(long)]
     nodes: Option<Nodes>,
+    /// Only the first nodes of a scenario, which is as it is for all of them.
+    #[arg(long, value_name = "NODES", requires = "scenario")]
+    cut_to: Option<NonZeroUsize>,
     /// Only these events of the plan, by number; none if there is no number.
     #[arg(long, value_delimiter = ',', num_args = 0..)]
     only: Option<Vec<usize>>,
@@ -162,7 +167,12 @@ fn plan(arguments: &Arguments, seed: u64) -> Result<Plan, Box<dyn Error>> {
         (Some(name), _) => {
             let made = scenarios::ALL.iter().find(|(named, _)| named == name);
             let (_, make) = made.ok_or("there is no such scenario; `--scenario list` names them")?;
-            make(seed, nodes.unwrap_or(5))
+            let nodes = nodes.unwrap_or(SCENARIO_NODES);
+            if nodes < SCENARIO_NODES_MIN {
+                let text = format!("a scenario takes {SCENARIO_NODES_MIN} nodes or more, not {nodes}");
+                return Err(text.into());
+            }
+            make(seed, nodes)
         }
     };
     if let Some(kept) = &arguments.only {
@@ -170,6 +180,9 @@ fn plan(arguments: &Arguments, seed: u64) -> Result<Plan, Box<dyn Error>> {
     }
     if let Some(nodes) = nodes {
         plan = plan.with_nodes(nodes);
+    }
+    if let Some(nodes) = arguments.cut_to {
+        plan = plan.with_nodes(nodes.get());
     }
     plan.encodes &= !arguments.no_codec;
     Ok(plan)
@@ -221,19 +234,32 @@ fn tell(arguments: &Arguments, seed: u64, plan: &Plan, report: &Report) {
     if let Some(sort) = arguments.sort {
         write!(command, " --sort {}", format!("{sort:?}").to_lowercase()).expect("a string takes everything");
     }
-    let nodes = arguments.nodes.map(|_| format!(" --nodes {}", plan.nodes)).unwrap_or_default();
+    let nodes = arguments.nodes.map(|nodes| format!(" --nodes {}", nodes.of_seed(seed))).unwrap_or_default();
+    let list = |numbers: &[usize]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    if let Some(kept) = &arguments.only {
+        // It was made smaller before.
+        let cut = arguments.cut_to.map(|nodes| format!(" --cut-to {nodes}")).unwrap_or_default();
+        return println!("  repeat: {command}{nodes}{cut} --only {}", list(kept));
+    }
     println!("  repeat: {command}{nodes}");
     let shrunk = if arguments.no_shrink { None } else { shrink(plan, SHRINK_RUNS_MAX) };
     if let Some(shrunk) = shrunk {
-        let numbers: Vec<String> = shrunk.kept.iter().map(ToString::to_string).collect();
         println!("  shrunk: {} events, {} nodes, {} runs", shrunk.kept.len(), shrunk.plan.nodes, shrunk.runs);
         println!("          {}", shrunk.violation);
-        println!("  repeat: {command} --nodes {} --only {} --trace", shrunk.plan.nodes, numbers.join(","));
+        let size = match arguments.scenario {
+            None => format!(" --nodes {}", shrunk.plan.nodes),
+            Some(_) => format!("{nodes} --cut-to {}", shrunk.plan.nodes),
+        };
+        println!("  repeat: {command}{size} --only {} --trace", list(&shrunk.kept));
     }
 }
 
 /// Most runs that the search for a smaller plan takes: a few seconds.
 const SHRINK_RUNS_MAX: usize = 600;
+
+/// Nodes of a scenario, and the fewest: one that has, one that asks, and one that something happens to.
+const SCENARIO_NODES: usize = 5;
+const SCENARIO_NODES_MIN: usize = 3;
 
 /// Largest fleet that Fleet Cache is made for.
 const NODES_MAX: usize = 1_000;

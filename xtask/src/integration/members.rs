@@ -162,8 +162,16 @@ impl Member {
 
     /// Waits until it is connected with `count` peers; answers how long that took.
     pub(super) fn until_connected(&self, count: u64) -> Result<Duration> {
-        until(|| Ok(self.figure("connected_peers")? == count))
-            .with_context(|| format!("waiting for {count} peers"))
+        until(|| Ok(self.figure("connected_peers")? == count)).with_context(|| {
+            let known = self.peers().unwrap_or_else(|error| error.to_string());
+            format!("{} waits for {count} peers, and knows of\n{known}", self.listen)
+        })
+    }
+
+    /// Whom it knows, as a table.
+    fn peers(&self) -> Result<String> {
+        let mut command = Command::new(&self.program);
+        output(command.args(["peers", "--cache-dir"]).arg(&self.cache_dir))
     }
 
     pub(super) fn kill(&mut self) {

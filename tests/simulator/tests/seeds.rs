@@ -71,6 +71,8 @@ fn seeds_that_found_faults_in_larger_fleets_break_no_rule_any_more() {
         // What nobody keeps was fetched by one node after the other, as each lease ended just before its call.
         (300_336, 10),
         (301_763, 25),
+        (304_065, 5),
+        (305_033, 5),
         // The rules themselves were wrong: of a flood, of a slow link, of who has just come, of who was asleep.
         (200_543, 15),
         (200_698, 20),

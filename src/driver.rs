@@ -38,7 +38,12 @@ pub(crate) struct Driver {
     fetches: JoinSet<(FetchId, RequestId, FetchReply)>,
     aborts: HashMap<FetchId, AbortHandle>,
     passes: JoinSet<Passed>,
-    loaded: (mpsc::Sender<Loaded>, mpsc::Receiver<Loaded>),
+    /// What the store's thread reports. Its side never waits: there are no more reports than orders that wait for one.
+    reports: (mpsc::UnboundedSender<DiskReport>, mpsc::UnboundedReceiver<DiskReport>),
+    /// Look-ups on disk whose report has not come, at most [`LOADS_MAX`].
+    loads_count: usize,
+    /// Look-ups that were one too many: the engine is told that they found nothing.
+    refused_loads: Vec<LoadId>,
     /// Requests that the driver makes up itself count down from the top.
     own_request_next: u64,
 }
@@ -64,7 +69,9 @@ impl Driver {
             fetches: JoinSet::new(),
             aborts: HashMap::new(),
             passes: JoinSet::new(),
-            loaded: mpsc::channel(LOADED_MAX),
+            reports: mpsc::unbounded_channel(),
+            loads_count: 0,
+            refused_loads: Vec::new(),
             own_request_next: u64::MAX,
         }
     }
@@ -101,9 +108,7 @@ impl Driver {
                     None => is_linked = false,
                 },
                 _ = count.tick(), if is_linked => self.count(),
-                Some(loaded) = self.loaded.1.recv() => {
-                    self.handle(Input::Loaded { load: loaded.load, entry: loaded.entry.map(Box::new) });
-                }
+                Some(report) = self.reports.1.recv() => self.on_report(report),
                 () = tokio::time::sleep(timeout) => {
                     self.clock.rebase_if_behind(CoarseClock::wall());
                     self.handle(Input::Tick);
@@ -238,7 +243,23 @@ impl Driver {
         }
     }
 
+    fn on_report(&mut self, report: DiskReport) {
+        match report {
+            DiskReport::Loaded { load, entry } => {
+                self.loads_count -= 1;
+                self.handle(Input::Loaded { load, entry });
+            }
+        }
+    }
+
     fn handle(&mut self, input: Input) {
+        self.handle_one(input);
+        while let Some(load) = self.refused_loads.pop() {
+            self.handle_one(Input::Loaded { load, entry: None });
+        }
+    }
+
+    fn handle_one(&mut self, input: Input) {
         trace!(?input, "input");
         self.engine.handle(self.clock.now(), input);
         while let Some(output) = self.engine.poll_output() {
@@ -315,19 +336,21 @@ impl Driver {
     }
 
     fn load(&mut self, load: LoadId, key: cache_core::Key) {
-        let loaded = self.loaded.0.clone();
-        if let Some(disk) = &self.disk {
-            disk.load(key, move |entry| {
-                // The disk thread may wait here: the loop takes results out as fast as it can, and
-                // one that has ended has dropped the receiver.
-                let _ended = loaded.blocking_send(Loaded { load, entry });
-            });
-        }
+        let Some(disk) = self.disk.as_ref().filter(|_| self.loads_count < LOADS_MAX) else {
+            self.refused_loads.push(load);
+            return;
+        };
+        self.loads_count += 1;
+        let reports = self.reports.0.clone();
+        disk.load(key, move |entry| {
+            // A loop that has ended wants no report.
+            let _ended = reports.send(DiskReport::Loaded { load, entry: entry.map(Box::new) });
+        });
     }
 
     fn change_disk(&mut self, change: Change) {
         if let Some(disk) = &self.disk {
-            disk.remove(change, |removed| {
+            disk.remove(vec![change], |removed| {
                 if let Err(error) = removed {
                     warn!(%error, "cannot remove from disk; what was invalidated may be back after a restart");
                 }
@@ -435,13 +458,14 @@ struct Waiting {
     private: Option<Private>,
 }
 
-struct Loaded {
-    load: LoadId,
-    entry: Option<Entry>,
+/// What the store's thread tells the loop.
+enum DiskReport {
+    /// A look-up ended.
+    Loaded { load: LoadId, entry: Option<Box<Entry>> },
 }
 
-/// Most answers from the disk that wait for the loop.
-const LOADED_MAX: usize = 256;
+/// Most look-ups on disk in progress: as many as there are flights by default. One beyond finds nothing.
+const LOADS_MAX: usize = 4096;
 
 /// Time between two sweeps of the disk. What they remove is no harm while it is there, only in the way.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);

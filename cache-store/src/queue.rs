@@ -12,7 +12,7 @@ pub(crate) enum Order {
     Flush(Done<()>),
     Load(Key, Box<dyn FnOnce(Option<Entry>) + Send>),
     Put(Arc<Entry>),
-    Remove(Change, Done<u64>),
+    Remove(Vec<Change>, Done<u64>),
     Shutdown(Done<()>),
     Sweep(Timestamp, Done<u64>),
 }

@@ -88,12 +88,13 @@ impl WriteBehind {
         }
     }
 
-    /// Makes `change`, a removal, at once and durably; `done` learns how many records it removed.
+    /// Makes `changes`, which are removals, at once, together and durably; `done` is called once they are, and learns
+    /// how many records they removed.
     ///
-    /// Never dropped. One that the store refuses is reported as such and tried again with every batch: the
+    /// Never dropped. What the store refuses is reported as such and tried again with every batch: the
     /// store keeps owing it, and look-ups find nothing meanwhile.
-    pub fn remove(&self, change: Change, done: impl FnOnce(Result<u64, StoreError>) + Send + 'static) {
-        self.push(Order::Remove(change, Box::new(done)));
+    pub fn remove(&self, changes: Vec<Change>, done: impl FnOnce(Result<u64, StoreError>) + Send + 'static) {
+        self.push(Order::Remove(changes, Box::new(done)));
     }
 
     /// Looks `key` up, at once; `found` gets nothing if the store cannot be read.
@@ -266,7 +267,7 @@ impl Writer {
                 Order::Flush(done) => done(self.flush()),
                 Order::Load(key, found) => found(self.load(&key)),
                 Order::Put(entry) => self.put(entry),
-                Order::Remove(change, done) => self.remove(change, done),
+                Order::Remove(changes, done) => self.remove(changes, done),
                 Order::Shutdown(done) => {
                     orders.for_each(|order| refuse(order, &self.counters));
                     return Some(done);
@@ -314,16 +315,15 @@ impl Writer {
         }
     }
 
-    fn remove(&mut self, change: Change, done: Done<u64>) {
+    fn remove(&mut self, changes: Vec<Change>, done: Done<u64>) {
         let removed = self.apply_batch(Durability::Eventual).and_then(|()| {
-            let only = std::slice::from_ref(&change);
-            let removed = self.store.apply(only, Durability::Immediate);
+            let removed = self.store.apply(&changes, Durability::Immediate);
             removed.inspect_err(|error| self.count_failure(error))
         });
         if removed.is_ok() {
             self.all_durable();
         } else {
-            self.batch.owe(change);
+            changes.into_iter().for_each(|change| self.batch.owe(change));
             self.apply_at.get_or_insert_with(|| Instant::now() + self.settings.flush_interval);
         }
         done(removed);

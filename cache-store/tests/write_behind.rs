@@ -97,7 +97,7 @@ fn load(writer: &WriteBehind, resource: &str) -> Option<Entry> {
 }
 
 fn remove(writer: &WriteBehind, change: Change) -> Result<u64, StoreError> {
-    wait(|done| writer.remove(change, done))
+    wait(|done| writer.remove(vec![change], done))
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_put_that_finds_the_queue_full_is_dropped_and_a_removal_never_is() {
     let dropped_before = scene.writer.stats().dropped;
     assert!(dropped_before > 0);
     let (done, removed) = channel();
-    scene.writer.remove(Change::RemoveAll, move |count| done.send(count).unwrap());
+    scene.writer.remove(vec![Change::RemoveAll], move |count| done.send(count).unwrap());
     assert_eq!(scene.writer.stats().dropped, dropped_before + 1, "an entry made room for the removal");
     (0..6000).for_each(|_| open.send(()).unwrap());
     let removed = removed.recv_timeout(PATIENCE).unwrap().unwrap();

@@ -1,14 +1,20 @@
 //! The HTTP client: connections, TLS, and time limits up to the head of an answer.
 
-use crate::ConfigError;
+use crate::{
+    ConfigError,
+    reuse::{Answered, Remembering},
+};
 use bytes::Bytes;
 use cache_core::FetchError;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, combinators::UnsyncBoxBody};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client as Pool, Error as PoolError, connect::HttpConnector},
+    client::legacy::{
+        Client as Pool, Error as PoolError,
+        connect::{HttpConnector, capture_connection},
+    },
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{
@@ -60,10 +66,13 @@ impl Default for Timeouts {
 /// Sends requests over pooled connections.
 #[derive(Debug)]
 pub(crate) struct Client {
-    pool: Pool<HttpsConnector<HttpConnector>, SentBody>,
+    pool: Pool<Connector, SentBody>,
+    /// Makes a connection for each request, and keeps none.
+    unpooled: Pool<Connector, SentBody>,
     timeouts: Timeouts,
 }
 
+type Connector = Remembering<HttpsConnector<HttpConnector>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 type SentBody = UnsyncBoxBody<Bytes, BoxError>;
 
@@ -94,27 +103,54 @@ impl Client {
             .enable_http1()
             .enable_http2()
             .wrap_connector(tcp);
-        let pool = Pool::builder(TokioExecutor::new())
+        let connector = Remembering(connector);
+        let mut pools = Pool::builder(TokioExecutor::new());
+        pools
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(timeouts.pool_idle)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .http2_adaptive_window(true)
             .http2_keep_alive_interval(Some(KEEPALIVE_TIME))
-            .http2_max_header_list_size(HEADER_LIST_BYTES_MAX)
-            .build(connector);
-        Ok(Self { pool, timeouts })
+            .http2_max_header_list_size(HEADER_LIST_BYTES_MAX);
+        let pool = pools.build(connector.clone());
+        let unpooled = pools.pool_max_idle_per_host(0).build(connector);
+        Ok(Self { pool, unpooled, timeouts })
     }
 
     pub(crate) fn timeouts(&self) -> Timeouts {
         self.timeouts
     }
 
-    /// Sends a request without a body and waits for the head of the answer.
+    /// Sends a read without a body and waits for the head of the answer.
+    ///
+    /// A read that a kept connection took with it as it closed is sent once more, on a new connection.
     pub(crate) async fn ask(&self, request: Request<()>) -> Result<Response<Incoming>, FetchError> {
-        let request = request.map(|()| Empty::new().map_err(BoxError::from).boxed_unsync());
-        let sent = time::timeout(self.timeouts.head, self.pool.request(request));
-        sent.await.map_err(|_| FetchError::TimedOut)?.map_err(|error| reason(&error))
+        let answered = time::timeout(self.timeouts.head, self.ask_once_or_twice(request));
+        answered.await.map_err(|_| FetchError::TimedOut)?
+    }
+
+    async fn ask_once_or_twice(&self, request: Request<()>) -> Result<Response<Incoming>, FetchError> {
+        let mut first = bodiless(request.clone());
+        let captured = capture_connection(&mut first);
+        match self.pool.request(first).await {
+            Ok(response) => {
+                let is_reused = Answered::note(response.extensions());
+                // Some servers say farewell to an idle connection with a 408 that is for no request (RFC
+                // 9110, section 15.5.9).
+                if !(is_reused && response.status() == StatusCode::REQUEST_TIMEOUT) {
+                    return Ok(response);
+                }
+            }
+            Err(error) => {
+                let reason = reason(&error);
+                if reason != FetchError::ConnectionLost || !Answered::had(&captured) {
+                    return Err(reason);
+                }
+            }
+        }
+        tracing::debug!("the origin closed a kept connection as a read went out; asking on a new one");
+        self.unpooled.request(bodiless(request)).await.map_err(|error| reason(&error))
     }
 
     /// Sends a request with a body of any length. The time for the head counts from the body's last piece.
@@ -135,7 +171,11 @@ impl Client {
         loop {
             tokio::select! {
                 biased;
-                answer = &mut response => return answer.map_err(|error| reason(&error)),
+                answer = &mut response => {
+                    let answer = answer.map_err(|error| reason(&error))?;
+                    Answered::note(answer.extensions());
+                    return Ok(answer);
+                }
                 change = moves.changed(), if uploading => {
                     uploading = change.is_ok();
                     alarm.as_mut().reset(time::Instant::now() + self.timeouts.head);
@@ -144,6 +184,10 @@ impl Client {
             }
         }
     }
+}
+
+fn bodiless(request: Request<()>) -> Request<SentBody> {
+    request.map(|()| Empty::new().map_err(BoxError::from).boxed_unsync())
 }
 
 /// Tells of every piece of a body that was sent.

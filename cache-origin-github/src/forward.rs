@@ -3,7 +3,7 @@
 use crate::{GitHub, OriginBody, field, url::local_path};
 use bytes::Bytes;
 use cache_core::FetchError;
-use http::{Request, Response, header};
+use http::{Method, Request, Response, header};
 use hyper::body::Body;
 use std::error::Error;
 
@@ -14,7 +14,8 @@ impl GitHub {
     /// request without a credential carries that of [`GitHubBuilder::credential`](crate::GitHubBuilder), if
     /// there is one.
     /// The target's `/api/v3` is mapped as for cached requests; its host is the origin's. A `User-Agent` is
-    /// added if there is none, since GitHub refuses such requests. Redirects are not followed.
+    /// added if there is none, since GitHub refuses such requests. Redirects are not followed. A read without a
+    /// body is sent once more when the origin closes a kept connection as it goes out; a write never is.
     ///
     /// # Errors
     ///
@@ -29,6 +30,7 @@ impl GitHub {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let (mut parts, body) = request.into_parts();
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
         let path = local_path(parts.uri.path());
         parts.uri = self.origin().uri(path, parts.uri.query()).map_err(|_| FetchError::Malformed)?;
         parts.version = http::Version::HTTP_11;
@@ -46,7 +48,12 @@ impl GitHub {
         }
         let domain = self.payer(&parts.headers);
         self.counters().count_forwarded();
-        let response = self.client().stream(Request::from_parts(parts, body)).await;
+        // Only what has no body can be sent twice, and only a read may be.
+        let response = if is_read && body.is_end_stream() {
+            self.client().ask(Request::from_parts(parts, ())).await
+        } else {
+            self.client().stream(Request::from_parts(parts, body)).await
+        };
         let response = response.inspect_err(|_| self.counters().count_failure())?;
         let (mut head, incoming) = response.into_parts();
         if let Some(domain) = domain {

@@ -28,6 +28,7 @@ mod plan;
 mod pretty;
 mod quota;
 mod recipe;
+mod reuse;
 mod route;
 mod stats;
 mod touch;

@@ -4,5 +4,6 @@
 
 mod bodies;
 mod forwarding;
+mod keeping_alive;
 mod revalidation;
 mod script;

@@ -32,6 +32,11 @@ async fn got(client: &Client, path: &str) -> Reply {
     client.get(path).send().await.expect("the address answers")
 }
 
+async fn open_metrics(client: &Client) -> Reply {
+    let request = client.get("/metrics").header("accept", "application/openmetrics-text;version=1.0.0");
+    request.send().await.expect("the address answers")
+}
+
 fn text(reply: &Reply) -> &str {
     std::str::from_utf8(&reply.body).expect("the answer is text")
 }
@@ -47,7 +52,17 @@ async fn a_daemon_tells_that_it_is_alive_and_ready_and_what_it_counted() {
     }
     assert_eq!(got(&operations, "/healthz").await.status, 200);
     assert_eq!(got(&operations, "/readyz").await.status, 200);
-    let reply = got(&operations, "/metrics").await;
+    let plain = got(&operations, "/metrics").await;
+    assert_eq!(plain.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    for line in [
+        "# TYPE fleet_cache_hits_total counter",
+        "# TYPE fleet_cache_build_info gauge",
+        "fleet_cache_hits_total 1",
+    ] {
+        assert!(text(&plain).lines().any(|found| found == line), "{line} is missing in {}", text(&plain));
+    }
+    assert!(!text(&plain).contains("# UNIT") && !text(&plain).contains("# EOF"));
+    let reply = open_metrics(&operations).await;
     assert_eq!(reply.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
     let metrics = text(&reply);
     for line in [
@@ -73,7 +88,7 @@ async fn a_daemon_tells_that_it_is_alive_and_ready_and_what_it_counted() {
 async fn every_sample_belongs_to_the_family_described_before_it() {
     let origin = ModelOrigin::start();
     let daemon = setup(&origin).start();
-    let reply = got(&operations(&daemon).await, "/metrics").await;
+    let reply = open_metrics(&operations(&daemon).await).await;
     let mut described = Vec::new();
     let (body, rest) = text(&reply).split_once("# EOF\n").expect("the text has an end");
     assert!(rest.is_empty());

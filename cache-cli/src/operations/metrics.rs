@@ -1,4 +1,4 @@
-//! A node's counts as Prometheus reads them: OpenMetrics text.
+//! A node's counts as OpenMetrics text; [`super::exposition`] makes Prometheus's older format of it.
 //!
 //! Names begin with `fleet_cache_`, counters end in `_total`, and what has a unit ends in it before that.
 //! Built afresh for every scrape from one reading, so that all values are of the same moment.
@@ -12,9 +12,6 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use std::fmt;
-
-/// The media type of what [`text`] writes.
-pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Writes `stats` as OpenMetrics text.
 ///

@@ -3,6 +3,7 @@
 //! Opens before the node does and closes after it, so that it can say "starting" and "draining" while the
 //! doors cannot. Answers `GET /healthz`, `GET /readyz` and `GET /metrics`. Holds no answer of the API.
 
+mod exposition;
 mod metrics;
 mod service;
 

@@ -1,6 +1,6 @@
 //! What the operations address answers.
 
-use super::{Phase, metrics};
+use super::{Phase, exposition::Exposition, metrics};
 use crate::{door::DoorBody, pulse::pulse, route::Hosts};
 use fleet_cache::Node;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -53,7 +53,7 @@ impl Inner {
         }
         match request.uri().path() {
             "/healthz" => Answer::plain(StatusCode::OK, "alive"),
-            "/metrics" => self.metrics().await,
+            "/metrics" => self.metrics(Exposition::wanted(request.headers())).await,
             "/readyz" => self.ready().await,
             _other => Answer::plain(StatusCode::NOT_FOUND, "here are /healthz, /readyz and /metrics"),
         }
@@ -72,13 +72,17 @@ impl Inner {
         }
     }
 
-    async fn metrics(&self) -> Answer {
+    async fn metrics(&self, exposition: Exposition) -> Answer {
         let written = match self.node() {
             None => return Answer::unavailable("starting: the node is being opened"),
             Some(node) => pulse(&node).await.map(metrics::text),
         };
         match written {
-            Ok(Ok(text)) => Answer { status: StatusCode::OK, content_type: metrics::CONTENT_TYPE, text },
+            Ok(Ok(text)) => Answer {
+                status: StatusCode::OK,
+                content_type: exposition.content_type(),
+                text: exposition.of_open_metrics(text),
+            },
             Ok(Err(error)) => {
                 Answer::plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("cannot be written: {error}"))
             }

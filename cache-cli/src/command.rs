@@ -6,7 +6,9 @@ use crate::{
     demo,
     exit::{CommandError, EXIT_CODES_HELP},
     monitor::{MonitorOptions, Repeat},
-    settings::{DEFINITIONS, Defaults, Definition, Given, Shape, Source, Transport, definition},
+    settings::{
+        CONFIG_VARIABLE, DEFINITIONS, Defaults, Definition, Given, Shape, Source, Transport, definition,
+    },
 };
 use clap::{
     Arg, ArgAction, ArgMatches, Command,
@@ -18,8 +20,10 @@ use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf, time::Dura
 pub(crate) enum Order {
     /// Forget everything.
     Clear,
-    /// Show the daemon's settings.
+    /// Show the running daemon's settings.
     Config(Rendering),
+    /// See whether a daemon would start with what is given, without one.
+    ConfigCheck(Rendering),
     /// Show on this machine what sharing saves.
     Demo(demo::Wishes),
     /// Find out whether sharing works.
@@ -94,7 +98,8 @@ pub(crate) struct Invocation {
 }
 
 impl Invocation {
-    /// Reads the command line, the environment (through `variable`) and the settings file.
+    /// Reads the command line, the environment (through `variable`, whose names are `variables`) and the settings
+    /// file.
     ///
     /// # Errors
     ///
@@ -103,6 +108,7 @@ impl Invocation {
     pub(crate) fn read(
         arguments: impl IntoIterator<Item = OsString>,
         variable: &dyn Fn(&str) -> Option<OsString>,
+        variables: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, CommandError> {
         let matches = command().get_matches_from(arguments);
         let (name, matches) = matches.subcommand().expect("a subcommand is required");
@@ -114,6 +120,7 @@ impl Invocation {
             warn_if_readable(&path, &mut given);
         }
         let mut given = given.with_environment(variable)?;
+        given.warn_of_unknown(variables.into_iter());
         take_flags(flags, &mut given);
         Ok(Self { order: order(name, matches), given, defaults: Defaults::of_environment(variable) })
     }
@@ -128,6 +135,7 @@ fn order(name: &str, matches: &ArgMatches) -> Order {
     };
     match name {
         "clear" => Order::Clear,
+        "config" if matches.get_flag("check") => Order::ConfigCheck(rendering()),
         "config" => Order::Config(rendering()),
         "demo" => Order::Demo(demo::Wishes {
             nodes: number("nodes"),
@@ -220,7 +228,7 @@ fn command() -> Command {
         .subcommand(client("doctor", "Find out whether sharing works, and what to do if not").arg(json()))
         .subcommand(monitor().arg(json()))
         .subcommand(client("clear", "Forget everything"))
-        .subcommand(client("config", "Show the daemon's settings and where each came from").arg(json()))
+        .subcommand(config().arg(json()))
         .subcommand(
             ["cache-dir", "p2p-port", "p2p-listen", "transport"]
                 .into_iter()
@@ -229,6 +237,20 @@ fn command() -> Command {
                 .arg(json()),
         )
         .subcommand(secret())
+}
+
+fn config() -> Command {
+    let check = Arg::new("check").long("check").action(ArgAction::SetTrue).help(
+        "Check what is given here, in the environment and in the file, as `serve` with the same flags would take it; \
+         needs no daemon and changes nothing",
+    );
+    let flags = DEFINITIONS.iter().filter(|definition| definition.name != "cache-dir").map(setting);
+    client(
+        "config",
+        "Show the running daemon's settings and where each came from, or check settings before a start",
+    )
+    .arg(check)
+    .args(flags.map(|flag| flag.requires("check").hide(true)))
 }
 
 fn secret() -> Command {
@@ -340,7 +362,7 @@ fn settings_file(matches: &ArgMatches, variable: &dyn Fn(&str) -> Option<OsStrin
     let set = |name: &str| variable(name).filter(|text| !text.is_empty()).map(PathBuf::from);
     // A command without this flag has no settings.
     let named = matches.try_get_one::<String>("config").ok()?.map(PathBuf::from);
-    named.or_else(|| set("CACHE_CONFIG")).or_else(|| {
+    named.or_else(|| set(CONFIG_VARIABLE)).or_else(|| {
         let home = || set("HOME").map(|home| home.join(".config"));
         let usual = set("XDG_CONFIG_HOME").or_else(home)?.join("fleet-cache/config.toml");
         usual.exists().then_some(usual)
@@ -367,7 +389,8 @@ mod tests {
 
     fn invocation(arguments: &[&str]) -> Invocation {
         let arguments = ["fleet-cache"].iter().chain(arguments).map(OsString::from);
-        Invocation::read(arguments, &|name| (name == "HOME").then(|| "/nonexistent".into())).unwrap()
+        let variable = |name: &str| (name == "HOME").then(|| "/nonexistent".into());
+        Invocation::read(arguments, &variable, []).unwrap()
     }
 
     #[test]

@@ -7,11 +7,12 @@ use crate::{
     fleet,
     lock::InstanceLock,
     operations::{Operations, Phase},
+    own_origin,
     rewrite::ApiUrls,
     route::{Door, Hosts},
     settings::{FleetReport, Limits, Report, Settings},
     signal::StopSignals,
-    socket::{self, Socket},
+    socket::{self, Access, Socket},
     supervisor::Supervisor,
 };
 use cache_origin_github::{ConfigError, Timeouts};
@@ -41,6 +42,8 @@ pub(crate) async fn run(mut settings: Settings, report: Report) -> Result<(), Co
     let operations = Operations::start(&settings, &loops)?;
     let doors = Doors::open(&settings).await?;
     let addresses = doors.addresses(&settings)?;
+    let tcp = doors.tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
+    own_origin::refuse(&settings.origin, &settings.origin_source, tcp.as_slice()).await?;
     // Asking `gh` takes a while; clients that connect meanwhile wait in the backlog.
     settings.find_secret().await;
     for warning in &settings.warnings {
@@ -85,6 +88,28 @@ pub(crate) async fn run(mut settings: Settings, report: Report) -> Result<(), Co
     })
 }
 
+/// Sees whether a daemon could be made from `settings`, without opening anything.
+///
+/// # Errors
+///
+/// [`CommandError::Usage`], saying what does not fit.
+pub(crate) async fn check(settings: &Settings) -> Result<(), CommandError> {
+    has_a_door(settings)?;
+    if let Some(path) = &settings.unix {
+        socket::check_nameable(path)?;
+    }
+    own_origin::refuse(&settings.origin, &settings.origin_source, settings.listen.as_slice()).await?;
+    github(settings).map(drop)
+}
+
+fn has_a_door(settings: &Settings) -> Result<(), CommandError> {
+    if settings.listen.is_none() && settings.unix.is_none() {
+        let text = "there is nowhere to listen; give --listen ADDR:PORT or --unix PATH";
+        return Err(CommandError::Usage(text.into()));
+    }
+    Ok(())
+}
+
 /// The doors, open but not yet served: connections wait in the system's backlog.
 struct Doors {
     admin: (Socket, UnixListener),
@@ -95,15 +120,12 @@ struct Doors {
 impl Doors {
     /// Opens the unix sockets before the port, so that whoever sees the port finds the sockets too.
     async fn open(settings: &Settings) -> Result<Self, CommandError> {
-        if settings.listen.is_none() && settings.unix.is_none() {
-            let text = "there is nowhere to listen; give --listen ADDR:PORT or --unix PATH";
-            return Err(CommandError::Usage(text.into()));
-        }
-        let admin = Socket::listen(&admin::socket_path(&settings.cache_dir)).await?;
+        has_a_door(settings)?;
+        let admin = Socket::listen(&admin::socket_path(&settings.cache_dir), Access::OWNER).await?;
         let unix = match &settings.unix {
             Some(path) => {
                 socket::check_nameable(path)?;
-                Some(Socket::listen(path).await?)
+                Some(Socket::listen(path, settings.unix_access).await?)
             }
             None => None,
         };

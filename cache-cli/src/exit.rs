@@ -126,7 +126,9 @@ impl From<LockError> for CommandError {
     fn from(error: LockError) -> Self {
         match error {
             LockError::Held { .. } => Self::InUse(error.into()),
-            LockError::Unusable { .. } => Self::failed(error.to_string(), error),
+            LockError::Unusable { directory, error } => {
+                Self::failed(format!("cannot use the cache directory {}", directory.display()), error)
+            }
         }
     }
 }
@@ -136,7 +138,10 @@ impl From<SocketError> for CommandError {
         match error {
             SocketError::InUse { .. } => Self::InUse(error.into()),
             SocketError::NoSocket(_) | SocketError::TooLong(_) => Self::Usage(error.into()),
-            SocketError::Refused { .. } => Self::failed("cannot open the unix socket", error),
+            SocketError::Group { .. } => Self::Usage(error.into()),
+            SocketError::Refused { path, error } => {
+                Self::failed(format!("cannot listen on the socket {}", path.display()), error)
+            }
         }
     }
 }

@@ -23,12 +23,14 @@ mod logging;
 mod monitor;
 mod operations;
 mod order;
+mod own_origin;
 mod peers;
 mod pulse;
 mod rewrite;
 mod route;
 mod secret;
 mod settings;
+mod settings_check;
 mod signal;
 mod socket;
 mod supervisor;
@@ -54,8 +56,11 @@ pub fn run() -> ExitCode {
 
 fn perform() -> Result<(), CommandError> {
     let variable = |name: &str| env::var_os(name);
-    let invocation = Invocation::read(env::args_os(), &variable)?;
+    let invocation = Invocation::read(env::args_os(), &variable, env::vars_os().map(|(name, _value)| name))?;
     match invocation.order {
+        Order::ConfigCheck(rendering) => {
+            wait_for(settings_check::perform(rendering, &invocation, &mut io::stdout()))?
+        }
         Order::Demo(wishes) => threads()?.block_on(demo::run(wishes, &mut io::stdout())),
         Order::Doctor(rendering) => {
             let cache_dir = settings::cache_dir(&invocation.given, &invocation.defaults)?;

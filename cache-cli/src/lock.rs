@@ -28,11 +28,12 @@ pub(crate) enum LockError {
         pid: Option<u32>,
     },
     /// It cannot be made or written.
-    #[error("cannot use the cache directory {}: {error}", directory.display())]
+    #[error("cannot use the cache directory {}", directory.display())]
     Unusable {
         /// The directory.
         directory: PathBuf,
         /// Why.
+        #[source]
         error: io::Error,
     },
 }

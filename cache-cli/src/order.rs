@@ -40,7 +40,9 @@ pub(crate) async fn perform(
                 Rendering::Text => print(out, &report.to_string()),
             }
         }
-        Order::Demo(_) | Order::Doctor(_) => unreachable!("these look for a daemon themselves or need none"),
+        Order::ConfigCheck(_) | Order::Demo(_) | Order::Doctor(_) => {
+            unreachable!("these look for a daemon themselves or need none")
+        }
         Order::Get { path, headers, with_headers } => {
             get(&mut admin, path, headers, with_headers, variable, out).await
         }

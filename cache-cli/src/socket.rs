@@ -1,4 +1,4 @@
-//! Unix sockets that are their owner's alone, replace what a dead daemon left, and clean up.
+//! Unix sockets that those alone can use who are to, replace what a dead daemon left, and clean up.
 
 use std::{
     fs::{self, DirBuilder, File, Permissions},
@@ -32,6 +32,16 @@ pub(crate) enum SocketError {
         /// Who, where the system tells.
         pid: Option<i32>,
     },
+    /// It cannot be given to the group that was asked for.
+    #[error("cannot give the socket {} to the group {group}: {error}; name a group that this user is in", path.display())]
+    Group {
+        /// The socket.
+        path: PathBuf,
+        /// The group, by its number.
+        group: u32,
+        /// Why.
+        error: io::Error,
+    },
     /// Something else is there.
     #[error("{} exists and is no socket; remove it or give another path", .0.display())]
     NoSocket(PathBuf),
@@ -39,17 +49,32 @@ pub(crate) enum SocketError {
     #[error("the socket path {} is longer than {SOCKET_PATH_BYTES_MAX} bytes; give a shorter one", .0.display())]
     TooLong(PathBuf),
     /// The system refuses.
-    #[error("cannot listen on the socket {}: {error}", path.display())]
+    #[error("cannot listen on the socket {}", path.display())]
     Refused {
         /// The socket.
         path: PathBuf,
         /// Why.
+        #[source]
         error: io::Error,
     },
 }
 
+/// Whom the file system lets connect to a socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Access {
+    /// The permission bits.
+    pub(crate) mode: u32,
+    /// The number of the group that it belongs to; without one, this process's own.
+    pub(crate) group: Option<u32>,
+}
+
+impl Access {
+    /// Its owner alone.
+    pub(crate) const OWNER: Self = Self { mode: 0o600, group: None };
+}
+
 impl Socket {
-    /// Listens on a socket at `path` that only its owner can use.
+    /// Listens on a socket at `path` that those can use whom `access` names.
     ///
     /// The socket comes to be in a directory that nobody else can enter and is moved into place with its
     /// final mode, so there is no moment at which another user could connect.
@@ -57,10 +82,13 @@ impl Socket {
     /// # Errors
     ///
     /// When the path is taken by the living, or cannot be had.
-    pub(crate) async fn listen(path: &Path) -> Result<(Self, tokio::net::UnixListener), SocketError> {
+    pub(crate) async fn listen(
+        path: &Path,
+        access: Access,
+    ) -> Result<(Self, tokio::net::UnixListener), SocketError> {
         let refused = |error| SocketError::Refused { path: path.to_owned(), error };
         check_free(path).await?;
-        let listener = bind_private(path).map_err(refused)?;
+        let listener = bind_private(path, access)?;
         listener.set_nonblocking(true).map_err(refused)?;
         let inode = fs::symlink_metadata(path).map_err(refused)?.ino();
         let listener = tokio::net::UnixListener::from_std(listener).map_err(refused)?;
@@ -119,21 +147,29 @@ async fn check_free(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-fn bind_private(path: &Path) -> io::Result<UnixListener> {
-    let parent = parent(path);
-    let private = parent.join(format!(".fc{}", std::process::id()));
+fn bind_private(path: &Path, access: Access) -> Result<UnixListener, SocketError> {
+    let refused = |error| SocketError::Refused { path: path.to_owned(), error };
+    let private = parent(path).join(format!(".fc{}", std::process::id()));
     // Left by a process that died right here and had our number.
     drop(fs::remove_dir_all(&private));
-    DirBuilder::new().mode(0o700).create(&private)?;
-    let inside = private.join("s");
-    let listener = short_path(&inside).and_then(|(_directory, short)| {
-        let listener = UnixListener::bind(short)?;
-        fs::set_permissions(&inside, Permissions::from_mode(0o600))?;
-        fs::rename(&inside, path)?;
-        Ok(listener)
-    });
-    fs::remove_dir_all(&private)?;
+    DirBuilder::new().mode(0o700).create(&private).map_err(refused)?;
+    let listener = bind_inside(&private.join("s"), path, access);
+    fs::remove_dir_all(&private).map_err(refused)?;
     listener
+}
+
+/// Binds at `inside`, where nobody else can come, and moves the socket to `path` once it is whose it is to be.
+fn bind_inside(inside: &Path, path: &Path, access: Access) -> Result<UnixListener, SocketError> {
+    let refused = |error| SocketError::Refused { path: path.to_owned(), error };
+    let (_directory, short) = short_path(inside).map_err(refused)?;
+    let listener = UnixListener::bind(short).map_err(refused)?;
+    if let Some(group) = access.group {
+        let no_group = |error| SocketError::Group { path: path.to_owned(), group, error };
+        std::os::unix::fs::chown(inside, None, Some(group)).map_err(no_group)?;
+    }
+    fs::set_permissions(inside, Permissions::from_mode(access.mode)).map_err(refused)?;
+    fs::rename(inside, path).map_err(refused)?;
+    Ok(listener)
 }
 
 /// A name for `path` that fits a socket address, and what must stay open while it is used.
@@ -170,7 +206,7 @@ mod tests {
     async fn a_socket_is_its_owners_alone_and_goes_with_its_listener() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
-        let (socket, _listener) = Socket::listen(&path).await.unwrap();
+        let (socket, _listener) = Socket::listen(&path, Access::OWNER).await.unwrap();
         let mode = fs::symlink_metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
@@ -179,17 +215,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_socket_is_opened_to_whom_its_owner_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let own = fs::metadata(directory.path()).unwrap().gid();
+        let access = Access { mode: 0o660, group: Some(own) };
+        let (_socket, _listener) = Socket::listen(&path, access).await.unwrap();
+        let found = fs::symlink_metadata(&path).unwrap();
+        assert_eq!((found.permissions().mode() & 0o777, found.gid()), (0o660, own));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[tokio::test]
     async fn a_living_socket_is_refused_and_a_dead_one_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
-        let (socket, listener) = Socket::listen(&path).await.unwrap();
-        let text = Socket::listen(&path).await.unwrap_err().to_string();
+        let (socket, listener) = Socket::listen(&path, Access::OWNER).await.unwrap();
+        let text = Socket::listen(&path, Access::OWNER).await.unwrap_err().to_string();
         assert!(text.contains("in use"), "{text}");
         if cfg!(target_os = "linux") {
             assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
         }
         drop(listener);
-        let (_replaced, _listener) = Socket::listen(&path).await.unwrap();
+        let (_replaced, _listener) = Socket::listen(&path, Access::OWNER).await.unwrap();
         // The first owner must not take its successor's socket away.
         drop(socket);
         assert!(path.exists());
@@ -200,7 +248,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
         fs::write(&path, "precious").unwrap();
-        let refused = Socket::listen(&path).await;
+        let refused = Socket::listen(&path, Access::OWNER).await;
         assert!(matches!(refused, Err(SocketError::NoSocket(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
@@ -213,7 +261,7 @@ mod tests {
         fs::create_dir(&deep).unwrap();
         let path = deep.join("admin.sock");
         assert!(check_nameable(&path).is_err());
-        let (_socket, listener) = Socket::listen(&path).await.unwrap();
+        let (_socket, listener) = Socket::listen(&path, Access::OWNER).await.unwrap();
         let (connected, accepted) = tokio::join!(connect(&path), listener.accept());
         assert!(connected.is_ok() && accepted.is_ok());
     }

@@ -339,6 +339,6 @@ fn in_range(setting: &'static str, value: Duration, min: Duration, max: Duration
 /// How cached calls name themselves.
 const USER_AGENT: &str = concat!("fleet-cache/", env!("CARGO_PKG_VERSION"));
 /// Shortest time allowed for a part of a call; less can only fail.
-const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+pub const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 /// Longest time allowed for a part of a call.
-const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);

@@ -43,7 +43,7 @@ pub use {
     error::ConfigError,
     fetch::{Fetch, Question},
     form::{Coding, Form, fields},
-    github::{GitHub, GitHubBuilder},
+    github::{GitHub, GitHubBuilder, TIMEOUT_MAX, TIMEOUT_MIN},
     plan::{PassReason, Plan, Planned},
     quota::{Quota, RETRY_AFTER_MAX},
     recipe::{RecipeState, RecipeStats},

@@ -39,6 +39,21 @@ impl OriginUrl {
         self.authority.as_str()
     }
 
+    /// Whether calls to it are encrypted on their way: `https`.
+    pub fn is_encrypted(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// The name or address of its host, without a port; an IPv6 address in brackets.
+    pub fn name(&self) -> &str {
+        self.authority.host()
+    }
+
+    /// The port on which it listens: the scheme's own unless the address names one.
+    pub fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(if self.is_encrypted() { 443 } else { 80 })
+    }
+
     /// Whether the API lies under `/api/v3`, as Enterprise Server has it.
     pub fn is_enterprise(&self) -> bool {
         self.prefix.ends_with(ENTERPRISE_PREFIX)

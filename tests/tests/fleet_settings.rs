@@ -153,6 +153,39 @@ fn without_any_secret_the_remedy_is_told() {
 }
 
 #[test]
+fn settings_are_checked_without_a_daemon_and_every_fault_of_every_source_is_told_at_once() {
+    let machine = Machine::new().env("CACHE_MAX_ENTRIES", "none").env("CACHE_DEFUALT_TTL", "3");
+    let file = machine.home.path().join("config.toml");
+    fs::write(&file, "lisen = \"none\"\ndrain = \"soon\"\n").expect("a file can be written");
+    let file = file.to_str().expect("it is text");
+    let output = machine.run(&["config", "--check", "--config", file, "--log", "loud"]);
+    assert_eq!(output.status.code(), Some(2));
+    for fault in ["lisen", "drain", "CACHE_MAX_ENTRIES", "\"loud\""] {
+        assert!(errors(&output).contains(fault), "{fault} is missing in {}", errors(&output));
+    }
+
+    let good = Machine::new().env("CACHE_DEFUALT_TTL", "3");
+    let printed = good.printed(&["config", "--check", "--max-entries", "7", "--no-p2p"]);
+    assert!(printed.contains("the settings are good") && printed.contains("flag --max-entries"), "{printed}");
+    assert!(printed.contains("did you mean CACHE_DEFAULT_TTL"), "{printed}");
+    assert!(!good.home.path().join(".cache").exists(), "a check makes nothing");
+    let told = good.json(&["config", "--check", "--json", "--no-p2p"]);
+    assert_eq!(told["warnings"].as_array().map(Vec::len), Some(1), "{told}");
+}
+
+#[test]
+fn a_daemon_that_would_be_its_own_origin_does_not_start_and_says_what_to_set() {
+    let machine = Machine::new().env("GITHUB_API_URL", "http://localhost:48484");
+    for command in [&["serve"][..], &["config", "--check"]] {
+        let listening = [command, &["--listen", "127.0.0.1:48484", "--no-p2p"]].concat();
+        let output = machine.run(&listening);
+        assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+        let words = errors(&output);
+        assert!(words.contains("environment GITHUB_API_URL") && words.contains("--origin"), "{words}");
+    }
+}
+
+#[test]
 fn an_address_is_told_before_the_first_start_and_stays_the_same() {
     let machine = Machine::new();
     let first = machine.printed(&["id"]);

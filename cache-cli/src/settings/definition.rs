@@ -94,6 +94,14 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         .default("127.0.0.1:8484"),
     Definition::one("unix", "PATH", "Where to listen for HTTP on a unix socket, as `gh` uses it")
         .variables(&["CACHE_UNIX"]),
+    Definition::one(
+        "unix-mode",
+        "MODE",
+        "The permissions of that socket, in octal; 0600 unless a group is given, 0660 with one",
+    )
+    .variables(&["CACHE_UNIX_MODE"]),
+    Definition::one("unix-group", "GROUP", "The group that the socket belongs to, by name or number")
+        .variables(&["CACHE_UNIX_GROUP"]),
     Definition::one("origin", "URL", "The API to cache; for Enterprise Server its /api/v3 address")
         .variables(&["GITHUB_API_URL"])
         .default("https://api.github.com"),

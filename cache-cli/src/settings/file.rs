@@ -11,11 +11,12 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     /// It cannot be read.
-    #[error("cannot read the settings file {path}: {error}")]
+    #[error("cannot read the settings file {path}")]
     Unreadable {
         /// The file.
         path: String,
         /// Why.
+        #[source]
         error: std::io::Error,
     },
     /// It is not TOML. Only the parser's own words are repeated, never the line, which may hold a secret.
@@ -28,25 +29,16 @@ pub(crate) enum FileError {
         /// What is wrong there.
         problem: String,
     },
-    /// It sets what does not exist.
-    #[error("{path} line {line}: unknown setting {key:?}; did you mean {nearest:?}?")]
-    UnknownKey {
-        /// The file.
-        path: String,
-        /// The line, counted from one.
-        line: usize,
-        /// What stands there.
-        key: String,
-        /// The known name that is most like it.
-        nearest: &'static str,
-    },
 }
 
 /// Takes every setting of the file at `path` into `given`, over what is there.
 ///
+/// A line that names no setting, or gives one what it does not take, is noted in `given` as a fault beside those of
+/// other sources.
+///
 /// # Errors
 ///
-/// When the file cannot be read or says what is not understood.
+/// When the file cannot be read or is no TOML.
 pub(crate) fn read(path: &Path, given: &mut Given) -> Result<(), FileError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| FileError::Unreadable { path: path.display().to_string(), error })?;
@@ -56,28 +48,25 @@ pub(crate) fn read(path: &Path, given: &mut Given) -> Result<(), FileError> {
 fn parse(path: &Path, text: &str, given: &mut Given) -> Result<(), FileError> {
     let line_of = |offset: usize| text[..offset].bytes().filter(|byte| *byte == b'\n').count() + 1;
     let shared: Arc<Path> = path.into();
-    let shown = || path.display().to_string();
     let table = DeTable::parse(text).map_err(|error| FileError::Malformed {
-        path: shown(),
+        path: path.display().to_string(),
         line: line_of(error.span().map_or(0, |span| span.start)),
         problem: error.message().to_owned(),
     })?;
     for (key, value) in table.get_ref() {
         let line = line_of(key.span().start);
+        let mut fault = |problem: String| given.fault(format!("{} line {line}: {problem}", path.display()));
         let Some(definition) = DEFINITIONS.iter().find(|known| known.name == key.get_ref()) else {
-            return Err(FileError::UnknownKey {
-                path: shown(),
-                line,
-                key: key.get_ref().to_string(),
-                nearest: nearest(key.get_ref()),
-            });
+            let hint = hint(key.get_ref(), matches!(value.get_ref(), DeValue::Table(_)));
+            fault(format!("unknown setting {:?}{hint}", key.get_ref()));
+            continue;
         };
-        let texts = texts(definition, value.get_ref()).ok_or_else(|| FileError::Malformed {
-            path: shown(),
-            line,
-            problem: format!("{} takes {}", definition.name, expected(definition)),
-        })?;
-        given.put(definition, texts, Source::File { path: Arc::clone(&shared), line });
+        match texts(definition, value.get_ref()) {
+            Some(texts) => {
+                given.put(definition, texts, Source::File { path: Arc::clone(&shared), line });
+            }
+            None => fault(format!("{} takes {}", definition.name, expected(definition))),
+        }
     }
     Ok(())
 }
@@ -122,30 +111,28 @@ fn expected(definition: &Definition) -> String {
     }
 }
 
-/// The known name that takes the fewest edits to reach from `key`, underscores counting as dashes.
-fn nearest(key: &str) -> &'static str {
+/// What whoever wrote `key` may have meant, for the end of an error.
+fn hint(key: &str, is_table: bool) -> String {
     let key = key.to_ascii_lowercase().replace('_', "-");
-    DEFINITIONS
-        .iter()
-        .map(|definition| definition.name)
-        .min_by_key(|name| distance(&key, name))
-        .expect("the table is not empty")
+    if is_table {
+        return "; the file has no sections but [route] and [domain]: settings stand at its top, under the names of the flags"
+            .to_owned();
+    }
+    let negated =
+        DEFINITIONS.iter().find(|known| matches!(known.shape, Shape::Disabled(flag) if flag == key));
+    if let Some(known) = negated {
+        return format!("; write `{} = false`", known.name);
+    }
+    nearest(&key).map_or_else(
+        || "; `fleet-cache serve --help` lists all of them".to_owned(),
+        |name| format!("; did you mean {name:?}?"),
+    )
 }
 
-/// Levenshtein's distance, one row at a time.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (at, from) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, to) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
+/// The known name that takes the fewest edits to reach from `key`, if it is like it at all.
+fn nearest(key: &str) -> Option<&'static str> {
+    let names = DEFINITIONS.iter().map(|definition| definition.name);
+    super::spelling::nearest(key, names)
 }
 
 #[cfg(test)]
@@ -159,7 +146,10 @@ mod tests {
     }
 
     fn refusal(text: &str) -> String {
-        parsed(text).err().expect("the text is refused")
+        match parsed(text) {
+            Ok(given) => given.faults().join("\n"),
+            Err(malformed) => malformed,
+        }
     }
 
     #[test]
@@ -192,6 +182,23 @@ mod tests {
             refusal("listen = \"x\"\ndefualt_ttl = 3\n"),
             "f.toml line 2: unknown setting \"defualt_ttl\"; did you mean \"default-ttl\"?"
         );
+    }
+
+    #[test]
+    fn a_flag_that_turns_off_and_a_section_are_refused_with_what_to_write() {
+        assert_eq!(
+            refusal("no-p2p = true\n"),
+            "f.toml line 1: unknown setting \"no-p2p\"; write `p2p = false`"
+        );
+        assert!(refusal("[serve]\nlisten = \"none\"\n").contains("no sections but"));
+        assert!(refusal("zzzzzzzzzz = 1\n").ends_with("lists all of them"));
+    }
+
+    #[test]
+    fn every_line_that_does_not_fit_is_told_of_and_the_others_are_taken() {
+        let given = parsed("lisen = 1\ndefault-ttl = [1]\nmax-entries = 5\n").unwrap();
+        assert_eq!(given.faults().len(), 2, "{:?}", given.faults());
+        assert_eq!(given.value(definition("max-entries")).unwrap().texts, ["5"]);
     }
 
     #[test]

@@ -32,18 +32,29 @@ impl Reader<'_> {
         let enabled = self.one("p2p", value::truth).unwrap_or_default();
         let transport = self.transport();
         let (listen, listen_source) = self.fleet_listen(transport);
-        // A node that keeps to itself needs no secret but one that it was given, for what is on disk.
+        // A node that keeps to itself needs no secret but one that it was given, for what is on disk. And a token that
+        // is there for other programs opens no port on all interfaces by itself.
         let nothing_assumed = Defaults::default();
-        let defaults = if enabled { defaults } else { &nothing_assumed };
+        let is_meant = self.is_sharing_meant();
+        let assumed = if enabled && is_meant { defaults } else { &nothing_assumed };
+        let unused = defaults.token.as_ref().filter(|_token| enabled && !is_meant);
         FleetSettings {
             enabled,
             transport,
             listen,
             listen_source,
             bootstrap: self.bootstrap(transport),
-            secret: self.shared_secret(defaults),
+            secret: self.shared_secret(assumed).leaving(unused.map(|(variable, _token)| *variable)),
             accepted: self.accepted_secrets(),
         }
+    }
+
+    /// Whether anybody said that this node is to share: by the secret, or by how others reach it or are reached.
+    fn is_sharing_meant(&self) -> bool {
+        MEANS_SHARING.iter().any(|name| {
+            let given = self.given.value(definition(name));
+            given.is_some_and(|given| given.source != Source::Default)
+        })
     }
 
     pub(super) fn transport(&mut self) -> Transport {
@@ -135,6 +146,9 @@ impl fmt::Display for Transport {
         })
     }
 }
+
+/// Settings that nobody gives who wants a node to keep to itself, beside the secret.
+const MEANS_SHARING: [&str; 4] = ["p2p", "p2p-port", "p2p-listen", "bootstrap"];
 
 /// Most nodes that are contacted to begin with: a few that are up suffice, the others are learned from them.
 pub(crate) const CONTACTS_MAX: usize = 10;

@@ -2,13 +2,17 @@
 //!
 //! Owns the order of precedence. Values are still text here; [`super::Settings`] gives them types.
 
-use super::definition::{DEFINITIONS, Definition, Shape};
+use super::{
+    definition::{DEFINITIONS, Definition, Shape},
+    spelling,
+};
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::Path, sync::Arc};
 
 /// The strongest word on every setting that anybody gave.
 #[derive(Default)]
 pub(crate) struct Given {
     values: BTreeMap<&'static str, Value>,
+    faults: Vec<String>,
     warnings: Vec<String>,
 }
 
@@ -83,6 +87,20 @@ impl Given {
         Ok(self)
     }
 
+    /// Warns about each of `names`, variables of the environment, that looks like a setting and is none.
+    pub(crate) fn warn_of_unknown(&mut self, names: impl Iterator<Item = OsString>) {
+        let known = || DEFINITIONS.iter().flat_map(|definition| definition.variables).copied();
+        let names = names.filter_map(|name| name.into_string().ok());
+        let unknown = names.filter(|name| name.starts_with(OUR_PREFIX) && known().all(|known| known != name));
+        let mut unknown: Vec<String> = unknown.filter(|name| name != CONFIG_VARIABLE).collect();
+        unknown.sort_unstable();
+        for name in unknown {
+            let hint = spelling::nearest(&name, known().chain([CONFIG_VARIABLE]))
+                .map_or_else(String::new, |known| format!("; did you mean {known}?"));
+            self.warn(format!("environment {name} is no setting of fleet-cache and has no effect{hint}"));
+        }
+    }
+
     /// Sets a value over whatever weaker sources said.
     pub(crate) fn put(&mut self, definition: &'static Definition, texts: Vec<String>, source: Source) {
         self.values.insert(definition.name, Value { texts, source });
@@ -100,6 +118,16 @@ impl Given {
         &self.warnings
     }
 
+    /// What was given and is not understood, each with where it stands.
+    pub(crate) fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
+    /// Notes what is not understood. Whoever reads a setting hears of it.
+    pub(crate) fn fault(&mut self, fault: String) {
+        self.faults.push(fault);
+    }
+
     /// Notes something that the user should know.
     pub(crate) fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
@@ -110,6 +138,11 @@ impl Given {
 #[derive(Debug, thiserror::Error)]
 #[error("environment {0}: is not valid UTF-8")]
 pub(crate) struct EnvironmentError(&'static str);
+
+/// Names the settings file.
+pub(crate) const CONFIG_VARIABLE: &str = "CACHE_CONFIG";
+/// How the names of our variables begin, apart from some that other programs read as well.
+const OUR_PREFIX: &str = "CACHE_";
 
 /// Lists come as one text with commas where there is no other way to repeat a value.
 ///
@@ -166,6 +199,22 @@ mod tests {
         assert_eq!(given.warnings().len(), 1);
         let same = environment(&[("P2P_LISTEN_PORT", "9100"), ("CACHE_LISTEN_PORT", "9100")]);
         assert!(same.warnings().is_empty());
+    }
+
+    #[test]
+    fn a_variable_that_looks_like_a_setting_and_is_none_is_warned_about() {
+        let mut given = Given::default();
+        let names =
+            ["CACHE_DEFUALT_TTL", "CACHE_LISTEN", "CACHE_CONFIG", "CACHE_ZZZZZZZZ", "PATH", "XCACHE_A"];
+        given.warn_of_unknown(names.into_iter().map(OsString::from));
+        assert_eq!(
+            given.warnings(),
+            [
+                "environment CACHE_DEFUALT_TTL is no setting of fleet-cache and has no effect; did you mean \
+                 CACHE_DEFAULT_TTL?",
+                "environment CACHE_ZZZZZZZZ is no setting of fleet-cache and has no effect",
+            ]
+        );
     }
 
     #[test]

@@ -44,7 +44,17 @@ force and where it came from; secrets are not shown.
 ";
 
 const REMARKS: &str = "
-* Times are seconds, or a number with `s`, `m`, `h` or `d`. Sizes are bytes, or a number with `KiB`, `MiB`, `GiB`.
+* Times are seconds, or a number with `ms`, `s`, `m`, `h` or `d`. Sizes are bytes, or a number with `KiB`, `MiB`, `GiB`
+  (powers of 1024), or with `kB`, `MB`, `GB` (powers of 1000).
+* Without `--config` and `CACHE_CONFIG` the file is `fleet-cache/config.toml` in `$XDG_CONFIG_HOME`, else in `~/.config`,
+  if it is there. The cache directory is `fleet-cache` in `$XDG_CACHE_HOME`, else in `~/.cache` (macOS:
+  `~/Library/Caches`).
+* `fleet-cache config --check`, with the flags that `serve` is to have, reports everything that does not fit, of all
+  sources at once, and starts nothing; it exits with 0 or 2. A `CACHE_` variable that is no setting is warned about.
+* A client of a door with a client token sends it as `X-Fleet-Cache-Token`. A token that is to keep other machines out
+  has at least 16 characters.
+* A store that cannot be used is set aside in the cache directory, under its name with a number behind it; the latest
+  three are kept.
 * Flags marked `…` may be repeated; in the environment their values are separated by commas, in the file they are a
   list.
 * Where a setting has several variables, the first that is set counts, and a difference is warned about.
@@ -61,8 +71,9 @@ fleet-cache secret generate > secret     # 256 random bits; `secret fingerprint`
 fleet-cache id                           # this node's addresses, for the others' CACHE_BOOTSTRAP_PEERS
 ```
 
-* The secret is what `shared-secret` or `shared-secret-file` gives; else `GH_TOKEN`, else `GITHUB_TOKEN`, else what
-  `gh auth token` prints within 5 seconds. A token is a convenience: a fleet that goes by tokens falls apart when
+* The secret is what `shared-secret` or `shared-secret-file` gives; else, where `p2p`, `p2p-port`, `p2p-listen` or
+  `bootstrap` is given and says that the node is to share, `GH_TOKEN`, else `GITHUB_TOKEN`, else what `gh auth token`
+  prints within 5 seconds. A token that is there for other programs opens no port by itself. A token is a convenience: a fleet that goes by tokens falls apart when
   they are rotated or differ between nodes, and the log says so. With none, a node keeps to itself, and says so too.
 * A secret that is given and cannot be used keeps the daemon from starting. A token that cannot serve does not.
 * To change the secret: give every node the new one as `accept-secret`; then give every node the new one as

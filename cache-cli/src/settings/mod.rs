@@ -9,8 +9,10 @@ mod file;
 mod fleet;
 mod github_cli;
 mod given;
+mod log_filter;
 mod report;
 mod secret_source;
+mod spelling;
 mod value;
 
 pub(crate) use {
@@ -18,18 +20,19 @@ pub(crate) use {
     definition::{DEFINITIONS, Definition, Shape, definition},
     file::{FileError, read as read_file},
     fleet::{FleetSettings, Transport},
-    given::{EnvironmentError, Given, Source},
+    given::{CONFIG_VARIABLE, EnvironmentError, Given, Source},
     report::{FleetReport, Report, SecretReport},
     secret_source::{REMEDY, SecretSearch, SourcedSecret, from_input},
     value::{NamedDomain, Problem, Secret, secret},
 };
 
+use crate::socket::Access;
 use cache_core::port::Durability;
 use cache_origin_github::OriginUrl;
 use std::{
     ffi::OsString,
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -42,8 +45,12 @@ pub(crate) struct Settings {
     pub(crate) listen: Option<SocketAddr>,
     /// Where to listen for HTTP on a unix socket.
     pub(crate) unix: Option<PathBuf>,
+    /// Who may use that socket.
+    pub(crate) unix_access: Access,
     /// The API to cache.
     pub(crate) origin: OriginUrl,
+    /// Who says so.
+    pub(crate) origin_source: Source,
     /// How long the origin may take to begin, or to go on with, an answer.
     pub(crate) origin_timeout: Duration,
     /// Certificates to trust beside the public ones.
@@ -119,6 +126,7 @@ impl Settings {
         let mut settings = reader.settings(defaults);
         reader.check_remote(&settings);
         reader.check_remote_metrics(&settings);
+        reader.check_clear_origin(&settings);
         settings.warnings = std::mem::take(&mut reader.warnings);
         reader.finish(settings)
     }
@@ -203,13 +211,13 @@ impl Defaults {
 
 struct Reader<'a> {
     given: &'a Given,
-    faults: Vec<Fault>,
+    faults: Vec<String>,
     warnings: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     fn new(given: &'a Given) -> Self {
-        Self { given, faults: Vec::new(), warnings: given.warnings().to_vec() }
+        Self { given, faults: given.faults().to_vec(), warnings: given.warnings().to_vec() }
     }
 
     /// `value`, unless something that it was made of does not fit.
@@ -221,13 +229,15 @@ impl<'a> Reader<'a> {
         Settings {
             listen: self.one("listen", value::listen).flatten(),
             unix: self.one("unix", path),
+            unix_access: self.unix_access(),
             origin: self.one("origin", value::origin).unwrap_or_else(OriginUrl::github),
-            origin_timeout: self.one("origin-timeout", value::duration).unwrap_or_default(),
+            origin_source: self.source("origin"),
+            origin_timeout: self.one("origin-timeout", value::origin_timeout).unwrap_or_default(),
             certificates: self.one("ca-file", path),
             cache_dir: self.cache_dir(defaults),
-            default_lifetime: self.one("default-ttl", value::duration).unwrap_or_default(),
-            if_error: self.one("stale-if-error", value::duration).unwrap_or_default(),
-            while_revalidating: self.one("stale-while-revalidate", value::duration).unwrap_or_default(),
+            default_lifetime: self.one("default-ttl", value::lifetime).unwrap_or_default(),
+            if_error: self.one("stale-if-error", value::lifetime).unwrap_or_default(),
+            while_revalidating: self.one("stale-while-revalidate", value::lifetime).unwrap_or_default(),
             routes: self.many("route", value::route),
             respect_max_age: self.one("respect-max-age", value::truth).unwrap_or_default(),
             domains: self.many("domain", value::domain),
@@ -238,22 +248,36 @@ impl<'a> Reader<'a> {
             pretty_print: self.one("pretty-print", value::truth).unwrap_or_default(),
             connections_max: self.one("max-connections", value::count).unwrap_or_default(),
             drain_timeout: self.one("drain", value::duration).unwrap_or_default(),
-            hosts: self.many("host", |text| Ok(text.to_ascii_lowercase())),
+            hosts: self.many("host", value::host),
             metrics_listen: self.one("metrics-listen", value::listen).flatten(),
             client_token: self.client_token(),
             fleet: self.fleet(defaults),
             log: Log {
-                filter: self.one("log", log_filter).unwrap_or_default(),
+                filter: self.one("log", log_filter::parse).unwrap_or_default(),
                 format: self.one("log-format", value::word).unwrap_or(LogFormat::Text),
             },
             warnings: Vec::new(),
         }
     }
 
+    /// A group without a mode may use the socket: that is what it was named for.
+    fn unix_access(&mut self) -> Access {
+        let group = self.one("unix-group", value::group);
+        let mode = self.one("unix-mode", value::mode);
+        if let Some(mode) = mode.filter(|mode| mode & 0o007 != 0) {
+            self.warnings.push(format!(
+                "unix-mode {mode:04o} lets every user of this machine use the socket; --unix-group with 0660 lets \
+                 those of one group"
+            ));
+        }
+        let usual = if group.is_some() { 0o660 } else { Access::OWNER.mode };
+        Access { mode: mode.unwrap_or(usual), group }
+    }
+
     fn limits(&mut self, entries: &'static str, bytes: &'static str) -> Limits {
         Limits {
             entries_max: self.one(entries, value::count).unwrap_or_default(),
-            bytes_max: self.one(bytes, value::size).unwrap_or_default(),
+            bytes_max: self.one(bytes, value::positive_size).unwrap_or_default(),
         }
     }
 
@@ -286,6 +310,18 @@ impl<'a> Reader<'a> {
         let Some(address) = settings.listen.filter(|address| !address.ip().is_loopback()) else {
             return;
         };
+        let weak =
+            settings.client_token.as_ref().filter(|token| token.expose().len() < CLIENT_TOKEN_BYTES_MIN);
+        if weak.is_some() {
+            let named = ["client-token", "client-token-file"]
+                .into_iter()
+                .find(|name| self.given.value(definition(name)).is_some());
+            let problem = format!(
+                "is shorter than {CLIENT_TOKEN_BYTES_MIN} characters, which other machines could guess; \
+                 `fleet-cache secret generate` makes one that they cannot"
+            );
+            self.refuse(named.unwrap_or("client-token"), problem);
+        }
         let allowed = self.one("allow-remote", value::truth).unwrap_or_default();
         if !allowed || settings.client_token.is_none() {
             self.refuse(
@@ -296,6 +332,19 @@ impl<'a> Reader<'a> {
                     address.port()
                 ),
             );
+        }
+    }
+
+    /// Whoever listens on the way to such an origin reads every credential.
+    fn check_clear_origin(&mut self, settings: &Settings) {
+        let host = settings.origin.name();
+        let is_here = host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        if !settings.origin.is_encrypted() && !is_here {
+            self.warnings.push(format!(
+                "origin {} ({}) sends credentials and answers in clear; write it with https://",
+                settings.origin, settings.origin_source
+            ));
         }
     }
 
@@ -329,12 +378,15 @@ impl<'a> Reader<'a> {
             match parse(text) {
                 Ok(value) => values.push(value),
                 Err(problem) => {
-                    let fault = Fault::new(definition, Some(text), given.source.clone(), problem);
-                    self.faults.push(fault);
+                    self.faults.push(fault(definition, Some(text), &given.source, &problem));
                 }
             }
         }
         values
+    }
+
+    fn source(&self, name: &str) -> Source {
+        self.given.value(definition(name)).map_or(Source::Default, |given| given.source)
     }
 
     fn refuse(&mut self, name: &'static str, problem: Problem) {
@@ -342,49 +394,31 @@ impl<'a> Reader<'a> {
         let given = self.given.value(definition);
         let text = given.as_ref().and_then(|given| given.texts.first()).map(String::as_str);
         let source = given.as_ref().map_or(Source::Default, |given| given.source.clone());
-        self.faults.push(Fault::new(definition, text, source, problem));
+        self.faults.push(fault(definition, text, &source, &problem));
     }
 }
 
 /// The settings that do not fit; nothing was started.
 #[derive(Debug)]
-pub(crate) struct SettingsError(Vec<Fault>);
+pub(crate) struct SettingsError(Vec<String>);
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, fault) in self.0.iter().enumerate() {
-            let separator = if at == 0 { "" } else { "\n" };
-            write!(f, "{separator}{fault}")?;
-        }
-        Ok(())
+        f.write_str(&self.0.join("\n"))
     }
 }
 
 impl std::error::Error for SettingsError {}
 
-#[derive(Debug)]
-struct Fault {
-    subject: String,
-    source: Source,
-    problem: Problem,
-}
-
-impl Fault {
-    fn new(definition: &Definition, text: Option<&str>, source: Source, problem: Problem) -> Self {
-        let subject = match text {
-            // An origin with an `@` holds a credential that has no place there.
-            Some(text) if definition.shown == definition::Shown::Whole && !text.contains('@') => {
-                format!("{} {text:?}", definition.name)
-            }
-            Some(_) | None => definition.name.to_owned(),
-        };
-        Self { subject, source, problem }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}) {}", self.subject, self.source, self.problem)
+/// What is said of a value that does not fit: its name, itself where it may be shown, where it stands, and the problem.
+fn fault(definition: &Definition, text: Option<&str>, source: &Source, problem: &str) -> String {
+    let name = definition.name;
+    match text {
+        // An origin with an `@` holds a credential that has no place there.
+        Some(text) if definition.shown == definition::Shown::Whole && !text.contains('@') => {
+            format!("{name} {text:?} ({source}) {problem}")
+        }
+        Some(_) | None => format!("{name} ({source}) {problem}"),
     }
 }
 
@@ -413,11 +447,8 @@ fn path(text: &str) -> Result<PathBuf, Problem> {
     std::path::absolute(text).map_err(|error| format!("is no path: {error}"))
 }
 
-fn log_filter(text: &str) -> Result<String, Problem> {
-    tracing_subscriber::EnvFilter::try_new(text)
-        .map(|_filter| text.to_owned())
-        .map_err(|_error| "is no level; write error, warn, info, debug or trace".to_owned())
-}
+/// Shortest client token with which the door may be opened to other machines: 16 characters of 64 kinds are 96 bits.
+const CLIENT_TOKEN_BYTES_MIN: usize = 16;
 
 #[cfg(test)]
 mod manual;

@@ -92,6 +92,17 @@ impl SecretSearch {
         warnings
     }
 
+    /// The same, with a word on the token in `variable` where no secret was found and it was left alone.
+    pub(super) fn leaving(mut self, variable: Option<&'static str>) -> Self {
+        if let Some(variable) = variable.filter(|_variable| self.found.is_none()) {
+            self.warnings.push(format!(
+                "{variable} is not taken for a fleet secret, since nothing says that this node is to share; give \
+                 --p2p-port 9100 or --bootstrap to say so"
+            ));
+        }
+        self
+    }
+
     /// The secret that was found.
     pub(crate) fn found(&self) -> Option<&SourcedSecret> {
         self.found.as_ref()

@@ -73,14 +73,28 @@ fn all_faults_are_reported_together() {
 fn an_address_that_others_reach_needs_both_the_flag_and_a_token() {
     let listen = ("listen", "0.0.0.0:8484");
     let allow = ("allow-remote", "true");
-    let token = ("client-token", "sesame");
+    let token = ("client-token", "sesame sesame 123");
     for pairs in [&[listen][..], &[listen, allow], &[listen, token]] {
         let text = resolved(pairs).unwrap_err();
         assert!(text.contains("--allow-remote and --client-token-file"), "{text}");
         assert!(!text.contains("sesame"));
     }
     assert!(resolved(&[listen, allow, token]).is_ok());
+    let guessable = resolved(&[listen, allow, ("client-token", "sesame")]).unwrap_err();
+    assert!(guessable.starts_with("client-token (flag --client-token) is shorter than 16"), "{guessable}");
+    assert!(resolved(&[("client-token", "sesame")]).is_ok(), "nobody else reaches the door");
     assert!(resolved(&[("listen", "[::1]:8484")]).is_ok());
+}
+
+#[test]
+fn an_origin_that_is_reached_in_clear_is_warned_about_unless_it_is_here() {
+    let warnings = |origin| resolved(&[("origin", origin)]).unwrap().warnings;
+    for here in ["http://127.0.0.1:9", "http://localhost:9", "http://[::1]:9", "https://ghe.example/api/v3"] {
+        assert!(warnings(here).is_empty(), "{here}");
+    }
+    for elsewhere in ["http://ghe.example/api/v3", "http://192.0.2.1"] {
+        assert!(warnings(elsewhere)[0].contains("in clear"), "{elsewhere}");
+    }
 }
 
 #[test]

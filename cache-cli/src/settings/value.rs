@@ -1,7 +1,8 @@
 //! From text to types: durations, sizes, addresses, and what is said when the text does not fit.
 
 use cache_core::{BODY_BYTES_MAX, port::Durability};
-use cache_origin_github::{ConfigError, OriginUrl, RouteRule};
+use cache_origin_github::{ConfigError, LIFETIME_MAX, OriginUrl, RouteRule, TIMEOUT_MAX, TIMEOUT_MIN};
+use nix::unistd::Group;
 use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
@@ -88,6 +89,69 @@ pub(crate) fn count(text: &str) -> Result<usize, Problem> {
     match text.parse() {
         Ok(0) | Err(_) => Err("is no count; write a whole number from 1".to_owned()),
         Ok(count) => Ok(count),
+    }
+}
+
+/// Takes a size of at least one byte: a cache without room is switched off by not starting it.
+pub(crate) fn positive_size(text: &str) -> Result<usize, Problem> {
+    match size(text)? {
+        0 => Err("leaves no room at all; write a size from 1, such as `64MiB`".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
+/// Takes how long the origin may take, within what the adapter can keep to.
+pub(crate) fn origin_timeout(text: &str) -> Result<Duration, Problem> {
+    within(text, TIMEOUT_MIN, TIMEOUT_MAX)
+}
+
+/// Takes for how long an answer may be used.
+pub(crate) fn lifetime(text: &str) -> Result<Duration, Problem> {
+    within(text, Duration::ZERO, LIFETIME_MAX)
+}
+
+fn within(text: &str, min: Duration, max: Duration) -> Result<Duration, Problem> {
+    match duration(text)? {
+        time if time < min || time > max => {
+            Err(format!("is out of range; write {min:?} to {}s", max.as_secs()))
+        }
+        time => Ok(time),
+    }
+}
+
+/// Takes a host name as clients put it into `Host`, without a port, and gives it back in lower case.
+pub(crate) fn host(text: &str) -> Result<String, Problem> {
+    let name = text.trim().to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(inside) && !label.starts_with('-')
+    };
+    if name.len() <= HOST_BYTES_MAX && name.trim_end_matches('.').split('.').all(is_label) {
+        return Ok(name);
+    }
+    Err("is no host name; write it without a port, such as `cache.internal`".to_owned())
+}
+
+/// Takes permission bits in octal: `660`, `0660` or `0o660`.
+pub(crate) fn mode(text: &str) -> Result<u32, Problem> {
+    match u32::from_str_radix(text.trim_start_matches("0o"), 8) {
+        Ok(mode @ 0o600..=0o777) if mode & 0o700 == 0o600 || mode & 0o700 == 0o700 => Ok(mode),
+        Ok(_) | Err(_) => {
+            Err("is no mode in which the daemon's own user may read and write; write for example `0660`"
+                .to_owned())
+        }
+    }
+}
+
+/// Takes the name or the number of a group of this machine, and gives its number.
+pub(crate) fn group(text: &str) -> Result<u32, Problem> {
+    if let Ok(number) = text.parse() {
+        return Ok(number);
+    }
+    match Group::from_name(text) {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        Ok(None) => Err("is no group of this machine; `getent group` lists them".to_owned()),
+        Err(error) => Err(format!("cannot be looked up: {error}")),
     }
 }
 
@@ -185,6 +249,9 @@ pub(crate) fn word<T: FromStr<Err = Problem>>(text: &str) -> Result<T, Problem> 
     text.parse()
 }
 
+/// Longest name of a host in DNS, in characters (RFC 1035, 2.3.4).
+const HOST_BYTES_MAX: usize = 253;
+
 fn split_unit(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
@@ -213,6 +280,43 @@ mod tests {
         }
         for text in ["", "MiB", "-1", "1.5GiB", "1 parsec", "99999999999999GiB"] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_and_sizes_that_cannot_work_are_refused_with_their_range() {
+        assert_eq!(origin_timeout("0").unwrap_err(), "is out of range; write 10ms to 3600s");
+        assert!(origin_timeout("2h").is_err());
+        assert!(lifetime("99999d").is_err());
+        assert_eq!(lifetime("0"), Ok(Duration::ZERO));
+        assert!(positive_size("0").is_err());
+        assert_eq!(positive_size("1"), Ok(1));
+    }
+
+    #[test]
+    fn a_mode_is_octal_and_leaves_the_daemon_its_socket() {
+        for (text, bits) in [("0660", 0o660), ("600", 0o600), ("0o777", 0o777)] {
+            assert_eq!(mode(text), Ok(bits), "{text}");
+        }
+        for text in ["", "0", "066", "0060", "0400", "9999", "1660", "rw-rw----"] {
+            assert!(mode(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_group_is_known_by_its_name_or_its_number() {
+        assert_eq!(group("root"), Ok(0));
+        assert_eq!(group("4711"), Ok(4711));
+        assert!(group("no-such-group-here").unwrap_err().contains("getent group"));
+    }
+
+    #[test]
+    fn a_host_is_a_name_and_nothing_beside_it() {
+        assert_eq!(host("Cache.Internal").as_deref(), Ok("cache.internal"));
+        assert_eq!(host("cache.internal.").as_deref(), Ok("cache.internal."));
+        for text in ["", ".", "bad host", "cache:8484", "http://cache", "a..b", "-a", "a/b", &"a".repeat(64)]
+        {
+            assert!(host(text).is_err(), "{text:?}");
         }
     }
 

@@ -130,7 +130,7 @@ async fn an_explicit_secret_beats_the_machines_token_which_beats_nothing() {
     let explicit = found(&[("shared-secret", &[GENERATED])], &token()).await;
     assert_eq!(source(&explicit).as_deref(), Some("flag --shared-secret"));
     assert!(explicit.warnings.is_empty());
-    let by_token = found(&[], &token()).await;
+    let by_token = found(&[("p2p-port", &["9100"])], &token()).await;
     assert_eq!(source(&by_token).as_deref(), Some("environment GH_TOKEN"));
     assert!(by_token.warnings[0].contains("splits the fleet"), "{:?}", by_token.warnings);
     let alone = found(&[], &machine(None)).await;
@@ -147,8 +147,32 @@ async fn a_node_that_was_told_to_keep_to_itself_assumes_no_secret_and_does_not_c
 }
 
 #[tokio::test]
+async fn a_token_opens_no_port_unless_something_says_that_the_node_is_to_share() {
+    let token =
+        || machine(Some(("GH_TOKEN", secret("ghp_0123456789012345678901234567890123456789").unwrap())));
+    let settings = found(&[], &token()).await;
+    assert_eq!(source(&settings), None);
+    assert!(settings.warnings[0].contains("GH_TOKEN is not taken"), "{:?}", settings.warnings);
+    let own = contact(1);
+    let meant: [(&str, &[&str]); 4] = [
+        ("bootstrap", &[&own]),
+        ("p2p", &["true"]),
+        ("p2p-listen", &["/ip4/127.0.0.1/tcp/9"]),
+        ("p2p-port", &["9100"]),
+    ];
+    for said in meant {
+        assert_eq!(
+            source(&found(&[said], &token()).await).as_deref(),
+            Some("environment GH_TOKEN"),
+            "{said:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_cannot_serve_is_warned_about_and_stops_nobody() {
-    let settings = found(&[], &machine(Some(("GITHUB_TOKEN", secret("ghp_short").unwrap())))).await;
+    let defaults = machine(Some(("GITHUB_TOKEN", secret("ghp_short").unwrap())));
+    let settings = found(&[("p2p", &["true"])], &defaults).await;
     assert_eq!(source(&settings), None);
     let [token, alone] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
     assert!(token.contains("GITHUB_TOKEN") && token.contains("9 bytes"), "{token}");

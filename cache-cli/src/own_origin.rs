@@ -1,0 +1,103 @@
+//! Whether the API that is to be cached is this daemon itself.
+//!
+//! `GITHUB_API_URL` tells clients where the daemon is, and tells the daemon where the API is: set for both, each request
+//! would come back to where it came from.
+
+use crate::{exit::CommandError, settings::Source};
+use cache_origin_github::OriginUrl;
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+/// Refuses an `origin`, which `source` gave, that leads to one of `doors`.
+///
+/// A name that cannot be looked up, or not in time, is let pass: whether it can is the first call's business.
+///
+/// # Errors
+///
+/// [`CommandError::Usage`], which says what to set instead.
+pub(crate) async fn refuse(
+    origin: &OriginUrl,
+    source: &Source,
+    doors: &[SocketAddr],
+) -> Result<(), CommandError> {
+    let leads_to = addresses(origin).await;
+    let own = own_addresses();
+    let Some(door) = doors.iter().find(|door| leads_to.iter().any(|address| is_at(**door, *address, &own)))
+    else {
+        return Ok(());
+    };
+    let text = format!(
+        "origin {origin} ({source}) is this daemon's own address, {door}: every request would come back to it; give \
+         the API itself with --origin https://api.github.com, and set GITHUB_API_URL for clients alone"
+    );
+    Err(CommandError::Usage(text.into()))
+}
+
+async fn addresses(origin: &OriginUrl) -> Vec<SocketAddr> {
+    let name = origin.name().trim_matches(['[', ']']);
+    let found = tokio::time::timeout(LOOK_UP_TIME, tokio::net::lookup_host((name, origin.port()))).await;
+    found.map_or_else(|_late| Vec::new(), |found| found.map(Iterator::collect).unwrap_or_default())
+}
+
+/// Whether who listens on `door` is reached at `address`, where `own` are the addresses of this machine.
+fn is_at(door: SocketAddr, address: SocketAddr, own: &BTreeSet<IpAddr>) -> bool {
+    let (at, to) = (door.ip().to_canonical(), address.ip().to_canonical());
+    let is_own = to.is_loopback() || to.is_unspecified() || own.contains(&to);
+    door.port() == address.port() && (at == to || at.is_unspecified() && is_own || to.is_unspecified())
+}
+
+fn own_addresses() -> BTreeSet<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.iter().map(|interface| interface.ip().to_canonical()).collect()
+}
+
+/// Longest wait for the address of the origin's name. The start waits for it, and a resolver that is down need not keep
+/// a daemon from serving what it has.
+const LOOK_UP_TIME: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn is_refused(origin: &str, door: &str) -> bool {
+        let source = Source::Environment("GITHUB_API_URL");
+        let refused = refuse(&origin.parse().unwrap(), &source, &[door.parse().unwrap()]).await;
+        if let Err(error) = &refused {
+            let text = error.to_string();
+            assert!(text.contains("GITHUB_API_URL") && text.contains("--origin"), "{text}");
+        }
+        refused.is_err()
+    }
+
+    #[tokio::test]
+    async fn every_way_to_write_an_own_address_is_refused() {
+        for (origin, door) in [
+            ("http://127.0.0.1:8484", "127.0.0.1:8484"),
+            ("http://localhost:8484/api/v3", "127.0.0.1:8484"),
+            ("http://0.0.0.0:8484", "127.0.0.1:8484"),
+            ("http://127.0.0.1:8484", "0.0.0.0:8484"),
+            ("http://127.3.2.1:8484", "0.0.0.0:8484"),
+            ("http://[::1]:8484", "[::]:8484"),
+            ("http://[::ffff:127.0.0.1]:8484", "127.0.0.1:8484"),
+            ("http://127.0.0.1", "127.0.0.1:80"),
+            ("https://127.0.0.1", "127.0.0.1:443"),
+        ] {
+            assert!(is_refused(origin, door).await, "{origin} at {door}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_port_another_address_and_an_unknown_name_are_let_pass() {
+        for (origin, door) in [
+            ("http://127.0.0.1:8485", "127.0.0.1:8484"),
+            ("http://127.0.0.2:8484", "127.0.0.1:8484"),
+            ("http://192.0.2.1:8484", "0.0.0.0:8484"),
+            ("http://no-such-name.invalid:8484", "127.0.0.1:8484"),
+        ] {
+            assert!(!is_refused(origin, door).await, "{origin} at {door}");
+        }
+    }
+}

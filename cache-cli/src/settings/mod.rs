@@ -285,7 +285,7 @@ impl<'a> Reader<'a> {
         if let Some(directory) = self.one("cache-dir", path).or_else(|| defaults.cache_dir.clone()) {
             return directory;
         }
-        let problem = "is not set and there is no home directory; give --cache-dir DIR".to_owned();
+        let problem = "is not set and there is no home directory; give --cache-dir DIR";
         self.refuse("cache-dir", problem);
         PathBuf::new()
     }
@@ -298,7 +298,7 @@ impl<'a> Reader<'a> {
             secret(&contents)
         });
         if token.is_some() && from_file.is_some() {
-            let problem = "is given beside client-token; give one of them".to_owned();
+            let problem = "is given beside client-token; give one of them";
             self.refuse("client-token-file", problem);
         }
         token.or(from_file)
@@ -320,13 +320,13 @@ impl<'a> Reader<'a> {
                 "is shorter than {CLIENT_TOKEN_BYTES_MIN} characters, which other machines could guess; \
                  `fleet-cache secret generate` makes one that they cannot"
             );
-            self.refuse(named.unwrap_or("client-token"), problem);
+            self.refuse(named.unwrap_or("client-token"), &problem);
         }
         let allowed = self.one("allow-remote", value::truth).unwrap_or_default();
         if !allowed || settings.client_token.is_none() {
             self.refuse(
                 "listen",
-                format!(
+                &format!(
                     "is reached by other machines, and an open proxy would let them use this cache; \
                      listen on 127.0.0.1:{}, or give both --allow-remote and --client-token-file FILE",
                     address.port()
@@ -360,7 +360,7 @@ impl<'a> Reader<'a> {
                 "is reached by other machines, which would see how this cache is used; \
                  give 127.0.0.1:{port}, or --allow-remote as well"
             );
-            self.refuse("metrics-listen", problem);
+            self.refuse("metrics-listen", &problem);
         }
     }
 
@@ -389,12 +389,12 @@ impl<'a> Reader<'a> {
         self.given.value(definition(name)).map_or(Source::Default, |given| given.source)
     }
 
-    fn refuse(&mut self, name: &'static str, problem: Problem) {
+    fn refuse(&mut self, name: &'static str, problem: &str) {
         let definition = definition(name);
         let given = self.given.value(definition);
         let text = given.as_ref().and_then(|given| given.texts.first()).map(String::as_str);
         let source = given.as_ref().map_or(Source::Default, |given| given.source.clone());
-        self.faults.push(fault(definition, text, &source, &problem));
+        self.faults.push(fault(definition, text, &source, problem));
     }
 }
 

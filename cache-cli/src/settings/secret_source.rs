@@ -116,7 +116,7 @@ impl Reader<'_> {
         let mut warnings = Vec::new();
         let mut given = self.sourced("shared-secret", "shared-secret-file");
         if given.len() > 1 {
-            let problem = "is given beside shared-secret; give one of them".to_owned();
+            let problem = "is given beside shared-secret; give one of them";
             self.refuse("shared-secret-file", problem);
         }
         let mut found = given.pop();
@@ -143,7 +143,7 @@ impl Reader<'_> {
             let limit = SECRETS_MAX - 1;
             self.refuse(
                 "accept-secret",
-                format!("and accept-secret-file name {count} secrets, the limit is {limit}"),
+                &format!("and accept-secret-file name {count} secrets, the limit is {limit}"),
             );
         }
         accepted.into_iter().map(|accepted| accepted.secret).collect()

@@ -1,0 +1,189 @@
+//! Patterns that paths are compared with, quickly.
+
+/// A pattern cut into the literal texts between its wildcards.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Pattern {
+    pieces: Box<[Piece]>,
+    guard: Guard,
+}
+
+/// What a path must have for the pattern to be worth trying. Spares a look-up nearly all patterns, at the
+/// cost of comparing two numbers each.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Guard {
+    /// The first segment, such as `repos`.
+    first: Mark,
+    /// How the fourth segment begins: below a repository, the family of resources.
+    fourth: Mark,
+}
+
+/// The first eight bytes of a segment, as far as they are known. Nothing known fits everything.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Mark {
+    bytes: u64,
+    known: u64,
+}
+
+/// The segments of a path that guards look at.
+#[derive(Clone, Copy)]
+pub(super) struct Landmarks {
+    first: u64,
+    fourth: u64,
+}
+
+impl Landmarks {
+    pub(super) fn of(path: &str) -> Self {
+        let mut segments = path.split('/').skip(1);
+        let mut mark = |skipped| first_eight(segments.nth(skipped).unwrap_or(""));
+        Self { first: mark(0), fourth: mark(2) }
+    }
+}
+
+impl Mark {
+    fn of_segment(segment: &str) -> Self {
+        Self { bytes: first_eight(segment), known: u64::MAX }
+    }
+
+    fn of_beginning(text: &str) -> Self {
+        let mut known = [0; 8];
+        known[..text.len().min(8)].fill(0xff);
+        Self { bytes: first_eight(text), known: u64::from_le_bytes(known) }
+    }
+
+    fn fits(self, bytes: u64) -> bool {
+        bytes & self.known == self.bytes
+    }
+}
+
+impl Guard {
+    fn of(pattern: &str) -> Self {
+        if !pattern.starts_with('/') {
+            return Self::default();
+        }
+        let mut segments = pattern.split('/').skip(1);
+        let has_wildcard = |segment: &str| segment.contains(['*', '{']);
+        let Some(first) = segments.next().filter(|first| !has_wildcard(first)) else {
+            return Self::default();
+        };
+        // A `**` before it would let other segments take the fourth's place.
+        let straight = segments.by_ref().take(2).filter(|segment| !segment.contains("**")).count() == 2;
+        let fourth = segments.next().filter(|_| straight).unwrap_or("");
+        let beginning = fourth.split(['*', '{']).next().unwrap_or("");
+        Self { first: Mark::of_segment(first), fourth: Mark::of_beginning(beginning) }
+    }
+
+    fn admits(&self, landmarks: Landmarks) -> bool {
+        self.first.fits(landmarks.first) && self.fourth.fits(landmarks.fourth)
+    }
+}
+
+fn first_eight(segment: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let length = segment.len().min(8);
+    bytes[..length].copy_from_slice(&segment.as_bytes()[..length]);
+    u64::from_le_bytes(bytes)
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Piece {
+    Text(Box<str>),
+    WithinSegment,
+    Anything,
+    /// Forty or sixty-four hexadecimal digits: the name of a git object.
+    ObjectName,
+}
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (piece, behind) = if let Some(behind) = rest.strip_prefix("**") {
+                (Piece::Anything, behind)
+            } else if let Some(behind) = rest.strip_prefix('*') {
+                let glued = behind.is_empty() && !text.ends_with("/*");
+                let piece = if glued { Piece::Anything } else { Piece::WithinSegment };
+                (piece, behind)
+            } else if let Some(behind) = rest.strip_prefix("{sha}") {
+                (Piece::ObjectName, behind)
+            } else {
+                let end = rest[1..].find(['*', '{']).map_or(rest.len(), |at| at + 1);
+                (Piece::Text(rest[..end].into()), &rest[end..])
+            };
+            pieces.push(piece);
+            rest = behind;
+        }
+        Self { pieces: pieces.into(), guard: Guard::of(text) }
+    }
+
+    pub(super) fn fits(&self, path: &str) -> bool {
+        self.fits_beside(path, Landmarks::of(path))
+    }
+
+    pub(super) fn fits_beside(&self, path: &str, landmarks: Landmarks) -> bool {
+        self.guard.admits(landmarks) && fits(&self.pieces, path)
+    }
+}
+
+/// Patterns have a handful of pieces, which bounds the recursion.
+fn fits(pieces: &[Piece], text: &str) -> bool {
+    let Some((piece, rest)) = pieces.split_first() else {
+        return text.is_empty();
+    };
+    match piece {
+        Piece::Text(literal) => text.strip_prefix(&**literal).is_some_and(|behind| fits(rest, behind)),
+        Piece::Anything => match rest {
+            [] => true,
+            [Piece::Text(literal)] => text.ends_with(&**literal),
+            _more => starts(text, text.len()).any(|at| fits(rest, &text[at..])),
+        },
+        Piece::WithinSegment => {
+            let end = memchr::memchr(b'/', text.as_bytes()).unwrap_or(text.len());
+            match rest.first() {
+                // Nearly always a whole segment, which ends in one place.
+                None => end == text.len(),
+                Some(Piece::Text(literal)) if literal.starts_with('/') => fits(rest, &text[end..]),
+                Some(_) => starts(text, end).any(|at| fits(rest, &text[at..])),
+            }
+        }
+        Piece::ObjectName => {
+            let digits = text.bytes().take_while(u8::is_ascii_hexdigit).count();
+            matches!(digits, 40 | 64) && fits(rest, &text[digits..])
+        }
+    }
+}
+
+/// Where the rest of `text` can begin, up to `end`.
+fn starts(text: &str, end: usize) -> impl Iterator<Item = usize> {
+    (0..=end).filter(|at| text.is_char_boundary(*at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_keep_to_their_segment() {
+        let rows = [
+            ("/a/*/c", "/a/b/c", true),
+            ("/a/*/c", "/a/b/b/c", false),
+            ("/a/*", "/a/b", true),
+            ("/a/*", "/a/b/c", false),
+            ("/a/**", "/a/b/c", true),
+            ("/a/b*", "/a/bc/d", true),
+            ("/a/x*y/d", "/a/xxyy/d", true),
+            ("**/z", "/a/b/z", true),
+            ("/{sha}", "/0123", false),
+            ("/repos/*/*/a*", "/repos/o/r/ab/c", true),
+            ("/repos/**/ab", "/repos/o/x/y/ab", true),
+            ("/repos/*/**/ab", "/repos/o/x/y/z/ab", true),
+            ("/re**", "/repos/o", true),
+            ("/**/c/d", "/a/b/c/d", true),
+            ("/a/**/c/x*z", "/a/b/c/xyz", true),
+            ("/a/*/*/", "/a/b/c/", true),
+        ];
+        for (pattern, path, expected) in rows {
+            assert_eq!(Pattern::new(pattern).fits(path), expected, "{pattern} {path}");
+        }
+    }
+}

@@ -5,15 +5,18 @@
 //! occurs in none of the parts, so `…/issues ` and `…/issues?` end a path exactly. All of it is written into
 //! the caller's buffer: a look-up allocates nothing.
 
+mod names;
+
 use crate::PassReason;
 use http::HeaderValue;
+use names::Names;
 
-/// Writes `path` in normal form: no needless percent-encoding, upper-case hexadecimal digits, and owner and
-/// name of `/repos/{owner}/{name}` in lower case, since GitHub does not tell their cases apart.
+/// Writes `path` in normal form: no needless percent-encoding, upper-case hexadecimal digits, and in lower case
+/// the names of accounts and repositories, whose cases GitHub does not tell apart.
 ///
 /// Doubled slashes stay: they may mean something to the origin.
 pub(crate) fn write_path(out: &mut String, path: &str) -> Result<(), PassReason> {
-    let mut in_repos = false;
+    let mut names = Names::default();
     for (index, segment) in path.split('/').enumerate() {
         if index > 0 {
             out.push('/');
@@ -25,13 +28,28 @@ pub(crate) fn write_path(out: &mut String, path: &str) -> Result<(), PassReason>
         if written == "." || written == ".." {
             return Err(PassReason::Target);
         }
-        match index {
-            1 => in_repos = written == "repos",
-            2 | 3 if in_repos && !written.contains('%') => lower(out, start),
-            _other => {}
+        if names.is_name(index, written) && !written.contains('%') {
+            lower(out, start);
         }
     }
     Ok(())
+}
+
+/// `pattern`, which stands for paths, with the names in it in lower case as [`write_path`] writes them.
+pub(crate) fn lower_names(pattern: &str) -> String {
+    let mut names = Names::default();
+    let mut out = String::with_capacity(pattern.len());
+    for (index, segment) in pattern.split('/').enumerate() {
+        if index > 0 {
+            out.push('/');
+        }
+        let start = out.len();
+        out.push_str(segment);
+        if names.is_name(index, segment) {
+            lower(&mut out, start);
+        }
+    }
+    out
 }
 
 /// Writes `?` and `query` with its parameters sorted by name, those of one name in the order given.
@@ -265,7 +283,11 @@ mod tests {
             ("/repos/Acme/Site", "/repos/acme/site"),
             ("/repos/acme/%73ite", "/repos/acme/site"),
             ("/repos/Acme/Site/contents/README.md", "/repos/acme/site/contents/README.md"),
-            ("/users/Acme", "/users/Acme"),
+            ("/users/Acme/repos", "/users/acme/repos"),
+            ("/orgs/Acme/teams/T/repos/Acme/Site", "/orgs/acme/teams/T/repos/acme/site"),
+            ("/repositories/17/assignees/Me", "/repositories/17/assignees/me"),
+            ("/user/starred/Acme/Site", "/user/starred/acme/site"),
+            ("/gists/AbC", "/gists/AbC"),
             ("/a%2fb", "/a%2Fb"),
             ("/a%2541", "/a%2541"),
             ("//user", "//user"),

@@ -2,10 +2,19 @@
 //!
 //! Pure: an answer and the circumstances of the question in, a [`Fetched`] out.
 
-use crate::{RouteRule, directive::directives, field, form::is_json, quota, route::Keeping, url::OriginUrl};
+use crate::{
+    RouteRule,
+    directive::directives,
+    field,
+    form::is_json,
+    inspect::{Findings, inspect},
+    quota,
+    route::Keeping,
+    url::OriginUrl,
+};
 use bytes::Bytes;
 use cache_core::{Audience, Content, Draft, Entry, FetchError, Fetched, Validators, freshness::Freshness};
-use http::{HeaderMap, StatusCode, Version, header, request, response};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header, request, response};
 use http_cache_semantics::{CacheOptions, CachePolicy};
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +31,8 @@ pub(crate) struct Answer<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) origin: &'a OriginUrl,
+    /// What was asked for, from the API's root and without a query.
+    pub(crate) path: &'a str,
     pub(crate) rule: &'a RouteRule,
     /// Whether the operator put several credentials together.
     pub(crate) named: bool,
@@ -29,6 +40,19 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) respect_max_age: bool,
     pub(crate) tag_scope: [u8; 8],
     pub(crate) now: SystemTime,
+}
+
+impl Circumstances<'_> {
+    /// What `content` says of itself.
+    fn findings(&self, content: &Content) -> Findings {
+        let kind = content.headers.get("content-type");
+        let kind = kind.and_then(|value| HeaderValue::from_bytes(value).ok());
+        if content.status == 200 && is_json(kind.as_ref()) {
+            inspect(self.path, &content.body)
+        } else {
+            Findings::default()
+        }
+    }
 }
 
 impl Answer<'_> {
@@ -52,17 +76,22 @@ impl Answer<'_> {
     }
 
     fn keep(self) -> Fetched {
+        let content = self.content();
+        let findings = self.circumstances.findings(&content);
+        if findings.credential {
+            return self.hand_on_to(Audience::Leader);
+        }
         let validators = validators(&self.head.headers, self.circumstances.tag_scope);
         let can_validate = validators.etag.is_some() || validators.last_modified.is_some();
         let policy = policy(self.request, self.head, self.circumstances.now);
         let storable = policy.is_storable() && !varies_by_everything(&self.head.headers) && self.is_framed();
-        let freshness = freshness(&self.head.headers, &policy, &self.circumstances);
+        let freshness = freshness(&self.head.headers, &policy, &self.circumstances, findings);
         let freshness =
             freshness.filter(|freshness| storable && (can_validate || !freshness.lifetime.is_zero()));
         match freshness {
             Some(freshness) => Fetched::Fresh(Draft {
                 age: policy.age(self.circumstances.now),
-                content: self.content(),
+                content,
                 freshness,
                 validators,
             }),
@@ -88,13 +117,18 @@ impl Answer<'_> {
     }
 
     /// An answer that others in the domain may share while it is in flight, unless it is a judgement on one
-    /// credential of several, or holds a signed address that was made for it.
+    /// credential of several, or leads away to what may be a signed address.
     fn hand_on(self) -> Fetched {
         let audience = match self.head.status.as_u16() {
             200..=299 => Audience::Domain,
+            300..=399 if !self.leads_to_origin() => Audience::Leader,
             _other if self.circumstances.named => Audience::Leader,
             _other => Audience::Domain,
         };
+        self.hand_on_to(audience)
+    }
+
+    fn hand_on_to(self, audience: Audience) -> Fetched {
         Fetched::Unstorable { content: self.content(), audience }
     }
 
@@ -155,7 +189,8 @@ pub(crate) fn renew(
         body: entry.content().body.clone(),
     };
     let policy = policy(request, head, circumstances.now);
-    let freshness = freshness(&head.headers, &policy, circumstances).unwrap_or_default();
+    let findings = circumstances.findings(entry.content());
+    let freshness = freshness(&head.headers, &policy, circumstances, findings).unwrap_or_default();
     let mut validators = validators(&head.headers, circumstances.tag_scope);
     validators.etag = validators.etag.or(tag);
     validators.last_modified = validators.last_modified.or(entry.validators().last_modified.clone());
@@ -180,8 +215,10 @@ fn freshness(
     headers: &HeaderMap,
     policy: &CachePolicy,
     circumstances: &Circumstances<'_>,
+    findings: Findings,
 ) -> Option<Freshness> {
-    let Keeping::For { lifetime, if_error, while_revalidating } = circumstances.rule.keeping() else {
+    let Keeping::For { lifetime, if_error, unsettled, while_revalidating } = circumstances.rule.keeping()
+    else {
         return None;
     };
     let mut freshness = Freshness { lifetime, while_revalidating, if_error };
@@ -201,6 +238,10 @@ fn freshness(
     }
     if circumstances.respect_max_age && (says("max-age") || headers.contains_key(header::EXPIRES)) {
         freshness.lifetime = lifetime.min(policy.time_to_live(circumstances.now));
+    }
+    if findings.unsettled {
+        freshness.lifetime = freshness.lifetime.min(unsettled);
+        freshness.while_revalidating = Duration::ZERO;
     }
     Some(freshness)
 }

@@ -257,10 +257,11 @@ impl GitHub {
         }
     }
 
-    fn circumstances(&self, question: &Question) -> Circumstances<'_> {
+    fn circumstances<'a>(&'a self, question: &'a Question) -> Circumstances<'a> {
         let authorization = question.authorization();
         Circumstances {
             origin: self.origin(),
+            path: &question.path,
             rule: self.routes().by_index(question.route),
             named: question.named,
             respect_max_age: self.respects_max_age(),

@@ -23,6 +23,7 @@ mod forward;
 #[doc(hidden)]
 pub mod fuzzing;
 mod github;
+mod inspect;
 mod page;
 mod plan;
 mod pretty;
@@ -49,7 +50,7 @@ pub use {
     recipe::{RecipeState, RecipeStats},
     route::{
         CODE_SEARCH, CORE, GRAPHQL, IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX, RouteRule, RouteTable,
-        SEARCH, allowance,
+        SEARCH, UNSETTLED_LIFETIME, allowance,
     },
     stats::{DomainQuota, OriginStats},
     url::OriginUrl,

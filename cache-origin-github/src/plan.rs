@@ -132,7 +132,7 @@ impl GitHub {
         let path = resource.strip_prefix(self.origin().host())?;
         let end = path.find(['?', ' ']).unwrap_or(path.len());
         match self.routes().rule(&path[..end]).keeping() {
-            Keeping::For { lifetime, if_error, while_revalidating } => {
+            Keeping::For { lifetime, if_error, while_revalidating, .. } => {
                 Some(Freshness { lifetime, while_revalidating, if_error })
             }
             Keeping::Never(_) => None,

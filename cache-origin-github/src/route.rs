@@ -3,21 +3,27 @@
 //! One table from GitHub's documentation and the fleet's experience, in front of which an operator's own
 //! rules are put. The first rule whose pattern fits a path counts.
 
+mod index;
 mod pattern;
 mod table;
 
 use crate::ConfigError;
 use cache_core::Bucket;
-use pattern::{Landmarks, Pattern};
+use index::Index;
+pub(crate) use pattern::Route;
 use std::{str::FromStr, time::Duration};
-use table::{LIFETIMES, NEVER_KEPT};
+use table::{CREDENTIALS, LIFETIMES, NEVER_KEPT};
 
 /// What becomes of answers to one class of routes.
 ///
 /// Read from text such as `GET /repos/*/*/actions/runs* = 60s`. In a pattern `*` stands for any characters
 /// but `/`, `**` for any at all, and a `*` that ends the pattern behind other characters of its segment
-/// for any at all as well. Behind the lifetime may stand `if-error=24h` and `while-revalidating=10s`; in
-/// its place `never`, for what is not to be cached. A bare number is in seconds.
+/// for any at all as well. A rule for `/repos/*/*` is one for `/repositories/17` too, which is how GitHub links
+/// the pages behind the first; so are `/orgs/*` and `/organizations/17`, `/users/*` and `/user/17`.
+///
+/// Behind the lifetime may stand `if-error=24h`, `while-revalidating=10s`, and `unsettled=10s` for answers that
+/// say "ask again", such as a run that is queued (default [`UNSETTLED_LIFETIME`]); in its place `never`, for what
+/// is not to be cached. A bare number is in seconds.
 ///
 /// ```
 /// # use {cache_origin_github::RouteRule, std::time::Duration};
@@ -29,15 +35,15 @@ use table::{LIFETIMES, NEVER_KEPT};
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RouteRule {
-    pattern: Pattern,
+    route: Route,
     keeping: Keeping,
-    by_operator: bool,
+    maker: Maker,
 }
 
 impl RouteRule {
     /// Whether the rule is for `path`, given from the API's root and without a query.
     pub fn fits(&self, path: &str) -> bool {
-        self.pattern.fits(path)
+        self.route.fits(path)
     }
 
     /// For how long answers are fresh; `None` when they are never kept.
@@ -54,11 +60,11 @@ impl RouteRule {
 
     /// Whether it is an operator's, who may overrule the origin's `no-cache`.
     pub(crate) fn is_by_operator(&self) -> bool {
-        self.by_operator
+        self.maker == Maker::Operator
     }
 
-    fn built_in(pattern: &'static str, keeping: Keeping) -> Self {
-        Self { pattern: Pattern::new(pattern), keeping, by_operator: false }
+    fn new(pattern: &str, keeping: Keeping, maker: Maker) -> Self {
+        Self { route: Route::new(pattern), keeping, maker }
     }
 }
 
@@ -84,21 +90,25 @@ impl FromStr for RouteRule {
         } else {
             let lifetime = parse_duration(term).ok_or_else(|| bad("its lifetime is no duration"))?;
             let (mut if_error, mut while_revalidating) = (IF_ERROR_DEFAULT, Duration::ZERO);
+            let mut unsettled = UNSETTLED_LIFETIME;
             for term in terms.by_ref() {
                 let (name, value) = term.split_once('=').ok_or_else(|| bad("a term has no `=`"))?;
                 let value = parse_duration(value).ok_or_else(|| bad("a term's value is no duration"))?;
                 match name {
                     "if-error" => if_error = value,
+                    "unsettled" => unsettled = value,
                     "while-revalidating" => while_revalidating = value,
-                    _other => return Err(bad("a term is neither `if-error` nor `while-revalidating`")),
+                    _other => {
+                        return Err(bad("a term is none of `if-error`, `unsettled`, `while-revalidating`"));
+                    }
                 }
             }
-            Keeping::For { lifetime, if_error, while_revalidating }
+            Keeping::For { lifetime, if_error, unsettled, while_revalidating }
         };
         if terms.next().is_some() {
             return Err(bad("`never` stands alone"));
         }
-        Ok(Self { pattern: Pattern::new(route), keeping, by_operator: true })
+        Ok(Self::new(route, keeping, Maker::Operator))
     }
 }
 
@@ -108,6 +118,8 @@ pub(crate) enum Keeping {
     For {
         lifetime: Duration,
         if_error: Duration,
+        /// The lifetime of an answer that says "ask again".
+        unsettled: Duration,
         while_revalidating: Duration,
     },
     /// Never, for the reason named.
@@ -120,11 +132,29 @@ impl Keeping {
     }
 
     fn lasting(lifetime: Duration) -> Self {
-        Self::For { lifetime, if_error: IF_ERROR_DEFAULT, while_revalidating: Duration::ZERO }
+        Self::For {
+            lifetime,
+            if_error: IF_ERROR_DEFAULT,
+            unsettled: UNSETTLED_LIFETIME,
+            while_revalidating: Duration::ZERO,
+        }
     }
 }
 
+/// Who made a rule.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Maker {
+    /// We, and nobody overrules it.
+    Law,
+    /// We, as a default.
+    Default,
+    /// The operator.
+    Operator,
+}
+
 /// The rules in the order in which they are tried; the last fits everything.
+///
+/// What holds credentials comes before an operator's rules and is never kept, whatever they say.
 ///
 /// ```
 /// # use {cache_origin_github::RouteTable, std::time::Duration};
@@ -137,14 +167,21 @@ impl Keeping {
 #[derive(Clone, Debug)]
 pub struct RouteTable {
     rules: Vec<RouteRule>,
+    index: Index,
 }
 
 impl RouteTable {
+    fn new(rules: Vec<RouteRule>) -> Self {
+        let patterns = rules.iter().map(|rule| rule.route.patterns());
+        Self { index: Index::of(patterns), rules }
+    }
+
     /// Puts `rules` in front of those that are there, in their order.
     #[must_use]
     pub fn with_rules(mut self, rules: impl IntoIterator<Item = RouteRule>) -> Self {
-        self.rules.splice(0..0, rules);
-        self
+        let laws = self.rules.iter().take_while(|rule| rule.maker == Maker::Law).count();
+        self.rules.splice(laws..laws, rules);
+        Self::new(self.rules)
     }
 
     /// Sets the lifetime of everything that no other rule is for.
@@ -153,7 +190,7 @@ impl RouteTable {
     /// default is short for all that changes; what cannot change and an operator's rules keep theirs.
     #[must_use]
     pub fn with_default_lifetime(mut self, default: Duration) -> Self {
-        let built_in = self.rules.iter_mut().filter(|rule| !rule.by_operator);
+        let built_in = self.rules.iter_mut().filter(|rule| rule.maker != Maker::Operator);
         for rule in built_in {
             if let Keeping::For { lifetime, .. } = &mut rule.keeping
                 && *lifetime < LIFETIME_DEFAULT
@@ -170,9 +207,9 @@ impl RouteTable {
     /// long they are served while they are renewed. An operator's rules keep theirs.
     #[must_use]
     pub fn with_default_staleness(mut self, if_error: Duration, while_revalidating: Duration) -> Self {
-        for rule in self.rules.iter_mut().filter(|rule| !rule.by_operator) {
-            if let Keeping::For { lifetime, .. } = rule.keeping {
-                rule.keeping = Keeping::For { lifetime, if_error, while_revalidating };
+        for rule in self.rules.iter_mut().filter(|rule| rule.maker != Maker::Operator) {
+            if let Keeping::For { lifetime, unsettled, .. } = rule.keeping {
+                rule.keeping = Keeping::For { lifetime, if_error, unsettled, while_revalidating };
             }
         }
         self
@@ -184,10 +221,9 @@ impl RouteTable {
     }
 
     pub(crate) fn find(&self, path: &str) -> RouteIndex {
-        let landmarks = Landmarks::of(path);
-        let fits = |rule: &RouteRule| rule.pattern.fits_beside(path, landmarks);
-        let index = self.rules.iter().position(fits);
-        RouteIndex(index.expect("the last rule fits everything"))
+        let fits =
+            |rule: usize, pattern: usize| self.rules[rule].route.patterns()[pattern].fits_behind_guard(path);
+        RouteIndex(self.index.find(path, fits).expect("the last rule fits everything"))
     }
 
     pub(crate) fn by_index(&self, index: RouteIndex) -> &RouteRule {
@@ -201,12 +237,15 @@ impl RouteTable {
 
 impl Default for RouteTable {
     fn default() -> Self {
-        let never =
-            NEVER_KEPT.iter().map(|(pattern, reason)| RouteRule::built_in(pattern, Keeping::Never(reason)));
+        let never = |(pattern, reason): &(&'static str, &'static str), maker| {
+            RouteRule::new(pattern, Keeping::Never(reason), maker)
+        };
+        let laws = CREDENTIALS.iter().map(|row| never(row, Maker::Law));
+        let never = NEVER_KEPT.iter().map(|row| never(row, Maker::Default));
         let kept = LIFETIMES
             .iter()
-            .map(|(pattern, lifetime)| RouteRule::built_in(pattern, Keeping::seconds(*lifetime)));
-        Self { rules: never.chain(kept).collect() }
+            .map(|(pattern, lifetime)| RouteRule::new(pattern, Keeping::seconds(*lifetime), Maker::Default));
+        Self::new(laws.chain(never).chain(kept).collect())
     }
 }
 
@@ -264,11 +303,16 @@ pub const LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// the night behind it, so that an outage found in the morning has not emptied the cache.
 pub const IF_ERROR_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Lifetime of an answer that says "ask again": less than the time between two looks of whoever waits for its end
+/// (`gh run watch` 3 s, most others 5 s and more), and enough for a fleet that asks at once to share it.
+pub const UNSETTLED_LIFETIME: Duration = Duration::from_secs(2);
+
 const NEVER_BY_OPERATOR: &str = "a rule of the operator";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn lifetimes_follow_the_table() {
@@ -297,6 +341,58 @@ mod tests {
     }
 
     #[test]
+    fn a_ref_with_slashes_has_its_routes_lifetime_by_name_and_by_number() {
+        let table = RouteTable::default();
+        for root in ["/repos/o/r", "/repositories/17"] {
+            for name in ["main", "renovate/all-minor", "heads/feature/a/b", "renovate%2Fall-minor"] {
+                for tail in ["check-runs", "check-suites", "status", "statuses"] {
+                    let path = format!("{root}/commits/{name}/{tail}");
+                    assert_eq!(table.rule(&path).lifetime(), Some(Duration::from_secs(30)), "{path}");
+                }
+                let path = format!("{root}/statuses/{name}");
+                assert_eq!(table.rule(&path).lifetime(), Some(Duration::from_secs(30)), "{path}");
+                // A file may be called like a route.
+                for tail in ["status", "events", "registration-token", "logs"] {
+                    let path = format!("{root}/contents/{name}/{tail}");
+                    assert_eq!(table.rule(&path).lifetime(), Some(Duration::from_secs(300)), "{path}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_holds_a_credential_is_never_kept_by_any_name_or_rule() {
+        let rules = ["/** = 60s", "/repos/*/*/secret-scanning/alerts = 60s", "/feeds = 60s"];
+        let table = RouteTable::default().with_rules(rules.map(|rule| rule.parse().unwrap()));
+        for path in [
+            "/feeds",
+            "/orgs/acme/actions/runners/downloads",
+            "/organizations/17/actions/runners/downloads",
+            "/repos/o/r/actions/runners/downloads",
+            "/repositories/17/actions/runners/downloads",
+            "/repositories/17/secret-scanning/alerts",
+            "/repos/o/r/secret-scanning/alerts/1/locations",
+            "/enterprises/e/secret-scanning/alerts",
+            "/repos/o/r/hooks/1/deliveries/2",
+            "/repos/o/r/attestations/sha256:abc",
+        ] {
+            assert_eq!(table.rule(path).lifetime(), None, "{path}");
+        }
+        assert_eq!(table.rule("/rate_limit").lifetime(), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_rule_by_name_holds_by_number_and_whatever_the_capitals() {
+        let rules = ["/repos/*/*/issues** = 5s", "/orgs/*/teams = 6s", "/repos/Acme/Site/pulls = 7s"];
+        let table = RouteTable::default().with_rules(rules.map(|rule| rule.parse().unwrap()));
+        let seconds = |path| table.rule(path).lifetime().unwrap().as_secs();
+        assert_eq!(seconds("/repositories/17/issues/1"), 5);
+        assert_eq!(seconds("/organizations/17/teams"), 6);
+        assert_eq!(seconds("/repos/acme/site/pulls"), 7);
+        assert_eq!(seconds("/repositories/17/pulls"), 300);
+    }
+
+    #[test]
     fn an_operators_rule_comes_first_and_the_default_last() {
         let rules = ["/rate_limit = 5", "GET /search/** = 30s if-error=1h while-revalidating=10s"];
         let rules = rules.map(|rule| rule.parse::<RouteRule>().unwrap());
@@ -307,6 +403,7 @@ mod tests {
         let search = Keeping::For {
             lifetime: Duration::from_secs(30),
             if_error: Duration::from_secs(3600),
+            unsettled: UNSETTLED_LIFETIME,
             while_revalidating: Duration::from_secs(10),
         };
         assert_eq!(table.rule("/search/code").keeping(), search);
@@ -322,13 +419,27 @@ mod tests {
             ("/x =", "lifetime"),
             ("/x = soon", "duration"),
             ("/x = 1s b", "term"),
-            ("/x = 1s b=1", "neither"),
+            ("/x = 1s b=1", "none of"),
             ("/x = never if-error=1h", "alone"),
             ("/x = 999999999d", "duration"),
         ];
         for (rule, fault) in rows {
             let error = rule.parse::<RouteRule>().unwrap_err().to_string();
             assert!(error.contains(fault) && error.contains(rule), "{rule}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_trying_every_rule_finds(
+            root in "repos|repositories|orgs|organizations|user|users|notifications|feeds|x|",
+            rest in prop::collection::vec("actions|runs|[0-9]{1,3}|commits|status|git|blobs|[a-f0-9]{40}|o|", 0..7),
+        ) {
+            let rules = ["/re** = 1s", "/orgs/**/runs = 2s", "/**/status = 3s", "/users/*/actions* = 4s"];
+            let table = RouteTable::default().with_rules(rules.map(|rule| rule.parse().unwrap()));
+            let path = std::iter::once(root).chain(rest).fold(String::new(), |path, segment| format!("{path}/{segment}"));
+            let by_trying = table.rules.iter().position(|rule| rule.fits(&path));
+            prop_assert_eq!(Some(table.find(&path).0), by_trying, "{}", path);
         }
     }
 }

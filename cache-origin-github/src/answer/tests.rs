@@ -23,6 +23,7 @@ fn judge(status: u16, fields: &[(&str, &str)], body: &str, named: bool, path: &s
     let table = RouteTable::default().with_rules(["/mine = 7s".parse().unwrap()]);
     let circumstances = Circumstances {
         origin: &origin,
+        path,
         rule: table.rule(path),
         named,
         respect_max_age: path == "/respect",
@@ -57,6 +58,9 @@ fn what_becomes_of_an_answer() {
         (200, none, "x", "fresh 300"),
         (200, json, "{}", "fresh 300"),
         (200, json, "{\"cut", "failed BodyDamaged"),
+        (200, json, "{\"status\":\"queued\"}", "fresh 2"),
+        (200, none, "{\"status\":\"queued\"}", "fresh 300"),
+        (200, json, "{\"token\":\"x\"}", "unstorable Leader"),
         (200, &[("content-type", "application/vnd.github.raw+json")], "{\"cut", "fresh 300"),
         (200, &[("cache-control", "no-store")], "x", "unstorable Domain"),
         (200, &[("cache-control", "private, max-age=60, s-maxage=60")], "x", "fresh 300"),
@@ -69,10 +73,10 @@ fn what_becomes_of_an_answer() {
         (206, none, "x", "unstorable Domain"),
         (301, here, "", "fresh 300"),
         (301, &[("location", "/repositories/1")], "", "fresh 300"),
-        (301, elsewhere, "", "unstorable Domain"),
-        (301, none, "", "unstorable Domain"),
+        (301, elsewhere, "", "unstorable Leader"),
+        (301, none, "", "unstorable Leader"),
         (302, here, "", "unstorable Domain"),
-        (302, elsewhere, "", "unstorable Domain"),
+        (302, elsewhere, "", "unstorable Leader"),
         (307, here, "", "unstorable Domain"),
         (401, none, "", "unstorable Domain"),
         (403, none, "", "unstorable Domain"),
@@ -143,6 +147,7 @@ fn a_304_renews_lifetime_and_validators_and_keeps_the_body() {
     let (origin, table) = (OriginUrl::github(), RouteTable::default());
     let circumstances = Circumstances {
         origin: &origin,
+        path: "/repos/o/r",
         rule: table.rule("/x"),
         named: false,
         respect_max_age: false,
@@ -158,4 +163,42 @@ fn a_304_renews_lifetime_and_validators_and_keeps_the_body() {
     assert_eq!(renewed.validators.etag_scope, Some([2; 8]));
     assert_eq!(renewed.freshness.lifetime, Duration::from_secs(300));
     assert_eq!(renewed.age, Duration::from_secs(3));
+}
+
+#[test]
+fn what_is_not_settled_is_fresh_for_a_moment_and_never_served_while_it_is_renewed() {
+    let json: &[_] = &[("content-type", "application/json"), ("etag", "\"a\"")];
+    let times = |rules: &[&str], body: &str| {
+        let rules = rules.iter().map(|rule| rule.parse::<RouteRule>().unwrap());
+        let table = RouteTable::default()
+            .with_default_staleness(Duration::from_secs(60), Duration::from_secs(60))
+            .with_rules(rules);
+        let path = "/repos/o/r/pulls/1";
+        let (request, head) = heads(200, json);
+        let origin = OriginUrl::github();
+        let circumstances = Circumstances {
+            origin: &origin,
+            path,
+            rule: table.rule(path),
+            named: false,
+            respect_max_age: false,
+            tag_scope: [1; 8],
+            now: SystemTime::now(),
+        };
+        let judged =
+            Answer { request: &request, head: &head, body: body.to_owned().into(), circumstances }.judge();
+        let Fetched::Fresh(draft) = judged else { panic!("{judged:?}") };
+        let key = Key::new("r", Domain::ANONYMOUS);
+        let entry = Entry::new(key, draft.clone(), Timestamp::from_unix_millis(0), 0);
+        let (_, not_modified) = heads(304, &[]);
+        let renewed = renew(&entry, &request, &not_modified, None, &circumstances).freshness;
+        assert_eq!(renewed, draft.freshness, "a 304 changes nothing of it");
+        let seconds = |time: Duration| time.as_secs();
+        [renewed.lifetime, renewed.while_revalidating, renewed.if_error].map(seconds)
+    };
+    assert_eq!(times(&[], "{\"mergeable\":true}"), [300, 60, 60]);
+    assert_eq!(times(&[], "{\"mergeable\":null}"), [2, 0, 60]);
+    assert_eq!(times(&["/repos/** = 900s"], "{\"mergeable\":null}")[0], 2);
+    assert_eq!(times(&["/repos/** = 900s unsettled=30s"], "{\"mergeable\":null}")[0], 30);
+    assert_eq!(times(&["/repos/** = 1s unsettled=30s"], "{\"mergeable\":null}")[0], 1);
 }

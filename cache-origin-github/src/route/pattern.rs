@@ -1,5 +1,30 @@
 //! Patterns that paths are compared with, quickly.
 
+use crate::canonical;
+
+/// The patterns of one route: by name, and by number where GitHub has both.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Route(Box<[Pattern]>);
+
+impl Route {
+    pub(crate) fn new(pattern: &str) -> Self {
+        let pattern = canonical::lower_names(pattern);
+        let by_number = BY_NUMBER.iter().find_map(|(by_name, by_number)| {
+            Some(Pattern::new(&format!("{by_number}{}", pattern.strip_prefix(by_name)?)))
+        });
+        Self(std::iter::once(Pattern::new(&pattern)).chain(by_number).collect())
+    }
+
+    /// Whether it is the route of `path`, given from the API's root and without a query.
+    pub(crate) fn fits(&self, path: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.fits(path))
+    }
+
+    pub(super) fn patterns(&self) -> &[Pattern] {
+        &self.0
+    }
+}
+
 /// A pattern cut into the literal texts between its wildcards.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Pattern {
@@ -10,24 +35,27 @@ pub(super) struct Pattern {
 /// What a path must have for the pattern to be worth trying. Spares a look-up nearly all patterns, at the
 /// cost of comparing two numbers each.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Guard {
+pub(super) struct Guard {
     /// The first segment, such as `repos`.
     first: Mark,
+    /// How the third segment begins: below an organisation or a repository's number, the family of resources.
+    third: Mark,
     /// How the fourth segment begins: below a repository, the family of resources.
     fourth: Mark,
 }
 
 /// The first eight bytes of a segment, as far as they are known. Nothing known fits everything.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Mark {
-    bytes: u64,
+pub(super) struct Mark {
+    pub(super) bytes: u64,
     known: u64,
 }
 
 /// The segments of a path that guards look at.
 #[derive(Clone, Copy)]
 pub(super) struct Landmarks {
-    first: u64,
+    pub(super) first: u64,
+    third: u64,
     fourth: u64,
 }
 
@@ -35,22 +63,22 @@ impl Landmarks {
     pub(super) fn of(path: &str) -> Self {
         let mut segments = path.split('/').skip(1);
         let mut mark = |skipped| first_eight(segments.nth(skipped).unwrap_or(""));
-        Self { first: mark(0), fourth: mark(2) }
+        Self { first: mark(0), third: mark(1), fourth: mark(0) }
     }
 }
 
 impl Mark {
-    fn of_segment(segment: &str) -> Self {
-        Self { bytes: first_eight(segment), known: u64::MAX }
-    }
-
-    fn of_beginning(text: &str) -> Self {
+    /// What is known of a path's segment that fits `pattern`.
+    fn of_segment(pattern: &str) -> Self {
+        let Some(wildcard) = pattern.find(['*', '{']) else {
+            return Self { bytes: first_eight(pattern), known: u64::MAX };
+        };
         let mut known = [0; 8];
-        known[..text.len().min(8)].fill(0xff);
-        Self { bytes: first_eight(text), known: u64::from_le_bytes(known) }
+        known[..wildcard.min(8)].fill(0xff);
+        Self { bytes: first_eight(&pattern[..wildcard]), known: u64::from_le_bytes(known) }
     }
 
-    fn fits(self, bytes: u64) -> bool {
+    pub(super) fn fits(self, bytes: u64) -> bool {
         bytes & self.known == self.bytes
     }
 }
@@ -60,20 +88,30 @@ impl Guard {
         if !pattern.starts_with('/') {
             return Self::default();
         }
-        let mut segments = pattern.split('/').skip(1);
-        let has_wildcard = |segment: &str| segment.contains(['*', '{']);
-        let Some(first) = segments.next().filter(|first| !has_wildcard(first)) else {
-            return Self::default();
-        };
-        // A `**` before it would let other segments take the fourth's place.
-        let straight = segments.by_ref().take(2).filter(|segment| !segment.contains("**")).count() == 2;
-        let fourth = segments.next().filter(|_| straight).unwrap_or("");
-        let beginning = fourth.split(['*', '{']).next().unwrap_or("");
-        Self { first: Mark::of_segment(first), fourth: Mark::of_beginning(beginning) }
+        let mut marks = [Mark::default(); 4];
+        for (mark, segment) in marks.iter_mut().zip(pattern.split('/').skip(1)) {
+            *mark = Mark::of_segment(segment);
+            // Behind it any segment may take another's place.
+            if segment.contains("**") {
+                break;
+            }
+        }
+        let [first, _second, third, fourth] = marks;
+        Self { first, third, fourth }
     }
 
-    fn admits(&self, landmarks: Landmarks) -> bool {
-        self.first.fits(landmarks.first) && self.fourth.fits(landmarks.fourth)
+    pub(super) fn first(&self) -> Mark {
+        self.first
+    }
+
+    pub(super) fn is_first_known(&self) -> bool {
+        self.first.known == u64::MAX
+    }
+
+    pub(super) fn admits(&self, landmarks: Landmarks) -> bool {
+        self.first.fits(landmarks.first)
+            && self.third.fits(landmarks.third)
+            && self.fourth.fits(landmarks.fourth)
     }
 }
 
@@ -91,6 +129,8 @@ enum Piece {
     Anything,
     /// Forty or sixty-four hexadecimal digits: the name of a git object.
     ObjectName,
+    /// Decimal digits: the number of a repository or an account.
+    Number,
 }
 
 impl Pattern {
@@ -106,6 +146,8 @@ impl Pattern {
                 (piece, behind)
             } else if let Some(behind) = rest.strip_prefix("{sha}") {
                 (Piece::ObjectName, behind)
+            } else if let Some(behind) = rest.strip_prefix("{id}") {
+                (Piece::Number, behind)
             } else {
                 let end = rest[1..].find(['*', '{']).map_or(rest.len(), |at| at + 1);
                 (Piece::Text(rest[..end].into()), &rest[end..])
@@ -117,11 +159,16 @@ impl Pattern {
     }
 
     pub(super) fn fits(&self, path: &str) -> bool {
-        self.fits_beside(path, Landmarks::of(path))
+        self.guard.admits(Landmarks::of(path)) && fits(&self.pieces, path)
     }
 
-    pub(super) fn fits_beside(&self, path: &str, landmarks: Landmarks) -> bool {
-        self.guard.admits(landmarks) && fits(&self.pieces, path)
+    /// Whether `path` fits, which the guard is known to admit.
+    pub(super) fn fits_behind_guard(&self, path: &str) -> bool {
+        fits(&self.pieces, path)
+    }
+
+    pub(super) fn guard(&self) -> Guard {
+        self.guard
     }
 }
 
@@ -150,6 +197,10 @@ fn fits(pieces: &[Piece], text: &str) -> bool {
             let digits = text.bytes().take_while(u8::is_ascii_hexdigit).count();
             matches!(digits, 40 | 64) && fits(rest, &text[digits..])
         }
+        Piece::Number => {
+            let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+            digits > 0 && fits(rest, &text[digits..])
+        }
     }
 }
 
@@ -157,6 +208,14 @@ fn fits(pieces: &[Piece], text: &str) -> bool {
 fn starts(text: &str, end: usize) -> impl Iterator<Item = usize> {
     (0..=end).filter(|at| text.is_char_boundary(*at))
 }
+
+/// How GitHub names one thing by name and by number.
+const BY_NUMBER: &[(&str, &str)] = &[
+    ("/repos/*/*", "/repositories/{id}"),
+    ("/repos/**", "/repositories/**"),
+    ("/orgs/*", "/organizations/{id}"),
+    ("/users/*", "/user/{id}"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -174,6 +233,12 @@ mod tests {
             ("/a/x*y/d", "/a/xxyy/d", true),
             ("**/z", "/a/b/z", true),
             ("/{sha}", "/0123", false),
+            ("/a/{id}/c", "/a/17/c", true),
+            ("/a/{id}/c", "/a/b/c", false),
+            ("/a/{id}", "/a/17x", false),
+            ("/repos/*/*/a/**/z", "/repos/o/r/a/b/c/z", true),
+            ("/repos/*/*/a/**/z", "/repos/o/r/a/z", false),
+            ("/repos/*/*/a/**/z", "/repos/o/r/b/c/z", false),
             ("/repos/*/*/a*", "/repos/o/r/ab/c", true),
             ("/repos/**/ab", "/repos/o/x/y/ab", true),
             ("/repos/*/**/ab", "/repos/o/x/y/z/ab", true),

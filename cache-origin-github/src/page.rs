@@ -16,16 +16,21 @@ pub(crate) fn is_full_and_last(content: &Content, query: Option<&str>) -> bool {
         .headers
         .iter()
         .any(|(name, value)| name == "link" && memchr::memmem::find(value, b"rel=\"next\"").is_some());
-    content.status == 200 && !has_next && count_items(&content.body) == Some(per_page(query))
+    content.status == 200
+        && !has_next
+        && count_items(&content.body).is_some_and(|items| is_full(items, query))
 }
 
-/// How many items a page may have.
-fn per_page(query: Option<&str>) -> usize {
+/// Whether a page of `items` may be as long as a page can be.
+///
+/// Few routes have other pages than most, and a page that is doubted in vain costs one call when it is renewed, so
+/// the lengths that occur anywhere count everywhere.
+fn is_full(items: usize, query: Option<&str>) -> bool {
     let parameters = query.unwrap_or("").split('&');
     let wanted = parameters.rev().find_map(|parameter| parameter.strip_prefix("per_page="));
-    match wanted.and_then(|digits| digits.parse().ok()) {
-        Some(0) | None => PER_PAGE_DEFAULT,
-        Some(wanted) => wanted.min(PER_PAGE_MAX),
+    match wanted.and_then(|digits| digits.parse::<usize>().ok()) {
+        Some(0) | None => PER_PAGE_DEFAULTS.contains(&items),
+        Some(wanted) => PER_PAGE_MAXIMA.iter().any(|most| items == wanted.min(*most)),
     }
 }
 
@@ -62,9 +67,11 @@ fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
     }
 }
 
-/// Items of a page when the request does not say, and most when it does, from GitHub's documentation.
-const PER_PAGE_DEFAULT: usize = 30;
-const PER_PAGE_MAX: usize = 100;
+/// Items of a page when the request does not say, from GitHub's description: 30 nearly everywhere, 50 of
+/// `/notifications`, 15 of `/events`.
+const PER_PAGE_DEFAULTS: [usize; 3] = [15, 30, 50];
+/// Most items of a page whatever the request says: 100 nearly everywhere, 50 of `/notifications`.
+const PER_PAGE_MAXIMA: [usize; 2] = [50, 100];
 
 #[cfg(test)]
 mod tests {
@@ -96,6 +103,9 @@ mod tests {
         assert!(is_full_and_last(&list(30, previous), Some("page=2")));
         assert!(is_full_and_last(&list(5, ""), Some("per_page=5")));
         assert!(is_full_and_last(&list(100, ""), Some("per_page=500")));
+        assert!(is_full_and_last(&list(50, ""), None), "notifications");
+        assert!(is_full_and_last(&list(50, ""), Some("all=true&per_page=100")), "notifications");
+        assert!(!is_full_and_last(&list(50, ""), Some("per_page=40")));
         assert!(!is_full_and_last(&list(30, next), None));
         assert!(!is_full_and_last(&list(29, previous), None));
         assert!(!is_full_and_last(&Content::of_value("{\"total_count\":1}"), Some("per_page=1")));

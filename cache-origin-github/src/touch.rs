@@ -1,7 +1,12 @@
 //! Which answers a successful write makes doubtful.
 
+mod effect;
+mod table;
+
 use crate::{GitHub, canonical, url::local_path};
+use effect::{Effect, effect};
 use http::{Method, Uri};
+use std::collections::BTreeSet;
 
 impl GitHub {
     /// How the resources begin that a successful `method` on `target` makes doubtful, in every domain.
@@ -17,14 +22,24 @@ impl GitHub {
     /// # Ok::<(), cache_origin_github::ConfigError>(())
     /// ```
     pub fn touched_by(&self, method: &Method, target: &Uri) -> Vec<Box<str>> {
-        let mut path = String::new();
-        let readable = canonical::write_path(&mut path, local_path(target.path())).is_ok();
-        if !readable || method.is_safe() || path == "/graphql" {
-            return Vec::new();
+        let effect = self.effect(method, target).shortest();
+        let host = self.origin().host();
+        let paths = effect.forgotten.into_iter().chain(effect.doubted);
+        paths.map(|path| format!("{host}{path}").into()).collect()
+    }
+
+    fn effect(&self, method: &Method, target: &Uri) -> Effect {
+        let path = local_path(target.path());
+        let path = path.strip_prefix(ENTERPRISE_UPLOADS).unwrap_or(path);
+        if method.is_safe() || path == "/graphql" {
+            return Effect::default();
         }
-        let mut touched = Touched { host: self.origin().host(), prefixes: Vec::new() };
-        touched.by_write_to(&path);
-        touched.prefixes
+        let mut normal = String::new();
+        match canonical::write_path(&mut normal, path) {
+            Ok(()) => effect(method.as_str(), &normal),
+            // The origin may make sense of it, and nobody knows which.
+            Err(_) => Effect { doubted: BTreeSet::from(["/".to_owned()]), ..Effect::default() },
+        }
     }
 
     /// How the resources under `path` begin, for forgetting them by prefix.
@@ -60,107 +75,8 @@ impl GitHub {
     }
 }
 
-/// Gathers what one write touches.
-struct Touched<'a> {
-    host: &'a str,
-    prefixes: Vec<Box<str>>,
-}
-
-impl Touched<'_> {
-    fn by_write_to(&mut self, path: &str) {
-        let segments: Vec<&str> = path.split('/').skip(1).collect();
-        match segments[..] {
-            ["repos", owner, name, ref rest @ ..] => self.by_write_to_repository(owner, name, rest),
-            // By number: which name it has, the path does not tell.
-            ["repositories", ..] => self.add_all(&["/repositories/", "/repos/"]),
-            ["user", ..] => self.add_all(&["/user", "/users/"]),
-            [kind @ ("orgs" | "users"), name, ref rest @ ..] => {
-                let account = format!("/{kind}/{name}");
-                self.add_exactly(&account);
-                self.add(&format!("{account}/"));
-                if rest.first() == Some(&"repos") {
-                    self.add_all(&["/user/repos", "/repositories"]);
-                }
-            }
-            [first, ..] => self.add(&format!("/{first}")),
-            [] => {}
-        }
-    }
-
-    fn by_write_to_repository(&mut self, owner: &str, name: &str, rest: &[&str]) {
-        let repository = format!("/repos/{owner}/{name}");
-        self.add_exactly(&repository);
-        // Pages behind the first are linked by the repository's number.
-        self.add("/repositories/");
-        if let Some(families) = families(rest) {
-            for family in families {
-                self.add(&format!("{repository}/{family}"));
-            }
-        } else {
-            self.add(&format!("{repository}/"));
-            self.add("/user/repos");
-            self.add(&format!("/orgs/{owner}/repos"));
-            self.add(&format!("/users/{owner}/repos"));
-        }
-        if matches!(rest.first(), Some(&("issues" | "pulls"))) {
-            self.add_all(&["/issues", "/user/issues"]);
-            self.add(&format!("/orgs/{owner}/issues"));
-        }
-    }
-
-    /// The path itself, with a query or with its class behind it, and not what begins like it.
-    fn add_exactly(&mut self, path: &str) {
-        self.add(&format!("{path}?"));
-        self.add(&format!("{path} "));
-    }
-
-    fn add_all(&mut self, paths: &[&str]) {
-        for path in paths {
-            self.add(path);
-        }
-    }
-
-    fn add(&mut self, path: &str) {
-        self.prefixes.push(format!("{}{path}", self.host).into());
-    }
-}
-
-/// The parts of a repository that a write to `rest` concerns; `None` means all of it.
-fn families(rest: &[&str]) -> Option<&'static [&'static str]> {
-    let first = rest.first()?;
-    let (_, touched) = FAMILIES.iter().find(|(family, _)| family.contains(first))?;
-    Some(touched)
-}
-
-type Family = (&'static [&'static str], &'static [&'static str]);
-
-/// What hangs together within a repository: a write to one of the left concerns all on the right.
-const FAMILIES: &[Family] = &[
-    (
-        &["issues", "pulls", "labels", "milestones", "comments", "assignees"],
-        &[
-            "assignees",
-            "comments",
-            "commits",
-            "compare",
-            "events",
-            "issues",
-            "labels",
-            "milestones",
-            "pulls",
-            "activity",
-            "branches",
-            "contents",
-            "git",
-            "timeline",
-        ],
-    ),
-    (&["actions"], &["actions", "check-", "commits", "deployments", "environments", "events"]),
-    (&["check-runs", "check-suites", "statuses"], &["actions", "check-", "commits", "pulls", "status"]),
-    (&["deployments", "environments"], &["deployments", "environments", "events", "actions"]),
-    (&["releases"], &["events", "git/", "releases", "tags"]),
-    (&["hooks"], &["hooks"]),
-];
+/// Where Enterprise Server takes files: what lies below has the paths of the API.
+const ENTERPRISE_UPLOADS: &str = "/api/uploads";
 
 #[cfg(test)]
 mod tests {

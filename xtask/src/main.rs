@@ -7,6 +7,7 @@ mod ci;
 mod integration;
 mod layers;
 mod mutants;
+mod operations;
 mod process;
 mod rust_code;
 mod sim;
@@ -39,6 +40,8 @@ enum Command {
     Layers,
     /// Plant bugs in the core, one at a time, and see whether the simulator notices each.
     Mutants(mutants::Arguments),
+    /// List the operations of GitHub's API from its published description, for the tests that walk them.
+    Operations(operations::Arguments),
     /// Run whole fleets on virtual time; `cargo xtask sim --help` lists what can be set.
     #[command(disable_help_flag = true)]
     Sim {
@@ -70,6 +73,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Integration(arguments) => integration::run(&root, arguments),
         Command::Layers => layers::run(&root),
         Command::Mutants(arguments) => mutants::run(&root, &arguments),
+        Command::Operations(arguments) => operations::run(&root, &arguments).map(|()| true),
         Command::Sim { arguments } => sim::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),
     }

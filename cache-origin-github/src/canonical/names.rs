@@ -28,6 +28,8 @@ enum Root {
     Repositories,
     /// `/repos/{owner}/{repo}`.
     Repos,
+    /// `/scim/v2/organizations/{org}`.
+    Scim,
     /// `/teams/{team_id}`.
     Teams,
     /// `/user`: the account of the credential, or `/user/{id}`.
@@ -48,6 +50,7 @@ impl Names {
                 "orgs" => (Root::Orgs, 1),
                 "repositories" => (Root::Repositories, 0),
                 "repos" => (Root::Repos, 2),
+                "scim" => (Root::Scim, 0),
                 "teams" => (Root::Teams, 0),
                 "user" => (Root::User, 0),
                 "users" => (Root::Users, 1),
@@ -68,7 +71,8 @@ impl Names {
 fn names_behind(root: Root, index: usize, segment: &str) -> u8 {
     match (root, index, segment) {
         (Root::Agents, 2, "repos") => 2,
-        (Root::Enterprises, 4, "organizations") => 1,
+        (Root::Enterprises, 3, "members") => 1,
+        (Root::Enterprises, 4, "installable_organizations" | "organizations") => 1,
         (Root::Enterprises, 5, "memberships" | "organizations") => 1,
         (
             Root::Orgs,
@@ -84,6 +88,7 @@ fn names_behind(root: Root, index: usize, segment: &str) -> u8 {
         (Root::Repositories, 3, "assignees" | "collaborators") => 1,
         (Root::Repositories, 5, "assignees") => 1,
         (Root::Repositories, 7, "repos") => 2,
+        (Root::Scim, 3, "enterprises" | "organizations") => 1,
         (Root::Teams, 3, "members" | "memberships") => 1,
         (Root::Teams, 3, "repos") => 2,
         (Root::User, 2, "blocks" | "following") => 1,

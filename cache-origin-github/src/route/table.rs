@@ -100,6 +100,7 @@ pub(super) const LIFETIMES: &[(&str, u64)] = &[
     ("/users/*/events**", 60),
     ("/users/*/received_events**", 60),
     ("/notifications**", 60),
-    ("/repos/*/*/notifications", 60),
+    // Marking a thread as read changes the list of a repository that its path does not name: asked about each time.
+    ("/repos/*/*/notifications", 0),
     ("**", LIFETIME_DEFAULT.as_secs()),
 ];

@@ -1,0 +1,88 @@
+//! The operations, paths made from them, and what writes to these touch.
+
+use cache_origin_github::GitHub;
+use http::Method;
+use std::{collections::BTreeSet, sync::LazyLock};
+
+/// One operation of the API.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Operation {
+    pub(crate) method: &'static str,
+    /// Its path with parameters in braces.
+    pub(crate) template: &'static str,
+}
+
+pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+    let lines = include_str!("operations.txt").lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(method, template)| Operation { method, template })
+        .collect()
+});
+
+pub(crate) static GITHUB: LazyLock<GitHub> = LazyLock::new(|| GitHub::builder().build().unwrap());
+
+pub(crate) fn reads() -> impl Iterator<Item = Operation> {
+    OPERATIONS.iter().copied().filter(|operation| operation.method == "GET")
+}
+
+pub(crate) fn writes() -> impl Iterator<Item = Operation> {
+    OPERATIONS.iter().copied().filter(|operation| operation.method != "GET")
+}
+
+/// The templates of what can be read.
+pub(crate) static READABLE: LazyLock<BTreeSet<&'static str>> =
+    LazyLock::new(|| reads().map(|operation| operation.template).collect());
+
+/// `template` with each parameter replaced by what `value` gives for its name.
+pub(crate) fn filled(template: &str, mut value: impl FnMut(&str) -> String) -> String {
+    let mut path = String::new();
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once('{') {
+        let (name, behind) = behind.split_once('}').unwrap();
+        path.push_str(before);
+        path.push_str(&value(name));
+        rest = behind;
+    }
+    path + rest
+}
+
+/// A path with each parameter named after itself.
+pub(crate) fn sample(template: &str) -> String {
+    filled(template, |name| match name {
+        // The only values that it has.
+        "enablement" => "enable_all".to_owned(),
+        _other => name.replace('_', "-"),
+    })
+}
+
+/// The parameters whose capitals GitHub does not tell apart.
+pub(crate) fn is_name(parameter: &str) -> bool {
+    matches!(
+        parameter,
+        "assignee"
+            | "enterprise"
+            | "org"
+            | "organization_id"
+            | "owner"
+            | "repo"
+            | "repo_name"
+            | "repo_owner"
+            | "target_user"
+            | "template_owner"
+            | "template_repo"
+            | "username"
+    )
+}
+
+/// How the resources begin that `method` on `path` touches, without the host.
+pub(crate) fn touched(method: &str, path: &str) -> Vec<String> {
+    let method: Method = method.parse().unwrap();
+    let touched = GITHUB.touched_by(&method, &path.parse().unwrap());
+    touched.iter().map(|prefix| prefix.strip_prefix("api.github.com").unwrap().to_owned()).collect()
+}
+
+/// Whether `method` on `path` touches `resource`, given without the host.
+pub(crate) fn touches_resource(method: &str, path: &str, resource: &str) -> bool {
+    touched(method, path).iter().any(|prefix| resource.starts_with(&**prefix))
+}

@@ -1,0 +1,7 @@
+//! Every operation in GitHub's description, as it is read and as it is touched by a write.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod description;
+mod reading;
+mod writing;

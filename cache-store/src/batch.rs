@@ -1,87 +1,151 @@
 //! Changes that wait to be applied together.
 
-use crate::matching::removes;
+use crate::{matching::matches_prefix, removals::Removals};
 use cache_core::{Entry, Key, port::Change};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, mem, ops::Bound, sync::Arc};
 
-/// Puts that wait, the latest per key.
+/// Removals, and puts that come after them: the latest of each key.
 ///
-/// Removals do not wait: they are applied with whatever waits before them, so that each learns how much it
-/// removed. Those that the store refused are kept here, ahead of the puts, until it takes them.
+/// A removal that comes later drops the puts that it means, so that what is left may be applied in this order
+/// whatever came first.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Removals that the store still owes.
-    owed: Vec<Change>,
-    puts: Vec<Option<Arc<Entry>>>,
-    places: BTreeMap<Key, usize>,
+    removals: Removals,
+    /// By number, in the order in which they came.
+    puts: BTreeMap<u64, Arc<Entry>>,
+    numbers: BTreeMap<Key, u64>,
+    bytes: usize,
 }
 
 impl Batch {
-    /// Adds `entry`, in place of one of the same key.
-    pub(crate) fn put(&mut self, entry: Arc<Entry>) {
-        if let Some(earlier) = self.places.insert(entry.key().clone(), self.puts.len()) {
-            self.puts[earlier] = None;
-        }
-        self.puts.push(Some(entry));
+    /// Adds `entry`, in place of one of the same key. `number` is higher than all before.
+    pub(crate) fn put(&mut self, number: u64, entry: Arc<Entry>) {
+        self.drop_put(entry.key());
+        self.numbers.insert(entry.key().clone(), number);
+        self.bytes += entry.weight_bytes();
+        self.puts.insert(number, entry);
     }
 
-    /// Keeps a removal that the store refused; what waits under the keys it means is dropped.
-    pub(crate) fn owe(&mut self, removal: Change) {
-        self.places.retain(|key, place| {
-            let removed = removes(&removal, key);
-            if removed {
-                self.puts[*place] = None;
-            }
-            !removed
-        });
-        if matches!(removal, Change::RemoveAll) || self.owed.len() >= OWED_MAX {
-            // Forgetting more than was asked costs a call to the origin; forgetting less would be wrong.
-            self.owed = vec![Change::RemoveAll];
-        } else if !matches!(self.owed[..], [Change::RemoveAll]) {
-            self.owed.push(removal);
+    /// Adds a removal. Answers whether it was one too many, so that everything is removed.
+    pub(crate) fn remove(&mut self, removal: &Change) -> bool {
+        self.drop_meant(removal);
+        let merged = self.removals.add(removal);
+        if merged {
+            self.drop_puts();
         }
+        merged
+    }
+
+    /// Drops the puts that `removal` means.
+    pub(crate) fn drop_meant(&mut self, removal: &Change) {
+        for key in self.meant(removal) {
+            self.drop_put(&key);
+        }
+    }
+
+    /// Adds what came later than everything here; answers whether there were too many removals.
+    pub(crate) fn absorb(&mut self, later: Self) -> bool {
+        let mut merged = false;
+        for removal in later.removals.changes() {
+            merged |= self.remove(&removal);
+        }
+        for (number, entry) in later.puts {
+            self.put(number, entry);
+        }
+        merged
+    }
+
+    /// Takes the removals out, and as many of the first puts as `puts_max` says among those numbered below `below`.
+    pub(crate) fn take(&mut self, puts_max: usize, below: u64) -> Self {
+        let mut taken = Self { removals: mem::take(&mut self.removals), ..Self::default() };
+        let first: Vec<u64> = self.puts.range(..below).map(|(number, _)| *number).take(puts_max).collect();
+        for number in first {
+            if let Some(entry) = self.puts.remove(&number) {
+                self.numbers.remove(entry.key());
+                self.bytes -= entry.weight_bytes();
+                taken.put(number, entry);
+            }
+        }
+        taken
     }
 
     /// What waits for `key`: `None` if nothing here says anything about it.
     pub(crate) fn find(&self, key: &Key) -> Option<Waiting> {
-        if let Some(entry) = self.places.get(key).and_then(|place| self.puts[*place].as_ref()) {
-            return Some(Waiting::Put(Arc::clone(entry)));
+        match self.numbers.get(key).and_then(|number| self.puts.get(number)) {
+            Some(entry) => Some(Waiting::Put(Arc::clone(entry))),
+            None => self.removals.cover(key).then_some(Waiting::Removal),
         }
-        let removed = self.owed.iter().any(|removal| removes(removal, key));
-        removed.then_some(Waiting::Removal)
+    }
+
+    /// Whether a put here is one that `removal` means.
+    pub(crate) fn has_meant(&self, removal: &Change) -> bool {
+        !self.meant(removal).is_empty()
     }
 
     /// Everything, in the order in which it must be applied.
     pub(crate) fn changes(&self) -> Vec<Change> {
-        let puts = self.puts.iter().flatten().map(|entry| Change::Put(Arc::clone(entry)));
-        self.owed.iter().cloned().chain(puts).collect()
+        let mut changes = self.removals.changes();
+        changes.extend(self.puts.values().map(|entry| Change::Put(Arc::clone(entry))));
+        changes
     }
 
-    /// Drops the puts and answers how many there were; owed removals stay.
-    pub(crate) fn drop_puts(&mut self) -> usize {
-        let dropped = self.len();
+    /// Drops the puts and answers their keys; removals stay.
+    pub(crate) fn drop_puts(&mut self) -> Vec<Key> {
         self.puts.clear();
-        self.places.clear();
-        dropped
+        self.bytes = 0;
+        mem::take(&mut self.numbers).into_keys().collect()
     }
 
-    /// Forgets everything, because it was applied.
-    pub(crate) fn clear(&mut self) {
-        self.drop_puts();
-        self.owed.clear();
+    /// The keys of all puts.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.numbers.keys()
     }
 
     /// Number of puts.
-    pub(crate) fn len(&self) -> usize {
-        self.places.len()
+    pub(crate) fn puts_count(&self) -> usize {
+        self.puts.len()
     }
 
-    pub(crate) fn owes_removals(&self) -> bool {
-        !self.owed.is_empty()
+    /// Bytes of the puts.
+    pub(crate) fn puts_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The number of the first put.
+    pub(crate) fn first_put(&self) -> Option<u64> {
+        self.puts.first_key_value().map(|(number, _)| *number)
+    }
+
+    pub(crate) fn has_removals(&self) -> bool {
+        !self.removals.is_empty()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.owed.is_empty()
+        self.puts.is_empty() && self.removals.is_empty()
+    }
+
+    fn drop_put(&mut self, key: &Key) {
+        if let Some(entry) = self.numbers.remove(key).and_then(|number| self.puts.remove(&number)) {
+            self.bytes -= entry.weight_bytes();
+        }
+    }
+
+    fn meant(&self, removal: &Change) -> Vec<Key> {
+        match removal {
+            Change::RemovePrefix { prefix, domain } => self
+                .numbers
+                .range::<str, _>((Bound::Included(&**prefix), Bound::Unbounded))
+                .map(|(key, _)| key)
+                .take_while(|key| key.as_str().starts_with(&**prefix))
+                .filter(|key| matches_prefix(key, prefix, *domain))
+                .cloned()
+                .collect(),
+            Change::Remove(key) => {
+                self.numbers.get_key_value(key).map(|(key, _)| key.clone()).into_iter().collect()
+            }
+            Change::RemoveAll => self.numbers.keys().cloned().collect(),
+            Change::Put(_) => Vec::new(),
+        }
     }
 }
 
@@ -91,6 +155,3 @@ pub(crate) enum Waiting {
     Put(Arc<Entry>),
     Removal,
 }
-
-/// Most removals kept for a store that refuses them. More become the removal of everything.
-const OWED_MAX: usize = 1024;

@@ -5,39 +5,57 @@
 //! [`crate::RedbStore`] to decide; here it is [`Trouble`].
 
 use crate::{
-    matching::matches_prefix,
+    catalog::{Catalog, Shift},
+    figures::StoreFigures,
+    matching::removes,
     record::{Name, RecordSeal, Row, SealedRecord, sequence_of},
 };
 use cache_core::{
-    Domain, Entry, Key, Timestamp,
+    Entry, Key, Timestamp,
     port::{Budget, Change, Durability, SealError},
 };
 use redb::{Database, ReadableDatabase as _, ReadableTable, Table, TableDefinition, WriteTransaction};
-use std::{error::Error, fs::File};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fs::File,
+    sync::Arc,
+};
+use tracing::warn;
 
 /// An open file of entries.
 pub(crate) struct EntryFile {
     database: Database,
+    catalog: Arc<Catalog>,
+    figures: Arc<StoreFigures>,
     totals: Totals,
     next_sequence: u64,
+    /// Whether everything committed is durable.
+    is_synced: bool,
 }
 
 impl EntryFile {
-    /// Opens `file`, or lays it out if it is empty.
-    pub(crate) fn open(file: File, seal: &RecordSeal) -> Result<Self, Trouble> {
+    /// Opens `file`, or lays it out if it is empty. Tells `catalog` what is in it, from here on.
+    pub(crate) fn open(
+        file: File,
+        seal: &RecordSeal,
+        catalog: Arc<Catalog>,
+        figures: Arc<StoreFigures>,
+    ) -> Result<Self, Trouble> {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         #[cfg(not(test))]
         let database = builder.create_file(file)?;
         #[cfg(test)]
         let database = builder.create_with_backend(crate::fault::FaultyBackend::new(file)?)?;
-        let mut opened = Self { database, totals: Totals::default(), next_sequence: 0 };
+        let totals = Totals::default();
+        let mut opened = Self { database, catalog, figures, totals, next_sequence: 0, is_synced: true };
         if opened.is_empty()? {
             opened.lay_out(seal)?;
         } else {
             opened.check_key(seal)?;
         }
-        opened.count()?;
+        opened.count(seal)?;
         Ok(opened)
     }
 
@@ -98,6 +116,8 @@ impl EntryFile {
     }
 
     /// Makes `changes`, all or none, keeps to `budget`, and answers how many records the changes removed.
+    ///
+    /// Removals that mean nothing are no transaction.
     pub(crate) fn apply(
         &mut self,
         seal: &RecordSeal,
@@ -105,10 +125,14 @@ impl EntryFile {
         budget: Budget,
         durability: Durability,
     ) -> Result<u64, Trouble> {
-        self.edit(durability, |edit| {
+        let is_void = !changes.is_empty() && !changes.iter().any(|change| self.catalog.concerns(change));
+        if is_void && self.is_synced {
+            return Ok(0);
+        }
+        self.edit(seal, durability, |edit| {
             let mut removed = 0;
             for change in changes {
-                removed += edit.make(seal, change)?;
+                removed += edit.make(change)?;
             }
             edit.evict(budget)?;
             Ok(removed)
@@ -116,18 +140,28 @@ impl EntryFile {
     }
 
     /// Removes what is useless at `now` or beyond `budget`.
-    pub(crate) fn sweep(&mut self, now: Timestamp, budget: Budget) -> Result<u64, Trouble> {
-        self.edit(Durability::Eventual, |edit| {
+    pub(crate) fn sweep(
+        &mut self,
+        seal: &RecordSeal,
+        now: Timestamp,
+        budget: Budget,
+    ) -> Result<u64, Trouble> {
+        self.edit(seal, Durability::Eventual, |edit| {
             let removed = edit.remove_rows(|_, row| row.is_none_or(|row| row.useless_from <= now))?;
             Ok(removed + edit.evict(budget)?)
         })
     }
 
     /// Removes rows and records that were found unreadable.
-    pub(crate) fn discard(&mut self, names: &[Name], sequences: &[u64]) -> Result<(), Trouble> {
-        self.edit(Durability::Eventual, |edit| {
+    pub(crate) fn discard(
+        &mut self,
+        seal: &RecordSeal,
+        names: &[Name],
+        sequences: &[u64],
+    ) -> Result<(), Trouble> {
+        self.edit(seal, Durability::Eventual, |edit| {
             for name in names {
-                edit.remove(name)?;
+                edit.remove_named(name)?;
             }
             for sequence in sequences {
                 edit.remove_row(*sequence)?;
@@ -139,9 +173,11 @@ impl EntryFile {
     /// One transaction. What it changes counts once it is committed.
     fn edit<T>(
         &mut self,
+        seal: &RecordSeal,
         durability: Durability,
         make: impl FnOnce(&mut Edit<'_>) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
+        self.figures.count_transaction();
         let mut write = self.database.begin_write()?;
         match durability {
             Durability::Eventual => write.set_durability(redb::Durability::None)?,
@@ -151,15 +187,22 @@ impl EntryFile {
         let mut edit = Edit {
             records: write.open_table(RECORDS)?,
             order: write.open_table(ORDER)?,
+            seal,
+            catalog: &self.catalog,
+            added: BTreeSet::new(),
+            shifts: Vec::new(),
             totals: self.totals,
             next_sequence: self.next_sequence,
         };
         let made = make(&mut edit)?;
-        let (totals, next_sequence) = (edit.totals, edit.next_sequence);
+        let (totals, next_sequence, shifts) =
+            (edit.totals, edit.next_sequence, std::mem::take(&mut edit.shifts));
         drop(edit);
         write.commit()?;
         self.totals = totals;
         self.next_sequence = next_sequence;
+        self.is_synced = durability == Durability::Immediate;
+        self.catalog.commit(shifts, durability);
         Ok(made)
     }
 
@@ -209,8 +252,8 @@ impl EntryFile {
             lines.map(|line| Ok(line?.0.value())).collect::<Result<_, Trouble>>()?
         };
         for step in sequences.chunks(RENAME_STEP_RECORDS) {
-            self.edit(Durability::Immediate, |edit| {
-                step.iter().try_for_each(|sequence| edit.rename(seal, *sequence))
+            self.edit(seal, Durability::Immediate, |edit| {
+                step.iter().try_for_each(|sequence| edit.rename(*sequence))
             })?;
         }
         let write = self.database.begin_write()?;
@@ -218,15 +261,29 @@ impl EntryFile {
         Ok(write.commit()?)
     }
 
-    fn count(&mut self) -> Result<(), Trouble> {
+    /// Counts and catalogs what is there. A row whose key does not open is of no use, and dropped.
+    fn count(&mut self, seal: &RecordSeal) -> Result<(), Trouble> {
         let order = self.database.begin_read()?.open_table(ORDER)?;
-        let mut totals = Totals::default();
+        let (mut totals, mut records, mut unopened) = (Totals::default(), BTreeMap::new(), Vec::new());
         for line in order.iter()? {
             let (sequence, row) = line?;
-            totals.add(Row::parse(row.value()).map_or(0, |row| row.weight_bytes()));
-            self.next_sequence = sequence.value().saturating_add(1);
+            let (sequence, row) = (sequence.value(), Row::parse(row.value()));
+            totals.add(row.map_or(0, |row| row.weight_bytes()));
+            match row.and_then(|row| seal.open_key(&row)) {
+                Some(key) => drop(records.insert(key, sequence)),
+                None => unopened.push(sequence),
+            }
+            self.next_sequence = sequence.saturating_add(1);
         }
+        drop(order);
         self.totals = totals;
+        self.catalog.replace(records);
+        if !unopened.is_empty() {
+            let count = unopened.len();
+            self.figures.count_unreadable(count as u64);
+            warn!(count, "records whose keys cannot be read are dropped");
+            self.discard(seal, &[], &unopened)?;
+        }
         Ok(())
     }
 }
@@ -326,24 +383,41 @@ impl From<SealError> for Trouble {
 struct Edit<'t> {
     records: Table<'t, &'static Name, &'static [u8]>,
     order: Table<'t, u64, &'static [u8]>,
+    seal: &'t RecordSeal,
+    /// What was there before this transaction.
+    catalog: &'t Catalog,
+    /// What this transaction put there.
+    added: BTreeSet<Key>,
+    /// What the catalog is to be told once all is committed.
+    shifts: Vec<Shift>,
     totals: Totals,
     next_sequence: u64,
 }
 
 impl Edit<'_> {
-    fn make(&mut self, seal: &RecordSeal, change: &Change) -> Result<u64, Trouble> {
+    fn make(&mut self, change: &Change) -> Result<u64, Trouble> {
         match change {
-            Change::Put(entry) => {
-                let sealed = seal.seal(entry, self.next_sequence)?;
-                self.remove(&sealed.name)?;
-                self.insert(self.next_sequence, &sealed)?;
-                self.next_sequence += 1;
-                Ok(0)
-            }
-            Change::Remove(key) => self.remove(&seal.name(key)),
+            Change::Put(entry) => self.put(entry),
+            Change::Remove(key) => self.remove(key),
             Change::RemoveAll => self.remove_all(),
-            Change::RemovePrefix { prefix, domain } => self.remove_prefix(seal, prefix, *domain),
+            Change::RemovePrefix { .. } => self.remove_prefix(change),
         }
+    }
+
+    fn put(&mut self, entry: &Entry) -> Result<u64, Trouble> {
+        let sealed = self.seal.seal(entry, self.next_sequence)?;
+        self.take(&sealed.name)?;
+        self.insert(self.next_sequence, &sealed)?;
+        self.shifts.push(Shift::In(entry.key().clone(), self.next_sequence));
+        self.added.insert(entry.key().clone());
+        self.next_sequence += 1;
+        Ok(0)
+    }
+
+    fn remove(&mut self, key: &Key) -> Result<u64, Trouble> {
+        let is_there = self.take(&self.seal.name(key))?.is_some();
+        self.shifts.push(Shift::Out(key.clone(), None));
+        Ok(u64::from(is_there))
     }
 
     fn insert(&mut self, sequence: u64, sealed: &SealedRecord) -> Result<(), Trouble> {
@@ -353,17 +427,27 @@ impl Edit<'_> {
         Ok(())
     }
 
-    fn remove(&mut self, name: &Name) -> Result<u64, Trouble> {
+    /// Removes the record under `name`, which could not be read.
+    fn remove_named(&mut self, name: &Name) -> Result<(), Trouble> {
+        let row = self.take(name)?.flatten();
+        let key = row.as_deref().and_then(Row::parse).and_then(|row| self.seal.open_key(&row));
+        self.shifts.extend(key.map(|key| Shift::Out(key, None)));
+        Ok(())
+    }
+
+    /// Takes the record under `name` out, and its row, which is answered if it was there as well.
+    fn take(&mut self, name: &Name) -> Result<Option<Option<Vec<u8>>>, Trouble> {
         let Some(record) = self.records.remove(name)? else {
-            return Ok(0);
+            return Ok(None);
         };
         // A record of another version does not say which row is its own: restoring finds that one.
-        if let Some(sequence) = sequence_of(record.value())
-            && let Some(row) = self.order.remove(sequence)?
-        {
-            self.totals.subtract(Row::parse(row.value()).map_or(0, |row| row.weight_bytes()));
-        }
-        Ok(1)
+        let Some(sequence) = sequence_of(record.value()) else {
+            return Ok(Some(None));
+        };
+        let row = self.order.remove(sequence)?.map(|row| row.value().to_vec());
+        let weight = row.as_deref().map(|row| Row::parse(row).map_or(0, |row| row.weight_bytes()));
+        weight.into_iter().for_each(|bytes| self.totals.subtract(bytes));
+        Ok(Some(row))
     }
 
     fn remove_row(&mut self, sequence: u64) -> Result<(), Trouble> {
@@ -380,6 +464,7 @@ impl Edit<'_> {
             if own {
                 self.records.remove(row.name)?;
             }
+            self.shifts.extend(self.seal.open_key(&row).map(|key| Shift::Out(key, Some(sequence))));
         }
         Ok(())
     }
@@ -399,17 +484,14 @@ impl Edit<'_> {
         Ok(sequences.len() as u64)
     }
 
-    fn remove_prefix(
-        &mut self,
-        seal: &RecordSeal,
-        prefix: &str,
-        domain: Option<Domain>,
-    ) -> Result<u64, Trouble> {
-        // A row whose key does not open cannot be shown to be another's, and is of no use.
-        self.remove_rows(|_, row| {
-            let key = row.and_then(|row| seal.open_key(&row));
-            key.is_none_or(|key| matches_prefix(&key, prefix, domain))
-        })
+    fn remove_prefix(&mut self, removal: &Change) -> Result<u64, Trouble> {
+        let mut keys: BTreeSet<Key> = self.catalog.meant_by(removal).into_iter().collect();
+        keys.extend(self.added.iter().filter(|key| removes(removal, key)).cloned());
+        let mut removed = 0;
+        for key in &keys {
+            removed += self.remove(key)?;
+        }
+        Ok(removed)
     }
 
     fn remove_all(&mut self) -> Result<u64, Trouble> {
@@ -417,6 +499,8 @@ impl Edit<'_> {
         self.records.retain(|_, _| false)?;
         self.order.retain(|_, _| false)?;
         self.totals = Totals::default();
+        self.added.clear();
+        self.shifts.push(Shift::All);
         Ok(removed)
     }
 
@@ -435,13 +519,13 @@ impl Edit<'_> {
         Ok(evicted)
     }
 
-    fn rename(&mut self, seal: &RecordSeal, sequence: u64) -> Result<(), Trouble> {
+    fn rename(&mut self, sequence: u64) -> Result<(), Trouble> {
         let Some(line) = self.order.get(sequence)?.map(|row| row.value().to_vec()) else {
             return Ok(());
         };
         let renewed = match Row::parse(&line) {
             Some(row) => match self.records.get(row.name)? {
-                Some(record) => seal.renew(&row, record.value()).map(|renewed| (*row.name, renewed)),
+                Some(record) => self.seal.renew(&row, record.value()).map(|renewed| (*row.name, renewed)),
                 None => None,
             },
             None => None,

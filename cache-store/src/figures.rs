@@ -1,5 +1,6 @@
 //! What a store tells about itself.
 
+use crate::catalog::Catalog;
 use cache_core::port::Store;
 use std::sync::{
     Arc,
@@ -10,6 +11,11 @@ use std::sync::{
 pub trait MeasuredStore: Store {
     /// The figures, kept up to date by the store.
     fn figures(&self) -> Arc<StoreFigures>;
+
+    /// Which keys it holds, kept up to date by the store; `None` if it does not tell, and must be asked for each.
+    fn catalog(&self) -> Option<Arc<Catalog>> {
+        None
+    }
 }
 
 /// Figures of a store, readable from any thread at any time.
@@ -19,6 +25,8 @@ pub struct StoreFigures {
     bytes: AtomicU64,
     unreadable: AtomicU64,
     set_aside: AtomicU64,
+    transactions: AtomicU64,
+    opened: AtomicU64,
 }
 
 impl StoreFigures {
@@ -40,6 +48,24 @@ impl StoreFigures {
     /// Files set aside since the store was opened, the opening included.
     pub fn set_aside(&self) -> u64 {
         self.set_aside.load(Ordering::Relaxed)
+    }
+
+    /// Transactions made since the store was opened.
+    pub fn transactions(&self) -> u64 {
+        self.transactions.load(Ordering::Relaxed)
+    }
+
+    /// Seals opened since the store was opened: what a change or a look-up costs, beside transactions.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_transaction(&self) {
+        self.transactions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_opened(&self) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn hold(&self, records: u64, bytes: u64) {

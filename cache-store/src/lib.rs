@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod catalog;
 mod clock;
 mod counters;
 mod directory;
@@ -24,15 +25,20 @@ mod queue;
 mod read_index;
 mod record;
 mod redb_store;
+mod removals;
 mod retention;
 mod write_behind;
+mod writer;
 
 pub use {
+    catalog::Catalog,
     clock::CoarseClock,
     figures::{MeasuredStore, StoreFigures},
     memory_store::MemoryStore,
+    queue::CLOSE_TIMEOUT,
     read_index::ReadIndex,
     redb_store::{DISK_BUDGET, ENTRIES_FILE, OpenError, RedbStore},
     retention::RETENTION,
-    write_behind::{SYNC_INTERVAL, StoreStats, WriteBehind, WriteBehindSettings},
+    write_behind::{StoreStats, WriteBehind, WriteBehindSettings},
+    writer::{SYNC_INTERVAL, Step, Writer},
 };

@@ -1,163 +1,297 @@
-//! The bounded queue between those who change the store and the thread that does.
+//! What waits between those who use the store and the thread that does.
+//!
+//! Nobody waits to put something in. Look-ups are apart from changes and are answered first; what waits, or what
+//! the catalog knows, answers most of them at once. Changes that wait merge: a removal with earlier puts, removals
+//! with one another. Every part has its bound, and what happens there is counted.
 
+use crate::{
+    batch::{Batch, Waiting},
+    catalog::Catalog,
+    memory_store::copy,
+    write_behind::Counters,
+};
 use cache_core::{
     Entry, Key, Timestamp,
     port::{Change, StoreError},
 };
-use parking_lot::{Condvar, Mutex};
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
-/// One thing for the store's thread to do, in the order given.
-pub(crate) enum Order {
-    Flush(Done<()>),
-    Load(Key, Box<dyn FnOnce(Option<Entry>) + Send>),
-    Put(Arc<Entry>),
-    Remove(Vec<Change>, Done<u64>),
-    Shutdown(Done<()>),
-    Sweep(Timestamp, Done<u64>),
-}
-
-/// Called once on the store's thread with what became of an order.
+/// Called once with what became of an order.
 pub(crate) type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
+/// Called once with what a look-up found.
+pub(crate) type Found = Box<dyn FnOnce(Option<Entry>) + Send>;
 
 /// Orders that wait for the store's thread.
-#[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
     /// There may be something to do.
     filled: Condvar,
-    /// There may be room.
-    drained: Condvar,
+    /// The thread has ended.
+    ended: Condvar,
+    catalog: Option<Arc<Catalog>>,
+    pub(crate) counters: Counters,
 }
 
-impl Queue {
-    /// Adds a put; gives it back if there is no room or the queue is closed.
-    pub(crate) fn offer(&self, entry: Arc<Entry>) -> Result<(), Refused> {
-        let mut state = self.state.lock();
-        if state.is_closed {
-            return Err(Refused);
-        }
-        let bytes = entry.weight_bytes();
-        let is_full = state.orders.len() >= QUEUE_ORDERS_MAX || state.put_bytes + bytes > QUEUE_BYTES_MAX;
-        // One entry is taken whatever its size, or the largest never would be.
-        if is_full && !state.orders.is_empty() {
-            return Err(Refused);
-        }
-        state.put_bytes += bytes;
-        state.puts += 1;
-        state.orders.push_back(Order::Put(entry));
-        // A thread that waits for its next batch need not hear of every put.
-        if state.is_idle || state.puts == state.wanted {
-            state.is_idle = false;
-            self.filled.notify_one();
-        }
-        Ok(())
-    }
-
-    /// Adds an order that must not be lost, waiting for room if need be; gives it back if the queue is closed.
-    ///
-    /// Room is made by dropping the oldest put, as long as there is one; answers how many were dropped.
-    pub(crate) fn push(&self, order: Order) -> Result<u64, Order> {
-        let mut state = self.state.lock();
-        let mut dropped = 0;
-        while state.orders.len() >= QUEUE_ORDERS_MAX && !state.is_closed {
-            if state.drop_oldest_put() {
-                dropped += 1;
-            } else {
-                self.drained.wait(&mut state);
-            }
-        }
-        if state.is_closed {
-            return Err(order);
-        }
-        state.orders.push_back(order);
-        state.is_urgent = true;
-        state.is_idle = false;
-        self.filled.notify_one();
-        Ok(dropped)
-    }
-
-    /// All orders, as soon as one is urgent, there are `wanted` puts, or `until` has come. Without
-    /// `until`, as soon as there is any.
-    ///
-    /// Nothing at all once the queue is closed and empty.
-    pub(crate) fn take(&self, until: Option<Instant>, wanted: usize) -> Taken {
-        let mut state = self.state.lock();
-        state.wanted = wanted;
-        loop {
-            let is_due = match until {
-                None => !state.orders.is_empty(),
-                Some(until) => Instant::now() >= until,
-            };
-            if is_due || state.is_urgent || state.puts >= wanted {
-                state.is_urgent = false;
-                state.puts = 0;
-                state.put_bytes = 0;
-                let orders = std::mem::take(&mut state.orders);
-                self.drained.notify_all();
-                return Taken::Orders(orders);
-            }
-            if state.is_closed {
-                return Taken::Closed;
-            }
-            match until {
-                None => {
-                    state.is_idle = true;
-                    self.filled.wait(&mut state);
-                }
-                Some(until) => {
-                    self.filled.wait_until(&mut state, until);
-                }
-            }
-        }
-    }
-
-    /// Takes nothing more. What is in the queue can still be taken.
-    pub(crate) fn close(&self) {
-        let mut state = self.state.lock();
-        state.is_closed = true;
-        state.is_urgent = state.is_urgent || !state.orders.is_empty();
-        self.filled.notify_all();
-        self.drained.notify_all();
-    }
-}
-
-/// The queue is full or closed; the put was not taken.
-pub(crate) struct Refused;
-
-/// What [`Queue::take`] found.
-pub(crate) enum Taken {
-    Closed,
-    Orders(VecDeque<Order>),
+/// A look-up that the store must answer.
+pub(crate) struct Load {
+    pub(crate) key: Key,
+    /// From when on nobody wants the answer.
+    pub(crate) until: Instant,
+    pub(crate) found: Found,
 }
 
 #[derive(Default)]
-struct State {
-    orders: VecDeque<Order>,
-    puts: usize,
-    put_bytes: usize,
-    /// Puts that complete the thread's batch.
-    wanted: usize,
-    /// Somebody waits for an order in the queue.
-    is_urgent: bool,
-    /// The thread waits without a moment at which to wake by itself.
-    is_idle: bool,
+pub(crate) struct State {
+    pub(crate) loads: VecDeque<Load>,
+    /// What came since the thread took changes last.
+    pub(crate) waiting: Batch,
+    /// What the thread applies, or failed to.
+    pub(crate) applying: Batch,
+    /// Who wants to know when the removals in `waiting` are durable.
+    pub(crate) removed: Vec<Done<()>>,
+    /// Who wants to know when the puts numbered below are durable.
+    pub(crate) flushed: VecDeque<(u64, Done<()>)>,
+    pub(crate) sweep: Option<(Timestamp, Done<u64>)>,
+    pub(crate) closing: Option<Done<()>>,
+    pub(crate) next_number: u64,
+    /// There is something that the thread has not seen.
+    has_news: bool,
     is_closed: bool,
+    /// When it was closed.
+    closed_at: Option<Instant>,
+    has_ended: bool,
 }
 
-impl State {
-    fn drop_oldest_put(&mut self) -> bool {
-        let place = self.orders.iter().position(|order| matches!(order, Order::Put(_)));
-        let Some(Order::Put(entry)) = place.and_then(|place| self.orders.remove(place)) else {
-            return false;
+impl Queue {
+    pub(crate) fn new(catalog: Option<Arc<Catalog>>) -> Self {
+        Self {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            ended: Condvar::new(),
+            catalog,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Adds a put, which takes the place of one that waits. Without room for it, what it was to replace is removed.
+    pub(crate) fn put(&self, entry: Arc<Entry>, batch_max: usize) {
+        let mut state = self.state.lock();
+        let bytes = state.waiting.puts_bytes().saturating_add(entry.weight_bytes());
+        let is_full = state.waiting.puts_count() >= PUTS_MAX || bytes > PUTS_BYTES_MAX;
+        if state.is_closed {
+            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+        } else if is_full && state.waiting.puts_count() > 0 {
+            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+            // What is on disk under this key is no longer what the engine holds.
+            let removal = Change::Remove(entry.key().clone());
+            self.add_removal(&mut state, &removal);
+            self.tell(state);
+        } else {
+            let number = state.next_number;
+            state.next_number += 1;
+            state.waiting.put(number, entry);
+            let count = state.waiting.puts_count();
+            // A thread that waits for its next batch need not hear of every put.
+            if count == 1 || count == batch_max {
+                self.tell(state);
+            }
+        }
+    }
+
+    /// Adds removals. Where none of them means anything that is there or could come back, `done` is called at once.
+    pub(crate) fn remove(&self, changes: &[Change], done: Done<()>) {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            drop(state);
+            return done(Err(closed()));
+        }
+        let mut is_needed = false;
+        for change in changes {
+            is_needed |= self.add_removal(&mut state, change);
+        }
+        if !is_needed {
+            drop(state);
+            return done(Ok(()));
+        }
+        if state.removed.len() >= CALLBACKS_MAX {
+            self.tell(state);
+            return done(Err(StoreError::of("too many wait for the disk")));
+        }
+        state.removed.push(done);
+        self.tell(state);
+    }
+
+    /// Answers a look-up from what waits or from the catalog, or has the store answer it.
+    pub(crate) fn load(&self, load: Load) {
+        let mut state = self.state.lock();
+        if !state.is_closed {
+            let waiting = state.waiting.find(&load.key).or_else(|| state.applying.find(&load.key));
+            match waiting {
+                Some(Waiting::Put(entry)) => {
+                    drop(state);
+                    return (load.found)(Some(copy(&entry)));
+                }
+                Some(Waiting::Removal) => {}
+                None if self.catalog.as_ref().is_some_and(|catalog| !catalog.holds(&load.key)) => {}
+                None if state.loads.len() >= LOADS_MAX => {
+                    self.counters.loads_refused.fetch_add(1, Ordering::Relaxed);
+                }
+                None => {
+                    state.loads.push_back(load);
+                    return self.tell(state);
+                }
+            }
+        }
+        drop(state);
+        (load.found)(None);
+    }
+
+    /// Has `done` called when everything that waits is durable.
+    pub(crate) fn flush(&self, done: Done<()>) {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            drop(state);
+            return done(Err(closed()));
+        }
+        if state.flushed.len() >= CALLBACKS_MAX {
+            drop(state);
+            return done(Err(StoreError::of("too many wait for the disk")));
+        }
+        let below = state.next_number;
+        state.flushed.push_back((below, done));
+        self.tell(state);
+    }
+
+    /// Has the store swept, unless that is to be done already: then `done` learns of no records.
+    pub(crate) fn sweep(&self, now: Timestamp, done: Done<u64>) {
+        let mut state = self.state.lock();
+        if state.is_closed || state.sweep.is_some() {
+            let answer = if state.is_closed { Err(closed()) } else { Ok(0) };
+            drop(state);
+            return done(answer);
+        }
+        state.sweep = Some((now, done));
+        self.tell(state);
+    }
+
+    /// Takes nothing more. Look-ups that wait find nothing; `done` is called when the rest is durable and the store
+    /// closed, with an error if that is so, or to be, already.
+    pub(crate) fn close(&self, done: Option<Done<()>>) {
+        let mut state = self.state.lock();
+        let was_closed = mem::replace(&mut state.is_closed, true);
+        state.closed_at.get_or_insert_with(Instant::now);
+        let loads = mem::take(&mut state.loads);
+        let sweep = state.sweep.take();
+        let refused = if was_closed {
+            done
+        } else {
+            state.closing = done;
+            None
         };
-        self.puts -= 1;
-        self.put_bytes -= entry.weight_bytes();
+        self.tell(state);
+        loads.into_iter().for_each(|load| (load.found)(None));
+        if let Some((_, done)) = sweep {
+            done(Err(closed()));
+        }
+        if let Some(done) = refused {
+            done(Err(closed()));
+        }
+    }
+
+    /// Waits for the thread of a closed queue to end, but no longer than [`CLOSE_TIMEOUT`] after it was closed; answers
+    /// whether it has.
+    pub(crate) fn wait_ended(&self) -> bool {
+        let mut state = self.state.lock();
+        let until = state.closed_at.unwrap_or_else(Instant::now) + CLOSE_TIMEOUT;
+        while !state.has_ended {
+            if self.ended.wait_until(&mut state, until).timed_out() {
+                return state.has_ended;
+            }
+        }
         true
+    }
+
+    /// Waits until there is something that the thread has not seen, but not beyond `until`.
+    pub(crate) fn wait(&self, until: Option<Instant>) {
+        let mut state = self.state.lock();
+        while !state.has_news {
+            match until {
+                None => self.filled.wait(&mut state),
+                Some(until) => {
+                    if self.filled.wait_until(&mut state, until).timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        state.has_news = false;
+    }
+
+    /// What waits, for the thread to take from.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// The thread will do nothing more: whoever waits for it is told so.
+    pub(crate) fn end(&self) {
+        let mut state = self.state.lock();
+        let closed_at = state.closed_at;
+        let left = State { is_closed: true, closed_at, has_ended: true, ..State::default() };
+        let State { loads, waiting, removed, flushed, sweep, closing, .. } = mem::replace(&mut *state, left);
+        self.ended.notify_all();
+        drop(state);
+        self.counters.dropped.fetch_add(waiting.puts_count() as u64, Ordering::Relaxed);
+        loads.into_iter().for_each(|load| (load.found)(None));
+        let told = removed.into_iter().chain(flushed.into_iter().map(|(_, done)| done)).chain(closing);
+        told.for_each(|done| done(Err(closed())));
+        if let Some((_, done)) = sweep {
+            done(Err(closed()));
+        }
+    }
+
+    /// Adds `removal` unless it means nothing that is there; answers whether it does.
+    fn add_removal(&self, state: &mut State, removal: &Change) -> bool {
+        state.waiting.drop_meant(removal);
+        let is_needed = state.applying.has_meant(removal)
+            || self.catalog.as_ref().is_none_or(|catalog| catalog.concerns(removal));
+        if is_needed && state.waiting.remove(removal) {
+            self.counters.merges.fetch_add(1, Ordering::Relaxed);
+        }
+        is_needed
+    }
+
+    fn tell(&self, mut state: MutexGuard<'_, State>) {
+        state.has_news = true;
+        self.filled.notify_one();
     }
 }
 
-/// Most orders that wait: some seconds of what a disk takes. A put that finds it full is dropped.
-pub(crate) const QUEUE_ORDERS_MAX: usize = 4096;
+impl State {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+}
+
+pub(crate) fn closed() -> StoreError {
+    StoreError::of("the store is closed")
+}
+
+/// Time that making the last changes durable may take. A disk that takes longer is given up: what is lost is what the
+/// origin still has, and what was removed was durable before anybody was told.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Most puts that wait: some seconds of what a disk takes. One that finds as many is dropped.
+pub(crate) const PUTS_MAX: usize = 4096;
 /// Most bytes of entries that wait, which memory has given up already where they were evicted.
-pub(crate) const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const PUTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most look-ups that wait for the store: a second of what a slow disk finds. One more finds nothing.
+pub(crate) const LOADS_MAX: usize = 4096;
+/// Most who wait to hear of a removal or a flush: more than there are requests at once. One more is told that it
+/// cannot be waited for; what it ordered is done all the same.
+pub(crate) const CALLBACKS_MAX: usize = 16 * 1024;

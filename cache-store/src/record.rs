@@ -5,7 +5,7 @@
 //! reads no bodies: the record's name, when it becomes useless, what it weighs, and the sealed text of its key.
 //! Both seals are bound to the record's name, so that neither opens under another.
 
-use crate::retention::useless_from;
+use crate::{figures::StoreFigures, retention::useless_from};
 use cache_core::{
     Entry, Key, Timestamp,
     codec::{RECORD_BYTES_MAX, decode_entry, encode_entry},
@@ -17,16 +17,20 @@ use std::sync::Arc;
 pub(crate) type Name = [u8; 32];
 
 /// Seals entries into records and opens them.
-pub(crate) struct RecordSeal(Arc<dyn Sealer>);
+pub(crate) struct RecordSeal {
+    sealer: Arc<dyn Sealer>,
+    figures: Arc<StoreFigures>,
+}
 
 impl RecordSeal {
-    pub(crate) fn new(sealer: Arc<dyn Sealer>) -> Self {
-        Self(sealer)
+    /// Counts what it opens in `figures`.
+    pub(crate) fn new(sealer: Arc<dyn Sealer>, figures: Arc<StoreFigures>) -> Self {
+        Self { sealer, figures }
     }
 
     /// The name of `key`'s record.
     pub(crate) fn name(&self, key: &Key) -> Name {
-        self.0.name(key.as_str())
+        self.sealer.name(key.as_str())
     }
 
     /// Record and row of `entry` under the sequence number `sequence`.
@@ -49,7 +53,7 @@ impl RecordSeal {
 
     /// The key in a row; `None` unless it is whole and was sealed for the row's record.
     pub(crate) fn open_key(&self, row: &Row<'_>) -> Option<Key> {
-        let text = self.0.open(&context(row.name, Section::Key), row.sealed_key).ok()?;
+        let text = self.open_sealed(&context(row.name, Section::Key), row.sealed_key).ok()?;
         Key::from_text(std::str::from_utf8(&text).ok()?)
     }
 
@@ -64,18 +68,18 @@ impl RecordSeal {
 
     /// A value that only this key, or one that opens as well, can have sealed.
     pub(crate) fn seal_check(&self) -> Result<Vec<u8>, SealError> {
-        self.0.seal(CHECK_CONTEXT, b"")
+        self.sealer.seal(CHECK_CONTEXT, b"")
     }
 
     /// Whether `check` was sealed by a key that opens.
     pub(crate) fn opens_check(&self, check: &[u8]) -> bool {
-        self.0.open(CHECK_CONTEXT, check).is_ok()
+        self.sealer.open(CHECK_CONTEXT, check).is_ok()
     }
 
     /// Tells the current key from others without telling what it is.
     pub(crate) fn key_name(&self) -> Name {
         // No key's text ends like this one.
-        self.0.name("the key of this file")
+        self.sealer.name("the key of this file")
     }
 
     fn seal_packed(
@@ -86,8 +90,8 @@ impl RecordSeal {
         useless_from: Timestamp,
     ) -> Result<SealedRecord, SealError> {
         let name = self.name(key);
-        let sealed_entry = self.0.seal(&context(&name, Section::Entry), packed)?;
-        let sealed_key = self.0.seal(&context(&name, Section::Key), key.as_str().as_bytes())?;
+        let sealed_entry = self.sealer.seal(&context(&name, Section::Entry), packed)?;
+        let sealed_key = self.sealer.seal(&context(&name, Section::Key), key.as_str().as_bytes())?;
         let mut record = Vec::with_capacity(RECORD_HEADER_BYTES + sealed_entry.len());
         record.push(RECORD_VERSION);
         record.extend_from_slice(&sequence.to_le_bytes());
@@ -103,7 +107,12 @@ impl RecordSeal {
     fn open_packed(&self, name: &Name, record: &[u8]) -> Option<Vec<u8>> {
         sequence_of(record)?;
         let sealed = record.get(RECORD_HEADER_BYTES..)?;
-        self.0.open(&context(name, Section::Entry), sealed).ok()
+        self.open_sealed(&context(name, Section::Entry), sealed).ok()
+    }
+
+    fn open_sealed(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        self.figures.count_opened();
+        self.sealer.open(context, sealed)
     }
 }
 

@@ -5,6 +5,7 @@
 //! like [`crate::record`]'s.
 
 use crate::{
+    catalog::Catalog,
     directory::{DirectoryLock, make_private, open_private, set_aside},
     entry_file::{EntryFile, Loaded, Trouble},
     figures::{MeasuredStore, StoreFigures},
@@ -61,6 +62,7 @@ pub struct RedbStore {
     /// Found unreadable by a look-up, removed by the next change.
     unreadable: Vec<Name>,
     figures: Arc<StoreFigures>,
+    catalog: Arc<Catalog>,
     _lock: DirectoryLock,
 }
 
@@ -77,13 +79,15 @@ impl RedbStore {
         let lock = DirectoryLock::take(dir)
             .map_err(failed)?
             .map_err(|pid| OpenError::InUse { path: dir.into(), pid })?;
+        let figures: Arc<StoreFigures> = Arc::default();
         let mut store = Self {
             path: dir.join(ENTRIES_FILE),
-            seal: RecordSeal::new(sealer),
+            seal: RecordSeal::new(sealer, Arc::clone(&figures)),
             budget,
             file: None,
             unreadable: Vec::new(),
-            figures: Arc::default(),
+            figures,
+            catalog: Arc::default(),
             _lock: lock,
         };
         store
@@ -129,12 +133,14 @@ impl RedbStore {
         work: impl Fn(&mut EntryFile, &RecordSeal) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let (path, seal, file) = (&self.path, &self.seal, self.file.take());
+        let (figures, catalog) = (&self.figures, &self.catalog);
         // What corruption does to redb's trees is found by assertions in places.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let mut file = match file {
                 Some(file) => file,
                 None => {
-                    EntryFile::open(open_private(path).map_err(|error| Trouble::Failed(error.into()))?, seal)?
+                    let file = open_private(path).map_err(|error| Trouble::Failed(error.into()))?;
+                    EntryFile::open(file, seal, Arc::clone(catalog), Arc::clone(figures))?
                 }
             };
             let done = work(&mut file, seal)?;
@@ -164,7 +170,7 @@ impl RedbStore {
         }
         self.figures.count_unreadable(count as u64);
         warn!(count, "records that cannot be read are dropped");
-        self.run("drop unreadable records", |file, _| file.discard(&names, sequences))
+        self.run("drop unreadable records", |file, seal| file.discard(seal, &names, sequences))
     }
 }
 
@@ -197,13 +203,17 @@ impl Store for RedbStore {
 
     fn sweep(&mut self, now: Timestamp) -> Result<u64, StoreError> {
         let budget = self.budget;
-        self.run("sweep the store", |file, _| file.sweep(now, budget))
+        self.run("sweep the store", |file, seal| file.sweep(seal, now, budget))
     }
 }
 
 impl MeasuredStore for RedbStore {
     fn figures(&self) -> Arc<StoreFigures> {
         Arc::clone(&self.figures)
+    }
+
+    fn catalog(&self) -> Option<Arc<Catalog>> {
+        Some(Arc::clone(&self.catalog))
     }
 }
 

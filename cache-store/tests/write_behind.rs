@@ -9,7 +9,9 @@ use cache_core::{
     Entry, Key, Timestamp,
     port::{Budget, Change, Durability, Store, StoreError},
 };
-use cache_store::{DISK_BUDGET, MeasuredStore, MemoryStore, StoreFigures, WriteBehind, WriteBehindSettings};
+use cache_store::{
+    DISK_BUDGET, MeasuredStore, MemoryStore, Step, StoreFigures, WriteBehind, WriteBehindSettings, Writer,
+};
 use fixture::{NOW, entry, entry_of, key};
 use std::{
     sync::{
@@ -17,7 +19,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -93,11 +95,11 @@ fn flush(writer: &WriteBehind) -> Result<(), StoreError> {
 }
 
 fn load(writer: &WriteBehind, resource: &str) -> Option<Entry> {
-    wait(|found| writer.load(key(resource), found))
+    wait(|found| writer.load(key(resource), Instant::now() + HOUR, found))
 }
 
-fn remove(writer: &WriteBehind, change: Change) -> Result<u64, StoreError> {
-    wait(|done| writer.remove(vec![change], done))
+fn remove(writer: &WriteBehind, change: Change) -> Result<(), StoreError> {
+    wait(|done| writer.remove(&[change], done))
 }
 
 #[test]
@@ -156,42 +158,130 @@ fn a_batch_is_durable_at_once_where_that_is_asked() {
 }
 
 #[test]
-fn a_removal_is_durable_at_once_and_counts_what_it_removed() {
-    let scene = scene(patient(), None);
+fn removals_that_wait_are_one_transaction_that_is_durable_before_anybody_is_told() {
+    let (open, gate) = channel();
+    let scene = scene(patient(), Some(gate));
     for at in 0..5 {
         scene.writer.put(entry(&format!("a/{at}"), "v"));
     }
-    scene.writer.put(entry("b", "v"));
-    let prefix = Change::RemovePrefix { prefix: "a/".into(), domain: None };
-    assert_eq!(remove(&scene.writer, prefix).unwrap(), 5);
-    assert_eq!(scene.told.recv().unwrap(), (6, Durability::Eventual));
-    assert_eq!(scene.told.recv().unwrap(), (1, Durability::Immediate));
-    assert_eq!(remove(&scene.writer, Change::Remove(key("b"))).unwrap(), 1);
-    assert_eq!(remove(&scene.writer, Change::RemoveAll).unwrap(), 0);
-    assert_eq!(scene.writer.stats().records, 0);
+    scene.writer.flush(drop);
+    // The thread is at the gate now, and what comes meanwhile waits together.
+    assert_eq!(scene.told.recv_timeout(PATIENCE).unwrap(), (5, Durability::Immediate));
+    let (done, removed) = channel();
+    for at in 0..4 {
+        let (prefix, done) = (format!("a/{at}").into(), done.clone());
+        let change = Change::RemovePrefix { prefix, domain: None };
+        scene.writer.remove(&[change], move |removed| done.send(removed.is_ok()).unwrap());
+    }
+    open.send(()).unwrap();
+    assert_eq!(scene.told.recv_timeout(PATIENCE).unwrap(), (4, Durability::Immediate));
+    assert!(removed.try_recv().is_err(), "nothing is durable yet");
+    open.send(()).unwrap();
+    assert!((0..4).all(|_| removed.recv_timeout(PATIENCE).unwrap()));
+    assert_eq!(scene.writer.stats().records, 1);
 }
 
 #[test]
-fn a_put_that_finds_the_queue_full_is_dropped_and_a_removal_never_is() {
+fn a_look_up_of_what_a_waiting_removal_means_finds_nothing_at_once() {
+    let (open, gate) = channel();
+    let scene = scene(patient(), Some(gate));
+    scene.writer.put(entry("a/1", "v"));
+    scene.writer.flush(drop);
+    scene.told.recv_timeout(PATIENCE).unwrap();
+    scene.writer.remove(&[Change::RemovePrefix { prefix: "a/".into(), domain: None }], |_| {});
+    assert!(load(&scene.writer, "a/1").is_none(), "though the store is at its gate");
+    scene.writer.put(entry("a/1", "later"));
+    assert_eq!(load(&scene.writer, "a/1").unwrap().content().body, "later");
+    drop(open);
+}
+
+#[test]
+fn a_look_up_overtakes_the_changes_that_wait() {
+    let (open, gate) = channel();
+    let scene = scene(patient(), Some(gate));
+    scene.writer.put(entry("a", "v"));
+    scene.writer.flush(drop);
+    scene.told.recv_timeout(PATIENCE).unwrap();
+    (0..100).for_each(|at| scene.writer.remove(&[Change::Remove(key(&format!("b/{at}")))], |_| {}));
+    let (found, finds) = channel();
+    scene.writer.load(key("c"), Instant::now() + HOUR, move |entry| found.send(entry.is_some()).unwrap());
+    open.send(()).unwrap();
+    assert!(!finds.recv_timeout(PATIENCE).unwrap(), "the gate is still closed for the removals");
+    drop(open);
+}
+
+#[test]
+fn a_put_that_finds_too_many_waiting_is_dropped_and_takes_what_it_was_to_replace_with_it() {
     let (open, gate) = channel();
     let settings = WriteBehindSettings { batch_max: 1, ..patient() };
     let scene = scene(settings, Some(gate));
+    scene.writer.put(entry("r/4999", "old"));
+    open.send(()).unwrap();
+    // The second one is at the gate now.
+    scene.told.recv_timeout(PATIENCE).unwrap();
     scene.writer.put(entry("first", "v"));
-    // The thread is at the gate now, and takes nothing more from the queue.
     scene.told.recv_timeout(PATIENCE).unwrap();
     for at in 0..5000 {
-        scene.writer.put(entry(&format!("r/{at}"), "v"));
+        scene.writer.put(entry(&format!("r/{at}"), "new"));
     }
-    let dropped_before = scene.writer.stats().dropped;
-    assert!(dropped_before > 0);
-    let (done, removed) = channel();
-    scene.writer.remove(vec![Change::RemoveAll], move |count| done.send(count).unwrap());
-    assert_eq!(scene.writer.stats().dropped, dropped_before + 1, "an entry made room for the removal");
+    assert_eq!(scene.writer.stats().dropped, 5000 - 4096);
+    assert!(load(&scene.writer, "r/4999").is_none());
     (0..6000).for_each(|_| open.send(()).unwrap());
-    let removed = removed.recv_timeout(PATIENCE).unwrap().unwrap();
-    let stats = scene.writer.stats();
-    assert_eq!((removed, stats.records), (stats.writes, 0));
-    assert_eq!(stats.writes + stats.dropped, 5001);
+    flush(&scene.writer).unwrap();
+    assert!(load(&scene.writer, "r/4999").is_none());
+    assert_eq!(load(&scene.writer, "r/0").unwrap().content().body, "new");
+    assert_eq!(scene.writer.stats().writes, 4096 + 2);
+}
+
+#[test]
+fn a_look_up_that_comes_too_late_is_not_made() {
+    let scene = scene(patient(), None);
+    scene.writer.put(entry("r", "v"));
+    flush(&scene.writer).unwrap();
+    let found = wait(|found| writer_load(&scene.writer, Instant::now(), found));
+    assert!(found.is_none());
+    assert_eq!(scene.writer.stats().loads_late, 1);
+}
+
+fn writer_load(writer: &WriteBehind, until: Instant, found: Box<dyn FnOnce(Option<Entry>) + Send>) {
+    writer.load(key("r"), until, found);
+}
+
+#[test]
+fn more_look_ups_than_may_wait_find_nothing_and_are_counted() {
+    let (open, gate) = channel();
+    let scene = scene(patient(), Some(gate));
+    scene.writer.put(entry("r", "v"));
+    scene.writer.flush(drop);
+    scene.told.recv_timeout(PATIENCE).unwrap();
+    let (found, finds) = channel();
+    for at in 0..5000 {
+        let found = found.clone();
+        scene.writer.load(key(&format!("{at}")), Instant::now() + HOUR, move |entry| {
+            found.send(entry.is_some()).unwrap();
+        });
+    }
+    assert_eq!(scene.writer.stats().loads_refused, 5000 - 4096);
+    assert_eq!(finds.try_iter().count(), 5000 - 4096);
+    open.send(()).unwrap();
+    (0..4096).for_each(|_| assert!(!finds.recv_timeout(PATIENCE).unwrap()));
+}
+
+#[test]
+fn too_many_removals_become_the_removal_of_everything() {
+    let (open, gate) = channel();
+    let scene = scene(patient(), Some(gate));
+    scene.writer.put(entry("kept", "v"));
+    scene.writer.flush(drop);
+    scene.told.recv_timeout(PATIENCE).unwrap();
+    for at in 0..20_000 {
+        scene.writer.remove(&[Change::Remove(key(&format!("{at}")))], |_| {});
+    }
+    assert!(scene.writer.stats().merges > 0);
+    open.send(()).unwrap();
+    open.send(()).unwrap();
+    assert_eq!(scene.told.recv_timeout(PATIENCE).unwrap(), (1, Durability::Immediate));
+    assert!(load(&scene.writer, "kept").is_none());
 }
 
 #[test]
@@ -206,7 +296,7 @@ fn an_outage_costs_puts_but_no_removal_and_ends_by_itself() {
     for at in 0..50 {
         scene.writer.put(entry(&format!("r/{at}"), "v"));
     }
-    assert!(flush(&scene.writer).is_err());
+    (0..6).for_each(|_| assert!(flush(&scene.writer).is_err()));
     let during = scene.writer.stats();
     assert!(during.failures > 0 && during.dropped > 0, "{during:?}");
     scene.refuses.store(false, Ordering::SeqCst);
@@ -219,20 +309,42 @@ fn an_outage_costs_puts_but_no_removal_and_ends_by_itself() {
 }
 
 #[test]
-fn the_first_batch_after_a_refusal_is_made_durable_at_once() {
+fn the_first_batch_after_a_refusal_is_made_durable_at_once_and_not_before_a_while() {
     // A full disk takes what is not durable, and loses it when it is to be.
-    let settings = WriteBehindSettings { batch_max: 2, ..patient() };
-    let scene = scene(settings, None);
-    scene.refuses.store(true, Ordering::SeqCst);
-    scene.writer.put(entry("first", "v"));
-    assert!(flush(&scene.writer).is_err());
-    scene.refuses.store(false, Ordering::SeqCst);
-    scene.writer.put(entry("second", "v"));
-    for expected in [1, 2] {
-        let told = scene.told.recv_timeout(PATIENCE).unwrap();
-        assert_eq!(told, (expected, Durability::Immediate));
+    let (writer, mut thread, told, refuses) = by_hand();
+    let begun = Instant::now();
+    refuses.store(true, Ordering::SeqCst);
+    writer.put(entry("first", "v"));
+    writer.flush(|flushed| assert!(flushed.is_err()));
+    let Step::Idle(Some(again_at)) = work(&mut thread, begun) else { panic!("it is tried again") };
+    refuses.store(false, Ordering::SeqCst);
+    assert_eq!(told.try_iter().count(), 1);
+    writer.put(entry("second", "v"));
+    let just_before = again_at - Duration::from_millis(1);
+    assert_eq!(work(&mut thread, just_before), Step::Idle(Some(again_at)));
+    work(&mut thread, again_at);
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [(2, Durability::Immediate)]);
+    assert_eq!(writer.stats().dropped, 0);
+}
+
+/// A writer whose thread the test plays.
+fn by_hand() -> (WriteBehind, Writer, Receiver<(usize, Durability)>, Arc<AtomicBool>) {
+    let (tell, told) = channel();
+    let refuses = Arc::new(AtomicBool::new(false));
+    let store = MemoryStore::new(DISK_BUDGET);
+    let probe = Probe { store, told: tell, gate: None, refuses: Arc::clone(&refuses) };
+    let (writer, thread) = WriteBehind::by_hand(Box::new(probe), WriteBehindSettings::default());
+    (writer, thread, told, refuses)
+}
+
+/// Steps until there is nothing to do at `now`.
+fn work(thread: &mut Writer, now: Instant) -> Step {
+    loop {
+        match thread.step(now) {
+            Step::Worked => {}
+            step @ (Step::Ended | Step::Idle(_)) => return step,
+        }
     }
-    assert_eq!(scene.writer.stats().dropped, 0);
 }
 
 #[test]
@@ -283,6 +395,7 @@ fn sweeping_removes_what_is_of_no_use() {
     scene.writer.put(entry_of(key("r"), "v".into(), Duration::from_secs(1), 0));
     let swept: Result<u64, StoreError> = wait(|done| scene.writer.sweep(NOW, done));
     assert_eq!(swept.unwrap(), 0, "it may be revalidated");
+    flush(&scene.writer).unwrap();
     let late = NOW.saturating_add(cache_store::RETENTION).saturating_add(HOUR);
     assert_eq!(wait(|done| scene.writer.sweep(late, done)).unwrap(), 1);
 }

@@ -163,6 +163,7 @@ impl NodeBuilder {
         let settings =
             Settings { disk: if disk.is_some() { Disk::Present } else { Disk::Absent }, ..self.settings };
 
+        let load_timeout = settings.load_timeout;
         let index = Arc::new(ReadIndex::new());
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS_MAX);
         let (sharing, joined) = wishes.join(self.github.clone(), now).await?;
@@ -174,7 +175,7 @@ impl NodeBuilder {
         };
         let figures = figures_of(self.github.clone(), Arc::clone(&index));
         let shared_parts = (Arc::clone(&clock), Arc::clone(&index), disk.clone());
-        let mut driver = Driver::new(engine, shared_parts, links, figures, inbox);
+        let mut driver = Driver::new(engine, shared_parts, links, figures, (inbox, load_timeout));
         driver.restore(restored);
         let (running, ended) = watch::channel(());
         // Ends by itself once the last handle is dropped; what holds `running` tells when it has.

@@ -13,7 +13,7 @@ use cache_core::{
     Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output, PeerReport, RequestId,
     port::{Change, StoreError, Transport, TransportEvent},
 };
-use cache_store::{CoarseClock, ReadIndex, WriteBehind};
+use cache_store::{CLOSE_TIMEOUT, CoarseClock, ReadIndex, WriteBehind};
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -40,6 +40,8 @@ pub(crate) struct Driver {
     passes: JoinSet<Passed>,
     /// What the store's thread reports. Its side never waits: there are no more reports than orders that wait for one.
     reports: (mpsc::UnboundedSender<DiskReport>, mpsc::UnboundedReceiver<DiskReport>),
+    /// Time after which the engine wants no answer to a look-up.
+    load_timeout: Duration,
     /// Look-ups on disk whose report has not come, at most [`LOADS_MAX`].
     loads_count: usize,
     /// Look-ups that were one too many: the engine is told that they found nothing.
@@ -54,7 +56,7 @@ impl Driver {
         (clock, index, disk): (Arc<CoarseClock>, Arc<ReadIndex>, Option<WriteBehind>),
         links: Option<Links>,
         figures: FiguresFn,
-        commands: mpsc::Receiver<Command>,
+        (commands, load_timeout): (mpsc::Receiver<Command>, Duration),
     ) -> Self {
         Self {
             engine,
@@ -70,6 +72,7 @@ impl Driver {
             aborts: HashMap::new(),
             passes: JoinSet::new(),
             reports: mpsc::unbounded_channel(),
+            load_timeout,
             loads_count: 0,
             refused_loads: Vec::new(),
             own_request_next: u64::MAX,
@@ -134,14 +137,17 @@ impl Driver {
         self.fetches.shutdown().await;
         self.passes.shutdown().await;
         if let Some(disk) = self.disk.take() {
+            // Nothing is read from the disk any more.
+            self.reports.1.close();
             let (done, flushed) = oneshot::channel();
             disk.shutdown(move |result| {
                 let _gone = done.send(result);
             });
-            match flushed.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => warn!(%error, "the last entries could not be written to disk"),
-                Err(_ended) => warn!("the disk writer ended without a last flush"),
+            match tokio::time::timeout(CLOSE_TIMEOUT, flushed).await {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => warn!(%error, "the last entries could not be written to disk"),
+                Ok(Err(_ended)) => warn!("the disk writer ended without a last flush"),
+                Err(_elapsed) => warn!("the disk did not take the last entries in time; they are given up"),
             }
         }
     }
@@ -342,7 +348,8 @@ impl Driver {
         };
         self.loads_count += 1;
         let reports = self.reports.0.clone();
-        disk.load(key, move |entry| {
+        let until = tokio::time::Instant::now().into_std() + self.load_timeout;
+        disk.load(key, until, move |entry| {
             // A loop that has ended wants no report.
             let _ended = reports.send(DiskReport::Loaded { load, entry: entry.map(Box::new) });
         });

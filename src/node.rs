@@ -214,11 +214,15 @@ impl Node {
         self.ended().await;
         // Where the runtime ended first, and the driver with it, the directory is still held.
         if let Some(disk) = &self.shared.disk {
-            let (done, closed) = oneshot::channel();
-            disk.shutdown(move |_refused_if_done_before| {
-                let _gone = done.send(());
+            let (disk, (done, closed)) = (disk.clone(), oneshot::channel());
+            // On a thread, since it may wait for the disk, and no runtime may be left to do so on.
+            let waiting = std::thread::Builder::new().name("fleet-cache-close".into()).spawn(move || {
+                disk.close();
+                drop(done);
             });
-            let _always_told = closed.await;
+            if waiting.is_ok() {
+                let _always_dropped: Result<(), _> = closed.await;
+            }
         }
     }
 

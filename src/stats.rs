@@ -197,12 +197,40 @@ pub struct DiskStats {
     pub dropped: u64,
     /// Times that the disk refused what it was asked.
     pub failures: u64,
+    /// Look-ups that found nothing because too many waited for the disk.
+    pub loads_refused: u64,
+    /// Look-ups that were not made because nobody waited for them any more.
+    pub loads_late: u64,
+    /// Times that too many removals waited, so that everything on disk was removed.
+    pub merges: u64,
 }
 
 impl From<StoreStats> for DiskStats {
     fn from(stats: StoreStats) -> Self {
-        let StoreStats { records, bytes, unreadable, set_aside, writes, dropped, failures } = stats;
-        Self { records, bytes, unreadable, set_aside, writes, dropped, failures }
+        let StoreStats {
+            records,
+            bytes,
+            unreadable,
+            set_aside,
+            writes,
+            dropped,
+            failures,
+            loads_refused,
+            loads_late,
+            merges,
+        } = stats;
+        Self {
+            records,
+            bytes,
+            unreadable,
+            set_aside,
+            writes,
+            dropped,
+            failures,
+            loads_refused,
+            loads_late,
+            merges,
+        }
     }
 }
 

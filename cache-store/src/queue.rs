@@ -105,7 +105,7 @@ impl Queue {
     }
 
     /// Adds removals. Where none of them means anything that is there or could come back, `done` is called at once.
-    pub(crate) fn remove(&self, changes: &[Change], done: Done<()>) {
+    pub(crate) fn remove(&self, changes: Vec<Change>, done: Done<()>) {
         let mut state = self.state.lock();
         if state.is_closed {
             drop(state);
@@ -113,7 +113,7 @@ impl Queue {
         }
         let mut is_needed = false;
         for change in changes {
-            is_needed |= self.add_removal(&mut state, change);
+            is_needed |= self.add_removal(&mut state, &change);
         }
         if !is_needed {
             drop(state);

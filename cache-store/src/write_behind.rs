@@ -85,7 +85,7 @@ impl WriteBehind {
     /// Never dropped. Removals that mean nothing in the store, now or after a crash, are no transaction: then `done` is
     /// called at once. Too many to wait become the removal of everything, which is counted. What the store refuses is
     /// reported as such and tried again: the store keeps owing it, and look-ups find nothing meanwhile.
-    pub fn remove(&self, changes: &[Change], done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+    pub fn remove(&self, changes: Vec<Change>, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
         self.0.queue.remove(changes, Box::new(done));
     }
 

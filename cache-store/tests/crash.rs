@@ -53,7 +53,7 @@ fn writer_until_killed() {
         step += 1;
         match change(step) {
             Change::Put(entry) => writer.put(entry),
-            removal => writer.remove(&[removal], |removed| assert!(removed.is_ok(), "{removed:?}")),
+            removal => writer.remove(vec![removal], |removed| assert!(removed.is_ok(), "{removed:?}")),
         }
         if step.is_multiple_of(3) {
             let done = done.clone();

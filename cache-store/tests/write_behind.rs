@@ -99,7 +99,7 @@ fn load(writer: &WriteBehind, resource: &str) -> Option<Entry> {
 }
 
 fn remove(writer: &WriteBehind, change: Change) -> Result<(), StoreError> {
-    wait(|done| writer.remove(&[change], done))
+    wait(|done| writer.remove(vec![change], done))
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn removals_that_wait_are_one_transaction_that_is_durable_before_anybody_is_told
     for at in 0..4 {
         let (prefix, done) = (format!("a/{at}").into(), done.clone());
         let change = Change::RemovePrefix { prefix, domain: None };
-        scene.writer.remove(&[change], move |removed| done.send(removed.is_ok()).unwrap());
+        scene.writer.remove(vec![change], move |removed| done.send(removed.is_ok()).unwrap());
     }
     open.send(()).unwrap();
     assert_eq!(scene.told.recv_timeout(PATIENCE).unwrap(), (4, Durability::Immediate));
@@ -188,7 +188,7 @@ fn a_look_up_of_what_a_waiting_removal_means_finds_nothing_at_once() {
     scene.writer.put(entry("a/1", "v"));
     scene.writer.flush(drop);
     scene.told.recv_timeout(PATIENCE).unwrap();
-    scene.writer.remove(&[Change::RemovePrefix { prefix: "a/".into(), domain: None }], |_| {});
+    scene.writer.remove(vec![Change::RemovePrefix { prefix: "a/".into(), domain: None }], |_| {});
     assert!(load(&scene.writer, "a/1").is_none(), "though the store is at its gate");
     scene.writer.put(entry("a/1", "later"));
     assert_eq!(load(&scene.writer, "a/1").unwrap().content().body, "later");
@@ -202,7 +202,7 @@ fn a_look_up_overtakes_the_changes_that_wait() {
     scene.writer.put(entry("a", "v"));
     scene.writer.flush(drop);
     scene.told.recv_timeout(PATIENCE).unwrap();
-    (0..100).for_each(|at| scene.writer.remove(&[Change::Remove(key(&format!("b/{at}")))], |_| {}));
+    (0..100).for_each(|at| scene.writer.remove(vec![Change::Remove(key(&format!("b/{at}")))], |_| {}));
     let (found, finds) = channel();
     scene.writer.load(key("c"), Instant::now() + HOUR, move |entry| found.send(entry.is_some()).unwrap());
     open.send(()).unwrap();
@@ -275,7 +275,7 @@ fn too_many_removals_become_the_removal_of_everything() {
     scene.writer.flush(drop);
     scene.told.recv_timeout(PATIENCE).unwrap();
     for at in 0..20_000 {
-        scene.writer.remove(&[Change::Remove(key(&format!("{at}")))], |_| {});
+        scene.writer.remove(vec![Change::Remove(key(&format!("{at}")))], |_| {});
     }
     assert!(scene.writer.stats().merges > 0);
     open.send(()).unwrap();

@@ -160,7 +160,22 @@ impl Reading {
             "Records found unreadable on disk and dropped",
             disk.unreadable,
         )?;
-        families.counter("disk_set_aside", "Files found unusable and set aside", disk.set_aside)
+        families.counter("disk_set_aside", "Files found unusable and set aside", disk.set_aside)?;
+        families.counter(
+            "disk_loads_refused",
+            "Look-ups that found nothing because too many waited for the disk",
+            disk.loads_refused,
+        )?;
+        families.counter(
+            "disk_loads_late",
+            "Look-ups on disk not made because nobody waited for them any more",
+            disk.loads_late,
+        )?;
+        families.counter(
+            "disk_merges",
+            "Times that too many removals waited, so that everything on disk was removed",
+            disk.merges,
+        )
     }
 }
 

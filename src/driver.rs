@@ -113,7 +113,7 @@ impl Driver {
                 _ = count.tick(), if is_linked => self.count(),
                 Some(report) = self.reports.1.recv() => self.on_report(report),
                 () = tokio::time::sleep(timeout) => {
-                    self.clock.rebase_if_behind(CoarseClock::wall());
+                    self.clock.catch_up();
                     self.handle(Input::Tick);
                 }
                 _ = sweep.tick() => self.sweep(),

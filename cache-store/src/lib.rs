@@ -32,7 +32,7 @@ mod writer;
 
 pub use {
     catalog::Catalog,
-    clock::CoarseClock,
+    clock::{CoarseClock, HandClock},
     figures::{MeasuredStore, StoreFigures},
     memory_store::MemoryStore,
     queue::CLOSE_TIMEOUT,

@@ -68,6 +68,7 @@ const LAYERS: &[Layer] = &[
             "hyper",
             "libp2p",
             "log",
+            "nix",
             "quinn",
             "rand",
             "std",

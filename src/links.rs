@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use cache_core::{
     Input, Key, Message, Name, Naming, Offence, PeerId, codec,
-    port::{Lane, PeerFigures, Refusal, SendError, Session, Transport, TransportEvent},
+    port::{DialError, Lane, PeerFigures, Refusal, SendError, Session, Transport, TransportEvent},
 };
 use cache_crypto::FleetNames;
 use std::{collections::BTreeMap, sync::Arc};
@@ -23,10 +23,14 @@ pub(crate) struct Links {
 pub(crate) struct LinkCounts {
     /// Connections that were not let in.
     pub(crate) refused: u64,
+    /// Those among them that speak another major version of the protocol.
+    pub(crate) refused_version: u64,
     /// Those among them without proof that both sides know the same secret.
     pub(crate) refused_unproved: u64,
     /// Frames that did not open or decode.
     pub(crate) rejected: u64,
+    /// Frames that say what this version does not know.
+    pub(crate) skipped: u64,
     /// Frames that were not sent, for want of a connection or of room in its queue.
     pub(crate) dropped: u64,
 }
@@ -40,9 +44,14 @@ impl Links {
     pub(crate) fn on_event(&mut self, event: TransportEvent) -> Option<Input> {
         match event {
             TransportEvent::Connected { peer, address, side, session } => {
-                info!(%peer, %address, ?side, "connected");
+                let protocol = session.protocol();
+                info!(%peer, %address, ?side, %protocol, "connected");
                 self.sessions.insert(peer, session);
-                Some(Input::Connected { peer, address, side })
+                Some(Input::Connected { peer, address, side, features: protocol.features })
+            }
+            TransportEvent::DialFailed { address, error: error @ DialError::OtherVersion, reason } => {
+                warn!(%address, %reason, "a contact speaks another version of the protocol; upgrade the older node");
+                Some(Input::DialFailed { address, failure: error })
             }
             TransportEvent::DialFailed { address, error, reason } => {
                 debug!(%address, %error, %reason, "cannot reach a contact");
@@ -56,6 +65,7 @@ impl Links {
             TransportEvent::Received { peer, frame } => self.open(peer, &frame),
             TransportEvent::Refused { address, refusal, reason } => {
                 self.counts.refused += 1;
+                self.counts.refused_version += u64::from(refusal == Refusal::OtherVersion);
                 self.counts.refused_unproved += u64::from(refusal == Refusal::Admission);
                 warn!(%address, %refusal, %reason, "somebody was not let in");
                 None
@@ -103,14 +113,18 @@ impl Links {
             warn!(%peer, "a peer sent what does not open");
             return Some(Input::Misbehaved { peer, offence: Offence::Unopened });
         };
-        let message = codec::decode_message(&plain).ok();
-        if message.is_none() {
-            self.counts.rejected += 1;
-            warn!(%peer, "a peer sent what is no message");
-        }
-        Some(match message {
-            Some(message) => Input::Received { from: peer, message, bytes: frame.len() },
-            None => Input::Misbehaved { peer, offence: Offence::Malformed },
+        Some(match codec::decode_message(&plain) {
+            Ok(message) => Input::Received { from: peer, message, bytes: frame.len() },
+            Err(error) if error.is_unknown() => {
+                self.counts.skipped += 1;
+                debug!(%peer, %error, "skipped what a later version has added");
+                Input::Skipped { from: peer, bytes: frame.len() }
+            }
+            Err(error) => {
+                self.counts.rejected += 1;
+                warn!(%peer, %error, "a peer sent what is no message");
+                Input::Misbehaved { peer, offence: Offence::Malformed }
+            }
         })
     }
 }

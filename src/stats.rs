@@ -143,8 +143,12 @@ pub struct FleetTotals {
     pub refused: u64,
     /// Connections not let in for want of proof that both sides know the same secret.
     pub refused_unproved: u64,
+    /// Connections not let in for another major version of the protocol.
+    pub refused_version: u64,
     /// Frames from peers that did not open or decode.
     pub rejected_frames: u64,
+    /// Frames of peers that said what this version does not know, and were skipped.
+    pub skipped_frames: u64,
     /// Frames to peers that were not sent, for want of a connection or of room.
     pub dropped_frames: u64,
 }
@@ -161,7 +165,9 @@ impl FleetTotals {
             leases: fleet.leases_count,
             refused: fleet.links.refused,
             refused_unproved: fleet.links.refused_unproved,
+            refused_version: fleet.links.refused_version,
             rejected_frames: fleet.links.rejected,
+            skipped_frames: fleet.links.skipped,
             dropped_frames: fleet.links.dropped,
         }
     }

@@ -84,11 +84,30 @@ pub enum DecodeError {
         /// How many bytes were left.
         count: usize,
     },
+    /// The message is of a kind that a later minor version of the protocol has added.
+    UnknownKind {
+        /// Its number.
+        kind: u32,
+    },
     /// The first byte names a version of the protocol that we do not speak.
     UnknownVersion {
         /// Which one.
         version: u8,
     },
+}
+
+impl DecodeError {
+    /// Whether the bytes may be right, and only say what is not known here: to be skipped, and no offence.
+    pub fn is_unknown(&self) -> bool {
+        match self {
+            Self::UnknownKind { .. } | Self::UnknownVersion { .. } => true,
+            Self::BodyTooLong { .. }
+            | Self::HeadersTooLong { .. }
+            | Self::KeyMalformed
+            | Self::Malformed
+            | Self::TrailingBytes { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for DecodeError {
@@ -103,6 +122,7 @@ impl fmt::Display for DecodeError {
             Self::KeyMalformed => f.write_str("key is malformed"),
             Self::Malformed => f.write_str("record is malformed"),
             Self::TrailingBytes { count } => write!(f, "{count} bytes follow the record"),
+            Self::UnknownKind { kind } => write!(f, "unknown kind of message {kind}"),
             Self::UnknownVersion { version } => write!(f, "unknown protocol version {version}"),
         }
     }

@@ -86,7 +86,9 @@ impl Engine {
                 self.flights.leave(request);
             }
             Input::Clear { request } => self.on_clear(request),
-            Input::Connected { peer, address, side } => self.on_connected(peer, &address, side),
+            Input::Connected { peer, address, side, features } => {
+                self.on_connected(peer, &address, side, features);
+            }
             Input::Counted { figures } => self.on_counted(figures),
             Input::DialFailed { address, failure } => self.on_dial_failed(&address, failure),
             Input::Disconnected { peer } => self.on_disconnected(peer),
@@ -103,6 +105,9 @@ impl Engine {
             Input::Put { request, key, draft } => self.on_put(request, key, draft),
             Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
             Input::Restored { entries } => self.on_restored(entries),
+            Input::Skipped { from, bytes } => {
+                self.admits(from, bytes);
+            }
             Input::Tick => {}
         }
         self.order_connections();

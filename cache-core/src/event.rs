@@ -4,7 +4,7 @@
 //! all outputs. The driver performs outputs in the order in which they come.
 
 use crate::{
-    Content, Domain, Draft, Entry, Figures, Key, Message, Offence, PeerId, Timestamp,
+    Content, Domain, Draft, Entry, Features, Figures, Key, Message, Offence, PeerId, Timestamp,
     freshness::Directives,
     port::{DialError, Side},
 };
@@ -60,6 +60,8 @@ pub enum Input {
         address: Box<str>,
         /// Who dialled.
         side: Side,
+        /// Which parts of the protocol it speaks as we do.
+        features: Features,
     },
     /// What this node counted so far. Due now and then, since some of it is counted outside the engine; the
     /// peers are told.
@@ -159,6 +161,13 @@ pub enum Input {
     Restored {
         /// What was read.
         entries: Vec<Entry>,
+    },
+    /// A peer said something that a later version of the protocol has added. It counts as said, and is no offence.
+    Skipped {
+        /// Who.
+        from: PeerId,
+        /// Bytes that it took on its way, seal included.
+        bytes: usize,
     },
     /// Time has passed; due whenever [`Engine::poll_timeout`](crate::Engine::poll_timeout) has come.
     Tick,

@@ -27,6 +27,7 @@ mod name;
 mod peer;
 mod peers;
 pub mod port;
+mod protocol;
 mod quota;
 mod settings;
 mod sharing;
@@ -52,6 +53,7 @@ pub use {
         Ban, Contact, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits,
         peer_of_address,
     },
+    protocol::{Features, Protocol},
     settings::{Disk, Settings},
     sharing::{Ceiling, Sharing, SharingLimits},
     time::Timestamp,

@@ -4,7 +4,7 @@
 //! follows from them the engine's. Moments never travel: ages do, and the time since something happened
 //! (RFC 9111's answer to clocks that disagree).
 
-use crate::{Bucket, Domain, Draft, Entry, Key, Name, Timestamp, Validators, freshness::Freshness};
+use crate::{Bucket, Domain, Draft, Entry, Features, Key, Name, Timestamp, Validators, freshness::Freshness};
 use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
 use core::time::Duration;
@@ -79,6 +79,26 @@ pub enum Message {
         /// How many entries were sent so far, if there are more; `None` if that was all.
         next: Option<u32>,
     },
+}
+
+impl Message {
+    /// The part of the protocol that this message belongs to: a peer that lacks it is not told.
+    pub fn needs(&self) -> Features {
+        match self {
+            Self::Figures(_) => Features::FIGURES,
+            Self::WarmUp { .. } | Self::WarmedUp { .. } => Features::WARM_UP,
+            Self::Announce(_)
+            | Self::Answer { .. }
+            | Self::Ask { .. }
+            | Self::Claim { .. }
+            | Self::Invalidate(_)
+            | Self::Membership(_)
+            | Self::Ping { .. }
+            | Self::Pong { .. }
+            | Self::Quota { .. }
+            | Self::Release { .. } => Features::NONE,
+        }
+    }
 }
 
 /// Numbers an ask; chosen by the asker.

@@ -301,7 +301,8 @@ impl Peers {
                 candidate.stage = Stage::Waiting { until };
             }
             DialError::AlreadyConnected { .. } => {}
-            DialError::Refused
+            DialError::OtherVersion
+            | DialError::Refused
             | DialError::ShutDown
             | DialError::TimedOut
             | DialError::TooMany

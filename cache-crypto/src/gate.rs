@@ -2,14 +2,21 @@
 //!
 //! ```text
 //! dialer                                    listener
-//!   | ── hello: version, 32 random bytes ────▶ |
-//!   | ◀── hello: version, 32 random bytes ──── |
+//!   | ── hello: protocol, 32 random bytes ───▶ |
+//!   | ◀── hello: protocol, 32 random bytes ─── |
 //!   | ── slots: a proof for each secret ─────▶ |   looks for one by a secret of its own
 //!   | ◀── answer: a proof for that secret ──── |
 //! ```
 //!
-//! All messages have one length each, and to those who know no secret they are random bytes: they show
-//! neither the fleet nor how many secrets are in use. What is proved is in [`crate::transcript`].
+//! All messages of a build have one length each, and to those who know no secret they are random bytes behind the
+//! protocol that the build speaks: they show neither the fleet nor how many secrets are in use. What is proved is in
+//! [`crate::transcript`].
+//!
+//! A hello begins with the major version of the protocol (1 byte), in every version. In ours the minor version (1) and
+//! the features (8, little-endian) follow, then the random bytes; what a later minor version puts behind them is
+//! covered by the proof and otherwise skipped. Who speaks another major version is refused, and may be told so: it
+//! depends on no secret. Who alters a hello on its way, to have two sides speak less than they could, keeps them from
+//! meeting.
 //!
 //! A proof under a key that comes from a guessable secret lets whoever receives it test guesses at leisure.
 //! One side must go first, and it is the dialer: a listener can be dialled by anybody and gives away nothing
@@ -27,7 +34,7 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    PeerId,
+    Features, PeerId, Protocol,
     port::{ADMISSION_BYTES_MAX, Admission, Gate, Refused, SealError, Session, Side},
 };
 use std::{
@@ -62,8 +69,13 @@ pub struct FleetGate(Arc<Shared>);
 impl FleetGate {
     /// Lets in by the secrets of `keyring`.
     pub fn new(keyring: Keyring) -> Self {
+        Self::speaking(keyring, Protocol::OURS)
+    }
+
+    /// The same for a member that speaks `protocol`, such as one of another release.
+    pub fn speaking(keyring: Keyring, protocol: Protocol) -> Self {
         let admissions = keyring.ids().map(|_| AtomicU64::new(0)).collect();
-        Self(Arc::new(Shared { keyring, admissions }))
+        Self(Arc::new(Shared { keyring, protocol, admissions }))
     }
 
     /// How many were let in by each secret, the current one first. A secret that nobody comes by any more
@@ -91,9 +103,9 @@ impl FleetGate {
         };
         // Without entropy nothing can be proved, and the admission is over before it begins.
         if let Some(random) = random {
-            let hello = hello(&random.nonce);
+            let hello = hello(self.0.protocol, &random.nonce);
             if side == Side::Dialer {
-                admission.outbox = Some(Bytes::copy_from_slice(&hello));
+                admission.outbox = Some(hello.clone());
             }
             admission.stage = Stage::Meeting { hello, padding: random.padding, channel: channel.into() };
         }
@@ -115,6 +127,7 @@ impl fmt::Debug for FleetGate {
 
 struct Shared {
     keyring: Keyring,
+    protocol: Protocol,
     /// How many were let in by each key of the keyring, in its order.
     admissions: Box<[AtomicU64]>,
 }
@@ -142,11 +155,11 @@ pub(crate) struct FleetAdmission {
 /// What an admission waits for. `Meeting → Proving → Admitted → Over`; any refusal ends it.
 enum Stage {
     /// The other side's hello.
-    Meeting { hello: Hello, padding: Slots, channel: Box<[u8]> },
+    Meeting { hello: Bytes, padding: Slots, channel: Box<[u8]> },
     /// The dialer's proof; we are the listener.
-    DialerProving(Met),
+    DialerProving(Met, Protocol),
     /// The listener's proof; we are the dialer.
-    ListenerProving(Proved),
+    ListenerProving(Proved, Protocol),
     /// The session's being taken.
     Admitted(Box<FleetSession>),
     /// Nothing.
@@ -161,15 +174,18 @@ impl Admission for FleetAdmission {
     fn handle(&mut self, message: &[u8]) -> Result<(), Refused> {
         let stage = mem::replace(&mut self.stage, Stage::Over);
         if self.outbox.take().is_some() {
-            return Err(Refused);
+            return Err(Refused::Unproved);
         }
         self.stage = match stage {
-            Stage::Meeting { hello, padding, channel } => self.meet(&hello, padding, &channel, message),
-            Stage::DialerProving(met) => self.admit_dialer(met, message),
-            Stage::ListenerProving(proved) => self.admit_listener(proved, message),
+            Stage::Meeting { hello, padding, channel } => {
+                let protocol = self.common(&hello, message)?;
+                Some(self.meet(&hello, padding, &channel, message, protocol))
+            }
+            Stage::DialerProving(met, protocol) => self.admit_dialer(met, protocol, message),
+            Stage::ListenerProving(proved, protocol) => self.admit_listener(proved, protocol, message),
             Stage::Admitted(_) | Stage::Over => None,
         }
-        .ok_or(Refused)?;
+        .ok_or(Refused::Unproved)?;
         Ok(())
     }
 
@@ -179,19 +195,34 @@ impl Admission for FleetAdmission {
         }
         match mem::replace(&mut self.stage, Stage::Over) {
             Stage::Admitted(session) => Some(session),
-            Stage::Meeting { .. } | Stage::DialerProving(_) | Stage::ListenerProving(_) | Stage::Over => None,
+            Stage::Meeting { .. } | Stage::DialerProving(..) | Stage::ListenerProving(..) | Stage::Over => {
+                None
+            }
         }
     }
 }
 
 impl FleetAdmission {
-    /// Takes the other side's hello.
-    fn meet(&mut self, ours: &Hello, padding: Slots, channel: &[u8], message: &[u8]) -> Option<Stage> {
-        let theirs: &Hello = message.try_into().ok()?;
-        // An echo of ours comes from somebody with nothing of their own to say.
-        if theirs[0] != VERSION || theirs == ours {
-            return None;
+    /// What we have in common with who says `theirs`.
+    fn common(&self, ours: &[u8], theirs: &[u8]) -> Result<Protocol, Refused> {
+        let (&major, _) = theirs.split_first().ok_or(Refused::Unproved)?;
+        if major != self.shared.protocol.major {
+            return Err(Refused::OtherVersion { major });
         }
+        // An echo of ours comes from somebody with nothing of their own to say.
+        let spoken = spoken(theirs).filter(|_| theirs != ours).ok_or(Refused::Unproved)?;
+        self.shared.protocol.with(spoken).ok_or(Refused::OtherVersion { major })
+    }
+
+    /// Takes the other side's hello.
+    fn meet(
+        &mut self,
+        ours: &Bytes,
+        padding: Slots,
+        channel: &[u8],
+        theirs: &[u8],
+        protocol: Protocol,
+    ) -> Stage {
         let parties = Parties::new(self.side, self.local, self.remote);
         match self.side {
             Side::Dialer => {
@@ -201,41 +232,41 @@ impl FleetAdmission {
                     *slot = met.proof(key);
                 }
                 self.outbox = Some(Bytes::copy_from_slice(&slots));
-                Some(Stage::ListenerProving(met.then(&slots)))
+                Stage::ListenerProving(met.then(&slots), protocol)
             }
             Side::Listener => {
-                self.outbox = Some(Bytes::copy_from_slice(ours));
-                Some(Stage::DialerProving(Met::new(parties, channel, [theirs, ours])))
+                self.outbox = Some(ours.clone());
+                Stage::DialerProving(Met::new(parties, channel, [theirs, ours]), protocol)
             }
         }
     }
 
     /// Takes the dialer's proof, and answers by the first of our secrets that it proves.
-    fn admit_dialer(&mut self, met: Met, message: &[u8]) -> Option<Stage> {
+    fn admit_dialer(&mut self, met: Met, protocol: Protocol, message: &[u8]) -> Option<Stage> {
         let slots: &Slots = message.try_into().ok()?;
         let key = met.proved_by(self.shared.keyring.keys(), slots)?;
         let proved = met.then(slots);
         let answer = proved.answer(key);
-        let session = self.session(key, &proved.then(&answer));
+        let session = self.session(key, protocol, &proved.then(&answer));
         self.outbox = Some(Bytes::copy_from_slice(&answer));
         Some(Stage::Admitted(session))
     }
 
     /// Takes the listener's proof.
-    fn admit_listener(&self, proved: Proved, message: &[u8]) -> Option<Stage> {
+    fn admit_listener(&self, proved: Proved, protocol: Protocol, message: &[u8]) -> Option<Stage> {
         let answer: &Proof = message.try_into().ok()?;
         let key = proved.answered_by(self.shared.keyring.keys(), answer)?;
-        Some(Stage::Admitted(self.session(key, &proved.then(answer))))
+        Some(Stage::Admitted(self.session(key, protocol, &proved.then(answer))))
     }
 
-    fn session(&self, key: &MemberKey, agreed: &Agreed) -> Box<FleetSession> {
+    fn session(&self, key: &MemberKey, protocol: Protocol, agreed: &Agreed) -> Box<FleetSession> {
         self.shared.count(key);
         let [to_listener, to_dialer] = agreed.session_keys(key);
         let (sending, receiving) = match self.side {
             Side::Dialer => (&to_listener, &to_dialer),
             Side::Listener => (&to_dialer, &to_listener),
         };
-        Box::new(FleetSession::new(self.local, sending, self.remote, receiving))
+        Box::new(FleetSession::new(self.local, sending, self.remote, receiving, protocol))
     }
 }
 
@@ -255,16 +286,19 @@ impl Random {
     }
 }
 
-type Hello = [u8; 1 + NONCE_BYTES];
-
-fn hello(nonce: &[u8; NONCE_BYTES]) -> Hello {
-    let mut hello = [VERSION; 1 + NONCE_BYTES];
-    hello[1..].copy_from_slice(nonce);
-    hello
+fn hello(protocol: Protocol, nonce: &[u8; NONCE_BYTES]) -> Bytes {
+    let features = protocol.features.bits().to_le_bytes();
+    [&[protocol.major, protocol.minor][..], &features, nonce].concat().into()
 }
 
-/// The version of the whole: messages, proofs and frames.
-const VERSION: u8 = 1;
+/// What a hello of our major version says is spoken; `None` if it is cut short.
+fn spoken(hello: &[u8]) -> Option<Protocol> {
+    let (&[major, minor], rest) = hello.split_first_chunk()?;
+    let (features, rest) = rest.split_first_chunk()?;
+    let _nonce: &[u8; NONCE_BYTES] = rest.first_chunk()?;
+    Some(Protocol { major, minor, features: Features::from_bits(u64::from_le_bytes(*features)) })
+}
+
 pub(crate) const NONCE_BYTES: usize = 32;
 
 const _: () = assert!(SLOTS_BYTES <= ADMISSION_BYTES_MAX);

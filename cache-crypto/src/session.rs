@@ -6,7 +6,7 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    PeerId,
+    PeerId, Protocol,
     port::{FRAME_BYTES_MAX, Lane, SealError, Session},
 };
 use orion::hazardous::{
@@ -30,16 +30,24 @@ pub(crate) struct FleetSession {
     sequences: [u64; LANES],
     receiving: Direction,
     windows: [ReplayWindow; LANES],
+    protocol: Protocol,
 }
 
 impl FleetSession {
-    /// The session of `local` with `remote`, who seal with a key each.
-    pub(crate) fn new(local: PeerId, sending: &Key32, remote: PeerId, receiving: &Key32) -> Self {
+    /// The session of `local` with `remote`, who seal with a key each and speak `protocol`.
+    pub(crate) fn new(
+        local: PeerId,
+        sending: &Key32,
+        remote: PeerId,
+        receiving: &Key32,
+        protocol: Protocol,
+    ) -> Self {
         Self {
             sending: Direction { key: SecretKey::from(**sending), sender: local, receiver: remote },
             sequences: [0; LANES],
             receiving: Direction { key: SecretKey::from(**receiving), sender: remote, receiver: local },
             windows: Default::default(),
+            protocol,
         }
     }
 }
@@ -92,6 +100,10 @@ impl Session for FleetSession {
         .map_err(|_forged| SealError)?;
         window.mark(place);
         Ok(plain)
+    }
+
+    fn protocol(&self) -> Protocol {
+        self.protocol
     }
 }
 
@@ -163,12 +175,12 @@ mod tests {
     fn a_sequence_that_is_used_up_ends_the_session() {
         let (one, other) = (PeerId::from_public_key([1; 32]), PeerId::from_public_key([2; 32]));
         let key = Key32::default();
-        let mut session = FleetSession::new(one, &key, other, &key);
+        let mut session = FleetSession::new(one, &key, other, &key, Protocol::OURS);
         session.sequences[0] = SEQUENCE_END - 1;
         let last = session.seal(b"last").unwrap();
         assert_eq!(session.seal(b"one too many"), Err(SealError));
         assert_eq!(session.seal(b"and again"), Err(SealError));
-        let mut receiver = FleetSession::new(other, &key, one, &key);
+        let mut receiver = FleetSession::new(other, &key, one, &key, Protocol::OURS);
         assert_eq!(receiver.open(&last).unwrap(), b"last");
         assert_eq!(receiver.open(&last), Err(SealError));
     }

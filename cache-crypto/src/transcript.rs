@@ -4,8 +4,8 @@
 //! the chain up to its own message, and the session's keys cover the whole of it.
 //!
 //! ```text
-//! met    = SHA-256("fleet-cache v1 met" || dialer || listener || length of channel, 8 bytes, little-endian
-//!                  || channel || dialer's hello || listener's hello)
+//! met    = SHA-256("fleet-cache v1 met" || dialer || listener || channel || dialer's hello || listener's hello),
+//!          the last three each behind its length, 8 bytes, little-endian
 //! slot   = HMAC-SHA256(admission key, "fleet-cache v1 dialer's proof" || met), one for each of its secrets;
 //!          random bytes in the slots left over
 //! proved = SHA-256("fleet-cache v1 proved" || met || slots)
@@ -46,14 +46,16 @@ pub(crate) struct Met([u8; 32]);
 
 impl Met {
     pub(crate) fn new(parties: Parties, channel: &[u8], hellos: [&[u8]; 2]) -> Self {
-        let channel_bytes = (channel.len() as u64).to_le_bytes();
+        let length = |part: &[u8]| (part.len() as u64).to_le_bytes();
         Self(digest(&[
             b"fleet-cache v1 met",
             parties.dialer.public_key(),
             parties.listener.public_key(),
-            &channel_bytes,
+            &length(channel),
             channel,
+            &length(hellos[0]),
             hellos[0],
+            &length(hellos[1]),
             hellos[1],
         ]))
     }

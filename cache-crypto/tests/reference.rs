@@ -55,15 +55,17 @@ fn names_are_keyed_digests() {
 }
 
 fn met() -> Vec<u8> {
-    let channel = vector("channel");
+    let behind_its_length = |name| {
+        let part = vector(name);
+        [&(part.len() as u64).to_le_bytes()[..], &part].concat()
+    };
     sha256(&[
         b"fleet-cache v1 met",
         &vector("dialer"),
         &vector("listener"),
-        &(channel.len() as u64).to_le_bytes(),
-        &channel,
-        &vector("dialer_hello"),
-        &vector("listener_hello"),
+        &behind_its_length("channel"),
+        &behind_its_length("dialer_hello"),
+        &behind_its_length("listener_hello"),
     ])
 }
 

@@ -9,7 +9,7 @@ use crate::{
 };
 use cache_core::{
     PeerId,
-    port::{ADMISSION_BYTES_MAX, Arbiter, STANCE_BYTES, Session, Side, Stance, Tenure},
+    port::{ADMISSION_BYTES_MAX, Arbiter, Refused, STANCE_BYTES, Session, Side, Stance, Tenure},
 };
 use futures::{
     AsyncReadExt, AsyncWriteExt,
@@ -50,6 +50,7 @@ pub(crate) async fn meet(shared: Arc<Shared>, meeting: Meeting, mut lines: Lines
         Err(ending) => {
             let last_word = match &ending {
                 Ending::AlreadyConnected(_) if is_redundant => LastWord::Early(REDUNDANT),
+                Ending::NotLetIn(Refused::OtherVersion { .. }) => LastWord::Early(OTHER_VERSION),
                 Ending::TimedOut(_) => LastWord::Early(TOO_LATE),
                 Ending::TooMany(_) => LastWord::Stance(Stance::TooMany),
                 _refused => LastWord::None,
@@ -153,11 +154,12 @@ async fn prove(
         if message.is_empty() {
             return match reader.array().await? {
                 [REDUNDANT] => Err(Ending::AlreadyConnected(meeting.peer)),
+                [OTHER_VERSION] => Err(Ending::OtherVersion),
                 [TOO_LATE] => Err(Ending::TimedOut("the other side waits no longer".into())),
                 _unknown => Err(Ending::Protocol("no reason to end")),
             };
         }
-        admission.handle(&message).map_err(|_refused| Ending::NotLetIn)?;
+        admission.handle(&message).map_err(Ending::NotLetIn)?;
     };
     if Arbiter::between(shared.local, meeting.peer) == Arbiter::Remote {
         if !shared.has_room_for(meeting.peer) {
@@ -183,6 +185,8 @@ async fn stance(reader: &mut FrameReader<ReadHalf<Stream>>) -> Result<[u8; STANC
 const REDUNDANT: u8 = 1;
 /// Why an admission ends early: the other side has taken too long.
 const TOO_LATE: u8 = 2;
+/// Why an admission ends early: the other side speaks another major version of the protocol.
+const OTHER_VERSION: u8 = 3;
 
 /// Time for the other side to hear the end: a few round trips, one of them lost.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);

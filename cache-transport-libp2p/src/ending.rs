@@ -1,8 +1,8 @@
 //! Why a connection ends.
 
 use cache_core::{
-    PeerId,
-    port::{DialError, Refusal},
+    PeerId, Protocol,
+    port::{DialError, Refusal, Refused},
 };
 use std::{io, time::Duration};
 use thiserror::Error;
@@ -31,9 +31,12 @@ pub(crate) enum Ending {
     /// The connection broke, or was ended without a word.
     #[error("lost: {0}")]
     Lost(String),
-    /// The gate let the other side's proof fail.
-    #[error("not let in")]
-    NotLetIn,
+    /// The gate did not let the other side in.
+    #[error("not let in: {0}")]
+    NotLetIn(Refused),
+    /// The other side says that we speak another major version of the protocol than it does.
+    #[error("the other side does not speak version {} of the protocol, as this node does", Protocol::OURS.major)]
+    OtherVersion,
     /// The other side broke the rules of the wire.
     #[error("broke the protocol: {0}")]
     Protocol(&'static str),
@@ -77,9 +80,10 @@ impl Ending {
         match self {
             Self::AlreadyConnected(peer) => DialError::AlreadyConnected { peer: *peer },
             Self::BadAddress(_) => DialError::BadAddress,
-            Self::ByPeer | Self::NotLetIn => DialError::Refused,
+            Self::ByPeer | Self::NotLetIn(Refused::Unproved) => DialError::Refused,
             Self::ByUs => DialError::ShutDown,
             Self::Itself => DialError::Itself,
+            Self::NotLetIn(Refused::OtherVersion { .. }) | Self::OtherVersion => DialError::OtherVersion,
             Self::Silent(_) | Self::TimedOut(_) => DialError::TimedOut,
             Self::TooMany(_) => DialError::TooMany,
             Self::Handshake(_)
@@ -98,7 +102,7 @@ impl Ending {
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::AlreadyConnected(_) | Self::ByUs | Self::Itself | Self::Replaced => None,
-            Self::ByPeer | Self::NotLetIn => Some(Refusal::Admission),
+            Self::ByPeer | Self::NotLetIn(Refused::Unproved) => Some(Refusal::Admission),
             Self::Lost(_) | Self::Stream(_) | Self::Unreachable(_) => Some(Refusal::Left),
             Self::BadAddress(_)
             | Self::Handshake(_)
@@ -106,6 +110,7 @@ impl Ending {
             | Self::TooLong { .. }
             | Self::Unsupported(_)
             | Self::WrongPeer(_) => Some(Refusal::Malformed),
+            Self::NotLetIn(Refused::OtherVersion { .. }) | Self::OtherVersion => Some(Refusal::OtherVersion),
             Self::Silent(_) | Self::TimedOut(_) => Some(Refusal::TimedOut),
             Self::TooMany(_) => Some(Refusal::TooMany),
         }

@@ -283,7 +283,7 @@ mod tests {
         }
         assert_eq!(2 * comings, INBOX_CHANGES_MAX);
         for _ in 0..1000 {
-            inbox.refused("somewhere".into(), &Ending::NotLetIn);
+            inbox.refused("somewhere".into(), &Ending::NotLetIn(cache_core::port::Refused::Unproved));
         }
         inbox.end();
         let mut heard = 0;

@@ -35,9 +35,10 @@ pub(crate) async fn admit(
         }
         let message = stream.receive().await?;
         // Empty, they let us in without having proved themselves, and will say no more.
-        if message.is_empty() || admission.handle(&message).is_err() {
+        if message.is_empty() {
             return Err(Denial::Refused);
         }
+        admission.handle(&message)?;
     }
     Err(Denial::Malformed)
 }

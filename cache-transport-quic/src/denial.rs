@@ -2,8 +2,8 @@
 
 use crate::link;
 use cache_core::{
-    PeerId,
-    port::{DialError, Refusal},
+    PeerId, Protocol,
+    port::{DialError, Refusal, Refused},
 };
 use quinn::{Connection, ConnectionError, VarInt};
 use std::fmt;
@@ -19,6 +19,8 @@ pub(crate) enum Denial {
     Left,
     /// They said what nobody says at that point.
     Malformed,
+    /// They speak another major version of the protocol: this one, where it was they who said so.
+    OtherVersion { major: Option<u8> },
     /// They did not prove themselves.
     Refused,
     /// Time ran out, theirs or ours.
@@ -37,6 +39,9 @@ impl Denial {
             Some(ConnectionError::ApplicationClosed(close)) if close.error_code == CODE_REDUNDANT => {
                 Self::AlreadyConnected
             }
+            Some(ConnectionError::ApplicationClosed(close)) if close.error_code == CODE_OTHER_VERSION => {
+                Self::OtherVersion { major: None }
+            }
             Some(ConnectionError::ApplicationClosed(close)) if close.error_code == CODE_TIMED_OUT => {
                 Self::TimedOut
             }
@@ -53,6 +58,7 @@ impl Denial {
             Self::AlreadyConnected => DialError::AlreadyConnected { peer },
             Self::Denied | Self::Refused => DialError::Refused,
             Self::Left | Self::Malformed => DialError::Unreachable,
+            Self::OtherVersion { .. } => DialError::OtherVersion,
             Self::TimedOut => DialError::TimedOut,
             Self::TooMany => DialError::TooMany,
         }
@@ -65,15 +71,18 @@ impl Denial {
             Self::Denied | Self::Refused => Some(Refusal::Admission),
             Self::Left => Some(Refusal::Left),
             Self::Malformed => Some(Refusal::Malformed),
+            Self::OtherVersion { .. } => Some(Refusal::OtherVersion),
             Self::TimedOut => Some(Refusal::TimedOut),
             Self::TooMany => Some(Refusal::TooMany),
         }
     }
 
-    /// Closes `connection`, saying no more than that it was denied, was not needed, or took too long.
+    /// Closes `connection`, saying no more than that it was denied, was not needed, took too long, or came from another
+    /// version.
     pub(crate) fn close(self, connection: &Connection) {
         let code = match self {
             Self::AlreadyConnected => CODE_REDUNDANT,
+            Self::OtherVersion { .. } => CODE_OTHER_VERSION,
             Self::TimedOut => CODE_TIMED_OUT,
             Self::Denied | Self::Left | Self::Malformed | Self::Refused | Self::TooMany => link::CODE_DENIED,
         };
@@ -81,9 +90,28 @@ impl Denial {
     }
 }
 
+impl From<Refused> for Denial {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::OtherVersion { major } => Self::OtherVersion { major: Some(major) },
+            Refused::Unproved => Self::Refused,
+        }
+    }
+}
+
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::OtherVersion { major: Some(major) } => {
+                return Refused::OtherVersion { major: *major }.fmt(f);
+            }
+            Self::OtherVersion { major: None } => {
+                let ours = Protocol::OURS.major;
+                return write!(
+                    f,
+                    "the other side does not speak version {ours} of the protocol, as this node does"
+                );
+            }
             Self::AlreadyConnected => "another connection with that peer stays",
             Self::Denied => "the other side does not let us in",
             Self::Left => "the other side was gone before the admission was over",
@@ -97,6 +125,9 @@ impl fmt::Display for Denial {
 
 /// Told to whom is not let in for want of time: all but nothing, and it need not look for another secret.
 const CODE_TIMED_OUT: VarInt = VarInt::from_u32(4);
+
+/// Told to whom is not let in for another major version of the protocol.
+const CODE_OTHER_VERSION: VarInt = VarInt::from_u32(6);
 
 /// Told by a dialer that finds itself connected with whom it has reached.
 const CODE_REDUNDANT: VarInt = VarInt::from_u32(5);

@@ -8,7 +8,7 @@ use crate::{
 };
 use fleet_cache::{
     Node, Peer, Pong, RequestError, Stats,
-    core::{PeerId, port::DialError},
+    core::{PeerId, Protocol, port::DialError},
 };
 use futures::future::join_all;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -39,7 +39,9 @@ async fn fleet_checks(node: &Node, about: &About, peers: &[Peer]) -> Vec<Check> 
         Ok(stats) => stats,
         Err(error) => return vec![silent(error.to_string())],
     };
-    let mut checks = vec![secret(about.secret.clone(), &stats, peers).await, reached(&stats, peers)];
+    let secret = secret(about.secret.clone(), &stats, peers).await;
+    let mut checks: Vec<Check> = [secret].into_iter().chain(version(&stats, peers)).collect();
+    checks.push(reached(&stats, peers));
     let connected: Vec<PeerId> = connected(peers).filter_map(|peer| peer.id.as_ref()?.parse().ok()).collect();
     if connected.is_empty() {
         return checks;
@@ -107,6 +109,25 @@ async fn secret(own: Option<SourcedSecret>, stats: &Stats, peers: &[Peer]) -> Ch
         };
     }
     Check::ok("secret", shown)
+}
+
+/// What is to be said of nodes that speak another major version of the protocol; nothing where there is none.
+fn version(stats: &Stats, peers: &[Peer]) -> Option<Check> {
+    let foreign: Vec<&Peer> =
+        peers.iter().filter(|peer| peer.failure == Some(DialError::OtherVersion)).collect();
+    let refusals = stats.aggregate.map_or(0, |aggregate| aggregate.refused_version);
+    let ours = Protocol::OURS;
+    let finding = match (foreign.is_empty(), refusals) {
+        (true, 0) => return None,
+        (true, refusals) => {
+            format!("{ours}; {refusals} connections of another major version of the protocol were refused")
+        }
+        (false, _) => format!("this node's, {ours}, is not that of {}", list(&foreign)),
+    };
+    Some(match connected(peers).next() {
+        None => Check::failed("protocol", Cause::OtherVersion, finding, VERSION_REMEDY),
+        Some(_) => Check::warning("protocol", finding, VERSION_REMEDY),
+    })
 }
 
 fn reached(stats: &Stats, peers: &[Peer]) -> Check {
@@ -229,6 +250,8 @@ fn list(peers: &[&Peer]) -> String {
 
 const SECRET_REMEDY: &str = "compare `fleet-cache secret fingerprint` on both machines; give all nodes the same \
                              secret, or the old one with --accept-secret as well while you change it";
+const VERSION_REMEDY: &str = "upgrade the older nodes: members share with one another within one major version of \
+                              the protocol (`docs/operations.md`)";
 const CONTACT_REMEDY: &str =
     "start a second node with one of these addresses as --bootstrap, or give this one the address of another";
 const REACH_REMEDY: &str = "look whether a node runs there (`fleet-cache id` over there prints its addresses), and \

@@ -127,6 +127,8 @@ pub(crate) enum Cause {
     NotShared,
     /// Other nodes go by another secret.
     OtherSecret,
+    /// Other nodes speak another major version of the protocol.
+    OtherVersion,
     /// The daemon does not share.
     SharingOff,
     /// A connected node does not answer.
@@ -145,6 +147,7 @@ impl Cause {
             Self::Unreachable => 12,
             Self::Silent => 13,
             Self::NotShared => 14,
+            Self::OtherVersion => 15,
         }
     }
 }
@@ -155,6 +158,7 @@ impl fmt::Display for Cause {
             Self::NotRunning => "no daemon answers",
             Self::NotShared => "a value did not come back from another node",
             Self::OtherSecret => "other nodes go by another secret",
+            Self::OtherVersion => "other nodes speak another version of the protocol",
             Self::SharingOff => "this daemon does not share",
             Self::Silent => "a connected node does not answer",
             Self::Unreachable => "there is no connection with any other node",

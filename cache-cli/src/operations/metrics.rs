@@ -138,6 +138,11 @@ impl Reading {
             fleet.rejected_frames,
         )?;
         families.counter(
+            "frames_skipped",
+            "Frames from peers that said what only a later version knows",
+            fleet.skipped_frames,
+        )?;
+        families.counter(
             "frames_dropped",
             "Frames to peers not sent, for want of a connection or of room",
             fleet.dropped_frames,

@@ -1,7 +1,9 @@
 //! Messages as bytes, and back.
 //!
-//! One version byte, then `bincode`. The mirror types here are the format: their order of variants and fields
-//! does not change within a version.
+//! The major version, the kind of message, its fields in `bincode`. The frame ends where the message does, so the whole
+//! has its length from there. The mirror types here are the format: their order of variants and fields does not change
+//! within a major version. A later minor version may add kinds, which are skipped here, and fields behind those of a
+//! known kind, which are skipped too ([`crate::Protocol`]).
 
 use super::{CONFIG, DecodeError, List, RECORD_BYTES_MAX, Record, check, millis};
 use crate::{
@@ -23,26 +25,29 @@ pub fn encode_message(message: &Message) -> Vec<u8> {
     bytes
 }
 
-/// Decodes what [`encode_message`] wrote, here or at a member.
+/// Decodes what [`encode_message`] wrote, here or at a member; of a later minor version, as much as is known here.
 ///
 /// Holds no more than [`super::DECODED_BYTES_MAX`] on the way, whatever the bytes claim.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if the bytes are not exactly one message of our version within all limits. Nothing is kept.
+/// [`DecodeError`] if the bytes do not begin with one message of our version within all limits. Nothing is kept.
+/// [`DecodeError::is_unknown`] tells what is only not known here from what nobody should have sent.
 pub fn decode_message(bytes: &[u8]) -> Result<Message, DecodeError> {
     let (version, rest) = bytes.split_first().ok_or(DecodeError::Malformed)?;
     if *version != VERSION {
         return Err(DecodeError::UnknownVersion { version: *version });
     }
-    let (wire, read_bytes) = bincode::decode_from_slice::<WireMessage, _>(rest, CONFIG)
-        .map_err(|_malformed| DecodeError::Malformed)?;
-    if read_bytes != rest.len() {
-        return Err(DecodeError::TrailingBytes { count: rest.len() - read_bytes });
+    let (kind, _) = super::decode_some::<u32, KIND_BYTES_MAX>(rest).ok_or(DecodeError::Malformed)?;
+    if kind >= KINDS {
+        return Err(DecodeError::UnknownKind { kind });
     }
+    let (wire, _read_bytes) = bincode::decode_from_slice::<WireMessage, _>(rest, CONFIG)
+        .map_err(|_malformed| DecodeError::Malformed)?;
     wire.into_message()
 }
 
+/// A kind is added at the end, with [`KINDS`] one more.
 #[derive(bincode::Decode, bincode::Encode)]
 enum WireMessage {
     Named { name: [u8; 32], remaining: u64 },
@@ -265,8 +270,14 @@ impl WireInvalidation {
     }
 }
 
-/// The protocol's version. A member of another version is told nothing and drops what it is sent.
-const VERSION: u8 = 1;
+/// The protocol's major version. The gate lets no other in.
+const VERSION: u8 = crate::Protocol::OURS.major;
+
+/// How many kinds of message there are.
+const KINDS: u32 = 14;
+
+/// Bytes of memory that the number of a kind takes.
+const KIND_BYTES_MAX: usize = 4;
 
 const _: () = assert!(INVALIDATIONS_MAX * (crate::KEY_BYTES_MAX + 64) < RECORD_BYTES_MAX);
 
@@ -340,15 +351,49 @@ mod tests {
     }
 
     #[test]
-    fn a_message_cut_anywhere_or_with_more_behind_it_is_refused() {
+    fn a_message_cut_anywhere_is_refused() {
         for message in every_message() {
             let bytes = encode_message(&message);
             for end in 0..bytes.len() {
-                assert!(decode_message(&bytes[..end]).is_err(), "{message:?} cut at {end}");
+                let refused = decode_message(&bytes[..end]).expect_err("it is not whole");
+                assert!(!refused.is_unknown(), "{message:?} cut at {end}");
             }
-            let longer = [&bytes[..], &[0]].concat();
-            assert_eq!(decode_message(&longer), Err(DecodeError::TrailingBytes { count: 1 }));
         }
+    }
+
+    #[test]
+    fn fields_that_a_later_minor_version_adds_are_skipped() {
+        for message in every_message() {
+            for more in [&[0][..], &[255; 300], b"fields of the future"] {
+                let longer = [&encode_message(&message)[..], more].concat();
+                assert_eq!(decode_message(&longer).as_ref(), Ok(&message));
+            }
+        }
+    }
+
+    #[test]
+    fn a_kind_that_a_later_minor_version_adds_is_told_from_what_nobody_should_send() {
+        for kind in [KINDS, 200, 250] {
+            let byte = u8::try_from(kind).expect("it is short");
+            for fields in [&[][..], &[7], &[0; 100]] {
+                let bytes = [&[VERSION, byte], fields].concat();
+                let unknown = decode_message(&bytes).expect_err("it is not known");
+                assert_eq!(unknown, DecodeError::UnknownKind { kind });
+                assert!(unknown.is_unknown());
+            }
+        }
+        assert_eq!(decode_message(&[VERSION, 251, 0, 1]), Err(DecodeError::UnknownKind { kind: 256 }));
+        for malformed in [&[][..], &[VERSION], &[VERSION, 251], &[VERSION, 255], &[VERSION, 8]] {
+            assert!(!decode_message(malformed).expect_err("nobody sends it").is_unknown(), "{malformed:?}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_kinds_is_that_of_the_format() {
+        let last = every_message().iter().map(|message| u32::from(encode_message(message)[1])).max();
+        assert_eq!(last, Some(KINDS - 1));
+        let bytes = [&[VERSION, u8::try_from(KINDS - 1).expect("it is short")][..], &[0; 64]].concat();
+        assert!(decode_message(&bytes).is_ok());
     }
 
     #[test]

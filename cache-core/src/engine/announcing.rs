@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::{
-    Bucket, Domain, Entry, Message, Name, Output, PeerId, Source, freshness,
+    Bucket, Domain, Entry, Message, Name, PeerId, Source, freshness,
     message::{Announced, Invalidation, Parcel, Scope, Verdict, clamped},
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
@@ -23,12 +23,10 @@ impl Engine {
         let (whole, named): (Vec<PeerId>, Vec<PeerId>) = others.partition(whole);
         if !whole.is_empty() {
             let parcel = Box::new(self.parcel(entry));
-            self.outputs
-                .push_back(Output::Send { to: whole, message: Message::Announce(Announced::Whole(parcel)) });
+            self.say_to(whole, Message::Announce(Announced::Whole(parcel)));
         }
         if !named.is_empty() {
-            let message = Message::Announce(Announced::Named { name, remaining });
-            self.outputs.push_back(Output::Send { to: named, message });
+            self.say_to(named, Message::Announce(Announced::Named { name, remaining }));
         }
     }
 

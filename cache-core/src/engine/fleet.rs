@@ -2,7 +2,7 @@
 
 use super::{Engine, warming::Warmth};
 use crate::{
-    AskId, Deadline, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
+    AskId, Deadline, Features, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     membership::{Decision, Member, Membership, MembershipSettings},
     message::{Announced, INVALIDATIONS_MAX, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome},
@@ -28,6 +28,8 @@ pub(super) struct Fleet {
     pub(super) holders: Holders,
     /// What members call the entries in memory.
     pub(super) names: BTreeMap<Name, Key>,
+    /// Which parts of the protocol each connected peer speaks.
+    pub(super) features: BTreeMap<PeerId, Features>,
     /// What each peer counted.
     pub(super) figures: BTreeMap<PeerId, Figures>,
     pub(super) errands: BTreeMap<AskId, super::errand::Errand>,
@@ -49,6 +51,7 @@ impl Fleet {
             invalidations: Invalidations::new(sharing.seed),
             holders: Holders::default(),
             names: BTreeMap::new(),
+            features: BTreeMap::new(),
             figures: BTreeMap::new(),
             errands: BTreeMap::new(),
             errand_dates: BTreeSet::new(),
@@ -73,6 +76,11 @@ impl Fleet {
     /// What we call `key`.
     pub(super) fn name(&self, key: &Key) -> Name {
         self.sharing.naming.names(key)[0]
+    }
+
+    /// Whether `peer` speaks the parts of the protocol that are `needed`.
+    pub(super) fn understands(&self, peer: PeerId, needed: Features) -> bool {
+        self.features.get(&peer).copied().unwrap_or_default().has(needed)
     }
 
     pub(super) fn learn_names(&mut self, key: &Key) {
@@ -168,11 +176,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_connected(&mut self, peer: PeerId, address: &str, side: Side) {
+    pub(super) fn on_connected(&mut self, peer: PeerId, address: &str, side: Side, features: Features) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         match fleet.peers.on_connected(now, peer, address, side) {
             Welcome::Keep => {
+                fleet.features.insert(peer, features);
                 fleet.membership.on_connected(now, peer);
                 self.join_ring(peer);
             }
@@ -202,6 +211,9 @@ impl Engine {
             fleet.membership.on_disconnected(now, peer);
             fleet.warm_ups.remove(&peer);
             self.leave_ring(peer);
+        }
+        if let Some(fleet) = &mut self.fleet {
+            fleet.features.remove(&peer);
         }
     }
 
@@ -252,19 +264,28 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_received(&mut self, from: PeerId, message: Message, bytes: usize) {
+    /// Whether what `from` said in so many `bytes` is taken: it is connected, and says no more than it may.
+    pub(super) fn admits(&mut self, from: PeerId, bytes: usize) -> bool {
         let now = self.now;
-        let Some(fleet) = &mut self.fleet else { return };
+        let Some(fleet) = &mut self.fleet else { return false };
         if !fleet.peers.connected().contains_key(&from) {
-            return;
+            return false;
         }
         match fleet.peers.on_traffic(now, from, bytes) {
-            Traffic::Within => {}
+            Traffic::Within => true,
             Traffic::Over { ban } => {
                 self.counters.bans += u64::from(ban.is_some());
-                return;
+                false
             }
         }
+    }
+
+    pub(super) fn on_received(&mut self, from: PeerId, message: Message, bytes: usize) {
+        let now = self.now;
+        if !self.admits(from, bytes) {
+            return;
+        }
+        let Some(fleet) = &mut self.fleet else { return };
         match message {
             Message::Announce(Announced::Named { name, remaining }) => {
                 self.on_announced_elsewhere(from, name, remaining);
@@ -298,12 +319,18 @@ impl Engine {
     }
 
     pub(super) fn say(&mut self, to: PeerId, message: Message) {
-        self.outputs.push_back(Output::Send { to: Vec::from([to]), message });
+        self.say_to(Vec::from([to]), message);
     }
 
     pub(super) fn say_all(&mut self, message: Message) {
         let Some(fleet) = &self.fleet else { return };
-        let to: Vec<PeerId> = fleet.ring.others().collect();
+        self.say_to(fleet.ring.others().collect(), message);
+    }
+
+    /// Says `message` to those among `to` that understand it. The only place where anything is said.
+    pub(super) fn say_to(&mut self, mut to: Vec<PeerId>, message: Message) {
+        let Some(fleet) = &self.fleet else { return };
+        to.retain(|peer| fleet.understands(*peer, message.needs()));
         if !to.is_empty() {
             self.outputs.push_back(Output::Send { to, message });
         }

@@ -1,7 +1,7 @@
 //! How a newcomer catches up: some other member sends it what is read most, in batches.
 
 use super::Engine;
-use crate::{Message, Offence, PeerId, Timestamp, message::Announced};
+use crate::{Features, Message, Offence, PeerId, Timestamp, message::Announced};
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
@@ -31,6 +31,7 @@ impl Engine {
     pub(super) fn warm_up_from(&mut self, peer: PeerId) {
         if let Some(fleet) = &mut self.fleet
             && fleet.warmth == Warmth::Cold
+            && fleet.understands(peer, Features::WARM_UP)
         {
             let until = self.now.saturating_add(WARM_UP_TIMEOUT);
             fleet.warmth = Warmth::Warming { from: peer, received: 0, until };

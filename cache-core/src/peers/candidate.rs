@@ -119,7 +119,9 @@ impl Candidate {
         let is_persistent = self.failures >= TRIES_MAX && !is_contact;
         match self.last_failure {
             Some(DialError::BadAddress | DialError::Itself | DialError::WrongPeer) => BOOTSTRAP_INTERVAL,
-            Some(DialError::Refused) => doubled(REFUSED_PAUSE_MIN, BOOTSTRAP_INTERVAL),
+            Some(DialError::OtherVersion | DialError::Refused) => {
+                doubled(REFUSED_PAUSE_MIN, BOOTSTRAP_INTERVAL)
+            }
             Some(
                 DialError::AlreadyConnected { .. }
                 | DialError::ShutDown

@@ -1,6 +1,6 @@
 //! The contract of transports: opaque frames between peers that were let in.
 
-use crate::PeerId;
+use crate::{PeerId, Protocol};
 use alloc::{boxed::Box, vec::Vec};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -116,6 +116,8 @@ pub enum DialError {
     BadAddress,
     /// This node's own key is there.
     Itself,
+    /// Who is there speaks another major version of the protocol: one of the two is to be upgraded.
+    OtherVersion,
     /// The admission failed on one side or the other: most likely another secret.
     Refused,
     /// This node shuts down.
@@ -136,6 +138,9 @@ impl fmt::Display for DialError {
             Self::AlreadyConnected { peer } => write!(f, "already connected with {peer}"),
             Self::BadAddress => f.write_str("no address that can be dialled"),
             Self::Itself => f.write_str("that is this node itself"),
+            Self::OtherVersion => f.write_str(
+                "another major version of the protocol is spoken there; upgrade the older of the two nodes",
+            ),
             Self::Refused => f.write_str("refused; does the other side have the same secret?"),
             Self::ShutDown => f.write_str("this node shuts down"),
             Self::TimedOut => f.write_str("no answer in time"),
@@ -157,6 +162,8 @@ pub enum Refusal {
     Left,
     /// They did not speak our protocol.
     Malformed,
+    /// They speak another major version of the protocol: one of the two is to be upgraded.
+    OtherVersion,
     /// They did not finish in time.
     TimedOut,
     /// As many are connected, or on their way in, as can be had at once.
@@ -169,6 +176,7 @@ impl fmt::Display for Refusal {
             Self::Admission => "no proof that both sides know the same secret",
             Self::Left => "gone before the admission was over",
             Self::Malformed => "not our protocol",
+            Self::OtherVersion => "another major version of the protocol; upgrade the older of the two nodes",
             Self::TimedOut => "no admission in time",
             Self::TooMany => "too many peers or newcomers at once",
         })
@@ -353,7 +361,8 @@ pub trait Admission: Send {
     ///
     /// # Errors
     ///
-    /// [`Refused`], whatever is wrong. The connection ends without another byte.
+    /// [`Refused`], whatever is wrong. The connection ends without another byte of the admission; a transport tells
+    /// the other side in its own words when it was refused for its version, since that depends on no secret.
     fn handle(&mut self, message: &[u8]) -> Result<(), Refused>;
 
     /// The session, once both sides have proved themselves and nothing is left to transmit.
@@ -375,15 +384,34 @@ pub trait Session: Send + fmt::Debug {
     ///
     /// One opaque error: a wrong key, a flipped bit, a replay. Nothing was changed.
     fn open(&mut self, frame: &[u8]) -> Result<Vec<u8>, super::SealError>;
+
+    /// What both sides speak, as the admission found out.
+    fn protocol(&self) -> Protocol {
+        Protocol::OURS
+    }
 }
 
-/// The other side was not let in. Says no more on purpose.
+/// The other side was not let in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Refused;
+pub enum Refused {
+    /// It speaks another major version of the protocol.
+    OtherVersion {
+        /// Which one.
+        major: u8,
+    },
+    /// It did not prove that it knows a secret of ours. Says no more on purpose.
+    Unproved,
+}
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("refused")
+        match self {
+            Self::OtherVersion { major } => {
+                let ours = Protocol::OURS.major;
+                write!(f, "speaks version {major} of the protocol, and this node version {ours}")
+            }
+            Self::Unproved => f.write_str("refused"),
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use super::{
     words::{self, Words},
 };
 use cache_core::{
-    Audience, Bucket, Deadline, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Message, Output, PeerId,
-    RequestId, Settings, Timestamp, port::Side,
+    Audience, Bucket, Deadline, Engine, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message,
+    Output, PeerId, RequestId, Settings, Timestamp, port::Side,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -153,7 +153,7 @@ impl Player {
     fn connect(&mut self, peer: PeerId, cold: bool) {
         let lines_before = self.lines.len();
         let address = "/ip4/10.0.0.1/tcp/40000".into();
-        self.handle(Input::Connected { peer, address, side: Side::Listener });
+        self.handle(Input::Connected { peer, address, side: Side::Listener, features: Features::ALL });
         if !cold {
             let said = self.lines.split_off(lines_before);
             self.lines.extend(said.into_iter().filter(|line| !line.ends_with("warm-up skip=0")));

@@ -73,7 +73,24 @@ fn without_entropy_nothing_is_said_and_nobody_is_let_in() {
         let gate = FleetGate::new(Keyring::new(&secret(1)));
         let mut admission = gate.begin_with(side, one, other, b"", None);
         assert_eq!(admission.poll_transmit(), None);
-        assert_eq!(admission.handle(&hello(&[0; 32])), Err(Refused));
+        assert_eq!(admission.handle(&hello(Protocol::OURS, &[0; 32])), Err(Refused::Unproved));
         assert!(admission.poll_session().is_none());
     }
+}
+
+/// Changes what a build says and covers with its proof, as a later minor version may.
+#[test]
+fn a_longer_hello_is_covered_by_the_proof_of_both_sides() {
+    let (one, other) = (PeerId::from_public_key([1; 32]), PeerId::from_public_key([2; 32]));
+    let gate = FleetGate::new(Keyring::new(&secret(1)));
+    let mut dialer = gate.begin_with(Side::Dialer, one, other, b"", Random::fresh().ok());
+    let mut listener = gate.begin_with(Side::Listener, other, one, b"", Random::fresh().ok());
+    let Stage::Meeting { hello, .. } = &mut dialer.stage else { panic!("it has only begun") };
+    *hello = [&hello[..], b"what is not known yet"].concat().into();
+    dialer.outbox = Some(hello.clone());
+    for _ in 0..2 {
+        listener.handle(&dialer.poll_transmit().unwrap()).unwrap();
+        dialer.handle(&listener.poll_transmit().unwrap()).unwrap();
+    }
+    assert!(dialer.poll_session().is_some() && listener.poll_session().is_some());
 }

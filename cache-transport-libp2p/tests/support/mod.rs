@@ -46,7 +46,7 @@ impl Admission for Saying {
 
     fn handle(&mut self, message: &[u8]) -> Result<(), Refused> {
         if self.is_heard || message != self.word.as_bytes() {
-            return Err(Refused);
+            return Err(Refused::Unproved);
         }
         self.is_heard = true;
         self.is_due = self.side == Side::Listener;

@@ -35,9 +35,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds =
         vec![vec![2], vec![3], vec![2, 0, 3, 1], vec![2, 1, 0, 1], vec![3, 2, 70, 255], vec![2, 3, 31, 1]];
     for side in 0..2 {
-        seeds.push([&[side][..], &message(33, 1), &message(128, 0), &message(32, 0)].concat());
-        seeds.push([&[side][..], &message(33, 2)].concat());
-        seeds.push([&[side][..], &message(33, 1), &message(32, 0)].concat());
+        seeds.push([&[side][..], &message(42, 1), &message(128, 0), &message(32, 0)].concat());
+        seeds.push([&[side][..], &message(42, 2)].concat());
+        seeds.push([&[side][..], &message(42, 1), &message(32, 0)].concat());
     }
     seeds
 }

@@ -61,7 +61,7 @@ impl Admission for OpenAdmission {
 
     fn handle(&mut self, message: &[u8]) -> Result<(), Refused> {
         if self.turn != Turn::Theirs || message != self.theirs {
-            return Err(Refused);
+            return Err(Refused::Unproved);
         }
         self.turn = match self.side {
             Side::Dialer => Turn::Over,
@@ -98,7 +98,7 @@ impl Admission for RefusingAdmission {
     }
 
     fn handle(&mut self, _message: &[u8]) -> Result<(), Refused> {
-        Err(Refused)
+        Err(Refused::Unproved)
     }
 
     fn poll_session(&mut self) -> Option<Box<dyn Session>> {

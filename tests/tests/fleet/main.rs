@@ -8,3 +8,4 @@ mod security;
 mod sharing;
 mod stalled;
 mod support;
+mod upgrading;

@@ -4,7 +4,7 @@
 
 use crate::support::Over;
 use cache_core::{
-    Message, PeerId, codec,
+    Message, PeerId, Protocol, codec,
     message::{Answer, Role},
     port::{Lane, SendError, Session, Transport, TransportEvent},
 };
@@ -39,9 +39,14 @@ struct Ears {
 impl Member {
     /// Listens, and is connected with nobody yet.
     pub(crate) async fn new(over: Over, secret: &FleetSecret) -> Self {
-        let keyring = Keyring::new(secret);
+        Self::speaking(over, secret, Protocol::OURS).await
+    }
+
+    /// The same of another release.
+    pub(crate) async fn speaking(over: Over, secret: &FleetSecret, protocol: Protocol) -> Self {
+        let gate = FleetGate::speaking(Keyring::new(secret), protocol);
         let seed = Zeroizing::new(rand::random());
-        let opened = over.open(seed, Arc::new(FleetGate::new(keyring))).await;
+        let opened = over.open(seed, Arc::new(gate)).await;
         let transport = opened.expect("a port is free");
         let ears = Arc::new(Mutex::new(Ears::default()));
         let listening = tokio::spawn(listen(Arc::clone(&transport), Arc::clone(&ears)));

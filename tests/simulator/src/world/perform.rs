@@ -13,8 +13,8 @@ use crate::{
     origin::Call,
 };
 use cache_core::{
-    Audience, Disk, Entry, FetchId, Fetched, Input, Key, LoadId, Message, Offence, Outcome, Output, PeerId,
-    RequestId, Served, codec,
+    Audience, Disk, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence, Outcome, Output,
+    PeerId, RequestId, Served, codec,
     message::{Answer, Invalidation, Role},
     port::Side,
 };
@@ -60,7 +60,10 @@ impl World {
                 self.nodes[number].connected.insert(peer, connection);
                 let side = if dialed { Side::Dialer } else { Side::Listener };
                 let address = address(peer);
-                self.handle(number, Input::Connected { peer: self.nodes[peer].peer, address, side });
+                self.handle(
+                    number,
+                    Input::Connected { peer: self.nodes[peer].peer, address, side, features: Features::ALL },
+                );
             }
             Arrival::Disconnected { peer, connection } => self.lose(number, peer, connection),
             Arrival::Fetched { mut fetched, call } => {

@@ -1,0 +1,102 @@
+//! Which form of the protocol two members speak with each other.
+//!
+//! Owns the version, and the parts that a member may lack. A hello carries both (the gate's business), a message needs
+//! at most one part ([`Message::needs`](crate::Message)), and the engine says nothing to a peer that lacks it.
+//!
+//! What may change under which number:
+//!
+//! * **major**: anything. Two of different majors do not talk.
+//! * **minor**: messages of a new kind, and fields behind those of a known kind. Who does not know them skips them.
+//!   Nothing that an earlier minor says changes its form or its meaning.
+//! * **features**: whatever a member must not be told unless it understands, such as one more variant of an answer.
+
+use core::fmt;
+
+/// A version of the protocol, with the parts of it that are spoken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Protocol {
+    /// Differs where two cannot talk.
+    pub major: u8,
+    /// Grows with what may be skipped.
+    pub minor: u8,
+    /// The parts.
+    pub features: Features,
+}
+
+impl Protocol {
+    /// What this build speaks.
+    pub const OURS: Self = Self { major: 1, minor: 0, features: Features::ALL };
+
+    /// What we speak with one who speaks `theirs`: the lower minor and the common parts. `None` if the majors differ.
+    #[must_use]
+    pub fn with(self, theirs: Self) -> Option<Self> {
+        let features = self.features.common(theirs.features);
+        (self.major == theirs.major).then(|| Self { minor: self.minor.min(theirs.minor), features, ..self })
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// A set of parts of the protocol. Bits that are unknown here stay in it and mean nothing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Features(u64);
+
+impl Features {
+    /// It counts, and adds up what others counted.
+    pub const FIGURES: Self = Self(1 << 0);
+    /// It sends a newcomer what is read most.
+    pub const WARM_UP: Self = Self(1 << 1);
+    /// No part at all: what every member of the major version understands.
+    pub const NONE: Self = Self(0);
+    /// Every part that this build speaks.
+    pub const ALL: Self = Self(Self::FIGURES.0 | Self::WARM_UP.0);
+
+    /// The set as a hello carries it.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The form in a hello.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub const fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether everything in `needed` is in it.
+    pub const fn has(self, needed: Self) -> bool {
+        self.0 & needed.0 == needed.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_of_one_major_speak_the_lower_minor_and_what_both_know() {
+        let one = Protocol { major: 1, minor: 3, features: Features::FIGURES };
+        let other = Protocol { major: 1, minor: 7, features: Features::from_bits(u64::MAX) };
+        assert_eq!(one.with(other), Some(one));
+        assert_eq!(other.with(one), Some(one));
+        assert_eq!(
+            one.with(Protocol { features: Features::WARM_UP, ..other }).map(|it| it.features),
+            Some(Features::NONE)
+        );
+    }
+
+    #[test]
+    fn two_of_different_majors_do_not_talk() {
+        let next = Protocol { major: 2, ..Protocol::OURS };
+        assert_eq!(next.with(Protocol::OURS), None);
+        assert_eq!(Protocol::OURS.with(next), None);
+    }
+}

@@ -154,3 +154,5 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use unsettled::rows as unsettled_rows;

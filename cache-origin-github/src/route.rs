@@ -4,6 +4,8 @@
 //! rules are put. The first rule whose pattern fits a path counts.
 
 mod index;
+#[cfg(test)]
+mod manual;
 mod pattern;
 mod table;
 

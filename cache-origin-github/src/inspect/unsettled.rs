@@ -225,3 +225,22 @@ const WORDS: &[&str] = &[
     "verifying",
     "waiting",
 ];
+
+/// The table, for the page on routes.
+#[cfg(test)]
+pub(crate) fn rows() -> String {
+    let signs = |signs: &[Sign]| {
+        let told = |(place, values): &Sign| {
+            let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
+            format!("`{place}` {}", values.join(", "))
+        };
+        signs.iter().map(told).collect::<Vec<_>>().join("; ")
+    };
+    let mut page = String::from("| route | says \"ask again\" by |\n|---|---|\n");
+    for (route, unsettled, settled) in TABLE {
+        let unless =
+            if settled.is_empty() { String::new() } else { format!("; but not with {}", signs(settled)) };
+        page.push_str(&format!("| `{route}` | {}{unless} |\n", signs(unsettled)));
+    }
+    page
+}

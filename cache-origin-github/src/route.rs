@@ -223,8 +223,7 @@ impl RouteTable {
     }
 
     pub(crate) fn find(&self, path: &str) -> RouteIndex {
-        let fits =
-            |rule: usize, pattern: usize| self.rules[rule].route.patterns()[pattern].fits_behind_guard(path);
+        let fits = |rule: usize, pattern: usize| self.rules[rule].route.patterns()[pattern].fits(path);
         RouteIndex(self.index.find(path, fits).expect("the last rule fits everything"))
     }
 

@@ -40,22 +40,10 @@ enum Root {
 
 impl Names {
     /// Whether `segment`, the one at `index`, is a name.
+    #[inline]
     pub(super) fn is_name(&mut self, index: usize, segment: &str) -> bool {
         if index == 1 {
-            (self.root, self.ahead) = match segment {
-                "agents" => (Root::Agents, 0),
-                "enterprises" => (Root::Enterprises, 1),
-                "networks" => (Root::Other, 2),
-                "organizations" => (Root::Orgs, 1),
-                "orgs" => (Root::Orgs, 1),
-                "repositories" => (Root::Repositories, 0),
-                "repos" => (Root::Repos, 2),
-                "scim" => (Root::Scim, 0),
-                "teams" => (Root::Teams, 0),
-                "user" => (Root::User, 0),
-                "users" => (Root::Users, 1),
-                _other => (Root::Other, 0),
-            };
+            (self.root, self.ahead) = root(segment);
             return false;
         }
         if self.ahead > 0 {
@@ -67,35 +55,61 @@ impl Names {
     }
 }
 
+/// What `segment`, the first of a path, begins, and how many names follow it.
+fn root(segment: &str) -> (Root, u8) {
+    // By far the most frequent.
+    if segment == "repos" {
+        return (Root::Repos, 2);
+    }
+    match segment {
+        "agents" => (Root::Agents, 0),
+        "enterprises" => (Root::Enterprises, 1),
+        "networks" => (Root::Other, 2),
+        "organizations" | "orgs" => (Root::Orgs, 1),
+        "repositories" => (Root::Repositories, 0),
+        "scim" => (Root::Scim, 0),
+        "teams" => (Root::Teams, 0),
+        "user" => (Root::User, 0),
+        "users" => (Root::Users, 1),
+        _other => (Root::Other, 0),
+    }
+}
+
 /// How many segments behind `segment`, the one at `index` of a path below `root`, are names.
+#[inline]
 fn names_behind(root: Root, index: usize, segment: &str) -> u8 {
-    match (root, index, segment) {
-        (Root::Agents, 2, "repos") => 2,
-        (Root::Enterprises, 3, "members") => 1,
-        (Root::Enterprises, 4, "installable_organizations" | "organizations") => 1,
-        (Root::Enterprises, 5, "memberships" | "organizations") => 1,
-        (
-            Root::Orgs,
-            3,
-            "blocks" | "members" | "memberships" | "outside_collaborators" | "public_members",
-        ) => 1,
-        (Root::Orgs, 4, "users") => 1,
-        (Root::Orgs, 5, "memberships") => 1,
-        (Root::Orgs, 5, "repos") => 2,
-        (Root::Repos, 4, "assignees" | "collaborators") => 1,
-        (Root::Repos, 6, "assignees") => 1,
-        (Root::Repos, 8, "repos") => 2,
-        (Root::Repositories, 3, "assignees" | "collaborators") => 1,
-        (Root::Repositories, 5, "assignees") => 1,
-        (Root::Repositories, 7, "repos") => 2,
-        (Root::Scim, 3, "enterprises" | "organizations") => 1,
-        (Root::Teams, 3, "members" | "memberships") => 1,
-        (Root::Teams, 3, "repos") => 2,
-        (Root::User, 2, "blocks" | "following") => 1,
-        (Root::User, 2, "starred") => 2,
-        (Root::User, 3, "following" | "orgs") => 1,
-        (Root::Users, 3, "following") => 1,
-        (Root::Users, 4, "orgs") => 1,
+    // The place decides nearly always; texts are compared where a name can follow alone.
+    match (root, index) {
+        (Root::Repos, 4) | (Root::Repositories, 3) => one(matches!(segment, "assignees" | "collaborators")),
+        (Root::Repos, 6) | (Root::Repositories, 5) => one(segment == "assignees"),
+        (Root::Repos, 8) | (Root::Repositories, 7) => two(segment == "repos"),
+        (Root::Agents, 2) => two(segment == "repos"),
+        (Root::Enterprises, 3) => one(segment == "members"),
+        (Root::Enterprises, 4) => one(matches!(segment, "installable_organizations" | "organizations")),
+        (Root::Enterprises, 5) => one(matches!(segment, "memberships" | "organizations")),
+        (Root::Orgs, 3) => one(matches!(
+            segment,
+            "blocks" | "members" | "memberships" | "outside_collaborators" | "public_members"
+        )),
+        (Root::Orgs, 4) => one(segment == "users"),
+        (Root::Orgs, 5) if segment == "repos" => 2,
+        (Root::Orgs, 5) => one(segment == "memberships"),
+        (Root::Scim, 3) => one(matches!(segment, "enterprises" | "organizations")),
+        (Root::Teams, 3) if segment == "repos" => 2,
+        (Root::Teams, 3) => one(matches!(segment, "members" | "memberships")),
+        (Root::User, 2) if segment == "starred" => 2,
+        (Root::User, 2) => one(matches!(segment, "blocks" | "following")),
+        (Root::User, 3) => one(matches!(segment, "following" | "orgs")),
+        (Root::Users, 3) => one(segment == "following"),
+        (Root::Users, 4) => one(segment == "orgs"),
         _other => 0,
     }
+}
+
+fn one(is_so: bool) -> u8 {
+    u8::from(is_so)
+}
+
+fn two(is_so: bool) -> u8 {
+    2 * u8::from(is_so)
 }

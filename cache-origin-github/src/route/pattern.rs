@@ -42,6 +42,8 @@ pub(super) struct Guard {
     third: Mark,
     /// How the fourth segment begins: below a repository, the family of resources.
     fourth: Mark,
+    /// How the fifth segment begins: what of the family, as in `actions/runs`.
+    fifth: Mark,
 }
 
 /// The first eight bytes of a segment, as far as they are known. Nothing known fits everything.
@@ -57,13 +59,14 @@ pub(super) struct Landmarks {
     pub(super) first: u64,
     third: u64,
     fourth: u64,
+    fifth: u64,
 }
 
 impl Landmarks {
     pub(super) fn of(path: &str) -> Self {
         let mut segments = path.split('/').skip(1);
         let mut mark = |skipped| first_eight(segments.nth(skipped).unwrap_or(""));
-        Self { first: mark(0), third: mark(1), fourth: mark(0) }
+        Self { first: mark(0), third: mark(1), fourth: mark(0), fifth: mark(0) }
     }
 }
 
@@ -88,7 +91,7 @@ impl Guard {
         if !pattern.starts_with('/') {
             return Self::default();
         }
-        let mut marks = [Mark::default(); 4];
+        let mut marks = [Mark::default(); 5];
         for (mark, segment) in marks.iter_mut().zip(pattern.split('/').skip(1)) {
             *mark = Mark::of_segment(segment);
             // Behind it any segment may take another's place.
@@ -96,8 +99,8 @@ impl Guard {
                 break;
             }
         }
-        let [first, _second, third, fourth] = marks;
-        Self { first, third, fourth }
+        let [first, _second, third, fourth, fifth] = marks;
+        Self { first, third, fourth, fifth }
     }
 
     pub(super) fn first(&self) -> Mark {
@@ -108,10 +111,12 @@ impl Guard {
         self.first.known == u64::MAX
     }
 
+    /// Whether what lies behind the first segment admits the pattern.
     pub(super) fn admits(&self, landmarks: Landmarks) -> bool {
-        self.first.fits(landmarks.first)
+        // The fourth tells most routes apart.
+        self.fourth.fits(landmarks.fourth)
+            && self.fifth.fits(landmarks.fifth)
             && self.third.fits(landmarks.third)
-            && self.fourth.fits(landmarks.fourth)
     }
 }
 
@@ -159,11 +164,6 @@ impl Pattern {
     }
 
     pub(super) fn fits(&self, path: &str) -> bool {
-        self.guard.admits(Landmarks::of(path)) && fits(&self.pieces, path)
-    }
-
-    /// Whether `path` fits, which the guard is known to admit.
-    pub(super) fn fits_behind_guard(&self, path: &str) -> bool {
         fits(&self.pieces, path)
     }
 

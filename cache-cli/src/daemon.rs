@@ -160,6 +160,7 @@ impl Doors {
             api: ApiUrls::of_origin(&settings.origin),
             rendered: RenderedReplies::new(),
             client_token: settings.client_token.clone(),
+            web_origins: settings.web_origins.clone(),
         });
         let limits =
             DoorLimits { connections_max: settings.connections_max, drain_timeout: settings.drain_timeout };

@@ -44,6 +44,16 @@ impl DoorError {
         .with_remedy("send it as `X-Fleet-Cache-Token: TOKEN` or `Proxy-Authorization: Bearer TOKEN`")
     }
 
+    /// The body of the request is coded in a way that nobody here understands.
+    pub(crate) fn coding_unknown() -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "transfer-coding",
+            "the Transfer-Encoding of this request names a coding that this door does not know",
+        )
+        .with_remedy("send the body by `Transfer-Encoding: chunked` alone, or with a Content-Length")
+    }
+
     /// The whole reply; for a HEAD request its body is to be left out.
     pub(crate) fn response(&self) -> Response<Bytes> {
         let mut detail = json!({ "error": self.code });

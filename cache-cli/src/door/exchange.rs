@@ -1,11 +1,11 @@
 //! One request and its answer, as a client's connection has them.
 
-use super::{DoorBody, rendered::RenderedReplies, reply, token};
+use super::{DoorBody, incoming, rendered::RenderedReplies, reply, token, web};
 use crate::{
     error_body::DoorError,
     rewrite::ApiUrls,
     route::{Door, Hosts, Refusal, Urls},
-    settings::Secret,
+    settings::{Secret, WebOrigin},
 };
 use cache_origin_github::Plan;
 use fleet_cache::{Node, Reply};
@@ -36,11 +36,38 @@ pub(crate) struct Front {
     pub(crate) rendered: RenderedReplies,
     /// What clients of the TCP door must present.
     pub(crate) client_token: Option<Secret>,
+    /// Web pages that may use the TCP door.
+    pub(crate) web_origins: Vec<WebOrigin>,
 }
 
 impl Front {
     fn shape(&self, found: Reply, method: &Method, urls: &Urls) -> Response<DoorBody> {
         reply::shape(found, method, urls, &self.api, &self.rendered)
+    }
+
+    /// Asks the node, once it is known whether the request has a body at all.
+    async fn ask<B>(&self, mut parts: Parts, body: B, urls: &Urls) -> Result<Reply, DoorError>
+    where
+        B: Body<Data = bytes::Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let body = incoming::settle(&mut parts, body).await?;
+        self.prepare(&mut parts, urls);
+        let found = self.node.request(Request::from_parts(parts, body)).await;
+        Ok(found.inspect_err(|error| debug!(%error, "no answer"))?)
+    }
+
+    /// Takes out what is for this door alone, and asks for a body that can be rewritten if it must be.
+    fn prepare(&self, parts: &mut Parts, urls: &Urls) {
+        token::take_out(&mut parts.headers);
+        parts.headers.remove(header::ORIGIN);
+        if matches!(urls, Urls::Rewritten(_)) {
+            let mut key_text = String::new();
+            if let Plan::Pass(_) = self.node.github().plan(parts, &mut key_text) {
+                let identity = HeaderValue::from_static("identity");
+                parts.headers.insert(header::ACCEPT_ENCODING, identity);
+            }
+        }
     }
 }
 
@@ -64,6 +91,29 @@ impl Exchange {
         B: Body<Data = bytes::Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        match self.page(&request) {
+            Ok(None) => self.answer_client(request),
+            Ok(Some(page)) => match web::preflight(request.method(), request.headers(), &page) {
+                Some(told) => Answering::Ready(Some(told.map(DoorBody::whole))),
+                None => self.answer_client(request).open_to(page),
+            },
+            Err(error) => Answering::Ready(Some(refuse(&error, request.method()))),
+        }
+    }
+
+    /// The web page that asks, if it is one that may and expects to be told so.
+    fn page<B>(&self, request: &Request<B>) -> Result<Option<HeaderValue>, DoorError> {
+        match self.door {
+            Door::Tcp => web::admit(request.headers(), &self.front.web_origins),
+            Door::Unix => Ok(None),
+        }
+    }
+
+    fn answer_client<B>(&self, request: Request<B>) -> Answering
+    where
+        B: Body<Data = bytes::Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let urls = match self.admit(&request) {
             Ok(urls) => urls,
             Err(error) => return Answering::Ready(Some(refuse(&error, request.method()))),
@@ -73,16 +123,16 @@ impl Exchange {
             let response = self.front.shape(found, &parts.method, &urls);
             return Answering::Ready(Some(response));
         }
-        self.prepare(&mut parts, &urls);
+        if let Err(error) = incoming::check(&parts.headers) {
+            return Answering::Ready(Some(refuse(&error, &parts.method)));
+        }
+        incoming::drop_offers(&mut parts.headers);
         let front = Arc::clone(&self.front);
         Answering::Waiting(Box::pin(async move {
             let method = parts.method.clone();
-            match front.node.request(Request::from_parts(parts, body)).await {
+            match front.ask(parts, body, &urls).await {
                 Ok(found) => front.shape(found, &method, &urls),
-                Err(error) => {
-                    debug!(%error, "no answer");
-                    refuse(&DoorError::from(error), &method)
-                }
+                Err(error) => refuse(&error, &method),
             }
         }))
     }
@@ -116,18 +166,6 @@ impl Exchange {
         }
         Ok(urls)
     }
-
-    /// Takes out what is for this door alone, and asks for a body that can be rewritten if it must be.
-    fn prepare(&self, parts: &mut Parts, urls: &Urls) {
-        token::take_out(&mut parts.headers);
-        if matches!(urls, Urls::Rewritten(_)) {
-            let mut key_text = String::new();
-            if let Plan::Pass(_) = self.front.node.github().plan(parts, &mut key_text) {
-                let identity = HeaderValue::from_static("identity");
-                parts.headers.insert(header::ACCEPT_ENCODING, identity);
-            }
-        }
-    }
 }
 
 impl Service<Request<Incoming>> for Exchange {
@@ -147,6 +185,20 @@ pub(crate) enum Answering {
     Ready(Option<Response<DoorBody>>),
     /// The node or the origin is at work.
     Waiting(Pin<Box<dyn Future<Output = Response<DoorBody>> + Send>>),
+}
+
+impl Answering {
+    /// The same, for a web page of `origin` to read.
+    fn open_to(self, origin: HeaderValue) -> Self {
+        let open = |mut response: Response<DoorBody>| {
+            web::open(response.headers_mut(), origin);
+            response
+        };
+        match self {
+            Self::Ready(response) => Self::Ready(response.map(open)),
+            Self::Waiting(answer) => Self::Waiting(Box::pin(async move { open(answer.await) })),
+        }
+    }
 }
 
 impl Future for Answering {
@@ -189,6 +241,7 @@ mod tests {
             api: ApiUrls::of_origin(github.origin()),
             rendered: RenderedReplies::new(),
             client_token: client_token.map(|token| secret(token).unwrap()),
+            web_origins: Vec::new(),
             node: Node::builder(None, github).start().await.unwrap(),
         })
     }

@@ -3,11 +3,19 @@
 //! Owns the life of connections and every bound on them. What is answered is a [`Service`]'s business.
 
 mod body;
+mod connection;
+mod crowd;
 mod event_loops;
 mod exchange;
+mod incoming;
+mod malformed;
 mod rendered;
 mod reply;
+mod scanner;
 mod token;
+mod vitals;
+mod web;
+mod wire;
 
 pub(crate) use {
     body::DoorBody,
@@ -17,17 +25,20 @@ pub(crate) use {
 };
 
 use crate::exit::CommandError;
+use connection::converse;
+use crowd::Crowd;
 use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http1, service::Service};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use hyper::{body::Incoming, service::Service};
+use malformed::RefusedHeads;
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream},
     sync::watch,
     task::JoinSet,
+    time::{MissedTickBehavior, interval},
 };
-use tracing::{debug, warn};
+use tracing::warn;
 
 /// Something on which clients connect. Called by one task; `accept` is cancelled when the daemon stops.
 pub(crate) trait Listener: Send + 'static {
@@ -111,7 +122,7 @@ impl Running {
 /// How much a door takes on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DoorLimits {
-    /// Most connections at once; further ones wait in the system's backlog.
+    /// Most connections at once; the longest idle gives way to a further one.
     pub(crate) connections_max: usize,
     /// How long connections may go on after a stop.
     pub(crate) drain_timeout: Duration,
@@ -119,7 +130,9 @@ pub(crate) struct DoorLimits {
 
 /// Serves connections of `listener` until the daemon stops, then lets those in progress end.
 ///
-/// `service` is called once per connection, so that each has a service of its own, which `loops` serve.
+/// `service` is called once per connection, so that each has a service of its own, which `loops` serve. When there
+/// are as many as `limits` allow, the one that has been idle longest gives way to a newcomer; when all are being
+/// answered, the newcomer waits, and whoever comes behind it waits in the system's backlog.
 pub(crate) async fn serve<L, S>(
     listener: L,
     service: impl Fn() -> S + Send,
@@ -128,63 +141,52 @@ pub(crate) async fn serve<L, S>(
     mut running: Running,
 ) where
     L: Listener,
-    S: Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible> + Send + 'static,
-    S::Future: Send,
+    S: Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible> + Send + Unpin + 'static,
+    S::Future: Send + Unpin,
 {
     let mut connections = JoinSet::new();
+    let mut crowd = Crowd::new();
+    let refused = Arc::new(RefusedHeads::default());
+    let mut newcomer = None;
+    let mut ticks = interval(vitals::TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let room = connections.len() < limits.connections_max;
+        let count = connections.len();
+        let has_room = |_newcomer: &mut L::Accepted| {
+            count < limits.connections_max
+                || count < limits.connections_max + LEAVING_MAX
+                    && (crowd.staying() < limits.connections_max || crowd.give_way())
+        };
+        if let Some(accepted) = newcomer.take_if(has_room) {
+            let (number, vitals) = crowd.admit();
+            let (service, running, refused) = (service(), running.clone(), Arc::clone(&refused));
+            let serving = async move {
+                match L::adopt(accepted) {
+                    Ok(stream) => converse(stream, service, vitals, refused, running).await,
+                    Err(error) => warn!(%error, "a connection cannot be served"),
+                }
+                number
+            };
+            connections.spawn_on(serving, loops.next());
+        }
         tokio::select! {
             () = running.stopped() => break,
-            Some(_ended) = connections.join_next() => {}
-            accepted = listener.accept(), if room => match accepted {
-                Ok(accepted) => {
-                    let (service, running) = (service(), running.clone());
-                    let serving = async move {
-                        match L::adopt(accepted) {
-                            Ok(stream) => converse(stream, service, running).await,
-                            Err(error) => warn!(%error, "a connection cannot be served"),
-                        }
-                    };
-                    connections.spawn_on(serving, loops.next());
-                }
+            Some(ended) = connections.join_next() => match ended {
+                Ok(number) => crowd.leave(number),
+                Err(_panicked) => crowd.leave_lost(),
+            },
+            _tick = ticks.tick(), if !connections.is_empty() => crowd.close_overdue(),
+            accepted = listener.accept(), if newcomer.is_none() => match accepted {
+                Ok(accepted) => newcomer = Some(accepted),
                 Err(error) => refrain(&error).await,
             },
         }
     }
-    drop(listener);
+    drop((listener, newcomer));
     let ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.drain_timeout, ended).await.is_err() {
         warn!(connections = connections.len(), "requests still in progress are cut off");
         connections.shutdown().await;
-    }
-}
-
-/// Serves one connection to its end; after a stop, to the end of the request in progress.
-async fn converse<IO, S>(stream: IO, service: S, mut running: Running)
-where
-    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible> + Send + 'static,
-    S::Future: Send,
-{
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_READ_TIMEOUT)
-            .max_headers(HEADER_FIELDS_MAX)
-            .max_buf_size(READ_BUFFER_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = running.stopped() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        // A client that hangs up is none of our troubles.
-        debug!(%error, "a connection ended early");
     }
 }
 
@@ -202,8 +204,8 @@ async fn refrain(error: &io::Error) {
 
 /// Connections that the system holds until they are accepted: a burst of a whole CI matrix.
 const BACKLOG: u32 = 1024;
-/// Longest wait for a request's head, which includes an idle connection's wait for the next one.
-const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
+/// Most connections beyond the limit that are on their way out while newcomers have their places.
+const LEAVING_MAX: usize = 64;
 /// Most header fields of a request; clients send about a dozen.
 const HEADER_FIELDS_MAX: usize = 128;
 /// Largest head of a request, and most that is read ahead of one, in bytes: targets up to 8,000 bytes

@@ -3,6 +3,7 @@
 use super::{
     DoorBody,
     rendered::{Kind, RenderedReplies},
+    web,
 };
 use crate::{cache_status, error_body::CACHE_STATUS, rewrite::ApiUrls, route::Urls};
 use bytes::Bytes;
@@ -51,6 +52,7 @@ fn render(reply: Reply, method: &Method, urls: &Urls, api: &ApiUrls) -> Response
 }
 
 fn rewrite(response: &mut Response<Bytes>, urls: &Urls, api: &ApiUrls) {
+    web::withhold(response.headers_mut());
     let Urls::Rewritten(target) = urls else { return };
     rewrite_fields(response.headers_mut(), target, api);
     if is_api_json(response.headers())

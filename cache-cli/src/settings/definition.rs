@@ -171,7 +171,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         .of_shape(Shape::Enabled)
         .variables(&["CACHE_PRETTY_PRINT"])
         .default("false"),
-    Definition::one("max-connections", "NUMBER", "Most client connections at once; more wait to be accepted")
+    Definition::one("max-connections", "NUMBER", "Most client connections at once; the longest idle gives way to one more")
         .variables(&["CACHE_MAX_CONNECTIONS"])
         .default("1024"),
     Definition::one("drain", "SECONDS", "How long requests in progress may take to end after SIGTERM")
@@ -183,6 +183,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "A host name by which clients reach the TCP door, beside IP addresses and localhost",
     )
     .variables(&["CACHE_HOSTS"]),
+    Definition::many(
+        "allow-web-origin",
+        "ORIGIN",
+        "A web page that may use the TCP door, by its origin, such as `https://ci.example`; others are refused",
+    )
+    .variables(&["CACHE_ALLOW_WEB_ORIGIN"]),
     Definition::one(
         "metrics-listen",
         "ADDR:PORT",

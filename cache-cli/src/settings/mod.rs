@@ -14,6 +14,7 @@ mod report;
 mod secret_source;
 mod spelling;
 mod value;
+mod web_origin;
 
 pub(crate) use {
     address::{Contact, ListenAddress},
@@ -24,6 +25,7 @@ pub(crate) use {
     report::{FleetReport, Report, SecretReport},
     secret_source::{REMEDY, SecretSearch, SourcedSecret, from_input},
     value::{NamedDomain, Problem, Secret, secret},
+    web_origin::WebOrigin,
 };
 
 use crate::socket::Access;
@@ -85,6 +87,8 @@ pub(crate) struct Settings {
     pub(crate) drain_timeout: Duration,
     /// Host names by which clients reach the TCP door.
     pub(crate) hosts: Vec<String>,
+    /// Web pages that may use the TCP door.
+    pub(crate) web_origins: Vec<WebOrigin>,
     /// Where to tell of the daemon's health and counts.
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// What TCP clients must present.
@@ -249,6 +253,7 @@ impl<'a> Reader<'a> {
             connections_max: self.one("max-connections", value::count).unwrap_or_default(),
             drain_timeout: self.one("drain", value::duration).unwrap_or_default(),
             hosts: self.many("host", value::host),
+            web_origins: self.many("allow-web-origin", value::word),
             metrics_listen: self.one("metrics-listen", value::listen).flatten(),
             client_token: self.client_token(),
             fleet: self.fleet(defaults),

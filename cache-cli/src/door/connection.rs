@@ -1,0 +1,187 @@
+//! One client's connection from its first byte to its last.
+
+use super::{
+    DoorBody, HEADER_FIELDS_MAX, READ_BUFFER_BYTES_MAX, Running,
+    malformed::{self, RefusedHeads},
+    scanner::Framing,
+    vitals::{InFlight, Phase, Vitals},
+    wire::Wire,
+};
+use bytes::Bytes;
+use cache_core::FetchError;
+use http::{Request, Response};
+use hyper::{
+    body::{Body, Frame, Incoming, SizeHint},
+    server::conn::http1,
+    service::Service,
+};
+use hyper_util::rt::TokioIo;
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    time::timeout,
+};
+use tracing::debug;
+
+/// Serves one connection to its end; after a stop, to the end of the request in progress.
+pub(super) async fn converse<IO, S>(
+    stream: IO,
+    service: S,
+    vitals: Arc<Vitals>,
+    refused: Arc<RefusedHeads>,
+    mut running: Running,
+) where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible> + Send + Unpin + 'static,
+    S::Future: Send + Unpin,
+{
+    let wire = Wire::new(stream, Arc::clone(&vitals));
+    let service = Followed { service, vitals: Arc::clone(&vitals) };
+    let mut connection = http1::Builder::new()
+        .max_headers(HEADER_FIELDS_MAX)
+        .max_buf_size(READ_BUFFER_BYTES_MAX)
+        .serve_connection(TokioIo::new(wire), service);
+    let mut stopping = false;
+    let end = loop {
+        tokio::select! {
+            ended = &mut connection => break End::Ended(ended),
+            phase = vitals.close_ordered() => match phase {
+                // Who asks again at this very moment is answered first.
+                Phase::Idle => Pin::new(&mut connection).graceful_shutdown(),
+                late => break End::Late(late),
+            },
+            () = running.stopped(), if !stopping => {
+                stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    };
+    match end {
+        End::Ended(Ok(())) => {}
+        End::Ended(Err(error)) if error.is_parse() => {
+            refused.note(vitals.now(), &error);
+            linger(connection.into_parts().io.into_inner().into_inner()).await;
+        }
+        // A client that hangs up is none of our troubles.
+        End::Ended(Err(error)) => debug!(%error, "a connection ended early"),
+        End::Late(phase) => {
+            debug!(?phase, "a connection was closed because its client took too long");
+            if phase == Phase::Head {
+                let mut stream = connection.into_parts().io.into_inner().into_inner();
+                // It is told in vain if it is gone.
+                let _told = timeout(LINGER_MAX, stream.write_all(&malformed::too_slow())).await;
+                linger(stream).await;
+            }
+        }
+    }
+}
+
+enum End {
+    Ended(hyper::Result<()>),
+    Late(Phase),
+}
+
+/// Lets a client that still sends read what it was told: closing over unread bytes would take it back.
+async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut stream: IO) {
+    let drain = async {
+        stream.shutdown().await?;
+        let mut scrap = [0; 4096];
+        let mut left = LINGER_BYTES_MAX;
+        while left > 0 {
+            match stream.read(&mut scrap).await? {
+                0 => break,
+                bytes => left = left.saturating_sub(bytes),
+            }
+        }
+        std::io::Result::Ok(())
+    };
+    // Whatever comes of it, the connection is closed next.
+    let _closed = timeout(LINGER_MAX, drain).await;
+}
+
+/// A service whose requests are followed from their heads to the ends of their answers.
+struct Followed<S> {
+    service: S,
+    vitals: Arc<Vitals>,
+}
+
+impl<S> Service<Request<Incoming>> for Followed<S>
+where
+    S: Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible>,
+    S::Future: Unpin,
+{
+    type Response = Response<FollowedBody>;
+    type Error = Infallible;
+    type Future = Following<S::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let in_flight = self.vitals.begin(framing(request.body()));
+        Following { answer: self.service.call(request), in_flight: Some(in_flight) }
+    }
+}
+
+/// How the parser took the body of a request to be framed.
+fn framing(body: &Incoming) -> Framing {
+    if body.is_end_stream() {
+        return Framing::Length(0);
+    }
+    body.size_hint().exact().map_or(Framing::Chunked, Framing::Length)
+}
+
+struct Following<F> {
+    answer: F,
+    in_flight: Option<InFlight>,
+}
+
+impl<F> Future for Following<F>
+where
+    F: Future<Output = Result<Response<DoorBody>, Infallible>> + Unpin,
+{
+    type Output = Result<Response<FollowedBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = Pin::new(&mut self.answer).poll(context);
+        answer.map(|answer| {
+            let in_flight = self.in_flight.take();
+            answer.map(|response| response.map(|body| FollowedBody { body, _in_flight: in_flight }))
+        })
+    }
+}
+
+/// The body of an answer; the request is in flight until it is dropped.
+struct FollowedBody {
+    body: DoorBody,
+    _in_flight: Option<InFlight>,
+}
+
+impl Body for FollowedBody {
+    type Data = Bytes;
+    type Error = FetchError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// How long a connection that was refused stays open for its client to read why.
+const LINGER_MAX: Duration = Duration::from_secs(1);
+/// Most that is read meanwhile, in bytes: twice the longest head.
+const LINGER_BYTES_MAX: usize = 128 * 1024;

@@ -1,0 +1,119 @@
+//! The connections of a door, and which of them gives way to a newcomer.
+
+use super::vitals::{DoorClock, Phase, Vitals};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// All connections of one door.
+pub(super) struct Crowd {
+    clock: Arc<DoorClock>,
+    members: BTreeMap<u64, Arc<Vitals>>,
+    next: u64,
+}
+
+impl Crowd {
+    /// Nobody yet.
+    pub(super) fn new() -> Self {
+        Self { clock: DoorClock::new(), members: BTreeMap::new(), next: 0 }
+    }
+
+    /// A newcomer's number and vitals.
+    pub(super) fn admit(&mut self) -> (u64, Arc<Vitals>) {
+        self.clock.tick();
+        let (number, vitals) = (self.next, Vitals::new(&self.clock));
+        self.next += 1;
+        self.members.insert(number, Arc::clone(&vitals));
+        (number, vitals)
+    }
+
+    /// Forgets the connection with this number, which has ended.
+    pub(super) fn leave(&mut self, number: u64) {
+        self.members.remove(&number);
+    }
+
+    /// Forgets connections whose tasks are gone without a word.
+    pub(super) fn leave_lost(&mut self) {
+        self.members.retain(|_number, vitals| Arc::strong_count(vitals) > 1);
+    }
+
+    /// How many are not on their way out.
+    pub(super) fn staying(&self) -> usize {
+        self.members.values().filter(|vitals| vitals.phase() != Phase::Closing).count()
+    }
+
+    /// Closes every connection whose client takes too long.
+    pub(super) fn close_overdue(&self) {
+        let now = self.clock.tick();
+        for vitals in self.members.values() {
+            let life = vitals.life();
+            if vitals.is_overdue(now) {
+                vitals.order_close(life);
+            }
+        }
+    }
+
+    /// Closes the connection that is the least loss; false if all are being answered.
+    ///
+    /// Of those that wait for their client, an idle one goes first, then one whose head is not whole, then one
+    /// whose client sends no more, then one that stands still in a body; among equals the one that has waited longest.
+    pub(super) fn give_way(&self) -> bool {
+        let waiting = self.members.iter().filter_map(|(number, vitals)| {
+            let life = vitals.life();
+            Some(((rank(life.0)?, life.1, *number), vitals, life))
+        });
+        // One that moves on at this very moment keeps its place; the next attempt finds another.
+        waiting
+            .min_by_key(|(order, ..)| *order)
+            .is_some_and(|(_order, vitals, life)| vitals.order_close(life))
+    }
+}
+
+fn rank(phase: Phase) -> Option<u8> {
+    match phase {
+        Phase::Idle => Some(0),
+        Phase::Head => Some(1),
+        Phase::HalfClosed => Some(2),
+        Phase::Receiving | Phase::Sending => Some(3),
+        Phase::Busy | Phase::Closing => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_been_idle_longest_gives_way_and_who_is_answered_never() {
+        let mut crowd = Crowd::new();
+        let mut admitted = Vec::new();
+        let phases = [Phase::Busy, Phase::Sending, Phase::Idle, Phase::Head, Phase::Idle, Phase::HalfClosed];
+        for phase in phases {
+            let (_number, vitals) = crowd.admit();
+            vitals.enter(phase);
+            admitted.push(vitals);
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        let mut order = Vec::new();
+        while crowd.give_way() {
+            let gone = |at: &usize| admitted[*at].phase() == Phase::Closing && !order.contains(at);
+            let at = (0..phases.len()).find(gone).unwrap();
+            order.push(at);
+        }
+        assert_eq!(order, [2, 4, 3, 5, 1]);
+        assert_eq!(crowd.staying(), 1);
+    }
+
+    #[test]
+    fn connections_that_ended_are_forgotten_even_when_they_did_not_say_so() {
+        let mut crowd = Crowd::new();
+        let (said, vitals) = crowd.admit();
+        drop(vitals);
+        crowd.leave(said);
+        let (_lost, vitals) = crowd.admit();
+        crowd.leave_lost();
+        assert_eq!(crowd.staying(), 1);
+        drop(vitals);
+        crowd.leave_lost();
+        assert_eq!(crowd.staying(), 0);
+    }
+}

@@ -1,0 +1,8 @@
+//! The HTTP door of a daemon, as clients of every kind and behaviour meet it.
+
+mod framing;
+mod half_closed;
+mod pages;
+mod pressure;
+mod support;
+mod targets;

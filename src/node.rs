@@ -14,7 +14,7 @@ use cache_core::{
 use cache_crypto::{FleetSecret, SecretKind};
 use cache_origin_github::{GitHub, OriginBody, PassReason, Plan, Planned};
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
-use http::{Request, request::Parts};
+use http::{HeaderValue, Request, header, request::Parts};
 use http_body_util::Empty;
 use std::{
     cell::RefCell,
@@ -292,7 +292,10 @@ impl Node {
                 }
                 Some(response) => Ok(self.reply_of_stream(response, Provenance::Oversize)),
                 None => {
-                    let request = Request::from_parts(parts.clone(), Empty::<Bytes>::new());
+                    // As the one who asked first was answered: uncoded, so that whoever hands it on can read it.
+                    let mut parts = parts.clone();
+                    parts.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+                    let request = Request::from_parts(parts, Empty::<Bytes>::new());
                     self.forward(request, Provenance::Oversize).await
                 }
             },

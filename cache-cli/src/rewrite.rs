@@ -3,18 +3,24 @@
 //! A client that was pointed at this door by a base URL follows `Link`, `Location` and the URLs in JSON
 //! bodies; left alone they would lead it past the cache, with its token. Entries keep the origin's own
 //! bytes; what is rewritten is the copy on its way out. Only URLs of the API itself are touched, and in a
-//! body only where they are the value of a key that GitHub uses for URLs: never file contents, never
-//! what a user wrote.
+//! body only where the API has them by its description: never file contents, never what a user wrote.
 //!
-//! Nothing is parsed: every URL of the API is found by searching for its beginning, and a look back over
-//! `"key":` tells whether it is a value to rewrite.
+//! Where the API puts its URLs is a table of keys; what lies under any other key is somebody else's.
+
+mod fields;
+mod json;
+
+pub(crate) use json::JsonRewriter;
 
 use cache_origin_github::OriginUrl;
-use memchr::{memmem::Finder, memrchr};
+use memchr::memmem::Finder;
+use std::sync::Arc;
 
 /// The beginnings of URLs that lead to the origin's API.
 pub(crate) struct ApiUrls {
     bases: Vec<Finder<'static>>,
+    /// The same as bytes, for streams.
+    texts: Arc<[Box<[u8]>]>,
 }
 
 impl ApiUrls {
@@ -26,12 +32,19 @@ impl ApiUrls {
             texts.push(base);
         }
         let bases = texts.iter().map(|text| Finder::new(text.as_bytes()).into_owned()).collect();
-        Self { bases }
+        let texts = texts.into_iter().map(|text| text.into_bytes().into_boxed_slice()).collect();
+        Self { bases, texts }
     }
 
     /// The JSON `body` with its API URLs leading to `target`; `None` when it names none.
     pub(crate) fn rewrite_body(&self, body: &[u8], target: &str) -> Option<Vec<u8>> {
-        self.rewrite(body, target, follows_url_key)
+        if !self.bases.iter().any(|base| base.find(body).is_some()) {
+            return None;
+        }
+        let mut rewriter = self.stream(target);
+        let mut out = rewriter.feed(body);
+        out.extend(rewriter.finish());
+        Some(out).filter(|_out| rewriter.rewritten() > 0)
     }
 
     /// A `Link` or `Location` field with its API URLs leading to `target`; `None` when it names none.
@@ -40,9 +53,8 @@ impl ApiUrls {
     }
 
     /// A rewriter for a JSON body that comes in pieces.
-    pub(crate) fn stream(&self, target: &str) -> StreamRewriter {
-        let stages = self.bases.iter().map(|base| Stage::new(base.clone(), target)).collect();
-        StreamRewriter { stages }
+    pub(crate) fn stream(&self, target: &str) -> JsonRewriter {
+        JsonRewriter::new(Arc::clone(&self.texts), target)
     }
 
     fn rewrite(&self, text: &[u8], target: &str, applies: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
@@ -50,71 +62,6 @@ impl ApiUrls {
             let text = rewritten.as_deref().unwrap_or(text);
             replace(text, base, target, &applies).or(rewritten)
         })
-    }
-}
-
-/// Rewrites a JSON body piece by piece; a URL may be cut anywhere.
-pub(crate) struct StreamRewriter {
-    stages: Vec<Stage>,
-}
-
-impl StreamRewriter {
-    /// What may be sent on once `piece` has come; the rest is held back.
-    pub(crate) fn feed(&mut self, piece: &[u8]) -> Vec<u8> {
-        self.stages.iter_mut().fold(piece.to_vec(), |piece, stage| stage.feed(&piece, Held::Tail))
-    }
-
-    /// What was held back.
-    pub(crate) fn finish(&mut self) -> Vec<u8> {
-        self.stages.iter_mut().fold(Vec::new(), |piece, stage| stage.feed(&piece, Held::Nothing))
-    }
-}
-
-/// The rewriting of one base. `window` is the text around the seam: what was sent on already but may
-/// still hold the key of a URL to come, and, from `sent`, what was not.
-struct Stage {
-    base: Finder<'static>,
-    target: String,
-    window: Vec<u8>,
-    sent: usize,
-}
-
-/// How much of a stream stays behind.
-#[derive(Clone, Copy)]
-enum Held {
-    Nothing,
-    Tail,
-}
-
-impl Stage {
-    fn new(base: Finder<'static>, target: &str) -> Self {
-        Self { base, target: target.to_owned(), window: Vec::new(), sent: 0 }
-    }
-
-    fn feed(&mut self, piece: &[u8], held: Held) -> Vec<u8> {
-        self.window.extend_from_slice(piece);
-        let base_bytes = self.base.needle().len();
-        let mut out = Vec::with_capacity(piece.len() + base_bytes);
-        while let Some(at) = self.base.find(&self.window[self.sent..]) {
-            let at = self.sent + at;
-            out.extend_from_slice(&self.window[self.sent..at]);
-            if follows_url_key(&self.window[..at]) {
-                out.extend_from_slice(self.target.as_bytes());
-            } else {
-                out.extend_from_slice(self.base.needle());
-            }
-            self.sent = at + base_bytes;
-        }
-        let end = match held {
-            Held::Nothing => self.window.len(),
-            // A base may begin in these bytes and end in the next piece.
-            Held::Tail => self.sent.max(self.window.len().saturating_sub(base_bytes - 1)),
-        };
-        out.extend_from_slice(&self.window[self.sent..end]);
-        let forgotten = end.saturating_sub(LOOK_BACK_BYTES);
-        self.window.drain(..forgotten);
-        self.sent = end - forgotten;
-        out
     }
 }
 
@@ -138,45 +85,9 @@ fn replace(text: &[u8], base: &Finder<'_>, target: &str, applies: impl Fn(&[u8])
     })
 }
 
-/// Whether `before` ends in a key for URLs, its colon, and the quote that opens the value.
-///
-/// A quote that stands right before a URL opens a string, unless it is escaped and so within one; then a
-/// backslash comes before it, and no colon. A key that holds escapes is none of GitHub's.
-fn follows_url_key(before: &[u8]) -> bool {
-    let Some(key_and_quote) = before
-        .strip_suffix(b"\"")
-        .map(trim_space)
-        .and_then(|text| text.strip_suffix(b":"))
-        .map(trim_space)
-        .and_then(|text| text.strip_suffix(b"\""))
-    else {
-        return false;
-    };
-    let start = key_and_quote.len().saturating_sub(KEY_BYTES_MAX + 1);
-    let Some(quote) = memrchr(b'"', &key_and_quote[start..]) else {
-        return false;
-    };
-    let (opening, key) = key_and_quote.split_at(start + quote);
-    let key = &key[1..];
-    !opening.ends_with(b"\\") && !key.contains(&b'\\') && (key.ends_with(b"_url") || URL_KEYS.contains(&key))
-}
-
-fn trim_space(text: &[u8]) -> &[u8] {
-    let spaces = text.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
-    &text[..text.len() - spaces]
-}
-
 const GITHUB_BASE: &str = "https://api.github.com/";
-/// Keys whose values are URLs, beside those that end in `_url`: the last four are those of `_links`.
-const URL_KEYS: [&[u8]; 5] = [b"url", b"href", b"self", b"git", b"html"];
-/// Longest key that is looked back over; GitHub's longest, `current_user_repositories_url`, has 29 bytes.
-const KEY_BYTES_MAX: usize = 64;
-/// How far a stream remembers what it sent: a key, its quotes and colon, and generous space around them.
-const LOOK_BACK_BYTES: usize = 128;
-/// Room for what rewriting adds to a body; GitHub's base is longer than most targets.
+/// Room for what rewriting adds to a field; GitHub's base is longer than most targets.
 const REWRITTEN_GROWTH_BYTES: usize = 256;
-
-const _: () = assert!(LOOK_BACK_BYTES > KEY_BYTES_MAX + 8);
 
 #[cfg(test)]
 mod tests {
@@ -196,28 +107,50 @@ mod tests {
     }
 
     #[test]
-    fn values_of_url_keys_lead_to_the_door() {
-        let text = r#"{"url":"https://api.github.com/a","issues_url" : "https://api.github.com/b{/n}"}"#;
-        let expected = r#"{"url":"http://127.0.0.1:8484/a","issues_url" : "http://127.0.0.1:8484/b{/n}"}"#;
-        assert_eq!(rewritten(text), expected);
+    fn the_apis_own_urls_lead_to_the_door() {
+        let table = [
+            r#"{"url":"BASEa","issues_url" : "BASEb{/n}"}"#,
+            r#"[{"owner":{"repos_url":"BASEa"}},{"labels":[{"url":"BASEb"}]}]"#,
+            r#"{"_links":{"self":{"href":"BASEa"},"git":"BASEb","html":{"href":"https://github.com/x"}}}"#,
+            r#"{"total_count":1,"items":[{"repository":{"url":"BASEa"},"body":"x \" } ]","user":{"url":"BASEb"}}]}"#,
+            r#"{"a":[[1,{"b":null}],"]"],"pull_request":{"url":"BASEa"}}"#,
+        ];
+        for text in table {
+            let given = text.replace("BASE", "https://api.github.com/");
+            assert_eq!(rewritten(&given), text.replace("BASE", TARGET));
+        }
     }
 
     #[test]
-    fn other_hosts_and_other_keys_are_left_alone() {
+    fn what_users_wrote_and_other_hosts_are_left_alone() {
         for text in [
             r#"{"html_url":"https://github.com/a","upload_url":"https://uploads.github.com/b"}"#,
             r#"{"url":"https://api.github.company/a"}"#,
-            r#"{"body":"see https://api.github.com/a"}"#,
+            r#"{"url":"see https://api.github.com/a"}"#,
             r#"{"body":"https://api.github.com/a"}"#,
             r#"{"body":"\"url\":\"https://api.github.com/a\""}"#,
             r#"["https://api.github.com/a"]"#,
             r#"{"curl":"https://api.github.com/a"}"#,
             r#"{"x\"url":"https://api.github.com/a"}"#,
+            r#"{"payload":{"url":"https://api.github.com/a","owner":{"url":"https://api.github.com/a"}}}"#,
+            r#"{"payload":[{"url":"https://api.github.com/a"}]}"#,
+            r#"{"config":{"url":"https://api.github.com/a"}}"#,
+            r#"{"client_payload":{"html":"https://api.github.com/a","_links":{"self":"https://api.github.com/a"}}}"#,
+            r#"{"inputs":{"repository_url":"https://api.github.com/a"}}"#,
+            r#"{"target_url":"https://api.github.com/a","details_url":"https://api.github.com/a"}"#,
+            r#"{"environment_url":"https://api.github.com/a","log_url":"https://api.github.com/a"}"#,
+            r#"{"html":"https://api.github.com/a","href":"https://api.github.com/a","self":"https://api.github.com/a"}"#,
+            r#"{"url":{"url":"https://api.github.com/a"}}"#,
+            // The objects are GitHub's, though their names are a user's.
+            r#"{"files":{"owner":{"content":"https://api.github.com/a"}}}"#,
+            r#"{"data":{"node":{"url":"https://api.github.com/a"}}}"#,
             r#""https://api.github.com/"#,
             "",
         ] {
             assert_eq!(rewritten(text), text);
         }
+        let deep = format!("{}{{\"url\":\"https://api.github.com/a\"}}{}", "[".repeat(40), "]".repeat(40));
+        assert_eq!(rewritten(&deep), deep);
     }
 
     #[test]
@@ -246,28 +179,36 @@ mod tests {
         );
     }
 
-    /// The rule, spelled out on parsed JSON.
-    fn model(value: Value) -> Value {
+    /// The rule, spelled out on parsed JSON: `keys` are those of the objects around the value.
+    fn model(value: Value, keys: &[&str]) -> Value {
         match value {
-            Value::Array(items) => items.into_iter().map(model).collect(),
-            Value::Object(fields) => Value::Object(fields.into_iter().map(model_field).collect()),
+            Value::Array(items) => items.into_iter().map(|item| model(item, keys)).collect(),
+            Value::Object(fields) => fields
+                .into_iter()
+                .map(|(key, value)| {
+                    let inner = [keys, &[key.as_str()]].concat();
+                    let value =
+                        if value.is_string() { model_text(value, &inner) } else { model(value, &inner) };
+                    (key, value)
+                })
+                .collect::<Map<_, _>>()
+                .into(),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
         }
     }
 
-    fn model_field((key, value): (String, Value)) -> (String, Value) {
-        let plain = serde_json::to_string(&key).unwrap() == format!("\"{key}\"");
-        let known = ["url", "href", "self", "git", "html"].contains(&key.as_str());
-        let value = match value {
-            Value::String(text) if plain && (known || key.ends_with("_url")) => {
-                match text.strip_prefix("https://api.github.com/") {
-                    Some(rest) => Value::String(format!("{TARGET}{rest}")),
-                    None => Value::String(text),
-                }
-            }
-            other => model(other),
+    fn model_text(value: Value, keys: &[&str]) -> Value {
+        let known = |keys: &[&str]| keys.iter().all(|key| ["owner", "items"].contains(key));
+        let leads = match keys {
+            [above @ .., "url" | "repos_url"] => known(above),
+            [above @ .., "_links", _name] => known(above),
+            [above @ .., "_links", _name, "href"] => known(above),
+            _other => false,
         };
-        (key, value)
+        match value.as_str().and_then(|text| text.strip_prefix("https://api.github.com/")) {
+            Some(rest) if leads => json!(format!("{TARGET}{rest}")),
+            Some(_) | None => value,
+        }
     }
 
     fn text() -> impl Strategy<Value = String> {
@@ -285,7 +226,15 @@ mod tests {
     }
 
     fn key() -> impl Strategy<Value = String> {
-        let known = prop_oneof![Just("url"), Just("x_url"), Just("href"), Just("body"), Just("curl")];
+        let known = prop_oneof![
+            Just("url"),
+            Just("repos_url"),
+            Just("_links"),
+            Just("href"),
+            Just("owner"),
+            Just("items"),
+            Just("payload"),
+        ];
         prop_oneof![4 => known.prop_map(str::to_owned), 1 => text()]
     }
 
@@ -302,10 +251,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn searching_rewrites_what_parsing_would(document in document(), pretty: bool) {
+        fn following_rewrites_what_parsing_would(document in document(), pretty: bool) {
             let text = if pretty { format!("{document:#}") } else { document.to_string() };
             let parsed: Value = serde_json::from_str(&rewritten(&text)).unwrap();
-            prop_assert_eq!(parsed, model(document));
+            prop_assert_eq!(parsed, model(document, &[]));
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! The body of an answer as a door sends it.
 
-use crate::rewrite::StreamRewriter;
+use crate::rewrite::JsonRewriter;
 use bytes::Bytes;
 use cache_core::FetchError;
 use fleet_cache::ReplyBody;
@@ -19,7 +19,7 @@ pub(crate) enum DoorBody {
         /// The origin's bytes.
         origin: ReplyBody,
         /// What changes them; `None` once they ended.
-        rewriter: Option<StreamRewriter>,
+        rewriter: Option<JsonRewriter>,
     },
     /// What the door made up itself.
     Whole(Option<Bytes>),
@@ -67,7 +67,7 @@ impl Body for DoorBody {
 
 fn poll_rewritten(
     origin: &mut ReplyBody,
-    rewriter: &mut Option<StreamRewriter>,
+    rewriter: &mut Option<JsonRewriter>,
     context: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
     while let Some(active) = rewriter {

@@ -8,7 +8,7 @@ use super::{
 use crate::{cache_status, error_body::CACHE_STATUS, rewrite::ApiUrls, route::Urls};
 use bytes::Bytes;
 use fleet_cache::{Provenance, Reply, ReplyBody};
-use http::{HeaderMap, HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 /// The response for `reply` to a request with `method`, its URLs as the client needs them.
 pub(crate) fn shape(
@@ -78,7 +78,9 @@ fn rewrite_fields(headers: &mut HeaderMap, target: &str, api: &ApiUrls) {
 
 fn rewrite_stream(mut response: Response<ReplyBody>, target: &str, api: &ApiUrls) -> Response<DoorBody> {
     let ends = hyper::body::Body::is_end_stream(response.body());
-    if ends || !is_api_json(response.headers()) {
+    // A part has no beginning from which it could be followed, and its place is told in bytes.
+    let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
+    if ends || is_part || !is_api_json(response.headers()) {
         return response.map(DoorBody::Reply);
     }
     // The length is known only when the last URL has been seen.

@@ -4,5 +4,6 @@ mod framing;
 mod half_closed;
 mod pages;
 mod pressure;
+mod rewriting;
 mod support;
 mod targets;

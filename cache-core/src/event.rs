@@ -230,6 +230,8 @@ pub enum FetchError {
     FleetFailed,
     /// Whoever was to fetch gave up without a word.
     FetcherGone,
+    /// The head of the answer is longer than an answer's head may be.
+    HeadTooLong,
     /// The answer is not HTTP as we understand it.
     Malformed,
     /// No whole answer came in time.
@@ -245,6 +247,7 @@ impl fmt::Display for FetchError {
             Self::FetcherFailed => "the fetch failed",
             Self::FleetFailed => "the origin gave no usable answer to other members either",
             Self::FetcherGone => "the fetch was given up",
+            Self::HeadTooLong => "the head of the origin's answer is too long",
             Self::Malformed => "the origin's answer is malformed",
             Self::TimedOut => "the origin did not answer in time",
         })

@@ -27,12 +27,32 @@ impl Headers {
     /// A field is dropped when its name is empty or holds a byte that RFC 9110 allows in no token, when its
     /// value holds a line break or NUL, or when all together would outgrow [`HEADERS_BYTES_MAX`].
     pub fn from_fields<'a>(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        Self::gather(fields).0
+    }
+
+    /// Gathers `fields`; `None` if [`from_fields`](Self::from_fields) would leave one of them out.
+    ///
+    /// ```
+    /// # use cache_core::{HEADERS_BYTES_MAX, Headers};
+    /// let long = vec![b'x'; HEADERS_BYTES_MAX];
+    /// assert!(Headers::of_all([("a", &b"1"[..])]).is_some());
+    /// assert!(Headers::of_all([("a", &b"1"[..]), ("b", &long)]).is_none());
+    /// ```
+    pub fn of_all<'a>(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Option<Self> {
+        let (headers, is_whole) = Self::gather(fields);
+        is_whole.then_some(headers)
+    }
+
+    /// What has a place of `fields`, and whether that is all of them.
+    fn gather<'a>(fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> (Self, bool) {
+        let mut is_whole = true;
         let mut block = Vec::new();
         let mut kept: Vec<Field> = Vec::new();
         for (name, value) in fields {
             let bytes = block.len() + name.len() + value.len();
             let fits = bytes + FIELD_OVERHEAD_BYTES * (kept.len() + 1) <= HEADERS_BYTES_MAX;
             if !fits || !is_token(name) || value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+                is_whole = false;
                 continue;
             }
             let name_at = offset(block.len());
@@ -41,7 +61,7 @@ impl Headers {
             block.extend_from_slice(value);
             kept.push(Field { name_at, value_at, end: offset(block.len()) });
         }
-        Self { block: block.into(), fields: kept.into() }
+        (Self { block: block.into(), fields: kept.into() }, is_whole)
     }
 
     /// The first value of the field `name`, given in lower case.

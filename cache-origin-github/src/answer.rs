@@ -3,27 +3,28 @@
 //! Pure: an answer and the circumstances of the question in, a [`Fetched`] out.
 
 use crate::{
-    RouteRule,
-    directive::directives,
-    field,
-    form::is_json,
+    RouteRule, field,
+    form::{self, is_json},
     inspect::{Findings, inspect},
+    json::{self, Reading},
     quota,
     route::Keeping,
+    terms::{Terms, varying},
     url::OriginUrl,
 };
 use bytes::Bytes;
-use cache_core::{Audience, Content, Draft, Entry, FetchError, Fetched, Validators, freshness::Freshness};
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header, request, response};
-use http_cache_semantics::{CacheOptions, CachePolicy};
+use cache_core::{
+    Audience, Content, Draft, Entry, FetchError, Fetched, Headers, Validators, freshness::Freshness,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header, response};
 use std::time::{Duration, SystemTime};
 
 /// An answer with its body, and what was asked.
 pub(crate) struct Answer<'a> {
-    pub(crate) request: &'a request::Parts,
     /// The head as it came, before any decoding.
     pub(crate) head: &'a response::Parts,
     pub(crate) body: Bytes,
+    pub(crate) coding: BodyCoding,
     pub(crate) circumstances: Circumstances<'a>,
 }
 
@@ -40,6 +41,19 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) respect_max_age: bool,
     pub(crate) tag_scope: [u8; 8],
     pub(crate) now: SystemTime,
+    /// Time since the question went out: by so much the answer may be older than it says.
+    pub(crate) taken: Duration,
+}
+
+/// How a body that was read stands to the coding that it came in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum BodyCoding {
+    /// It had none.
+    Absent,
+    /// It is still in it: it is one that we do not undo.
+    Left,
+    /// It was undone.
+    Undone,
 }
 
 impl Circumstances<'_> {
@@ -67,8 +81,11 @@ impl Answer<'_> {
         }
         match status.as_u16() {
             500..=599 => Fetched::Fault { content: self.content() },
-            200 if self.is_damaged_json() => Fetched::Failed(FetchError::BodyDamaged),
-            200 => self.keep(),
+            200 => match self.reading() {
+                Reading::BrokenOff => Fetched::Failed(FetchError::BodyDamaged),
+                Reading::Other => self.hand_on(),
+                Reading::Whole => self.keep(),
+            },
             301 | 308 if self.leads_to_origin() => self.keep(),
             404 | 410 if !self.circumstances.named => self.keep_absence(),
             _other => self.hand_on(),
@@ -76,42 +93,42 @@ impl Answer<'_> {
     }
 
     fn keep(self) -> Fetched {
-        let content = self.content();
+        let content = self.kept();
         let findings = self.circumstances.findings(&content);
         if findings.credential {
             return self.hand_on_to(Audience::Leader);
         }
+        let terms = self.terms();
         let validators = validators(&self.head.headers, self.circumstances.tag_scope);
         let can_validate = validators.etag.is_some() || validators.last_modified.is_some();
-        let policy = policy(self.request, self.head, self.circumstances.now);
-        let storable = policy.is_storable() && !varies_by_everything(&self.head.headers) && self.is_framed();
-        let freshness = freshness(&self.head.headers, &policy, &self.circumstances, findings);
-        let freshness =
-            freshness.filter(|freshness| storable && (can_validate || !freshness.lifetime.is_zero()));
+        let freshness = freshness(&terms, &self.circumstances, findings)
+            .filter(|freshness| self.is_storable() && (can_validate || !freshness.lifetime.is_zero()));
         match freshness {
-            Some(freshness) => Fetched::Fresh(Draft {
-                age: policy.age(self.circumstances.now),
-                content,
-                freshness,
-                validators,
-            }),
+            Some(freshness) => {
+                Fetched::Fresh(Draft { age: self.age(&terms), content, freshness, validators })
+            }
             None => self.hand_on(),
         }
     }
 
     /// That something is not there may be kept for a moment: it spares the origin a fleet that polls for it.
+    ///
+    /// It has no validators worth keeping, so the origin's own lifetime always counts, and what must be asked
+    /// about each time is not kept.
     fn keep_absence(self) -> Fetched {
-        let now = self.circumstances.now;
-        let policy = policy(self.request, self.head, now);
-        if !policy.is_storable() || !self.is_framed() {
+        let terms = self.terms();
+        let freshness = freshness(&terms, &self.circumstances, Findings::default());
+        let freshness = freshness.filter(|_| self.is_storable());
+        let allowed = freshness.map_or(Duration::ZERO, |freshness| freshness.lifetime);
+        let lifetime = allowed.min(terms.lifetime.unwrap_or(ABSENCE_LIFETIME)).min(ABSENCE_LIFETIME);
+        let age = self.age(&terms);
+        if lifetime <= age {
             return self.hand_on();
         }
-        let rule = self.circumstances.rule.lifetime().unwrap_or(Duration::ZERO);
-        let freshness = Freshness { lifetime: rule.min(ABSENCE_LIFETIME), ..Freshness::default() };
         Fetched::Fresh(Draft {
-            age: policy.age(now),
-            content: self.content(),
-            freshness,
+            age,
+            content: self.kept(),
+            freshness: Freshness { lifetime, ..Freshness::default() },
             validators: Validators::default(),
         })
     }
@@ -120,6 +137,8 @@ impl Answer<'_> {
     /// credential of several, or leads away to what may be a signed address.
     fn hand_on(self) -> Fetched {
         let audience = match self.head.status.as_u16() {
+            // Nobody has seen what is in it.
+            200..=299 if self.circumstances.named && self.coding == BodyCoding::Left => Audience::Leader,
             200..=299 => Audience::Domain,
             300..=399 if !self.leads_to_origin() => Audience::Leader,
             _other if self.circumstances.named => Audience::Leader,
@@ -132,12 +151,27 @@ impl Answer<'_> {
         Fetched::Unstorable { content: self.content(), audience }
     }
 
+    /// What is kept of it.
+    fn kept(&self) -> Content {
+        self.with_headers(field::kept(&self.head.headers, self.coding, !self.circumstances.named))
+    }
+
+    /// The same for those who wait for it now, who are told its age and coding too.
     fn content(&self) -> Content {
-        Content {
-            status: self.head.status.as_u16(),
-            headers: field::kept(&self.head.headers, !self.circumstances.named),
-            body: self.body.clone(),
-        }
+        self.with_headers(field::relayed(&self.head.headers, self.coding, !self.circumstances.named))
+    }
+
+    fn with_headers(&self, headers: Headers) -> Content {
+        Content { status: self.head.status.as_u16(), headers, body: self.body.clone() }
+    }
+
+    fn terms(&self) -> Terms {
+        Terms::read(&self.head.headers, self.circumstances.now)
+    }
+
+    /// RFC 9111, section 4.2.3, but for the part that trusts two clocks to agree.
+    fn age(&self, terms: &Terms) -> Duration {
+        terms.age.saturating_add(self.circumstances.taken)
     }
 
     /// Whether an allowance is spent. GitHub says so with 403 or 429 (its REST documentation, "Rate limits").
@@ -154,17 +188,23 @@ impl Answer<'_> {
         }
     }
 
-    /// Whether what calls itself JSON is not: an answer that broke off behind a proxy that hid it.
-    fn is_damaged_json(&self) -> bool {
-        is_json(self.head.headers.get(header::CONTENT_TYPE))
-            && serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_err()
+    /// What calls itself JSON and is not may have broken off behind a proxy that hid it.
+    fn reading(&self) -> Reading {
+        if self.coding != BodyCoding::Left && is_json(self.head.headers.get(header::CONTENT_TYPE)) {
+            json::read(&self.body)
+        } else {
+            Reading::Whole
+        }
     }
 
-    /// Whether the answer said where its body ends. One that merely stops may be half an answer.
-    fn is_framed(&self) -> bool {
-        self.head.version >= Version::HTTP_2
-            || self.head.headers.contains_key(header::CONTENT_LENGTH)
-            || self.head.headers.contains_key(header::TRANSFER_ENCODING)
+    /// Whether it is an answer for more than this moment, said where it ends, and is in no coding that some
+    /// client may not understand. One that merely stops may be half an answer.
+    fn is_storable(&self) -> bool {
+        let headers = &self.head.headers;
+        let is_framed = self.head.version >= Version::HTTP_2
+            || headers.contains_key(header::CONTENT_LENGTH)
+            || headers.contains_key(header::TRANSFER_ENCODING);
+        is_framed && self.coding != BodyCoding::Left && !varies_by_everything(headers)
     }
 
     fn leads_to_origin(&self) -> bool {
@@ -174,28 +214,37 @@ impl Answer<'_> {
     }
 }
 
-/// The renewed draft of `entry`, which a 304 with `head` says still holds. `tag` is what the origin was asked
-/// with, and so what it will know the body by under this credential.
+/// What becomes of `entry`, which a 304 with `head` says still holds. `tag` is what the origin was asked with, and
+/// so what it will know the body by under this credential.
+///
+/// The 304's fields take the place of the kept ones, and only then it is asked for how long all of it may be
+/// kept (RFC 9111, section 4.3.4): what a 304 does not repeat still holds. `None` where old and new fields together
+/// are more than an entry holds.
 pub(crate) fn renew(
     entry: &Entry,
-    request: &request::Parts,
     head: &response::Parts,
     tag: Option<Box<str>>,
     circumstances: &Circumstances<'_>,
-) -> Draft {
+) -> Option<Fetched> {
     let content = Content {
         status: entry.content().status,
-        headers: field::merged(&entry.content().headers, &head.headers, !circumstances.named),
+        headers: field::merged(&entry.content().headers, &head.headers, !circumstances.named)?,
         body: entry.content().body.clone(),
     };
-    let policy = policy(request, head, circumstances.now);
+    let mut merged: HeaderMap = form::fields(&content.headers).collect();
+    merged.extend(head.headers.get(header::AGE).map(|age| (header::AGE, age.clone())));
+    let terms = Terms::read(&merged, circumstances.now);
     let findings = circumstances.findings(entry.content());
-    let freshness = freshness(&head.headers, &policy, circumstances, findings).unwrap_or_default();
+    let freshness = freshness(&terms, circumstances, findings);
+    let Some(freshness) = freshness.filter(|_| !varies_by_everything(&merged)) else {
+        return Some(Fetched::Unstorable { content, audience: Audience::Domain });
+    };
     let mut validators = validators(&head.headers, circumstances.tag_scope);
     validators.etag = validators.etag.or(tag);
     validators.last_modified = validators.last_modified.or(entry.validators().last_modified.clone());
     validators.etag_scope = Some(circumstances.tag_scope);
-    Draft { content, freshness, validators, age: policy.age(circumstances.now) }
+    let age = terms.age.saturating_add(circumstances.taken);
+    Some(Fetched::NotModified(Draft { content, freshness, validators, age }))
 }
 
 fn validators(headers: &HeaderMap, scope: [u8; 8]) -> Validators {
@@ -209,35 +258,33 @@ fn validators(headers: &HeaderMap, scope: [u8; 8]) -> Validators {
 
 /// The rule's times, as far as the answer itself allows them; `None` when it may not be kept.
 ///
-/// GitHub's `max-age=60` stands on everything, runs and licences alike, so the rule counts and not it.
-/// `no-cache` is honoured, unless an operator's own rule says otherwise.
-fn freshness(
-    headers: &HeaderMap,
-    policy: &CachePolicy,
-    circumstances: &Circumstances<'_>,
-    findings: Findings,
-) -> Option<Freshness> {
+/// GitHub's `max-age=60` stands on everything, runs and licences alike, so the rule counts and not it, unless
+/// the operator wants it otherwise. That an answer is stale as it comes (`no-cache`, `max-age=0`, an `Expires` in
+/// the past) is honoured, unless an operator's own rule says otherwise.
+fn freshness(terms: &Terms, circumstances: &Circumstances<'_>, findings: Findings) -> Option<Freshness> {
     let Keeping::For { lifetime, if_error, unsettled, while_revalidating } = circumstances.rule.keeping()
     else {
         return None;
     };
-    let mut freshness = Freshness { lifetime, while_revalidating, if_error };
-    let says = |wanted: &str| {
-        let values = headers.get_all(header::CACHE_CONTROL).iter();
-        values.flat_map(directives).any(|(name, _)| name.eq_ignore_ascii_case(wanted))
-    };
-    if says("no-store") {
+    if terms.no_store {
         return None;
     }
-    if says("no-cache") && !circumstances.rule.is_by_operator() {
+    let is_ruled = circumstances.rule.is_by_operator();
+    if terms.no_cache && !is_ruled {
         return Some(Freshness::default());
     }
-    if says("must-revalidate") || says("proxy-revalidate") {
+    let mut freshness = Freshness { lifetime, while_revalidating, if_error };
+    if terms.must_revalidate {
         freshness.if_error = Duration::ZERO;
         freshness.while_revalidating = Duration::ZERO;
     }
-    if circumstances.respect_max_age && (says("max-age") || headers.contains_key(header::EXPIRES)) {
-        freshness.lifetime = lifetime.min(policy.time_to_live(circumstances.now));
+    match terms.lifetime {
+        Some(Duration::ZERO) if !is_ruled => {
+            freshness.lifetime = Duration::ZERO;
+            freshness.while_revalidating = Duration::ZERO;
+        }
+        Some(allowed) if circumstances.respect_max_age => freshness.lifetime = lifetime.min(allowed),
+        Some(_) | None => {}
     }
     if findings.unsettled {
         freshness.lifetime = freshness.lifetime.min(unsettled);
@@ -246,14 +293,8 @@ fn freshness(
     Some(freshness)
 }
 
-/// RFC 9111 as `http-cache-semantics` has it. Private to a domain, hence not shared.
-fn policy(request: &request::Parts, head: &response::Parts, now: SystemTime) -> CachePolicy {
-    let options = CacheOptions { shared: false, ..CacheOptions::default() };
-    CachePolicy::new_options(request, head, now, options)
-}
-
 fn varies_by_everything(headers: &HeaderMap) -> bool {
-    headers.get_all(header::VARY).iter().any(|value| value.as_bytes().trim_ascii() == b"*")
+    varying(headers).any(|name| name == "*")
 }
 
 /// Lifetime of "there is no such thing": long enough for a fleet that polls, short enough for whoever has

@@ -1,5 +1,6 @@
 //! The origin's bodies: streaming, decoded, watched for silence, and read whole within a bound.
 
+use crate::answer::BodyCoding;
 use bytes::{Bytes, BytesMut};
 use cache_core::FetchError;
 use flate2::write::MultiGzDecoder;
@@ -40,30 +41,24 @@ impl OriginBody {
         Self { ahead: None, source: Source::Plain(incoming), idle: Idle::new(idle) }
     }
 
-    /// The body without its coding, which `headers` name and then no longer do.
+    /// The body without its coding, which `headers` name and then no longer do; and what became of the coding.
     ///
-    /// # Errors
-    ///
-    /// [`FetchError::Malformed`] for a coding that was not asked for.
-    pub(crate) fn decoded(
-        headers: &mut HeaderMap,
-        incoming: Incoming,
-        idle: Duration,
-    ) -> Result<Self, FetchError> {
-        let mut body = Self::raw(incoming, idle);
-        let coding = match headers.remove(header::CONTENT_ENCODING) {
-            None => return Ok(body),
-            Some(value) => value.as_bytes().to_ascii_lowercase(),
-        };
-        match (&coding[..], body.source) {
-            (b"gzip" | b"x-gzip", Source::Plain(incoming)) => {
+    /// One `gzip` is undone, which is what was asked for. Any other coding stays on the body and in `headers`, and so
+    /// do several: whoever put them there in spite of `Accept-Encoding` does so for every client alike.
+    pub(crate) fn decoded(headers: &mut HeaderMap, incoming: Incoming, idle: Duration) -> (Self, BodyCoding) {
+        match coding(headers) {
+            BodyCoding::Undone => {
+                headers.remove(header::CONTENT_ENCODING);
                 headers.remove(header::CONTENT_LENGTH);
-                body.source = Source::Gzip(Box::new(Gunzip::new(incoming)));
+                let source = Source::Gzip(Box::new(Gunzip::new(incoming)));
+                (Self { ahead: None, source, idle: Idle::new(idle) }, BodyCoding::Undone)
             }
-            (b"identity" | b"", source) => body.source = source,
-            _other => return Err(FetchError::Malformed),
+            BodyCoding::Absent => {
+                headers.remove(header::CONTENT_ENCODING);
+                (Self::raw(incoming, idle), BodyCoding::Absent)
+            }
+            BodyCoding::Left => (Self::raw(incoming, idle), BodyCoding::Left),
         }
-        Ok(body)
     }
 
     /// Reads all of it, unless it is longer than `bytes_max`; then everything read is put back.
@@ -89,6 +84,20 @@ impl OriginBody {
     }
 }
 
+/// What is to become of the codings that all `Content-Encoding` fields together name.
+fn coding(headers: &HeaderMap) -> BodyCoding {
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    let codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let is = |coding: &[u8], name: &[u8]| coding.eq_ignore_ascii_case(name);
+    let mut codings =
+        codings.map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty() && !is(coding, b"identity"));
+    match (codings.next(), codings.next()) {
+        (None, _) => BodyCoding::Absent,
+        (Some(only), None) if is(only, b"gzip") || is(only, b"x-gzip") => BodyCoding::Undone,
+        (Some(_), _) => BodyCoding::Left,
+    }
+}
+
 /// What came of reading a body.
 #[derive(Debug)]
 pub(crate) enum Whole {
@@ -110,9 +119,7 @@ impl Body for OriginBody {
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         let polled = match &mut this.source {
-            Source::Plain(incoming) => {
-                Pin::new(incoming).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(broken)))
-            }
+            Source::Plain(incoming) => poll_data(incoming, cx),
             Source::Gzip(gunzip) => gunzip.poll_frame(cx),
             Source::Done => return Poll::Ready(None),
         };
@@ -188,9 +195,9 @@ impl Gunzip {
                 }
                 continue;
             }
-            match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+            match ready!(poll_data(&mut self.incoming, cx)) {
                 Some(Ok(frame)) => self.waiting = frame.into_data().unwrap_or_default(),
-                Some(Err(error)) => return Poll::Ready(Some(Err(broken(error)))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(self.finish()),
             }
         }
@@ -233,6 +240,19 @@ impl Idle {
 
     fn restart(&mut self) {
         self.counting = false;
+    }
+}
+
+/// The next piece of a body. Trailers are dropped: no client of the API asks for them.
+fn poll_data(
+    incoming: &mut Incoming,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
+    loop {
+        match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+            Some(Ok(frame)) if frame.is_trailers() => {}
+            other => return Poll::Ready(other.map(|frame| frame.map_err(broken))),
+        }
     }
 }
 

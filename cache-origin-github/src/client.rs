@@ -1,12 +1,12 @@
 //! The HTTP client: connections, TLS, and time limits up to the head of an answer.
 
 use crate::{
-    ConfigError,
+    ConfigError, framing,
     reuse::{Answered, Remembering},
 };
 use bytes::Bytes;
 use cache_core::FetchError;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, combinators::UnsyncBoxBody};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -124,13 +124,24 @@ impl Client {
 
     /// Sends a read without a body and waits for the head of the answer.
     ///
-    /// A read that a kept connection took with it as it closed is sent once more, on a new connection.
-    pub(crate) async fn ask(&self, request: Request<()>) -> Result<Response<Incoming>, FetchError> {
-        let answered = time::timeout(self.timeouts.head, self.ask_once_or_twice(request));
-        answered.await.map_err(|_| FetchError::TimedOut)?
+    /// A read that a kept connection took with it as it closed is sent once more, on a new connection. `count_call` is
+    /// run for each time that it is sent: the origin may have counted both.
+    pub(crate) async fn ask(
+        &self,
+        request: Request<()>,
+        count_call: impl Fn(),
+    ) -> Result<Response<Incoming>, FetchError> {
+        let method = request.method().clone();
+        let answered = time::timeout(self.timeouts.head, self.ask_once_or_twice(request, count_call));
+        framed(answered.await.map_err(|_| FetchError::TimedOut)??, &method)
     }
 
-    async fn ask_once_or_twice(&self, request: Request<()>) -> Result<Response<Incoming>, FetchError> {
+    async fn ask_once_or_twice(
+        &self,
+        request: Request<()>,
+        count_call: impl Fn(),
+    ) -> Result<Response<Incoming>, FetchError> {
+        count_call();
         let mut first = bodiless(request.clone());
         let captured = capture_connection(&mut first);
         match self.pool.request(first).await {
@@ -150,6 +161,7 @@ impl Client {
             }
         }
         tracing::debug!("the origin closed a kept connection as a read went out; asking on a new one");
+        count_call();
         self.unpooled.request(bodiless(request)).await.map_err(|error| reason(&error))
     }
 
@@ -159,6 +171,7 @@ impl Client {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
+        let method = request.method().clone();
         let (moved, mut moves) = watch::channel(());
         let request = request.map(|body| {
             let body = body.map_err(Into::into).boxed_unsync();
@@ -174,7 +187,7 @@ impl Client {
                 answer = &mut response => {
                     let answer = answer.map_err(|error| reason(&error))?;
                     Answered::note(answer.extensions());
-                    return Ok(answer);
+                    return framed(answer, &method);
                 }
                 change = moves.changed(), if uploading => {
                     uploading = change.is_ok();
@@ -184,6 +197,12 @@ impl Client {
             }
         }
     }
+}
+
+fn framed(response: Response<Incoming>, method: &Method) -> Result<Response<Incoming>, FetchError> {
+    let (mut head, body) = response.into_parts();
+    framing::settle(&mut head, method)?;
+    Ok(Response::from_parts(head, body))
 }
 
 fn bodiless(request: Request<()>) -> Request<SentBody> {
@@ -240,10 +259,10 @@ fn reason(error: &PoolError) -> FetchError {
     }
     let mut source = error.source();
     while let Some(cause) = source {
-        if let Some(error) = cause.downcast_ref::<hyper::Error>()
-            && (error.is_parse() || error.is_parse_too_large())
-        {
-            return FetchError::Malformed;
+        match cause.downcast_ref::<hyper::Error>() {
+            Some(error) if error.is_parse_too_large() => return FetchError::HeadTooLong,
+            Some(error) if error.is_parse() => return FetchError::Malformed,
+            Some(_) | None => {}
         }
         source = cause.source();
     }

@@ -67,11 +67,12 @@ impl Demands {
     }
 }
 
-/// The directives of one field, each a name and its argument if it has one.
+/// The directives of one field, each a name and its argument if it has one, without its quotes.
+///
+/// A comma inside quotes parts nothing.
 pub(crate) fn directives(value: &HeaderValue) -> impl Iterator<Item = (&str, Option<&str>)> {
     let text = value.to_str().unwrap_or("");
-    text.split(',').filter_map(|part| {
-        let part = part.trim();
+    parts(text).filter_map(|part| {
         let (name, argument) = match part.split_once('=') {
             Some((name, argument)) => (name.trim(), Some(argument.trim().trim_matches('"'))),
             None => (part, None),
@@ -80,7 +81,21 @@ pub(crate) fn directives(value: &HeaderValue) -> impl Iterator<Item = (&str, Opt
     })
 }
 
-fn seconds(argument: Option<&str>) -> Option<Duration> {
+/// The parts of a list (RFC 9110, section 5.6.1), trimmed. Commas inside quotes belong to their part.
+pub(crate) fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let mut escaped = false;
+    let separates = move |letter: char| {
+        let was_escaped = escaped;
+        escaped = quoted && !was_escaped && letter == '\\';
+        quoted ^= letter == '"' && !was_escaped;
+        letter == ',' && !quoted
+    };
+    text.split(separates).map(str::trim)
+}
+
+/// A number of seconds as directives write it.
+pub(crate) fn seconds(argument: Option<&str>) -> Option<Duration> {
     let digits = argument.filter(|digits| !digits.is_empty())?;
     digits
         .bytes()
@@ -127,6 +142,19 @@ mod tests {
         assert!(demands("no-store").forbid_storing());
         let huge = demands("max-age=99999999999999999999").directives(false).max_age;
         assert_eq!(huge, Some(Duration::from_secs(SECONDS_MAX)));
+    }
+
+    #[test]
+    fn a_comma_inside_quotes_parts_nothing() {
+        let list = |text: &'static str| parts(text).collect::<Vec<_>>();
+        assert_eq!(list("a, \"b,c\" ,d"), ["a", "\"b,c\"", "d"]);
+        assert_eq!(list("\"b\\\",c\",d"), ["\"b\\\",c\"", "d"]);
+        assert_eq!(list("a\\,b"), ["a\\", "b"]);
+        assert_eq!(list("\"open, a"), ["\"open, a"]);
+        let found = demands("x=\"no-cache, no-store\", max-age=\"5\"");
+        assert!(!found.forbid_storing());
+        assert!(!found.directives(false).no_cache);
+        assert_eq!(found.directives(false).max_age, Some(Duration::from_secs(5)));
     }
 
     #[test]

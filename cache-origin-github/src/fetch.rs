@@ -2,7 +2,7 @@
 
 use crate::{
     Credential, GitHub, OriginBody, Planned, RecipeState,
-    answer::{self, Answer, Circumstances},
+    answer::{self, Answer, BodyCoding, Circumstances},
     body::Whole,
     canonical::{USUAL_ACCEPT, USUAL_CLASS},
     field, form, page,
@@ -114,10 +114,9 @@ impl GitHub {
         let Ok(request) = self.request(question, condition) else {
             return Ok(Fetch::failed(FetchError::Malformed));
         };
-        // The client takes the request; the judgement needs its head.
-        let (asked, ()) = request.clone().into_parts();
-        self.counters().count_call();
-        let response = match self.client().ask(request).await {
+        let sent_at = Instant::now();
+        let count_call = || self.counters().count_call();
+        let response = match self.client().ask(request, count_call).await {
             Ok(response) => response,
             Err(error) => {
                 self.counters().count_failure();
@@ -127,21 +126,23 @@ impl GitHub {
         let (mut head, incoming) = response.into_parts();
         self.counters().note_quota(question.domain, &head.headers);
         let live = field::live(&head.headers);
-        let circumstances = self.circumstances(question);
+        if !field::fit(&head.headers) {
+            self.counters().count_failure();
+            return Ok(Fetch::of(Fetched::Failed(FetchError::HeadTooLong), live));
+        }
         if head.status == StatusCode::NOT_MODIFIED {
-            return self.unchanged(condition, &asked, &head, &circumstances, live);
+            return self.unchanged(condition, &head, &self.circumstances(question, sent_at), live);
         }
         let as_it_came = head.clone();
         let idle = self.client().timeouts().body_idle;
-        let body = OriginBody::decoded(&mut head.headers, incoming, idle);
-        let read = match body {
-            Ok(body) => body.read_whole(self.body_bytes_max()).await,
-            Err(error) => Err(error),
-        };
-        Ok(match read {
+        let (body, coding) = OriginBody::decoded(&mut head.headers, incoming, idle);
+        Ok(match body.read_whole(self.body_bytes_max()).await {
             Ok(Whole::Read(body)) => {
-                self.test_recipe(question, &as_it_came, &body);
-                let answer = Answer { request: &asked, head: &as_it_came, body, circumstances };
+                if coding != BodyCoding::Left {
+                    self.test_recipe(question, &as_it_came, &body);
+                }
+                let circumstances = self.circumstances(question, sent_at);
+                let answer = Answer { head: &as_it_came, body, coding, circumstances };
                 Fetch::of(answer.judge(), live)
             }
             Ok(Whole::TooLong(body)) => {
@@ -221,7 +222,6 @@ impl GitHub {
     fn unchanged(
         &self,
         condition: Option<&Condition>,
-        asked: &request::Parts,
         head: &response::Parts,
         circumstances: &Circumstances<'_>,
         live: HeaderMap,
@@ -241,9 +241,9 @@ impl GitHub {
         if is_other || (condition.doubts_link && !head.headers.contains_key(header::LINK)) {
             return Err(Doubtful);
         }
+        let renewed = answer::renew(&condition.entry, head, sent, circumstances).ok_or(Doubtful)?;
         self.counters().count_not_modified();
-        let draft = answer::renew(&condition.entry, asked, head, sent, circumstances);
-        Ok(Fetch::of(Fetched::NotModified(draft), live))
+        Ok(Fetch::of(renewed, live))
     }
 
     fn test_recipe(&self, question: &Question, head: &response::Parts, body: &[u8]) {
@@ -257,7 +257,7 @@ impl GitHub {
         }
     }
 
-    fn circumstances<'a>(&'a self, question: &'a Question) -> Circumstances<'a> {
+    fn circumstances<'a>(&'a self, question: &'a Question, sent_at: Instant) -> Circumstances<'a> {
         let authorization = question.authorization();
         Circumstances {
             origin: self.origin(),
@@ -270,6 +270,7 @@ impl GitHub {
                 authorization.as_ref().map(HeaderValue::as_bytes),
             ),
             now: SystemTime::now(),
+            taken: sent_at.elapsed(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Which response fields travel on, which are kept, and which belong to one call alone.
 
+use crate::answer::BodyCoding;
 use cache_core::Headers;
 use http::{HeaderMap, HeaderName, header};
 
@@ -26,34 +27,51 @@ pub(crate) fn live(headers: &HeaderMap) -> HeaderMap {
     picked.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// Whether everything in `headers` has room in an entry.
+pub(crate) fn fit(headers: &HeaderMap) -> bool {
+    Headers::of_all(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))).is_some()
+}
+
 /// The fields that may be repeated to whoever reads the answer.
 ///
 /// What tells about the credential stays only where every reader has that very credential.
-pub(crate) fn kept(headers: &HeaderMap, one_credential: bool) -> Headers {
-    // The body is kept uncoded, so a tag that is weak because of the coding is strong again.
-    let was_coded = headers.contains_key(header::CONTENT_ENCODING);
+pub(crate) fn kept(headers: &HeaderMap, coding: BodyCoding, one_credential: bool) -> Headers {
+    picked(headers, coding, |name| is_kept(name, one_credential))
+}
+
+/// The fields for those who wait for an answer that is not kept. They are told what an entry's readers are told by
+/// the entry itself: how old it is, and the coding that its body still has.
+pub(crate) fn relayed(headers: &HeaderMap, coding: BodyCoding, one_credential: bool) -> Headers {
+    let is_coded = coding == BodyCoding::Left;
+    picked(headers, coding, |name| {
+        name == "age" || (is_coded && name == "content-encoding") || is_kept(name, one_credential)
+    })
+}
+
+fn picked(headers: &HeaderMap, coding: BodyCoding, is_picked: impl Fn(&str) -> bool) -> Headers {
     let named = named_by_connection(headers);
     Headers::from_fields(headers.iter().filter_map(|(name, value)| {
         let text = name.as_str();
         let value = match value.as_bytes() {
-            tag if was_coded && text == "etag" => tag.strip_prefix(b"W/").unwrap_or(tag),
+            // A tag that is weak because of the coding is strong again without it.
+            tag if coding == BodyCoding::Undone && text == "etag" => tag.strip_prefix(b"W/").unwrap_or(tag),
             other => other,
         };
-        (is_kept(text, one_credential) && !named.contains(name)).then_some((text, value))
+        (is_picked(text) && !named.contains(name)).then_some((text, value))
     }))
 }
 
 /// `old` with the fields of a 304 in their place (RFC 9111, section 3.2).
 ///
 /// What describes the body stays as it is, and so does the tag under which clients know it: GitHub names a
-/// tag of its own for every credential, of a body that is the same.
-pub(crate) fn merged(old: &Headers, new: &HeaderMap, one_credential: bool) -> Headers {
+/// tag of its own for every credential, of a body that is the same. `None` where all of them have no room.
+pub(crate) fn merged(old: &Headers, new: &HeaderMap, one_credential: bool) -> Option<Headers> {
     let named = named_by_connection(new);
     let is_named = |name: &str| named.iter().any(|named| named == name);
     let updates = |name: &str| is_kept(name, one_credential) && !OF_BODY.contains(&name) && !is_named(name);
     let stay = old.iter().filter(|(name, _)| !(updates(name) && new.contains_key(*name)));
     let come = new.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Headers::from_fields(stay.chain(come.filter(|(name, _)| updates(name))))
+    Headers::of_all(stay.chain(come.filter(|(name, _)| updates(name))))
 }
 
 fn is_kept(name: &str, one_credential: bool) -> bool {
@@ -117,26 +135,28 @@ mod tests {
             ("set-cookie", "a=b"),
             ("x-github-request-id", "1"),
         ]);
-        assert_eq!(names(&kept(&answer, true)), ["etag", "x-oauth-scopes"]);
-        assert_eq!(names(&kept(&answer, false)), ["etag"]);
+        assert_eq!(names(&kept(&answer, BodyCoding::Absent, true)), ["etag", "x-oauth-scopes"]);
+        assert_eq!(names(&kept(&answer, BodyCoding::Absent, false)), ["etag"]);
         assert_eq!(live(&answer).len(), 3);
     }
 
     #[test]
     fn a_tag_is_strong_again_once_the_body_is_decoded() {
         let coded = map(&[("etag", "W/\"a\""), ("content-encoding", "gzip")]);
-        assert_eq!(kept(&coded, true).get_str("etag"), Some("\"a\""));
+        let tag = |coding| kept(&coded, coding, true).get_str("etag").map(str::to_owned);
+        assert_eq!(tag(BodyCoding::Undone).as_deref(), Some("\"a\""));
+        assert_eq!(tag(BodyCoding::Left).as_deref(), Some("W/\"a\""));
         let plain = map(&[("etag", "W/\"a\"")]);
-        assert_eq!(kept(&plain, true).get_str("etag"), Some("W/\"a\""));
+        assert_eq!(kept(&plain, BodyCoding::Absent, true).get_str("etag"), Some("W/\"a\""));
     }
 
     #[test]
     fn a_304_renews_fields_but_not_what_describes_the_body() {
-        let old =
-            kept(&map(&[("content-type", "a/b"), ("date", "1"), ("etag", "\"a\""), ("link", "old")]), true);
+        let old = map(&[("content-type", "a/b"), ("date", "1"), ("etag", "\"a\""), ("link", "old")]);
+        let old = kept(&old, BodyCoding::Absent, true);
         let new =
             map(&[("content-type", "c/d"), ("date", "2"), ("etag", "\"b\""), ("x-oauth-scopes", "repo")]);
-        let renewed = merged(&old, &new, false);
+        let renewed = merged(&old, &new, false).unwrap();
         let value = |name| renewed.get_str(name);
         assert_eq!(value("content-type"), Some("a/b"));
         assert_eq!(value("date"), Some("2"));
@@ -148,11 +168,11 @@ mod tests {
     #[test]
     fn fields_that_connection_names_are_neither_kept_nor_renewed() {
         let answer = map(&[("connection", "close, X-Mine"), ("x-mine", "1"), ("link", "a")]);
-        let old = kept(&answer, true);
+        let old = kept(&answer, BodyCoding::Absent, true);
         assert_eq!(names(&old), ["link"]);
         let new = map(&[("connection", "link, x-mine"), ("x-mine", "2"), ("link", "b")]);
-        assert_eq!(merged(&old, &new, true).get_str("link"), Some("a"));
-        assert_eq!(names(&merged(&old, &new, true)), ["link"]);
+        assert_eq!(merged(&old, &new, true).unwrap().get_str("link"), Some("a"));
+        assert_eq!(names(&merged(&old, &new, true).unwrap()), ["link"]);
     }
 
     #[test]

@@ -47,11 +47,12 @@ impl GitHub {
             parts.headers.insert(header::AUTHORIZATION, credential.authorization());
         }
         let domain = self.payer(&parts.headers);
-        self.counters().count_forwarded();
+        let count_call = || self.counters().count_forwarded();
         // Only what has no body can be sent twice, and only a read may be.
         let response = if is_read && body.is_end_stream() {
-            self.client().ask(Request::from_parts(parts, ())).await
+            self.client().ask(Request::from_parts(parts, ()), count_call).await
         } else {
+            count_call();
             self.client().stream(Request::from_parts(parts, body)).await
         };
         let response = response.inspect_err(|_| self.counters().count_failure())?;

@@ -19,11 +19,13 @@ mod fetch;
 mod field;
 mod form;
 mod forward;
+mod framing;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 mod github;
 mod inspect;
+mod json;
 mod page;
 mod plan;
 mod pretty;
@@ -32,6 +34,7 @@ mod recipe;
 mod reuse;
 mod route;
 mod stats;
+mod terms;
 mod touch;
 mod url;
 

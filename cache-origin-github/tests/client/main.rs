@@ -4,6 +4,7 @@
 
 mod bodies;
 mod forwarding;
+mod framing;
 mod keeping_alive;
 mod revalidation;
 mod script;

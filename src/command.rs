@@ -2,7 +2,7 @@
 
 use crate::links::LinkCounts;
 use cache_core::{
-    Bucket, Domain, Draft, Entry, FetchError, Fetched, Figures, Key, Outcome, PeerId, PeerReport, RequestId,
+    Bucket, Draft, Entry, FetchError, Fetched, Figures, Key, Outcome, PeerId, PeerReport, Reach, RequestId,
     Timestamp,
     freshness::Directives,
     port::{PeerFigures, StoreError},
@@ -37,12 +37,7 @@ pub(crate) enum Command {
         done: oneshot::Sender<Completion>,
     },
     Invalidate {
-        key: Key,
-        done: oneshot::Sender<Completion>,
-    },
-    InvalidatePrefix {
-        prefix: Box<str>,
-        domain: Option<Domain>,
+        reach: Reach,
         done: oneshot::Sender<Completion>,
     },
     Pass {
@@ -80,8 +75,8 @@ pub(crate) type PassFuture = Pin<Box<dyn Future<Output = Passed> + Send>>;
 /// How a call ended that passes the cache by.
 pub(crate) struct Passed {
     pub(crate) answer: PassAnswer,
-    /// What is to be forgotten before anybody hears of the answer.
-    pub(crate) touched: Vec<Box<str>>,
+    /// What is to be forgotten or doubted before anybody hears of the answer.
+    pub(crate) reach: Reach,
     pub(crate) done: oneshot::Sender<PassAnswer>,
 }
 

@@ -177,13 +177,9 @@ impl Driver {
                 self.requests.insert(request, Waiting { done, fetch: Some(fetch), private: None });
                 self.handle(Input::Get { request, key, directives, bucket });
             }
-            Command::Invalidate { key, done } => {
+            Command::Invalidate { reach, done } => {
                 let request = self.own_request(done);
-                self.handle(Input::Invalidate { request, key });
-            }
-            Command::InvalidatePrefix { prefix, domain, done } => {
-                let request = self.own_request(done);
-                self.handle(Input::InvalidatePrefix { request, prefix, domain });
+                self.handle(Input::Invalidate { request, reach });
             }
             Command::Pass { call } => {
                 self.passes.spawn(call);
@@ -235,10 +231,10 @@ impl Driver {
 
     fn on_pass_ended(&mut self, ended: Result<Passed, tokio::task::JoinError>) {
         match ended {
-            Ok(Passed { answer, touched, done }) => {
-                for prefix in touched {
+            Ok(Passed { answer, reach, done }) => {
+                if !reach.is_empty() {
                     let request = self.own_number();
-                    self.handle(Input::InvalidatePrefix { request, prefix, domain: None });
+                    self.handle(Input::Invalidate { request, reach });
                 }
                 // A client that has gone needs no answer; what it changed is forgotten all the same.
                 let _gone = done.send(answer);
@@ -311,11 +307,10 @@ impl Driver {
                 }
             }
             Output::Publish { entry } => self.index.publish(entry),
-            Output::Remove { key } => self.change_disk(Change::Remove(key)),
-            Output::RemoveAll => self.change_disk(Change::RemoveAll),
-            Output::RemovePrefix { prefix, domain } => {
-                self.change_disk(Change::RemovePrefix { prefix, domain });
+            Output::Remove { scopes } => {
+                self.change_disk(scopes.into_iter().filter_map(Change::forgetting).collect());
             }
+            Output::RemoveAll => self.change_disk(vec![Change::RemoveAll]),
             Output::Retain { request } => {
                 self.retained.insert(request, None);
             }
@@ -355,9 +350,9 @@ impl Driver {
         });
     }
 
-    fn change_disk(&mut self, change: Change) {
+    fn change_disk(&mut self, changes: Vec<Change>) {
         if let Some(disk) = &self.disk {
-            disk.remove(vec![change], |removed| {
+            disk.remove(changes, |removed| {
                 if let Err(error) = removed {
                     warn!(%error, "cannot remove from disk; what was invalidated may be back after a restart");
                 }

@@ -9,10 +9,11 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    Entry, Failure, FetchError, Key, Outcome, PeerId, RequestId, Served, Source, freshness, port::Transport,
+    Entry, Failure, FetchError, Key, Outcome, PeerId, Reach, RequestId, Scope, Served, Source, freshness,
+    port::Transport,
 };
 use cache_crypto::{FleetSecret, SecretKind};
-use cache_origin_github::{GitHub, OriginBody, PassReason, Plan, Planned};
+use cache_origin_github::{Delivery, GitHub, OriginBody, PassReason, Plan, Planned};
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
 use http::{HeaderValue, Request, header, request::Parts};
 use http_body_util::Empty;
@@ -331,6 +332,7 @@ impl Node {
         let github = self.shared.github.clone();
         let touched = github.touched_by(request.method(), request.uri());
         let is_read = request.method().is_safe();
+        let (request, delivery) = Delivery::of(request);
         let (mut done, answer) = oneshot::channel();
         let permit = Arc::clone(&self.shared.passes).acquire_owned().await;
         let permit = permit.map_err(|_closed| RequestError::Closed)?;
@@ -344,9 +346,8 @@ impl Node {
             } else {
                 github.forward(request).await
             };
-            // Of a write that has no answer, or the origin's own fault for one, nobody knows what it did.
-            let refused = answer.as_ref().is_ok_and(|response| response.status().is_client_error());
-            Passed { answer, touched: if refused { Vec::new() } else { touched }, done }
+            let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
+            Passed { answer, reach, done }
         });
         self.shared.commands.send(Command::Pass { call }).await.map_err(|_closed| RequestError::Closed)?;
         let answer = answer.await.map_err(|_closed| RequestError::Closed)?;
@@ -359,7 +360,8 @@ impl Node {
     }
 
     async fn forget_prefix(&self, prefix: Box<str>) -> Result<usize, RequestError> {
-        let completion = self.order(|done| Command::InvalidatePrefix { prefix, domain: None, done }).await?;
+        let reach = Reach::forget([Scope::Prefix { prefix, domain: None }]);
+        let completion = self.order(|done| Command::Invalidate { reach, done }).await?;
         Ok(removed(&completion.outcome))
     }
 

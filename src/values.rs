@@ -8,7 +8,7 @@ use crate::{
 use bytes::Bytes;
 use cache_core::{
     Audience, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Failure, FetchError, Fetched, KEY_BYTES_MAX,
-    Key, Outcome, Validators,
+    Key, Outcome, Reach, Scope, Validators,
     freshness::{self, Directives, Freshness, Usable},
     key::write_key_text,
 };
@@ -141,7 +141,8 @@ impl<'a> Values<'a> {
     /// [`RequestError::Closed`] after a shutdown.
     pub async fn invalidate(&self, key: &str) -> Result<bool, RequestError> {
         let key = application_key(key)?;
-        let completion = self.node.order(|done| Command::Invalidate { key, done }).await?;
+        let reach = Reach::forget([Scope::Key(key)]);
+        let completion = self.node.order(|done| Command::Invalidate { reach, done }).await?;
         Ok(removed(&completion.outcome) > 0)
     }
 
@@ -152,8 +153,9 @@ impl<'a> Values<'a> {
     ///
     /// [`RequestError::Closed`] after a shutdown.
     pub async fn invalidate_prefix(&self, prefix: &str) -> Result<usize, RequestError> {
-        let (prefix, domain) = (format!("{MARK}{prefix}").into(), Some(Domain::APPLICATION));
-        let completion = self.node.order(|done| Command::InvalidatePrefix { prefix, domain, done }).await?;
+        let prefix = format!("{MARK}{prefix}").into();
+        let reach = Reach::forget([Scope::Prefix { prefix, domain: Some(Domain::APPLICATION) }]);
+        let completion = self.node.order(|done| Command::Invalidate { reach, done }).await?;
         Ok(removed(&completion.outcome))
     }
 

@@ -3,7 +3,7 @@
 //! Owns every entry, the eviction order and the dates of removal. Answers what it did; tells nobody.
 
 use crate::{
-    BODY_BYTES_MAX, Domain, Entry, KEY_BYTES_MAX, Key, Timestamp,
+    BODY_BYTES_MAX, Entry, KEY_BYTES_MAX, Key, Scope, Timestamp,
     port::Budget,
     sieve::{Place, Sieve},
 };
@@ -22,6 +22,8 @@ pub(crate) struct Cache {
     slots: BTreeMap<Key, Slot>,
     order: Sieve<Arc<Entry>>,
     removals: BTreeSet<(Timestamp, Key)>,
+    /// Entries that say that something is not there, or is elsewhere.
+    signposts: BTreeSet<Key>,
     weight_bytes: usize,
 }
 
@@ -33,6 +35,7 @@ impl Cache {
             slots: BTreeMap::new(),
             order: Sieve::new(),
             removals: BTreeSet::new(),
+            signposts: BTreeSet::new(),
             weight_bytes: 0,
         }
     }
@@ -63,6 +66,9 @@ impl Cache {
             }
         };
         self.weight_bytes += weight;
+        if entry.is_signpost() {
+            self.signposts.insert(entry.key().clone());
+        }
         self.removals.insert((self.removal_date(entry), entry.key().clone()));
         Insertion::Kept { evicted }
     }
@@ -75,18 +81,19 @@ impl Cache {
         Some(entry)
     }
 
-    /// Takes out every entry whose resource begins with `prefix`, in one domain or in all.
-    pub(crate) fn remove_prefix(&mut self, prefix: &str, domain: Option<Domain>) -> Vec<Key> {
-        let keys: Vec<Key> = keys_with_prefix(&self.slots, prefix, domain).cloned().collect();
+    /// Takes out every entry that `scope` means.
+    pub(crate) fn remove_scope(&mut self, scope: &Scope) -> Vec<Key> {
+        let keys: Vec<Key> = match scope {
+            Scope::Key(_) | Scope::Prefix { .. } => keys_in(&self.slots, scope).cloned().collect(),
+            Scope::Signposts { prefix } => {
+                let meant = |key: &&Key| key.resource().starts_with(&**prefix);
+                self.signposts.iter().filter(meant).cloned().collect()
+            }
+        };
         for key in &keys {
             self.remove(key);
         }
         keys
-    }
-
-    /// Takes out everything.
-    pub(crate) fn remove_all(&mut self) -> Vec<Key> {
-        self.remove_prefix("", None)
     }
 
     /// Takes out what is too old even to be asked about.
@@ -166,6 +173,7 @@ impl Cache {
     /// Strikes `entry`, which has left the order, off the books.
     fn forget(&mut self, entry: &Entry) {
         self.weight_bytes -= entry.weight_bytes();
+        self.signposts.remove(entry.key());
         self.removals.remove(&(self.removal_date(entry), entry.key().clone()));
     }
 
@@ -190,17 +198,16 @@ fn is_too_long(entry: &Entry) -> bool {
     entry.content().body.len() > BODY_BYTES_MAX || entry.key().as_str().len() > KEY_BYTES_MAX
 }
 
-/// Keys of `map` whose resource begins with `prefix`, in order.
-pub(crate) fn keys_with_prefix<'a, V>(
-    map: &'a BTreeMap<Key, V>,
-    prefix: &'a str,
-    domain: Option<Domain>,
-) -> impl Iterator<Item = &'a Key> {
-    map.range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
+/// Keys of `map` that `scope` means whatever is kept under them, in order.
+pub(crate) fn keys_in<'a, V>(map: &'a BTreeMap<Key, V>, scope: &'a Scope) -> impl Iterator<Item = &'a Key> {
+    let begins = match scope {
+        Scope::Key(key) => key.as_str(),
+        Scope::Prefix { prefix, .. } | Scope::Signposts { prefix } => prefix,
+    };
+    map.range::<str, _>((Bound::Included(begins), Bound::Unbounded))
         .map(|(key, _)| key)
-        .take_while(move |key| key.as_str().starts_with(prefix))
-        .filter(move |key| key.resource().starts_with(prefix))
-        .filter(move |key| domain.is_none_or(|domain| key.domain() == domain))
+        .take_while(move |key| key.as_str().starts_with(begins))
+        .filter(move |key| scope.covers_key(key))
 }
 
 #[derive(Debug)]

@@ -94,10 +94,7 @@ impl Engine {
             Input::Disconnected { peer } => self.on_disconnected(peer),
             Input::Fetched { fetch, fetched } => self.on_fetched(fetch, fetched),
             Input::Get { request, key, directives, bucket } => self.on_get(request, key, directives, bucket),
-            Input::Invalidate { request, key } => self.on_invalidate(request, key),
-            Input::InvalidatePrefix { request, prefix, domain } => {
-                self.on_invalidate_prefix(request, prefix, domain);
-            }
+            Input::Invalidate { request, reach } => self.on_invalidate(request, reach),
             Input::Leave => self.on_leave(),
             Input::Loaded { load, entry } => self.on_loaded(load, entry),
             Input::Misbehaved { peer, offence } => self.on_offence(peer, offence),

@@ -4,7 +4,7 @@
 //! all outputs. The driver performs outputs in the order in which they come.
 
 use crate::{
-    Content, Domain, Draft, Entry, Features, Figures, Key, Message, Offence, PeerId, Timestamp,
+    Content, Draft, Entry, Features, Figures, Key, Message, Offence, PeerId, Reach, Scope, Timestamp,
     freshness::Directives,
     port::{DialError, Side},
 };
@@ -99,21 +99,12 @@ pub enum Input {
         /// The allowance that a call for it would draw on.
         bucket: Bucket,
     },
-    /// Forget one key; answered by [`Outcome::Removed`].
+    /// Forget and doubt what `reach` means, here and at every member; answered by [`Outcome::Removed`].
     Invalidate {
         /// Who wants to know when it is done.
         request: RequestId,
-        /// What to forget.
-        key: Key,
-    },
-    /// Forget every key whose resource begins with `prefix`; answered by [`Outcome::Removed`].
-    InvalidatePrefix {
-        /// Who wants to know when it is done.
-        request: RequestId,
-        /// How the resource begins.
-        prefix: Box<str>,
-        /// The one domain meant; `None` means all.
-        domain: Option<Domain>,
+        /// What is meant.
+        reach: Reach,
     },
     /// The node is about to stop: give back what others wait for, and say goodbye.
     Leave,
@@ -312,20 +303,13 @@ pub enum Output {
         /// The entry; it takes the place of any other under its key.
         entry: Arc<Entry>,
     },
-    /// Forget a key on disk.
+    /// Forget on disk what these mean, in one go. None of them is [`Scope::Signposts`]: no signpost is on disk.
     Remove {
-        /// Which one.
-        key: Key,
+        /// What is meant.
+        scopes: Vec<Scope>,
     },
     /// Forget everything on disk.
     RemoveAll,
-    /// Forget keys on disk by how their resource begins.
-    RemovePrefix {
-        /// How the resource begins.
-        prefix: Box<str>,
-        /// The one domain meant; `None` means all.
-        domain: Option<Domain>,
-    },
     /// Keep the means by which a request fetches, though the request will be complete before it is decided
     /// whether they are needed. Followed by [`Output::Fetch`] with that leader, or [`Output::Forget`].
     Retain {

@@ -4,8 +4,8 @@
 //! result means for the waiters is the engine's.
 
 use crate::{
-    AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, PeerId, RequestId, Timestamp,
-    cache::keys_with_prefix, freshness::Directives, message::Verdict,
+    AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, PeerId, RequestId, Scope, Timestamp,
+    cache::keys_in, freshness::Directives, message::Verdict,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -314,10 +314,15 @@ impl Flights {
         Some(id)
     }
 
-    /// Has the flight for `key` forget what was invalidated; answers it if that detached it.
+    /// Has the flights for what `scope` means forget what was invalidated; answers those that this detached.
     ///
     /// A flight that asks or waits for a member has fetched nothing yet, and goes on under the new `generation`.
-    pub(crate) fn invalidate(&mut self, key: &Key, generation: u64) -> Option<FlightId> {
+    pub(crate) fn invalidate(&mut self, scope: &Scope, generation: u64) -> Vec<FlightId> {
+        let keys: Vec<Key> = keys_in(&self.joinable, scope).cloned().collect();
+        keys.iter().filter_map(|key| self.invalidate_key(key, generation)).collect()
+    }
+
+    fn invalidate_key(&mut self, key: &Key, generation: u64) -> Option<FlightId> {
         let id = self.joinable(key)?;
         if self.asked(id).is_none() {
             return self.detach(key);
@@ -325,17 +330,6 @@ impl Flights {
         let flight = self.flight_mut(id);
         (flight.stale, flight.generation) = (None, generation);
         None
-    }
-
-    /// The same for all keys whose resource begins with `prefix`.
-    pub(crate) fn invalidate_prefix(
-        &mut self,
-        prefix: &str,
-        domain: Option<crate::Domain>,
-        generation: u64,
-    ) -> Vec<FlightId> {
-        let keys: Vec<Key> = keys_with_prefix(&self.joinable, prefix, domain).cloned().collect();
-        keys.iter().filter_map(|key| self.invalidate(key, generation)).collect()
     }
 
     /// The flight that a new request for `key` may join.

@@ -20,6 +20,7 @@ mod event;
 mod flight;
 pub mod freshness;
 mod headers;
+mod invalidation;
 pub mod key;
 mod membership;
 pub mod message;
@@ -46,7 +47,7 @@ pub use {
     headers::{HEADERS_BYTES_MAX, Headers},
     key::{Domain, KEY_BYTES_MAX, Key},
     membership::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member},
-    message::{AskId, Figures, Message},
+    message::{AskId, Figures, Manner, Message, Reach, Scope},
     name::{Name, Naming},
     peer::{PeerId, PeerIdError},
     peers::{

@@ -4,6 +4,10 @@
 //! follows from them the engine's. Moments never travel: ages do, and the time since something happened
 //! (RFC 9111's answer to clocks that disagree).
 
+pub use crate::invalidation::{
+    Invalidation, InvalidationId, Manner, Notice, REACH_BYTES_MAX, Reach, SCOPES_MAX, Scope, is_signpost,
+};
+
 use crate::{Bucket, Domain, Draft, Entry, Features, Key, Name, Timestamp, Validators, freshness::Freshness};
 use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
@@ -37,8 +41,13 @@ pub enum Message {
     },
     /// What the sender counted so far, for sums over the fleet.
     Figures(Figures),
-    /// Forget what these mean. One when it happens; all that are remembered when two members meet.
-    Invalidate(Vec<Invalidation>),
+    /// What the receiver's notice means is served to nobody here any more, or only once the origin was asked.
+    Forgotten {
+        /// From the notice.
+        receipt: u64,
+    },
+    /// Forget or doubt what these mean. One when it happens; all that are remembered when two members meet.
+    Invalidate(Notice),
     /// Who is in the fleet: bytes of the membership protocol.
     Membership(Bytes),
     /// Are you there?
@@ -91,6 +100,7 @@ impl Message {
             | Self::Answer { .. }
             | Self::Ask { .. }
             | Self::Claim { .. }
+            | Self::Forgotten { .. }
             | Self::Invalidate(_)
             | Self::Membership(_)
             | Self::Ping { .. }
@@ -177,54 +187,6 @@ impl Parcel {
     }
 }
 
-/// One event by which entries were forgotten.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Invalidation {
-    /// Which one.
-    pub id: InvalidationId,
-    /// What was forgotten.
-    pub scope: Scope,
-    /// How long ago it happened.
-    pub age: Duration,
-}
-
-/// Numbers an invalidation; no two in a fleet are alike.
-///
-/// Ordered so that all members name the same ones as the latest.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct InvalidationId {
-    /// One more than the highest that its issuer knew (Lamport's clock).
-    pub count: u64,
-    /// A digest of who issued it, in which run.
-    pub issuer: u64,
-}
-
-/// What an invalidation means.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Scope {
-    /// One key.
-    Key(Key),
-    /// Every key whose resource begins so.
-    Prefix {
-        /// How the resource begins.
-        prefix: Box<str>,
-        /// The one domain meant; `None` means all.
-        domain: Option<Domain>,
-    },
-}
-
-impl Scope {
-    /// Whether `key` is meant.
-    pub fn covers(&self, key: &Key) -> bool {
-        match self {
-            Self::Key(meant) => meant == key,
-            Self::Prefix { prefix, domain } => {
-                key.resource().starts_with(&**prefix) && domain.is_none_or(|domain| domain == key.domain())
-            }
-        }
-    }
-}
-
 /// What a member counted since it started.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Figures {
@@ -260,3 +222,7 @@ pub const AFTER_MAX: usize = 16;
 
 /// Most invalidations in one message. Longer lists go in several.
 pub const INVALIDATIONS_MAX: usize = 64;
+
+/// Most bytes that the texts of the invalidations in one message come to: any one of them fits, and all that usual
+/// writes need.
+pub const NOTICE_BYTES_MAX: usize = 2 * REACH_BYTES_MAX;

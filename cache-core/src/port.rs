@@ -11,7 +11,7 @@ pub use transport::{
     Session, Side, Stance, TIE_WINDOW, Tenure, Transport, TransportEvent,
 };
 
-use crate::{Domain, Entry, Key, Timestamp};
+use crate::{Domain, Entry, Key, Scope, Timestamp};
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::{error::Error, fmt};
 
@@ -80,6 +80,20 @@ pub enum Change {
         /// The one domain meant; `None` means all.
         domain: Option<Domain>,
     },
+}
+
+impl Change {
+    /// The change that forgets what `scope` means; `None` for signposts, of which no store holds any.
+    pub fn forgetting(scope: Scope) -> Option<Self> {
+        match scope {
+            Scope::Key(key) => Some(Self::Remove(key)),
+            Scope::Prefix { prefix, domain } if prefix.is_empty() && domain.is_none() => {
+                Some(Self::RemoveAll)
+            }
+            Scope::Prefix { prefix, domain } => Some(Self::RemovePrefix { prefix, domain }),
+            Scope::Signposts { .. } => None,
+        }
+    }
 }
 
 /// When a change must survive a crash.

@@ -7,6 +7,7 @@
 //!
 //! Start at [`GitHub`].
 
+mod aftermath;
 mod answer;
 mod body;
 mod canonical;
@@ -39,6 +40,7 @@ mod touch;
 mod url;
 
 pub use {
+    aftermath::{Delivered, Delivery},
     answer::ABSENCE_LIFETIME,
     body::OriginBody,
     client::Timeouts,

@@ -4,28 +4,33 @@ mod effect;
 mod table;
 
 use crate::{GitHub, canonical, url::local_path};
+use cache_core::{Reach, Scope};
 use effect::{Effect, effect};
 use http::{Method, Uri};
 use std::collections::BTreeSet;
 
 impl GitHub {
-    /// How the resources begin that a successful `method` on `target` makes doubtful, in every domain.
+    /// What a successful `method` on `target` makes doubtful, in every domain.
     ///
     /// Errs on the side of forgetting: an answer forgotten in vain costs a call, one kept in vain is wrong.
     /// Empty for reads, and for GraphQL, whose path does not tell what it changes.
     ///
     /// ```
-    /// # use {cache_origin_github::GitHub, http::Method};
+    /// # use {cache_core::{Domain, Key, Manner}, cache_origin_github::GitHub, http::Method};
     /// let github = GitHub::builder().build()?;
     /// let touched = github.touched_by(&Method::POST, &"/repos/o/r/issues".parse().unwrap());
-    /// assert!(touched.iter().any(|prefix| &**prefix == "api.github.com/repos/o/r/issues"));
+    /// let issues = Key::new("api.github.com/repos/o/r/issues json", Domain::ANONYMOUS);
+    /// assert_eq!(touched.manner(&issues, 200), Some(Manner::Forget));
     /// # Ok::<(), cache_origin_github::ConfigError>(())
     /// ```
-    pub fn touched_by(&self, method: &Method, target: &Uri) -> Vec<Box<str>> {
-        let effect = self.effect(method, target).shortest();
+    pub fn touched_by(&self, method: &Method, target: &Uri) -> Reach {
+        let Effect { forgotten, doubted, .. } = self.effect(method, target).shortest();
         let host = self.origin().host();
-        let paths = effect.forgotten.into_iter().chain(effect.doubted);
-        paths.map(|path| format!("{host}{path}").into()).collect()
+        let scope = |path: String| Scope::Prefix { prefix: format!("{host}{path}").into(), domain: None };
+        Reach {
+            forgotten: forgotten.into_iter().map(scope).collect(),
+            doubted: doubted.into_iter().map(scope).collect(),
+        }
     }
 
     fn effect(&self, method: &Method, target: &Uri) -> Effect {
@@ -81,12 +86,12 @@ const ENTERPRISE_UPLOADS: &str = "/api/uploads";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cache_core::{Domain, Key};
 
     fn is_touched(method: &Method, target: &str, resource: &str) -> bool {
         let github = GitHub::builder().build().unwrap();
         let touched = github.touched_by(method, &target.parse().unwrap());
-        let resource = format!("api.github.com{resource}");
-        touched.iter().any(|prefix| resource.starts_with(&**prefix))
+        touched.covers(&Key::new(&format!("api.github.com{resource}"), Domain::ANONYMOUS), 200)
     }
 
     #[test]

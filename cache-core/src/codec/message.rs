@@ -5,15 +5,12 @@
 //! within a major version. A later minor version may add kinds, which are skipped here, and fields behind those of a
 //! known kind, which are skipped too ([`crate::Protocol`]).
 
-use super::{CONFIG, DecodeError, List, RECORD_BYTES_MAX, Record, check, millis};
+use super::{CONFIG, DecodeError, List, Record, check, invalidation::WireNotice, millis};
 use crate::{
-    AskId, Bucket, Domain, Figures, Key, Message, Name, Timestamp,
-    message::{
-        AFTER_MAX, Announced, Answer, INVALIDATIONS_MAX, Invalidation, InvalidationId, Parcel, Role, Scope,
-        Verdict,
-    },
+    AskId, Bucket, Domain, Figures, Message, Name, Timestamp,
+    message::{AFTER_MAX, Announced, Answer, InvalidationId, Parcel, Role, Verdict},
 };
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
 use core::time::Duration;
 
@@ -56,7 +53,7 @@ enum WireMessage {
     Ask { ask: u64, name: [u8; 32], as_coordinator: bool },
     Claim { name: [u8; 32] },
     Figures { api_calls: u64, hits: u64, peer_hits: u64, misses: u64, entries: u64 },
-    Invalidate(List<WireInvalidation, INVALIDATIONS_MAX>),
+    Invalidate(WireNotice),
     Membership(Vec<u8>),
     Ping { token: u64 },
     Pong { token: u64, clock: u64 },
@@ -64,6 +61,7 @@ enum WireMessage {
     Release { name: [u8; 32], verdict: WireVerdict },
     WarmUp { skip: u32 },
     WarmedUp { next: Option<u32> },
+    Forgotten { receipt: u64 },
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -89,20 +87,6 @@ struct WireParcel {
     after: List<(u64, u64), AFTER_MAX>,
 }
 
-#[derive(bincode::Decode, bincode::Encode)]
-struct WireInvalidation {
-    count: u64,
-    issuer: u64,
-    age: u64,
-    scope: WireScope,
-}
-
-#[derive(bincode::Decode, bincode::Encode)]
-enum WireScope {
-    Key(String),
-    Prefix { prefix: String, domain: Option<[u8; 16]> },
-}
-
 impl From<&Message> for WireMessage {
     fn from(message: &Message) -> Self {
         match message {
@@ -122,7 +106,8 @@ impl From<&Message> for WireMessage {
                 misses: *misses,
                 entries: *entries,
             },
-            Message::Invalidate(list) => Self::Invalidate(list.iter().map(Into::into).collect()),
+            Message::Forgotten { receipt } => Self::Forgotten { receipt: *receipt },
+            Message::Invalidate(notice) => Self::Invalidate(notice.into()),
             Message::Membership(bytes) => Self::Membership(bytes.to_vec()),
             Message::Ping { token } => Self::Ping { token: *token },
             Message::Pong { token, clock } => Self::Pong { token: *token, clock: clock.as_unix_millis() },
@@ -163,11 +148,8 @@ impl WireMessage {
             Self::Figures { api_calls, hits, peer_hits, misses, entries } => {
                 Message::Figures(Figures { api_calls, hits, peer_hits, misses, entries })
             }
-            Self::Invalidate(list) => {
-                let list: Result<_, _> =
-                    list.0.into_iter().map(WireInvalidation::into_invalidation).collect();
-                Message::Invalidate(list?)
-            }
+            Self::Forgotten { receipt } => Message::Forgotten { receipt },
+            Self::Invalidate(notice) => Message::Invalidate(notice.into_notice()?),
             Self::Membership(bytes) => Message::Membership(Bytes::from(bytes)),
             Self::Ping { token } => Message::Ping { token },
             Self::Pong { token, clock } => Message::Pong { token, clock: Timestamp::from_unix_millis(clock) },
@@ -239,52 +221,23 @@ impl WireParcel {
     }
 }
 
-impl From<&Invalidation> for WireInvalidation {
-    fn from(invalidation: &Invalidation) -> Self {
-        Self {
-            count: invalidation.id.count,
-            issuer: invalidation.id.issuer,
-            age: millis(invalidation.age),
-            scope: match &invalidation.scope {
-                Scope::Key(key) => WireScope::Key(key.as_str().into()),
-                Scope::Prefix { prefix, domain } => WireScope::Prefix {
-                    prefix: String::from(&**prefix),
-                    domain: domain.map(|domain| *domain.as_bytes()),
-                },
-            },
-        }
-    }
-}
-
-impl WireInvalidation {
-    fn into_invalidation(self) -> Result<Invalidation, DecodeError> {
-        let scope = match self.scope {
-            WireScope::Key(text) => Scope::Key(Key::from_text(&text).ok_or(DecodeError::KeyMalformed)?),
-            WireScope::Prefix { prefix, domain } if prefix.len() <= crate::KEY_BYTES_MAX => {
-                Scope::Prefix { prefix: prefix.into(), domain: domain.map(Domain::from_bytes) }
-            }
-            WireScope::Prefix { .. } => return Err(DecodeError::KeyMalformed),
-        };
-        let id = InvalidationId { count: self.count, issuer: self.issuer };
-        Ok(Invalidation { id, scope, age: Duration::from_millis(self.age) })
-    }
-}
-
 /// The protocol's major version. The gate lets no other in.
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 14;
+const KINDS: u32 = 15;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;
 
-const _: () = assert!(INVALIDATIONS_MAX * (crate::KEY_BYTES_MAX + 64) < RECORD_BYTES_MAX);
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Content, Draft, Headers, Validators, freshness::Freshness};
+    use crate::{
+        Content, Draft, Headers, Key, Validators,
+        freshness::Freshness,
+        message::{INVALIDATIONS_MAX, Invalidation, Notice, Reach, SCOPES_MAX, Scope},
+    };
     use alloc::vec;
 
     fn parcel(body_bytes: usize) -> Parcel {
@@ -304,10 +257,25 @@ mod tests {
         }
     }
 
+    fn notice() -> Notice {
+        let prefix = || "api.github.com/repos".into();
+        let scopes = [
+            Scope::Key(parcel(0).key),
+            Scope::Prefix { prefix: prefix(), domain: Some(Domain::ANONYMOUS) },
+            Scope::Prefix { prefix: prefix(), domain: None },
+            Scope::Signposts { prefix: prefix() },
+        ];
+        let id = InvalidationId { count: 1, issuer: 2 };
+        let both = Reach { forgotten: scopes.to_vec(), doubted: scopes[..2].to_vec() };
+        let invalidations = [
+            Invalidation { id, reach: both, age: Duration::from_millis(12) },
+            Invalidation { id, reach: Reach::doubt(scopes), age: Duration::ZERO },
+        ];
+        Notice { receipt: 7, mark: Some(Duration::from_secs(9)), invalidations: invalidations.into() }
+    }
+
     fn every_message() -> Vec<Message> {
         let name = Name::from_bytes([5; 32]);
-        let scope = Scope::Prefix { prefix: "api.github.com/repos".into(), domain: Some(Domain::ANONYMOUS) };
-        let id = InvalidationId { count: 1, issuer: 2 };
         let answers = [
             Answer::Failed,
             Answer::Hit(Box::new(parcel(10))),
@@ -325,10 +293,9 @@ mod tests {
             Message::Ask { ask: AskId(u64::MAX), name, role: Role::Holder },
             Message::Claim { name },
             Message::Figures(Figures { api_calls: 1, hits: 2, peer_hits: 3, misses: 4, entries: 5 }),
-            Message::Invalidate(vec![
-                Invalidation { id, scope, age: Duration::from_millis(12) },
-                Invalidation { id, scope: Scope::Key(parcel(0).key), age: Duration::ZERO },
-            ]),
+            Message::Forgotten { receipt: 12 },
+            Message::Invalidate(notice()),
+            Message::Invalidate(Notice { receipt: u64::MAX, mark: None, invalidations: Vec::new() }),
             Message::Membership(Bytes::from_static(b"swim")),
             Message::Ping { token: 3 },
             Message::Pong { token: 3, clock: Timestamp::from_unix_millis(1_000) },
@@ -416,16 +383,40 @@ mod tests {
     #[test]
     fn a_list_with_more_than_its_elements_is_refused() {
         let id = InvalidationId { count: 1, issuer: 2 };
-        let one = Invalidation { id, scope: Scope::Key(parcel(0).key), age: Duration::ZERO };
-        let message = |length: usize| Message::Invalidate(vec![one.clone(); length]);
+        let scope = Scope::Prefix { prefix: "a".into(), domain: None };
+        let one = |scopes| Invalidation {
+            id,
+            reach: Reach::forget(vec![scope.clone(); scopes]),
+            age: Duration::ZERO,
+        };
+        let message = |length| {
+            Message::Invalidate(Notice { receipt: 0, mark: None, invalidations: vec![one(1); length] })
+        };
         let read = |message| decode_message(&encode_message(&message));
         assert_eq!(read(message(INVALIDATIONS_MAX)), Ok(message(INVALIDATIONS_MAX)));
         assert_eq!(read(message(INVALIDATIONS_MAX + 1)), Err(DecodeError::Malformed));
+        let wide =
+            |scopes| Message::Invalidate(Notice { receipt: 0, mark: None, invalidations: vec![one(scopes)] });
+        assert_eq!(read(wide(SCOPES_MAX)), Ok(wide(SCOPES_MAX)));
+        assert_eq!(read(wide(SCOPES_MAX + 1)), Err(DecodeError::Malformed));
         let whole = |length| {
             Message::Announce(Announced::Whole(Box::new(Parcel { after: vec![id; length], ..parcel(0) })))
         };
         assert_eq!(read(whole(AFTER_MAX)), Ok(whole(AFTER_MAX)));
         assert_eq!(read(whole(AFTER_MAX + 1)), Err(DecodeError::Malformed));
+    }
+
+    #[test]
+    fn scopes_longer_than_one_invalidation_may_say_are_refused() {
+        let scope = Scope::Prefix { prefix: "x".repeat(crate::KEY_BYTES_MAX).into(), domain: None };
+        let id = InvalidationId { count: 1, issuer: 2 };
+        let message = |scopes| {
+            let reach = Reach::doubt(vec![scope.clone(); scopes]);
+            let invalidations = vec![Invalidation { id, reach, age: Duration::ZERO }];
+            Message::Invalidate(Notice { receipt: 0, mark: None, invalidations })
+        };
+        assert_eq!(decode_message(&encode_message(&message(3))), Ok(message(3)));
+        assert_eq!(decode_message(&encode_message(&message(4))), Err(DecodeError::Malformed));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::{
     Bucket, Domain, Entry, Message, Name, PeerId, Source, freshness,
-    message::{Announced, Invalidation, Parcel, Scope, Verdict, clamped},
+    message::{Announced, Notice, Parcel, Reach, Verdict, clamped},
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 use core::time::Duration;
@@ -93,7 +93,8 @@ impl Engine {
     /// do not let it be kept.
     pub(super) fn open_parcel(&self, parcel: Parcel) -> Option<Entry> {
         let fleet = self.fleet.as_ref()?;
-        if !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after) {
+        let Parcel { key, draft, after } = &parcel;
+        if !fleet.invalidations.permit(self.now, key, draft.content.status, after) {
             return None;
         }
         let most = fleet.sharing.ceiling.most(&parcel.key)?;
@@ -103,28 +104,31 @@ impl Engine {
 
     pub(super) fn parcel(&self, entry: &Entry) -> Parcel {
         let invalidations = self.fleet.as_ref().map(|fleet| &fleet.invalidations);
-        let after = invalidations.map(|known| known.covering(self.now, entry.key())).unwrap_or_default();
+        let after = invalidations
+            .map(|known| known.covering(self.now, entry.key(), entry.content().status))
+            .unwrap_or_default();
         Parcel::of(entry, after, self.now)
     }
 
-    /// Tells the fleet that what `scope` means was forgotten here.
-    pub(super) fn tell_invalidated(&mut self, scope: Scope) {
+    /// Tells the fleet what was forgotten or doubted here.
+    pub(super) fn tell_invalidated(&mut self, reach: Reach) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         fleet.holders.clear();
-        let invalidation = fleet.invalidations.issue(now, scope);
-        self.say_all(Message::Invalidate(vec![invalidation]));
+        let invalidations = vec![fleet.invalidations.issue(now, reach)];
+        self.say_all(Message::Invalidate(Notice { receipt: 0, mark: None, invalidations }));
     }
 
-    pub(super) fn on_invalidated(&mut self, invalidations: &[Invalidation]) {
-        for invalidation in invalidations {
+    pub(super) fn on_invalidated(&mut self, from: PeerId, notice: &Notice) {
+        for invalidation in &notice.invalidations {
             let now = self.now;
             let Some(fleet) = &mut self.fleet else { return };
             if fleet.invalidations.learn(now, invalidation) {
                 fleet.holders.clear();
-                self.forget(invalidation.scope.clone());
+                self.forget(&invalidation.reach);
             }
         }
+        self.say(from, Message::Forgotten { receipt: notice.receipt });
     }
 
     pub(super) fn tell_quota(&mut self, domain: Domain, bucket: Bucket, pause: Duration) {

@@ -129,10 +129,9 @@ impl Engine {
             return self.depart(id);
         }
         // Invalidated since it was sent: whoever fetches now fetches for all again.
-        if self
-            .fleet
-            .as_ref()
-            .is_some_and(|fleet| !fleet.invalidations.permit(self.now, &parcel.key, &parcel.after))
+        let Parcel { key, draft, after } = &parcel;
+        let status = draft.content.status;
+        if self.fleet.as_ref().is_some_and(|fleet| !fleet.invalidations.permit(self.now, key, status, after))
         {
             self.counters.entries_refused += 1;
             return self.take_off(id);

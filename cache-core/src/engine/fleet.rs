@@ -4,7 +4,7 @@ use super::{Engine, warming::Warmth};
 use crate::{
     AskId, Deadline, Features, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     membership::{Decision, Member, Membership, MembershipSettings},
-    message::{Announced, INVALIDATIONS_MAX, Verdict},
+    message::{Announced, INVALIDATIONS_MAX, Notice, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome},
     port::{DialError, Side},
     sharing::{Holders, Invalidations, Leases, Ring},
@@ -198,7 +198,8 @@ impl Engine {
         // First what is no longer true, then what is.
         let recent = fleet.invalidations.recent(now);
         for some in recent.chunks(INVALIDATIONS_MAX) {
-            self.say(peer, Message::Invalidate(some.to_vec()));
+            let notice = Notice { receipt: 0, mark: None, invalidations: some.to_vec() };
+            self.say(peer, Message::Invalidate(notice));
         }
         self.claim_leases(|coordinator| coordinator == peer);
         self.warm_up_from(peer);
@@ -299,7 +300,8 @@ impl Engine {
             Message::Figures(figures) => {
                 fleet.figures.insert(from, figures);
             }
-            Message::Invalidate(invalidations) => self.on_invalidated(&invalidations),
+            Message::Forgotten { receipt: _ } => {}
+            Message::Invalidate(notice) => self.on_invalidated(from, &notice),
             Message::Membership(bytes) => {
                 if fleet.membership.on_message(now, from, &bytes).is_err() {
                     self.on_offence(from, Offence::Malformed);

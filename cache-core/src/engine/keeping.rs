@@ -2,13 +2,13 @@
 
 use super::Engine;
 use crate::{
-    Domain, Draft, Entry, Key, Outcome, Output, RequestId,
+    Draft, Entry, Key, Outcome, Output, Reach, RequestId, Scope,
     cache::Insertion,
     flight::{FlightId, Keep},
-    message::{Scope, Verdict},
+    message::Verdict,
     settings::Disk,
 };
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{sync::Arc, vec, vec::Vec};
 
 impl Engine {
     pub(super) fn on_put(&mut self, request: RequestId, key: Key, draft: Draft) {
@@ -34,64 +34,57 @@ impl Engine {
             return;
         }
         // The most recently stored ends at the head of the eviction order.
-        for entry in entries.into_iter().rev() {
+        for entry in entries.into_iter().rev().filter(|entry| !entry.is_signpost()) {
             if self.cache.lookup(entry.key()).is_none() {
                 self.admit(Arc::new(entry));
             }
         }
     }
 
-    pub(super) fn on_invalidate(&mut self, request: RequestId, key: Key) {
-        self.tell_invalidated(Scope::Key(key.clone()));
-        let removed = self.forget(Scope::Key(key));
-        self.complete(request, Outcome::Removed { entries: removed });
-    }
-
-    pub(super) fn on_invalidate_prefix(
-        &mut self,
-        request: RequestId,
-        prefix: Box<str>,
-        domain: Option<Domain>,
-    ) {
-        let scope = Scope::Prefix { prefix, domain };
-        self.tell_invalidated(scope.clone());
-        let removed = self.forget(scope);
+    pub(super) fn on_invalidate(&mut self, request: RequestId, reach: Reach) {
+        let reach = reach.bounded();
+        self.tell_invalidated(reach.clone());
+        let removed = self.forget(&reach);
         self.complete(request, Outcome::Removed { entries: removed });
     }
 
     /// Forgets everything here. Other members keep what they have.
     pub(super) fn on_clear(&mut self, request: RequestId) {
-        let detached = self.flights.invalidate_prefix("", None, self.generation + 1);
-        let removed = self.cache.remove_all();
-        let entries = self.drop_all(detached, removed, Output::RemoveAll);
+        self.generation += 1;
+        let everything = Scope::everything();
+        let detached = self.flights.invalidate(&everything, self.generation);
+        let removed = self.cache.remove_scope(&everything);
+        let entries = self.drop_all(detached, removed);
+        if self.settings.disk == Disk::Present {
+            self.outputs.push_back(Output::RemoveAll);
+        }
         self.complete(request, Outcome::Removed { entries });
     }
 
-    /// Forgets what `scope` means, in memory, on disk and in flight; answers how many were in memory.
-    pub(super) fn forget(&mut self, scope: Scope) -> usize {
-        match scope {
-            Scope::Key(key) => {
-                let detached = self.flights.invalidate(&key, self.generation + 1).into_iter().collect();
-                let removed = self.cache.remove(&key).map(|entry| entry.key().clone());
-                self.drop_all(detached, removed.into_iter().collect(), Output::Remove { key })
-            }
-            Scope::Prefix { prefix, domain } => {
-                let detached = self.flights.invalidate_prefix(&prefix, domain, self.generation + 1);
-                let removed = self.cache.remove_prefix(&prefix, domain);
-                self.drop_all(detached, removed, Output::RemovePrefix { prefix, domain })
+    /// Forgets what `reach` means, in memory, on disk and in flight; answers how many were in memory.
+    pub(super) fn forget(&mut self, reach: &Reach) -> usize {
+        self.generation += 1;
+        let mut entries = 0;
+        let mut scopes = Vec::new();
+        for scope in reach.forgotten.iter().chain(&reach.doubted) {
+            let detached = self.flights.invalidate(scope, self.generation);
+            let removed = self.cache.remove_scope(scope);
+            entries += self.drop_all(detached, removed);
+            if !matches!(scope, Scope::Signposts { .. }) {
+                scopes.push(scope.clone());
             }
         }
+        if self.settings.disk == Disk::Present && !scopes.is_empty() {
+            self.outputs.push_back(Output::Remove { scopes });
+        }
+        entries
     }
 
-    fn drop_all(&mut self, detached: Vec<FlightId>, removed: Vec<Key>, from_disk: Output) -> usize {
-        self.generation += 1;
+    fn drop_all(&mut self, detached: Vec<FlightId>, removed: Vec<Key>) -> usize {
         let entries = removed.len();
         self.counters.invalidations += entries as u64;
         for key in removed {
             self.hide(key);
-        }
-        if self.settings.disk == Disk::Present {
-            self.outputs.push_back(from_disk);
         }
         // What a detached flight fetches is for those who wait here alone; the next member may have the lease.
         for id in detached {
@@ -109,7 +102,7 @@ impl Engine {
                 self.hide(key.clone());
             }
             if self.settings.disk == Disk::Present {
-                self.outputs.push_back(Output::Remove { key });
+                self.outputs.push_back(Output::Remove { scopes: vec![Scope::Key(key)] });
             }
         }
     }
@@ -118,10 +111,11 @@ impl Engine {
     pub(super) fn keep(&mut self, entry: Arc<Entry>) -> bool {
         let kept = self.admit(Arc::clone(&entry));
         if self.settings.disk == Disk::Present {
-            self.outputs.push_back(if kept {
+            // A signpost is ended by any write, and the disk could not tell which records are one.
+            self.outputs.push_back(if kept && !entry.is_signpost() {
                 Output::Persist { entry }
             } else {
-                Output::Remove { key: entry.key().clone() }
+                Output::Remove { scopes: vec![Scope::Key(entry.key().clone())] }
             });
         }
         kept

@@ -191,8 +191,8 @@ impl Engine {
         // A member may have brought it meanwhile; the younger one counts.
         let brought = self.cache.lookup(&key).cloned();
         let is_younger = |entry: &Entry| brought.as_ref().is_none_or(|brought| brought.born() < entry.born());
-        let loaded =
-            entry.filter(|entry| *entry.key() == key && is_younger(entry)).map(|entry| Arc::new(*entry));
+        let is_usable = |entry: &Entry| *entry.key() == key && is_younger(entry) && !entry.is_signpost();
+        let loaded = entry.filter(|entry| is_usable(entry)).map(|entry| Arc::new(*entry));
         if let Some(entry) = &loaded {
             self.admit(Arc::clone(entry));
         }

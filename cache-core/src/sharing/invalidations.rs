@@ -9,8 +9,8 @@
 mod tests;
 
 use crate::{
-    Key, Timestamp,
-    message::{AFTER_MAX, Invalidation, InvalidationId, Scope},
+    Key, Reach, Timestamp,
+    message::{AFTER_MAX, Invalidation, InvalidationId},
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ use core::time::Duration;
 pub(crate) struct Invalidations {
     issuer: u64,
     count_max: u64,
-    remembered: BTreeMap<InvalidationId, (Scope, Timestamp)>,
+    remembered: BTreeMap<InvalidationId, (Reach, Timestamp)>,
     dates: BTreeSet<(Timestamp, InvalidationId)>,
 }
 
@@ -34,10 +34,10 @@ impl Invalidations {
     }
 
     /// Issues an invalidation of ours.
-    pub(crate) fn issue(&mut self, now: Timestamp, scope: Scope) -> Invalidation {
+    pub(crate) fn issue(&mut self, now: Timestamp, reach: Reach) -> Invalidation {
         let id = InvalidationId { count: self.count_max.saturating_add(1), issuer: self.issuer };
-        self.remember(id, scope.clone(), now);
-        Invalidation { id, scope, age: Duration::ZERO }
+        self.remember(id, reach.clone(), now);
+        Invalidation { id, reach, age: Duration::ZERO }
     }
 
     /// Takes note of another's. `false` if it is known or too old to matter.
@@ -46,47 +46,54 @@ impl Invalidations {
         let is_new = invalidation.age < REMEMBERED_FOR && !self.remembered.contains_key(&invalidation.id);
         if is_new {
             let date = now.saturating_sub(invalidation.age);
-            self.remember(invalidation.id, invalidation.scope.clone(), date);
+            self.remember(invalidation.id, invalidation.reach.clone(), date);
         }
         is_new
     }
 
-    /// The latest invalidations that cover `key`, at most [`AFTER_MAX`].
-    pub(crate) fn covering(&self, now: Timestamp, key: &Key) -> Vec<InvalidationId> {
-        self.younger_than(REMEMBERED_FOR, now, key).take(AFTER_MAX).collect()
+    /// The latest invalidations that mean an entry under `key` with `status`, at most [`AFTER_MAX`].
+    pub(crate) fn covering(&self, now: Timestamp, key: &Key, status: u16) -> Vec<InvalidationId> {
+        self.younger_than(REMEMBERED_FOR, now, key, status).take(AFTER_MAX).collect()
     }
 
     /// Whether what was fetched after `after` was fetched after the latest that we know, at most [`DEMANDED_MAX`],
     /// and that others cannot have forgotten.
-    pub(crate) fn permit(&self, now: Timestamp, key: &Key, after: &[InvalidationId]) -> bool {
-        self.younger_than(DEMANDED_FOR, now, key).take(DEMANDED_MAX).all(|id| after.contains(&id))
+    pub(crate) fn permit(&self, now: Timestamp, key: &Key, status: u16, after: &[InvalidationId]) -> bool {
+        self.younger_than(DEMANDED_FOR, now, key, status).take(DEMANDED_MAX).all(|id| after.contains(&id))
     }
 
     /// The latest first. By date and not by number, since a member that lies could take all numbers to come, and hide
     /// what others invalidate for as long as its own are remembered.
-    fn younger_than(&self, age: Duration, now: Timestamp, key: &Key) -> impl Iterator<Item = InvalidationId> {
+    fn younger_than(
+        &self,
+        age: Duration,
+        now: Timestamp,
+        key: &Key,
+        status: u16,
+    ) -> impl Iterator<Item = InvalidationId> {
         let latest_first = self.dates.iter().rev();
         let young = latest_first.take_while(move |(date, _)| now.saturating_since(*date) < age);
-        let covers =
-            |id: &InvalidationId| self.remembered.get(id).is_some_and(|(scope, _)| scope.covers(key));
+        let covers = move |id: &InvalidationId| {
+            self.remembered.get(id).is_some_and(|(reach, _)| reach.covers(key, status))
+        };
         young.map(|(_, id)| *id).filter(covers)
     }
 
     /// Everything remembered, for one who may have missed it.
     pub(crate) fn recent(&mut self, now: Timestamp) -> Vec<Invalidation> {
         self.forget_old(now);
-        let recent = self.remembered.iter().map(|(id, (scope, date))| Invalidation {
+        let recent = self.remembered.iter().map(|(id, (reach, date))| Invalidation {
             id: *id,
-            scope: scope.clone(),
+            reach: reach.clone(),
             age: now.saturating_since(*date),
         });
         recent.collect()
     }
 
-    fn remember(&mut self, id: InvalidationId, scope: Scope, date: Timestamp) {
+    fn remember(&mut self, id: InvalidationId, reach: Reach, date: Timestamp) {
         // A count from afar may not carry ours to its end.
         self.count_max = self.count_max.max(id.count.min(self.count_max.saturating_add(COUNT_STEP_MAX)));
-        self.remembered.insert(id, (scope, date));
+        self.remembered.insert(id, (reach, date));
         self.dates.insert((date, id));
         if self.remembered.len() > REMEMBERED_MAX
             && let Some((_, oldest)) = self.dates.pop_first()

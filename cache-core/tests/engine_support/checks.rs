@@ -23,7 +23,6 @@ impl World {
             | Output::Load { .. }
             | Output::Remove { .. }
             | Output::RemoveAll
-            | Output::RemovePrefix { .. }
             | Output::Retract { .. } => {}
             Output::Dial { .. }
             | Output::Disconnect { .. }

@@ -3,7 +3,7 @@
 use super::ops::{Answer, Event, KEYS_COUNT, Op, Pause, Plan, RESOURCES, Shape, domain, key};
 use cache_core::{
     Audience, Bucket, Content, Disk, Draft, Engine, Entry, FetchError, FetchId, Fetched, Input, Key, LoadId,
-    Outcome, Output, RequestId, Served, Settings, Timestamp, Validators, freshness::Directives,
+    Outcome, Output, Reach, RequestId, Scope, Served, Settings, Timestamp, Validators, freshness::Directives,
 };
 use std::{collections::BTreeMap, fmt::Write, sync::Arc, time::Duration};
 
@@ -174,14 +174,16 @@ impl World {
             }
             Event::Invalidate { key: number } => {
                 let request = self.write(|written| *written == key(*number));
-                self.handle(Input::Invalidate { request, key: key(*number) });
+                let reach = Reach::forget([Scope::Key(key(*number))]);
+                self.handle(Input::Invalidate { request, reach });
             }
             Event::InvalidatePrefix { prefix, domain: number } => {
                 let (prefix, domain) = (RESOURCES[*prefix], number.map(domain));
                 let request = self.write(|key| {
                     key.resource().starts_with(prefix) && domain.is_none_or(|domain| key.domain() == domain)
                 });
-                self.handle(Input::InvalidatePrefix { request, prefix: prefix.into(), domain });
+                let reach = Reach::forget([Scope::Prefix { prefix: prefix.into(), domain }]);
+                self.handle(Input::Invalidate { request, reach });
             }
             Event::Load { pick, readable } => {
                 if let Some(load) = picked(&self.loads, *pick) {
@@ -340,13 +342,10 @@ impl World {
                 self.published.insert(entry.key().clone(), Arc::clone(entry));
                 self.check_published();
             }
-            Output::Remove { key } => {
-                self.disk.remove(key);
+            Output::Remove { scopes } => {
+                self.disk.retain(|key, _| !scopes.iter().any(|scope| scope.covers_key(key)));
             }
             Output::RemoveAll => self.disk.clear(),
-            Output::RemovePrefix { prefix, domain } => self.disk.retain(|key, _| {
-                !key.resource().starts_with(&**prefix) || domain.is_some_and(|domain| key.domain() != domain)
-            }),
             Output::Retract { key } => {
                 self.published.remove(key).expect("only what readers see can be hidden");
             }

@@ -11,7 +11,7 @@ use cache_core::{
     AskId, Bucket, Ceiling, Domain, Draft, Figures, Key, Message, Name, Naming, PeerId, PeerSettings,
     Sharing, SharingLimits, Timestamp,
     freshness::Freshness,
-    message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Role, Scope, Verdict},
+    message::{Announced, Answer, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict},
 };
 use siphasher::sip::SipHasher13;
 use std::{collections::BTreeMap, hash::Hasher as _, sync::Arc, time::Duration};
@@ -33,6 +33,15 @@ impl Talk {
         name
     }
 
+    /// Notes the keys that `reach` speaks of.
+    pub(crate) fn learn_reach(&mut self, reach: &Reach) {
+        for scope in reach.forgotten.iter().chain(&reach.doubted) {
+            if let Scope::Key(key) = scope {
+                self.learn(key);
+            }
+        }
+    }
+
     /// The message that `words` stand for.
     pub(crate) fn message(&mut self, words: &mut Words<'_>) -> Message {
         match words.next("a message") {
@@ -52,14 +61,22 @@ impl Talk {
             "figures" => {
                 Message::Figures(Figures { api_calls: words.number_value("calls", 0), ..Figures::default() })
             }
-            "invalidate" => Message::Invalidate(vec![Invalidation {
-                id: invalidation_id(words.next("an invalidation")),
-                age: words.duration_value("age", Duration::ZERO),
-                scope: match words.value("prefix") {
-                    Some(prefix) => Scope::Prefix { prefix: prefix.into(), domain: None },
-                    None => Scope::Key(words.key()),
-                },
-            }]),
+            "forgotten" => Message::Forgotten { receipt: words.number_value("receipt", 0) },
+            "invalidate" => {
+                let receipt = words.number_value("receipt", 0);
+                let mark = words.duration_of("mark");
+                let mut invalidations = Vec::new();
+                while !words.is_empty() {
+                    let mut words = words.until("/");
+                    let id = invalidation_id(words.next("an invalidation"));
+                    let age = words.duration_value("age", Duration::ZERO);
+                    let reach = words.reach();
+                    words.end();
+                    self.learn_reach(&reach);
+                    invalidations.push(Invalidation { id, age, reach });
+                }
+                Message::Invalidate(Notice { receipt, mark, invalidations })
+            }
             "ping" => Message::Ping { token: words.number('x') },
             "pong" => {
                 let AskId(token) = words.begun('a', &self.asks);
@@ -138,10 +155,14 @@ impl Talk {
             }
             Message::Claim { name } => format!("claim {}", self.key(name)),
             Message::Figures(figures) => format!("figures calls={}", figures.api_calls),
-            Message::Invalidate(invalidations) => {
-                let shown =
-                    invalidations.iter().map(|it| format!(" {} {}", show_id(it.id), show_scope(&it.scope)));
-                format!("invalidate{}", shown.collect::<String>())
+            Message::Forgotten { receipt } => format!("forgotten receipt={receipt}"),
+            Message::Invalidate(Notice { receipt, mark, invalidations }) => {
+                let shown = invalidations
+                    .iter()
+                    .map(|it| format!(" {}{}", show_id(it.id), show::reach(&it.reach)))
+                    .collect::<String>();
+                let mark = mark.map(|mark| format!(" mark={}", duration(mark))).unwrap_or_default();
+                format!("invalidate receipt={receipt}{mark}{shown}")
             }
             Message::Membership(_) => return None,
             Message::Ping { token } => format!("ping {}", self.ask_name(AskId(*token))),
@@ -229,13 +250,6 @@ fn show_parcel(parcel: &Parcel) -> String {
         duration(freshness.lifetime),
         show::body(content)
     )
-}
-
-fn show_scope(scope: &Scope) -> String {
-    match scope {
-        Scope::Key(key) => show::key(key),
-        Scope::Prefix { prefix, domain: _ } => format!("prefix={prefix}"),
-    }
 }
 
 fn show_id(id: InvalidationId) -> String {

@@ -3,11 +3,11 @@
 use super::{
     fleet::{self, Talk},
     show,
-    words::{self, Words},
+    words::Words,
 };
 use cache_core::{
     Audience, Bucket, Deadline, Engine, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message,
-    Output, PeerId, RequestId, Settings, Timestamp, port::Side,
+    Output, PeerId, Reach, RequestId, Settings, Timestamp, port::Side,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -79,14 +79,8 @@ impl Player {
             "get" => self.get(words),
             "invalidate" => {
                 let request = RequestId(words.number('r'));
-                let key = self.key(words);
-                self.handle(Input::Invalidate { request, key });
-            }
-            "invalidate-prefix" => {
-                let request = RequestId(words.number('r'));
-                let prefix = words.next("a prefix").into();
-                let domain = words.value("domain").map(words::domain);
-                self.handle(Input::InvalidatePrefix { request, prefix, domain });
+                let reach = self.reach(words);
+                self.handle(Input::Invalidate { request, reach });
             }
             "leave" => self.handle(Input::Leave),
             "loaded" => self.loaded(words),
@@ -177,6 +171,14 @@ impl Player {
             talk.learn(&key);
         }
         key
+    }
+
+    fn reach(&mut self, words: &mut Words<'_>) -> Reach {
+        let reach = words.reach();
+        if let Some(talk) = &mut self.talk {
+            talk.learn_reach(&reach);
+        }
+        reach
     }
 
     fn fetched(&mut self, words: &mut Words<'_>) {
@@ -271,12 +273,8 @@ impl Player {
                 self.published.insert(entry.key().clone(), Arc::clone(entry));
                 format!("publish {}", show::key(entry.key()))
             }
-            Output::Remove { key } => format!("remove {}", show::key(key)),
+            Output::Remove { scopes } => format!("remove{}", show::scopes(scopes)),
             Output::RemoveAll => "remove-all".into(),
-            Output::RemovePrefix { prefix, domain } => {
-                let domain = domain.map(|domain| show::key(&Key::new("", domain))).unwrap_or_default();
-                format!("remove-prefix {prefix}{domain}")
-            }
             Output::Retain { request } => format!("retain r{}", request.0),
             Output::Retract { key } => {
                 self.published.remove(key);

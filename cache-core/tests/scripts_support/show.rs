@@ -1,8 +1,8 @@
 //! Outputs as lines.
 
 use cache_core::{
-    Content, Counters, Domain, Entry, Failure, FetchError, Forward, ForwardReason, Key, Outcome, Served,
-    StaleReason, Timestamp, freshness,
+    Content, Counters, Domain, Entry, Failure, FetchError, Forward, ForwardReason, Key, Outcome, Reach,
+    Scope, Served, StaleReason, Timestamp, freshness,
 };
 use std::time::Duration;
 
@@ -14,6 +14,24 @@ pub(crate) fn key(key: &Key) -> String {
     let name = key.domain().as_bytes().map(char::from);
     let name: String = name.into_iter().filter(|letter| *letter != '\0').collect();
     format!("{}@{name}", key.resource())
+}
+
+/// What is forgotten, and then what is doubted.
+pub(crate) fn reach(reach: &Reach) -> String {
+    let doubted = if reach.doubted.is_empty() { String::new() } else { " doubt".into() };
+    scopes(&reach.forgotten) + &doubted + &scopes(&reach.doubted)
+}
+
+pub(crate) fn scopes(scopes: &[Scope]) -> String {
+    let shown = scopes.iter().map(|scope| match scope {
+        Scope::Key(key) => format!(" {}", self::key(key)),
+        Scope::Prefix { prefix, domain: None } => format!(" prefix={prefix}"),
+        Scope::Prefix { prefix, domain: Some(domain) } => {
+            format!(" prefix={}", key(&Key::new(prefix, *domain)))
+        }
+        Scope::Signposts { prefix } => format!(" signposts={prefix}"),
+    });
+    shown.collect()
 }
 
 pub(crate) fn outcome(outcome: &Outcome, now: Timestamp) -> String {

@@ -3,7 +3,7 @@
 //! A mistake in a script is a mistake of ours, so it panics with the line at fault.
 
 use cache_core::{
-    Content, Disk, Domain, Draft, Key, Settings, Validators,
+    Content, Disk, Domain, Draft, Key, Reach, Scope, Settings, Validators,
     freshness::{Directives, Freshness},
     port::Budget,
 };
@@ -67,8 +67,36 @@ impl<'a> Words<'a> {
         value.parse().unwrap_or_else(|_no_number| panic!("`{name}` in `{}` is no number", self.line))
     }
 
+    pub(crate) fn duration_of(&mut self, name: &str) -> Option<Duration> {
+        self.value(name).map(|value| self.parse_duration(value))
+    }
+
     pub(crate) fn duration_value(&mut self, name: &str, default: Duration) -> Duration {
         self.value(name).map_or(default, |value| self.parse_duration(value))
+    }
+
+    /// All words that are left: keys, `prefix=` and `signposts=` that are forgotten, and after `doubt` such as are doubted.
+    pub(crate) fn reach(&mut self) -> Reach {
+        let mut reach = Reach::default();
+        let mut scopes = &mut reach.forgotten;
+        while !self.is_empty() {
+            let word = self.next("a scope");
+            scopes.push(match word.split_once('=') {
+                Some(("prefix", prefix)) => match prefix.split_once('@') {
+                    None => Scope::Prefix { prefix: prefix.into(), domain: None },
+                    Some((prefix, name)) => {
+                        Scope::Prefix { prefix: prefix.into(), domain: Some(domain(name)) }
+                    }
+                },
+                Some(("signposts", prefix)) => Scope::Signposts { prefix: prefix.into() },
+                _ if word == "doubt" => {
+                    scopes = &mut reach.doubted;
+                    continue;
+                }
+                _ => Scope::Key(key(word)),
+            });
+        }
+        reach
     }
 
     /// The words up to `separator`, which is taken away with them.
@@ -153,17 +181,22 @@ impl<'a> Words<'a> {
     }
 
     fn parse_duration(&self, word: &str) -> Duration {
-        let at = word.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(word.len());
-        let (count, unit) = word.split_at(at);
-        let count: u64 = count.parse().unwrap_or_else(|_no_number| panic!("`{word}` in `{}`", self.line));
-        match unit {
-            "ms" => Duration::from_millis(count),
-            "s" => Duration::from_secs(count),
-            "m" => Duration::from_secs(60 * count),
-            "h" => Duration::from_secs(3600 * count),
-            "d" => Duration::from_secs(86_400 * count),
-            other => panic!("`{}`: what unit is {other:?}?", self.line),
-        }
+        duration(word).unwrap_or_else(|| panic!("`{}`: what time is `{word}`?", self.line))
+    }
+}
+
+/// A time such as `61s`.
+fn duration(word: &str) -> Option<Duration> {
+    let at = word.find(|letter: char| letter.is_ascii_alphabetic())?;
+    let (count, unit) = word.split_at(at);
+    let count: u64 = count.parse().ok()?;
+    match unit {
+        "ms" => Some(Duration::from_millis(count)),
+        "s" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_secs(60 * count)),
+        "h" => Some(Duration::from_secs(3600 * count)),
+        "d" => Some(Duration::from_secs(86_400 * count)),
+        _unknown => None,
     }
 }
 

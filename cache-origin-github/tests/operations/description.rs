@@ -1,5 +1,6 @@
 //! The operations, paths made from them, and what writes to these touch.
 
+use cache_core::Scope;
 use cache_origin_github::GitHub;
 use http::Method;
 use std::{collections::BTreeSet, sync::LazyLock};
@@ -79,7 +80,12 @@ pub(crate) fn is_name(parameter: &str) -> bool {
 pub(crate) fn touched(method: &str, path: &str) -> Vec<String> {
     let method: Method = method.parse().unwrap();
     let touched = GITHUB.touched_by(&method, &path.parse().unwrap());
-    touched.iter().map(|prefix| prefix.strip_prefix("api.github.com").unwrap().to_owned()).collect()
+    let scopes = touched.forgotten.into_iter().chain(touched.doubted);
+    let prefixes = scopes.map(|scope| match scope {
+        Scope::Prefix { prefix, domain: None } => prefix.strip_prefix("api.github.com").unwrap().to_owned(),
+        other => panic!("a write touches {other:?}"),
+    });
+    prefixes.collect()
 }
 
 /// Whether `method` on `path` touches `resource`, given without the host.

@@ -7,8 +7,8 @@ use cache_core::{
     KEY_BYTES_MAX, Key, Message, Name, Timestamp, Validators,
     freshness::Freshness,
     message::{
-        AFTER_MAX, Announced, Answer, INVALIDATIONS_MAX, Invalidation, InvalidationId, Parcel, Role, Scope,
-        Verdict,
+        AFTER_MAX, Announced, Answer, INVALIDATIONS_MAX, Invalidation, InvalidationId, Notice, Parcel,
+        REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, Scope, Verdict,
     },
 };
 use std::time::Duration;
@@ -52,7 +52,7 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
             misses: reader.u64()?,
             entries: reader.u64()?,
         }),
-        6 => Message::Invalidate(reader.list(invalidation).filter(|list| list.len() <= INVALIDATIONS_MAX)?),
+        6 => Message::Invalidate(notice(reader)?),
         7 => Message::Membership(Bytes::copy_from_slice(reader.bytes()?)),
         8 => Message::Ping { token: reader.u64()? },
         9 => Message::Pong { token: reader.u64()?, clock: Timestamp::from_unix_millis(reader.u64()?) },
@@ -64,6 +64,7 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
         11 => Message::Release { name: name(reader)?, verdict: verdict(reader)? },
         12 => Message::WarmUp { skip: reader.u32()? },
         13 => Message::WarmedUp { next: reader.option(Reader::u32)? },
+        14 => Message::Forgotten { receipt: reader.u64()? },
         _unknown => return None,
     })
 }
@@ -99,18 +100,39 @@ fn parcel(reader: &mut Reader<'_>) -> Option<Parcel> {
     (after.len() <= AFTER_MAX).then_some(Parcel { key, draft, after })
 }
 
+fn notice(reader: &mut Reader<'_>) -> Option<Notice> {
+    let (receipt, mark) = (reader.u64()?, reader.option(millis)?);
+    let invalidations = reader.list(invalidation).filter(|list| list.len() <= INVALIDATIONS_MAX)?;
+    Some(Notice { receipt, mark, invalidations })
+}
+
 fn invalidation(reader: &mut Reader<'_>) -> Option<Invalidation> {
     let id = InvalidationId { count: reader.u64()?, issuer: reader.u64()? };
     let age = millis(reader)?;
-    let scope = match reader.u32()? {
+    let reach = Reach { forgotten: scopes(reader)?, doubted: scopes(reader)? };
+    Some(Invalidation { id, reach, age })
+}
+
+fn scopes(reader: &mut Reader<'_>) -> Option<Vec<Scope>> {
+    let scopes = reader.list(scope).filter(|scopes| scopes.len() <= SCOPES_MAX)?;
+    let texts = scopes.iter().map(|scope| match scope {
+        Scope::Key(key) => key.as_str().len(),
+        Scope::Prefix { prefix, .. } | Scope::Signposts { prefix } => prefix.len(),
+    });
+    (texts.sum::<usize>() <= REACH_BYTES_MAX).then_some(scopes)
+}
+
+fn scope(reader: &mut Reader<'_>) -> Option<Scope> {
+    let prefix = |reader: &mut Reader<'_>| Some(reader.text().filter(|it| it.len() <= KEY_BYTES_MAX)?.into());
+    Some(match reader.u32()? {
         0 => Scope::Key(Key::from_text(reader.text()?)?),
         1 => Scope::Prefix {
-            prefix: reader.text().filter(|prefix| prefix.len() <= KEY_BYTES_MAX)?.into(),
+            prefix: prefix(reader)?,
             domain: reader.option(Reader::array)?.map(Domain::from_bytes),
         },
+        2 => Scope::Signposts { prefix: prefix(reader)? },
         _unknown => return None,
-    };
-    Some(Invalidation { id, scope, age })
+    })
 }
 
 fn name(reader: &mut Reader<'_>) -> Option<Name> {

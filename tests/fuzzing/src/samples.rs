@@ -5,7 +5,7 @@ use cache_core::{
     AskId, Bucket, Content, Domain, Draft, Entry, Figures, Headers, Key, Message, Name, Timestamp,
     Validators,
     freshness::Freshness,
-    message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Role, Scope, Verdict},
+    message::{Announced, Answer, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict},
 };
 use std::time::Duration;
 
@@ -26,8 +26,14 @@ pub fn messages() -> Vec<Message> {
         Scope::Key(key()),
         Scope::Prefix { prefix: "api.github.com/repos".into(), domain: Some(Domain::ANONYMOUS) },
         Scope::Prefix { prefix: "".into(), domain: None },
+        Scope::Signposts { prefix: "api.github.com/".into() },
     ];
-    let invalidations = scopes.map(|scope| Invalidation { id, scope, age: Duration::from_millis(12) });
+    let invalidations = scopes.map(|scope| Invalidation {
+        id,
+        reach: Reach { forgotten: vec![scope.clone()], doubted: vec![scope] },
+        age: Duration::from_millis(12),
+    });
+    let notice = |mark| Notice { receipt: 9, mark, invalidations: invalidations.to_vec() };
     let answers = [
         Answer::Failed,
         Answer::Hit(parcel()),
@@ -50,7 +56,9 @@ pub fn messages() -> Vec<Message> {
             misses: 1 << 40,
             entries: 5,
         }),
-        Message::Invalidate(invalidations.into()),
+        Message::Forgotten { receipt: 1 << 40 },
+        Message::Invalidate(notice(None)),
+        Message::Invalidate(notice(Some(Duration::from_secs(9)))),
         Message::Membership(Bytes::from_static(b"swim")),
         Message::Ping { token: 3 },
         Message::Pong { token: 3, clock: Timestamp::from_unix_millis(1_000) },

@@ -199,6 +199,7 @@ pub(crate) fn message_name(message: &Message) -> &'static str {
         Message::Ask { .. } => "ask",
         Message::Claim { .. } => "claim",
         Message::Figures(_) => "figures",
+        Message::Forgotten { .. } => "forgotten",
         Message::Invalidate(_) => "invalidate",
         Message::Membership(_) => "membership",
         Message::Ping { .. } => "ping",

@@ -16,7 +16,7 @@ use crate::{
 use cache_core::{
     Content, Domain, Key, Message, Name, RequestId,
     freshness::{Directives, Freshness},
-    message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Scope},
+    message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Reach, Scope},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -155,7 +155,7 @@ pub(crate) enum Wanted {
 struct Issued {
     issuer: u64,
     at: Duration,
-    scope: Scope,
+    reach: Reach,
 }
 
 impl Ledger {
@@ -236,23 +236,23 @@ impl Ledger {
         (before - self.requests.len()) as u64
     }
 
-    /// `node` forgets what `scope` means, on behalf of a client.
-    pub(crate) fn on_issued(&mut self, node: usize, issuer: u64, now: Duration, scope: Scope) {
-        self.raise_floor(node, &scope, now);
-        self.issued.push(Issued { issuer, at: now, scope });
+    /// `node` forgets what `reach` means, on behalf of a client.
+    pub(crate) fn on_issued(&mut self, node: usize, issuer: u64, now: Duration, reach: Reach) {
+        self.raise_floor(node, &reach, now);
+        self.issued.push(Issued { issuer, at: now, reach });
     }
 
     /// An engine says `message`: what it issued a moment ago gets the number by which others speak of it.
     pub(crate) fn on_said(&mut self, node: &Node, issuer: u64, now: Duration, message: &Message) {
-        let Message::Invalidate(list) = message else { return };
-        for Invalidation { id, scope, age } in list {
+        let Message::Invalidate(notice) = message else { return };
+        for Invalidation { id, reach, age } in &notice.invalidations {
             if id.issuer != issuer || self.ids.contains_key(id) {
                 continue;
             }
             let at = now.saturating_sub(*age);
             let near = |issued: &Issued| {
                 issued.issuer == issuer
-                    && issued.scope == *scope
+                    && issued.reach == *reach
                     && node.timestamp(issued.at) <= node.timestamp(at)
             };
             if let Some(number) = self.issued.iter().rposition(near) {
@@ -270,7 +270,7 @@ impl Ledger {
     /// How many invalidations of `key` were issued since `since`.
     fn writes_of(&self, key: usize, since: Duration) -> u32 {
         let later = self.issued.iter().rev().take_while(|issued| issued.at >= since);
-        later.filter(|issued| issued.scope.covers(&self.keys[key])).count() as u32
+        later.filter(|issued| issued.reach.covers(&self.keys[key], OK)).count() as u32
     }
 
     /// How many requests for `key` wait at `node`, and how many they may be if a flight has `waiters_max`: each write
@@ -305,12 +305,13 @@ impl Ledger {
             Message::Answer { answer: Answer::Lease { stale, .. }, .. } => stale.as_deref(),
             // Who hears more than can be remembered forgets what else was invalidated.
             Message::Invalidate(_) if self.liars.contains(&from) => return self.floors[node].clear(),
-            Message::Invalidate(list) => return self.on_told(node, now, list),
+            Message::Invalidate(notice) => return self.on_told(node, now, &notice.invalidations),
             Message::Announce(Announced::Named { .. })
             | Message::Answer { .. }
             | Message::Ask { .. }
             | Message::Claim { .. }
             | Message::Figures(_)
+            | Message::Forgotten { .. }
             | Message::Membership(_)
             | Message::Ping { .. }
             | Message::Pong { .. }
@@ -340,11 +341,11 @@ impl Ledger {
         let issuers: BTreeSet<u64> = nodes.iter().map(|node| issuer(node.number, node.run)).collect();
         let matters = |issued: &&Issued| now - issued.at < REMEMBERED_FOR && issuers.contains(&issued.issuer);
         for issued in self.issued.iter().filter(matters) {
-            let key = (0..self.keys.len()).find(|key| issued.scope.covers(&self.keys[*key]))?;
+            let key = (0..self.keys.len()).find(|key| issued.reach.covers(&self.keys[*key], OK))?;
             let knows =
                 |node: &&&Node| self.floors[node.number].get(&key).is_some_and(|floor| *floor >= issued.at);
             if let Some(node) = nodes.iter().find(|node| !knows(node)) {
-                return Some(format!("n{} was not told of {:?}", node.number, issued.scope));
+                return Some(format!("n{} was not told of {:?}", node.number, issued.reach));
             }
         }
         None
@@ -356,18 +357,16 @@ impl Ledger {
                 continue;
             };
             if now - issued.at < REMEMBERED_FOR {
-                let (scope, at) = (issued.scope.clone(), issued.at);
-                self.raise_floor(node, &scope, at);
+                let (reach, at) = (issued.reach.clone(), issued.at);
+                self.raise_floor(node, &reach, at);
             }
         }
     }
 
-    fn raise_floor(&mut self, node: usize, scope: &Scope, at: Duration) {
-        let covered: Vec<usize> = match scope {
-            Scope::Key(key) => self.key_number(key).into_iter().collect(),
-            Scope::Prefix { .. } => {
-                (0..self.keys.len()).filter(|key| scope.covers(&self.keys[*key])).collect()
-            }
+    fn raise_floor(&mut self, node: usize, reach: &Reach, at: Duration) {
+        let covered: Vec<usize> = match &reach.forgotten[..] {
+            [Scope::Key(key)] => self.key_number(key).into_iter().collect(),
+            _ => (0..self.keys.len()).filter(|key| reach.covers(&self.keys[*key], OK)).collect(),
         };
         for key in covered {
             let floor = self.floors[node].entry(key).or_default();
@@ -390,6 +389,9 @@ pub(crate) fn prefix(resource: usize, letters: usize) -> String {
 
 /// How long an invalidation counts: what the fleet remembers, less what messages take.
 const REMEMBERED_FOR: Duration = Duration::from_secs(530);
+
+/// The status of an entry.
+pub(crate) const OK: u16 = 200;
 
 /// Clocks show whole milliseconds.
 pub(crate) const ROUNDING: Duration = Duration::from_millis(2);

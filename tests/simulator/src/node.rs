@@ -10,7 +10,7 @@ use cache_core::{
     Ceiling, Contact, Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId,
     PeerSettings, RequestId, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
-    message::Scope,
+    message::Reach,
 };
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::{
@@ -83,7 +83,7 @@ pub(crate) enum Wish {
     Clear,
     Count,
     Get { key: usize, directives: Directives },
-    Invalidate(Scope),
+    Invalidate(Reach),
     Ping { peer: usize },
     Put { key: usize },
 }

@@ -7,7 +7,7 @@ use crate::{
 use cache_core::{
     AskId, Bucket, Content, Domain, Draft, Key, Message, Name, PeerId, Validators, codec,
     freshness::Freshness,
-    message::{Announced, Invalidation, InvalidationId, Parcel, Role, Scope},
+    message::{Announced, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope},
     port::BULK_BYTES_MIN,
 };
 use cache_tests::until;
@@ -173,15 +173,16 @@ async fn flood(flooder: &Member, node: PeerId) -> u64 {
         let key = Key::new(&format!("flood {sent}"), Domain::APPLICATION);
         let invalidation = Invalidation {
             id: InvalidationId { count: sent, issuer: sent },
-            scope: Scope::Key(key.clone()),
+            reach: Reach::forget([Scope::Key(key.clone())]),
             age: Duration::ZERO,
         };
+        let notice = Notice { receipt: sent, mark: None, invalidations: vec![invalidation] };
         let parcel = Parcel { key, draft: draft(vec![0; 4096].into()), after: Vec::new() };
         let messages = [
             Message::Ping { token: sent },
             Message::Ask { ask: AskId(sent), name, role: Role::Coordinator },
             Message::Announce(Announced::Named { name, remaining: Duration::MAX }),
-            Message::Invalidate(vec![invalidation]),
+            Message::Invalidate(notice),
             Message::Announce(Announced::Whole(Box::new(parcel))),
             Message::Quota {
                 domain: Domain::from_bytes(bytes[..16].try_into().expect("16 bytes")),

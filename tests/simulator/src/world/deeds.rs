@@ -2,7 +2,7 @@
 
 use super::{Happening, World};
 use crate::{
-    ledger::{Fact, Means, Rule, Wanted, prefix},
+    ledger::{Fact, Means, OK, Rule, Wanted, prefix},
     node::{Arrival, GENERATIONS_MAX, State, Wish, issuer},
     origin::content,
     plan::Deed,
@@ -10,7 +10,7 @@ use crate::{
 use cache_core::{
     Bucket, Domain, Draft, Figures, Input, Key, Outcome, RequestId, Served, Validators,
     freshness::{self, Directives},
-    message::Scope,
+    message::{Reach, Scope},
 };
 use std::time::Duration;
 
@@ -62,12 +62,13 @@ impl World {
             }
             Deed::Invalidate { node, key } => {
                 let scope = Scope::Key(self.ledger.keys[self.key(key)].clone());
-                self.wish(node % nodes, Wish::Invalidate(scope));
+                self.wish(node % nodes, Wish::Invalidate(Reach::forget([scope])));
             }
             Deed::InvalidatePrefix { node, key, letters, every_domain } => {
                 let key = self.ledger.keys[self.key(key)].clone();
                 let domain = (!every_domain).then(|| key.domain());
-                self.wish(node % nodes, Wish::Invalidate(prefix_scope(&key, letters, domain)));
+                let reach = Reach::forget([prefix_scope(&key, letters, domain)]);
+                self.wish(node % nodes, Wish::Invalidate(reach));
             }
             Deed::Join { node } => self.start(node % nodes),
             Deed::Leave { node } => self.leave(node % nodes),
@@ -188,7 +189,7 @@ impl World {
                 self.handle(number, Input::Counted { figures });
             }
             Wish::Get { key, directives } => self.get(number, key, directives),
-            Wish::Invalidate(scope) => self.invalidate(number, scope),
+            Wish::Invalidate(reach) => self.invalidate(number, reach),
             Wish::Ping { peer } => {
                 let request = self.ask(number, Wanted::Pong);
                 self.handle(number, Input::Ping { request, peer: self.nodes[peer].peer });
@@ -255,20 +256,16 @@ impl World {
         }
     }
 
-    fn invalidate(&mut self, number: usize, scope: Scope) {
+    fn invalidate(&mut self, number: usize, reach: Reach) {
         let request = self.ask(number, Wanted::Written);
         let issuer = issuer(number, self.nodes[number].run);
-        self.ledger.on_issued(number, issuer, self.now, scope.clone());
+        self.ledger.on_issued(number, issuer, self.now, reach.clone());
         let keys = &self.ledger.keys;
-        for key in (0..keys.len()).filter(|key| scope.covers(&keys[*key])) {
+        for key in (0..keys.len()).filter(|key| reach.covers(&keys[*key], OK)) {
             self.watch.allow_asks(number, key, self.plan.limits.asks_max);
         }
-        self.ideal_until.retain(|key, _| !scope.covers(&keys[*key]));
-        let input = match scope {
-            Scope::Key(key) => Input::Invalidate { request, key },
-            Scope::Prefix { prefix, domain } => Input::InvalidatePrefix { request, prefix, domain },
-        };
-        self.handle(number, input);
+        self.ideal_until.retain(|key, _| !reach.covers(&keys[*key], OK));
+        self.handle(number, Input::Invalidate { request, reach });
     }
 
     fn ask(&mut self, number: usize, wanted: Wanted) -> RequestId {

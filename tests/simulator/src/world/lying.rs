@@ -14,7 +14,7 @@ use crate::{
 use cache_core::{
     AskId, Key, Message, Name, codec,
     freshness::Freshness,
-    message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Role, Scope},
+    message::{Announced, Answer, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -134,10 +134,12 @@ impl World {
                 } else {
                     Scope::Prefix { prefix: key.resource().into(), domain: None }
                 };
-                Invalidation { id, scope, age: Duration::from_secs(random.below(700)) }
+                let age = Duration::from_secs(random.below(700));
+                Invalidation { id, reach: Reach::forget([scope]), age }
             };
-            let list: Vec<Invalidation> = (0..64).map(|_| forge()).collect();
-            self.slip(liar, to, Message::Invalidate(list));
+            let invalidations: Vec<Invalidation> = (0..64).map(|_| forge()).collect();
+            let notice = Notice { receipt: 0, mark: None, invalidations };
+            self.slip(liar, to, Message::Invalidate(notice));
         }
     }
 

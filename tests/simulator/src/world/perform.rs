@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     figures::message_name,
-    ledger::{Circumstances, Rule, Wanted},
+    ledger::{Circumstances, OK, Rule, Wanted},
     network::{Frame, Payload},
     node::{Arrival, State, address, issuer},
     origin::Call,
@@ -175,10 +175,10 @@ impl World {
                 self.watch.on_asked(number, from, *ask, *name);
                 false
             }
-            Message::Invalidate(list) => {
+            Message::Invalidate(notice) => {
                 for key in 0..self.ledger.keys.len() {
-                    let covers = |it: &Invalidation| it.scope.covers(&self.ledger.keys[key]);
-                    let count = list.iter().filter(|it| covers(it)).count();
+                    let covers = |it: &Invalidation| it.reach.covers(&self.ledger.keys[key], OK);
+                    let count = notice.invalidations.iter().filter(|it| covers(it)).count();
                     self.watch.allow_asks(number, key, count * self.plan.limits.asks_max);
                 }
                 false
@@ -192,6 +192,7 @@ impl World {
             Message::Announce(_)
             | Message::Claim { .. }
             | Message::Figures(_)
+            | Message::Forgotten { .. }
             | Message::Ping { .. }
             | Message::Pong { .. }
             | Message::Release { .. }
@@ -294,13 +295,10 @@ impl World {
                 let node = &mut self.nodes[number];
                 node.published.insert(entry.key().clone(), entry);
             }
-            Output::Remove { key } => {
-                node.disk.remove(&key);
+            Output::Remove { scopes } => {
+                node.disk.retain(|key, _| !scopes.iter().any(|scope| scope.covers_key(key)));
             }
             Output::RemoveAll => node.disk.clear(),
-            Output::RemovePrefix { prefix, domain } => node.disk.retain(|key, _| {
-                !key.resource().starts_with(&*prefix) || domain.is_some_and(|domain| key.domain() != domain)
-            }),
             Output::Retain { request } => {
                 match self.ledger.requests.get(&request).map(|asked| asked.wanted) {
                     Some(Wanted::Entry { key, .. }) => {
@@ -433,6 +431,7 @@ impl World {
             Message::Announce(_)
             | Message::Claim { .. }
             | Message::Figures(_)
+            | Message::Forgotten { .. }
             | Message::Invalidate(_)
             | Message::Membership(_)
             | Message::Ping { .. }

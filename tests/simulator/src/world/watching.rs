@@ -2,13 +2,13 @@
 
 use super::World;
 use crate::{
-    ledger::{Asked, ROUNDING, Rule, Wanted},
+    ledger::{Asked, OK, ROUNDING, Rule, Wanted},
     node::{Node, generations},
     plan::Deed,
 };
 use cache_core::{
     Failure, Fetched, Input, Message, Outcome, Output, PeerId, PeerState, freshness,
-    message::{Invalidation, Scope},
+    message::{Invalidation, Reach},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ use std::{
 /// What must follow from an input, and who were members before it.
 pub(super) enum Duty {
     /// To hide what these mean and nothing else, and to tell all members if it is news from here.
-    Forget { scopes: Vec<Scope>, tells: bool },
+    Forget { reaches: Vec<Reach>, tells: bool },
     /// To tell all members to leave the origin alone.
     TellPause,
     /// None in particular.
@@ -32,16 +32,10 @@ impl Duty {
             Input::Fetched { fetch, fetched: Fetched::Throttled { .. } } if node.calls.contains(fetch) => {
                 Self::TellPause
             }
-            Input::Invalidate { key, .. } => {
-                Self::Forget { scopes: vec![Scope::Key(key.clone())], tells: true }
-            }
-            Input::InvalidatePrefix { prefix, domain, .. } => {
-                let scope = Scope::Prefix { prefix: prefix.clone(), domain: *domain };
-                Self::Forget { scopes: vec![scope], tells: true }
-            }
-            Input::Received { message: Message::Invalidate(list), .. } => {
-                let scopes = list.iter().map(|invalidation| invalidation.scope.clone()).collect();
-                Self::Forget { scopes, tells: false }
+            Input::Invalidate { reach, .. } => Self::Forget { reaches: vec![reach.clone()], tells: true },
+            Input::Received { message: Message::Invalidate(notice), .. } => {
+                let reaches = notice.invalidations.iter().map(|it| it.reach.clone()).collect();
+                Self::Forget { reaches, tells: false }
             }
             _ => Self::Usual,
         }
@@ -58,17 +52,17 @@ impl World {
             })
         };
         let untold = match duty {
-            Duty::Forget { scopes, tells } => {
+            Duty::Forget { reaches, tells } => {
                 let is_meant = |output: &Output| match output {
-                    Output::Retract { key } => scopes.iter().any(|scope| scope.covers(key)),
+                    Output::Retract { key } => reaches.iter().any(|reach| reach.covers(key, OK)),
                     _ => true,
                 };
                 if let Some(Output::Retract { key }) = outputs.iter().find(|output| !is_meant(output)) {
-                    let text = format!("n{number} hides {key:?}, not meant by {scopes:?}");
+                    let text = format!("n{number} hides {key:?}, not meant by {reaches:?}");
                     return self.violate(Rule::HidesMore, text);
                 }
-                let means = |it: &Invalidation| scopes.contains(&it.scope);
-                let is_news = |message: &Message| matches!(message, Message::Invalidate(list) if list.iter().any(means));
+                let means = |it: &Invalidation| reaches.contains(&it.reach);
+                let is_news = |message: &Message| matches!(message, Message::Invalidate(it) if it.invalidations.iter().any(means));
                 members.iter().find(|peer| *tells && !is_told(peer, &is_news))
             }
             Duty::TellPause => {
@@ -90,8 +84,8 @@ impl World {
         }
         let mut invalidations: BTreeMap<&[PeerId], usize> = BTreeMap::new();
         for output in outputs {
-            if let Output::Send { to, message: Message::Invalidate(list) } = output {
-                *invalidations.entry(to).or_default() += list.len();
+            if let Output::Send { to, message: Message::Invalidate(notice) } = output {
+                *invalidations.entry(to).or_default() += notice.invalidations.len();
             }
         }
         if let Some(most) = invalidations.into_values().max().filter(|most| *most > INVALIDATIONS_MAX) {

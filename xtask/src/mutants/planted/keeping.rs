@@ -12,8 +12,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "domain-dropped-from-a-prefix",
         file: "cache.rs",
-        old: ".filter(move |key| domain.is_none_or(|domain| key.domain() == domain))",
-        new: ".filter(move |_key| domain.is_none_or(|_domain| true))",
+        old: ".filter(move |key| scope.covers_key(key))",
+        new: ".filter(move |_key| scope != &Scope::everything())",
     },
     Mutant {
         name: "key-of-a-hit-not-looked-at",

@@ -1,0 +1,208 @@
+//! What a write leaves behind, by how it ended.
+//!
+//! Which resources a write touches if it is carried out is [`GitHub::touched_by`]'s to say. Here it is decided
+//! whether it was: yes, no, or nobody knows.
+
+use crate::GitHub;
+use bytes::Bytes;
+use cache_core::{FetchError, Reach, Scope};
+use http::{Request, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+impl GitHub {
+    /// What is no longer true after a write that touches `touched`, was given to the origin as far as `delivery`
+    /// says, and was answered with `answer`.
+    ///
+    /// A write that was carried out (2xx) ends, besides what it touches, whatever says that something is not there or
+    /// is elsewhere. One that was refused (4xx), sent elsewhere (3xx), never sent, or broken off by its client changes
+    /// nothing. Of one without an answer, or with the origin's own fault for one (5xx), nobody knows what it did: what
+    /// it touches is in doubt. It may even be carried out after that, as long as the origin works on it. GitHub gives
+    /// up after 10 s, and [`Timeouts::head`](crate::Timeouts::head) is longer.
+    pub fn left_by(
+        &self,
+        touched: Reach,
+        answer: Result<StatusCode, &FetchError>,
+        delivery: &Delivery,
+    ) -> Reach {
+        if touched.is_empty() {
+            return touched;
+        }
+        match answer {
+            Ok(status) if status.is_success() => self.with_signposts(touched),
+            Ok(status) if status.is_server_error() => self.with_signposts(touched).uncertain(),
+            // Refused, or sent elsewhere.
+            Ok(_) | Err(FetchError::ConnectFailed) => Reach::default(),
+            Err(FetchError::TimedOut) if delivery.extent() != Extent::Whole => Reach::default(),
+            Err(_) if delivery.extent() == Extent::Broken => Reach::default(),
+            Err(_) => self.with_signposts(touched).uncertain(),
+        }
+    }
+
+    fn with_signposts(&self, mut touched: Reach) -> Reach {
+        let prefix = format!("{}/", self.origin().host()).into();
+        touched.forgotten.push(Scope::Signposts { prefix });
+        touched
+    }
+}
+
+/// How far the body of a request got on its way to the origin.
+#[derive(Clone, Debug)]
+pub struct Delivery(Arc<AtomicU8>);
+
+/// How much of a body was given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Extent {
+    /// Some of it; its sender may give more.
+    Part,
+    /// All of it.
+    Whole,
+    /// Some of it; its sender failed, or went away.
+    Broken,
+}
+
+impl Delivery {
+    /// Watches the body of `request` being sent.
+    pub fn of<B: Body<Data = Bytes>>(request: Request<B>) -> (Request<Delivered<B>>, Self) {
+        let (parts, body) = request.into_parts();
+        let length = parts.headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let delivery = Self(Arc::new(AtomicU8::new(Extent::Part as u8)));
+        if body.is_end_stream() || length == Some(0) {
+            delivery.set(Extent::Whole);
+        }
+        let delivered = Delivered { body, left: length, delivery: delivery.clone() };
+        (Request::from_parts(parts, delivered), delivery)
+    }
+
+    fn extent(&self) -> Extent {
+        [Extent::Part, Extent::Whole, Extent::Broken][usize::from(self.0.load(Ordering::Acquire))]
+    }
+
+    fn set(&self, extent: Extent) {
+        self.0.store(extent as u8, Ordering::Release);
+    }
+}
+
+/// A body that tells how much of it was taken.
+#[derive(Debug)]
+pub struct Delivered<B> {
+    body: B,
+    /// Bytes that are still to come, where the request says how many there are.
+    left: Option<u64>,
+    delivery: Delivery,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Delivered<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let taken = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+        self.left = self.left.map(|left| left.saturating_sub(taken as u64));
+        match &frame {
+            Some(Err(_)) => self.delivery.set(Extent::Broken),
+            Some(Ok(_)) if !self.body.is_end_stream() && self.left != Some(0) => {}
+            Some(Ok(_)) | None => self.delivery.set(Extent::Whole),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cache_core::{Domain, Key, Manner};
+    use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+    use std::io;
+
+    fn delivery(extent: Extent) -> Delivery {
+        Delivery(Arc::new(AtomicU8::new(extent as u8)))
+    }
+
+    #[test]
+    fn what_a_write_leaves_behind_depends_on_how_it_ended() {
+        let github = GitHub::builder().build().unwrap();
+        let answered = |status| Ok(StatusCode::from_u16(status).unwrap());
+        let (forget, doubt) = (Some(Manner::Forget), Some(Manner::Doubt));
+        let rows = [
+            (answered(200), Extent::Whole, forget),
+            (answered(201), Extent::Part, forget),
+            (answered(204), Extent::Broken, forget),
+            (answered(301), Extent::Whole, None),
+            (answered(307), Extent::Whole, None),
+            (answered(400), Extent::Whole, None),
+            (answered(404), Extent::Whole, None),
+            (answered(422), Extent::Whole, None),
+            (answered(500), Extent::Whole, doubt),
+            (answered(502), Extent::Part, doubt),
+            (Err(&FetchError::ConnectFailed), Extent::Part, None),
+            (Err(&FetchError::ConnectFailed), Extent::Whole, None),
+            (Err(&FetchError::ConnectionLost), Extent::Broken, None),
+            (Err(&FetchError::ConnectionLost), Extent::Part, doubt),
+            (Err(&FetchError::ConnectionLost), Extent::Whole, doubt),
+            (Err(&FetchError::Malformed), Extent::Whole, doubt),
+            (Err(&FetchError::TimedOut), Extent::Part, None),
+            (Err(&FetchError::TimedOut), Extent::Whole, doubt),
+        ];
+        let scope = Scope::Prefix { prefix: "api.github.com/repos/o/r".into(), domain: None };
+        let key = |path| Key::new(&format!("api.github.com{path} json"), Domain::ANONYMOUS);
+        for (answer, extent, expected) in rows {
+            let left = github.left_by(Reach::forget([scope.clone()]), answer, &delivery(extent));
+            assert_eq!(left.manner(&key("/repos/o/r"), 200), expected, "{answer:?} {extent:?}");
+            assert_eq!(left.manner(&key("/repos/a/b"), 404), expected, "an absence: {answer:?} {extent:?}");
+            assert_eq!(left.manner(&key("/repos/a/b"), 200), None, "{answer:?} {extent:?}");
+            assert!(github.left_by(Reach::default(), answer, &delivery(extent)).is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_whole_once_its_last_byte_was_taken() {
+        let (_request, delivery) = Delivery::of(Request::new(Empty::<Bytes>::new()));
+        assert_eq!(delivery.extent(), Extent::Whole);
+        let (request, delivery) = Delivery::of(Request::new(Full::new(Bytes::from_static(b"body"))));
+        assert_eq!(delivery.extent(), Extent::Part);
+        request.into_body().collect().await.unwrap();
+        assert_eq!(delivery.extent(), Extent::Whole);
+    }
+
+    #[tokio::test]
+    async fn a_body_of_known_length_is_whole_without_being_asked_for_more() {
+        let pieces = ["ab", "cd"].map(|piece| Ok::<_, io::Error>(Frame::data(Bytes::from(piece))));
+        let body = StreamBody::new(futures::stream::iter(pieces));
+        let request = Request::builder().header(header::CONTENT_LENGTH, 4).body(body).unwrap();
+        let (request, delivery) = Delivery::of(request);
+        let mut body = request.into_body();
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(delivery.extent(), Extent::Part);
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(delivery.extent(), Extent::Whole);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_its_sender_breaks_off_is_broken() {
+        let pieces = [Ok(Frame::data(Bytes::from_static(b"a"))), Err(io::Error::other("gone"))];
+        let (request, delivery) = Delivery::of(Request::new(StreamBody::new(futures::stream::iter(pieces))));
+        assert!(request.into_body().collect().await.is_err());
+        assert_eq!(delivery.extent(), Extent::Broken);
+    }
+}

@@ -159,18 +159,19 @@ impl Node {
     pub async fn invalidate(&self, path: &str) -> Result<usize, RequestError> {
         // In a resource's text, a space ends the path and its query.
         let prefix = self.shared.github.resource_prefix(path) + " ";
-        self.forget_prefix(prefix.into()).await
+        self.forget(Reach::forget([Scope::Prefix { prefix: prefix.into(), domain: None }])).await
     }
 
     /// Forgets everything whose path begins with `path`, here and at every member; answers how many entries left this
-    /// node's memory.
+    /// node's memory. What GitHub files by number, such as the pages of a list behind the first, is asked about before
+    /// it is served again.
     ///
     /// # Errors
     ///
     /// [`RequestError::Closed`] after a shutdown.
     pub async fn invalidate_prefix(&self, path: &str) -> Result<usize, RequestError> {
-        let prefix = self.shared.github.resource_prefix(path);
-        self.forget_prefix(prefix.into()).await
+        let github = &self.shared.github;
+        self.forget(github.reach_of_prefix(github.resource_prefix(path))).await
     }
 
     /// Forgets everything in this node's memory and on its disk; answers how many entries left memory. Other members
@@ -359,8 +360,7 @@ impl Node {
         Reply::of_stream(response, self.shared.runtime.clone(), provenance)
     }
 
-    async fn forget_prefix(&self, prefix: Box<str>) -> Result<usize, RequestError> {
-        let reach = Reach::forget([Scope::Prefix { prefix, domain: None }]);
+    async fn forget(&self, reach: Reach) -> Result<usize, RequestError> {
         let completion = self.order(|done| Command::Invalidate { reach, done }).await?;
         Ok(removed(&completion.outcome))
     }

@@ -61,7 +61,7 @@ impl Circumstances<'_> {
     fn findings(&self, content: &Content) -> Findings {
         let kind = content.headers.get("content-type");
         let kind = kind.and_then(|value| HeaderValue::from_bytes(value).ok());
-        if content.status == 200 && is_json(kind.as_ref()) {
+        if (200..=299).contains(&content.status) && is_json(kind.as_ref()) {
             inspect(self.path, &content.body)
         } else {
             Findings::default()
@@ -133,10 +133,11 @@ impl Answer<'_> {
         })
     }
 
-    /// An answer that others in the domain may share while it is in flight, unless it is a judgement on one
-    /// credential of several, or leads away to what may be a signed address.
+    /// An answer that others in the domain may share while it is in flight, unless it holds a credential, is a
+    /// judgement on one of several, or leads away to what may be a signed address.
     fn hand_on(self) -> Fetched {
         let audience = match self.head.status.as_u16() {
+            200..=299 if self.circumstances.findings(&self.kept()).credential => Audience::Leader,
             // Nobody has seen what is in it.
             200..=299 if self.circumstances.named && self.coding == BodyCoding::Left => Audience::Leader,
             200..=299 => Audience::Domain,

@@ -80,6 +80,30 @@ impl GitHub {
     }
 }
 
+impl GitHub {
+    /// What it means to forget all that begins with `prefix`, as [`GitHub::resource_prefix`] writes it: that, and in
+    /// doubt, where it names a repository or an account, what GitHub files under their numbers, such as the pages
+    /// behind the first.
+    ///
+    /// ```
+    /// # use {cache_core::{Domain, Key, Manner}, cache_origin_github::GitHub};
+    /// let github = GitHub::builder().build()?;
+    /// let reach = github.reach_of_prefix(github.resource_prefix("/repos/acme/site/"));
+    /// let manner = |path| reach.manner(&Key::new(&format!("api.github.com{path} json"), Domain::ANONYMOUS), 200);
+    /// assert_eq!(manner("/repos/acme/site/issues"), Some(Manner::Forget));
+    /// assert_eq!(manner("/repositories/17/issues?page=2"), Some(Manner::Doubt));
+    /// assert_eq!(manner("/user"), None);
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn reach_of_prefix(&self, prefix: String) -> Reach {
+        let host = self.origin().host();
+        let numbers = prefix.strip_prefix(host).and_then(effect::by_number);
+        let scope = |prefix: Box<str>| Scope::Prefix { prefix, domain: None };
+        let doubted = numbers.map(|numbers| scope(format!("{host}{numbers}").into()));
+        Reach { forgotten: vec![scope(prefix.into())], doubted: doubted.into_iter().collect() }
+    }
+}
+
 /// Where Enterprise Server takes files: what lies below has the paths of the API.
 const ENTERPRISE_UPLOADS: &str = "/api/uploads";
 

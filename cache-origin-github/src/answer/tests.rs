@@ -62,6 +62,8 @@ fn what_becomes_of_an_answer() {
         (200, json, "{\"status\":\"queued\"}", "fresh 2"),
         (200, none, "{\"status\":\"queued\"}", "fresh 300"),
         (200, json, "{\"token\":\"x\"}", "unstorable Leader"),
+        (200, json, "{}\n{\"token\":\"x\"}", "unstorable Leader"),
+        (202, json, "{\"token\":\"x\"}", "unstorable Leader"),
         (200, json, "", "unstorable Domain"),
         (200, json, "<html>", "unstorable Domain"),
         (200, json, "{}\n{}\n", "fresh 300"),

@@ -159,6 +159,12 @@ impl Effect {
     }
 }
 
+/// Below which path lies by number what `path` names.
+pub(super) fn by_number(path: &str) -> Option<&'static str> {
+    let twin = TWINS.iter().find(|twin| path.starts_with(twin.by_name))?;
+    Some(twin.by_number)
+}
+
 /// `template` with `names` put in, up to the first that is not known; and whether that is all of it.
 fn rendered(template: &str, names: &Names<'_>) -> (String, bool) {
     let mut out = String::new();

@@ -76,19 +76,35 @@ pub(crate) fn is_name(parameter: &str) -> bool {
     )
 }
 
-/// How the resources begin that `method` on `path` touches, without the host.
-pub(crate) fn touched(method: &str, path: &str) -> Vec<String> {
-    let method: Method = method.parse().unwrap();
-    let touched = GITHUB.touched_by(&method, &path.parse().unwrap());
-    let scopes = touched.forgotten.into_iter().chain(touched.doubted);
-    let prefixes = scopes.map(|scope| match scope {
-        Scope::Prefix { prefix, domain: None } => prefix.strip_prefix("api.github.com").unwrap().to_owned(),
-        other => panic!("a write touches {other:?}"),
-    });
-    prefixes.collect()
+/// How the resources begin that a write touches, without the host.
+#[derive(Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Touched {
+    pub(crate) forgotten: Vec<String>,
+    pub(crate) doubted: Vec<String>,
 }
 
-/// Whether `method` on `path` touches `resource`, given without the host.
-pub(crate) fn touches_resource(method: &str, path: &str, resource: &str) -> bool {
-    touched(method, path).iter().any(|prefix| resource.starts_with(&**prefix))
+impl Touched {
+    pub(crate) fn forgets(&self, resource: &str) -> bool {
+        self.forgotten.iter().any(|begin| resource.starts_with(begin))
+    }
+
+    pub(crate) fn covers(&self, resource: &str) -> bool {
+        self.forgets(resource) || self.doubted.iter().any(|begin| resource.starts_with(begin))
+    }
+}
+
+pub(crate) fn touched(method: &str, path: &str) -> Touched {
+    let method: Method = method.parse().unwrap();
+    let reach = GITHUB.touched_by(&method, &path.parse().unwrap());
+    assert_eq!(reach.clone().bounded(), reach, "{method} {path} touches more than an invalidation can name");
+    let begins = |scopes: Vec<Scope>| {
+        let begin = |scope| match scope {
+            Scope::Prefix { prefix, domain: None } => {
+                prefix.strip_prefix("api.github.com").unwrap().to_owned()
+            }
+            other => panic!("a write touches {other:?}"),
+        };
+        scopes.into_iter().map(begin).collect()
+    };
+    Touched { forgotten: begins(reach.forgotten), doubted: begins(reach.doubted) }
 }

@@ -1,6 +1,6 @@
 //! Paths as they are read: one normal form, and the same as what a write to them touches.
 
-use crate::description::{GITHUB, filled, is_name, reads, touches_resource};
+use crate::description::{GITHUB, filled, is_name, reads, touched};
 use cache_origin_github::Plan;
 use http::Request;
 use proptest::prelude::*;
@@ -56,7 +56,7 @@ proptest! {
             };
             let capitals = path(operation.template, &values, str::to_ascii_uppercase);
             let filed = resource.strip_prefix("api.github.com").unwrap();
-            if !touches_resource("PUT", &format!("{root}{capitals}"), filed) {
+            if !touched("PUT", &format!("{root}{capitals}")).forgets(filed) {
                 faults.push(format!("PUT {capitals} leaves {resource}"));
             }
         }

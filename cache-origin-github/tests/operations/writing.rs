@@ -1,12 +1,16 @@
 //! What each write of the description touches, held to what the review demands.
 
-use crate::description::{Operation, READABLE, sample, touched, touches_resource, writes};
+use crate::description::{Operation, READABLE, Touched, sample, touched, writes};
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-fn touches(method: &str, path: &str, read: &str) -> bool {
+/// What is filed for `read`, with and without a query.
+fn resources(read: &str) -> [String; 2] {
     [format!("{read} json"), format!("{read}?page=2 json")]
-        .iter()
-        .all(|resource| touches_resource(method, path, resource))
+}
+
+fn touches(method: &str, path: &str, read: &str) -> bool {
+    let touched = touched(method, path);
+    resources(read).iter().all(|resource| touched.covers(resource))
 }
 
 /// What forgets nothing, since it changes nothing that can be read or is kept.
@@ -37,7 +41,7 @@ fn every_write_touches_its_resource_and_what_that_belongs_to() {
     for operation @ Operation { method, template } in writes() {
         let path = sample(template);
         if is_silent(operation) {
-            assert_eq!(touched(method, &path), Vec::<String>::new(), "{method} {template}");
+            assert_eq!(touched(method, &path), Touched::default(), "{method} {template}");
             continue;
         }
         // Itself, and the nearest above it that can be read: a thing's collection, an act's thing.
@@ -154,6 +158,54 @@ fn a_write_touches_what_shows_its_change_under_another_path() {
 }
 
 #[test]
+fn what_the_path_of_a_write_does_not_tell_is_doubted_and_not_forgotten() {
+    for (method, path, forgotten, doubted) in [
+        (
+            "POST",
+            "/repositories/17/issues",
+            &["/repositories/17/issues", "/user/issues"][..],
+            &["/repos/o/r/issues"][..],
+        ),
+        (
+            "DELETE",
+            "/repositories/17",
+            &["/repositories/17/pulls", "/user/repos"],
+            &["/repos/o/r", "/orgs/o/repos"],
+        ),
+        (
+            "POST",
+            "/repos/o/r/issues",
+            &["/repos/o/r/issues"],
+            &["/repositories/17/issues", "/repositories/18"],
+        ),
+        ("POST", "/repos/o/r/forks", &["/repos/o/r/forks"], &["/users/me/repos", "/orgs/mine/repos"]),
+        (
+            "PUT",
+            "/user/starred/o/r",
+            &["/repos/o/r", "/user/starred"],
+            &["/users/me/starred", "/user/17/starred"],
+        ),
+        (
+            "PUT",
+            "/orgs/o/rulesets/1",
+            &["/orgs/o/rulesets"],
+            &["/repos/o/r/rulesets", "/organizations/17/rulesets"],
+        ),
+        ("DELETE", "/repos/o/r", &["/repos/o/r/issues", "/orgs/o/repos"], &["/repos/a/parent/forks"]),
+        ("POST", "/a/%2e%2e/repos/o/r", &[], &["/repos/o/r", "/zen"]),
+    ] {
+        let touched = touched(method, path);
+        for resource in forgotten.iter().flat_map(|read| resources(read)) {
+            assert!(touched.forgets(&resource), "{method} {path} does not forget {resource}");
+        }
+        for resource in doubted.iter().flat_map(|read| resources(read)) {
+            assert!(!touched.forgets(&resource), "{method} {path} forgets {resource}");
+            assert!(touched.covers(&resource), "{method} {path} leaves {resource}");
+        }
+    }
+}
+
+#[test]
 fn a_write_leaves_what_it_does_not_change() {
     for (method, path, others) in [
         (
@@ -194,7 +246,7 @@ fn a_write_leaves_what_it_does_not_change() {
 
 #[test]
 fn what_every_write_touches_is_as_it_was_reviewed() {
-    let mut alike: BTreeMap<Vec<String>, Vec<Operation>> = BTreeMap::new();
+    let mut alike: BTreeMap<Touched, Vec<Operation>> = BTreeMap::new();
     for operation in writes() {
         let touched = touched(operation.method, &sample(operation.template));
         alike.entry(touched).or_default().push(operation);
@@ -205,8 +257,11 @@ fn what_every_write_touches_is_as_it_was_reviewed() {
         for Operation { method, template } in operations {
             writeln!(text, "{method} {template}").unwrap();
         }
-        for prefix in touched {
-            writeln!(text, "    {}", prefix.replace(' ', " (itself)")).unwrap();
+        for begin in touched.forgotten {
+            writeln!(text, "    forgets {}", begin.replace(' ', " (itself)")).unwrap();
+        }
+        for begin in touched.doubted {
+            writeln!(text, "    doubts {begin}").unwrap();
         }
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/operations/writes.txt");
@@ -222,6 +277,7 @@ fn what_every_write_touches_is_as_it_was_reviewed() {
 }
 
 const HEAD: &str = "\
-# What each write of GitHub's API touches: paths begin so, where `?` and ` (itself)` mean the very path.
+# What each write of GitHub's API makes a node forget, and doubt, because its path does not tell whether it is meant.
+# Paths begin so, where `?` and ` (itself)` mean the very path.
 # Made by `BLESS=1 cargo test -p cache-origin-github --test operations` from `src/touch/table.rs`.
 ";

@@ -55,11 +55,15 @@ impl Batch {
         merged
     }
 
-    /// Takes the removals out, and as many of the first puts as `puts_max` says among those numbered below `below`.
+    /// Takes the removals out, and as many of the first puts as `puts_max` and [`BATCH_BYTES_MAX`] say among those
+    /// numbered below `below`.
     pub(crate) fn take(&mut self, puts_max: usize, below: u64) -> Self {
         let mut taken = Self { removals: mem::take(&mut self.removals), ..Self::default() };
         let first: Vec<u64> = self.puts.range(..below).map(|(number, _)| *number).take(puts_max).collect();
         for number in first {
+            if taken.bytes >= BATCH_BYTES_MAX {
+                break;
+            }
             if let Some(entry) = self.puts.remove(&number) {
                 self.numbers.remove(entry.key());
                 self.bytes -= entry.weight_bytes();
@@ -155,3 +159,7 @@ pub(crate) enum Waiting {
     Put(Arc<Entry>),
     Removal,
 }
+
+/// Bytes of puts after which a transaction takes no more of them: the file has room for what one adds before what it
+/// replaces is free.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;

@@ -5,22 +5,18 @@
 //! [`crate::RedbStore`] to decide; here it is [`Trouble`].
 
 use crate::{
-    catalog::{Catalog, Shift},
+    catalog::Catalog,
+    edit::{Edit, Outcome},
     figures::StoreFigures,
-    matching::removes,
-    record::{Name, RecordSeal, Row, SealedRecord, sequence_of},
+    record::{Name, RecordSeal, Row, sequence_of},
+    room::Room,
 };
 use cache_core::{
     Entry, Key, Timestamp,
     port::{Budget, Change, Durability, SealError},
 };
-use redb::{Database, ReadableDatabase as _, ReadableTable, Table, TableDefinition, WriteTransaction};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    error::Error,
-    fs::File,
-    sync::Arc,
-};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
+use std::{collections::BTreeMap, error::Error, fs::File, sync::Arc};
 use tracing::warn;
 
 /// An open file of entries.
@@ -30,8 +26,9 @@ pub(crate) struct EntryFile {
     figures: Arc<StoreFigures>,
     totals: Totals,
     next_sequence: u64,
-    /// Whether everything committed is durable.
-    is_synced: bool,
+    /// Bytes of the file used up since everything committed was durable; `None` while it is.
+    unsynced_bytes: Option<u64>,
+    room: Room,
 }
 
 impl EntryFile {
@@ -44,12 +41,14 @@ impl EntryFile {
     ) -> Result<Self, Trouble> {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
+        let room = Room::of(&file);
         #[cfg(not(test))]
         let database = builder.create_file(file)?;
         #[cfg(test)]
         let database = builder.create_with_backend(crate::fault::FaultyBackend::new(file)?)?;
         let totals = Totals::default();
-        let mut opened = Self { database, catalog, figures, totals, next_sequence: 0, is_synced: true };
+        let mut opened =
+            Self { database, catalog, figures, totals, next_sequence: 0, unsynced_bytes: None, room };
         if opened.is_empty()? {
             opened.lay_out(seal)?;
         } else {
@@ -126,13 +125,17 @@ impl EntryFile {
         durability: Durability,
     ) -> Result<u64, Trouble> {
         let is_void = !changes.is_empty() && !changes.iter().any(|change| self.catalog.concerns(change));
-        if is_void && self.is_synced {
+        if is_void && self.unsynced_bytes.is_none() {
             return Ok(0);
         }
+        let (budget, churn_bytes) = (self.room.for_records(budget), self.room.for_churn(budget));
+        // What is replaced is room again once that is durable.
+        let is_much = self.unsynced_bytes.is_some_and(|bytes| bytes > churn_bytes);
+        let durability = if is_much { Durability::Immediate } else { durability };
         self.edit(seal, durability, |edit| {
             let mut removed = 0;
             for change in changes {
-                removed += edit.make(change)?;
+                removed += edit.make(change, churn_bytes)?;
             }
             edit.evict(budget)?;
             Ok(removed)
@@ -146,10 +149,25 @@ impl EntryFile {
         now: Timestamp,
         budget: Budget,
     ) -> Result<u64, Trouble> {
-        self.edit(seal, Durability::Eventual, |edit| {
+        let budget_of_records = self.room.for_records(budget);
+        let removed = self.edit(seal, Durability::Eventual, |edit| {
             let removed = edit.remove_rows(|_, row| row.is_none_or(|row| row.useless_from <= now))?;
-            Ok(removed + edit.evict(budget)?)
-        })
+            Ok(removed + edit.evict(budget_of_records)?)
+        })?;
+        self.shrink(seal, budget)?;
+        Ok(removed)
+    }
+
+    /// Makes the file shorter if it is longer than `budget` lets it be at rest.
+    pub(crate) fn shrink(&mut self, seal: &RecordSeal, budget: Budget) -> Result<(), Trouble> {
+        if !self.room.is_exceeded(budget) {
+            return Ok(());
+        }
+        let budget = self.room.for_records(budget);
+        self.edit(seal, Durability::Immediate, |edit| edit.evict(budget))?;
+        self.database.compact()?;
+        // What is packed is durable, but not yet quick to open after a crash.
+        self.edit(seal, Durability::Immediate, |_| Ok(()))
     }
 
     /// Removes rows and records that were found unreadable.
@@ -184,24 +202,16 @@ impl EntryFile {
             // Saves the next start from reading the whole file after a crash.
             Durability::Immediate => write.set_quick_repair(true),
         }
-        let mut edit = Edit {
-            records: write.open_table(RECORDS)?,
-            order: write.open_table(ORDER)?,
-            seal,
-            catalog: &self.catalog,
-            added: BTreeSet::new(),
-            shifts: Vec::new(),
-            totals: self.totals,
-            next_sequence: self.next_sequence,
-        };
+        let mut edit = Edit::begin(&write, (seal, &self.catalog), self.totals, self.next_sequence)?;
         let made = make(&mut edit)?;
-        let (totals, next_sequence, shifts) =
-            (edit.totals, edit.next_sequence, std::mem::take(&mut edit.shifts));
-        drop(edit);
+        let Outcome { shifts, used_bytes, totals, next_sequence } = edit.end();
         write.commit()?;
         self.totals = totals;
         self.next_sequence = next_sequence;
-        self.is_synced = durability == Durability::Immediate;
+        self.unsynced_bytes = match durability {
+            Durability::Eventual => Some(self.unsynced_bytes.unwrap_or_default().saturating_add(used_bytes)),
+            Durability::Immediate => None,
+        };
         self.catalog.commit(shifts, durability);
         Ok(made)
     }
@@ -303,12 +313,12 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, bytes: u64) {
+    pub(crate) fn add(&mut self, bytes: u64) {
         self.records += 1;
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    fn subtract(&mut self, bytes: u64) {
+    pub(crate) fn subtract(&mut self, bytes: u64) {
         self.records = self.records.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
     }
@@ -366,6 +376,7 @@ macro_rules! trouble_from {
 
 trouble_from!(
     redb::CommitError,
+    redb::CompactionError,
     redb::DatabaseError,
     redb::SetDurabilityError,
     redb::StorageError,
@@ -379,168 +390,6 @@ impl From<SealError> for Trouble {
     }
 }
 
-/// The tables in a transaction.
-struct Edit<'t> {
-    records: Table<'t, &'static Name, &'static [u8]>,
-    order: Table<'t, u64, &'static [u8]>,
-    seal: &'t RecordSeal,
-    /// What was there before this transaction.
-    catalog: &'t Catalog,
-    /// What this transaction put there.
-    added: BTreeSet<Key>,
-    /// What the catalog is to be told once all is committed.
-    shifts: Vec<Shift>,
-    totals: Totals,
-    next_sequence: u64,
-}
-
-impl Edit<'_> {
-    fn make(&mut self, change: &Change) -> Result<u64, Trouble> {
-        match change {
-            Change::Put(entry) => self.put(entry),
-            Change::Remove(key) => self.remove(key),
-            Change::RemoveAll => self.remove_all(),
-            Change::RemovePrefix { .. } => self.remove_prefix(change),
-        }
-    }
-
-    fn put(&mut self, entry: &Entry) -> Result<u64, Trouble> {
-        let sealed = self.seal.seal(entry, self.next_sequence)?;
-        self.take(&sealed.name)?;
-        self.insert(self.next_sequence, &sealed)?;
-        self.shifts.push(Shift::In(entry.key().clone(), self.next_sequence));
-        self.added.insert(entry.key().clone());
-        self.next_sequence += 1;
-        Ok(0)
-    }
-
-    fn remove(&mut self, key: &Key) -> Result<u64, Trouble> {
-        let is_there = self.take(&self.seal.name(key))?.is_some();
-        self.shifts.push(Shift::Out(key.clone(), None));
-        Ok(u64::from(is_there))
-    }
-
-    fn insert(&mut self, sequence: u64, sealed: &SealedRecord) -> Result<(), Trouble> {
-        self.records.insert(&sealed.name, sealed.record.as_slice())?;
-        self.order.insert(sequence, sealed.row.as_slice())?;
-        self.totals.add(Row::parse(&sealed.row).map_or(0, |row| row.weight_bytes()));
-        Ok(())
-    }
-
-    /// Removes the record under `name`, which could not be read.
-    fn remove_named(&mut self, name: &Name) -> Result<(), Trouble> {
-        let row = self.take(name)?.flatten();
-        let key = row.as_deref().and_then(Row::parse).and_then(|row| self.seal.open_key(&row));
-        self.shifts.extend(key.map(|key| Shift::Out(key, None)));
-        Ok(())
-    }
-
-    /// Takes the record under `name` out, and its row, which is answered if it was there as well.
-    fn take(&mut self, name: &Name) -> Result<Option<Option<Vec<u8>>>, Trouble> {
-        let Some(record) = self.records.remove(name)? else {
-            return Ok(None);
-        };
-        // A record of another version does not say which row is its own: restoring finds that one.
-        let Some(sequence) = sequence_of(record.value()) else {
-            return Ok(Some(None));
-        };
-        let row = self.order.remove(sequence)?.map(|row| row.value().to_vec());
-        let weight = row.as_deref().map(|row| Row::parse(row).map_or(0, |row| row.weight_bytes()));
-        weight.into_iter().for_each(|bytes| self.totals.subtract(bytes));
-        Ok(Some(row))
-    }
-
-    fn remove_row(&mut self, sequence: u64) -> Result<(), Trouble> {
-        let Some(row) = self.order.remove(sequence)? else {
-            return Ok(());
-        };
-        let row = Row::parse(row.value());
-        self.totals.subtract(row.map_or(0, |row| row.weight_bytes()));
-        if let Some(row) = row {
-            let own = match self.records.get(row.name)? {
-                Some(record) => sequence_of(record.value()).is_none_or(|of| of == sequence),
-                None => false,
-            };
-            if own {
-                self.records.remove(row.name)?;
-            }
-            self.shifts.extend(self.seal.open_key(&row).map(|key| Shift::Out(key, Some(sequence))));
-        }
-        Ok(())
-    }
-
-    /// Removes the rows that `doomed` picks, and their records.
-    fn remove_rows(&mut self, doomed: impl Fn(u64, Option<Row<'_>>) -> bool) -> Result<u64, Trouble> {
-        let mut sequences = Vec::new();
-        for line in self.order.iter()? {
-            let (sequence, row) = line?;
-            if doomed(sequence.value(), Row::parse(row.value())) {
-                sequences.push(sequence.value());
-            }
-        }
-        for sequence in &sequences {
-            self.remove_row(*sequence)?;
-        }
-        Ok(sequences.len() as u64)
-    }
-
-    fn remove_prefix(&mut self, removal: &Change) -> Result<u64, Trouble> {
-        let mut keys: BTreeSet<Key> = self.catalog.meant_by(removal).into_iter().collect();
-        keys.extend(self.added.iter().filter(|key| removes(removal, key)).cloned());
-        let mut removed = 0;
-        for key in &keys {
-            removed += self.remove(key)?;
-        }
-        Ok(removed)
-    }
-
-    fn remove_all(&mut self) -> Result<u64, Trouble> {
-        let removed = self.totals.records;
-        self.records.retain(|_, _| false)?;
-        self.order.retain(|_, _| false)?;
-        self.totals = Totals::default();
-        self.added.clear();
-        self.shifts.push(Shift::All);
-        Ok(removed)
-    }
-
-    /// Removes the oldest stored records until both budgets are kept.
-    fn evict(&mut self, budget: Budget) -> Result<u64, Trouble> {
-        let mut evicted = 0;
-        while self.totals.records > budget.entries_max as u64 || self.totals.bytes > budget.bytes_max as u64 {
-            let Some(oldest) = self.order.first()?.map(|(sequence, _)| sequence.value()) else {
-                // Totals that no row accounts for would be an error of ours: begin again from none.
-                self.totals = Totals::default();
-                break;
-            };
-            self.remove_row(oldest)?;
-            evicted += 1;
-        }
-        Ok(evicted)
-    }
-
-    fn rename(&mut self, sequence: u64) -> Result<(), Trouble> {
-        let Some(line) = self.order.get(sequence)?.map(|row| row.value().to_vec()) else {
-            return Ok(());
-        };
-        let renewed = match Row::parse(&line) {
-            Some(row) => match self.records.get(row.name)? {
-                Some(record) => self.seal.renew(&row, record.value()).map(|renewed| (*row.name, renewed)),
-                None => None,
-            },
-            None => None,
-        };
-        match renewed {
-            Some((name, renewed)) if name == renewed.name => Ok(()),
-            Some((_, renewed)) => {
-                self.remove_row(sequence)?;
-                self.insert(sequence, &renewed)
-            }
-            None => self.remove_row(sequence),
-        }
-    }
-}
-
 fn describe(write: &WriteTransaction, seal: &RecordSeal) -> Result<(), Trouble> {
     let mut meta = write.open_table(META)?;
     meta.insert(META_FORMAT, [FORMAT].as_slice())?;
@@ -549,8 +398,8 @@ fn describe(write: &WriteTransaction, seal: &RecordSeal) -> Result<(), Trouble> 
     Ok(())
 }
 
-const RECORDS: TableDefinition<'_, &Name, &[u8]> = TableDefinition::new("records");
-const ORDER: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("order");
+pub(crate) const RECORDS: TableDefinition<'_, &Name, &[u8]> = TableDefinition::new("records");
+pub(crate) const ORDER: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("order");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const META_FORMAT: &str = "format";
 /// A value that opens with the key that sealed the records.

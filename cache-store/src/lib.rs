@@ -12,6 +12,7 @@ mod catalog;
 mod clock;
 mod counters;
 mod directory;
+mod edit;
 mod entry_file;
 #[cfg(test)]
 mod fault;
@@ -27,6 +28,7 @@ mod record;
 mod redb_store;
 mod removals;
 mod retention;
+mod room;
 mod write_behind;
 mod writer;
 

@@ -146,9 +146,22 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// Bytes that record and row count against the budget.
+    /// Bytes of the file that record and row take, as far as can be told.
     pub(crate) fn weight_bytes(&self) -> u64 {
-        self.record_bytes.saturating_add((ROW_HEADER_BYTES + self.sealed_key.len()) as u64)
+        let row_bytes = (ROW_HEADER_BYTES + self.sealed_key.len()) as u64;
+        // Rows are appended, which leaves pages half full.
+        record_weight_bytes(self.record_bytes).saturating_add(2 * row_bytes)
+    }
+}
+
+/// Bytes of the file that a record takes: redb gives one that does not share its page a power of two of pages, and
+/// fills pages that are shared by half if it must.
+fn record_weight_bytes(record_bytes: u64) -> u64 {
+    let bytes = record_bytes.saturating_add(RECORD_OVERHEAD_BYTES);
+    if bytes > PAGE_BYTES / 2 {
+        bytes.div_ceil(PAGE_BYTES).next_power_of_two().saturating_mul(PAGE_BYTES)
+    } else {
+        2 * bytes
     }
 }
 
@@ -180,5 +193,9 @@ fn context(name: &Name, section: Section) -> [u8; 34] {
 /// First byte of every record. Bytes behind another one are not ours to read.
 const RECORD_VERSION: u8 = 1;
 const RECORD_HEADER_BYTES: usize = 1 + 8;
+/// What redb keeps beside a record: its name, its place, the head of its page.
+const RECORD_OVERHEAD_BYTES: u64 = 64;
+/// Size of redb's pages.
+pub(crate) const PAGE_BYTES: u64 = 4096;
 const ROW_HEADER_BYTES: usize = 32 + 8 + 8;
 const CHECK_CONTEXT: &[u8] = b"fleet-cache store key check";

@@ -91,7 +91,7 @@ impl RedbStore {
             _lock: lock,
         };
         store
-            .run("open the store", |_, _| Ok(()))
+            .run("open the store", |file, seal| file.shrink(seal, budget))
             .map_err(|source| OpenError::File { path: store.path.clone(), source })?;
         Ok(store)
     }
@@ -295,7 +295,7 @@ impl Error for OpenError {
 pub const ENTRIES_FILE: &str = "entries.redb";
 
 /// What a store on disk may hold unless told otherwise: twenty times the entries that memory holds by default,
-/// and as many bytes as a runner's disk spares easily. Free space inside the file can add half as much again.
+/// and as many bytes as a runner's disk spares easily. The file stays within half as much again.
 pub const DISK_BUDGET: Budget = Budget { entries_max: 20_000, bytes_max: 512 * 1024 * 1024 };
 
 #[cfg(all(test, unix))]

@@ -209,18 +209,19 @@ impl World {
         } else {
             Change::Remove(one.clone())
         }];
-        changes.extend((0..19).map(|other| Change::RemovePrefix {
-            prefix: format!("absent/{other}").into(),
-            domain: None,
-        }));
-        let keys = if is_group { (0..KEYS_IN_GROUP).map(|at| key_of(group, at)).collect() } else { vec![one] };
+        changes.extend(
+            (0..19)
+                .map(|other| Change::RemovePrefix { prefix: format!("absent/{other}").into(), domain: None }),
+        );
+        let keys =
+            if is_group { (0..KEYS_IN_GROUP).map(|at| key_of(group, at)).collect() } else { vec![one] };
         for key in &keys {
             self.latest.insert(key.clone(), (number, false));
         }
         self.orders.insert(number, Order::Remove(keys));
         self.asked += 1;
         let told = Arc::clone(&self.told);
-        self.writer().remove(changes, move |removed| acknowledge(&told, number, removed));
+        self.writer().remove(changes, move |removed| acknowledge(&told, number, &removed));
     }
 
     fn flush(&mut self) {
@@ -228,7 +229,7 @@ impl World {
         self.orders.insert(number, Order::Flush);
         self.asked += 1;
         let told = Arc::clone(&self.told);
-        self.writer().flush(move |flushed| acknowledge(&told, number, flushed));
+        self.writer().flush(move |flushed| acknowledge(&told, number, &flushed));
     }
 
     fn load(&mut self) {
@@ -313,7 +314,8 @@ impl World {
             assert!(!is_old, "seed {}: {key:?} is back: {generation:?} after {removed}", self.seed);
             let flushed = self.flushed.get(key).copied().unwrap_or_default();
             let is_lost = generation.unwrap_or_default() < flushed && flushed > removed;
-            let was_removed = self.latest.get(key).is_some_and(|(number, is_put)| !is_put && *number > flushed);
+            let was_removed =
+                self.latest.get(key).is_some_and(|(number, is_put)| !is_put && *number > flushed);
             assert!(!is_lost || was_removed, "seed {}: {key:?} of {flushed} is lost", self.seed);
         }
         self.latest = found.into_iter().filter_map(|(key, found)| Some((key, (found?, true)))).collect();
@@ -323,7 +325,9 @@ impl World {
     fn check_told(&mut self) {
         let told = std::mem::take(&mut *self.told.lock());
         for (key, number, generation) in told.found {
-            let Some((latest, _)) = self.latest.get(&key).filter(|(latest, _)| *latest <= number) else { continue };
+            let Some((latest, _)) = self.latest.get(&key).filter(|(latest, _)| *latest <= number) else {
+                continue;
+            };
             let is_old = generation.is_some_and(|generation| generation < *latest);
             assert!(!is_old, "seed {}: {key:?} found of {generation:?} after {latest}", self.seed);
         }
@@ -372,7 +376,7 @@ fn a_dir() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_absent| tempfile::tempdir()).unwrap()
 }
 
-fn acknowledge(told: &Mutex<Told>, number: u64, outcome: Result<(), StoreError>) {
+fn acknowledge(told: &Mutex<Told>, number: u64, outcome: &Result<(), StoreError>) {
     let mut told = told.lock();
     told.answers += 1;
     told.acknowledged.extend(outcome.is_ok().then_some(number));

@@ -158,9 +158,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one("disk-entries", "NUMBER", "Most entries on disk")
         .variables(&["CACHE_DISK_ENTRIES"])
         .default("20000"),
-    Definition::one("disk-bytes", "SIZE", "Most bytes of entries on disk")
-        .variables(&["CACHE_DISK_BYTES"])
-        .default("512MiB"),
+    Definition::one(
+        "disk-bytes",
+        "SIZE",
+        "Size of the file on disk, which may become half as large again; from 8MiB on",
+    )
+    .variables(&["CACHE_DISK_BYTES"])
+    .default("512MiB"),
     Definition::one("durability", "WHEN", "When an entry must survive a crash: `eventual` or `immediate`")
         .variables(&["CACHE_DURABILITY"])
         .default("eventual"),

@@ -8,10 +8,11 @@ use crate::{
     lock::InstanceLock,
     operations::{Operations, Phase},
     own_origin,
+    reload::Reloader,
     rewrite::ApiUrls,
     route::{Door, Hosts},
     settings::{FleetReport, Limits, Report, Settings},
-    signal::StopSignals,
+    signal::{Hangups, StopSignals},
     socket::{self, Access, Socket},
     supervisor::Supervisor,
 };
@@ -32,9 +33,15 @@ use tracing::{info, warn};
 /// # Errors
 ///
 /// When it cannot start; nothing is left open then.
-pub(crate) async fn run(mut settings: Settings, report: Report) -> Result<(), CommandError> {
+pub(crate) async fn run(
+    mut settings: Settings,
+    report: Report,
+    mut reloader: Reloader,
+) -> Result<(), CommandError> {
     let mut signals =
         StopSignals::take_over().map_err(|error| CommandError::failed("cannot take over signals", error))?;
+    let mut hangups =
+        Hangups::take_over().map_err(|error| CommandError::failed("cannot take over SIGHUP", error))?;
     let lock = InstanceLock::acquire(&settings.cache_dir)?;
     let loops =
         EventLoops::start().map_err(|error| CommandError::failed("no threads for the doors", error))?;
@@ -68,6 +75,7 @@ pub(crate) async fn run(mut settings: Settings, report: Report) -> Result<(), Co
     supervisor.ready();
     let outcome = tokio::select! {
         () = signals.first() => Ok(()),
+        never = hangups.each(|| reloader.reload()) => match never {},
         never = supervisor.watch(&node) => match never {},
         Some(ended) = serving.join_next() => Err(ended),
     };

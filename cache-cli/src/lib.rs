@@ -26,6 +26,7 @@ mod order;
 mod own_origin;
 mod peers;
 mod pulse;
+mod reload;
 mod rewrite;
 mod route;
 mod secret;
@@ -37,6 +38,7 @@ mod supervisor;
 
 use command::{Invocation, Order};
 use exit::CommandError;
+use reload::Reloader;
 use settings::{Report, Settings};
 use std::{env, error::Error, ffi::OsString, io, process::ExitCode};
 use tokio::runtime::Runtime;
@@ -56,7 +58,7 @@ pub fn run() -> ExitCode {
 
 fn perform() -> Result<(), CommandError> {
     let variable = |name: &str| env::var_os(name);
-    let invocation = Invocation::read(env::args_os(), &variable, env::vars_os().map(|(name, _value)| name))?;
+    let invocation = read_invocation()?;
     match invocation.order {
         Order::ConfigCheck(rendering) => {
             wait_for(settings_check::perform(rendering, &invocation, &mut io::stdout()))?
@@ -100,9 +102,22 @@ fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -
         return Err(CommandError::Usage(text.into()));
     }
     let settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
-    logging::start(&settings.log).map_err(|error| CommandError::failed("cannot start to log", error))?;
+    let logging =
+        logging::start(&settings.log).map_err(|error| CommandError::failed("cannot start to log", error))?;
     let report = Report::new(&invocation.given, &invocation.defaults);
-    threads()?.block_on(daemon::run(settings, report))
+    let reloader = Reloader::new(Box::new(read_again), report.clone(), logging);
+    threads()?.block_on(daemon::run(settings, report, reloader))
+}
+
+/// Reads what the process was started with, from the file as it is by now.
+fn read_again() -> Result<(Settings, Report), CommandError> {
+    let Invocation { given, defaults, .. } = read_invocation()?;
+    Ok((Settings::resolve(&given, &defaults)?, Report::new(&given, &defaults)))
+}
+
+fn read_invocation() -> Result<Invocation, CommandError> {
+    let names = env::vars_os().map(|(name, _value)| name);
+    Invocation::read(env::args_os(), &|name| env::var_os(name), names)
 }
 
 fn threads() -> Result<Runtime, CommandError> {

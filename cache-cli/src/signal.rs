@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first ends the daemon in order, the second at once.
+//! SIGTERM and SIGINT: the first ends the daemon in order, the second at once. SIGHUP has it read its settings again.
 
 use crate::exit::INTERRUPTED;
 use std::io;
@@ -38,6 +38,31 @@ impl StopSignals {
         tokio::select! {
             _received = self.interrupt.recv() => "SIGINT",
             _received = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// The signal by which a daemon is told that its settings have changed.
+pub(crate) struct Hangups(Signal);
+
+impl Hangups {
+    /// Takes the signal over; from here on it does not end the process.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub(crate) fn take_over() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Calls `reload` each time the signal comes.
+    pub(crate) async fn each(&mut self, mut reload: impl FnMut()) -> ! {
+        loop {
+            match self.0.recv().await {
+                Some(()) => reload(),
+                // The runtime is about to end.
+                None => std::future::pending().await,
+            }
         }
     }
 }

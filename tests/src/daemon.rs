@@ -147,9 +147,17 @@ impl Daemon {
     ///
     /// If it has ended already.
     pub fn ask_to_end(&self) {
-        let asked = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
-        let asked = asked.expect("kill can be run");
-        assert!(asked.success(), "the daemon had ended before it was asked to: {}", self.stderr());
+        self.signal("-TERM");
+    }
+
+    /// Sends `signal`, such as `-HUP`, as `kill` knows it.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended already.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.pid().to_string()]).status();
+        assert!(sent.expect("kill can be run").success(), "the daemon had ended: {}", self.stderr());
     }
 
     /// Waits until the process ends and answers how it did.

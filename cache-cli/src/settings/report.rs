@@ -49,6 +49,24 @@ impl Report {
         Self { settings, fleet_secret: None }
     }
 
+    /// The settings whose values are others than in `earlier`. That of a secret shows only as set or not.
+    pub(crate) fn changed_since(&self, earlier: &Self) -> Vec<String> {
+        let differs = |line: &&Line| {
+            let before = earlier.settings.iter().find(|before| before.name == line.name);
+            before.is_none_or(|before| before.values != line.values)
+        };
+        self.settings.iter().filter(differs).map(|line| line.name.clone()).collect()
+    }
+
+    /// Takes the lines with these names from `later`.
+    pub(crate) fn take_lines(&mut self, names: &[String], later: &Self) {
+        for line in &mut self.settings {
+            let newer =
+                later.settings.iter().find(|newer| newer.name == line.name && names.contains(&newer.name));
+            line.clone_from(newer.unwrap_or(&line.clone()));
+        }
+    }
+
     /// The same with what is known of the fleet's secret.
     pub(crate) fn with_secret(self, secret: Option<SecretReport>) -> Self {
         Self { fleet_secret: secret, ..self }

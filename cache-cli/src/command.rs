@@ -202,7 +202,13 @@ fn command() -> Command {
         .subcommand(
             client("get", "Get a path of the API through the daemon and print the body")
                 .arg(path().required(true).help("Such as /repos/OWNER/REPO"))
-                .arg(Arg::new("include").short('i').long("include").action(ArgAction::SetTrue))
+                .arg(
+                    Arg::new("include")
+                        .short('i')
+                        .long("include")
+                        .action(ArgAction::SetTrue)
+                        .help("Print the status and the headers before the body"),
+                )
                 .arg(
                     Arg::new("header")
                         .short('H')
@@ -214,9 +220,22 @@ fn command() -> Command {
         )
         .subcommand(client("stats", "Show what the daemon has done").arg(json()))
         .subcommand(
-            client("invalidate", "Forget one path, or all that begin alike")
-                .arg(path().required_unless_present("prefix").conflicts_with("prefix"))
-                .arg(Arg::new("prefix").long("prefix").value_name("PREFIX")),
+            client(
+                "invalidate",
+                "Forget one path, or all that begin alike, in every domain, here and at every member",
+            )
+            .arg(
+                path()
+                    .required_unless_present("prefix")
+                    .conflicts_with("prefix")
+                    .help("Such as /repos/OWNER/REPO; its query belongs to it"),
+            )
+            .arg(
+                Arg::new("prefix")
+                    .long("prefix")
+                    .value_name("PREFIX")
+                    .help("Forget every path that begins so, such as /repos/OWNER/"),
+            ),
         )
         .subcommand(demo().arg(json()))
         .subcommand(client("peers", "Show the nodes that the daemon knows of, connected or not").arg(json()))
@@ -227,7 +246,10 @@ fn command() -> Command {
         )
         .subcommand(client("doctor", "Find out whether sharing works, and what to do if not").arg(json()))
         .subcommand(monitor().arg(json()))
-        .subcommand(client("clear", "Forget everything"))
+        .subcommand(client(
+            "clear",
+            "Forget everything on this node, in memory and on disk; other members keep what they have",
+        ))
         .subcommand(config().arg(json()))
         .subcommand(
             ["cache-dir", "p2p-port", "p2p-listen", "transport"]

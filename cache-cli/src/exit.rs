@@ -11,10 +11,12 @@ use std::{error::Error, fmt, net::SocketAddr, path::PathBuf, process::ExitCode};
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
 pub(crate) enum CommandError {
-    /// The API answered a `get` with an error, which was printed like any answer.
+    /// A `get` was answered with an error, which was printed like any answer.
     Answered {
-        /// The status it gave.
+        /// The status.
         status: u16,
+        /// Which side gave it.
+        by: Answerer,
     },
     /// `doctor` found out why sharing does not work, and has said it.
     Diagnosed(Cause),
@@ -46,6 +48,15 @@ pub(crate) enum CommandError {
     },
     /// The flags, the environment or the file ask for what cannot be.
     Usage(Box<dyn Error + Send + Sync>),
+}
+
+/// Which side gave an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Answerer {
+    /// GitHub's API, now or when the answer was kept.
+    Api,
+    /// The daemon, without an answer of the API.
+    Daemon,
 }
 
 impl CommandError {
@@ -88,7 +99,10 @@ impl CommandError {
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answered { status } => write!(f, "the API answered {status}"),
+            Self::Answered { status, by: Answerer::Api } => write!(f, "the API answered {status}"),
+            Self::Answered { status, by: Answerer::Daemon } => {
+                write!(f, "the daemon answered {status} by itself; what it printed says why")
+            }
             Self::Diagnosed(cause) => cause.fmt(f),
             Self::Failed { attempt, .. } => f.write_str(attempt),
             Self::InUse(error) | Self::Usage(error) => error.fmt(f),
@@ -172,7 +186,7 @@ Exit codes:
   2  the flags, the environment or the settings file ask for what cannot be
   3  no daemon is running with this cache directory
   4  another process has the cache directory, the port or the socket
-  5  `get`: the API answered with an error status (400 or above)
+  5  `get`: the answer has an error status (400 or above), the API's or the daemon's own
   6  `serve`: another process has the port on which to listen for other nodes
   7  `ping`: the peer is not connected or did not answer
   10  `doctor`: sharing is off, because it was switched off or no secret was found

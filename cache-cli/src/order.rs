@@ -3,7 +3,8 @@
 use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
     command::{Order, Rendering, Victims},
-    exit::CommandError,
+    error_body::CACHE_STATUS,
+    exit::{Answerer, CommandError},
     monitor, peers,
     settings::Report,
 };
@@ -80,9 +81,15 @@ async fn get(
     variable: &dyn Fn(&str) -> Option<OsString>,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
+    if !path.starts_with('/') {
+        return Err(CommandError::Usage(
+            format!("{path:?} is no path; write it like /repos/OWNER/REPO").into(),
+        ));
+    }
     let headers = request_headers(headers, variable)?;
     let response = admin.order_raw("/get", &GetOrder { path, headers }).await?;
     let status = response.status();
+    let by = answerer(response.headers());
     if with_headers {
         print(out, &head(status.as_u16(), response.headers()))?;
     }
@@ -95,7 +102,7 @@ async fn get(
     }
     if status.is_client_error() || status.is_server_error() {
         let status = status.as_u16();
-        return Err(CommandError::Answered { status });
+        return Err(CommandError::Answered { status, by });
     }
     Ok(())
 }
@@ -123,6 +130,13 @@ fn request_headers(
         headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
     }
     Ok(headers)
+}
+
+/// Which side an answer with `headers` comes from: what neither hit nor was forwarded is the daemon's own.
+fn answerer(headers: &HeaderMap) -> Answerer {
+    let status = headers.get(CACHE_STATUS).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_the_apis = status.split(';').map(str::trim).any(|part| part == "hit" || part.starts_with("fwd="));
+    if is_the_apis { Answerer::Api } else { Answerer::Daemon }
 }
 
 fn head(status: u16, headers: &HeaderMap) -> String {
@@ -216,6 +230,19 @@ mod tests {
     fn a_header_without_a_colon_is_refused_without_repeating_it() {
         let refused = request_headers(vec!["ghp_secret".to_owned()], &tokens).unwrap_err();
         assert!(!refused.to_string().contains("ghp_secret"));
+    }
+
+    #[test]
+    fn what_neither_hit_nor_was_forwarded_is_the_daemons_own() {
+        let by = |status: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CACHE_STATUS, status.parse().unwrap());
+            answerer(&headers)
+        };
+        assert_eq!(by("fleet-cache; hit; ttl=9"), Answerer::Api);
+        assert_eq!(by("fleet-cache; fwd=uri-miss; fwd-status=404"), Answerer::Api);
+        assert_eq!(by("fleet-cache; detail=origin-timeout"), Answerer::Daemon);
+        assert_eq!(answerer(&HeaderMap::new()), Answerer::Daemon);
     }
 
     #[test]

@@ -165,22 +165,23 @@ fn table(shown: &Shown) -> String {
         text.push_str("no peers are known; give the address of one with --bootstrap\n");
         return text;
     }
-    let head = ["STATE", "FOR", "ROUND TRIP", "SCORE", "RECEIVED", "SENT", "PEER"].map(str::to_owned);
+    let head =
+        ["STATE", "FOR", "NEXT TRY", "ROUND TRIP", "SCORE", "RECEIVED", "SENT", "PEER"].map(str::to_owned);
     let rows: Vec<_> = [head].into_iter().chain(shown.peers.iter().map(cells)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..6).map(width).collect();
+    let widths: Vec<usize> = (0..LAST).map(width).collect();
     for row in &rows {
         for (cell, width) in row.iter().zip(&widths) {
             text.push_str(&format!("{cell:width$}  "));
         }
-        text.push_str(&row[6]);
+        text.push_str(&row[LAST]);
         text.push('\n');
     }
     text
 }
 
 /// One row; the last cell says who it is, where, and what is the matter.
-fn cells(line: &Line) -> [String; 7] {
+fn cells(line: &Line) -> [String; LAST + 1] {
     let dash = || "-".to_owned();
     // An address ends in the id.
     let mut who = line.address.clone().or_else(|| line.id.clone()).unwrap_or_else(dash);
@@ -190,9 +191,12 @@ fn cells(line: &Line) -> [String; 7] {
     if let Some(reason) = &line.reason {
         who.push_str(&format!("  ({reason})"));
     }
+    let seconds = line.seconds;
+    let is_connected = matches!(line.state.as_str(), "connected" | "silent");
     [
         line.state.clone(),
-        line.seconds.map_or_else(dash, |seconds| format!("{seconds} s")),
+        seconds.filter(|_| is_connected).map_or_else(dash, |seconds| format!("{seconds} s")),
+        seconds.filter(|_| !is_connected).map_or_else(dash, |seconds| format!("in {seconds} s")),
         line.round_trip_micros.map_or_else(dash, |micros| format!("{:.2} ms", micros as f64 / 1000.0)),
         line.score.to_string(),
         size(line.received_bytes),
@@ -200,6 +204,9 @@ fn cells(line: &Line) -> [String; 7] {
         who,
     ]
 }
+
+/// The column without a width of its own.
+const LAST: usize = 7;
 
 fn size(bytes: u64) -> String {
     match bytes {

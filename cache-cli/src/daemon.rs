@@ -50,7 +50,7 @@ pub(crate) async fn run(
     let doors = Doors::open(&settings).await?;
     let addresses = doors.addresses(&settings)?;
     let tcp = doors.tcp.as_ref().and_then(|tcp| tcp.local_addr().ok());
-    own_origin::refuse(&settings.origin, &settings.origin_source, tcp.as_slice()).await?;
+    own_origin::refuse(&settings, tcp.as_slice()).await?;
     // Asking `gh` takes a while; clients that connect meanwhile wait in the backlog.
     settings.find_secret().await;
     for warning in &settings.warnings {
@@ -106,7 +106,7 @@ pub(crate) async fn check(settings: &Settings) -> Result<(), CommandError> {
     if let Some(path) = &settings.unix {
         socket::check_nameable(path)?;
     }
-    own_origin::refuse(&settings.origin, &settings.origin_source, settings.listen.as_slice()).await?;
+    own_origin::refuse(settings, settings.listen.as_slice()).await?;
     github(settings).map(drop)
 }
 
@@ -250,6 +250,7 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
         .body_bytes_max(settings.body_bytes_max)
         .respect_origin_max_age(settings.respect_max_age)
         .pretty_print(settings.pretty_print)
+        .proxy(settings.proxy.clone())
         .timeouts(Timeouts {
             head: settings.origin_timeout,
             body_idle: settings.origin_timeout,

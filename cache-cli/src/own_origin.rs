@@ -3,43 +3,51 @@
 //! `GITHUB_API_URL` tells clients where the daemon is, and tells the daemon where the API is: set for both, each request
 //! would come back to where it came from.
 
-use crate::{exit::CommandError, settings::Source};
-use cache_origin_github::OriginUrl;
+use crate::{exit::CommandError, settings::Settings};
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
-/// Refuses an `origin`, which `source` gave, that leads to one of `doors`.
+/// Refuses settings by which calls for the origin, or the proxy on the way there, lead to one of `doors`.
 ///
 /// A name that cannot be looked up, or not in time, is let pass: whether it can is the first call's business.
 ///
 /// # Errors
 ///
 /// [`CommandError::Usage`], which says what to set instead.
-pub(crate) async fn refuse(
-    origin: &OriginUrl,
-    source: &Source,
-    doors: &[SocketAddr],
-) -> Result<(), CommandError> {
-    let leads_to = addresses(origin).await;
-    let own = own_addresses();
-    let Some(door) = doors.iter().find(|door| leads_to.iter().any(|address| is_at(**door, *address, &own)))
-    else {
-        return Ok(());
-    };
-    let text = format!(
-        "origin {origin} ({source}) is this daemon's own address, {door}: every request would come back to it; give \
-         the API itself with --origin https://api.github.com, and set GITHUB_API_URL for clients alone"
-    );
-    Err(CommandError::Usage(text.into()))
+pub(crate) async fn refuse(settings: &Settings, doors: &[SocketAddr]) -> Result<(), CommandError> {
+    let Settings { origin, origin_source, proxy, .. } = settings;
+    if let Some(door) = door_at(origin.name(), origin.port(), doors).await {
+        let text = format!(
+            "origin {origin} ({origin_source}) is this daemon's own address, {door}: every request would come back to \
+             it; give the API itself with --origin https://api.github.com, and set GITHUB_API_URL for clients alone"
+        );
+        return Err(CommandError::Usage(text.into()));
+    }
+    if let Some(proxy) = proxy
+        && let Some(door) = door_at(proxy.host(), proxy.port(), doors).await
+    {
+        let text = format!(
+            "proxy {}:{} ({}) is this daemon's own address, {door}, which opens no tunnels; give --proxy none, and set \
+             HTTPS_PROXY for clients alone",
+            proxy.host(),
+            proxy.port(),
+            settings.proxy_source
+        );
+        return Err(CommandError::Usage(text.into()));
+    }
+    Ok(())
 }
 
-async fn addresses(origin: &OriginUrl) -> Vec<SocketAddr> {
-    let name = origin.name().trim_matches(['[', ']']);
-    let found = tokio::time::timeout(LOOK_UP_TIME, tokio::net::lookup_host((name, origin.port()))).await;
-    found.map_or_else(|_late| Vec::new(), |found| found.map(Iterator::collect).unwrap_or_default())
+/// The one of `doors` that is reached at `host` and `port`.
+async fn door_at(host: &str, port: u16, doors: &[SocketAddr]) -> Option<SocketAddr> {
+    let name = host.trim_matches(['[', ']']);
+    let found = tokio::time::timeout(LOOK_UP_TIME, tokio::net::lookup_host((name, port))).await;
+    let leads_to: Vec<SocketAddr> = found.ok()?.ok()?.collect();
+    let own = own_addresses();
+    doors.iter().find(|door| leads_to.iter().any(|address| is_at(**door, *address, &own))).copied()
 }
 
 /// Whether who listens on `door` is reached at `address`, where `own` are the addresses of this machine.
@@ -61,15 +69,11 @@ const LOOK_UP_TIME: Duration = Duration::from_secs(2);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cache_origin_github::OriginUrl;
 
     async fn is_refused(origin: &str, door: &str) -> bool {
-        let source = Source::Environment("GITHUB_API_URL");
-        let refused = refuse(&origin.parse().unwrap(), &source, &[door.parse().unwrap()]).await;
-        if let Err(error) = &refused {
-            let text = error.to_string();
-            assert!(text.contains("GITHUB_API_URL") && text.contains("--origin"), "{text}");
-        }
-        refused.is_err()
+        let origin: OriginUrl = origin.parse().unwrap();
+        door_at(origin.name(), origin.port(), &[door.parse().unwrap()]).await.is_some()
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! The HTTP client: connections, TLS, and time limits up to the head of an answer.
 
 use crate::{
-    ConfigError, framing,
+    ConfigError, Proxy, framing,
+    proxy::Way,
     reuse::{Answered, Remembering},
 };
 use bytes::Bytes;
@@ -72,7 +73,7 @@ pub(crate) struct Client {
     timeouts: Timeouts,
 }
 
-type Connector = Remembering<HttpsConnector<HttpConnector>>;
+type Connector = Remembering<HttpsConnector<Way>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 type SentBody = UnsyncBoxBody<Bytes, BoxError>;
 
@@ -80,6 +81,7 @@ impl Client {
     pub(crate) fn new(
         timeouts: Timeouts,
         certificates: &[CertificateDer<'static>],
+        proxy: Option<Proxy>,
     ) -> Result<Self, ConfigError> {
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -102,7 +104,7 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .enable_http2()
-            .wrap_connector(tcp);
+            .wrap_connector(Way { tcp, proxy });
         let connector = Remembering(connector);
         let mut pools = Pool::builder(TokioExecutor::new());
         pools

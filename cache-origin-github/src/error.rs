@@ -38,6 +38,9 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The proxy on the way to the origin cannot be used. Its address is not repeated, as it may hold a password.
+    #[error("the proxy cannot be used: {0}; write it like http://proxy.example:3128")]
+    Proxy(&'static str),
     /// A route rule cannot be read.
     #[error("route rule `{rule}` cannot be read: {problem}; write it like `GET /repos/*/*/issues** = 60s`")]
     Route {

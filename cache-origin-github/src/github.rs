@@ -1,7 +1,7 @@
 //! The adapter itself and its settings.
 
 use crate::{
-    ConfigError, Credential, CredentialMatch, OriginUrl, RouteRule, RouteTable, Timeouts,
+    ConfigError, Credential, CredentialMatch, OriginUrl, Proxy, RouteRule, RouteTable, Timeouts,
     client::{Client, read_certificates},
     domain::{Domains, Readers},
     recipe::Recipes,
@@ -135,6 +135,7 @@ pub struct GitHubBuilder {
     timeouts: Timeouts,
     user_agent: HeaderValue,
     certificates: Option<PathBuf>,
+    proxy: Option<Proxy>,
     respect_max_age: bool,
     pretty_print: bool,
 }
@@ -154,6 +155,7 @@ impl Default for GitHubBuilder {
             timeouts: Timeouts::default(),
             user_agent: HeaderValue::from_static(USER_AGENT),
             certificates: None,
+            proxy: None,
             respect_max_age: false,
             pretty_print: false,
         }
@@ -265,6 +267,13 @@ impl GitHubBuilder {
         self
     }
 
+    /// A proxy through which to reach the origin. Default: none, whatever the environment says.
+    #[must_use]
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.proxy = proxy.into();
+        self
+    }
+
     /// Whether an answer's own `max-age` may shorten the lifetime that its route has. Off by default:
     /// GitHub sends 60 s with everything.
     #[must_use]
@@ -312,7 +321,7 @@ impl GitHubBuilder {
             None => Readers::ANONYMOUS,
         };
         Ok(GitHub(Arc::new(Shared {
-            client: Client::new(self.timeouts, &certificates)?,
+            client: Client::new(self.timeouts, &certificates, self.proxy)?,
             origin: self.origin,
             credential: self.credential,
             default_readers,

@@ -30,6 +30,7 @@ mod json;
 mod page;
 mod plan;
 mod pretty;
+mod proxy;
 mod quota;
 mod recipe;
 mod reuse;
@@ -51,6 +52,7 @@ pub use {
     form::{Coding, Form, fields},
     github::{GitHub, GitHubBuilder, TIMEOUT_MAX, TIMEOUT_MIN},
     plan::{PassReason, Plan, Planned},
+    proxy::{Proxy, ProxyScope},
     quota::{Quota, RETRY_AFTER_MAX},
     recipe::{RecipeState, RecipeStats},
     route::{

@@ -114,6 +114,19 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     .default("15"),
     Definition::one("ca-file", "FILE", "Certificates to trust beside the public ones, in a PEM file")
         .variables(&["CACHE_CA_FILE"]),
+    Definition::one(
+        "proxy",
+        "URL",
+        "A proxy through which to reach the origin, by CONNECT; `none` for no proxy. It may hold a password",
+    )
+    .variables(&["CACHE_PROXY", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+    .redacted(),
+    Definition::one(
+        "no-proxy",
+        "HOSTS",
+        "Hosts reached without it: names, addresses and networks with commas",
+    )
+    .variables(&["CACHE_NO_PROXY", "NO_PROXY", "no_proxy"]),
     Definition::one("cache-dir", "DIR", "Where entries, the lock and the admin socket are kept")
         .variables(&["CACHE_DIR", "IPFS_ACCELERATE_CACHE_DIR"]),
     Definition::one("default-ttl", "SECONDS", "How long an answer is fresh unless its route says otherwise")
@@ -284,7 +297,9 @@ mod tests {
     #[test]
     fn what_grants_access_is_never_shown() {
         for definition in DEFINITIONS {
-            let grants = definition.name.ends_with("secret") || definition.name.ends_with("token");
+            let grants = definition.name == "proxy"
+                || definition.name.ends_with("secret")
+                || definition.name.ends_with("token");
             assert_eq!(grants, definition.shown == Shown::Redacted, "{}", definition.name);
         }
     }

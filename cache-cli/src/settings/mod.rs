@@ -30,7 +30,7 @@ pub(crate) use {
 
 use crate::socket::Access;
 use cache_core::port::Durability;
-use cache_origin_github::OriginUrl;
+use cache_origin_github::{OriginUrl, Proxy, ProxyScope};
 use std::{
     ffi::OsString,
     fmt,
@@ -55,6 +55,10 @@ pub(crate) struct Settings {
     pub(crate) origin_source: Source,
     /// How long the origin may take to begin, or to go on with, an answer.
     pub(crate) origin_timeout: Duration,
+    /// A proxy through which to reach the API.
+    pub(crate) proxy: Option<Proxy>,
+    /// Who says so.
+    pub(crate) proxy_source: Source,
     /// Certificates to trust beside the public ones.
     pub(crate) certificates: Option<PathBuf>,
     /// Where entries, the lock and the admin socket are.
@@ -237,6 +241,8 @@ impl<'a> Reader<'a> {
             origin: self.one("origin", value::origin).unwrap_or_else(OriginUrl::github),
             origin_source: self.source("origin"),
             origin_timeout: self.one("origin-timeout", value::origin_timeout).unwrap_or_default(),
+            proxy: self.proxy(),
+            proxy_source: self.source("proxy"),
             certificates: self.one("ca-file", path),
             cache_dir: self.cache_dir(defaults),
             default_lifetime: self.one("default-ttl", value::lifetime).unwrap_or_default(),
@@ -263,6 +269,16 @@ impl<'a> Reader<'a> {
             },
             warnings: Vec::new(),
         }
+    }
+
+    /// Variables that other programs read too mean what they mean to those: two of them the way to `https://` alone.
+    fn proxy(&mut self) -> Option<Proxy> {
+        let except = self.one("no-proxy", |text| Ok(text.to_owned())).unwrap_or_default();
+        let scope = match self.source("proxy") {
+            Source::Environment("HTTPS_PROXY" | "https_proxy") => ProxyScope::Https,
+            _other => ProxyScope::All,
+        };
+        self.one("proxy", |text| value::proxy(text, scope, &except)).flatten()
     }
 
     /// A group without a mode may use the socket: that is what it was named for.

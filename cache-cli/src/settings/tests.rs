@@ -98,6 +98,25 @@ fn an_origin_that_is_reached_in_clear_is_warned_about_unless_it_is_here() {
 }
 
 #[test]
+fn a_proxy_is_taken_from_where_other_programs_look_for_it_and_its_password_is_not_shown() {
+    let environment = |name: &'static str, text: &'static str| {
+        let given = Given::default().with_environment(&|asked| (asked == name).then(|| text.into())).unwrap();
+        let defaults = Defaults { cache_dir: Some("/d".into()), ..Defaults::default() };
+        (Settings::resolve(&given, &defaults), Report::new(&given, &defaults))
+    };
+    for name in ["CACHE_PROXY", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        let (settings, report) = environment(name, "http://user:hunter2@proxy.example:3128");
+        let settings = settings.unwrap();
+        assert_eq!(settings.proxy.as_ref().map(Proxy::host), Some("proxy.example"), "{name}");
+        assert!(!report.to_string().contains("hunter2") && !format!("{settings:?}").contains("hunter2"));
+    }
+    assert!(environment("CACHE_PROXY", "none").0.unwrap().proxy.is_none());
+    let refused = environment("HTTPS_PROXY", "socks5://user:hunter2@p:1").0.unwrap_err().to_string();
+    assert!(refused.starts_with("proxy (environment HTTPS_PROXY) cannot be used"), "{refused}");
+    assert!(!refused.contains("hunter2"), "{refused}");
+}
+
+#[test]
 fn metrics_are_told_to_other_machines_only_with_the_flag() {
     assert_eq!(resolved(&[]).unwrap().metrics_listen, None);
     let listen = ("metrics-listen", "0.0.0.0:9464");

@@ -1,7 +1,9 @@
 //! From text to types: durations, sizes, addresses, and what is said when the text does not fit.
 
 use cache_core::{BODY_BYTES_MAX, port::Durability};
-use cache_origin_github::{ConfigError, LIFETIME_MAX, OriginUrl, RouteRule, TIMEOUT_MAX, TIMEOUT_MIN};
+use cache_origin_github::{
+    ConfigError, LIFETIME_MAX, OriginUrl, Proxy, ProxyScope, RouteRule, TIMEOUT_MAX, TIMEOUT_MIN,
+};
 use nix::unistd::Group;
 use std::{
     fmt,
@@ -195,6 +197,19 @@ pub(crate) fn origin(text: &str) -> Result<OriginUrl, Problem> {
     text.parse().map_err(|error| match error {
         ConfigError::Origin { problem, .. } => {
             format!("cannot be used: {problem}; write it like https://api.github.com or https://HOST/api/v3")
+        }
+        other => other.to_string(),
+    })
+}
+
+/// Takes the address of a proxy that is used for `scope`, but not for what `except` lists; or `none`.
+pub(crate) fn proxy(text: &str, scope: ProxyScope, except: &str) -> Result<Option<Proxy>, Problem> {
+    if text == "none" {
+        return Ok(None);
+    }
+    Proxy::new(text, scope, except).map(Some).map_err(|error| match error {
+        ConfigError::Proxy(problem) => {
+            format!("cannot be used: {problem}; write it like http://proxy.example:3128, or `none`")
         }
         other => other.to_string(),
     })

@@ -6,5 +6,6 @@ mod bodies;
 mod forwarding;
 mod framing;
 mod keeping_alive;
+mod proxied;
 mod revalidation;
 mod script;

@@ -7,6 +7,8 @@ use std::{
 };
 use tempfile::TempDir;
 
+const DROP_IN: &str = include_str!("../../contrib/systemd/fleet-cache.service.d/gh.conf");
+
 /// Whose service manager is to run a unit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Scope {
@@ -30,8 +32,10 @@ impl Scope {
         }
     }
 
+    /// What it says, drop-ins included.
     fn text(self) -> String {
-        fs::read_to_string(self.unit()).expect("the unit is there")
+        let unit = fs::read_to_string(self.unit()).expect("the unit is there");
+        if self == Self::System { unit + DROP_IN } else { unit }
     }
 }
 
@@ -48,6 +52,11 @@ fn installed(scope: Scope) -> (TempDir, PathBuf) {
     };
     let text: String = scope.text().lines().map(program).collect();
     fs::write(&path, text).expect("the directory takes a file");
+    if scope == Scope::System {
+        let drop_ins = directory.path().join("fleet-cache.service.d");
+        fs::create_dir(&drop_ins).expect("a directory can be made");
+        fs::write(drop_ins.join("gh.conf"), DROP_IN).expect("the directory takes a file");
+    }
     (directory, path)
 }
 

@@ -63,7 +63,7 @@ fn sharing(node: &Node, about: &About) -> Check {
         return Check::ok("sharing", format!("on, over {}, as {id}", about.fleet.transport()));
     }
     let off = |finding, remedy| Check::failed("sharing", Cause::SharingOff, finding, remedy);
-    match (about.fleet.is_enabled(), &about.secret) {
+    match (about.fleet.is_allowed(), &about.secret) {
         (false, _) => {
             off("off: it was switched off", "start the daemon without --no-p2p and CACHE_ENABLE_P2P=false")
         }

@@ -130,11 +130,15 @@ impl fmt::Display for SecretReport {
     }
 }
 
-/// How the daemon was told to take part in a fleet, for its statistics.
+/// How the daemon takes part in a fleet, for its statistics.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FleetReport {
+    /// Whether it does: where there is no secret, a node that may share does not.
     enabled: bool,
+    #[serde(skip)]
+    is_allowed: bool,
     transport: String,
+    /// Where it listens for others; nowhere, where it shares nothing.
     listen: Vec<String>,
     /// The setting that won, such as `environment P2P_LISTEN_PORT`.
     listen_source: String,
@@ -148,10 +152,13 @@ impl FleetReport {
     /// What may be told of `fleet`.
     pub(crate) fn of(fleet: &FleetSettings) -> Self {
         let secret = fleet.secret.found();
+        let enabled = fleet.enabled && secret.is_some();
+        let listen: &[_] = if enabled { &fleet.listen } else { &[] };
         Self {
-            enabled: fleet.enabled,
+            enabled,
+            is_allowed: fleet.enabled,
             transport: fleet.transport.to_string(),
-            listen: fleet.listen.iter().map(ToString::to_string).collect(),
+            listen: listen.iter().map(ToString::to_string).collect(),
             listen_source: fleet.listen_source.to_string(),
             bootstrap: fleet.bootstrap.iter().map(ToString::to_string).collect(),
             secret_kind: secret.map(|secret| secret.secret.kind().to_string()),
@@ -161,8 +168,8 @@ impl FleetReport {
     }
 
     /// Whether the node is to share if it can.
-    pub(crate) fn is_enabled(&self) -> bool {
-        self.enabled
+    pub(crate) fn is_allowed(&self) -> bool {
+        self.is_allowed
     }
 
     /// How nodes talk to one another.

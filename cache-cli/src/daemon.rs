@@ -251,6 +251,7 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
         .respect_origin_max_age(settings.respect_max_age)
         .pretty_print(settings.pretty_print)
         .proxy(settings.proxy.clone())
+        .pseudonym(&pseudonym())
         .timeouts(Timeouts {
             head: settings.origin_timeout,
             body_idle: settings.origin_timeout,
@@ -266,6 +267,12 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
         github = github.named_domain(&domain.name, domain.members.iter().map(String::as_str))?;
     }
     github.build()
+}
+
+/// A name for `Via` that tells nobody which machine this is, and that a daemon that starts again does not share.
+fn pseudonym() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    format!("fleet-cache-{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
 /// Tells the person who started the daemon, or the script that reads its output, where it is.

@@ -44,6 +44,16 @@ impl DoorError {
         .with_remedy("send it as `X-Fleet-Cache-Token: TOKEN` or `Proxy-Authorization: Bearer TOKEN`")
     }
 
+    /// The request was here before.
+    pub(crate) fn circle() -> Self {
+        Self::new(
+            StatusCode::LOOP_DETECTED,
+            "circle",
+            "this request came through this cache before: the origin that was set leads back here",
+        )
+        .with_remedy("start the daemons with --origin https://api.github.com, and set GITHUB_API_URL for clients alone")
+    }
+
     /// The body of the request is coded in a way that nobody here understands.
     pub(crate) fn coding_unknown() -> Self {
         Self::new(

@@ -27,6 +27,7 @@ pub struct Question {
     query: Option<Box<str>>,
     accept: HeaderValue,
     version: Option<HeaderValue>,
+    via: Option<HeaderValue>,
     credential: Option<Credential>,
     domain: Domain,
     named: bool,
@@ -83,6 +84,7 @@ impl GitHub {
             query: request.uri.query().filter(|query| !query.is_empty()).map(Into::into),
             accept: accept.unwrap_or(HeaderValue::from_static(USUAL_ACCEPT)),
             version: fields.version.filter(|version| !version.is_empty()).cloned(),
+            via: self.pseudonym().and_then(|own| own.behind(&request.headers)),
             credential: own.unwrap_or_else(|| self.default_credential().cloned()),
             domain: planned.domain,
             named: planned.named,
@@ -170,6 +172,9 @@ impl GitHub {
         headers.insert(header::USER_AGENT, self.user_agent().clone());
         if let Some(credential) = &question.credential {
             headers.insert(header::AUTHORIZATION, credential.authorization());
+        }
+        if let Some(via) = &question.via {
+            headers.insert(header::VIA, via.clone());
         }
         if let Some(version) = &question.version {
             headers.insert("x-github-api-version", version.clone());

@@ -42,6 +42,9 @@ impl GitHub {
         if !parts.headers.contains_key(header::USER_AGENT) {
             parts.headers.insert(header::USER_AGENT, self.user_agent().clone());
         }
+        if let Some(via) = self.pseudonym().and_then(|own| own.behind(&parts.headers)) {
+            parts.headers.insert(header::VIA, via);
+        }
         let default = self.default_credential();
         if let (false, Some(credential)) = (parts.headers.contains_key(header::AUTHORIZATION), default) {
             parts.headers.insert(header::AUTHORIZATION, credential.authorization());

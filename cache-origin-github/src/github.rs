@@ -7,6 +7,7 @@ use crate::{
     recipe::Recipes,
     route::{IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX},
     stats::Counters,
+    via::{self, Pseudonym},
 };
 use cache_core::{BODY_BYTES_MAX, Domain};
 use http::{HeaderMap, HeaderValue, header};
@@ -30,6 +31,7 @@ struct Shared {
     counters: Counters,
     body_bytes_max: usize,
     user_agent: HeaderValue,
+    pseudonym: Option<Pseudonym>,
     respect_max_age: bool,
     pretty_print: bool,
 }
@@ -111,6 +113,17 @@ impl GitHub {
         &self.0.user_agent
     }
 
+    pub(crate) fn pseudonym(&self) -> Option<&Pseudonym> {
+        self.0.pseudonym.as_ref()
+    }
+
+    /// Whether a request with `headers` came through this node before, or through more caches than anybody has in a row:
+    /// it goes in a circle, and calling the origin for it would only make the circle go on.
+    pub fn goes_in_a_circle(&self, headers: &HeaderMap) -> bool {
+        let is_named = headers.contains_key(header::VIA);
+        is_named && (via::is_too_long(headers) || self.pseudonym().is_some_and(|own| own.is_in(headers)))
+    }
+
     /// The domain whose allowances a request with `headers` draws on, if its credential can be read.
     pub(crate) fn payer(&self, headers: &HeaderMap) -> Option<Domain> {
         match headers.get(header::AUTHORIZATION) {
@@ -136,6 +149,7 @@ pub struct GitHubBuilder {
     user_agent: HeaderValue,
     certificates: Option<PathBuf>,
     proxy: Option<Proxy>,
+    pseudonym: Option<Pseudonym>,
     respect_max_age: bool,
     pretty_print: bool,
 }
@@ -156,6 +170,7 @@ impl Default for GitHubBuilder {
             user_agent: HeaderValue::from_static(USER_AGENT),
             certificates: None,
             proxy: None,
+            pseudonym: None,
             respect_max_age: false,
             pretty_print: false,
         }
@@ -267,6 +282,15 @@ impl GitHubBuilder {
         self
     }
 
+    /// A name, the same for no other node, by which each call says in `Via` that it came through here. Default: none.
+    ///
+    /// It is what [`GitHub::goes_in_a_circle`] finds again.
+    #[must_use]
+    pub fn pseudonym(mut self, name: &str) -> Self {
+        self.pseudonym = Some(Pseudonym::new(name));
+        self
+    }
+
     /// A proxy through which to reach the origin. Default: none, whatever the environment says.
     #[must_use]
     pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
@@ -332,6 +356,7 @@ impl GitHubBuilder {
             counters: Counters::default(),
             body_bytes_max: self.body_bytes_max,
             user_agent: self.user_agent,
+            pseudonym: self.pseudonym,
             respect_max_age: self.respect_max_age,
             pretty_print: self.pretty_print,
         })))

@@ -39,6 +39,7 @@ mod stats;
 mod terms;
 mod touch;
 mod url;
+mod via;
 
 pub use {
     aftermath::{Delivered, Delivery},

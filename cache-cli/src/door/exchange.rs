@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// What all connections of a daemon have in common.
 pub(crate) struct Front {
@@ -139,6 +139,10 @@ impl Exchange {
 
     /// Checks that the request may come in and belongs to the API.
     fn admit<B>(&self, request: &Request<B>) -> Result<Urls, DoorError> {
+        if self.front.node.github().goes_in_a_circle(request.headers()) {
+            warn!("a request came through this node before: the origin leads back here");
+            return Err(DoorError::circle());
+        }
         match (&self.front.client_token, self.door) {
             (Some(token), Door::Tcp) if !token::presents(request.headers(), token) => {
                 Err(DoorError::token_refused())
@@ -235,7 +239,8 @@ mod tests {
 
     /// A door in front of an origin at which nobody listens.
     async fn front(client_token: Option<&str>) -> Arc<Front> {
-        let github = GitHub::builder().origin("http://127.0.0.1:1").unwrap().build().unwrap();
+        let github =
+            GitHub::builder().origin("http://127.0.0.1:1").unwrap().pseudonym("own").build().unwrap();
         Arc::new(Front {
             hosts: Hosts::new(github.origin(), &[]),
             api: ApiUrls::of_origin(github.origin()),
@@ -285,6 +290,17 @@ mod tests {
         assert_eq!(status, 421);
         assert!(empty.is_empty());
         assert_eq!(length.unwrap(), body.len().to_string());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_here_before_is_refused_whatever_it_asks() {
+        let exchange = Exchange::new(front(None).await, Door::Unix);
+        for method in [Method::GET, Method::HEAD, Method::POST] {
+            let again = [("host", "localhost"), ("via", "1.1 other, 1.1 own")];
+            assert_eq!(answered(&exchange, request(method.clone(), "/user", &again)).await.0, 508);
+            let first = [("host", "localhost"), ("via", "1.1 other")];
+            assert_eq!(answered(&exchange, request(method, "/user", &first)).await.0, 502);
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Requests that are passed through.
 
-use crate::script::{Answer, Origin, http};
+use crate::script::{Answer, Origin, http, question};
 use cache_core::FetchError;
 use http::Request;
 use http_body_util::{BodyExt as _, Empty, Full};
@@ -73,4 +73,24 @@ async fn a_silent_origin_is_given_up() {
     let github = origin.hasty();
     let request = Request::post("/graphql").body(Full::new(Bytes::from_static(b"{}"))).unwrap();
     assert_eq!(github.forward(request).await.unwrap_err(), FetchError::TimedOut);
+}
+
+#[tokio::test]
+async fn each_call_says_through_whom_it_came_if_the_node_has_a_name() {
+    let mut origin = Origin::saying(http("200 OK", "", "{}")).await;
+    let before = [("via", "1.1 before")];
+    for (name, expected) in [(None, Some("1.1 before")), (Some("own"), Some("1.1 before, 1.1 own"))] {
+        let builder = origin.builder();
+        let github = name.map_or_else(|| origin.builder(), |name| builder.pseudonym(name)).build().unwrap();
+        let forwarded = Request::get("/rate_limit").header("via", "1.1 before");
+        github.forward(forwarded.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        github.fetch(&question(&github, "/zen", &before), None).await;
+        let vias: Vec<_> = origin.asked().iter().map(|asked| asked.field("via").map(str::to_owned)).collect();
+        assert_eq!(vias[0].as_deref(), expected, "what is passed through keeps what its client said");
+        assert_eq!(
+            vias[1].as_deref(),
+            expected.filter(|_| name.is_some()),
+            "what is asked for all says its own"
+        );
+    }
 }

@@ -219,24 +219,7 @@ fn command() -> Command {
                 ),
         )
         .subcommand(client("stats", "Show what the daemon has done").arg(json()))
-        .subcommand(
-            client(
-                "invalidate",
-                "Forget one path, or all that begin alike, in every domain, here and at every member",
-            )
-            .arg(
-                path()
-                    .required_unless_present("prefix")
-                    .conflicts_with("prefix")
-                    .help("Such as /repos/OWNER/REPO; its query belongs to it"),
-            )
-            .arg(
-                Arg::new("prefix")
-                    .long("prefix")
-                    .value_name("PREFIX")
-                    .help("Forget every path that begins so, such as /repos/OWNER/"),
-            ),
-        )
+        .subcommand(invalidate())
         .subcommand(demo().arg(json()))
         .subcommand(client("peers", "Show the nodes that the daemon knows of, connected or not").arg(json()))
         .subcommand(
@@ -259,6 +242,25 @@ fn command() -> Command {
                 .arg(json()),
         )
         .subcommand(secret())
+}
+
+fn invalidate() -> Command {
+    let path = Arg::new("path").value_name("PATH").value_parser(NonEmptyStringValueParser::new());
+    client(
+        "invalidate",
+        "Forget one path, or all that begin alike, in every domain, here and at every member",
+    )
+    .arg(
+        path.required_unless_present("prefix")
+            .conflicts_with("prefix")
+            .help("Such as /repos/OWNER/REPO; its query belongs to it"),
+    )
+    .arg(
+        Arg::new("prefix")
+            .long("prefix")
+            .value_name("PREFIX")
+            .help("Forget every path that begins so, such as /repos/OWNER/"),
+    )
 }
 
 fn config() -> Command {

@@ -1,6 +1,6 @@
 //! An answer that is kept, and what must be known to serve it again.
 
-use crate::{Headers, Key, Timestamp, freshness::Freshness};
+use crate::{Headers, Key, Timestamp, freshness::Freshness, message::Edition};
 use alloc::boxed::Box;
 use bytes::Bytes;
 use core::{
@@ -73,6 +73,7 @@ pub struct Entry {
     fresh_until: Timestamp,
     generation: u64,
     source: Source,
+    edition: Option<Edition>,
     visited: AtomicBool,
 }
 
@@ -98,6 +99,7 @@ impl Entry {
             fresh_until: born.saturating_add(draft.freshness.lifetime),
             generation,
             source: Source::Own,
+            edition: None,
             visited: AtomicBool::new(false),
         }
     }
@@ -106,6 +108,17 @@ impl Entry {
     #[must_use]
     pub fn from_source(self, source: Source) -> Self {
         Self { source, ..self }
+    }
+
+    /// The same, as the content that `edition` names.
+    #[must_use]
+    pub(crate) fn of_edition(self, edition: Option<Edition>) -> Self {
+        Self { edition, ..self }
+    }
+
+    /// Which content it is among those that members told each other of. Not kept on disk.
+    pub(crate) fn edition(&self) -> Option<Edition> {
+        self.edition
     }
 
     /// Who brought it. Not kept on disk.
@@ -199,7 +212,7 @@ impl fmt::Debug for Entry {
 }
 
 impl PartialEq for Entry {
-    /// Compares all but the visited mark and the source.
+    /// Compares all but the visited mark, the source and the edition.
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key
             && self.content == other.content

@@ -164,6 +164,10 @@ pub enum Announced {
         name: Name,
         /// For how long it is fresh from now.
         remaining: Duration,
+        /// How old its content is.
+        age: Duration,
+        /// Which content it is.
+        edition: Option<Edition>,
     },
     /// Here it is.
     Whole(Box<Parcel>),
@@ -178,12 +182,30 @@ pub struct Parcel {
     pub draft: Draft,
     /// The invalidations of its key that the sender knew: the entry was fetched after them.
     pub after: Vec<InvalidationId>,
+    /// Which content it is, if that is known.
+    pub edition: Option<Edition>,
+}
+
+/// One content of a key, by who put or fetched it. It keeps its edition when it is renewed unchanged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Edition {
+    /// A digest of who issued it, in which run.
+    pub issuer: u64,
+    /// Of two contents of one issuer the higher count is the later.
+    pub count: u64,
+}
+
+impl Edition {
+    /// Whether this content is later than `other`; `None` if the two do not tell.
+    pub(crate) fn is_after(self, other: Self) -> Option<bool> {
+        (self.issuer == other.issuer && self.count != other.count).then_some(self.count > other.count)
+    }
 }
 
 impl Parcel {
     /// `entry` as it is at `now`.
     pub(crate) fn of(entry: &Entry, after: Vec<InvalidationId>, now: Timestamp) -> Self {
-        Self { key: entry.key().clone(), draft: entry.draft(now), after }
+        Self { key: entry.key().clone(), draft: entry.draft(now), after, edition: entry.edition() }
     }
 }
 

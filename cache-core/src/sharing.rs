@@ -3,12 +3,14 @@
 //! Owns the leases that this node grants, what was invalidated lately, and who has what. What follows from
 //! their decisions is in the engine.
 
+mod editions;
 mod holders;
 mod invalidations;
 mod leases;
 mod ring;
 
 pub(crate) use {
+    editions::Editions,
     holders::Holders,
     invalidations::Invalidations,
     leases::{Asker, Leases, Next, Turn},

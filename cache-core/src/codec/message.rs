@@ -8,7 +8,7 @@
 use super::{CONFIG, DecodeError, List, Record, check, invalidation::WireNotice, millis};
 use crate::{
     AskId, Bucket, Domain, Figures, Message, Name, Timestamp,
-    message::{AFTER_MAX, Announced, Answer, InvalidationId, Parcel, Role, Verdict},
+    message::{AFTER_MAX, Announced, Answer, Edition, InvalidationId, Parcel, Role, Verdict},
 };
 use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
@@ -47,7 +47,7 @@ pub fn decode_message(bytes: &[u8]) -> Result<Message, DecodeError> {
 /// A kind is added at the end, with [`KINDS`] one more.
 #[derive(bincode::Decode, bincode::Encode)]
 enum WireMessage {
-    Named { name: [u8; 32], remaining: u64 },
+    Named { name: [u8; 32], remaining: u64, age: u64, edition: Option<(u64, u64)> },
     Whole(WireParcel),
     Answer { ask: u64, answer: WireAnswer },
     Ask { ask: u64, name: [u8; 32], as_coordinator: bool },
@@ -85,14 +85,18 @@ enum WireVerdict {
 struct WireParcel {
     record: Record,
     after: List<(u64, u64), AFTER_MAX>,
+    edition: Option<(u64, u64)>,
 }
 
 impl From<&Message> for WireMessage {
     fn from(message: &Message) -> Self {
         match message {
-            Message::Announce(Announced::Named { name, remaining }) => {
-                Self::Named { name: *name.as_bytes(), remaining: millis(*remaining) }
-            }
+            Message::Announce(Announced::Named { name, remaining, age, edition }) => Self::Named {
+                name: *name.as_bytes(),
+                remaining: millis(*remaining),
+                age: millis(*age),
+                edition: edition.map(pair_of),
+            },
             Message::Announce(Announced::Whole(parcel)) => Self::Whole(WireParcel::from(&**parcel)),
             Message::Answer { ask, answer } => Self::Answer { ask: ask.0, answer: answer.into() },
             Message::Ask { ask, name, role } => {
@@ -132,9 +136,11 @@ impl WireMessage {
     fn into_message(self) -> Result<Message, DecodeError> {
         let name = Name::from_bytes;
         Ok(match self {
-            Self::Named { name: bytes, remaining } => Message::Announce(Announced::Named {
+            Self::Named { name: bytes, remaining, age, edition } => Message::Announce(Announced::Named {
                 name: name(bytes),
                 remaining: Duration::from_millis(remaining),
+                age: Duration::from_millis(age),
+                edition: edition.map(edition_of),
             }),
             Self::Whole(parcel) => Message::Announce(Announced::Whole(Box::new(parcel.into_parcel()?))),
             Self::Answer { ask, answer } => {
@@ -206,6 +212,7 @@ impl From<&Parcel> for WireParcel {
         Self {
             record: Record::of(&parcel.key, &parcel.draft, millis(parcel.draft.age), 0),
             after: parcel.after.iter().map(|id| (id.count, id.issuer)).collect(),
+            edition: parcel.edition.map(pair_of),
         }
     }
 }
@@ -217,8 +224,16 @@ impl WireParcel {
         let (key, draft) = self.record.into_parts()?;
         let after =
             self.after.0.into_iter().map(|(count, issuer)| InvalidationId { count, issuer }).collect();
-        Ok(Parcel { key, draft: crate::Draft { age, ..draft }, after })
+        Ok(Parcel { key, draft: crate::Draft { age, ..draft }, after, edition: self.edition.map(edition_of) })
     }
+}
+
+fn pair_of(edition: Edition) -> (u64, u64) {
+    (edition.count, edition.issuer)
+}
+
+fn edition_of((count, issuer): (u64, u64)) -> Edition {
+    Edition { issuer, count }
 }
 
 /// The protocol's major version. The gate lets no other in.
@@ -254,6 +269,7 @@ mod tests {
                 age: Duration::from_millis(1500),
             },
             after: vec![InvalidationId { count: 3, issuer: 9 }],
+            edition: Some(Edition { issuer: 9, count: 300 }),
         }
     }
 
@@ -274,6 +290,11 @@ mod tests {
         Notice { receipt: 7, mark: Some(Duration::from_secs(9)), invalidations: invalidations.into() }
     }
 
+    fn named(name: Name, edition: Option<Edition>) -> Message {
+        let (remaining, age) = (Duration::from_secs(60), Duration::from_millis(3));
+        Message::Announce(Announced::Named { name, remaining, age, edition })
+    }
+
     fn every_message() -> Vec<Message> {
         let name = Name::from_bytes([5; 32]);
         let answers = [
@@ -287,7 +308,8 @@ mod tests {
         let mut all: Vec<Message> =
             answers.into_iter().map(|answer| Message::Answer { ask: AskId(7), answer }).collect();
         all.extend([
-            Message::Announce(Announced::Named { name, remaining: Duration::from_secs(60) }),
+            named(name, None),
+            named(name, Some(Edition { issuer: u64::MAX, count: 1 })),
             Message::Announce(Announced::Whole(Box::new(parcel(100)))),
             Message::Ask { ask: AskId(1), name, role: Role::Coordinator },
             Message::Ask { ask: AskId(u64::MAX), name, role: Role::Holder },
@@ -368,6 +390,8 @@ mod tests {
         let message = Message::Announce(Announced::Named {
             name: Name::from_bytes([255; 32]),
             remaining: Duration::from_secs(86_400),
+            age: Duration::from_secs(86_400),
+            edition: Some(Edition { issuer: u64::MAX, count: u64::from(u32::MAX) }),
         });
         assert!(encode_message(&message).len() <= 64);
     }

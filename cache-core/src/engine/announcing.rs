@@ -2,8 +2,8 @@
 
 use super::Engine;
 use crate::{
-    Bucket, Domain, Entry, Message, Name, PeerId, Source, freshness,
-    message::{Announced, Notice, Parcel, Reach, Verdict, clamped},
+    Bucket, Domain, Entry, Key, Message, Name, PeerId, Source, Timestamp, freshness,
+    message::{Announced, Edition, Notice, Parcel, Reach, Verdict, clamped},
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 use core::time::Duration;
@@ -26,7 +26,8 @@ impl Engine {
             self.say_to(whole, Message::Announce(Announced::Whole(parcel)));
         }
         if !named.is_empty() {
-            self.say_to(named, Message::Announce(Announced::Named { name, remaining }));
+            let (age, edition) = (freshness::age(entry, self.now), entry.edition());
+            self.say_to(named, Message::Announce(Announced::Named { name, remaining, age, edition }));
         }
     }
 
@@ -55,8 +56,27 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_announced_elsewhere(&mut self, from: PeerId, name: Name, remaining: Duration) {
+    pub(super) fn on_announced_elsewhere(
+        &mut self,
+        from: PeerId,
+        name: Name,
+        remaining: Duration,
+        age: Duration,
+        edition: Option<Edition>,
+    ) {
         let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        if edition.is_some_and(|edition| !fleet.editions.note(now, name, edition)) {
+            return;
+        }
+        let key = fleet.names.get(&name).cloned();
+        let held = key.as_ref().and_then(|key| self.cache.lookup(key)).cloned();
+        if let Some(held) = held.filter(|held| edition.is_some() && held.edition() != edition)
+            && is_after(edition, now.saturating_sub(age), &held)
+        {
+            // What is here is no longer the latest: whoever wants it next pulls that.
+            self.drop_held(held.key());
+        }
         let Some(fleet) = &mut self.fleet else { return };
         let remaining = remaining.min(fleet.sharing.limits.freshness_max.lifetime);
         fleet.holders.insert(now, name, from, remaining);
@@ -70,9 +90,16 @@ impl Engine {
             self.counters.entries_refused += 1;
             return None;
         };
+        let is_latest =
+            self.fleet.as_mut().is_none_or(|fleet| fleet.note_edition(now, entry.key(), entry.edition()));
         let held = self.cache.lookup(entry.key()).cloned();
-        // Of two that seem to be of one age the later is the newer, as far as links keep order.
-        if let Some(held) = held.filter(|held| held.born() > entry.born() || **held == entry) {
+        if !is_latest && held.is_none() {
+            self.counters.entries_refused += 1;
+            return None;
+        }
+        let stays =
+            |held: &Entry| !is_latest || !is_after(entry.edition(), entry.born(), held) || *held == entry;
+        if let Some(held) = held.filter(|held| stays(held)) {
             self.counters.entries_refused += 1;
             return (!freshness::remaining(&held, self.now).is_zero()).then_some(held);
         }
@@ -99,7 +126,16 @@ impl Engine {
         }
         let most = fleet.sharing.ceiling.most(&parcel.key)?;
         let draft = clamped(clamped(parcel.draft, most), fleet.sharing.limits.freshness_max);
-        Some(Entry::new(parcel.key, draft, self.now, self.generation))
+        Some(Entry::new(parcel.key, draft, self.now, self.generation).of_edition(parcel.edition))
+    }
+
+    /// The number of a content that this node has put or fetched and is about to tell others of.
+    pub(super) fn issue_edition(&mut self, key: &Key) -> Option<Edition> {
+        let now = self.now;
+        let fleet = self.fleet.as_mut()?;
+        let edition = Some(fleet.editions.issue());
+        fleet.note_edition(now, key, edition);
+        edition
     }
 
     pub(super) fn parcel(&self, entry: &Entry) -> Parcel {
@@ -134,4 +170,11 @@ impl Engine {
     pub(super) fn tell_quota(&mut self, domain: Domain, bucket: Bucket, pause: Duration) {
         self.say_all(Message::Quota { domain, bucket, pause });
     }
+}
+
+/// Whether the content that `edition` names, of age zero at `born`, is news beside `held`: later in the order of their
+/// issuer, or else not older. Of two that seem to be of one age the one that came later is taken.
+fn is_after(edition: Option<Edition>, born: Timestamp, held: &Entry) -> bool {
+    let by_issuer = edition.zip(held.edition()).and_then(|(edition, held)| edition.is_after(held));
+    by_issuer.unwrap_or(born >= held.born())
 }

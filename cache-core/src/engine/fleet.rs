@@ -4,10 +4,10 @@ use super::{Engine, warming::Warmth};
 use crate::{
     AskId, Deadline, Features, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     membership::{Decision, Member, Membership, MembershipSettings},
-    message::{Announced, INVALIDATIONS_MAX, Notice, Verdict},
+    message::{Announced, Edition, INVALIDATIONS_MAX, Notice, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome},
     port::{DialError, Side},
-    sharing::{Holders, Invalidations, Leases, Ring},
+    sharing::{Editions, Holders, Invalidations, Leases, Ring},
 };
 use alloc::{
     boxed::Box,
@@ -25,6 +25,7 @@ pub(super) struct Fleet {
     pub(super) ring: Ring,
     pub(super) leases: Leases,
     pub(super) invalidations: Invalidations,
+    pub(super) editions: Editions,
     pub(super) holders: Holders,
     /// What members call the entries in memory.
     pub(super) names: BTreeMap<Name, Key>,
@@ -49,6 +50,7 @@ impl Fleet {
             ring: Ring::new(sharing.local),
             leases: Leases::default(),
             invalidations: Invalidations::new(sharing.seed),
+            editions: Editions::new(sharing.seed),
             holders: Holders::default(),
             names: BTreeMap::new(),
             features: BTreeMap::new(),
@@ -81,6 +83,13 @@ impl Fleet {
     /// Whether `peer` speaks the parts of the protocol that are `needed`.
     pub(super) fn understands(&self, peer: PeerId, needed: Features) -> bool {
         self.features.get(&peer).copied().unwrap_or_default().has(needed)
+    }
+
+    /// Takes note that members speak of `edition` of `key`. `false` if a later one of its issuer is known.
+    pub(super) fn note_edition(&mut self, now: Timestamp, key: &Key, edition: Option<Edition>) -> bool {
+        let Some(edition) = edition else { return true };
+        let names = self.sharing.naming.names(key);
+        names.into_iter().all(|name| self.editions.note(now, name, edition))
     }
 
     pub(super) fn learn_names(&mut self, key: &Key) {
@@ -288,8 +297,8 @@ impl Engine {
         }
         let Some(fleet) = &mut self.fleet else { return };
         match message {
-            Message::Announce(Announced::Named { name, remaining }) => {
-                self.on_announced_elsewhere(from, name, remaining);
+            Message::Announce(Announced::Named { name, remaining, age, edition }) => {
+                self.on_announced_elsewhere(from, name, remaining, age, edition);
             }
             Message::Announce(Announced::Whole(parcel)) => self.on_announced(from, *parcel),
             Message::Answer { ask, answer } => self.on_answer(from, ask, answer),

@@ -16,7 +16,8 @@ impl Engine {
         if let Some(id) = detached {
             self.give_back_lease(id, Verdict::Unused);
         }
-        let entry = Arc::new(Entry::new(key, draft, self.now, self.generation));
+        let edition = self.issue_edition(&key);
+        let entry = Arc::new(Entry::new(key, draft, self.now, self.generation).of_edition(edition));
         let is_kept = self.keep(Arc::clone(&entry));
         // Those who wait for what another member fetches need not wait for it any more.
         if let Some(id) = detached.filter(|id| self.consulting(*id).is_some()) {
@@ -98,12 +99,17 @@ impl Engine {
         let flight = self.flights.flight(id);
         let key = flight.key.clone();
         if flight.keep == Keep::Yes && flight.stale.is_some() {
-            if self.cache.remove(&key).is_some() {
-                self.hide(key.clone());
-            }
-            if self.settings.disk == Disk::Present {
-                self.outputs.push_back(Output::Remove { scopes: vec![Scope::Key(key)] });
-            }
+            self.drop_held(&key);
+        }
+    }
+
+    /// Drops what is held under `key`, in memory and on disk, without a word to others.
+    pub(super) fn drop_held(&mut self, key: &Key) {
+        if self.cache.remove(key).is_some() {
+            self.hide(key.clone());
+        }
+        if self.settings.disk == Disk::Present {
+            self.outputs.push_back(Output::Remove { scopes: vec![Scope::Key(key.clone())] });
         }
     }
 

@@ -67,8 +67,14 @@ impl Engine {
     pub(super) fn land(&mut self, id: FlightId, leader: RequestId, draft: Draft, status: Option<u16>) {
         let flight = self.flights.flight(id);
         let reason = flight.reason;
+        let is_renewal = status.is_some();
         let status = status.unwrap_or(draft.content.status);
-        let entry = Arc::new(Entry::new(flight.key.clone(), draft, self.now, flight.generation));
+        let (key, generation) = (flight.key.clone(), flight.generation);
+        // What is renewed unchanged is the same content still.
+        let renewed = flight.stale.as_ref().filter(|_| is_renewal).and_then(|stale| stale.edition());
+        let edition = renewed.or_else(|| self.issue_edition(&key));
+        let entry = Arc::new(Entry::new(key, draft, self.now, generation).of_edition(edition));
+        let flight = self.flights.flight(id);
         let may_keep = flight.keep == Keep::Yes;
         let stored = may_keep && self.keep(Arc::clone(&entry));
         if stored {

@@ -11,7 +11,9 @@ use cache_core::{
     AskId, Bucket, Ceiling, Domain, Draft, Figures, Key, Message, Name, Naming, PeerId, PeerSettings,
     Sharing, SharingLimits, Timestamp,
     freshness::Freshness,
-    message::{Announced, Answer, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict},
+    message::{
+        Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict,
+    },
 };
 use siphasher::sip::SipHasher13;
 use std::{collections::BTreeMap, hash::Hasher as _, sync::Arc, time::Duration};
@@ -49,7 +51,8 @@ impl Talk {
             "announce-name" => {
                 let name = self.learn(&words.key());
                 let remaining = words.duration_value("remaining", Duration::ZERO);
-                Message::Announce(Announced::Named { name, remaining })
+                let (age, edition) = (words.duration_value("age", Duration::ZERO), edition(words));
+                Message::Announce(Announced::Named { name, remaining, age, edition })
             }
             "answer" => Message::Answer { ask: words.begun('a', &self.asks), answer: self.answer(words) },
             "ask" => {
@@ -129,8 +132,9 @@ impl Talk {
     /// `message` as a line; `None` for what the membership protocol says, which has tests of its own.
     pub(crate) fn show(&mut self, to: &[PeerId], message: &Message) -> Option<String> {
         let said = match message {
-            Message::Announce(Announced::Named { name, remaining }) => {
-                format!("announce-name {} remaining={}", self.key(name), duration(*remaining))
+            Message::Announce(Announced::Named { name, remaining, age: _, edition }) => {
+                let edition = show_edition(*edition);
+                format!("announce-name {} remaining={}{edition}", self.key(name), duration(*remaining))
             }
             Message::Announce(Announced::Whole(parcel)) => format!("announce {}", show_parcel(parcel)),
             Message::Answer { ask, answer } => {
@@ -235,19 +239,31 @@ pub(crate) fn peer(number: u64) -> PeerId {
 fn parcel(key: Key, words: &mut Words<'_>) -> Parcel {
     let after =
         words.value("after").into_iter().flat_map(|after| after.split(',')).map(invalidation_id).collect();
-    Parcel { key, after, draft: words.draft() }
+    let edition = edition(words);
+    Parcel { key, after, draft: words.draft(), edition }
+}
+
+/// `edition=count.issuer`; the node itself issues under the number 1.
+fn edition(words: &mut Words<'_>) -> Option<Edition> {
+    let InvalidationId { count, issuer } = words.value("edition").map(invalidation_id)?;
+    Some(Edition { issuer, count })
+}
+
+fn show_edition(edition: Option<Edition>) -> String {
+    edition.map(|Edition { issuer, count }| format!(" edition={count}.{issuer}")).unwrap_or_default()
 }
 
 fn show_parcel(parcel: &Parcel) -> String {
-    let Parcel { key, draft: Draft { content, freshness, validators, age }, after } = parcel;
+    let Parcel { key, draft: Draft { content, freshness, validators, age }, after, edition } = parcel;
     let after: Vec<String> = after.iter().map(|id| show_id(*id)).collect();
     let after = if after.is_empty() { String::new() } else { format!(" after={}", after.join(",")) };
     let etag = validators.etag.as_ref().map(|etag| format!(" etag={etag}")).unwrap_or_default();
     format!(
-        "{} age={} lifetime={}{etag}{after}{}",
+        "{} age={} lifetime={}{etag}{after}{}{}",
         show::key(key),
         duration(*age),
         duration(freshness.lifetime),
+        show_edition(*edition),
         show::body(content)
     )
 }

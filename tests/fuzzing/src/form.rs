@@ -7,8 +7,8 @@ use cache_core::{
     KEY_BYTES_MAX, Key, Message, Name, Timestamp, Validators,
     freshness::Freshness,
     message::{
-        AFTER_MAX, Announced, Answer, INVALIDATIONS_MAX, Invalidation, InvalidationId, Notice, Parcel,
-        REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, Scope, Verdict,
+        AFTER_MAX, Announced, Answer, Edition, INVALIDATIONS_MAX, Invalidation, InvalidationId, Notice,
+        Parcel, REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, Scope, Verdict,
     },
 };
 use std::time::Duration;
@@ -36,7 +36,12 @@ fn ended(reader: &Reader<'_>) -> Option<()> {
 
 fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
     Some(match reader.u32()? {
-        0 => Message::Announce(Announced::Named { name: name(reader)?, remaining: millis(reader)? }),
+        0 => Message::Announce(Announced::Named {
+            name: name(reader)?,
+            remaining: millis(reader)?,
+            age: millis(reader)?,
+            edition: reader.option(edition)?,
+        }),
         1 => Message::Announce(Announced::Whole(Box::new(parcel(reader)?))),
         2 => Message::Answer { ask: AskId(reader.u64()?), answer: answer(reader)? },
         3 => Message::Ask {
@@ -97,7 +102,13 @@ fn parcel(reader: &mut Reader<'_>) -> Option<Parcel> {
         Some(InvalidationId { count, issuer })
     })?;
     let draft = Draft { age: Duration::from_millis(born), ..draft };
-    (after.len() <= AFTER_MAX).then_some(Parcel { key, draft, after })
+    let edition = reader.option(edition)?;
+    (after.len() <= AFTER_MAX).then_some(Parcel { key, draft, after, edition })
+}
+
+fn edition(reader: &mut Reader<'_>) -> Option<Edition> {
+    let (count, issuer) = (reader.u64()?, reader.u64()?);
+    Some(Edition { issuer, count })
 }
 
 fn notice(reader: &mut Reader<'_>) -> Option<Notice> {

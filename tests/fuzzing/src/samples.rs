@@ -5,7 +5,9 @@ use cache_core::{
     AskId, Bucket, Content, Domain, Draft, Entry, Figures, Headers, Key, Message, Name, Timestamp,
     Validators,
     freshness::Freshness,
-    message::{Announced, Answer, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict},
+    message::{
+        Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict,
+    },
 };
 use std::time::Duration;
 
@@ -20,8 +22,11 @@ pub fn entries() -> Vec<Entry> {
 pub fn messages() -> Vec<Message> {
     let (ask, name) = (AskId(7), Name::from_bytes([5; 32]));
     let id = InvalidationId { count: 300, issuer: 1 << 40 };
-    let parcel = || Box::new(Parcel { key: key(), draft: draft(), after: vec![id; 2] });
-    let bare = || Box::new(Parcel { key: key(), draft: bare(), after: Vec::new() });
+    let edition = Edition { issuer: 7, count: 300 };
+    let (remaining, age) = (Duration::from_secs(60), Duration::from_millis(1500));
+    let parcel =
+        || Box::new(Parcel { key: key(), draft: draft(), after: vec![id; 2], edition: Some(edition) });
+    let bare = || Box::new(Parcel { key: key(), draft: bare(), after: Vec::new(), edition: None });
     let scopes = [
         Scope::Key(key()),
         Scope::Prefix { prefix: "api.github.com/repos".into(), domain: Some(Domain::ANONYMOUS) },
@@ -44,7 +49,8 @@ pub fn messages() -> Vec<Message> {
     ];
     let verdicts = [Verdict::Failed, Verdict::Unshareable, Verdict::Unused];
     let mut all = vec![
-        Message::Announce(Announced::Named { name, remaining: Duration::from_secs(60) }),
+        Message::Announce(Announced::Named { name, remaining, age, edition: None }),
+        Message::Announce(Announced::Named { name, remaining, age, edition: Some(edition) }),
         Message::Announce(Announced::Whole(parcel())),
         Message::Ask { ask, name, role: Role::Coordinator },
         Message::Ask { ask: AskId(u64::MAX), name, role: Role::Holder },

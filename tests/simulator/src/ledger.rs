@@ -43,6 +43,8 @@ pub enum Rule {
     Economy,
     /// An invalidation hides nothing but what it means.
     HidesMore,
+    /// Of what one node put under one key, nobody takes the earlier for the later.
+    InOrder,
     /// What was invalidated answers nobody who asks after the node was told.
     Invalidated,
     /// Once faults end, everything comes to its end and every node can be asked.
@@ -98,6 +100,8 @@ pub(crate) struct Ledger {
     index: BTreeMap<Key, usize>,
     names: BTreeMap<Name, usize>,
     facts: Vec<Fact>,
+    /// Which node put a fact, and in which run.
+    puts: BTreeMap<u64, (usize, u32)>,
     pub(crate) requests: BTreeMap<RequestId, Asked>,
     request_last: u64,
     /// By how much a node may take a fact to be younger than it is, because it travelled.
@@ -171,6 +175,7 @@ impl Ledger {
                 .collect(),
             keys,
             facts: Vec::new(),
+            puts: BTreeMap::new(),
             requests: BTreeMap::new(),
             request_last: 0,
             errors: BTreeMap::new(),
@@ -204,6 +209,18 @@ impl Ledger {
     pub(crate) fn learn_fact(&mut self, fact: Fact) -> u64 {
         self.facts.push(fact);
         self.facts.len() as u64 - 1
+    }
+
+    /// Takes note that `node` put `fact`.
+    pub(crate) fn on_put(&mut self, fact: u64, node: &Node) {
+        self.puts.insert(fact, (node.number, node.run));
+    }
+
+    /// Whether one node put both facts in one run, `fact` before `other`.
+    pub(crate) fn is_overtaken(&self, fact: u64, other: u64) -> bool {
+        let putter = self.puts.get(&fact);
+        let is_same_key = || self.facts[fact as usize].key == self.facts[other as usize].key;
+        putter.is_some() && putter == self.puts.get(&other) && fact < other && is_same_key()
     }
 
     /// What `content` states.

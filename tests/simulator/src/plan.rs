@@ -64,6 +64,8 @@ pub enum Dialing {
 pub struct Demands {
     /// Most calls to the origin, in hundredths of what one cache shared by all would have made.
     pub calls_percent_max: Option<u64>,
+    /// Whether everybody must have taken note, in the end, of the last value that a node put.
+    pub last_puts: bool,
     /// Longest that a request may take at a node that is not stopped itself.
     pub wait_max: Option<Duration>,
 }

@@ -48,6 +48,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("newcomer-coordinates", newcomer_coordinates),
     ("newcomers-take-over", newcomers_take_over),
     ("peers-are-clamped", peers_are_clamped),
+    ("puts-overtake-puts", puts_overtake_puts),
     ("renewals", renewals),
     ("split", split),
     ("writes", writes),
@@ -405,6 +406,26 @@ pub fn peers_are_clamped(seed: u64, nodes: usize) -> Plan {
     (0..60).fold(plan, |plan, step| {
         plan.with(millis(300 * step), get(step as usize % nodes, step as usize / 7 % 2))
     })
+}
+
+/// Values of a megabyte and of a few bytes take turns under one key, put by one node within milliseconds: short ones
+/// overtake long ones on every link.
+pub fn puts_overtake_puts(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 8);
+    plan.origin.body_bytes_max = 1024 * 1024;
+    plan.demands.last_puts = true;
+    let mut random = Random::new(seed, SCENARIO_STREAM + 4);
+    for step in 0..30 {
+        let (node, key) = (random.below(nodes as u64) as usize, random.below(8) as usize);
+        let mut at = millis(700 * step);
+        for _ in 0..2 + random.below(2) {
+            plan = plan.with(at, Deed::Put { node, key });
+            at += millis(random.below(40));
+        }
+        let reader = random.below(nodes as u64) as usize;
+        plan = plan.with(at + millis(random.below(200)), get(reader, random.below(8) as usize));
+    }
+    plan
 }
 
 /// Short lifetimes and long graces: what is stale is served and renewed behind the clients' backs, or stands in.

@@ -159,3 +159,10 @@ fn whoever_has_just_come_has_time_to_hear_of_an_invalidation() {
         sound(&plan.with(seconds(1), leave).with(seconds(2), invalidate));
     }
 }
+
+#[test]
+fn of_two_values_that_one_node_puts_everybody_ends_with_the_later() {
+    for seed in 0..20 {
+        sound(&Plan { heals: false, ..scenario("puts-overtake-puts", seed, 4) });
+    }
+}

@@ -325,7 +325,7 @@ fn announced(heard: &[Message]) -> Option<Parcel> {
 }
 
 fn parcel(key: Key, draft: Draft) -> Parcel {
-    Parcel { key, draft, after: Vec::new() }
+    Parcel { key, draft, after: Vec::new(), edition: None }
 }
 
 fn draft(body: &'static str, lifetime: Duration) -> Draft {

@@ -7,7 +7,7 @@ use crate::{
 use cache_core::{
     AskId, Bucket, Content, Domain, Draft, Key, Message, Name, PeerId, Validators, codec,
     freshness::Freshness,
-    message::{Announced, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope},
+    message::{Announced, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope},
     port::BULK_BYTES_MIN,
 };
 use cache_tests::until;
@@ -177,11 +177,16 @@ async fn flood(flooder: &Member, node: PeerId) -> u64 {
             age: Duration::ZERO,
         };
         let notice = Notice { receipt: sent, mark: None, invalidations: vec![invalidation] };
-        let parcel = Parcel { key, draft: draft(vec![0; 4096].into()), after: Vec::new() };
+        let parcel = Parcel { key, draft: draft(vec![0; 4096].into()), after: Vec::new(), edition: None };
         let messages = [
             Message::Ping { token: sent },
             Message::Ask { ask: AskId(sent), name, role: Role::Coordinator },
-            Message::Announce(Announced::Named { name, remaining: Duration::MAX }),
+            Message::Announce(Announced::Named {
+                name,
+                remaining: Duration::MAX,
+                age: Duration::ZERO,
+                edition: Some(Edition { issuer: sent, count: sent }),
+            }),
             Message::Invalidate(notice),
             Message::Announce(Announced::Whole(Box::new(parcel))),
             Message::Quota {

@@ -2,6 +2,7 @@
 
 use crate::support::{EITHER, Fleet, Over, body};
 use cache_tests::until;
+use fleet_cache::Node;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,4 +81,37 @@ async fn what_is_invalidated_at_one_node_is_forgotten_by_all() {
         }
         assert_eq!(fleet.origin.calls_total(), 2, "{over:?}");
     }
+}
+
+/// Two values under one key, one after the other: a long one, which the short one overtakes on the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_values_that_one_node_puts_the_others_have_the_later() {
+    for over in EITHER {
+        let fleet = Fleet::start(over, 2).await;
+        let hour = Duration::from_secs(3600);
+        for number in 0..40 {
+            let key = format!("long, then short {number}");
+            let values = fleet.nodes[0].values();
+            values.put(&key, vec![b'1'; 6 * 1024 * 1024], hour).await.expect("it is kept");
+            values.put(&key, "short", hour).await.expect("it is kept");
+            has(&fleet.nodes[1], &key, 5).await;
+            // Said behind the long one on its lane.
+            let key = format!("short, then long {number}");
+            values.put(&key, "short", hour).await.expect("it is kept");
+            values.put(&key, vec![b'1'; 128 * 1024], hour).await.expect("it is kept");
+            has(&fleet.nodes[1], &key, 128 * 1024).await;
+        }
+        for number in 0..40 {
+            has(&fleet.nodes[1], &format!("long, then short {number}"), 5).await;
+            has(&fleet.nodes[1], &format!("short, then long {number}"), 128 * 1024).await;
+        }
+    }
+}
+
+async fn has(node: &Node, key: &str, length: usize) {
+    until(&format!("{key}: {length} bytes"), async || {
+        let value = node.values().get(key).await.expect("the node runs");
+        value.is_some_and(|value| value.len() == length)
+    })
+    .await;
 }

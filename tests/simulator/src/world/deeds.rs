@@ -200,7 +200,8 @@ impl World {
                 let request = self.ask(number, Wanted::Written);
                 let freshness = self.plan.origin.freshness;
                 let fact = self.ledger.learn_fact(Fact { key, at: self.now, means: Means::Put, freshness });
-                let content = content(key, 0, fact, 200, self.origin.body_bytes(key, 0));
+                self.ledger.on_put(fact, &self.nodes[number]);
+                let content = content(key, 0, fact, 200, self.put_bytes(key, fact));
                 let draft =
                     Draft { content, freshness, validators: Validators::default(), age: Duration::ZERO };
                 self.ideal_until.insert(key, self.now + freshness.lifetime);
@@ -268,6 +269,12 @@ impl World {
         self.handle(number, Input::Invalidate { request, reach });
     }
 
+    /// The length of a value. Where values may be long, every other one is: it is overtaken by the next.
+    fn put_bytes(&self, key: usize, fact: u64) -> usize {
+        let most = self.plan.origin.body_bytes_max;
+        if most >= PUT_LONG_MIN && fact.is_multiple_of(2) { most } else { self.origin.body_bytes(key, 0) }
+    }
+
     fn ask(&mut self, number: usize, wanted: Wanted) -> RequestId {
         self.ledger.ask(&self.nodes[number], self.now, wanted)
     }
@@ -280,6 +287,9 @@ fn prefix_scope(key: &Key, letters: usize, domain: Option<Domain>) -> Scope {
 
 /// Time that a process takes to start anew.
 const RESTART: Duration = Duration::from_secs(1);
+
+/// The least longest body with which every other value is so long.
+const PUT_LONG_MIN: usize = 512 * 1024;
 
 /// Requests that may wait together without anybody looking at how many they are.
 const CROWD_MIN: usize = 64;

@@ -83,6 +83,10 @@ impl World {
 
     /// Checks what a plan demands of its own, when all that it asked for has had a minute to end.
     pub(super) fn check_demands(&mut self) {
+        if self.plan.demands.last_puts {
+            self.run_until(self.now + Duration::from_secs(60));
+            self.check_last_puts();
+        }
         let Some(most) = self.plan.demands.calls_percent_max else { return };
         self.run_until(self.now + Duration::from_secs(60));
         let (calls, ideal) = (self.origin.calls, self.figures.calls_ideal);
@@ -91,6 +95,29 @@ impl World {
                 Rule::Economy,
                 format!("{calls} calls, where {ideal} are ideal and {most} % allowed"),
             );
+        }
+    }
+
+    /// Checks that nobody shows its readers what, to the knowledge of another, its putter has replaced.
+    fn check_last_puts(&mut self) {
+        let facts = |number: usize| {
+            let entries = self.nodes[number].published.values();
+            entries.filter_map(|entry| Some(self.ledger.fact(entry.content())?.0)).collect::<Vec<u64>>()
+        };
+        let shown: Vec<(usize, u64)> = self
+            .honest()
+            .into_iter()
+            .flat_map(|node| facts(node).into_iter().map(move |it| (node, it)))
+            .collect();
+        let overtaken = shown.iter().find_map(|(node, fact)| {
+            let later = shown.iter().find(|(_, other)| self.ledger.is_overtaken(*fact, *other))?;
+            Some(format!(
+                "n{node} shows fact {fact}, n{} fact {}, which the same node put later",
+                later.0, later.1
+            ))
+        });
+        if let Some(text) = overtaken {
+            self.violate(Rule::InOrder, text);
         }
     }
 

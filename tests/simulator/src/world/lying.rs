@@ -114,7 +114,7 @@ impl World {
         let forged = entries.map(|entry| {
             let mut draft = entry.draft(entry.born());
             draft.freshness = forever;
-            Parcel { key: entry.key().clone(), draft, after: Vec::new() }
+            Parcel { key: entry.key().clone(), draft, after: Vec::new(), edition: None }
         });
         forged.collect()
     }

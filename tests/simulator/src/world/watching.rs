@@ -144,7 +144,11 @@ impl World {
     pub(super) fn check_newer(&mut self, number: usize, entry: &cache_core::Entry) {
         let Some(old) = self.nodes[number].published.get(entry.key()) else { return };
         let known = |entry: &cache_core::Entry| self.ledger.fact(entry.content());
-        let (Some((_, old)), Some((fact, new))) = (known(old), known(entry)) else { return };
+        let (Some((old_fact, old)), Some((fact, new))) = (known(old), known(entry)) else { return };
+        if self.ledger.is_overtaken(fact, old_fact) {
+            let text = format!("n{number} gives {old:?} up for {new:?}, which the same node put before");
+            return self.violate(Rule::InOrder, text);
+        }
         let put_at = self.watch.put_at(number, new.key);
         if self.landing.is_some_and(|(key, begun)| key == new.key && put_at.is_some_and(|at| at > begun)) {
             let text = format!("n{number} gives up what was put at {put_at:?} for {new:?}, asked for before");

@@ -4,6 +4,18 @@ use crate::mutants::Mutant;
 
 pub(super) const BUGS: &[Mutant] = &[
     Mutant {
+        name: "overtaken-taken-for-later",
+        file: "engine/announcing.rs",
+        old: "by_issuer.unwrap_or(born >= held.born())",
+        new: "by_issuer.filter(|_| false).unwrap_or(born >= held.born())",
+    },
+    Mutant {
+        name: "replaced-elsewhere-still-shown",
+        file: "engine/announcing.rs",
+        old: "            self.drop_held(held.key());",
+        new: "            let _unused = held;",
+    },
+    Mutant {
         name: "stale-fill-wins",
         file: "sharing/invalidations.rs",
         old: "self.younger_than(DEMANDED_FOR, now, key, status).take(DEMANDED_MAX).all(|id| after.contains(&id))",

@@ -10,7 +10,7 @@ use cache_core::port::Side;
 use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
-    identify, ping,
+    identify,
     swarm::{
         CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler,
         THandlerInEvent, THandlerOutEvent, ToSwarm,
@@ -21,7 +21,6 @@ use std::{
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 /// All that speaks on a connection. Identify tells what every libp2p node tells, and nobody listens to it.
@@ -29,7 +28,6 @@ use std::{
 pub(crate) struct Behaviour {
     links: Links,
     identify: identify::Behaviour,
-    ping: ping::Behaviour,
 }
 
 impl Behaviour {
@@ -42,9 +40,6 @@ impl Behaviour {
         Self {
             links: Links { shared, orders: VecDeque::new() },
             identify: identify::Behaviour::new(identify),
-            ping: ping::Behaviour::new(
-                ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
-            ),
         }
     }
 }
@@ -116,7 +111,3 @@ impl NetworkBehaviour for Links {
 
 /// What identify says of us: nothing.
 const NEUTRAL_VERSION: &str = "p2p/1";
-/// Between two pings, which measure the round trip and show that the peer lives.
-const PING_INTERVAL: Duration = Duration::from_secs(1);
-/// How long an answer may take. The link's own watch notices silence sooner.
-const PING_TIMEOUT: Duration = Duration::from_secs(10);

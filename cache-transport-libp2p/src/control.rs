@@ -4,13 +4,13 @@ use crate::{
     admission::ControlStream,
     bulk,
     ending::Ending,
-    frame::{FrameReader, write_all, write_frames},
+    frame::{FrameReader, Said, Sign, write_all, write_frames},
     handler::{Lines, Step},
     link::Link,
     shared::Shared,
 };
 use bytes::Bytes;
-use cache_core::port::{FRAME_BYTES_MAX, SILENCE_TIMEOUT, Stance};
+use cache_core::port::{FRAME_BYTES_MAX, SILENCE_TIMEOUT, Side, Stance};
 use futures::{
     AsyncWriteExt, FutureExt,
     future::{self, BoxFuture},
@@ -51,8 +51,13 @@ pub(crate) fn lanes(
 
 async fn receive(shared: Arc<Shared>, link: Arc<Link>, mut reader: FrameReader<ReadHalf<Stream>>) -> Ending {
     loop {
-        match reader.next(FRAME_BYTES_MAX).await {
-            Ok(Some(frame)) => {
+        match reader.next_said(FRAME_BYTES_MAX).await {
+            Ok(Some(Said::Sign(Sign::Ping))) => {
+                link.heard();
+                link.outbox.sign(Sign::Pong);
+            }
+            Ok(Some(Said::Sign(Sign::Pong))) => link.pong(),
+            Ok(Some(Said::Frame(frame))) => {
                 link.received(&frame);
                 // Once the link has ended, what still comes is read on to the end and forgotten.
                 let _is_current = shared.inbox.deliver(link.peer, link.id, frame).await;
@@ -69,7 +74,16 @@ async fn send(link: Arc<Link>, mut writer: WriteHalf<Stream>, verdict: Option<St
     {
         return ending;
     }
-    while let Some(frames) = link.outbox.control().await {
+    while let Some((signs, frames)) = link.outbox.control().await {
+        let signs: Vec<u8> = signs.into_iter().flat_map(Sign::to_bytes).collect();
+        if !signs.is_empty()
+            && let Err(ending) = write_all(&mut writer, &signs).await
+        {
+            return ending;
+        }
+        if frames.is_empty() {
+            continue;
+        }
         let frames_bytes = frames.iter().map(Bytes::len).sum();
         if let Err(ending) = write_frames(&mut writer, frames).await {
             return ending;
@@ -90,10 +104,19 @@ async fn linger(link: Arc<Link>) -> Ending {
     Ending::ByUs
 }
 
-/// Until the peer has shown no sign of life for too long.
+/// Until the peer has shown no sign of life for too long. It is asked for one where nothing was heard for a while, and
+/// once at first, which measures the round trip.
 async fn watch(link: Arc<Link>) -> Ending {
+    let quiet = if link.side == Side::Dialer { QUIET_OF_DIALER } else { QUIET_OF_LISTENER };
+    link.ping();
     loop {
-        sleep_until((link.last_heard() + SILENCE_MAX).into()).await;
+        let heard = link.last_heard();
+        sleep_until((heard + quiet).into()).await;
+        if link.last_heard() > heard {
+            continue;
+        }
+        link.ping();
+        sleep_until((heard + SILENCE_MAX).into()).await;
         let silence = link.last_heard().elapsed();
         if silence >= SILENCE_MAX {
             return Ending::Silent(silence);
@@ -101,10 +124,16 @@ async fn watch(link: Arc<Link>) -> Ending {
     }
 }
 
-/// Silence that is too long. Leaves some of [`SILENCE_TIMEOUT`] to a busy machine. A ping goes out a second
-/// after the last one was answered, so 2.5 s are left for the answer: enough for TCP to send a lost
-/// segment five times, all of which are lost once in 10^8 times where 2 % are lost; and for what waits in
-/// front of it, at most 1.3 MiB of bodies, on a line of 5 Mbit/s.
+/// Silence after which the peer is asked whether it is there.
+const QUIET_OF_DIALER: Duration = Duration::from_millis(1500);
+
+/// The same at the listener: what the dialer asks shows it that the dialer is there, so that one of the two asks.
+const QUIET_OF_LISTENER: Duration = Duration::from_millis(1750);
+
+/// Silence that is too long. Leaves some of [`SILENCE_TIMEOUT`] to a busy machine. A ping goes out after
+/// [`QUIET_OF_LISTENER`] at the latest, so 1.75 s are left for the answer: enough for TCP to send a lost
+/// segment three times more, all of which are lost once in 10^6 times where 2 % are lost; and for what waits in
+/// front of it, at most 1 MiB of bodies, on a line of 5 Mbit/s.
 const SILENCE_MAX: Duration = Duration::from_millis(3500);
 
 const _: () = assert!(SILENCE_MAX.as_millis() < SILENCE_TIMEOUT.as_millis());

@@ -21,9 +21,22 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     /// The next frame, or `None` where the stream ends between two.
     pub(crate) async fn next(&mut self, frame_bytes_max: usize) -> Result<Option<Bytes>, Ending> {
+        match self.next_said(frame_bytes_max).await? {
+            Some(Said::Frame(frame)) => Ok(Some(frame)),
+            Some(Said::Sign(_)) => Err(Ending::Protocol("a sign of life where there is none")),
+            None => Ok(None),
+        }
+    }
+
+    /// The next frame or sign of life, or `None` where the stream ends between two.
+    pub(crate) async fn next_said(&mut self, frame_bytes_max: usize) -> Result<Option<Said>, Ending> {
         loop {
             let mut wanted = LENGTH_BYTES;
             if let Some((length, _rest)) = self.buffer[..self.filled].split_first_chunk() {
+                if let Some(sign) = Sign::of(*length) {
+                    self.take(LENGTH_BYTES);
+                    return Ok(Some(Said::Sign(sign)));
+                }
                 let frame_bytes = u32::from_be_bytes(*length) as usize;
                 if frame_bytes > frame_bytes_max {
                     return Err(Ending::TooLong { frame_bytes, frame_bytes_max });
@@ -32,7 +45,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 if self.filled >= wanted {
                     let mut frame = self.take(wanted);
                     frame.advance(LENGTH_BYTES);
-                    return Ok(Some(frame));
+                    return Ok(Some(Said::Frame(frame)));
                 }
             }
             if !self.fill(wanted).await? {
@@ -98,6 +111,35 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 }
 
+/// What comes on the control lane.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Said {
+    Frame(Bytes),
+    Sign(Sign),
+}
+
+/// A sign of life: a length that no frame has, and nothing behind it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Sign {
+    /// Are you there?
+    Ping,
+    /// Yes.
+    Pong,
+}
+
+impl Sign {
+    pub(crate) fn to_bytes(self) -> [u8; LENGTH_BYTES] {
+        match self {
+            Self::Ping => u32::MAX.to_be_bytes(),
+            Self::Pong => (u32::MAX - 1).to_be_bytes(),
+        }
+    }
+
+    fn of(length: [u8; LENGTH_BYTES]) -> Option<Self> {
+        [Self::Ping, Self::Pong].into_iter().find(|sign| sign.to_bytes() == length)
+    }
+}
+
 /// Writes `frames`, small ones together, and flushes.
 pub(crate) async fn write_frames(
     stream: &mut (impl AsyncWrite + Unpin),
@@ -146,7 +188,7 @@ const READ_BYTES_MIN: usize = 2 * 1024;
 /// Longer frames are written from where they are.
 const COPIED_BYTES_MAX: usize = 16 * 1024;
 
-const _: () = assert!(cache_core::port::FRAME_BYTES_MAX <= u32::MAX as usize);
+const _: () = assert!(cache_core::port::FRAME_BYTES_MAX < u32::MAX as usize - 1);
 
 #[cfg(test)]
 mod tests {
@@ -168,6 +210,21 @@ mod tests {
             }
             assert_eq!(block_on(reader.next(1_000_000)).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn signs_of_life_stand_between_frames_where_there_are_any() {
+        let frame = Bytes::from_static(b"frame");
+        let mut wire = Sign::Ping.to_bytes().to_vec();
+        wire.extend_from_slice(&length(&frame));
+        wire.extend_from_slice(&frame);
+        wire.extend_from_slice(&Sign::Pong.to_bytes());
+        let mut reader = FrameReader::new(Cursor::new(wire.clone()));
+        let said = std::iter::from_fn(|| block_on(reader.next_said(1000)).unwrap());
+        let expected = [Said::Sign(Sign::Ping), Said::Frame(frame), Said::Sign(Sign::Pong)];
+        assert_eq!(said.collect::<Vec<_>>(), expected);
+        let refused = block_on(FrameReader::new(Cursor::new(wire)).next(1000)).unwrap_err();
+        assert!(matches!(refused, Ending::Protocol(_)), "{refused}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! One admitted connection, as the rest of the transport sees it.
 
-use crate::outbox::Outbox;
+use crate::{frame::Sign, outbox::Outbox};
 use bytes::Bytes;
 use cache_core::{
     PeerId,
-    port::{Lane, PeerFigures, SendError, Tenure},
+    port::{Lane, PeerFigures, SendError, Side, Tenure},
 };
 use libp2p::swarm::ConnectionId;
 use std::{
@@ -16,6 +16,7 @@ use std::{
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) peer: PeerId,
+    pub(crate) side: Side,
     pub(crate) tenure: Tenure,
     pub(crate) since: Instant,
     pub(crate) outbox: Outbox,
@@ -24,15 +25,18 @@ pub(crate) struct Link {
     dropped_frames: AtomicU64,
     /// Zero before the first answer.
     round_trip_nanos: AtomicU64,
+    /// When the peer was last asked whether it is there, in nanoseconds after `since`; zero once it has answered.
+    pinged_nanos: AtomicU64,
     /// When the peer last showed that it lives, in nanoseconds after `since`.
     heard_nanos: AtomicU64,
 }
 
 impl Link {
-    pub(crate) fn new(id: ConnectionId, peer: PeerId, tenure: Tenure, round_trip: Option<Duration>) -> Self {
-        let link = Self {
+    pub(crate) fn new(id: ConnectionId, peer: PeerId, side: Side, tenure: Tenure) -> Self {
+        Self {
             id,
             peer,
+            side,
             tenure,
             since: Instant::now(),
             outbox: Outbox::default(),
@@ -40,12 +44,9 @@ impl Link {
             sent_bytes: AtomicU64::new(0),
             dropped_frames: AtomicU64::new(0),
             round_trip_nanos: AtomicU64::new(0),
+            pinged_nanos: AtomicU64::new(0),
             heard_nanos: AtomicU64::new(0),
-        };
-        if let Some(round_trip) = round_trip {
-            link.pong(round_trip);
         }
-        link
     }
 
     pub(crate) fn send(&self, lane: Lane, frame: Bytes) -> Result<(), SendError> {
@@ -65,16 +66,28 @@ impl Link {
         self.sent_bytes.fetch_add(frames_bytes as u64, Relaxed);
     }
 
-    pub(crate) fn pong(&self, round_trip: Duration) {
-        let nanos = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
-        self.round_trip_nanos.store(nanos.max(1), Relaxed);
+    /// Asks the peer whether it is there.
+    pub(crate) fn ping(&self) {
+        self.pinged_nanos.store(self.age_nanos().max(1), Relaxed);
+        self.outbox.sign(Sign::Ping);
+    }
+
+    /// Notes the peer's answer to a ping, if it was asked.
+    pub(crate) fn pong(&self) {
+        let pinged = self.pinged_nanos.swap(0, Relaxed);
+        if pinged > 0 {
+            self.round_trip_nanos.store(self.age_nanos().saturating_sub(pinged).max(1), Relaxed);
+        }
         self.heard();
     }
 
     /// Notes that the peer lives.
     pub(crate) fn heard(&self) {
-        let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.heard_nanos.fetch_max(nanos, Relaxed);
+        self.heard_nanos.fetch_max(self.age_nanos(), Relaxed);
+    }
+
+    fn age_nanos(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// When the peer last showed that it lives.

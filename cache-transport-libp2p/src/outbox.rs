@@ -1,5 +1,6 @@
 //! Frames that wait for one peer.
 
+use crate::frame::Sign;
 use crate::settings::{
     BULK_QUEUE_BYTES_MAX, BULK_QUEUE_FRAMES_MAX, CONTROL_QUEUE_BYTES_MAX, CONTROL_QUEUE_FRAMES_MAX,
 };
@@ -50,14 +51,24 @@ impl Outbox {
         self.closing.notify_one();
     }
 
+    /// Has a sign of life go out, in front of what waits.
+    pub(crate) fn sign(&self, sign: Sign) {
+        let mut queues = self.queues.lock();
+        if !queues.closed && !queues.signs.contains(&sign) {
+            queues.signs.push(sign);
+            drop(queues);
+            self.control_due.notify_one();
+        }
+    }
+
     /// Everything that waits in the control lane; `None` once closed and empty.
-    pub(crate) async fn control(&self) -> Option<VecDeque<Bytes>> {
+    pub(crate) async fn control(&self) -> Option<(Vec<Sign>, VecDeque<Bytes>)> {
         loop {
             {
                 let mut queues = self.queues.lock();
-                if !queues.control.frames.is_empty() {
+                if !queues.control.frames.is_empty() || !queues.signs.is_empty() {
                     let batch = mem::take(&mut queues.control);
-                    return Some(batch.frames);
+                    return Some((mem::take(&mut queues.signs), batch.frames));
                 }
                 if queues.closed {
                     return None;
@@ -97,6 +108,8 @@ impl Outbox {
 struct Queues {
     bulk: Queue,
     control: Queue,
+    /// Each kind once at most.
+    signs: Vec<Sign>,
     closed: bool,
 }
 
@@ -131,7 +144,7 @@ mod tests {
         assert_eq!(push(FRAME_BYTES_MAX + 1), Err(SendError::TooLong));
         assert_eq!(push(FRAME_BYTES_MAX), Ok(()));
         assert_eq!(push(1), Err(SendError::QueueFull));
-        assert_eq!(outbox.control().now_or_never().unwrap().unwrap().len(), 1);
+        assert_eq!(outbox.control().now_or_never().unwrap().unwrap().1.len(), 1);
         for _ in 0..CONTROL_QUEUE_FRAMES_MAX {
             assert_eq!(push(1), Ok(()));
         }

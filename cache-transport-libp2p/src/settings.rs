@@ -61,7 +61,7 @@ pub(crate) const INBOX_REFUSALS_MAX: usize = 64;
 /// Bulk frames on their way at once, in each direction of a connection. At 20 ms of delay, four bodies of
 /// 64 KiB each round trip are 12 MiB/s; a peer that fills all and ends none pins four frames.
 pub(crate) const BULK_STREAMS_MAX: usize = 4;
-/// Streams of one connection. Ours: control, ping and identify each way, and the bulk frames; and some that
+/// Streams of one connection. Ours: control, and identify each way, and the bulk frames; and some that
 /// are ending. With yamux every stream may hold 256 KiB that nobody reads.
 pub(crate) const STREAMS_MAX: usize = 2 * BULK_STREAMS_MAX + 5 + 7;
 /// Streams of one connection whose protocol is being agreed on.

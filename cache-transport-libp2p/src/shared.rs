@@ -127,7 +127,7 @@ impl Shared {
             links.decisions += 1;
             tenure.number = links.decisions;
         }
-        let link = Arc::new(Link::new(id, peer, tenure, attempt.round_trip));
+        let link = Arc::new(Link::new(id, peer, attempt.side, tenure));
         if let Some(old) = links.peers.insert(peer, Arc::clone(&link)) {
             old.outbox.close();
             self.inbox.disconnected(peer, &Ending::Replaced);
@@ -168,15 +168,6 @@ impl Shared {
         self.links.read().peers.get(&peer).cloned()
     }
 
-    /// Notes the answer to a ping.
-    pub(crate) fn pinged(&self, id: ConnectionId, peer: PeerId, round_trip: Duration) {
-        if let Some(attempt) = self.attempts.lock().get_mut(&id) {
-            attempt.round_trip = Some(round_trip);
-        } else if let Some(link) = self.link(peer).filter(|link| link.id == id) {
-            link.pong(round_trip);
-        }
-    }
-
     pub(crate) fn listening(&self, address: Multiaddr) {
         self.addresses.write().push(address);
     }
@@ -204,12 +195,11 @@ struct Attempt {
     address: Box<str>,
     host: Option<IpAddr>,
     since: Instant,
-    round_trip: Option<Duration>,
 }
 
 impl Attempt {
     fn new(side: Side, address: Box<str>, host: Option<IpAddr>) -> Self {
-        Self { side, address, host, since: Instant::now(), round_trip: None }
+        Self { side, address, host, since: Instant::now() }
     }
 }
 

@@ -17,7 +17,7 @@ use libp2p::{
         upgrade::{NegotiationError, Version},
     },
     identity::Keypair,
-    noise, ping,
+    noise,
     swarm::{ConnectionId, DialError, ListenError, SwarmEvent, dial_opts::DialOpts},
     tcp, yamux,
 };
@@ -164,11 +164,6 @@ fn on_event(shared: &Shared, event: SwarmEvent<BehaviourEvent>) {
         }
         SwarmEvent::ListenerClosed { reason: Err(error), addresses, .. } => {
             tracing::warn!(?addresses, %error, "no longer listening");
-        }
-        SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, connection, result })) => {
-            if let (Some(peer), Ok(round_trip)) = (identity::from_libp2p(peer), result) {
-                shared.pinged(connection, peer, round_trip);
-            }
         }
         _of_no_concern => {}
     }

@@ -120,6 +120,8 @@ pub(crate) struct EngineStats {
 /// What the driver knows of other members.
 #[derive(Clone, Debug)]
 pub(crate) struct FleetStats {
+    /// Whether look-ups wait for the first peer.
+    pub(crate) gathering: bool,
     pub(crate) connected: usize,
     pub(crate) leases_count: usize,
     pub(crate) links: LinkCounts,

@@ -399,6 +399,7 @@ impl Driver {
             entries_bytes: self.engine.entries_bytes(),
             flights_count: self.engine.flights_count(),
             fleet: self.links.as_ref().map(|links| FleetStats {
+                gathering: self.engine.is_gathering(),
                 connected: self.engine.members().len(),
                 leases_count: self.engine.leases_count(),
                 links: links.counts(),

@@ -43,6 +43,8 @@ pub struct Stats {
     pub api_calls_saved: u64,
     /// Peers connected now.
     pub connected_peers: u64,
+    /// Whether look-ups wait, in the first quarter of a second, for the first peer, which is being dialled.
+    pub joining: bool,
     /// Entries in memory.
     pub cache_size: usize,
     /// Most entries in memory.
@@ -103,6 +105,7 @@ impl Stats {
             invalidations: counters.invalidations,
             api_calls_made,
             api_calls_saved: saved,
+            joining: engine.fleet.as_ref().is_some_and(|fleet| fleet.gathering),
             connected_peers: engine.fleet.as_ref().map_or(0, |fleet| fleet.connected as u64),
             cache_size: engine.entries_count,
             max_cache_size: shared.entries_max,

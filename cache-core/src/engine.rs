@@ -9,9 +9,11 @@ mod asking;
 mod coordinating;
 mod errand;
 mod fleet;
+mod gathering;
 mod keeping;
 mod landing;
 mod lookup;
+mod searching;
 mod warming;
 
 use crate::{
@@ -79,6 +81,7 @@ impl Engine {
     /// What has become due by `now` is dealt with first. A `now` before an earlier one counts as that.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         self.now = self.now.max(now);
+        self.begin_gathering();
         self.on_due();
         match input {
             Input::AskPeer { request, peer, key } => self.on_ask_peer(request, peer, &key),
@@ -108,6 +111,7 @@ impl Engine {
             Input::Tick => {}
         }
         self.order_connections();
+        self.end_gathering();
     }
 
     /// The next thing to do, in order; `None` when all is done.
@@ -145,6 +149,11 @@ impl Engine {
     /// Number of leases that are granted.
     pub fn leases_count(&self) -> usize {
         self.fleet.as_ref().map_or(0, |fleet| fleet.leases.len())
+    }
+
+    /// Number of entries that are being looked for on behalf of members.
+    pub fn searches_count(&self) -> usize {
+        self.fleet.as_ref().map_or(0, |fleet| fleet.searches.len())
     }
 
     /// Number of names by which members may ask for entries in memory.
@@ -187,6 +196,7 @@ impl Engine {
                     self.outputs.push_back(Output::CancelFetch { fetch });
                     self.on_fetched(fetch, Fetched::Failed(FetchError::TimedOut));
                 }
+                Deadline::Gathering => self.stop_gathering(),
                 Deadline::Lease => self.on_lease_due(),
                 Deadline::Load(load) => self.on_loaded(load, None),
                 Deadline::Membership => self.on_membership_due(),
@@ -197,6 +207,7 @@ impl Engine {
                     }
                 }
                 Deadline::Request(request) => self.on_request_timed_out(request),
+                Deadline::Search => self.on_search_due(),
             }
         }
     }
@@ -205,6 +216,7 @@ impl Engine {
     fn publish(&mut self, entry: Arc<Entry>) {
         if let Some(fleet) = &mut self.fleet {
             fleet.learn_names(entry.key());
+            fleet.shelf.take(entry.key());
         }
         self.outputs.push_back(Output::Publish { entry });
     }

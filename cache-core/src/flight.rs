@@ -5,7 +5,9 @@
 
 use crate::{
     AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, PeerId, RequestId, Scope, Timestamp,
-    cache::keys_in, freshness::Directives, message::Verdict,
+    cache::keys_in,
+    freshness::Directives,
+    message::{Role, Verdict},
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -60,13 +62,19 @@ pub(crate) struct Consulted {
     pub(crate) holder_asked: bool,
     /// Who granted the lease under which this flight fetches; we may have done so ourselves.
     pub(crate) lease: Option<PeerId>,
+    /// When the last of them was asked.
+    pub(crate) asked_at: Timestamp,
+    /// As what the last of them was asked.
+    pub(crate) role: Option<Role>,
     /// Who said nothing.
     pub(crate) silent: Vec<PeerId>,
+    /// Who has not got it.
+    pub(crate) missed: Vec<PeerId>,
     /// What to tell the coordinator if the flight ends with nothing to share.
     pub(crate) verdict: Option<Verdict>,
 }
 
-/// How far a flight has got: `Loading → Asking → Waiting → Fetching`; it may skip or end at any stage, and go
+/// How far a flight has got: `Loading → Gathering → Asking → Waiting → Fetching`; it may skip or end at any stage, and go
 /// back to asking when the member that it waits for is gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Stage {
@@ -74,6 +82,8 @@ pub(crate) enum Stage {
     Begun,
     /// The disk was asked; silence until `until` counts as nothing found.
     Loading { load: LoadId, until: Timestamp },
+    /// The fleet is being looked for; that comes to an end for all flights at once.
+    Gathering,
     /// A peer was asked; silence until `until` counts as its absence.
     Asking { ask: AskId, peer: PeerId, until: Timestamp },
     /// Another holds the lease that `peer` granted; at `until` we fetch for ourselves.
@@ -111,6 +121,8 @@ pub enum Deadline {
     Errand(AskId),
     /// A call to the origin takes too long.
     Fetch(FetchId),
+    /// The fleet has been looked for for long enough.
+    Gathering,
     /// The term of a lease is over.
     Lease,
     /// A look-up on disk takes too long.
@@ -123,6 +135,8 @@ pub enum Deadline {
     Removal,
     /// A request has waited too long.
     Request(RequestId),
+    /// A search for a member takes too long.
+    Search,
 }
 
 impl Flights {
@@ -227,7 +241,7 @@ impl Flights {
     pub(crate) fn asked(&self, id: FlightId) -> Option<PeerId> {
         match self.flight(id).stage {
             Stage::Asking { peer, .. } | Stage::Waiting { peer, .. } => Some(peer),
-            Stage::Begun | Stage::Loading { .. } | Stage::Fetching { .. } => None,
+            Stage::Begun | Stage::Gathering | Stage::Loading { .. } | Stage::Fetching { .. } => None,
         }
     }
 
@@ -246,6 +260,27 @@ impl Flights {
     pub(crate) fn leased(&self) -> Vec<FlightId> {
         let leased = self.flights.iter().filter(|(_, flight)| flight.consulted.lease.is_some());
         leased.map(|(id, _)| *id).collect()
+    }
+
+    /// Lets flight `id` wait until the fleet is found or not.
+    pub(crate) fn gather(&mut self, id: FlightId) {
+        self.flight_mut(id).stage = Stage::Gathering;
+    }
+
+    /// Flights that wait for the fleet, from now on no longer.
+    pub(crate) fn end_gathering(&mut self) -> Vec<FlightId> {
+        let gathering = self.flights.iter_mut().filter(|(_, flight)| flight.stage == Stage::Gathering);
+        gathering
+            .map(|(id, flight)| {
+                flight.stage = Stage::Begun;
+                *id
+            })
+            .collect()
+    }
+
+    /// A number for a look-up on disk that no flight makes.
+    pub(crate) fn load_number(&mut self) -> LoadId {
+        LoadId(self.number())
     }
 
     /// A number for an ask that no flight makes.
@@ -387,7 +422,7 @@ impl Flights {
     fn leave_stage(&mut self, id: FlightId) {
         let flight = self.flights.get_mut(&id).expect("ids are of open flights");
         match core::mem::replace(&mut flight.stage, Stage::Begun) {
-            Stage::Begun => {}
+            Stage::Begun | Stage::Gathering => {}
             Stage::Asking { ask, until, .. } | Stage::Waiting { ask, until, .. } => {
                 self.by_ask.remove(&ask);
                 self.deadlines.remove(&(until, Deadline::Ask(ask)));

@@ -224,6 +224,23 @@ impl Peers {
         self.conduct.silent(now)
     }
 
+    /// Whether a contact is being dialled, or is about to be, while none has failed and nobody was connected yet.
+    pub(crate) fn awaits_first_contact(&self) -> bool {
+        let contacts = || {
+            let candidates = self.book.candidates().map(|(_target, candidate)| candidate);
+            candidates.filter(|candidate| matches!(candidate.origin, Origin::Contact { .. }))
+        };
+        let is_untried = |contact: &Candidate| {
+            let is_open = match contact.stage {
+                Stage::Dialing { .. } => true,
+                Stage::Waiting { until } => until == Timestamp::default(),
+                Stage::Leaving | Stage::Settled => false,
+            };
+            is_open && contact.last_failure.is_none() && contact.failures == 0
+        };
+        self.connected.is_empty() && contacts().next().is_some() && contacts().all(is_untried)
+    }
+
     /// Starts the dials that are due and for which there is room, and finds out when to look again.
     fn plan(&mut self, now: Timestamp) {
         for (address, target) in self.attempts.overdue(now) {

@@ -7,14 +7,20 @@ mod editions;
 mod holders;
 mod invalidations;
 mod leases;
+mod patience;
 mod ring;
+mod searches;
+mod shelf;
 
 pub(crate) use {
     editions::Editions,
     holders::Holders,
     invalidations::Invalidations,
     leases::{Asker, Leases, Next, Turn},
+    patience::Patience,
     ring::Ring,
+    searches::Searches,
+    shelf::Shelf,
 };
 
 use crate::{Contact, Key, Naming, PeerId, PeerSettings, freshness::Freshness};
@@ -54,7 +60,8 @@ pub trait Ceiling: fmt::Debug + Send + Sync {
 /// The limits of sharing. Every field has a default with a reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SharingLimits {
-    /// Time in which a peer that was asked must say something.
+    /// Longest time in which a peer that was asked must say something. One that has answered before is given four
+    /// times what nearly all of its answers took, and a quarter of a second at least.
     ///
     /// A second: fifty round trips of 20 ms, and a lost frame or two repeated by the connection.
     pub ask_timeout: Duration,

@@ -63,6 +63,7 @@ impl Inner {
         match self.phase() {
             Phase::Starting => Answer::unavailable("starting: the node is being opened"),
             Phase::Serving(node) => match pulse(&node).await {
+                Ok(stats) if stats.joining => Answer::unavailable("joining: the first peer is being dialled"),
                 Ok(_stats) => Answer::plain(StatusCode::OK, "ready"),
                 Err(error) => Answer::unavailable(&format!("not ready: {error}")),
             },

@@ -69,13 +69,16 @@ impl Engine {
         if edition.is_some_and(|edition| !fleet.editions.note(now, name, edition)) {
             return;
         }
-        let key = fleet.names.get(&name).cloned();
-        let held = key.as_ref().and_then(|key| self.cache.lookup(key)).cloned();
-        if let Some(held) = held.filter(|held| edition.is_some() && held.edition() != edition)
-            && is_after(edition, now.saturating_sub(age), &held)
-        {
-            // What is here is no longer the latest: whoever wants it next pulls that.
-            self.drop_held(held.key());
+        let key = fleet.names.get(&name).or_else(|| fleet.shelf.key(&name)).cloned();
+        if let Some(key) = key.filter(|_| edition.is_some()) {
+            let is_news = |held: &Arc<Entry>| {
+                held.edition() != edition && is_after(edition, now.saturating_sub(age), held)
+            };
+            // What is here is no longer the latest: whoever wants it next pulls that. Of what is on disk alone nobody
+            // knows which content it is.
+            if self.cache.lookup(&key).is_none_or(is_news) {
+                self.drop_held(&key);
+            }
         }
         let Some(fleet) = &mut self.fleet else { return };
         let remaining = remaining.min(fleet.sharing.limits.freshness_max.lifetime);
@@ -111,6 +114,7 @@ impl Engine {
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_heard(now, from);
         }
+        self.on_brought_by(from);
         let entry = Arc::new(entry.from_source(Source::Peer));
         self.keep(Arc::clone(&entry));
         Some(entry)

@@ -1,6 +1,6 @@
 //! Asking members for what is not here, and what their answers mean for those who wait.
 
-use super::Engine;
+use super::{Engine, searching::DEPUTIES_MAX};
 use crate::{
     AskId, Entry, Failure, FetchError, Message, Name, Offence, Outcome, PeerId, Served, StaleReason,
     Timestamp,
@@ -37,15 +37,18 @@ impl Engine {
         let name = fleet.name(&flight.key);
         let coordinator = fleet.coordinator(&name, now, &flight.consulted.silent);
         let is_local = coordinator == fleet.local();
-        if !flight.consulted.holder_asked {
-            let announced = fleet.holders.take_fresh(now, &name).filter(|peer| fleet.ring.contains(*peer));
-            // A newcomer coordinates what another did before it, who may have it.
-            let is_cold = is_local && fleet.warmth.is_cold(now);
-            let former = is_cold.then(|| fleet.coordinator(&name, now, &[coordinator]));
-            if let Some(holder) = announced.or(former).filter(|peer| *peer != fleet.local()) {
-                self.ask(id, holder, name, Role::Holder);
-                return ControlFlow::Break(());
-            }
+        let missed = &flight.consulted.missed;
+        let announced = if flight.consulted.holder_asked {
+            None
+        } else {
+            fleet.holders.take_fresh(now, &name).filter(|peer| fleet.ring.contains(*peer))
+        };
+        // A newcomer coordinates what others did before it, who may have it.
+        let has_deputy = is_local && missed.len() < DEPUTIES_MAX;
+        let deputy = || has_deputy.then(|| fleet.deputy(&name, now, missed)).flatten();
+        if let Some(holder) = announced.or_else(deputy).filter(|peer| *peer != fleet.local()) {
+            self.ask(id, holder, name, Role::Holder);
+            return ControlFlow::Break(());
         }
         if !fetches && (is_local || flight.consulted.asks > 0) {
             return ControlFlow::Continue(());
@@ -57,6 +60,7 @@ impl Engine {
         }
         let wait_until = now.saturating_add(limits.wait_timeout);
         let ask = self.flights.begin_ask(id, coordinator, wait_until);
+        self.flights.flight_mut(id).consulted.role = Some(Role::Coordinator);
         match fleet.leases.ask(now, name, Asker { peer: coordinator, ask }, limits) {
             Turn::Full => {
                 self.flights.end_ask(ask, coordinator);
@@ -77,16 +81,22 @@ impl Engine {
 
     pub(super) fn ask(&mut self, id: FlightId, peer: PeerId, name: Name, role: Role) {
         let Some(fleet) = &self.fleet else { return };
-        let until = self.now.saturating_add(fleet.sharing.limits.ask_timeout);
+        let until = self.now.saturating_add(fleet.time_for(peer));
         let ask = self.flights.begin_ask(id, peer, until);
-        self.flights.flight_mut(id).consulted.holder_asked |= role == Role::Holder;
+        self.flights.flight_mut(id).consulted.asked_at = self.now;
+        let consulted = &mut self.flights.flight_mut(id).consulted;
+        consulted.holder_asked |= role == Role::Holder;
+        consulted.role = Some(role);
         self.counters.asks += 1;
         self.say(peer, Message::Ask { ask, name, role });
     }
 
-    /// Waits for another member's fetch, with all whom that may serve.
+    /// Waits for another member's fetch, with all whom that may serve; or for what a holder is looking for, with all.
     pub(super) fn wait(&mut self, id: FlightId, ask: AskId, until: Timestamp) {
         self.flights.begin_wait(ask, until);
+        if self.flights.flight(id).consulted.role == Some(Role::Holder) {
+            return;
+        }
         for request in self.flights.waiting(id) {
             if self.flights.waiter(request).directives.only_if_cached {
                 self.complete(request, Outcome::Absent);
@@ -96,6 +106,8 @@ impl Engine {
 
     pub(super) fn on_answer(&mut self, from: PeerId, ask: AskId, answer: Answer) {
         let Some(answer) = self.on_errand_answered(from, ask, answer) else { return };
+        let Some(answer) = self.on_search_answered(from, ask, answer) else { return };
+        self.on_prompt(from, ask);
         if answer == Answer::Wait {
             let Some(fleet) = &self.fleet else { return };
             let until = self.now.saturating_add(fleet.sharing.limits.wait_timeout);
@@ -118,8 +130,20 @@ impl Engine {
                 self.take_stale(id, stale);
                 self.depart(id);
             }
-            Answer::Miss => self.take_off_again(id),
+            Answer::Miss => self.take_off_again(id, from),
             Answer::Wait => unreachable!("dealt with above"),
+        }
+    }
+
+    /// Takes note of how long `from` took to say the first thing to what a flight asked it.
+    fn on_prompt(&mut self, from: PeerId, ask: AskId) {
+        let Some(id) = self.flights.by_ask(ask) else { return };
+        let flight = self.flights.flight(id);
+        if matches!(flight.stage, Stage::Asking { peer, .. } if peer == from)
+            && let Some(fleet) = &mut self.fleet
+        {
+            let patience = fleet.patience.entry(from).or_default();
+            patience.on_answer(flight.consulted.asked_at, self.now);
         }
     }
 
@@ -149,9 +173,15 @@ impl Engine {
     }
 
     /// After a miss: a holder's sends us on to the coordinator, a coordinator's to the origin.
-    pub(super) fn take_off_again(&mut self, id: FlightId) {
-        let consulted = &self.flights.flight(id).consulted;
-        if consulted.holder_asked && consulted.asks == 1 { self.take_off(id) } else { self.depart(id) }
+    pub(super) fn take_off_again(&mut self, id: FlightId, from: PeerId) {
+        let consulted = &mut self.flights.flight_mut(id).consulted;
+        match consulted.role {
+            Some(Role::Holder) => {
+                consulted.missed.push(from);
+                self.take_off(id);
+            }
+            Some(Role::Coordinator) | None => self.depart(id),
+        }
     }
 
     /// Nobody here waits for this answer any more, but it need not be lost.
@@ -195,6 +225,7 @@ impl Engine {
             fleet.leases.withdraw(&name, Asker { peer, ask });
         } else if matches!(stage, Stage::Asking { .. }) {
             self.counters.asks_unanswered += 1;
+            fleet.patience.entry(peer).or_default().on_silence();
             self.flights.flight_mut(id).consulted.silent.push(peer);
             self.on_offence(peer, Offence::Silent);
             return self.take_off(id);
@@ -206,7 +237,7 @@ impl Engine {
     pub(super) fn consulting(&self, id: FlightId) -> Option<(FlightId, AskId, PeerId)> {
         match self.flights.flight(id).stage {
             Stage::Asking { ask, peer, .. } | Stage::Waiting { ask, peer, .. } => Some((id, ask, peer)),
-            Stage::Begun | Stage::Loading { .. } | Stage::Fetching { .. } => None,
+            Stage::Begun | Stage::Gathering | Stage::Loading { .. } | Stage::Fetching { .. } => None,
         }
     }
 

@@ -11,15 +11,25 @@ use crate::{
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 impl Engine {
-    /// A member asks. What is fresh here is the answer whatever we are asked as.
+    /// A member asks. What is fresh here is the answer whatever we are asked as; what may be on disk, or with whom
+    /// coordinated it before, is looked for.
     pub(super) fn on_ask(&mut self, from: PeerId, ask: AskId, name: Name, role: Role) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         let entry = fleet.names.get(&name).and_then(|key| self.cache.lookup(key)).cloned();
+        let is_leased = role == Role::Coordinator && fleet.leases.contains(&name);
+        if entry.is_none() && !is_leased && self.search(Asker { peer: from, ask }, name, role) {
+            return;
+        }
+        let Some(fleet) = &mut self.fleet else { return };
         let fresh = entry.as_ref().filter(|entry| !freshness::remaining(entry, now).is_zero());
         let answer = match (fresh, role) {
             (Some(entry), Role::Coordinator | Role::Holder) => {
                 entry.mark_visited();
+                // It takes a while on its way, and is no silence.
+                if entry.content().body.len() > fleet.sharing.limits.attached_bytes_max {
+                    self.say(from, Message::Answer { ask, answer: Answer::Wait });
+                }
                 self.counters.answers += 1;
                 Answer::Hit(Box::new(self.parcel(entry)))
             }
@@ -29,7 +39,7 @@ impl Engine {
                     Turn::Full => Answer::Miss,
                     Turn::Granted => {
                         self.counters.leases += 1;
-                        self.lease_answer(name)
+                        self.lease_answer(name, None)
                     }
                     Turn::Waits => Answer::Wait,
                 }
@@ -42,7 +52,7 @@ impl Engine {
     pub(super) fn grant(&mut self, name: Name, asker: Asker) {
         let local = self.fleet.as_ref().map(|fleet| fleet.local());
         if local != Some(asker.peer) {
-            let answer = self.lease_answer(name);
+            let answer = self.lease_answer(name, None);
             return self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
         }
         match self.flights.end_ask(asker.ask, asker.peer) {
@@ -75,10 +85,11 @@ impl Engine {
         self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
     }
 
-    /// The right to fetch `name`, with what we know of old if that is short.
-    pub(super) fn lease_answer(&self, name: Name) -> Answer {
+    /// The right to fetch `name`, with what we know of old, in memory or as `found` on disk, if that is short.
+    pub(super) fn lease_answer(&self, name: Name, found: Option<&Entry>) -> Answer {
         let stale = self.fleet.as_ref().and_then(|fleet| {
-            let entry = self.cache.lookup(fleet.names.get(&name)?)?;
+            let held = fleet.names.get(&name).and_then(|key| self.cache.lookup(key));
+            let entry = held.map(|entry| &**entry).or(found)?;
             let is_short = entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
             is_short.then(|| Box::new(self.parcel(entry)))
         });
@@ -91,7 +102,7 @@ impl Engine {
         let local = fleet.local();
         let names = fleet.sharing.naming.names(entry.key());
         let askers: Vec<Asker> = names.iter().flat_map(|name| fleet.leases.conclude(name)).collect();
-        let mut told = Vec::new();
+        let mut told = self.search_ended(&names, entry);
         for asker in askers {
             if asker.peer == local {
                 if let Some(id) = self.flights.end_ask(asker.ask, local) {

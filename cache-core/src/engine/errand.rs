@@ -48,6 +48,10 @@ impl Engine {
         let Some(wanted) = self.errand(ask).and_then(|errand| errand.wanted.clone()) else {
             return Some(answer);
         };
+        // It looks for the entry on its disk, and will say more.
+        if answer == Answer::Wait {
+            return None;
+        }
         let Some(errand) = self.end_errand(ask, from) else {
             return Some(answer);
         };

@@ -1,13 +1,17 @@
 //! What a node knows of its fleet, and how members come and go.
 
-use super::{Engine, warming::Warmth};
+use super::{
+    Engine,
+    gathering::Gathering,
+    warming::{WARM_UP_TIMEOUT, WarmingUp},
+};
 use crate::{
     AskId, Deadline, Features, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     membership::{Decision, Member, Membership, MembershipSettings},
     message::{Announced, Edition, INVALIDATIONS_MAX, Notice, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome},
     port::{DialError, Side},
-    sharing::{Editions, Holders, Invalidations, Leases, Ring},
+    sharing::{Editions, Holders, Invalidations, Leases, Patience, Ring, Searches, Shelf},
 };
 use alloc::{
     boxed::Box,
@@ -15,6 +19,7 @@ use alloc::{
     string::String,
     vec::Vec,
 };
+use core::time::Duration;
 
 /// Everything about other members.
 #[derive(Debug)]
@@ -29,13 +34,21 @@ pub(super) struct Fleet {
     pub(super) holders: Holders,
     /// What members call the entries in memory.
     pub(super) names: BTreeMap<Name, Key>,
+    /// How prompt each connected peer is.
+    pub(super) patience: BTreeMap<PeerId, Patience>,
     /// Which parts of the protocol each connected peer speaks.
     pub(super) features: BTreeMap<PeerId, Features>,
     /// What each peer counted.
     pub(super) figures: BTreeMap<PeerId, Figures>,
     pub(super) errands: BTreeMap<AskId, super::errand::Errand>,
     pub(super) errand_dates: BTreeSet<(Timestamp, AskId)>,
-    pub(super) warmth: Warmth,
+    pub(super) searches: Searches,
+    /// What members call the entries that are on disk alone.
+    pub(super) shelf: Shelf,
+    pub(super) gathering: Gathering,
+    pub(super) warming: WarmingUp,
+    /// Until when others may have what this node coordinates, since they did so before; `None` if they cannot.
+    pub(super) new_until: Option<Timestamp>,
     /// How many batches each peer was sent since it connected.
     pub(super) warm_ups: BTreeMap<PeerId, usize>,
 }
@@ -54,10 +67,15 @@ impl Fleet {
             holders: Holders::default(),
             names: BTreeMap::new(),
             features: BTreeMap::new(),
+            patience: BTreeMap::new(),
             figures: BTreeMap::new(),
             errands: BTreeMap::new(),
             errand_dates: BTreeSet::new(),
-            warmth: Warmth::Cold,
+            searches: Searches::default(),
+            shelf: Shelf::default(),
+            gathering: Gathering::NotBegun,
+            warming: WarmingUp::default(),
+            new_until: None,
             warm_ups: BTreeMap::new(),
             sharing,
         }
@@ -68,7 +86,12 @@ impl Fleet {
         let errand = self.errand_dates.first().map(|(date, ask)| (*date, Deadline::Errand(*ask)));
         let peers = self.peers.next_deadline().map(|date| (date, Deadline::Peers));
         let membership = self.membership.next_deadline().map(|date| (date, Deadline::Membership));
-        lease.into_iter().chain(errand).chain(peers).chain(membership).min()
+        let search = self.searches.next_deadline().map(|date| (date, Deadline::Search));
+        let gathering = match self.gathering {
+            Gathering::Until(date) => Some((date, Deadline::Gathering)),
+            Gathering::NotBegun | Gathering::Over => None,
+        };
+        lease.into_iter().chain(errand).chain(peers).chain(membership).chain(search).chain(gathering).min()
     }
 
     pub(super) fn local(&self) -> PeerId {
@@ -108,6 +131,19 @@ impl Fleet {
     pub(super) fn coordinator(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> PeerId {
         let passed_over: Vec<PeerId> = self.peers.silent(now).chain(except.iter().copied()).collect();
         self.ring.coordinator(name, &passed_over)
+    }
+
+    /// How long `peer` is given to say something.
+    pub(super) fn time_for(&self, peer: PeerId) -> Duration {
+        let most = self.sharing.limits.ask_timeout;
+        self.patience.get(&peer).map_or(most, |patience| patience.time(most))
+    }
+
+    /// Who coordinated `name` before this node, which is new to it; `None` if it is not, or nobody but `except` did.
+    pub(super) fn deputy(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> Option<PeerId> {
+        self.new_until.filter(|until| now < *until)?;
+        let except: Vec<PeerId> = except.iter().copied().chain([self.local()]).collect();
+        Some(self.coordinator(name, now, &except)).filter(|deputy| *deputy != self.local())
     }
 }
 
@@ -203,6 +239,9 @@ impl Engine {
     fn join_ring(&mut self, peer: PeerId) {
         let now = self.now;
         let Some(fleet) = self.fleet.as_mut().filter(|fleet| !fleet.ring.contains(peer)) else { return };
+        if fleet.ring.is_alone() {
+            fleet.new_until = Some(now.saturating_add(WARM_UP_TIMEOUT));
+        }
         fleet.ring.insert(peer);
         // First what is no longer true, then what is.
         let recent = fleet.invalidations.recent(now);
@@ -224,6 +263,7 @@ impl Engine {
         }
         if let Some(fleet) = &mut self.fleet {
             fleet.features.remove(&peer);
+            fleet.patience.remove(&peer);
         }
     }
 
@@ -236,14 +276,7 @@ impl Engine {
         fleet.ring.remove(peer);
         fleet.figures.remove(&peer);
         let passed = fleet.leases.on_gone(now, peer, &fleet.sharing.limits);
-        let lost = matches!(fleet.warmth, Warmth::Warming { from, .. } if from == peer);
-        let next = fleet.ring.others().next().filter(|_| lost);
-        if lost {
-            fleet.warmth = Warmth::Cold;
-        }
-        if let Some(next) = next {
-            self.warm_up_from(next);
-        }
+        self.warm_up_elsewhere(peer);
         for (name, asker) in passed {
             self.counters.leases_passed += 1;
             self.grant(name, asker);
@@ -260,6 +293,7 @@ impl Engine {
                 self.take_off(id);
             }
         }
+        self.on_search_lost(peer);
         self.fail_errands(peer);
     }
 

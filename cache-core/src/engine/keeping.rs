@@ -55,6 +55,7 @@ impl Engine {
         let everything = Scope::everything();
         let detached = self.flights.invalidate(&everything, self.generation);
         let removed = self.cache.remove_scope(&everything);
+        self.unshelve(&everything);
         let entries = self.drop_all(detached, removed);
         if self.settings.disk == Disk::Present {
             self.outputs.push_back(Output::RemoveAll);
@@ -70,6 +71,7 @@ impl Engine {
         for scope in reach.forgotten.iter().chain(&reach.doubted) {
             let detached = self.flights.invalidate(scope, self.generation);
             let removed = self.cache.remove_scope(scope);
+            self.unshelve(scope);
             entries += self.drop_all(detached, removed);
             if !matches!(scope, Scope::Signposts { .. }) {
                 scopes.push(scope.clone());
@@ -108,6 +110,9 @@ impl Engine {
         if self.cache.remove(key).is_some() {
             self.hide(key.clone());
         }
+        if let Some(fleet) = &mut self.fleet {
+            fleet.shelf.take(key);
+        }
         if self.settings.disk == Disk::Present {
             self.outputs.push_back(Output::Remove { scopes: vec![Scope::Key(key.clone())] });
         }
@@ -132,6 +137,7 @@ impl Engine {
             Insertion::Kept { evicted } => {
                 self.counters.evictions += evicted.len() as u64;
                 for key in evicted {
+                    self.shelve(&key);
                     self.hide(key);
                 }
                 self.publish(entry);

@@ -40,7 +40,7 @@ impl Engine {
         let fetching = matches!(stage, Some(Stage::Fetching { .. }));
         let is_asked = fetching || matches!(stage, Some(Stage::Waiting { .. }));
         let disk_unasked = self.settings.disk == Disk::Present && found.is_none() && !is_asked;
-        let peers_unasked = self.shares() && !is_asked;
+        let peers_unasked = (self.shares() || self.is_gathering()) && !is_asked;
         if directives.only_if_cached && !disk_unasked && !peers_unasked {
             return self.complete(request, Outcome::Absent);
         }
@@ -130,6 +130,9 @@ impl Engine {
         if self.flights.waiting(id).is_empty() && self.flights.flight(id).renewer.is_none() {
             return self.close(id);
         }
+        if self.is_gathering() {
+            return self.flights.gather(id);
+        }
         if self.consult(id).is_continue() {
             self.depart(id);
         }
@@ -182,7 +185,7 @@ impl Engine {
 
     pub(super) fn on_loaded(&mut self, load: LoadId, entry: Option<Box<Entry>>) {
         let Some(id) = self.flights.end_load(load) else {
-            return;
+            return self.on_search_loaded(load, entry.as_deref());
         };
         if self.flights.flight(id).keep == Keep::No {
             return self.ask_anew(id);

@@ -1,41 +1,70 @@
 //! How a newcomer catches up: some other member sends it what is read most, in batches.
 
 use super::Engine;
-use crate::{Features, Message, Offence, PeerId, Timestamp, message::Announced};
+use crate::{Features, Message, Offence, PeerId, message::Announced};
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-/// How far a newcomer has got in catching up.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Warmth {
-    /// Nobody was asked yet.
-    Cold,
-    /// `from` sends what is read most; `received` entries have come. At `until` we go on with what there is.
-    Warming { from: PeerId, received: u32, until: Timestamp },
-    /// Done.
-    Warm,
+/// A newcomer's catching up.
+#[derive(Debug, Default)]
+pub(super) struct WarmingUp {
+    warmth: Warmth,
+    /// Who was asked, at most [`WARM_UP_TRIES`].
+    asked: Vec<PeerId>,
+    /// Whether something that came was news.
+    brings: bool,
 }
 
-impl Warmth {
-    /// Whether members may have what this node should know.
-    pub(super) fn is_cold(self, now: Timestamp) -> bool {
-        match self {
-            Self::Cold => true,
-            Self::Warming { until, .. } => now < until,
-            Self::Warm => false,
-        }
-    }
+/// How far it has got.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Warmth {
+    /// Nobody is being asked.
+    #[default]
+    Cold,
+    /// `from` sends what is read most; it has come to `received` entries.
+    Warming { from: PeerId, received: u32 },
+    /// Done.
+    Warm,
 }
 
 impl Engine {
     pub(super) fn warm_up_from(&mut self, peer: PeerId) {
         if let Some(fleet) = &mut self.fleet
-            && fleet.warmth == Warmth::Cold
+            && fleet.warming.warmth == Warmth::Cold
+            && fleet.warming.asked.len() < WARM_UP_TRIES
             && fleet.understands(peer, Features::WARM_UP)
         {
-            let until = self.now.saturating_add(WARM_UP_TIMEOUT);
-            fleet.warmth = Warmth::Warming { from: peer, received: 0, until };
+            fleet.warming.asked.push(peer);
+            fleet.warming.warmth = Warmth::Warming { from: peer, received: 0 };
             self.say(peer, Message::WarmUp { skip: 0 });
+        }
+    }
+
+    /// Has another member send what is read most, if `peer` was to: it is gone, or new itself and had nothing.
+    pub(super) fn warm_up_elsewhere(&mut self, peer: PeerId) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let WarmingUp { warmth, asked, brings } = &mut fleet.warming;
+        if !matches!(warmth, Warmth::Warming { from, .. } if *from == peer) {
+            return;
+        }
+        *warmth = Warmth::Cold;
+        let next = fleet.ring.others().find(|other| !asked.contains(other));
+        match next.filter(|_| asked.len() < WARM_UP_TRIES) {
+            Some(next) => self.warm_up_from(next),
+            // Nobody has anything: there is nothing to ask those for who coordinated before us.
+            None if !*brings => fleet.new_until = None,
+            None => {}
+        }
+    }
+
+    /// Something that `peer` sent was news.
+    pub(super) fn on_brought_by(&mut self, peer: PeerId) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let WarmingUp { warmth, brings, .. } = &mut fleet.warming;
+        if !*brings && matches!(warmth, Warmth::Warming { from, .. } if *from == peer) {
+            *brings = true;
+            let lifetime = fleet.sharing.limits.freshness_max.lifetime;
+            fleet.new_until = Some(self.now.saturating_add(lifetime));
         }
     }
 
@@ -73,17 +102,18 @@ impl Engine {
 
     pub(super) fn on_warmed_up(&mut self, peer: PeerId, next: Option<u32>) {
         let Some(fleet) = &mut self.fleet else { return };
-        let Warmth::Warming { from, received, until } = fleet.warmth else { return };
+        let Warmth::Warming { from, received } = fleet.warming.warmth else { return };
         if from != peer {
             return;
         }
         let most = u32::try_from(fleet.sharing.limits.warm_up.entries_max).unwrap_or(u32::MAX);
         match next.filter(|next| *next > received && *next < most) {
             Some(next) => {
-                fleet.warmth = Warmth::Warming { from, received: next, until };
+                fleet.warming.warmth = Warmth::Warming { from, received: next };
                 self.say(from, Message::WarmUp { skip: next });
             }
-            None => fleet.warmth = Warmth::Warm,
+            None if fleet.warming.brings => fleet.warming.warmth = Warmth::Warm,
+            None => self.warm_up_elsewhere(peer),
         }
     }
 }
@@ -94,5 +124,8 @@ const WARM_UPS_MAX: usize = 32;
 /// Most entries in one batch of a warm-up, so that a newcomer with a short queue is not overrun.
 const WARM_UP_BATCH_MAX: usize = 32;
 
+/// Most members that a newcomer asks until one has something: the first ones that it meets may be as new as itself.
+const WARM_UP_TRIES: usize = 3;
+
 /// Time for the whole of a warm-up: 8 MiB in 16 batches, on a slow line.
-const WARM_UP_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const WARM_UP_TIMEOUT: Duration = Duration::from_secs(10);

@@ -91,6 +91,11 @@ impl Leases {
         Turn::Granted
     }
 
+    /// Whether `name` is being fetched.
+    pub(crate) fn contains(&self, name: &Name) -> bool {
+        self.leases.contains_key(name)
+    }
+
     /// Takes note that `peer` holds the lease of `name` from an earlier coordinator, unless there is one.
     pub(crate) fn claim(&mut self, now: Timestamp, name: Name, peer: PeerId, limits: &SharingLimits) {
         if !self.leases.contains_key(&name) && self.leases.len() < limits.leases_max {

@@ -8,8 +8,8 @@ use super::{
     words::Words,
 };
 use cache_core::{
-    AskId, Bucket, Ceiling, Domain, Draft, Figures, Key, Message, Name, Naming, PeerId, PeerSettings,
-    Sharing, SharingLimits, Timestamp,
+    AskId, Bucket, Ceiling, Contact, Domain, Draft, Figures, Key, Message, Name, Naming, PeerId,
+    PeerSettings, Sharing, SharingLimits, Timestamp,
     freshness::Freshness,
     message::{
         Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict,
@@ -221,7 +221,7 @@ pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
         local: peer(0),
         boot: 1,
         own_addresses: Vec::new(),
-        contacts: Vec::new(),
+        contacts: words.value("contact").map(Contact::new).into_iter().collect(),
         peers: PeerSettings::default(),
         ceiling: Arc::new(Names),
         naming: Arc::new(Names),

@@ -7,7 +7,8 @@ use super::{
 };
 use cache_core::{
     Audience, Bucket, Deadline, Engine, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message,
-    Output, PeerId, Reach, RequestId, Settings, Timestamp, port::Side,
+    Output, PeerId, Reach, RequestId, Settings, Timestamp,
+    port::{DialError, Side},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -84,6 +85,10 @@ impl Player {
             }
             "leave" => self.handle(Input::Leave),
             "loaded" => self.loaded(words),
+            "dial-failed" => {
+                let address = words.next("an address").into();
+                self.handle(Input::DialFailed { address, failure: DialError::Unreachable });
+            }
             "ping" => {
                 let request = RequestId(words.number('r'));
                 self.handle(Input::Ping { request, peer: fleet::peer(words.number('p')) });
@@ -293,6 +298,7 @@ impl Player {
         let what = match deadline {
             Deadline::Ask(ask) => format!("ask a{}", ask.0),
             Deadline::Errand(ask) => format!("errand a{}", ask.0),
+            Deadline::Gathering => "gathering".into(),
             Deadline::Lease => "lease".into(),
             Deadline::Fetch(fetch) => format!("fetch {}", self.fetch_name(fetch)),
             Deadline::Load(load) => format!("load {}", self.load_name(load)),
@@ -300,6 +306,7 @@ impl Player {
             Deadline::Peers => "peers".into(),
             Deadline::Removal => "removal".into(),
             Deadline::Request(request) => format!("request r{}", request.0),
+            Deadline::Search => "search".into(),
         };
         format!("deadline +{} {what}", show::duration(due.saturating_since(self.now)))
     }

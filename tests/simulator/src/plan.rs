@@ -36,6 +36,8 @@ pub struct Plan {
     pub peers: PeerSettings,
     /// What every node's own rules grant an answer, whatever a peer says of it.
     pub ceiling: Freshness,
+    /// One look at a disk in so many takes seconds, perhaps longer than anybody waits.
+    pub disk_stuck_one_in: u64,
     /// Who dials whom.
     pub dialing: Dialing,
     /// What is demanded beyond what always is.
@@ -279,6 +281,7 @@ impl Plan {
                 while_revalidating: Duration::MAX,
                 if_error: Duration::MAX,
             },
+            disk_stuck_one_in: 64,
             dialing: Dialing::Everybody,
             demands: Demands::default(),
             events: Vec::new(),

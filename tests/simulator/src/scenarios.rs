@@ -41,6 +41,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("holder-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Holder(0)))),
     ("hour-of-autoscaling", hour_of_autoscaling),
     ("insisting", insisting),
+    ("late-joiner", |seed, nodes| late_joiner(seed, nodes, 200, 40)),
     ("liar-answers", liar_answers),
     ("liar-lets-wait", liar_lets_wait),
     ("liar-offends", liar_offends),
@@ -359,6 +360,35 @@ pub fn newcomer_coordinates(seed: u64, nodes: usize) -> Plan {
             Deed::Get { node: nodes - 1, key, directives: Directives::default() },
         )
     })
+}
+
+/// All but one node have read everything, most of which only their disks still hold; the last one comes and reads it all.
+pub fn late_joiner(seed: u64, nodes: usize, resources: usize, entries_max: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, resources);
+    plan.settings.disk = Disk::Present;
+    plan.settings.budget.entries_max = entries_max;
+    plan.origin.freshness = Freshness { lifetime: Duration::from_secs(3600), ..Freshness::default() };
+    plan.ceiling = plan.origin.freshness;
+    plan.nodes_at_start = nodes - 1;
+    plan.disk_stuck_one_in = u64::MAX;
+    plan.demands.calls_percent_max = Some(101);
+    let mut at = Duration::ZERO;
+    for key in 0..resources {
+        for node in 0..nodes - 1 {
+            plan = plan.with(at, get((key + node) % (nodes - 1), key));
+            at += millis(3);
+        }
+    }
+    at += Duration::from_secs(5);
+    plan = plan.with(at, Deed::Join { node: nodes - 1 });
+    at += Duration::from_secs(12);
+    for step in 0..resources {
+        // Not in the order in which they left the others' memory.
+        let key = step * 7919 % resources;
+        plan = plan.with(at, get(nodes - 1, key));
+        at += millis(3);
+    }
+    plan
 }
 
 /// Nodes take the places of others one by one: what was fetched once stays.

@@ -87,7 +87,8 @@ impl Watch {
         let name = open.name;
         let of_node = (asked, 0, AskId(0))..(asked + 1, 0, AskId(0));
         let waiting = self.asks.range(of_node).filter(|(_, open)| open.waits && open.name == name).count();
-        if waiting > limits.lease_waiters_max {
+        // As many may wait for what is looked for as for what is fetched.
+        if waiting > 2 * limits.lease_waiters_max {
             return Err((Rule::Bounds, format!("n{asked} lets {waiting} wait for one lease")));
         }
         Ok(())

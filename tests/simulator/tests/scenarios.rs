@@ -166,3 +166,13 @@ fn of_two_values_that_one_node_puts_everybody_ends_with_the_later() {
         sound(&Plan { heals: false, ..scenario("puts-overtake-puts", seed, 4) });
     }
 }
+
+#[test]
+fn whoever_comes_late_calls_for_next_to_nothing_that_others_have_on_disk() {
+    let resources = 5_000;
+    for seed in 0..2 {
+        let calls = calls(scenarios::late_joiner(seed, 4, resources, 1_000));
+        println!("seed {seed}: {} needless calls", calls - resources as u64);
+        assert!(calls <= resources as u64 + 30, "seed {seed}: {calls} calls for {resources} resources");
+    }
+}

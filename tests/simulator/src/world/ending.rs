@@ -71,10 +71,11 @@ impl World {
             let state = &self.nodes[*node];
             let (flights, leases) = (state.engine.flights_count(), state.engine.leases_count());
             let (members, retained) = (state.engine.members().len(), state.retained.len());
-            if flights + leases + retained > 0 || members + 1 != up.len() {
+            let searches = state.engine.searches_count();
+            if flights + leases + retained + searches > 0 || members + 1 != up.len() {
                 let others = up.len() - 1;
                 return Some(format!(
-                    "n{node}: {flights} flights, {leases} leases, {retained} retained, {members} of {others} members"
+                    "n{node}: {flights} flights, {leases} leases, {searches} searches, {retained} retained, {members} of {others} members"
                 ));
             }
         }

@@ -171,8 +171,12 @@ impl World {
                         && self.liars.contains(&from)
                 })
             }
-            Message::Ask { ask, name, .. } => {
+            Message::Ask { ask, name, role } => {
                 self.watch.on_asked(number, from, *ask, *name);
+                if let (Role::Coordinator, Some(key)) = (role, self.ledger.key_named(name)) {
+                    // Who is new asks those who coordinated before it.
+                    self.watch.allow_asks(number, key, DEPUTIES_MAX);
+                }
                 false
             }
             Message::Invalidate(notice) => {
@@ -411,7 +415,7 @@ impl World {
             return self.violate(Rule::WrongOutcome, "a disk is asked that is not there".into());
         }
         let entry = self.nodes[number].load(key);
-        let is_stuck = self.random.below(DISK_STUCK_ONE_IN) == 0;
+        let is_stuck = self.random.below(self.plan.disk_stuck_one_in) == 0;
         let most = if is_stuck { 2 * self.plan.settings.load_timeout } else { DISK_LATENCY };
         let after = self.random.up_to(most);
         self.schedule_arrival(self.now + after, number, Arrival::Input(Input::Loaded { load, entry }));
@@ -497,8 +501,10 @@ pub(super) fn payload_bytes(payload: &Payload) -> usize {
 /// How often an engine may be woken at one moment: what becomes due by what was due takes a few.
 const WAKES_MAX: u32 = 16;
 
+/// How many a coordinator asks before it lets a member fetch.
+const DEPUTIES_MAX: usize = 2;
+
 const DISK_LATENCY: Duration = Duration::from_millis(2);
-const DISK_STUCK_ONE_IN: u64 = 64;
 
 /// What the seal and the frame add to a message.
 const FRAME_OVERHEAD_BYTES: usize = 64;

@@ -60,8 +60,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "older-takes-the-place-of-younger",
         file: "engine/announcing.rs",
-        old: "held.filter(|held| held.born() > entry.born() || **held == entry)",
-        new: "held.filter(|held| **held == entry)",
+        old: "!is_latest || !is_after(entry.edition(), entry.born(), held) || *held == entry",
+        new: "!is_latest || *held == entry",
     },
     Mutant {
         name: "disk-takes-the-place-of-what-was-brought",

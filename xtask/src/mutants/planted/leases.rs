@@ -114,7 +114,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "refusal-taken-for-the-last-word",
         file: "engine/asking.rs",
-        old: "            Answer::Miss => self.take_off_again(id),\n            Answer::Wait => unreachable!",
+        old: "            Answer::Miss => self.take_off_again(id, from),\n            Answer::Wait => unreachable!",
         new: "            Answer::Miss => {\n                for request in self.flights.waiting(id) {\n                    self.complete(request, Outcome::Absent);\n                }\n                self.close(id);\n            }\n            Answer::Wait => unreachable!",
     },
     Mutant {
@@ -126,7 +126,19 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "newcomer-asks-nobody-who-was-there-before",
         file: "engine/asking.rs",
-        old: "let is_cold = is_local && fleet.warmth.is_cold(now);",
-        new: "let is_cold = false;",
+        old: "let has_deputy = is_local && missed.len() < DEPUTIES_MAX;",
+        new: "let has_deputy = is_local && missed.len() > DEPUTIES_MAX;",
+    },
+    Mutant {
+        name: "disk-not-looked-at-for-others",
+        file: "engine/coordinating.rs",
+        old: "if entry.is_none() && !is_leased && self.search(Asker { peer: from, ask }, name, role) {",
+        new: "if entry.is_some() && !is_leased && self.search(Asker { peer: from, ask }, name, role) {",
+    },
+    Mutant {
+        name: "search-never-ends",
+        file: "engine/searching.rs",
+        old: "            None => self.search_failed(name, None),",
+        new: "            None => {}",
     },
 ];

@@ -12,8 +12,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "replaced-elsewhere-still-shown",
         file: "engine/announcing.rs",
-        old: "            self.drop_held(held.key());",
-        new: "            let _unused = held;",
+        old: "                self.drop_held(&key);",
+        new: "",
     },
     Mutant {
         name: "stale-fill-wins",

@@ -1,0 +1,115 @@
+//! What members call the entries that are on disk and no longer in memory.
+//!
+//! Without it a member that is asked could say only whether it has the entry in memory, and would let others call the
+//! origin for what it has on disk.
+
+use crate::{Key, Name, Scope, cache::keys_in};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+
+/// Entries on disk by name, at most [`SHELF_MAX`]; those put there first are forgotten first.
+///
+/// A record that is not there after all costs the one who asks for it a look at the disk.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    keys: BTreeMap<Name, Key>,
+    names: BTreeMap<Key, (u64, Vec<Name>)>,
+    /// In the order in which they came. Those that were taken off meanwhile have another number by now, or none.
+    order: VecDeque<(u64, Key)>,
+    number_last: u64,
+}
+
+impl Shelf {
+    /// Takes note that the entry under `key`, which members call by `names`, is on disk alone.
+    pub(crate) fn put(&mut self, key: &Key, names: Vec<Name>) {
+        self.take(key);
+        self.number_last += 1;
+        for name in &names {
+            self.keys.insert(*name, key.clone());
+        }
+        self.names.insert(key.clone(), (self.number_last, names));
+        self.order.push_back((self.number_last, key.clone()));
+        while self.order.len() > SHELF_MAX
+            && let Some((number, key)) = self.order.pop_front()
+        {
+            if self.names.get(&key).is_some_and(|(current, _)| *current == number) {
+                self.take(&key);
+            }
+        }
+    }
+
+    /// Forgets the entry under `key`: it is in memory, or nowhere.
+    pub(crate) fn take(&mut self, key: &Key) {
+        let Some((_, names)) = self.names.remove(key) else { return };
+        for name in names {
+            self.keys.remove(&name);
+        }
+    }
+
+    /// The same for all that `scope` means, or may mean: what is kept under a key nobody knows here.
+    pub(crate) fn take_scope(&mut self, scope: &Scope) {
+        let scope = match scope {
+            Scope::Key(_) | Scope::Prefix { .. } => scope.clone(),
+            Scope::Signposts { prefix } => Scope::Prefix { prefix: prefix.clone(), domain: None },
+        };
+        let keys: Vec<Key> = keys_in(&self.names, &scope).cloned().collect();
+        for key in keys {
+            self.take(&key);
+        }
+    }
+
+    /// What members mean by `name`, if it is on disk alone.
+    pub(crate) fn key(&self, name: &Name) -> Option<&Key> {
+        self.keys.get(name)
+    }
+}
+
+/// Most entries on disk that are known by name: four times a usual fleet's working set, in some 6 MB. One that is
+/// forgotten is not found for others, who then call the origin.
+const SHELF_MAX: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Domain;
+    use alloc::{format, vec};
+
+    fn key(number: usize) -> Key {
+        Key::new(&format!("{number:06}"), Domain::ANONYMOUS)
+    }
+
+    fn name(number: usize) -> Name {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        Name::from_bytes(bytes)
+    }
+
+    #[test]
+    fn what_was_put_first_is_forgotten_first() {
+        let mut shelf = Shelf::default();
+        for number in 0..SHELF_MAX {
+            shelf.put(&key(number), vec![name(number)]);
+        }
+        // Put anew, the first is the last.
+        shelf.put(&key(0), vec![name(0)]);
+        shelf.put(&key(SHELF_MAX), vec![name(SHELF_MAX)]);
+        assert_eq!(shelf.key(&name(0)), Some(&key(0)));
+        assert_eq!(shelf.key(&name(1)), None);
+        assert!(shelf.keys.len() <= SHELF_MAX && shelf.order.len() <= SHELF_MAX);
+    }
+
+    #[test]
+    fn what_is_taken_off_is_found_by_no_name() {
+        let mut shelf = Shelf::default();
+        shelf.put(&key(100), vec![name(1), name(2)]);
+        shelf.put(&key(101), vec![name(3)]);
+        shelf.put(&key(200), vec![name(4)]);
+        shelf.take_scope(&Scope::Signposts { prefix: "0001".into() });
+        assert_eq!([1, 2, 3].map(|number| shelf.key(&name(number))), [None; 3]);
+        shelf.take(&key(200));
+        assert_eq!(shelf.key(&name(4)), None);
+        assert!(shelf.names.is_empty() && shelf.keys.is_empty());
+    }
+}

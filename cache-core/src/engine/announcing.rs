@@ -124,7 +124,7 @@ impl Engine {
     /// do not let it be kept.
     pub(super) fn open_parcel(&self, parcel: Parcel) -> Option<Entry> {
         let fleet = self.fleet.as_ref()?;
-        let Parcel { key, draft, after } = &parcel;
+        let Parcel { key, draft, after, edition: _ } = &parcel;
         if !fleet.invalidations.permit(self.now, key, draft.content.status, after) {
             return None;
         }

@@ -115,3 +115,18 @@ async fn has(node: &Node, key: &str, length: usize) {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_as_soon_as_a_node_has_started_is_had_from_its_first_peer() {
+    for over in EITHER {
+        let fleet = Fleet::start(over, 2).await;
+        let path = Fleet::repository(1);
+        let first = body(&fleet.nodes[0], &path).await;
+        for _ in 0..5 {
+            let newcomer = fleet.start_one(fleet.nodes[0].addresses()).await;
+            assert_eq!(body(&newcomer, &path).await, first);
+            newcomer.shutdown().await;
+        }
+        assert_eq!(fleet.origin.calls_total(), 1, "{over:?}");
+    }
+}

@@ -84,8 +84,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "whoever-waits-takes-what-was-invalidated",
         file: "engine/asking.rs",
-        old: "            .is_some_and(|fleet| !fleet.invalidations.permit(self.now, key, status, after))",
-        new: "            .is_some_and(|fleet| false && !fleet.invalidations.permit(self.now, key, status, after))",
+        old: "is_some_and(|fleet| !fleet.invalidations.permit(self.now, key, status, after))",
+        new: "is_some_and(|fleet| false && !fleet.invalidations.permit(self.now, key, status, after))",
     },
     Mutant {
         name: "hit-invalidated-on-its-way-fails-the-request",

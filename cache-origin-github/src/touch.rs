@@ -97,10 +97,10 @@ impl GitHub {
     /// ```
     pub fn reach_of_prefix(&self, prefix: String) -> Reach {
         let host = self.origin().host();
-        let numbers = prefix.strip_prefix(host).and_then(effect::by_number);
-        let scope = |prefix: Box<str>| Scope::Prefix { prefix, domain: None };
-        let doubted = numbers.map(|numbers| scope(format!("{host}{numbers}").into()));
-        Reach { forgotten: vec![scope(prefix.into())], doubted: doubted.into_iter().collect() }
+        let scope = |prefix: String| Scope::Prefix { prefix: prefix.into(), domain: None };
+        let numbers = prefix.strip_prefix(host).map_or(&[][..], effect::by_number);
+        let doubted = numbers.iter().map(|begin| scope(format!("{host}{begin}"))).collect();
+        Reach { forgotten: vec![scope(prefix)], doubted }
     }
 }
 

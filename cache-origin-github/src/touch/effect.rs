@@ -138,13 +138,12 @@ impl Effect {
             self.forget(&begin, is_exact);
         }
         let Some(twin) = TWINS.iter().find(|twin| template.starts_with(twin.by_name)) else { return };
-        let number = write.by_number.as_deref().filter(|number| number.starts_with(twin.by_number));
+        let is_below = |number: &&str| twin.by_number.iter().any(|begin| number.starts_with(begin));
+        let number = write.by_number.as_deref().filter(is_below);
         match number.zip(template.strip_prefix(twin.one)) {
             Some((number, rest)) if !is_doubt => self.forget(&format!("{number}{rest}"), is_exact),
             // Which number the name has, the path does not tell.
-            _other => {
-                self.doubted.insert(twin.by_number.to_owned());
-            }
+            _other => self.doubted.extend(twin.by_number.iter().map(|begin| (*begin).to_owned())),
         }
     }
 
@@ -159,10 +158,9 @@ impl Effect {
     }
 }
 
-/// Below which path lies by number what `path` names.
-pub(super) fn by_number(path: &str) -> Option<&'static str> {
-    let twin = TWINS.iter().find(|twin| path.starts_with(twin.by_name))?;
-    Some(twin.by_number)
+/// How the paths begin that name by number what `path` names.
+pub(super) fn by_number(path: &str) -> &'static [&'static str] {
+    TWINS.iter().find(|twin| path.starts_with(twin.by_name)).map_or(&[], |twin| twin.by_number)
 }
 
 /// `template` with `names` put in, up to the first that is not known; and whether that is all of it.
@@ -218,13 +216,20 @@ const REPOSITORY: &str = "/repos/{owner}/{repo}";
 /// How GitHub names one kind of thing by name and by number.
 struct Twin {
     by_name: &'static str,
-    by_number: &'static str,
+    by_number: &'static [&'static str],
     /// One of them by name, in the rows for writes that may come by number.
     one: &'static str,
 }
 
 const TWINS: &[Twin] = &[
-    Twin { by_name: "/repos/", by_number: "/repositories/", one: REPOSITORY },
-    Twin { by_name: "/orgs/", by_number: "/organizations/", one: "/orgs/{org}" },
-    Twin { by_name: "/users/", by_number: "/user/", one: "/users/{username}" },
+    Twin { by_name: "/repos/", by_number: &["/repositories/"], one: REPOSITORY },
+    Twin { by_name: "/orgs/", by_number: &["/organizations/"], one: "/orgs/{org}" },
+    // `/user/repos` and the like are about the account that asks.
+    Twin {
+        by_name: "/users/",
+        by_number: &[
+            "/user/1", "/user/2", "/user/3", "/user/4", "/user/5", "/user/6", "/user/7", "/user/8", "/user/9",
+        ],
+        one: "/users/{username}",
+    },
 ];

@@ -91,8 +91,9 @@ pub(super) const BESIDE: &[Row] = &[
         "/user/repository_invitations", "/user/subscriptions",
     ]),
     ("", "~/invitations/**", &["~/collaborators", "/user/repository_invitations"]),
-    ("", "~/branches/**", &["~/rules"]),
-    ("", "~/rulesets/**", &["~/rules", "~/branches"]),
+    // Whether a pull request may be merged depends on them.
+    ("", "~/branches/**", &["~/pulls", "~/rules"]),
+    ("", "~/rulesets/**", &["~/branches", "~/pulls", "~/rules"]),
     ("", "~/tags/**", &["~/rules"]),
     // What is in it.
     ("", "~/branches/**/rename", &["@code", "~/environments"]),
@@ -107,6 +108,10 @@ pub(super) const BESIDE: &[Row] = &[
     ("", "~/attestations/**", &[]),
     // Issues and pull requests.
     ("", "~/issues/**", &["@issues"]),
+    // The other issue may be in any repository.
+    ("", "~/issues/{issue}/dependencies/**", &["?/repos/"]),
+    ("", "~/issues/{issue}/sub_issue/**", &["?/repos/"]),
+    ("", "~/issues/{issue}/sub_issues/**", &["?/repos/"]),
     ("", "~/assignees/**", &["@issues"]),
     ("", "~/labels/**", &["@issues"]),
     ("", "~/milestones/**", &["@issues"]),
@@ -231,11 +236,12 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("@access", &["=~", "~/assignees", "~/collaborators", "~/invitations", "~/teams", "/user/repos", "/user/subscriptions"]),
     // What runs for a commit, and what waits for that.
     ("@checks", &["~/actions", "~/check-", "~/commits", "~/pulls", "~/status"]),
-    // What a push changes, which may close issues by its message and start whatever waits for pushes.
+    // What a push changes, which may close issues by its message and start whatever waits for pushes. Lists of
+    // repositories show when the last one was.
     ("@code", &[
         "@checks", "@issues", "~/activity", "~/branches", "~/code-scanning", "~/codeowners", "~/community", "~/compare",
         "~/contents", "~/contributors", "~/dependency-graph", "~/deployments", "~/git", "~/languages", "~/license",
-        "~/pages", "~/readme", "~/stats", "~/tags",
+        "~/pages", "~/readme", "~/stats", "~/tags", "?/orgs/{owner}/repos", "?/user/repos", "?/users/{owner}/repos",
     ]),
     ("@issues", &[
         "~/assignees", "~/events", "~/issues", "~/labels", "~/milestones", "~/pulls", "/issues", "/orgs/{owner}/issues",

@@ -1,6 +1,7 @@
 //! The daemon: opens the doors, keeps them open until it is told to stop, and leaves in order.
 
 use crate::{
+    access_log::{AccessLog, Target},
     admin::{self, About, AdminService},
     door::{self, DoorLimits, EventLoops, Exchange, Front, RenderedReplies, Running},
     exit::CommandError,
@@ -69,7 +70,16 @@ pub(crate) async fn run(
     announce(&about, &node.addresses());
 
     let (stop, running) = Running::new();
-    let (mut serving, sockets) = doors.serve(&settings, &node, report, about, &running, &loops);
+    let access_log = access_log(&settings)?;
+    reloader.rotate(access_log.clone());
+    let front = front(&settings, &node, access_log);
+    let (mut serving, sockets) = doors.serve(
+        &settings,
+        &front,
+        AdminService::new(Arc::clone(&front), report, about),
+        &running,
+        &loops,
+    );
     operations.enter(Phase::Serving(node.clone()));
     let supervisor = Supervisor::of_environment();
     supervisor.ready();
@@ -156,29 +166,19 @@ impl Doors {
     fn serve(
         self,
         settings: &Settings,
-        node: &Node,
-        report: Report,
-        about: About,
+        front: &Arc<Front>,
+        service: AdminService,
         running: &Running,
         loops: &Arc<EventLoops>,
     ) -> (JoinSet<()>, Vec<Socket>) {
-        let front = Arc::new(Front {
-            node: node.clone(),
-            hosts: Hosts::new(&settings.origin, &settings.hosts),
-            api: ApiUrls::of_origin(&settings.origin),
-            rendered: RenderedReplies::new(),
-            client_token: settings.client_token.clone(),
-            web_origins: settings.web_origins.clone(),
-        });
         let limits =
             DoorLimits { connections_max: settings.connections_max, drain_timeout: settings.drain_timeout };
         let exchange = |door| {
-            let front = Arc::clone(&front);
+            let front = Arc::clone(front);
             move || Exchange::new(Arc::clone(&front), door)
         };
         let mut serving = JoinSet::new();
         let mut sockets = Vec::new();
-        let service = AdminService::new(Arc::clone(&front), report, about);
         let (socket, listener) = self.admin;
         sockets.push(socket);
         serving.spawn(door::serve(
@@ -267,6 +267,26 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
         github = github.named_domain(&domain.name, domain.members.iter().map(String::as_str))?;
     }
     github.build()
+}
+
+fn front(settings: &Settings, node: &Node, access_log: Option<AccessLog>) -> Arc<Front> {
+    Arc::new(Front {
+        node: node.clone(),
+        hosts: Hosts::new(&settings.origin, &settings.hosts),
+        api: ApiUrls::of_origin(&settings.origin),
+        rendered: RenderedReplies::new(),
+        client_token: settings.client_token.clone(),
+        access_log,
+        web_origins: settings.web_origins.clone(),
+    })
+}
+
+fn access_log(settings: &Settings) -> Result<Option<AccessLog>, CommandError> {
+    let start = |target: &Target| {
+        AccessLog::start(target.clone())
+            .map_err(|error| CommandError::failed("cannot open the access log", error))
+    };
+    settings.access_log.as_ref().map(start).transpose()
 }
 
 /// A name for `Via` that tells nobody which machine this is, and that a daemon that starts again does not share.

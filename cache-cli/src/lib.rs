@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access_log;
 mod admin;
 mod cache_status;
 mod command;

@@ -1,6 +1,7 @@
 //! What SIGHUP does: the settings are read again, and those that can change while the daemon runs do.
 
 use crate::{
+    access_log::AccessLog,
     exit::CommandError,
     logging::Logging,
     settings::{Report, Settings},
@@ -15,18 +16,27 @@ pub(crate) struct Reloader {
     read_again: ReadAgain,
     in_force: Report,
     logging: Logging,
+    access_log: Option<AccessLog>,
 }
 
 impl Reloader {
     /// Starts from the settings that `in_force` reports.
     pub(crate) fn new(read_again: ReadAgain, in_force: Report, logging: Logging) -> Self {
-        Self { read_again, in_force, logging }
+        Self { read_again, in_force, logging, access_log: None }
+    }
+
+    /// Has `access_log`, if there is one, opened again each time, for those who rotate it.
+    pub(crate) fn rotate(&mut self, access_log: Option<AccessLog>) {
+        self.access_log = access_log;
     }
 
     /// Reads the settings and takes over what changed; names what takes a restart.
     ///
     /// Settings that do not fit change nothing: the daemon goes on with those that it has.
     pub(crate) fn reload(&mut self) {
+        if let Some(log) = &self.access_log {
+            log.reopen();
+        }
         let (settings, report) = match (self.read_again)() {
             Ok(read) => read,
             Err(error) => {

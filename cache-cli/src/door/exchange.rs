@@ -2,6 +2,7 @@
 
 use super::{DoorBody, incoming, rendered::RenderedReplies, reply, token, web};
 use crate::{
+    access_log::AccessLog,
     error_body::DoorError,
     rewrite::ApiUrls,
     route::{Door, Hosts, Refusal, Urls},
@@ -36,6 +37,8 @@ pub(crate) struct Front {
     pub(crate) rendered: RenderedReplies,
     /// What clients of the TCP door must present.
     pub(crate) client_token: Option<Secret>,
+    /// What each answer is noted in.
+    pub(crate) access_log: Option<AccessLog>,
     /// Web pages that may use the TCP door.
     pub(crate) web_origins: Vec<WebOrigin>,
 }
@@ -178,7 +181,26 @@ impl Service<Request<Incoming>> for Exchange {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        self.answer(request)
+        let Some(log) = &self.front.access_log else {
+            return self.answer(request);
+        };
+        let asked = AccessLog::asked(&request, self.door);
+        match self.answer(request) {
+            Answering::Ready(response) => {
+                if let Some(response) = &response {
+                    log.note(asked, response);
+                }
+                Answering::Ready(response)
+            }
+            Answering::Waiting(answer) => {
+                let log = log.clone();
+                Answering::Waiting(Box::pin(async move {
+                    let response = answer.await;
+                    log.note(asked, &response);
+                    response
+                }))
+            }
+        }
     }
 }
 
@@ -247,6 +269,7 @@ mod tests {
             rendered: RenderedReplies::new(),
             client_token: client_token.map(|token| secret(token).unwrap()),
             web_origins: Vec::new(),
+            access_log: None,
             node: Node::builder(None, github).start().await.unwrap(),
         })
     }

@@ -1,6 +1,6 @@
 //! Whether a client of the TCP door knows its token.
 
-use crate::settings::Secret;
+use crate::{access_log::CLIENT, settings::Secret};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, header};
 
@@ -26,6 +26,7 @@ pub(super) fn presents(headers: &HeaderMap, token: &Secret) -> bool {
 /// Takes out of `headers` what is for this door alone.
 pub(super) fn take_out(headers: &mut HeaderMap) {
     headers.remove(CLIENT_TOKEN);
+    headers.remove(CLIENT);
     headers.remove(header::PROXY_AUTHORIZATION);
 }
 

@@ -270,6 +270,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     .redacted(),
     Definition::many("accept-secret-file", "FILE", "A file that holds such a secret")
         .variables(&["CACHE_P2P_ACCEPTED_SECRET_FILES"]),
+    Definition::one(
+        "access-log",
+        "FILE",
+        "Where to write a line of JSON for each request, without queries and credentials; `-` for standard output",
+    )
+    .variables(&["CACHE_ACCESS_LOG"]),
     Definition::one("log", "LEVEL", "What to log: error, warn, info, debug, trace, or a tracing filter")
         .variables(&["CACHE_LOG"])
         .default("info"),

@@ -28,7 +28,7 @@ pub(crate) use {
     web_origin::WebOrigin,
 };
 
-use crate::socket::Access;
+use crate::{access_log::Target, socket::Access};
 use cache_core::port::Durability;
 use cache_origin_github::{OriginUrl, Proxy, ProxyScope};
 use std::{
@@ -99,6 +99,8 @@ pub(crate) struct Settings {
     pub(crate) client_token: Option<Secret>,
     /// How this node takes part in a fleet.
     pub(crate) fleet: FleetSettings,
+    /// Where to write a line for each request.
+    pub(crate) access_log: Option<Target>,
     /// What to log and how.
     pub(crate) log: Log,
     /// What the user should know although it is no error.
@@ -263,6 +265,7 @@ impl<'a> Reader<'a> {
             metrics_listen: self.one("metrics-listen", value::listen).flatten(),
             client_token: self.client_token(),
             fleet: self.fleet(defaults),
+            access_log: self.one("access-log", value::word),
             log: Log {
                 filter: self.one("log", log_filter::parse).unwrap_or_default(),
                 format: self.one("log-format", value::word).unwrap_or(LogFormat::Text),

@@ -1,0 +1,264 @@
+//! A line for each request that a door answered: who spends the quota, and what the cache does about it.
+//!
+//! Holds neither credentials nor queries nor bodies. Lines are written by a thread of their own, so that a slow disk
+//! holds up no answer; what it cannot take in time is dropped and counted.
+
+use crate::{door::DoorBody, error_body::CACHE_STATUS, route::Door};
+use http::{HeaderName, Request, Response};
+use hyper::body::Body as _;
+use serde::Serialize;
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+use tracing::warn;
+
+/// Where lines go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Target {
+    /// To the end of a file, which is made if need be, readable to its owner alone.
+    File(PathBuf),
+    /// To standard output.
+    Output,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "-" => Ok(Self::Output),
+            path => std::path::absolute(path).map(Self::File).map_err(|error| format!("is no path: {error}")),
+        }
+    }
+}
+
+impl Target {
+    fn open(&self) -> io::Result<Box<dyn Write + Send>> {
+        Ok(match self {
+            Self::File(path) => {
+                Box::new(OpenOptions::new().append(true).create(true).mode(0o600).open(path)?)
+            }
+            Self::Output => Box::new(io::stdout()),
+        })
+    }
+}
+
+/// Takes lines. A clone writes to the same place, which is left once the last is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessLog {
+    orders: SyncSender<Order>,
+    dropped: Arc<AtomicU64>,
+}
+
+enum Order {
+    Line(String),
+    Reopen,
+}
+
+impl AccessLog {
+    /// Begins to write to `target`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, or the system gives no thread.
+    pub(crate) fn start(target: Target) -> io::Result<Self> {
+        let out = target.open()?;
+        let (orders, ordered) = sync_channel(LINES_MAX);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&dropped);
+        let write = move || write_all(out, &target, &ordered, &counted);
+        std::thread::Builder::new().name("fleet-cache-access".into()).spawn(write)?;
+        Ok(Self { orders, dropped })
+    }
+
+    /// Opens the file again, which whoever rotates it has moved away.
+    pub(crate) fn reopen(&self) {
+        // A writer that is so far behind that this does not fit opens it at the next call.
+        let _full_or_ended = self.orders.try_send(Order::Reopen);
+    }
+
+    /// What is said of `request` once it is answered.
+    pub(crate) fn asked<B>(request: &Request<B>, door: Door) -> Asked {
+        let client = request.headers().get(CLIENT).and_then(|label| label.to_str().ok());
+        Asked {
+            at: SystemTime::now(),
+            since: Instant::now(),
+            door: match door {
+                Door::Tcp => "tcp",
+                Door::Unix => "unix",
+            },
+            method: request.method().to_string(),
+            path: bounded(request.uri().path(), PATH_CHARS_MAX),
+            client: client.map(|label| bounded(label, CLIENT_CHARS_MAX)),
+        }
+    }
+
+    /// Writes that `asked` was answered by `response`, whose head is about to be sent.
+    pub(crate) fn note(&self, asked: Asked, response: &Response<DoorBody>) {
+        let cache = response.headers().get(CACHE_STATUS).and_then(|status| status.to_str().ok());
+        let line = Line {
+            unix_ms: asked.at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis(),
+            door: asked.door,
+            method: asked.method,
+            path: asked.path,
+            status: response.status().as_u16(),
+            cache_status: cache,
+            bytes: response.body().size_hint().exact(),
+            ms: (asked.since.elapsed().as_secs_f64() * 1e6).round() / 1e3,
+            client: asked.client,
+        };
+        let Ok(text) = serde_json::to_string(&line) else { return };
+        if self.orders.try_send(Order::Line(text)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What is known of a request before it is answered.
+pub(crate) struct Asked {
+    at: SystemTime,
+    since: Instant,
+    door: &'static str,
+    method: String,
+    path: String,
+    client: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    unix_ms: u128,
+    door: &'static str,
+    method: String,
+    path: String,
+    status: u16,
+    cache_status: Option<&'a str>,
+    /// Of the body; null where it streams past and its length is not known beforehand.
+    bytes: Option<u64>,
+    /// From the request's head to the answer's.
+    ms: f64,
+    client: Option<String>,
+}
+
+fn bounded(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).collect()
+}
+
+fn write_all(
+    mut out: Box<dyn Write + Send>,
+    target: &Target,
+    ordered: &Receiver<Order>,
+    dropped: &AtomicU64,
+) {
+    let mut is_failing = false;
+    for order in ordered {
+        let done = match order {
+            Order::Line(text) => writeln!(out, "{text}").and_then(|()| out.flush()),
+            Order::Reopen => target.open().map(|opened| out = opened),
+        };
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            warn!(lines = lost, "the access log is too slow; lines were dropped");
+        }
+        match done {
+            Ok(()) => is_failing = false,
+            // Once, and not for each line of a full disk.
+            Err(error) if !is_failing => {
+                is_failing = true;
+                warn!(%error, "the access log cannot be written");
+            }
+            Err(_as_before) => {}
+        }
+    }
+}
+
+/// Whom to attribute a request to, as its client says.
+pub(crate) const CLIENT: HeaderName = HeaderName::from_static("x-fleet-client");
+
+/// Most lines that wait to be written: a tenth of a second's worth of the busiest door.
+const LINES_MAX: usize = 8192;
+/// Most characters of a path that are written. Longer ones are cut off.
+const PATH_CHARS_MAX: usize = 1024;
+/// Most characters of a client's label that are written.
+const CLIENT_CHARS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn lines(path: &std::path::Path, count: usize) -> Vec<Value> {
+        let deadline = Instant::now() + std::time::Duration::from_secs(20);
+        loop {
+            let text = std::fs::read_to_string(path).unwrap_or_default();
+            let whole: Vec<&str> = text.lines().collect();
+            if whole.len() >= count {
+                return whole.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+            }
+            assert!(Instant::now() < deadline, "{text}");
+            std::thread::yield_now();
+        }
+    }
+
+    fn answered(log: &AccessLog, target: &str) {
+        let request = Request::get(target)
+            .header("authorization", "Bearer ghp_secret")
+            .header("x-fleet-client", "nightly")
+            .body(())
+            .unwrap();
+        let asked = AccessLog::asked(&request, Door::Tcp);
+        let mut response = Response::new(DoorBody::whole("body".into()));
+        response.headers_mut().insert(CACHE_STATUS, "fleet-cache; hit; ttl=9".parse().unwrap());
+        log.note(asked, &response);
+    }
+
+    #[test]
+    fn a_line_tells_what_was_asked_and_how_it_was_answered_and_nothing_secret() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("access.log");
+        let log = AccessLog::start(Target::File(path.clone())).unwrap();
+        answered(&log, "/search/issues?q=secret");
+        let lines = lines(&path, 1);
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!(line["path"], "/search/issues");
+        assert_eq!(
+            (&line["status"], &line["bytes"], &line["client"]),
+            (&200.into(), &4.into(), &"nightly".into())
+        );
+        assert_eq!(line["cache_status"], "fleet-cache; hit; ttl=9");
+        assert!(!line.to_string().contains("secret"), "{line}");
+    }
+
+    #[test]
+    fn a_log_that_was_moved_away_goes_on_in_a_new_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, moved) = (directory.path().join("access.log"), directory.path().join("access.log.1"));
+        let log = AccessLog::start(Target::File(path.clone())).unwrap();
+        answered(&log, "/a");
+        lines(&path, 1);
+        std::fs::rename(&path, &moved).unwrap();
+        log.reopen();
+        answered(&log, "/b");
+        assert_eq!(lines(&path, 1)[0]["path"], "/b");
+        assert_eq!(lines(&moved, 1).len(), 1);
+    }
+
+    #[test]
+    fn a_writer_that_is_too_slow_costs_lines_and_no_time() {
+        let (orders, _never_read) = sync_channel(1);
+        let log = AccessLog { orders, dropped: Arc::default() };
+        for _ in 0..3 {
+            answered(&log, "/a");
+        }
+        assert_eq!(log.dropped.load(Ordering::Relaxed), 2);
+    }
+}

@@ -39,10 +39,9 @@ pub(crate) async fn run(
     report: Report,
     mut reloader: Reloader,
 ) -> Result<(), CommandError> {
-    let mut signals =
-        StopSignals::take_over().map_err(|error| CommandError::failed("cannot take over signals", error))?;
-    let mut hangups =
-        Hangups::take_over().map_err(|error| CommandError::failed("cannot take over SIGHUP", error))?;
+    let no_signals = |error| CommandError::failed("cannot take over signals", error);
+    let mut signals = StopSignals::take_over().map_err(no_signals)?;
+    let mut hangups = Hangups::take_over().map_err(no_signals)?;
     let lock = InstanceLock::acquire(&settings.cache_dir)?;
     let loops =
         EventLoops::start().map_err(|error| CommandError::failed("no threads for the doors", error))?;

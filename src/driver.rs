@@ -3,6 +3,9 @@
 //! Owns the engine, the running fetches and the way to the disk. Decides nothing: every output has exactly
 //! one action here.
 
+#[cfg(test)]
+mod world;
+
 use crate::{
     command::{
         Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, Passed, PeerStats, Private,
@@ -14,7 +17,7 @@ use cache_core::{
     port::{Change, StoreError, Transport, TransportEvent},
 };
 use cache_store::{CLOSE_TIMEOUT, CoarseClock, ReadIndex, WriteBehind};
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashMap, ops::ControlFlow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
@@ -29,6 +32,8 @@ pub(crate) struct Driver {
     index: Arc<ReadIndex>,
     disk: Option<WriteBehind>,
     links: Option<Links>,
+    /// Whether the transport may have events.
+    is_linked: bool,
     /// Calls to the origin that [`crate::node`] counts outside of the engine.
     figures: FiguresFn,
     commands: mpsc::Receiver<Command>,
@@ -63,6 +68,7 @@ impl Driver {
             clock,
             index,
             disk,
+            is_linked: links.is_some(),
             links,
             figures,
             commands,
@@ -86,44 +92,54 @@ impl Driver {
 
     /// Runs until the last handle is dropped or [`Command::Shutdown`] comes; leaves the disk flushed.
     pub(crate) async fn run(mut self) {
-        let mut told: Option<oneshot::Sender<()>> = None;
         let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut count = tokio::time::interval(COUNT_INTERVAL);
         count.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let transport = self.links.as_ref().map(|links| Arc::clone(links.transport()));
-        let mut is_linked = transport.is_some();
-        loop {
+        let told = loop {
             let timeout = self.time_left();
-            tokio::select! {
-                command = self.commands.recv() => match command {
-                    Some(Command::Shutdown { done }) => {
-                        told = Some(done);
-                        break;
-                    }
-                    Some(command) => self.on_command(command),
-                    None => break,
-                },
-                Some(ended) = self.fetches.join_next() => self.on_fetch_ended(ended),
-                Some(ended) = self.passes.join_next() => self.on_pass_ended(ended),
-                event = next_event(transport.as_deref()), if is_linked => match event {
-                    Some(event) => self.on_event(event),
-                    None => is_linked = false,
-                },
-                _ = count.tick(), if is_linked => self.count(),
-                Some(report) = self.reports.1.recv() => self.on_report(report),
-                () = tokio::time::sleep(timeout) => {
-                    self.clock.catch_up();
-                    self.handle(Input::Tick);
-                }
-                _ = sweep.tick() => self.sweep(),
+            let is_linked = self.is_linked;
+            let wake = tokio::select! {
+                command = self.commands.recv() => Wake::Command(command),
+                Some(ended) = self.fetches.join_next() => Wake::Fetch(ended),
+                Some(ended) = self.passes.join_next() => Wake::Pass(ended),
+                event = next_event(transport.as_deref()), if is_linked => Wake::Transport(event),
+                _ = count.tick(), if is_linked => Wake::Count,
+                Some(report) = self.reports.1.recv() => Wake::Report(report),
+                () = tokio::time::sleep(timeout) => Wake::Time,
+                _ = sweep.tick() => Wake::Sweep,
+            };
+            if let ControlFlow::Break(told) = self.turn(wake) {
+                break told;
             }
-        }
+        };
         self.stop().await;
         if let Some(done) = told {
             // Whoever asked for the shutdown may have gone; it is done all the same.
             let _gone = done.send(());
         }
+    }
+
+    /// One turn of the loop. Breaks when it is to end, with whom to tell.
+    fn turn(&mut self, wake: Wake) -> ControlFlow<Option<oneshot::Sender<()>>> {
+        match wake {
+            Wake::Command(None) => return ControlFlow::Break(None),
+            Wake::Command(Some(Command::Shutdown { done })) => return ControlFlow::Break(Some(done)),
+            Wake::Command(Some(command)) => self.on_command(command),
+            Wake::Count => self.count(),
+            Wake::Fetch(ended) => self.on_fetch_ended(ended),
+            Wake::Pass(ended) => self.on_pass_ended(ended),
+            Wake::Report(report) => self.on_report(report),
+            Wake::Sweep => self.sweep(),
+            Wake::Time => {
+                self.clock.catch_up();
+                self.handle(Input::Tick);
+            }
+            Wake::Transport(Some(event)) => self.on_event(event),
+            Wake::Transport(None) => self.is_linked = false,
+        }
+        ControlFlow::Continue(())
     }
 
     async fn stop(&mut self) {
@@ -452,6 +468,26 @@ impl FetchReply {
     pub(crate) fn failed(error: FetchError) -> Self {
         Self { fetched: Fetched::Failed(error), private: Private::default() }
     }
+}
+
+/// What a turn of the loop is about.
+enum Wake {
+    /// An order, or `None`: nobody is left to give any.
+    Command(Option<Command>),
+    /// Our figures are due.
+    Count,
+    /// A fetch ended.
+    Fetch(Result<(FetchId, RequestId, FetchReply), tokio::task::JoinError>),
+    /// A call that passes the cache by ended.
+    Pass(Result<Passed, tokio::task::JoinError>),
+    /// The disk has something to tell.
+    Report(DiskReport),
+    /// A sweep of the disk is due.
+    Sweep,
+    /// The engine wants to be woken, or was told the time long ago.
+    Time,
+    /// Something happened to a connection, or `None`: nothing will any more.
+    Transport(Option<TransportEvent>),
 }
 
 /// A request that waits in the driver.

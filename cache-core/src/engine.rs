@@ -10,6 +10,7 @@ mod coordinating;
 mod errand;
 mod fleet;
 mod gathering;
+mod inquiring;
 mod keeping;
 mod landing;
 mod lookup;
@@ -201,6 +202,7 @@ impl Engine {
                 Deadline::Load(load) => self.on_loaded(load, None),
                 Deadline::Membership => self.on_membership_due(),
                 Deadline::Peers => self.on_peers_due(),
+                Deadline::Inquiry(ask) => self.on_inquiry_timed_out(ask),
                 Deadline::Removal => {
                     for key in self.cache.remove_outdated(self.now) {
                         self.hide(key);

@@ -131,6 +131,8 @@ pub enum Deadline {
     Membership,
     /// A contact is to be tried, or a ban is over.
     Peers,
+    /// A member that was asked on behalf of another says nothing, or for too long.
+    Inquiry(AskId),
     /// An entry is too old even to be asked about.
     Removal,
     /// A request has waited too long.

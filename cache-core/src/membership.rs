@@ -2,14 +2,14 @@
 //!
 //! Owns what is known of members and the protocol by which they find and lose one another: SWIM, as foca
 //! implements it. Sends nothing and dials nobody: it answers [`Decision`]s that the engine turns into outputs.
-//! Any member may have to speak to any other, so [`Decision::Up`] should be a reason to dial. A message to a peer
-//! without a connection is lost, which costs time alone; but where the first to every peer is lost, a large fleet
-//! suspects itself.
+//! Any member may have to speak to any other, so [`Decision::Up`] should be a reason to dial. Where there are more
+//! members than connections, `beyond.rs` says what becomes of messages to the others.
 //!
 //! Whoever knows the fleet's secret can lie about members, and the worst of it is that members are thought
-//! down for a moment. What is known stays bounded by [`MEMBERS_MAX`], and what is sent by a few messages for
+//! down for a moment. What is known stays bounded by [`MembershipSettings::members_max`], and what is sent by a few messages for
 //! each that comes.
 
+mod beyond;
 mod effects;
 pub(crate) mod member;
 mod settings;
@@ -18,15 +18,17 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
+use beyond::Beyond;
 pub(crate) use effects::Decision;
 use effects::Effects;
+use foca::Codec as _;
 pub use member::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member};
 use settings::DOWN_REMEMBERED;
 pub(crate) use settings::MembershipSettings;
 
 use crate::{
     PeerId, Timestamp,
-    codec::membership::{MEMBERSHIP_BYTES_MAX, MembershipCodec, Parsed, parse_message},
+    codec::membership::{MembershipCodec, Parsed, parse_message},
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -46,6 +48,7 @@ pub(crate) struct Membership {
     stage: Stage,
     /// How often we, being new, may still ask for more members than those we were told of.
     feeds_left: u8,
+    members_max: usize,
 }
 
 impl Membership {
@@ -61,17 +64,20 @@ impl Membership {
             decisions: VecDeque::new(),
             alive: BTreeMap::new(),
             connected: BTreeSet::new(),
+            beyond: Beyond::new(settings.connections_wanted),
+            decisions_max: 4 * settings.members_max,
             renewed_at: None,
         };
         let rng = Pcg64Mcg::seed_from_u64(seed);
         let foca = foca::Foca::new(Identity(local), settings.config(), rng, MembershipCodec);
-        Self { foca, effects, stage: Stage::Present, feeds_left: 0 }
+        Self { foca, effects, stage: Stage::Present, feeds_left: 0, members_max: settings.members_max }
     }
 
     /// A connection with `peer` stands: unless it is a member already, introduce ourselves to it.
     pub(crate) fn on_connected(&mut self, now: Timestamp, peer: PeerId) {
         if self.enter(now) && peer != self.effects.local {
             self.effects.connected.insert(peer);
+            self.effects.beyond.on_found(peer);
             if self.effects.alive.is_empty() {
                 self.feeds_left = FEEDS_MAX;
             }
@@ -79,12 +85,27 @@ impl Membership {
         }
     }
 
-    /// There is no connection with `peer` any more. Whether it lives is for the protocol to find out.
-    pub(crate) fn on_disconnected(&mut self, now: Timestamp, peer: PeerId) {
+    /// There is no connection with `peer` any more. Whether it lives is for the protocol to find out, unless it gave
+    /// way to another, of which nothing follows.
+    pub(crate) fn on_disconnected(&mut self, now: Timestamp, peer: PeerId, end: End) {
         if self.enter(now) {
-            self.effects.connected.remove(&peer);
+            if self.effects.connected.remove(&peer) && end == End::Lost {
+                self.effects.beyond.on_lost(now, peer);
+            }
             self.effects.timers.stop_introducing(peer);
         }
+    }
+
+    /// `peer` could not be reached.
+    pub(crate) fn on_unreachable(&mut self, now: Timestamp, peer: PeerId) {
+        if self.effects.alive.contains_key(&peer) && !self.effects.connected.contains(&peer) {
+            self.effects.beyond.on_lost(now, peer);
+        }
+    }
+
+    /// Whether `peer` lives, as far as we know.
+    pub(crate) fn is_alive(&self, peer: PeerId) -> bool {
+        self.effects.alive.contains_key(&peer)
     }
 
     /// A message came from `from`, whose seal was opened.
@@ -135,6 +156,7 @@ impl Membership {
                 Timer::Foca(timer) => drop(self.foca.handle_timer(timer, &mut self.effects)),
                 Timer::Introduce { peer, tries_left } => self.introduce(peer, tries_left),
             }
+            self.vouch();
         }
     }
 
@@ -271,12 +293,12 @@ impl Membership {
     }
 
     /// Forgets members that are down, the first first, until all that `message` brings fit within
-    /// [`MEMBERS_MAX`]. Tells, in order, which of them still do not, or are more than [`NEWS_MAX`] leaves to
+    /// [`MembershipSettings::members_max`]. Tells, in order, which of them still do not, or are more than [`NEWS_PER_MEMBER`] leaves to
     /// pass on.
     fn make_room_for(&mut self, message: &Parsed) -> Option<Vec<PeerId>> {
         // One more for the sender itself.
         let brought = message.updates.len() + 1;
-        if self.known_count() + brought <= MEMBERS_MAX && brought <= self.news_left() {
+        if self.known_count() + brought <= self.members_max && brought <= self.news_left() {
             return None;
         }
         let mut known: Vec<PeerId> = self.foca.iter_membership_state().map(|it| it.id().0.peer()).collect();
@@ -289,12 +311,12 @@ impl Membership {
             .filter(is_stranger)
             .collect();
         let mut refused = strangers.split_off(strangers.len().min(self.news_left()));
-        while self.known_count() + strangers.len() > MEMBERS_MAX
+        while self.known_count() + strangers.len() > self.members_max
             && let Some(oldest) = self.effects.timers.pop_oldest_down()
         {
             self.forget(oldest);
         }
-        let room = MEMBERS_MAX.saturating_sub(self.known_count());
+        let room = self.members_max.saturating_sub(self.known_count());
         refused.extend(strangers.split_off(strangers.len().min(room)));
         refused.sort_unstable();
         Some(refused)
@@ -312,7 +334,7 @@ impl Membership {
 
     /// Lets the protocol react.
     fn hand_to_foca(&mut self, message: &Parsed, bytes: &[u8]) -> Result<(), Malformed> {
-        let is_full = self.known_count() >= MEMBERS_MAX || self.news_left() == 0;
+        let is_full = self.known_count() >= self.members_max || self.news_left() == 0;
         if is_full && self.known(message.header.src.0.peer()).is_none() {
             return Ok(());
         }
@@ -344,6 +366,23 @@ impl Membership {
         let foca::Timer::ChangeSuspectToDown { member_id, incarnation, .. } = timer else { return false };
         let suspect = foca::Member::new(member_id.clone(), *incarnation, foca::State::Suspect);
         self.known(member_id.0.peer()) != Some(&suspect)
+    }
+
+    /// Has foca take those for alive whom others are to probe.
+    fn vouch(&mut self) {
+        for (probed, number) in self.effects.beyond.take_vouched() {
+            let Some(incarnation) = self.known(probed.0.peer()).map(foca::Member::incarnation) else {
+                continue;
+            };
+            let dst = self.foca.identity().clone();
+            let message = foca::Message::Ack(number);
+            let header = foca::Header { src: probed, src_incarnation: incarnation, dst, message };
+            let mut bytes = Vec::new();
+            if MembershipCodec.encode_header(&header, &mut bytes).is_ok() {
+                // As with timers: what foca says against it is that it came too late.
+                drop(self.foca.handle_data(&bytes, &mut self.effects));
+            }
+        }
     }
 
     /// A member knows best where it can be reached, so what it says itself replaces hearsay.
@@ -400,7 +439,7 @@ impl Membership {
     /// How much news of strangers may still be added. One at least while nobody is there to be told: whoever
     /// comes then brings the end of that.
     fn news_left(&self) -> usize {
-        let left = NEWS_MAX.saturating_sub(self.foca.updates_backlog());
+        let left = (NEWS_PER_MEMBER * self.members_max).saturating_sub(self.foca.updates_backlog());
         if self.effects.alive.is_empty() { left.max(1) } else { left }
     }
 
@@ -434,18 +473,16 @@ enum Stage {
     Gone,
 }
 
-/// Most members that are known, whether they live or are remembered as down. Beyond it those down longest
-/// are forgotten, and if none is down, strangers are ignored.
-pub(crate) const MEMBERS_MAX: usize = 1024;
+/// How a connection with a peer came to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum End {
+    /// We ended it in favour of another.
+    GaveWay,
+    /// Not by us: the peer may be dead.
+    Lost,
+}
 
-/// Most news that wait to be passed on when a stranger may add to them. Members known already can each add
-/// one more, so there are never more than `NEWS_MAX + MEMBERS_MAX`. A fleet that starts all at once needs
-/// one for each member.
-const NEWS_MAX: usize = 2 * MEMBERS_MAX;
-
-const _: () = assert!(MEMBERS_MAX * 120 <= MEMBERSHIP_BYTES_MAX, "a feed has room for two addresses of each");
-
-/// How often a newcomer asks for members. One feed holds them all with two addresses each, half of them
+/// How often a newcomer asks for members. One feed holds a thousand with two addresses each, half of them
 /// with four; the third time is for those that another feed left out by chance.
 const FEEDS_MAX: u8 = 4;
 
@@ -460,6 +497,10 @@ const DOUBT_AFTER: Duration = Duration::from_secs(10);
 /// Time for which accusations do not move us again after we took a new boot number: those sent before are
 /// still on their way, and a liar shall not keep us from everything else.
 const RENEWAL_PERIOD: Duration = Duration::from_millis(500);
+
+/// Most news that wait to be passed on when a stranger may add to them, for each member that may be known. Members
+/// known already can each add one more. A fleet that starts all at once needs one for each member.
+const NEWS_PER_MEMBER: usize = 2;
 
 /// How often the farewell is said, to a few members each time, so that a lost message or two do no harm.
 const FAREWELLS: usize = 3;

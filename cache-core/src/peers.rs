@@ -4,8 +4,9 @@
 //! sends nothing: it answers [`PeerDecision`]s that the engine turns into outputs.
 //!
 //! The aim is a full mesh up to [`PeerSettings::connections_max`], since the coordinator of a key is asked
-//! directly. Beyond, contacts come first, then live members; within each whoever is due first, which scattered
-//! pauses make another choice on every node.
+//! directly. Where there are more members, a node dials until it holds three quarters of that, contacts first, then
+//! whoever is due first, which scattered pauses make another choice on every node; and beyond that whom a lookup needs
+//! ([`Peers::want`]). At the limit a newcomer takes the place of the connection that is of least use.
 
 mod attempts;
 mod book;
@@ -13,6 +14,7 @@ mod candidate;
 mod conduct;
 mod contact;
 mod decision;
+mod giving_way;
 mod jitter;
 #[cfg(test)]
 mod properties;
@@ -23,7 +25,7 @@ mod traffic;
 #[cfg(test)]
 mod world;
 
-pub(crate) use decision::{Connection, PeerDecision, Refusal, Traffic, Welcome};
+pub(crate) use decision::{Connection, KNOWN_MIN, PeerDecision, Refusal, Traffic, Welcome};
 pub use {
     conduct::{Ban, Offence},
     contact::{Contact, peer_of_address},
@@ -42,11 +44,12 @@ use alloc::{
     vec::Vec,
 };
 use attempts::Attempts;
-use book::{Book, KNOWN_MAX, Target};
+use book::{Book, Target};
 use candidate::{Candidate, Origin, PAUSE_MAX, Stage};
-use conduct::{Conduct, STANDINGS_MAX};
+use conduct::Conduct;
 use contact::CONTACTS_MAX;
 use core::time::Duration;
+use giving_way::{GivingWay, STAND_MIN};
 use jitter::Jitter;
 
 /// The peers of one node.
@@ -59,6 +62,7 @@ pub(crate) struct Peers {
     attempts: Attempts,
     connected: BTreeMap<PeerId, Connection>,
     decisions: VecDeque<PeerDecision>,
+    giving_way: GivingWay,
     jitter: Jitter,
     deadline: Option<Timestamp>,
 }
@@ -72,11 +76,20 @@ impl Peers {
         settings: PeerSettings,
         seed: u64,
     ) -> Self {
-        let book = Book::new(local, own_addresses, contacts);
+        let book = Book::new(local, own_addresses, contacts, settings.known_max());
         let deadline = book.candidates().next().map(|_any| Timestamp::default());
-        let (conduct, attempts) = (Conduct::default(), Attempts::default());
-        let (connected, decisions, jitter) = (BTreeMap::new(), VecDeque::new(), Jitter::new(seed));
-        Self { local, settings, book, conduct, attempts, connected, decisions, jitter, deadline }
+        Self {
+            local,
+            book,
+            conduct: Conduct::new(settings.known_max()),
+            attempts: Attempts::default(),
+            connected: BTreeMap::new(),
+            decisions: VecDeque::new(),
+            giving_way: GivingWay::default(),
+            jitter: Jitter::new(seed),
+            deadline,
+            settings,
+        }
     }
 
     /// Membership says that `peer` lives and can be reached at `addresses`.
@@ -85,6 +98,15 @@ impl Peers {
     /// [`COURTESY`] later if nothing came, so that they seldom dial each other at the same time.
     pub(crate) fn on_known(&mut self, now: Timestamp, peer: PeerId, addresses: &[Box<str>]) {
         self.book.learn(peer, addresses, now.saturating_add(self.courtesy(peer)));
+        self.plan(now);
+    }
+
+    /// Membership says that `peer` has started again, or is a member once more, and can be reached at `addresses`:
+    /// whatever dials came to before, it is dialled as one that nobody knew.
+    pub(crate) fn on_back(&mut self, now: Timestamp, peer: PeerId, addresses: &[Box<str>]) {
+        let until = now.saturating_add(self.courtesy(peer));
+        self.book.learn(peer, addresses, until);
+        self.book.forgive(peer, until);
         self.plan(now);
     }
 
@@ -121,19 +143,22 @@ impl Peers {
         }
         let refusal = if peer == self.local {
             Some(Refusal::Itself)
-        } else if let Some(ban) = self.conduct.ban(now, peer) {
-            Some(Refusal::Banned(ban))
-        } else if !self.connected.contains_key(&peer) && self.connected.len() >= self.settings.connections_max
-        {
-            Some(Refusal::Full)
         } else {
-            None
+            self.conduct.ban(now, peer).map(Refusal::Banned)
         };
+        let is_full = !self.connected.contains_key(&peer)
+            && self.connected.len() >= self.settings.connections_max
+            && refusal.is_none();
+        let instead_of = is_full.then(|| self.giving_way.choose(now, &self.connected)).flatten();
+        let refusal = refusal.or((is_full && instead_of.is_none()).then_some(Refusal::Full));
         self.withdraw_dials(peer);
+        if let Some(least) = instead_of {
+            self.give_way(now, least);
+        }
         let verdict = match refusal {
             Some(refusal) => {
                 self.disconnect(peer);
-                self.put_off(now, peer);
+                self.put_off(now, peer, refusal);
                 Welcome::Refuse(refusal)
             }
             None => {
@@ -142,8 +167,9 @@ impl Peers {
                         self.settle(target, address);
                     }
                 }
-                self.connected.insert(peer, Connection { address: address.into(), side, since: now });
-                Welcome::Keep
+                let connection = Connection { address: address.into(), side, since: now, used_at: now };
+                self.connected.insert(peer, connection);
+                Welcome::Keep { instead_of }
             }
         };
         self.plan(now);
@@ -160,6 +186,9 @@ impl Peers {
         for target in self.book.targets_of(peer) {
             if let Some(candidate) = self.book.candidate_mut(target) {
                 candidate.lost(now, stood, courtesy, &mut self.jitter);
+                if self.connected.is_empty() {
+                    candidate.hurry(now);
+                }
             }
         }
         self.plan(now);
@@ -182,6 +211,45 @@ impl Peers {
         }
         self.plan(now);
         Some(ban)
+    }
+
+    /// Something was said to `peer`, or heard from it, for a lookup: others give way before it.
+    pub(crate) fn on_used(&mut self, now: Timestamp, peer: PeerId) {
+        if let Some(connection) = self.connected.get_mut(&peer) {
+            connection.used_at = now;
+        }
+    }
+
+    /// A lookup needs `peer`, which is not connected: dials it now, unless that came to nothing of late. Answers
+    /// whether a dial is under way.
+    pub(crate) fn want(&mut self, now: Timestamp, peer: PeerId) -> bool {
+        if self.is_within_reach(now, peer) {
+            self.dial(now, Kind::Wanted, Target::Named(peer));
+            self.plan(now);
+        }
+        self.is_dialing(peer)
+    }
+
+    /// Whether a dial of `peer`, which is not connected, may well lead to it.
+    pub(crate) fn is_within_reach(&self, now: Timestamp, peer: PeerId) -> bool {
+        let has_room = self.attempts.has_room(Kind::Wanted);
+        self.book.candidate(Target::Named(peer)).is_some_and(|candidate| match candidate.stage {
+            Stage::Dialing { .. } => true,
+            Stage::Waiting { until } => {
+                let is_hopeful =
+                    candidate.failures == 0 || (until <= now && candidate.failures <= HOPEFUL_FAILURES);
+                has_room
+                    && is_hopeful
+                    && !candidate.addresses.is_empty()
+                    && self.conduct.ban(now, peer).is_none()
+            }
+            Stage::Leaving | Stage::Settled => false,
+        })
+    }
+
+    /// Whether a dial of `peer` is under way.
+    pub(crate) fn is_dialing(&self, peer: PeerId) -> bool {
+        self.attempts.is_dialing(Target::Named(peer))
     }
 
     /// Something useful came from `peer`: it is forgiven a little.
@@ -247,9 +315,18 @@ impl Peers {
             self.failed(now, target, &address, DialError::TimedOut);
         }
         self.conduct.tidy(now, &self.settings.traffic);
+        let members_wanted = if self.book.members_count() > self.settings.connections_max {
+            self.settings.connections_wanted()
+        } else {
+            self.settings.connections_max
+        };
         for (kind, target) in self.due(now) {
             let held = self.connected.len() + self.attempts.len();
-            if held < self.settings.connections_max && self.attempts.has_room(kind) {
+            let most = match kind {
+                Kind::Member => members_wanted,
+                Kind::Contact | Kind::ContactAgain | Kind::Wanted => self.settings.connections_max,
+            };
+            if held < most && self.attempts.has_room(kind) {
                 self.dial(now, kind, target);
             }
         }
@@ -338,9 +415,27 @@ impl Peers {
         }
     }
 
+    /// Ends the connection with `peer` in favour of another; it is not dialled for want of connections alone.
+    fn give_way(&mut self, now: Timestamp, peer: PeerId) {
+        self.connected.remove(&peer);
+        self.conduct.end_silence(peer);
+        self.disconnect(peer);
+        let until = now.saturating_add(self.jitter.scatter(PAUSE_MAX));
+        for target in self.book.targets_of(peer) {
+            if let Some(candidate) = self.book.candidate_mut(target) {
+                candidate.gave_way(until);
+            }
+        }
+    }
+
     /// Leaves a peer that was refused alone for a while.
-    fn put_off(&mut self, now: Timestamp, peer: PeerId) {
-        let pause_end = now.saturating_add(self.jitter.scatter(PAUSE_MAX));
+    fn put_off(&mut self, now: Timestamp, peer: PeerId, refusal: Refusal) {
+        let pause = match refusal {
+            // By then one may give way.
+            Refusal::Full => STAND_MIN,
+            Refusal::Banned(_) | Refusal::Itself => PAUSE_MAX,
+        };
+        let pause_end = now.saturating_add(self.jitter.scatter(pause));
         let until = self.conduct.ban(now, peer).map_or(pause_end, |ban| ban.until);
         for target in self.book.targets_of(peer) {
             if !self.attempts.is_dialing(target)
@@ -388,6 +483,8 @@ enum Kind {
     /// A contact that failed before.
     ContactAgain,
     Member,
+    /// A lookup needs it.
+    Wanted,
 }
 
 impl Kind {
@@ -402,7 +499,7 @@ impl Kind {
     /// Most dials of this kind at a time. Contacts that lead nowhere leave some for members.
     const fn dials_max(self) -> usize {
         match self {
-            Self::Contact | Self::Member => DIALS_MAX,
+            Self::Contact | Self::Member | Self::Wanted => DIALS_MAX,
             Self::ContactAgain => CONTACTS_AGAIN_MAX,
         }
     }
@@ -422,4 +519,7 @@ const COURTESY: Duration = Duration::from_secs(2);
 const DIAL_GRACE: Duration = Duration::from_secs(5);
 
 const _: () = assert!(CONTACTS_MAX <= DIALS_MAX && CONTACTS_AGAIN_MAX < DIALS_MAX);
-const _: () = assert!(CONTACTS_MAX < KNOWN_MAX && KNOWN_MAX <= STANDINGS_MAX);
+const _: () = assert!(CONTACTS_MAX < KNOWN_MIN);
+
+/// Failures after which a dial for a lookup would only hold it up.
+const HOPEFUL_FAILURES: u32 = 2;

@@ -160,15 +160,18 @@ impl Engine {
     }
 
     pub(super) fn on_invalidated(&mut self, from: PeerId, notice: &Notice) {
+        let mut news = Vec::new();
         for invalidation in &notice.invalidations {
             let now = self.now;
             let Some(fleet) = &mut self.fleet else { return };
             if fleet.invalidations.learn(now, invalidation) {
                 fleet.holders.clear();
                 self.forget(&invalidation.reach);
+                news.push(invalidation.clone());
             }
         }
         self.say(from, Message::Forgotten { receipt: notice.receipt });
+        self.pass_on(news);
     }
 
     pub(super) fn tell_quota(&mut self, domain: Domain, bucket: Bucket, pause: Duration) {

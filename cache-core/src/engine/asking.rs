@@ -35,7 +35,11 @@ impl Engine {
             return ControlFlow::Continue(());
         }
         let name = fleet.name(&flight.key);
-        let coordinator = fleet.coordinator(&name, now, &flight.consulted.silent);
+        let near = fleet.coordinator(&name, now, &flight.consulted.silent);
+        let beyond = (near == fleet.local())
+            .then(|| fleet.superior_beyond(&name, now, &flight.consulted.silent))
+            .flatten();
+        let coordinator = beyond.unwrap_or(near);
         let is_local = coordinator == fleet.local();
         let missed = &flight.consulted.missed;
         let announced = if flight.consulted.holder_asked {
@@ -88,7 +92,7 @@ impl Engine {
         consulted.holder_asked |= role == Role::Holder;
         consulted.role = Some(role);
         self.counters.asks += 1;
-        self.say(peer, Message::Ask { ask, name, role });
+        self.say_linked(peer, Message::Ask { ask, name, role });
     }
 
     /// Waits for another member's fetch, with all whom that may serve; or for what a holder is looking for, with all.
@@ -107,6 +111,7 @@ impl Engine {
     pub(super) fn on_answer(&mut self, from: PeerId, ask: AskId, answer: Answer) {
         let Some(answer) = self.on_errand_answered(from, ask, answer) else { return };
         let Some(answer) = self.on_search_answered(from, ask, answer) else { return };
+        let Some(answer) = self.on_inquiry_answered(from, ask, answer) else { return };
         self.on_prompt(from, ask);
         if answer == Answer::Wait {
             let Some(fleet) = &self.fleet else { return };
@@ -224,10 +229,8 @@ impl Engine {
         if peer == fleet.local() {
             fleet.leases.withdraw(&name, Asker { peer, ask });
         } else if matches!(stage, Stage::Asking { .. }) {
-            self.counters.asks_unanswered += 1;
-            fleet.patience.entry(peer).or_default().on_silence();
             self.flights.flight_mut(id).consulted.silent.push(peer);
-            self.on_offence(peer, Offence::Silent);
+            self.blame_silence(peer);
             return self.take_off(id);
         }
         self.depart(id);

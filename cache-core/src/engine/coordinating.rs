@@ -5,7 +5,7 @@ use crate::{
     AskId, Entry, FetchError, Message, Name, PeerId, StaleReason,
     flight::{FlightId, Stage},
     freshness,
-    message::{Answer, Role, Verdict},
+    message::{Answer, Parcel, Role, Verdict},
     sharing::{Asker, Next, Turn},
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
@@ -39,7 +39,11 @@ impl Engine {
                     Turn::Full => Answer::Miss,
                     Turn::Granted => {
                         self.counters.leases += 1;
-                        self.lease_answer(name, None)
+                        if self.inquire(name, Asker { peer: from, ask }) {
+                            Answer::Wait
+                        } else {
+                            self.lease_answer(name, None)
+                        }
                     }
                     Turn::Waits => Answer::Wait,
                 }
@@ -50,9 +54,19 @@ impl Engine {
 
     /// Lets `asker`, who waited, fetch `name` for all.
     pub(super) fn grant(&mut self, name: Name, asker: Asker) {
+        if !self.waits_for_inquiry(&name, asker) {
+            self.grant_with(name, asker, None);
+        }
+    }
+
+    /// As [`Self::grant`], with what another knows of old.
+    pub(super) fn grant_with(&mut self, name: Name, asker: Asker, stale: Option<Box<Parcel>>) {
         let local = self.fleet.as_ref().map(|fleet| fleet.local());
         if local != Some(asker.peer) {
-            let answer = self.lease_answer(name, None);
+            let answer = match stale {
+                Some(stale) => Answer::Lease { name, stale: Some(stale) },
+                None => self.lease_answer(name, None),
+            };
             return self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
         }
         match self.flights.end_ask(asker.ask, asker.peer) {
@@ -101,8 +115,10 @@ impl Engine {
         let Some(fleet) = &mut self.fleet else { return Vec::new() };
         let local = fleet.local();
         let names = fleet.sharing.naming.names(entry.key());
-        let askers: Vec<Asker> = names.iter().flat_map(|name| fleet.leases.conclude(name)).collect();
+        let mut askers: Vec<Asker> = names.iter().flat_map(|name| fleet.leases.conclude(name)).collect();
+        askers.extend(names.iter().filter_map(|name| self.conclude_inquiry(name)));
         let mut told = self.search_ended(&names, entry);
+        told.extend(names.iter().filter_map(|name| self.pay_owed(name, entry)));
         for asker in askers {
             if asker.peer == local {
                 if let Some(id) = self.flights.end_ask(asker.ask, local) {
@@ -163,6 +179,7 @@ impl Engine {
                 self.grant(name, asker);
             }
         }
+        self.give_back_owed(verdict);
     }
 
     /// Tells the coordinators for which `concerns` holds what this node is fetching for all.

@@ -3,13 +3,14 @@
 use super::{
     Engine,
     gathering::Gathering,
+    inquiring::Inquiries,
     warming::{WARM_UP_TIMEOUT, WarmingUp},
 };
 use crate::{
     AskId, Deadline, Features, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
-    membership::{Decision, Member, Membership, MembershipSettings},
+    membership::{Decision, End, Member, Membership, MembershipSettings},
     message::{Announced, Edition, INVALIDATIONS_MAX, Notice, Verdict},
-    peers::{PeerDecision, Peers, Traffic, Welcome},
+    peers::{PeerDecision, Peers, Traffic, Welcome, peer_of_address},
     port::{DialError, Side},
     sharing::{Editions, Holders, Invalidations, Leases, Patience, Ring, Searches, Shelf},
 };
@@ -29,6 +30,7 @@ pub(super) struct Fleet {
     pub(super) membership: Membership,
     pub(super) ring: Ring,
     pub(super) leases: Leases,
+    pub(super) inquiries: Inquiries,
     pub(super) invalidations: Invalidations,
     pub(super) editions: Editions,
     pub(super) holders: Holders,
@@ -57,11 +59,17 @@ impl Fleet {
     pub(super) fn new(sharing: Sharing) -> Self {
         let Sharing { local, boot, own_addresses, contacts, peers, seed, .. } = &sharing;
         let member = Member::new(*local, *boot, own_addresses);
+        let membership = MembershipSettings {
+            members_max: peers.known_max(),
+            connections_wanted: peers.connections_wanted(),
+            ..MembershipSettings::default()
+        };
         Self {
-            membership: Membership::new(member, *seed, &MembershipSettings::default()),
+            membership: Membership::new(member, *seed, &membership),
             peers: Peers::new(*local, own_addresses, contacts, peers.clone(), *seed),
             ring: Ring::new(sharing.local),
             leases: Leases::default(),
+            inquiries: Inquiries::default(),
             invalidations: Invalidations::new(sharing.seed),
             editions: Editions::new(sharing.seed),
             holders: Holders::default(),
@@ -82,6 +90,7 @@ impl Fleet {
     }
 
     pub(super) fn next_deadline(&self) -> Option<(Timestamp, Deadline)> {
+        let inquiry = self.inquiries.next_deadline();
         let lease = self.leases.next_deadline().map(|date| (date, Deadline::Lease));
         let errand = self.errand_dates.first().map(|(date, ask)| (*date, Deadline::Errand(*ask)));
         let peers = self.peers.next_deadline().map(|date| (date, Deadline::Peers));
@@ -91,7 +100,15 @@ impl Fleet {
             Gathering::Until(date) => Some((date, Deadline::Gathering)),
             Gathering::NotBegun | Gathering::Over => None,
         };
-        lease.into_iter().chain(errand).chain(peers).chain(membership).chain(search).chain(gathering).min()
+        lease
+            .into_iter()
+            .chain(errand)
+            .chain(inquiry)
+            .chain(peers)
+            .chain(membership)
+            .chain(search)
+            .chain(gathering)
+            .min()
     }
 
     pub(super) fn local(&self) -> PeerId {
@@ -178,9 +195,11 @@ impl Engine {
             Decision::Doubted(member) => fleet.peers.on_known(now, member.peer(), &addresses(&member)),
             Decision::Forgotten { peer } => fleet.peers.on_forgotten(peer),
             Decision::Renewed(member) | Decision::Up(member) => {
-                fleet.peers.on_known(now, member.peer(), &addresses(&member));
+                fleet.peers.on_back(now, member.peer(), &addresses(&member));
                 if fleet.peers.connected().contains_key(&member.peer()) {
                     self.join_ring(member.peer());
+                } else {
+                    fleet.ring.insert_beyond(member.peer());
                 }
             }
             Decision::Send { to, bytes } => {
@@ -203,13 +222,18 @@ impl Engine {
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_due(now);
         }
+        self.drop_unsent();
     }
 
     pub(super) fn on_dial_failed(&mut self, address: &str, failure: DialError) {
         let now = self.now;
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_dial_failed(now, address, failure);
+            if let (Some(peer), true) = (peer_of_address(address), says_that_nobody_is_there(failure)) {
+                fleet.membership.on_unreachable(now, peer);
+            }
         }
+        self.drop_unsent();
     }
 
     pub(super) fn on_offence(&mut self, peer: PeerId, offence: Offence) {
@@ -225,10 +249,16 @@ impl Engine {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         match fleet.peers.on_connected(now, peer, address, side) {
-            Welcome::Keep => {
-                fleet.features.insert(peer, features);
-                fleet.membership.on_connected(now, peer);
+            Welcome::Keep { instead_of } => {
+                if let Some(other) = instead_of {
+                    self.lose(other, End::GaveWay);
+                }
+                if let Some(fleet) = &mut self.fleet {
+                    fleet.features.insert(peer, features);
+                    fleet.membership.on_connected(now, peer);
+                }
                 self.join_ring(peer);
+                self.say_unsent(peer);
             }
             // The order to disconnect is among the decisions already.
             Welcome::Refuse(_) => {}
@@ -257,13 +287,22 @@ impl Engine {
         let now = self.now;
         if let Some(fleet) = &mut self.fleet {
             fleet.peers.on_disconnected(now, peer);
-            fleet.membership.on_disconnected(now, peer);
-            fleet.warm_ups.remove(&peer);
-            self.leave_ring(peer);
         }
-        if let Some(fleet) = &mut self.fleet {
-            fleet.features.remove(&peer);
-            fleet.patience.remove(&peer);
+        self.lose(peer, End::Lost);
+    }
+
+    /// There is no connection with `peer` any more.
+    fn lose(&mut self, peer: PeerId, end: End) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        fleet.membership.on_disconnected(now, peer, end);
+        fleet.warm_ups.remove(&peer);
+        self.leave_ring(peer);
+        let Some(fleet) = &mut self.fleet else { return };
+        fleet.features.remove(&peer);
+        fleet.patience.remove(&peer);
+        if fleet.membership.is_alive(peer) {
+            fleet.ring.insert_beyond(peer);
         }
     }
 
@@ -294,6 +333,9 @@ impl Engine {
             }
         }
         self.on_search_lost(peer);
+        self.lose_asker(peer);
+        self.lose_superior(peer);
+        self.give_back_owed(Verdict::Unused);
         self.fail_errands(peer);
     }
 
@@ -330,6 +372,9 @@ impl Engine {
             return;
         }
         let Some(fleet) = &mut self.fleet else { return };
+        if is_of_lookup(&message) {
+            fleet.peers.on_used(now, from);
+        }
         match message {
             Message::Announce(Announced::Named { name, remaining, age, edition }) => {
                 self.on_announced_elsewhere(from, name, remaining, age, edition);
@@ -364,6 +409,9 @@ impl Engine {
     }
 
     pub(super) fn say(&mut self, to: PeerId, message: Message) {
+        if let Some(fleet) = self.fleet.as_mut().filter(|_fleet| is_of_lookup(&message)) {
+            fleet.peers.on_used(self.now, to);
+        }
         self.say_to(Vec::from([to]), message);
     }
 
@@ -390,6 +438,19 @@ impl Engine {
             self.on_errand_timed_out(ask);
         }
     }
+}
+
+/// Whether `message` is part of looking something up, which makes a connection worth keeping.
+fn is_of_lookup(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Answer { .. } | Message::Ask { .. } | Message::Claim { .. } | Message::Release { .. }
+    )
+}
+
+/// Whether a member whose dial came to nothing so may be dead.
+fn says_that_nobody_is_there(failure: DialError) -> bool {
+    matches!(failure, DialError::TimedOut | DialError::Unreachable)
 }
 
 fn addresses(member: &Member) -> Vec<Box<str>> {

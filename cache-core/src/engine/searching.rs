@@ -69,6 +69,9 @@ impl Engine {
                 Turn::Full => Answer::Miss,
                 Turn::Granted => {
                     self.counters.leases += 1;
+                    if self.inquire(name, asker) {
+                        continue;
+                    }
                     self.lease_answer(name, stale)
                 }
                 // It was told to wait before.

@@ -1,7 +1,8 @@
 //! What foca has us do, and what comes of it for the engine.
 
 use super::{
-    INTRODUCTION_PERIOD, MEMBERS_MAX,
+    INTRODUCTION_PERIOD,
+    beyond::{Beyond, Way},
     member::{Identity, Member},
     timers::{Timer, Timers},
 };
@@ -49,6 +50,11 @@ pub(super) struct Effects {
     pub(super) alive: BTreeMap<PeerId, Member>,
     /// With whom a connection stands; as many as there are connections.
     pub(super) connected: BTreeSet<PeerId>,
+    /// What is done about members without a connection.
+    pub(super) beyond: Beyond,
+    /// Length of the queue of decisions at which messages are dropped: one input can tell of every member twice, and
+    /// say hello to each.
+    pub(super) decisions_max: usize,
     /// When we last took a new boot number.
     pub(super) renewed_at: Option<Timestamp>,
 }
@@ -56,7 +62,7 @@ pub(super) struct Effects {
 impl Effects {
     pub(super) fn decide(&mut self, decision: Decision) {
         let is_message = matches!(decision, Decision::Send { .. });
-        if is_message && self.decisions.len() >= DECISIONS_MAX {
+        if is_message && self.decisions.len() >= self.decisions_max {
             return;
         }
         self.decisions.push_back(decision);
@@ -99,8 +105,18 @@ impl foca::Runtime<Identity> for Effects {
     }
 
     fn send_to(&mut self, to: Identity, data: &[u8]) {
-        if to.0.peer() != self.local {
-            self.decide(Decision::Send { to: to.0.peer(), bytes: Bytes::copy_from_slice(data) });
+        if to.0.peer() == self.local {
+            return;
+        }
+        let is_connected = self.connected.contains(&to.0.peer());
+        let beyond =
+            (!is_connected).then(|| self.beyond.way(self.now, &to, data, &self.alive, &self.connected));
+        match beyond.unwrap_or(Way::Direct) {
+            Way::Direct => {
+                self.decide(Decision::Send { to: to.0.peer(), bytes: Bytes::copy_from_slice(data) });
+            }
+            Way::Instead { to, bytes } => self.decide(Decision::Send { to, bytes }),
+            Way::None => {}
         }
     }
 
@@ -108,10 +124,6 @@ impl foca::Runtime<Identity> for Effects {
         self.timers.set(self.now.saturating_add(after), Timer::Foca(event));
     }
 }
-
-/// Length of the queue of decisions at which messages are dropped: one input can tell of every member twice,
-/// and say hello to each.
-const DECISIONS_MAX: usize = 4 * MEMBERS_MAX;
 
 /// How often we introduce ourselves anew to a member that went down while its connection stands. For a minute:
 /// whoever is too slow for the protocol for longer than that is mostly found out by its connection.

@@ -1,6 +1,6 @@
 //! How fast members notice one another, and the configuration of foca that follows.
 
-use crate::codec::membership::MEMBERSHIP_BYTES_MAX;
+use crate::{codec::membership::MEMBERSHIP_BYTES_MAX, peers::KNOWN_MIN};
 use core::{
     num::{NonZeroU8, NonZeroUsize},
     time::Duration,
@@ -29,6 +29,11 @@ pub(crate) struct MembershipSettings {
     ///
     /// 1.8 s: in a fleet of a thousand, news of the suspicion and of its refutal take 0.6 s each.
     pub(crate) suspicion: Duration,
+    /// Most members that are known, whether they live or are remembered as down. Beyond it those down longest are
+    /// forgotten, and if none is down, strangers are ignored.
+    pub(crate) members_max: usize,
+    /// Connections that a node makes by itself; one that has as many cannot reach everybody.
+    pub(crate) connections_wanted: usize,
 }
 
 impl Default for MembershipSettings {
@@ -38,6 +43,8 @@ impl Default for MembershipSettings {
             probe_timeout: Duration::from_millis(150),
             rumour_period: Duration::from_millis(100),
             suspicion: Duration::from_millis(1800),
+            members_max: KNOWN_MIN,
+            connections_wanted: usize::MAX,
         }
     }
 }
@@ -68,6 +75,8 @@ impl MembershipSettings {
         }
     }
 }
+
+const _: () = assert!(KNOWN_MIN * 120 <= MEMBERSHIP_BYTES_MAX, "a feed has room for two addresses of each");
 
 /// How many members are told news at a time, and asked to try a probe in our place: foca's figure.
 const RUMOUR_PEERS: NonZeroUsize = NonZeroUsize::new(3).expect("it is not zero");

@@ -163,7 +163,7 @@ fn a_connection_that_ends_ends_the_introductions() {
     node.on_connected(now, peer(1));
     assert!(matches!(node.poll_decision(), Some(Decision::Send { to, .. }) if to == peer(1)));
     assert!(node.next_deadline().is_some());
-    node.on_disconnected(now, peer(1));
+    node.on_disconnected(now, peer(1), End::Lost);
     assert_eq!(node.next_deadline(), None);
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Book {
     unnamed: Vec<Unnamed>,
     /// Addresses that somebody else than their peer answers at; the oldest goes first.
     spoiled: VecDeque<Box<str>>,
+    /// Most peers known at a time, so that losses can be made good.
+    known_max: usize,
 }
 
 /// A contact that names no peer.
@@ -48,11 +50,16 @@ pub(super) enum Target {
 }
 
 impl Book {
-    pub(super) fn new(local: PeerId, own_addresses: &[Box<str>], contacts: &[Contact]) -> Self {
+    pub(super) fn new(
+        local: PeerId,
+        own_addresses: &[Box<str>],
+        contacts: &[Contact],
+        known_max: usize,
+    ) -> Self {
         let contacts = chosen(contacts, local, own_addresses);
         let own_places = own_addresses.iter().map(|address| place_of_address(address).into()).collect();
         let (named, unnamed, spoiled) = (BTreeMap::new(), Vec::new(), VecDeque::new());
-        let mut book = Self { local, own_places, contacts: Vec::new(), named, unnamed, spoiled };
+        let mut book = Self { local, own_places, contacts: Vec::new(), named, unnamed, spoiled, known_max };
         for (place, contact) in contacts.iter().enumerate() {
             let addresses = Vec::from([contact.address.clone()]);
             let candidate = Candidate::new(addresses, Origin::Contact { place }, Timestamp::default());
@@ -82,6 +89,17 @@ impl Book {
             }
         } else if !addresses.is_empty() && self.has_room() {
             self.named.insert(peer, Candidate::new(addresses, Origin::Membership, until));
+        }
+    }
+
+    /// Forgets that `peer` could not be reached: it is due at `until` at the latest.
+    pub(super) fn forgive(&mut self, peer: PeerId, until: Timestamp) {
+        for target in self.targets_of(peer) {
+            let Some(candidate) = self.candidate_mut(target) else { continue };
+            if let Stage::Waiting { until: old } = candidate.stage {
+                candidate.stage = Stage::Waiting { until: old.min(until) };
+                (candidate.failures, candidate.next) = (0, 0);
+            }
         }
     }
 
@@ -177,6 +195,11 @@ impl Book {
         named.chain(unnamed.map(|(place, unnamed)| (Target::Unnamed(place), &unnamed.candidate)))
     }
 
+    /// How many peers are known by their id.
+    pub(super) fn members_count(&self) -> usize {
+        self.named.len()
+    }
+
     /// How many peers are known, and how many addresses lead elsewhere.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize) {
@@ -202,7 +225,7 @@ impl Book {
 
     /// Whether one more peer may be known; forgets the most hopeless one if that makes room.
     fn has_room(&mut self) -> bool {
-        if self.named.len() < KNOWN_MAX {
+        if self.named.len() < self.known_max {
             return true;
         }
         let hopeless = self.named.iter().filter(|(_peer, candidate)| is_hopeless(candidate));
@@ -252,9 +275,6 @@ fn is_hopeless(candidate: &Candidate) -> bool {
         Origin::Contact { .. } => false,
     }
 }
-
-/// Most peers known at a time: several times as many as are connected with, so that losses can be made good.
-pub(super) const KNOWN_MAX: usize = 1024;
 
 /// Most addresses of one peer: two families, inside and outside.
 pub(super) const ADDRESSES_MAX: usize = 4;

@@ -94,6 +94,20 @@ impl Candidate {
         }
     }
 
+    /// There is no other connection: whoever is there let us in, and has room again soon.
+    pub(super) fn hurry(&mut self, now: Timestamp) {
+        if let Stage::Waiting { until } = self.stage {
+            self.stage = Stage::Waiting { until: until.min(now.saturating_add(ROOM_PAUSE_MAX)) };
+        }
+    }
+
+    /// We ended the connection for want of room; the peer did nothing wrong. A lookup may need it before `until`.
+    pub(super) fn gave_way(&mut self, until: Timestamp) {
+        if !matches!(self.stage, Stage::Dialing { .. }) {
+            (self.failures, self.stage) = (0, Stage::Waiting { until });
+        }
+    }
+
     /// Membership says that the peer is gone, and there is no connection: no haste.
     pub(super) fn gone(&mut self, now: Timestamp, jitter: &mut Jitter) {
         self.failures = self.failures.max(GONE_FAILURES);
@@ -122,11 +136,11 @@ impl Candidate {
             Some(DialError::OtherVersion | DialError::Refused) => {
                 doubled(REFUSED_PAUSE_MIN, BOOTSTRAP_INTERVAL)
             }
+            Some(DialError::TooMany) => doubled(PAUSE_MIN, ROOM_PAUSE_MAX),
             Some(
                 DialError::AlreadyConnected { .. }
                 | DialError::ShutDown
                 | DialError::TimedOut
-                | DialError::TooMany
                 | DialError::Unreachable,
             )
             | None => {
@@ -145,6 +159,9 @@ pub(super) const PAUSE_MIN: Duration = Duration::from_secs(1);
 
 /// Longest pause while there is hope: a host that boots is found within a minute.
 pub(super) const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// Longest pause where there was no room: newcomers are let in within seconds, and connections give way.
+pub(super) const ROOM_PAUSE_MAX: Duration = Duration::from_secs(4);
 
 /// First pause after a refusal: secrets are changed by people, who take longer than machines.
 pub(super) const REFUSED_PAUSE_MIN: Duration = Duration::from_secs(30);

@@ -48,12 +48,19 @@ pub struct Ban {
 }
 
 /// The standing of every peer that there is something to say about.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Conduct {
     standings: BTreeMap<PeerId, Standing>,
+    /// Most peers that anything is held against, banned ones among them: all that can be connected, several times
+    /// over. Beyond, the mildest is forgotten, and among bans the one that ends first.
+    standings_max: usize,
 }
 
 impl Conduct {
+    pub(super) fn new(standings_max: usize) -> Self {
+        Self { standings: BTreeMap::new(), standings_max }
+    }
+
     /// Counts an offence; answers the ban that it brings. A banned peer cannot be banned again.
     pub(super) fn offend(&mut self, now: Timestamp, peer: PeerId, offence: Offence) -> Option<Ban> {
         self.make_room(now, peer);
@@ -134,7 +141,7 @@ impl Conduct {
 
     /// Before `peer` becomes one too many, forgets the standing that weighs least.
     fn make_room(&mut self, now: Timestamp, peer: PeerId) {
-        if self.standings.len() < STANDINGS_MAX || self.standings.contains_key(&peer) {
+        if self.standings.len() < self.standings_max || self.standings.contains_key(&peer) {
             return;
         }
         let weight = |standing: &Standing| {
@@ -142,7 +149,7 @@ impl Conduct {
             (banned_until, standing.penalty(now))
         };
         let least = self.standings.iter().min_by_key(|(_peer, standing)| weight(standing));
-        let least = *least.expect("the map has STANDINGS_MAX elements").0;
+        let Some(least) = least.map(|(peer, _standing)| *peer) else { return };
         self.standings.remove(&least);
     }
 }
@@ -286,10 +293,6 @@ pub(super) const BAN_TIME_MAX: Duration = Duration::from_secs(3600);
 
 /// Time after a ban in which another one is twice as long.
 const BAN_MEMORY: Duration = Duration::from_secs(3600);
-
-/// Most peers that anything is held against, banned ones among them: all that can be connected, several
-/// times over. Beyond, the mildest is forgotten, and among bans the one that ends first.
-pub(super) const STANDINGS_MAX: usize = 1024;
 
 /// Penalties are kept in thousandths, so that decay does not depend on how often it is computed.
 const MILLI: u64 = 1000;

@@ -7,18 +7,42 @@ use alloc::boxed::Box;
 /// The limits on connections.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerSettings {
-    /// Most connections, and as many are wanted: a full mesh of a fleet up to this size plus one.
+    /// Most connections. A fleet of up to this size plus one is a full mesh; in a larger one every member holds
+    /// three quarters of them by itself and leaves the others to whoever comes. At the limit the connection that
+    /// served no lookup for longest gives way.
     pub connections_max: usize,
     /// What a peer may send.
     pub traffic: TrafficLimits,
 }
 
 impl Default for PeerSettings {
-    /// 256 connections, as many as the transports hold.
+    /// 256 connections.
     fn default() -> Self {
-        Self { connections_max: 256, traffic: TrafficLimits::default() }
+        Self { connections_max: CONNECTIONS_MAX, traffic: TrafficLimits::default() }
     }
 }
+
+impl PeerSettings {
+    /// Connections that a node makes by itself where not everybody can be connected with everybody. The rest is for
+    /// those who come, so that few of them cost another its place.
+    pub(crate) fn connections_wanted(&self) -> usize {
+        (self.connections_max - self.connections_max.div_ceil(4)).max(1)
+    }
+
+    /// Most members, peers and standings that a node remembers: several times as many as it is connected with.
+    pub(crate) fn known_max(&self) -> usize {
+        self.connections_max.saturating_mul(KNOWN_PER_CONNECTION).max(KNOWN_MIN)
+    }
+}
+
+/// A default that suits fleets of hundreds: 20 MiB for the connections of a full mesh.
+const CONNECTIONS_MAX: usize = 256;
+
+/// With the default limit, what [`KNOWN_MIN`] says.
+const KNOWN_PER_CONNECTION: usize = 4;
+
+/// Members and peers that are remembered however few connections there may be.
+pub(crate) const KNOWN_MIN: usize = 1024;
 
 /// What the driver shall do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,8 +62,11 @@ pub(crate) enum PeerDecision {
 /// Whether a connection is kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Welcome {
-    /// Yes.
-    Keep,
+    /// Yes, and the connection with another, which is at its end, has given way.
+    Keep {
+        /// Which one.
+        instead_of: Option<PeerId>,
+    },
     /// No; nothing is to be sent or read on it.
     Refuse(Refusal),
 }
@@ -49,7 +76,7 @@ pub(crate) enum Welcome {
 pub(crate) enum Refusal {
     /// The peer is banned.
     Banned(Ban),
-    /// There are [`PeerSettings::connections_max`] others.
+    /// There are [`PeerSettings::connections_max`] others, of whom none may give way yet.
     Full,
     /// It is this node.
     Itself,
@@ -76,4 +103,6 @@ pub(crate) struct Connection {
     pub(crate) side: Side,
     /// Since when.
     pub(crate) since: Timestamp,
+    /// When something was last said or heard for a lookup.
+    pub(crate) used_at: Timestamp,
 }

@@ -1,9 +1,10 @@
 //! What holds whatever happens, and in whatever order.
 
 use super::{
-    book::{ADDRESSES_MAX, KNOWN_MAX, SPOILED_MAX},
+    book::{ADDRESSES_MAX, SPOILED_MAX},
     candidate::{BOOTSTRAP_INTERVAL, PAUSE_MAX},
-    conduct::{BAN_TIME_MAX, STANDINGS_MAX},
+    conduct::BAN_TIME_MAX,
+    decision::KNOWN_MIN,
     world::{LOCAL_NUMBER, World, address, contacts, local, peer, place},
     *,
 };
@@ -251,7 +252,7 @@ proptest! {
         }
         let peers = &checked.world.peers;
         let (known, spoiled) = peers.book.sizes();
-        prop_assert!(known <= KNOWN_MAX && spoiled <= SPOILED_MAX && peers.conduct.len() <= STANDINGS_MAX);
+        prop_assert!(known <= KNOWN_MIN && spoiled <= SPOILED_MAX && peers.conduct.len() <= KNOWN_MIN);
         let mut ids = BTreeSet::new();
         for (target, candidate) in peers.book.candidates() {
             prop_assert!(candidate.addresses.len() <= ADDRESSES_MAX && ids.insert(target));

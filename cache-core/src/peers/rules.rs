@@ -3,4 +3,5 @@
 mod bootstrap;
 mod conduct;
 mod dialing;
+mod giving_way;
 mod learning;

@@ -2,7 +2,7 @@
 
 use crate::{Name, PeerId};
 use alloc::collections::BTreeSet;
-use core::hash::Hasher as _;
+use core::{hash::Hasher as _, ops::Bound};
 use siphasher::sip::SipHasher13;
 
 /// The members that coordinate names, ourselves among them.
@@ -14,20 +14,31 @@ use siphasher::sip::SipHasher13;
 pub(crate) struct Ring {
     local: PeerId,
     members: BTreeSet<PeerId>,
+    /// Members that live and are not connected.
+    beyond: BTreeSet<PeerId>,
 }
 
 impl Ring {
     pub(crate) fn new(local: PeerId) -> Self {
-        Self { local, members: BTreeSet::from([local]) }
+        Self { local, members: BTreeSet::from([local]), beyond: BTreeSet::new() }
     }
 
     pub(crate) fn insert(&mut self, peer: PeerId) {
         self.members.insert(peer);
+        self.beyond.remove(&peer);
+    }
+
+    /// `peer` lives and is not connected.
+    pub(crate) fn insert_beyond(&mut self, peer: PeerId) {
+        if !self.members.contains(&peer) {
+            self.beyond.insert(peer);
+        }
     }
 
     pub(crate) fn remove(&mut self, peer: PeerId) {
         if peer != self.local {
             self.members.remove(&peer);
+            self.beyond.remove(&peer);
         }
     }
 
@@ -37,9 +48,27 @@ impl Ring {
         candidates.copied().max_by_key(|member| (weight(*member, name), *member)).unwrap_or(self.local)
     }
 
+    /// The heaviest of those without a connection for whom `may_be` holds, if it weighs more than we do.
+    pub(crate) fn superior_beyond(&self, name: &Name, may_be: impl Fn(PeerId) -> bool) -> Option<PeerId> {
+        let rank = |member: PeerId| (weight(member, name), member);
+        let heavier = self.beyond.iter().copied().filter(|member| rank(*member) > rank(self.local));
+        heavier.filter(|member| may_be(*member)).max_by_key(|member| rank(*member))
+    }
+
+    /// Whether there are members without a connection.
+    pub(crate) fn exceeds_connections(&self) -> bool {
+        !self.beyond.is_empty()
+    }
+
     /// Everybody but us.
     pub(crate) fn others(&self) -> impl Iterator<Item = PeerId> {
         self.members.iter().copied().filter(|member| *member != self.local)
+    }
+
+    /// Everybody but us, in the order of ids, beginning with whoever comes after us.
+    pub(crate) fn next_others(&self) -> impl Iterator<Item = PeerId> {
+        let after = self.members.range((Bound::Excluded(self.local), Bound::Unbounded));
+        after.chain(self.members.range(..self.local)).copied()
     }
 
     /// How many [`Self::others`] there are.

@@ -305,6 +305,7 @@ impl Player {
             Deadline::Membership => "membership".into(),
             Deadline::Peers => "peers".into(),
             Deadline::Removal => "removal".into(),
+            Deadline::Inquiry(ask) => format!("inquiry a{}", ask.0),
             Deadline::Request(request) => format!("request r{}", request.0),
             Deadline::Search => "search".into(),
         };

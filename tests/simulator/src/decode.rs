@@ -4,7 +4,7 @@
 //! as zero; the events go on for as long as there are bytes.
 
 use crate::{
-    plan::{Deed, Dialing, Event, Lie, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
+    plan::{Deed, Event, Lie, NetworkPlan, OriginPlan, OutageKind, Plan, Victim},
     random::Random,
 };
 use cache_core::{
@@ -72,14 +72,13 @@ impl Plan {
         let pick = seed / Sort::ALL.len();
         match sort {
             Sort::Plain => {}
-            Sort::Dialing => self.dialing = Dialing::Ordered,
+            Sort::Dialing => self.peers.connections_max = [256, 3, 5, 2][pick % 4],
             Sort::Changing => {
                 let lifetime = Duration::from_secs([5, 60][pick % 2]);
                 self.limits.freshness_max.lifetime = lifetime;
                 self.settings.retention = Duration::from_secs([0, 20][pick / 2 % 2]);
             }
             Sort::Lying => {
-                self.dialing = [Dialing::Everybody, Dialing::Ordered][pick % 2];
                 self.ceiling = self.origin.freshness;
                 let traffic =
                     TrafficLimits { burst_messages: 2_000, messages_per_milli: 1, ..<_>::default() };
@@ -109,7 +108,6 @@ fn network(bytes: &mut Bytes<'_>) -> NetworkPlan {
         loss_per_mille: bytes.of(&[0, 0, 5, 50]),
         bandwidth: bytes.of(&[125_000_000, 12_500_000, 1_250_000]),
         idle_timeout: Duration::from_millis(bytes.of(&[500, 3_000, 5_000, 15_000])),
-        redial: Duration::from_millis(bytes.of(&[200, 1_000, 4_000])),
     }
 }
 

@@ -47,6 +47,8 @@ pub enum Rule {
     InOrder,
     /// What was invalidated answers nobody who asks after the node was told.
     Invalidated,
+    /// Nobody has more connections than it may, or is alone for long while others can be reached.
+    Links,
     /// Once faults end, everything comes to its end and every node can be asked.
     Liveness,
     /// Who says nothing for long is no member.

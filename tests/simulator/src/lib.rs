@@ -13,7 +13,6 @@ pub mod economy;
 mod figures;
 mod hunt;
 mod ledger;
-mod mesh;
 mod network;
 mod node;
 mod origin;

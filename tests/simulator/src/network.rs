@@ -2,7 +2,7 @@
 //!
 //! Owns what is connected, who is cut off, and when a frame arrives. Frames are reliable and in order as
 //! [`cache_core::port::Transport`] promises: one that is lost comes later, or never if the connection breaks.
-//! Long frames take a lane of their own and may be overtaken. Who dials whom is [`crate::mesh`]'s business.
+//! Long frames take a lane of their own and may be overtaken. Who dials whom is for the engines to say.
 
 use crate::{plan::NetworkPlan, random::Random};
 use bytes::Bytes;

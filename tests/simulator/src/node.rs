@@ -8,7 +8,7 @@ use crate::{
 };
 use cache_core::{
     Ceiling, Contact, Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId,
-    PeerSettings, RequestId, Sharing, Timestamp, codec,
+    RequestId, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
     message::Reach,
 };
@@ -133,10 +133,9 @@ impl Node {
             local: self.peer,
             // As programs have it: by the wall clock, which may have been set back.
             boot: self.timestamp(now).as_unix_millis(),
-            // Where the world connects all who live, addresses would lead nowhere.
             own_addresses: if is_dialing { vec![address(self.number)] } else { Vec::new() },
             contacts: contacts.map(|number| Contact::new(address(number))).collect(),
-            peers: peer_settings(plan),
+            peers: plan.peers.clone(),
             ceiling: Arc::new(Most(plan.ceiling)),
             naming: Arc::new(Digests { stage: self.stage }),
             seed: issuer(self.number, self.run),
@@ -189,12 +188,6 @@ pub(crate) fn peer_id(number: usize) -> PeerId {
     key[..16].copy_from_slice(&digest(&(number as u64).to_le_bytes()));
     key[24..].copy_from_slice(&(number as u64).to_le_bytes());
     PeerId::from_public_key(key)
-}
-
-/// A full mesh, however large the fleet is: beyond what a node is usually set to, as an operator would set it.
-fn peer_settings(plan: &Plan) -> PeerSettings {
-    let connections_max = plan.peers.connections_max.max(plan.nodes);
-    PeerSettings { connections_max, ..plan.peers.clone() }
 }
 
 /// Who issues invalidations in one run of a node.

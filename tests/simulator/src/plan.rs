@@ -53,8 +53,6 @@ pub struct Plan {
 /// Who dials whom.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dialing {
-    /// The world connects all who live.
-    Everybody,
     /// Each is alone.
     Nobody,
     /// Engines order their dials themselves. All have the same contacts: the first three nodes.
@@ -88,8 +86,6 @@ pub struct NetworkPlan {
     pub bandwidth: u64,
     /// Silence after which a connection counts as broken.
     pub idle_timeout: Duration,
-    /// Longest pause before a connection that is missing is dialled.
-    pub redial: Duration,
 }
 
 /// How the origin answers.
@@ -258,7 +254,6 @@ impl Plan {
                 loss_per_mille: 0,
                 bandwidth: 125_000_000,
                 idle_timeout: 5 * second,
-                redial: second,
             },
             origin: OriginPlan {
                 latency: Duration::from_millis(80),
@@ -282,7 +277,7 @@ impl Plan {
                 if_error: Duration::MAX,
             },
             disk_stuck_one_in: 64,
-            dialing: Dialing::Everybody,
+            dialing: Dialing::Ordered,
             demands: Demands::default(),
             events: Vec::new(),
             encodes: true,

@@ -38,6 +38,8 @@ pub(crate) struct Watch {
     offences: BTreeMap<(usize, usize), Vec<Duration>>,
     /// Batches of warm-ups that a node sent to another while they were connected.
     batches: BTreeMap<(usize, usize), usize>,
+    /// Since when nodes have nobody to share with.
+    alone: BTreeMap<usize, Duration>,
 }
 
 /// An allowance of messages, as peers have it.
@@ -87,8 +89,9 @@ impl Watch {
         let name = open.name;
         let of_node = (asked, 0, AskId(0))..(asked + 1, 0, AskId(0));
         let waiting = self.asks.range(of_node).filter(|(_, open)| open.waits && open.name == name).count();
-        // As many may wait for what is looked for as for what is fetched.
-        if waiting > 2 * limits.lease_waiters_max {
+        // As many may wait for what is looked for as for what is fetched, and whoever has the lease while others are
+        // asked on its behalf.
+        if waiting > 2 * limits.lease_waiters_max + 1 {
             return Err((Rule::Bounds, format!("n{asked} lets {waiting} wait for one lease")));
         }
         Ok(())
@@ -237,6 +240,15 @@ impl Watch {
         }
     }
 
+    /// `node` has `members` to share with; answers for how long it has had none.
+    pub(crate) fn on_links(&mut self, node: usize, members: usize, now: Duration) -> Duration {
+        if members > 0 {
+            self.alone.remove(&node);
+            return Duration::ZERO;
+        }
+        now - *self.alone.entry(node).or_insert(now)
+    }
+
     /// `node` has lost its connection with `peer`.
     pub(crate) fn on_lost(&mut self, node: usize, peer: usize) {
         self.asks.retain(|(asked, asker, _), _| (*asked, *asker) != (node, peer));
@@ -247,6 +259,7 @@ impl Watch {
 
     /// A process ends, and forgets.
     pub(crate) fn on_stopped(&mut self, node: usize) {
+        self.alone.remove(&node);
         self.asks.retain(|(asked, ..), _| *asked != node);
         self.made.retain(|(asker, ..), _| *asker != node);
         self.allowances.retain(|(owner, _), _| *owner != node);

@@ -14,7 +14,6 @@ mod watching;
 use crate::{
     figures::Figures,
     ledger::{Ledger, Rule, Violation},
-    mesh::Mesh,
     network::{Frame, Network},
     node::{Arrival, Node, State, peer_id},
     origin::{Call, Origin},
@@ -40,7 +39,6 @@ pub struct World {
     nodes: Vec<Node>,
     numbers: BTreeMap<PeerId, usize>,
     network: Network,
-    mesh: Mesh,
     origin: Origin,
     ledger: Ledger,
     watch: Watch,
@@ -93,10 +91,6 @@ enum Happening {
     /// The connections of a node that has left are closed.
     Close(Vec<(usize, usize, u64)>),
     Deed(usize),
-    Dial {
-        dialer: usize,
-        listener: usize,
-    },
     /// A deed that lasts is over.
     End(usize),
     /// A second later, the flood goes on.
@@ -150,7 +144,6 @@ impl World {
             numbers: (0..plan.nodes).map(|number| (peer_id(number), number)).collect(),
             nodes,
             network: Network::new(plan.network.clone(), plan.nodes, plan.seed),
-            mesh: Mesh::new(plan.seed, plan.network.redial),
             origin: Origin::new(plan.origin.clone(), plan.resources + 1, plan.seed),
             ledger: Ledger::new(&plan),
             watch: Watch::default(),
@@ -236,7 +229,6 @@ impl World {
                 }
             }
             Happening::Deed(number) => self.perform_deed(number),
-            Happening::Dial { dialer, listener } => self.dial(dialer, listener),
             Happening::End(number) => self.end_deed(number),
             Happening::Flood { number, liar, victim } => self.flood(number, liar, victim),
             Happening::Frame(frame) => {

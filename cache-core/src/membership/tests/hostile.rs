@@ -9,6 +9,9 @@ use bytes::BufMut as _;
 use foca::Codec as _;
 use proptest::{collection, prelude::*, sample, test_runner::FileFailurePersistence};
 
+/// As many members as are known by default.
+const MEMBERS_MAX: usize = crate::peers::KNOWN_MIN;
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 300,
@@ -120,7 +123,9 @@ fn a_node_that_was_told_of_more_members_than_it_can_hold_lets_the_next_real_one_
     // News that nobody is left to be told of does not stand in the way of who comes next.
     let mut victim = flooded(foca::State::Down);
     victim.hear(1, 1, foca::Message::Gossip, &[foca::Member::down(Identity::bare(peer(1), 1))]);
-    assert!(victim.up.is_empty() && victim.membership.foca.updates_backlog() >= NEWS_MAX);
+    assert!(
+        victim.up.is_empty() && victim.membership.foca.updates_backlog() >= NEWS_PER_MEMBER * MEMBERS_MAX
+    );
     victim.hear(2, 1, foca::Message::Announce, &[]);
     assert!(victim.up.contains_key(&peer(2)));
 }
@@ -275,7 +280,7 @@ impl Victim {
     fn handle(&mut self, claim: Claim) {
         match claim {
             Claim::Connected(number) => self.membership.on_connected(self.now, peer(number)),
-            Claim::Disconnected(number) => self.membership.on_disconnected(self.now, peer(number)),
+            Claim::Disconnected(number) => self.membership.on_disconnected(self.now, peer(number), End::Lost),
             Claim::Message { mut header, is_to_us, updates } => {
                 if is_to_us {
                     header.dst = self.membership.foca.identity().clone();
@@ -342,7 +347,7 @@ impl Victim {
         assert!(!self.up.contains_key(&peer(0)));
         assert!(self.up.values().eq(self.membership.members()));
         assert!(self.membership.known_count() <= MEMBERS_MAX);
-        assert!(self.membership.foca.updates_backlog() <= NEWS_MAX + MEMBERS_MAX);
+        assert!(self.membership.foca.updates_backlog() <= (NEWS_PER_MEMBER + 1) * MEMBERS_MAX);
         assert!(self.membership.effects.timers.len() <= MEMBERS_MAX + 32);
     }
 }

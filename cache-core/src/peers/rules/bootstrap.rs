@@ -80,7 +80,7 @@ fn when_some_contacts_fail_the_rest_are_used() {
     world.start();
     world.fail(&address(1), DialError::TimedOut);
     world.fail(&address(2), DialError::Unreachable);
-    assert_eq!(world.reach(3), Welcome::Keep);
+    assert_eq!(world.reach(3), Welcome::Keep { instead_of: None });
     let connected: Vec<_> = world.peers.connected().keys().copied().collect();
     assert_eq!(connected, [peer(3)]);
     let dials = world.advance(PAUSE_MIN);
@@ -112,8 +112,8 @@ fn a_contact_without_an_id_is_whoever_answers_and_is_not_dialled_meanwhile() {
     let mut world = World::new(&[Contact::new("/dns4/seed/tcp/9100"), Contact::new(place(2))]);
     assert_eq!(world.start().len(), 2);
     // A transport may name the address behind the host's name.
-    assert_eq!(world.reach(1), Welcome::Keep);
-    assert_eq!(world.reach(2), Welcome::Keep);
+    assert_eq!(world.reach(1), Welcome::Keep { instead_of: None });
+    assert_eq!(world.reach(2), Welcome::Keep { instead_of: None });
     assert_eq!(world.advance(secs(3600)), []);
     world.lose(1);
     let dials = world.advance(PAUSE_MIN + COURTESY);

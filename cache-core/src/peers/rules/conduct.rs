@@ -36,7 +36,7 @@ fn a_banned_peer_is_disconnected_refused_and_not_dialled_until_the_ban_ends() {
     assert_eq!(world.decisions(), [PeerDecision::Disconnect { peer: peer(101) }]);
     assert_eq!(world.peers.report(world.now)[0].state, PeerState::Banned(ban));
     assert_eq!(world.advance(BAN_TIME_MIN), [(BAN_TIME_MIN, address(101))]);
-    assert_eq!(world.reach(101), Welcome::Keep);
+    assert_eq!(world.reach(101), Welcome::Keep { instead_of: None });
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_peer_that_connects_again_has_no_new_allowance() {
 
 #[test]
 fn what_is_held_against_peers_is_bounded_and_bans_stay_longest() {
-    let mut conduct = Conduct::default();
+    let mut conduct = Conduct::new(KNOWN_MIN);
     let now = Timestamp::from_unix_millis(1_000);
     let id = |number: u32| {
         let mut key = [0; 32];
@@ -169,6 +169,6 @@ fn what_is_held_against_peers_is_bounded_and_bans_stay_longest() {
     for number in 1..3_000 {
         conduct.offend(now, id(number), Offence::Unopened);
     }
-    assert_eq!(conduct.len(), STANDINGS_MAX);
+    assert_eq!(conduct.len(), KNOWN_MIN);
     assert!(conduct.ban(now, id(0)).is_some());
 }

@@ -17,7 +17,7 @@ fn of_two_nodes_that_learn_of_each_other_the_smaller_id_dials_at_once() {
 fn who_came_in_the_meantime_is_not_dialled() {
     let mut world = World::new(&[]);
     world.member(99);
-    assert_eq!(world.come(99), Welcome::Keep);
+    assert_eq!(world.come(99), Welcome::Keep { instead_of: None });
     assert_eq!(world.advance(secs(3600)), []);
 }
 
@@ -170,9 +170,11 @@ fn no_more_connections_are_made_or_taken_than_are_allowed() {
     world.reach(102);
     assert_eq!(world.come(103), Welcome::Refuse(Refusal::Full));
     assert_eq!(world.decisions(), [PeerDecision::Disconnect { peer: peer(103) }]);
-    world.peers.on_gone(world.now, peer(101));
-    world.lose(101);
-    assert_eq!(world.dials(), [address(104)], "a place became free");
+    for number in [101, 102] {
+        world.peers.on_gone(world.now, peer(number));
+        world.lose(number);
+    }
+    assert_eq!(world.dials(), [address(104)], "a place became free, and the other is for whoever comes");
 }
 
 #[test]

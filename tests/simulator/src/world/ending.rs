@@ -18,7 +18,7 @@ impl World {
     pub(super) fn end(&mut self) {
         self.heal();
         let redials = match self.plan.dialing {
-            Dialing::Everybody | Dialing::Nobody => Duration::ZERO,
+            Dialing::Nobody => Duration::ZERO,
             Dialing::Ordered => REDIALS,
         };
         // Who was told to leave the origin alone does so.
@@ -72,8 +72,11 @@ impl World {
             let (flights, leases) = (state.engine.flights_count(), state.engine.leases_count());
             let (members, retained) = (state.engine.members().len(), state.retained.len());
             let searches = state.engine.searches_count();
-            if flights + leases + retained + searches > 0 || members + 1 != up.len() {
-                let others = up.len() - 1;
+            let others = up.len() - 1;
+            // Where not everybody can be connected with everybody, half of what each may have.
+            let connections_max = self.plan.peers.connections_max;
+            let least = if others > connections_max { connections_max.div_ceil(2) } else { others };
+            if flights + leases + retained + searches > 0 || !(least..=others).contains(&members) {
                 return Some(format!(
                     "n{node}: {flights} flights, {leases} leases, {searches} searches, {retained} retained, {members} of {others} members"
                 ));
@@ -133,7 +136,6 @@ impl World {
             + settings.hold_off
             + limits.lease_term * 3
             + network.idle_timeout * 2
-            + network.redial * 4
             + quota
             + SETTLING
     }
@@ -206,6 +208,8 @@ impl World {
             && limits.lease_waiters_max >= self.nodes.len()
             && limits.leases_max > 0
             && limits.asks_max >= 2
+            // With a handful of connections those that a lookup needs give way to others while it lasts.
+            && self.plan.peers.connections_max.min(self.nodes.len()) >= self.nodes.len().min(CONNECTIONS_THRIFTY)
             && origin.freshness.lifetime > disk + 2 * (call + trip)
             && limits.freshness_max.lifetime > disk + 2 * (call + trip)
             && self.plan.settings.flights_max > 0
@@ -272,3 +276,6 @@ const REDIALS: Duration = Duration::from_secs(450);
 
 /// How often it is looked whether all is quiet.
 const STEP: Duration = Duration::from_millis(500);
+
+/// Connections with which a herd costs one call however large the fleet is.
+const CONNECTIONS_THRIFTY: usize = 8;

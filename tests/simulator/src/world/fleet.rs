@@ -3,7 +3,6 @@
 use super::{Happening, World};
 use crate::{
     ledger::Rule,
-    mesh::Dial,
     network::Made,
     node::{Arrival, State, number_at},
     plan::Dialing,
@@ -24,14 +23,6 @@ impl World {
         let entries = node.start(&self.plan, self.now);
         self.ledger.misdated = self.nodes.iter().map(|node| node.misdated).sum();
         self.handle(number, Input::Restored { entries });
-        match self.plan.dialing {
-            Dialing::Everybody => {}
-            Dialing::Nobody | Dialing::Ordered => return,
-        }
-        let up: Vec<usize> =
-            (0..self.nodes.len()).filter(|other| *other != number && self.is_up(*other)).collect();
-        let dials = self.mesh.on_started(number, up.into_iter());
-        dials.into_iter().for_each(|dial| self.plan_dial(&dial));
     }
 
     /// Ends the process of a node without a word. Its peers notice when their connections have been silent for
@@ -63,23 +54,6 @@ impl World {
         self.nodes[number].stop();
         self.watch.on_stopped(number);
         self.figures.lost += self.ledger.on_stopped(number);
-    }
-
-    pub(super) fn dial(&mut self, dialer: usize, listener: usize) {
-        let are_up = [dialer, listener].map(|node| self.nodes[node].state);
-        if are_up.contains(&State::Down) || self.network.connection(dialer, listener).is_some() {
-            return;
-        }
-        let made = if are_up.contains(&State::Paused) {
-            None
-        } else {
-            self.network.connect(self.now, dialer, listener)
-        };
-        let Some(made) = made else {
-            let again = self.mesh.on_missing(dialer, listener);
-            return self.plan_dial(&again);
-        };
-        self.on_made(dialer, listener, &made);
     }
 
     fn on_made(&mut self, dialer: usize, listener: usize, made: &Made) {
@@ -122,16 +96,12 @@ impl World {
         self.schedule_arrival(self.now + after, dialer, failed);
     }
 
-    /// Breaks the connection of two nodes, which notice within `notice_max`, and has it made again.
+    /// Breaks the connection of two nodes, which notice within `notice_max`.
     pub(super) fn break_off(&mut self, a: usize, b: usize, notice_max: Duration) {
         let Some(connection) = self.network.cut(a, b) else { return };
         for (node, peer) in [(a, b), (b, a)] {
             let notice = self.random.up_to(notice_max);
             self.schedule_arrival(self.now + notice, node, Arrival::Disconnected { peer, connection });
-        }
-        if self.plan.dialing == Dialing::Everybody {
-            let again = self.mesh.on_missing(a, b);
-            self.plan_dial(&again);
         }
     }
 
@@ -154,11 +124,6 @@ impl World {
     pub(super) fn connections(&self, number: usize) -> Vec<(usize, u64)> {
         let others = (0..self.nodes.len()).filter(|other| *other != number);
         others.filter_map(|other| Some((other, self.network.connection(number, other)?))).collect()
-    }
-
-    fn plan_dial(&mut self, dial: &Dial) {
-        let Dial { after, dialer, listener } = *dial;
-        self.schedule(self.now + after, Happening::Dial { dialer, listener });
     }
 }
 

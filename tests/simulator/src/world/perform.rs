@@ -174,8 +174,8 @@ impl World {
             Message::Ask { ask, name, role } => {
                 self.watch.on_asked(number, from, *ask, *name);
                 if let (Role::Coordinator, Some(key)) = (role, self.ledger.key_named(name)) {
-                    // Who is new asks those who coordinated before it.
-                    self.watch.allow_asks(number, key, DEPUTIES_MAX);
+                    // Who is new asks those who coordinated before it, and whoever weighs more on behalf of others.
+                    self.watch.allow_asks(number, key, DEPUTIES_MAX + INQUIRY_TRIES);
                 }
                 false
             }
@@ -508,3 +508,6 @@ const DISK_LATENCY: Duration = Duration::from_millis(2);
 
 /// What the seal and the frame add to a message.
 const FRAME_OVERHEAD_BYTES: usize = 64;
+
+/// How often a member asks others on behalf of one that asked it, as the core has it.
+const INQUIRY_TRIES: usize = 3;

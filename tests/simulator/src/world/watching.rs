@@ -1,10 +1,10 @@
 //! What is checked of an engine before and after each input.
 
-use super::World;
+use super::{STARTING, World};
 use crate::{
     ledger::{Asked, OK, ROUNDING, Rule, Wanted},
     node::{Node, generations},
-    plan::Deed,
+    plan::{Deed, Dialing},
 };
 use cache_core::{
     Failure, Fetched, Input, Message, Outcome, Output, PeerId, PeerState, freshness,
@@ -101,6 +101,16 @@ impl World {
         let is_small = self.nodes.len() <= LISTED_MAX;
         if is_small || engine.members_count() != self.watch.members_count(number) {
             self.watch.on_members(number, engine.members(), &self.numbers);
+        }
+        let links = engine.members_count();
+        let alone_for = self.watch.on_links(number, links, self.now);
+        let connections_max = self.plan.peers.connections_max;
+        let others = (0..self.nodes.len()).filter(|other| *other != number && self.is_up(*other)).count();
+        if links > connections_max || (alone_for > ALONE_MAX && others > 0 && self.is_undisturbed()) {
+            let text = format!(
+                "n{number} has {links} of {others}, for {alone_for:?} if none; {connections_max} at most"
+            );
+            return self.violate(Rule::Links, text);
         }
         if engine.counters().bans > 0 {
             let banned = engine.peers().into_iter().filter(|it| matches!(it.state, PeerState::Banned(_)));
@@ -219,6 +229,18 @@ impl World {
         }
     }
 
+    /// Whether nothing has happened so far that could keep a node from others, unless these do not let it in.
+    fn is_undisturbed(&self) -> bool {
+        let begun = |event: &&crate::plan::Event| STARTING + event.at <= self.now;
+        let disturbs =
+            |event: &crate::plan::Event| event.deed.is_fault() && !matches!(event.deed, Deed::Join { .. });
+        let network = &self.plan.network;
+        self.plan.dialing == Dialing::Ordered
+            && network.loss_per_mille == 0
+            && network.latency < Duration::from_millis(50)
+            && !self.plan.events.iter().filter(begun).any(disturbs)
+    }
+
     /// Nodes that are up and mean no harm.
     pub(super) fn honest(&self) -> Vec<usize> {
         let liars: &BTreeSet<usize> = &self.liars;
@@ -236,6 +258,9 @@ const OUTPUTS_EACH: usize = 8;
 
 /// Invalidations that are remembered at most, and so told to a newcomer, as the core has it.
 const INVALIDATIONS_MAX: usize = 1024;
+
+/// Time in which whoever proves to be a member meets another.
+const ALONE_MAX: Duration = Duration::from_secs(10);
 
 /// Clocks show whole milliseconds.
 const SLACK: Duration = Duration::from_millis(5);

@@ -1,0 +1,342 @@
+//! Finding the coordinator of a name where members are not all connected.
+//!
+//! Whoever is asked as coordinator and is connected with a member that weighs more asks that one in turn, and passes on
+//! what it says. Each on the way weighs more than the one before, so no ask goes round, and the last is the heaviest
+//! among its own connections. It alone, if it knows of a heavier one still, has a connection made for the purpose. So
+//! most members find their coordinator without a connection with it, and few ask it however many want a name.
+//!
+//! To those who ask it, a member on the way is the coordinator: it grants the lease that it was granted, and owes the
+//! entry to the one that it has the lease from.
+
+use super::{Engine, fleet::Fleet};
+use crate::{
+    AskId, Deadline, Entry, Message, Name, Offence, PeerId, Timestamp,
+    message::{Announced, Answer, Invalidation, Notice, Parcel, Role, Verdict},
+    sharing::Asker,
+};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    vec::Vec,
+};
+use core::mem;
+
+/// What is asked on behalf of others, and what waits for a connection.
+#[derive(Debug, Default)]
+pub(super) struct Inquiries {
+    /// As many as leases at most, by the number of the ask.
+    pending: BTreeMap<AskId, Inquiry>,
+    names: BTreeMap<Name, AskId>,
+    dates: BTreeSet<(Timestamp, AskId)>,
+    /// Leases that are another's to grant, by whom they came; as many as leases at most.
+    owed: BTreeMap<Name, PeerId>,
+    /// What is to be said as soon as a connection stands that is being made.
+    unsent: BTreeMap<PeerId, Vec<Message>>,
+}
+
+/// An ask that was passed on.
+#[derive(Clone, Copy, Debug)]
+struct Inquiry {
+    name: Name,
+    superior: PeerId,
+    /// Who holds the lease here and waits to hear so.
+    asker: Asker,
+    until: Timestamp,
+    has_answered: bool,
+    tries_left: u8,
+}
+
+impl Inquiries {
+    pub(super) fn next_deadline(&self) -> Option<(Timestamp, Deadline)> {
+        self.dates.first().map(|(date, ask)| (*date, Deadline::Inquiry(*ask)))
+    }
+
+    fn begin(&mut self, ask: AskId, inquiry: Inquiry) {
+        self.names.insert(inquiry.name, ask);
+        self.dates.insert((inquiry.until, ask));
+        self.pending.insert(ask, inquiry);
+    }
+
+    fn end(&mut self, ask: AskId) -> Option<Inquiry> {
+        let inquiry = self.pending.remove(&ask)?;
+        self.dates.remove(&(inquiry.until, ask));
+        self.names.remove(&inquiry.name);
+        Some(inquiry)
+    }
+
+    /// If `name` is being asked for, `asker` is who waits to hear from now on; answers who waited before.
+    fn retarget(&mut self, name: &Name, asker: Asker) -> Option<Asker> {
+        let inquiry = self.names.get(name).and_then(|ask| self.pending.get_mut(ask))?;
+        Some(mem::replace(&mut inquiry.asker, asker))
+    }
+
+    fn postpone(&mut self, ask: AskId, until: Timestamp) {
+        if let Some(inquiry) = self.pending.get_mut(&ask) {
+            self.dates.remove(&(inquiry.until, ask));
+            self.dates.insert((until, ask));
+            (inquiry.until, inquiry.has_answered) = (until, true);
+        }
+    }
+}
+
+impl Fleet {
+    /// Who weighs more for `name` than we and all with whom we are connected, and may be connected with.
+    pub(super) fn superior_beyond(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> Option<PeerId> {
+        let may_be = |peer| !except.contains(&peer) && self.peers.is_within_reach(now, peer);
+        self.ring.superior_beyond(name, may_be)
+    }
+
+    /// Whom to ask in turn when `asker` asks us for `name`.
+    fn superior(&self, name: &Name, now: Timestamp, asker: PeerId) -> Option<PeerId> {
+        if !self.ring.exceeds_connections() {
+            return None;
+        }
+        let near = self.coordinator(name, now, &[asker]);
+        if near == self.local() { self.superior_beyond(name, now, &[asker]) } else { Some(near) }
+    }
+}
+
+impl Engine {
+    /// Asks whoever weighs more for `name` on behalf of `asker`, who has the lease of it here; answers whether there
+    /// is such a member.
+    pub(super) fn inquire(&mut self, name: Name, asker: Asker) -> bool {
+        self.inquire_again(name, asker, INQUIRY_TRIES)
+    }
+
+    fn inquire_again(&mut self, name: Name, asker: Asker, tries: u8) -> bool {
+        let now = self.now;
+        if self.waits_for_inquiry(&name, asker) {
+            return true;
+        }
+        let Some(fleet) = &mut self.fleet else { return false };
+        let has_room = fleet.inquiries.pending.len() < fleet.sharing.limits.leases_max;
+        if fleet.inquiries.owed.contains_key(&name) || !has_room || tries == 0 {
+            return false;
+        }
+        let Some(superior) = fleet.superior(&name, now, asker.peer) else { return false };
+        let until = now.saturating_add(fleet.time_for(superior));
+        let ask = self.flights.ask_number();
+        let inquiry = Inquiry { name, superior, asker, until, has_answered: false, tries_left: tries - 1 };
+        if let Some(fleet) = &mut self.fleet {
+            fleet.inquiries.begin(ask, inquiry);
+        }
+        self.counters.asks += 1;
+        self.say_linked(superior, Message::Ask { ask, name, role: Role::Coordinator });
+        true
+    }
+
+    /// Takes an answer to what was asked for others; gives it back if it is none.
+    pub(super) fn on_inquiry_answered(&mut self, from: PeerId, ask: AskId, answer: Answer) -> Option<Answer> {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return Some(answer) };
+        let Some(inquiry) =
+            fleet.inquiries.pending.get(&ask).copied().filter(|inquiry| inquiry.superior == from)
+        else {
+            return Some(answer);
+        };
+        match answer {
+            Answer::Wait => {
+                let until = now.saturating_add(fleet.sharing.limits.wait_timeout);
+                fleet.inquiries.postpone(ask, until);
+            }
+            Answer::Hit(parcel) => self.on_inquiry_hit(ask, inquiry, *parcel),
+            Answer::Lease { name, stale } => {
+                if name != inquiry.name || !fleet.leases.contains(&inquiry.name) {
+                    self.say(from, Message::Release { name, verdict: Verdict::Unused });
+                    self.give_up_inquiry(ask);
+                    return None;
+                }
+                fleet.inquiries.end(ask);
+                fleet.inquiries.owed.insert(name, from);
+                self.grant_with(name, inquiry.asker, stale);
+            }
+            Answer::Miss => self.give_up_inquiry(ask),
+            Answer::Failed => {
+                fleet.inquiries.end(ask);
+                let waiting = fleet.leases.conclude(&inquiry.name);
+                for asker in waiting.into_iter().chain([inquiry.asker]) {
+                    self.dismiss(asker, Verdict::Failed);
+                }
+            }
+        }
+        None
+    }
+
+    fn on_inquiry_hit(&mut self, ask: AskId, inquiry: Inquiry, parcel: Parcel) {
+        let Some(fleet) = &self.fleet else { return };
+        if fleet.sharing.naming.names(&parcel.key).contains(&inquiry.name) {
+            // Whoever waits for the name is sent what comes of this, and the one that we asked for among them.
+            self.on_announced(inquiry.superior, parcel);
+        } else {
+            self.on_offence(inquiry.superior, Offence::BadEntry);
+        }
+        self.give_up_inquiry(ask);
+    }
+
+    /// Has whom we asked for fetch, on our own authority.
+    fn give_up_inquiry(&mut self, ask: AskId) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let Some(inquiry) = fleet.inquiries.end(ask) else { return };
+        if fleet.leases.contains(&inquiry.name) {
+            self.grant(inquiry.name, inquiry.asker);
+        } else {
+            self.turn_away(inquiry.asker);
+        }
+    }
+
+    /// Tells `asker`, whose lease is another's or nobody's by now, to fetch for itself, unless it is gone.
+    fn turn_away(&mut self, asker: Asker) {
+        let Some(fleet) = &self.fleet else { return };
+        if asker.peer == fleet.local() || fleet.ring.contains(asker.peer) {
+            self.dismiss(asker, Verdict::Unused);
+        }
+    }
+
+    pub(super) fn on_inquiry_timed_out(&mut self, ask: AskId) {
+        let Some(inquiry) = self.fleet.as_ref().and_then(|fleet| fleet.inquiries.pending.get(&ask).copied())
+        else {
+            return;
+        };
+        if !inquiry.has_answered {
+            self.blame_silence(inquiry.superior);
+        }
+        self.give_up_inquiry(ask);
+    }
+
+    /// Counts it against `peer` that it left an ask unanswered, if it can have heard it.
+    pub(super) fn blame_silence(&mut self, peer: PeerId) {
+        self.counters.asks_unanswered += 1;
+        let fleet = self.fleet.as_mut().filter(|fleet| fleet.peers.connected().contains_key(&peer));
+        if let Some(fleet) = fleet {
+            fleet.patience.entry(peer).or_default().on_silence();
+            self.on_offence(peer, Offence::Silent);
+        }
+    }
+
+    /// If `name` is being asked for on behalf of another, that is now `asker`, who hears what comes of it.
+    pub(super) fn waits_for_inquiry(&mut self, name: &Name, asker: Asker) -> bool {
+        let before = self.fleet.as_mut().and_then(|fleet| fleet.inquiries.retarget(name, asker));
+        if let Some(before) = before.filter(|before| *before != asker) {
+            self.turn_away(before);
+        }
+        before.is_some()
+    }
+
+    /// The entry of `name` has come: who waits for a inquiry of it, who is to be sent the entry.
+    pub(super) fn conclude_inquiry(&mut self, name: &Name) -> Option<Asker> {
+        let fleet = self.fleet.as_mut()?;
+        let ask = fleet.inquiries.names.get(name).copied()?;
+        fleet.inquiries.end(ask).map(|inquiry| inquiry.asker)
+    }
+
+    /// Sends `entry` to the one that it is owed to; answers who that is.
+    pub(super) fn pay_owed(&mut self, name: &Name, entry: &Arc<Entry>) -> Option<PeerId> {
+        let fleet = self.fleet.as_mut()?;
+        let superior = fleet.inquiries.owed.remove(name)?;
+        if !fleet.ring.contains(superior) {
+            return None;
+        }
+        let parcel = Box::new(self.parcel(entry));
+        self.say(superior, Message::Announce(Announced::Whole(parcel)));
+        Some(superior)
+    }
+
+    /// Gives the leases back that are others' to grant and that nobody holds here any more.
+    pub(super) fn give_back_owed(&mut self, verdict: Verdict) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let leases = &fleet.leases;
+        let ended: Vec<(Name, PeerId)> =
+            fleet.inquiries.owed.extract_if(.., |name, _superior| !leases.contains(name)).collect();
+        for (name, superior) in ended {
+            self.say_linked(superior, Message::Release { name, verdict });
+        }
+    }
+
+    /// `asker` is gone, and nobody has its lease: nobody waits for what was asked on its behalf.
+    pub(super) fn lose_asker(&mut self, asker: PeerId) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let lost = fleet.inquiries.pending.iter().filter(|(_ask, inquiry)| inquiry.asker.peer == asker);
+        let lost: Vec<AskId> = lost.map(|(ask, _inquiry)| *ask).collect();
+        for ask in lost {
+            fleet.inquiries.end(ask);
+        }
+    }
+
+    /// `peer` is gone: what was asked of it is asked of the next.
+    pub(super) fn lose_superior(&mut self, peer: PeerId) {
+        let Some(fleet) = &mut self.fleet else { return };
+        fleet.inquiries.unsent.remove(&peer);
+        fleet.inquiries.owed.retain(|_name, superior| *superior != peer);
+        let lost = fleet.inquiries.pending.iter().filter(|(_ask, inquiry)| inquiry.superior == peer);
+        let lost: Vec<AskId> = lost.map(|(ask, _inquiry)| *ask).collect();
+        for ask in lost {
+            let Some(fleet) = &mut self.fleet else { return };
+            let Some(Inquiry { name, asker, tries_left, .. }) = fleet.inquiries.end(ask) else { continue };
+            if !fleet.leases.contains(&name) {
+                self.turn_away(asker);
+            } else if !self.inquire_again(name, asker, tries_left) {
+                self.grant(name, asker);
+            }
+        }
+    }
+
+    /// Says `message` to `to`, over a connection that is made for the purpose if there is none.
+    pub(super) fn say_linked(&mut self, to: PeerId, message: Message) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        if fleet.peers.connected().contains_key(&to) {
+            return self.say(to, message);
+        }
+        let unsent = fleet.inquiries.unsent.entry(to).or_default();
+        if unsent.len() < UNSENT_MAX {
+            unsent.push(message);
+        }
+        fleet.peers.want(now, to);
+    }
+
+    /// A connection stands for which something may wait.
+    pub(super) fn say_unsent(&mut self, to: PeerId) {
+        let unsent = self.fleet.as_mut().and_then(|fleet| fleet.inquiries.unsent.remove(&to));
+        for message in unsent.into_iter().flatten() {
+            self.say(to, message);
+        }
+    }
+
+    /// Dials have failed, perhaps of those for whom something waits: they are asked no longer.
+    pub(super) fn drop_unsent(&mut self) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let peers = &fleet.peers;
+        let is_lost = |peer: &PeerId| !peers.is_dialing(*peer) && !peers.connected().contains_key(peer);
+        let lost: Vec<PeerId> = fleet.inquiries.unsent.keys().copied().filter(is_lost).collect();
+        for peer in lost {
+            self.lose_superior(peer);
+            for ask in self.flights.asking(peer) {
+                if let Some(id) = self.flights.end_ask(ask, peer) {
+                    self.flights.flight_mut(id).consulted.silent.push(peer);
+                    self.take_off(id);
+                }
+            }
+        }
+    }
+
+    /// Where members are not all connected, tells some others what was news to us.
+    pub(super) fn pass_on(&mut self, news: Vec<Invalidation>) {
+        let Some(fleet) = &self.fleet else { return };
+        if news.is_empty() || !fleet.ring.exceeds_connections() {
+            return;
+        }
+        let to: Vec<PeerId> = fleet.ring.next_others().take(PASSED_ON_TO).collect();
+        self.say_to(to, Message::Invalidate(Notice { receipt: 0, mark: None, invalidations: news }));
+    }
+}
+
+/// How often an ask is passed on anew because the one that was asked is gone.
+const INQUIRY_TRIES: u8 = 3;
+
+/// Most messages that wait for one connection; of what is beyond, the ask runs out of time.
+const UNSENT_MAX: usize = 64;
+
+/// How many members are told of a write that they may not have heard of: those that come next in the order of ids. A
+/// member is missed if none of the sixteen before it, as far as they are connected with it, was told.
+const PASSED_ON_TO: usize = 16;

@@ -1,0 +1,114 @@
+//! Who gives way to whom at the limit of connections.
+
+use crate::peers::{
+    giving_way::{BURST, STAND_MIN},
+    world::{World, address, contacts, peer, secs},
+    *,
+};
+
+fn world(connections_max: usize) -> World {
+    World::with(&[], PeerSettings { connections_max, ..PeerSettings::default() }, 1)
+}
+
+/// A node that holds as many connections as it may, all of which may give way.
+fn full(connections_max: u8) -> World {
+    let mut world = world(connections_max.into());
+    for number in 1..=connections_max {
+        world.come(number);
+    }
+    world.advance(STAND_MIN);
+    world
+}
+
+fn instead_of(number: u8) -> Welcome {
+    Welcome::Keep { instead_of: Some(peer(number)) }
+}
+
+#[test]
+fn at_the_limit_a_newcomer_takes_the_place_of_whom_no_lookup_needed_for_longest() {
+    let mut world = full(3);
+    world.peers.on_used(world.now, peer(1));
+    world.advance(secs(1));
+    world.peers.on_used(world.now, peer(3));
+    assert_eq!(world.come(4), instead_of(2));
+    assert_eq!(world.decisions(), [PeerDecision::Disconnect { peer: peer(2) }]);
+    assert_eq!(world.come(5), instead_of(1));
+    assert_eq!(world.peers.connected().len(), 3);
+}
+
+#[test]
+fn who_has_only_just_come_does_not_give_way() {
+    let mut world = world(2);
+    world.come(1);
+    world.come(2);
+    assert_eq!(world.come(3), Welcome::Refuse(Refusal::Full));
+    world.decisions();
+    world.advance(STAND_MIN);
+    assert_eq!(world.come(3), instead_of(1));
+}
+
+#[test]
+fn who_is_connected_already_costs_nobody_a_place() {
+    let mut world = full(2);
+    assert_eq!(world.come(1), Welcome::Keep { instead_of: None });
+}
+
+#[test]
+fn a_herd_of_newcomers_makes_a_bounded_number_give_way_at_once() {
+    let mut world = full(90);
+    let taken =
+        (0..90_u8).filter(|number| world.come(130 + number) != Welcome::Refuse(Refusal::Full)).count();
+    assert_eq!(taken, BURST as usize);
+    world.decisions();
+    world.advance(secs(1));
+    let taken =
+        (0..90_u8).filter(|number| matches!(world.come(130 + number), Welcome::Keep { instead_of: Some(_) }));
+    assert_eq!(taken.count(), 20, "one in 50 ms");
+}
+
+#[test]
+fn whoever_gave_way_is_not_dialled_for_want_of_connections_but_a_lookup_may_have_it_dialled() {
+    let mut world = world(4);
+    for number in 101..=108 {
+        world.member(number);
+    }
+    world.dials();
+    for number in 101..=104 {
+        world.reach(number);
+    }
+    world.advance(STAND_MIN);
+    assert_eq!(world.come(120), instead_of(101));
+    world.decisions();
+    world.lose(101);
+    assert!(world.advance(secs(20)).is_empty());
+    assert!(world.peers.want(world.now, peer(101)));
+    assert_eq!(world.dials(), [address(101)]);
+    assert_eq!(world.reach(101), instead_of(102));
+}
+
+#[test]
+fn where_not_all_can_be_connected_a_node_leaves_a_quarter_of_its_connections_to_those_who_come() {
+    let mut world = world(8);
+    for number in 101..=120 {
+        world.member(number);
+    }
+    assert_eq!(world.dials().len(), 8, "as long as no more were known");
+    for number in 101..=108 {
+        world.reach(number);
+    }
+    world.lose(101);
+    world.lose(102);
+    assert!(world.advance(secs(3600)).is_empty());
+    world.lose(103);
+    assert_eq!(world.until_dial().len(), 1);
+}
+
+#[test]
+fn a_member_that_is_back_is_dialled_at_once_however_often_it_could_not_be_reached() {
+    let mut world = World::new(&contacts([101]));
+    world.start();
+    world.fail(&address(101), DialError::Unreachable);
+    world.advance_failing(secs(1000), DialError::Unreachable);
+    world.peers.on_back(world.now, peer(101), &[]);
+    assert_eq!(world.dials(), [address(101)]);
+}

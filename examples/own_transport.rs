@@ -57,6 +57,7 @@ impl OpenTransport for End {
         &self,
         _seed: Zeroizing<[u8; 32]>,
         gate: Arc<dyn Gate>,
+        _peers_max: usize,
     ) -> Result<Arc<dyn Transport>, TransportError> {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let opened = Opened {

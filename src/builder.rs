@@ -9,7 +9,7 @@ use crate::{
     node::Shared,
 };
 use cache_core::{
-    Disk, Engine, Figures, Settings, SharingLimits, Timestamp,
+    Disk, Engine, Figures, PeerSettings, Settings, SharingLimits, Timestamp,
     port::{Budget, Sealer, Store},
 };
 use cache_crypto::{FleetSecret, NodeKey, SecretKind, StorageSealer};
@@ -36,6 +36,8 @@ pub struct NodeBuilder {
     accepted: Vec<FleetSecret>,
     bootstrap: Vec<String>,
     sharing_limits: SharingLimits,
+    peers_max: usize,
+    advertised: Vec<String>,
 }
 
 impl NodeBuilder {
@@ -51,6 +53,8 @@ impl NodeBuilder {
             accepted: Vec::new(),
             bootstrap: Vec::new(),
             sharing_limits: SharingLimits::default(),
+            peers_max: PeerSettings::default().connections_max,
+            advertised: Vec::new(),
         }
     }
 
@@ -62,12 +66,29 @@ impl NodeBuilder {
         self
     }
 
-    /// Nodes to contact first, as multiaddrs that end in their peer id. Others are learned from them. Default: none.
+    /// Nodes to contact first, as multiaddrs. Others are learned from them. Default: none.
     ///
+    /// Where an address ends in a peer id, that peer must answer; at others whoever proves to have the secret may.
     /// The first ten are used, each node once, and never this one. While none of them can be reached the node works
     /// alone and tries again.
     pub fn bootstrap<A: Into<String>>(mut self, contacts: impl IntoIterator<Item = A>) -> Self {
         self.bootstrap.extend(contacts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Most nodes to be connected with at once, and at least one. Default: 256.
+    ///
+    /// In a fleet of more members each is connected with some of the others, and finds the rest through them. At the
+    /// limit a newcomer takes the place of the node that no look-up needed for longest.
+    pub fn max_peers(mut self, count: usize) -> Self {
+        self.peers_max = count.max(1);
+        self
+    }
+
+    /// Addresses at which others reach this node, as multiaddrs, where those that it listens on do not lead to it: it
+    /// is behind a published port, for example. Others try them first. Default: none.
+    pub fn advertise<A: Into<String>>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
+        self.advertised.extend(addresses.into_iter().map(Into::into));
         self
     }
 
@@ -141,6 +162,8 @@ impl NodeBuilder {
             transport: self.transport,
             bootstrap: self.bootstrap,
             limits: self.sharing_limits,
+            peers_max: self.peers_max,
+            advertised: self.advertised,
             directory: self.directory.clone(),
         };
         let clock = Arc::new(CoarseClock::start());
@@ -169,7 +192,8 @@ impl NodeBuilder {
         let (sharing, joined) = wishes.join(self.github.clone(), now).await?;
         let (engine, links) = match joined {
             Some(Joined { transport, sharing }) => {
-                (Engine::sharing(settings, sharing), Some(Links::new(transport)))
+                let contacts = sharing.contacts.iter().map(|contact| contact.address.to_string()).collect();
+                (Engine::sharing(settings, sharing), Some(Links::new(transport, contacts)))
             }
             None => (Engine::new(settings), None),
         };

@@ -134,6 +134,8 @@ pub(crate) struct FleetStats {
 pub(crate) struct PeerStats {
     pub(crate) report: PeerReport,
     pub(crate) figures: PeerFigures,
+    /// Whether two nodes seem to go by its identity.
+    pub(crate) is_twin: bool,
     /// When this was so.
     pub(crate) now: Timestamp,
 }

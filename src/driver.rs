@@ -429,7 +429,8 @@ impl Driver {
         let now = self.clock.now();
         let with_figures = |report: PeerReport| {
             let figures = report.peer.map(|peer| links.figures(peer)).unwrap_or_default();
-            PeerStats { report, figures, now }
+            let is_twin = report.peer.is_some_and(|peer| links.are_twins(peer));
+            PeerStats { report, figures, is_twin, now }
         };
         self.engine.peers().into_iter().map(with_figures).collect()
     }

@@ -21,13 +21,12 @@ impl Node {
         }
     }
 
-    /// Where others can reach this node: multiaddrs that end in its peer id. None when it keeps to itself.
+    /// Where others can reach this node: multiaddrs that end in its peer id, those first that other hosts can dial. None
+    /// when it keeps to itself.
     pub fn addresses(&self) -> Vec<String> {
         match &self.shared().sharing {
             SharingState::NoSecret | SharingState::NoTransport => Vec::new(),
-            SharingState::Shared { transport, .. } => {
-                transport.addresses().into_iter().map(String::from).collect()
-            }
+            SharingState::Shared { addresses, .. } => addresses.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -132,6 +131,8 @@ pub struct Peer {
     /// Why it could not be reached last, for programs.
     #[serde(skip)]
     pub failure: Option<DialError>,
+    /// Whether two nodes seem to go by its identity: of late, connections with it displaced one another again and again.
+    pub is_twin: bool,
     /// Bytes of frames received from it.
     pub received_bytes: u64,
     /// Bytes of frames sent to it.
@@ -143,7 +144,7 @@ pub struct Peer {
 }
 
 impl From<PeerStats> for Peer {
-    fn from(PeerStats { report, figures, now }: PeerStats) -> Self {
+    fn from(PeerStats { report, figures, is_twin, now }: PeerStats) -> Self {
         let PeerFigures { received_bytes, sent_bytes, dropped_frames, round_trip } = figures;
         let left = |until: Timestamp| Some(until.saturating_since(now).as_secs());
         let mut reason = report.last_failure.map(|failure| failure.to_string());
@@ -173,6 +174,7 @@ impl From<PeerStats> for Peer {
             failures: report.failures,
             reason,
             failure: report.last_failure,
+            is_twin,
             received_bytes,
             sent_bytes,
             dropped_frames,

@@ -1,6 +1,6 @@
 //! How a node gets from a secret and a transport to a place in its fleet.
 
-use crate::{OpenTransport, StartError, links::FleetNaming, node::SharingState};
+use crate::{OpenTransport, StartError, addresses::told, links::FleetNaming, node::SharingState};
 use cache_core::{
     Ceiling, Contact, Domain, Key, PeerSettings, Sharing, SharingLimits, Timestamp,
     freshness::Freshness,
@@ -21,6 +21,10 @@ pub(crate) struct Wishes {
     pub(crate) transport: Option<Arc<dyn OpenTransport>>,
     pub(crate) bootstrap: Vec<String>,
     pub(crate) limits: SharingLimits,
+    /// Most peers to be connected with.
+    pub(crate) peers_max: usize,
+    /// Where others reach this node, if not where it listens.
+    pub(crate) advertised: Vec<String>,
     /// Where the identity is kept; without it, every run has one of its own.
     pub(crate) directory: Option<PathBuf>,
 }
@@ -62,21 +66,25 @@ impl Wishes {
         // Stretching a passphrase takes tenths of a second.
         let prepared = tokio::task::spawn_blocking(prepare).await;
         let (gate, naming, seed) = prepared.map_err(|_panic| StartError::NoRuntime)??;
-        let transport = transport.open(seed, gate).await.map_err(StartError::Transport)?;
+        let transport = transport
+            .open(seed, gate, self.peers_max + PEERS_IN_DOUBT)
+            .await
+            .map_err(StartError::Transport)?;
         let local = transport.local_peer();
-        info!(peer = %local, addresses = ?transport.addresses(), "sharing with the fleet");
+        let addresses = told(&self.advertised, &transport.addresses(), local);
+        info!(peer = %local, ?addresses, "sharing with the fleet");
         let sharing = Sharing {
             local,
             boot: now.as_unix_millis(),
-            own_addresses: transport.addresses(),
+            own_addresses: addresses.clone(),
             contacts: self.bootstrap.into_iter().map(Contact::new).collect(),
-            peers: PeerSettings::default(),
+            peers: PeerSettings { connections_max: self.peers_max, ..PeerSettings::default() },
             ceiling: Arc::new(OwnRules(github)),
             naming: Arc::new(naming),
             seed: rand::random(),
             limits: self.limits,
         };
-        let state = SharingState::Shared { local, transport: Arc::clone(&transport), secret: kind };
+        let state = SharingState::Shared { local, addresses, secret: kind };
         Ok((state, Some(Joined { transport, sharing })))
     }
 }
@@ -94,6 +102,10 @@ impl Ceiling for OwnRules {
         }
     }
 }
+
+/// Newcomers that a transport lets in while the node has as many peers as it may: which of them stay is for the node
+/// to say.
+const PEERS_IN_DOUBT: usize = 32;
 
 const REMEDY: &str = "make one with `fleet-cache secret generate`";
 

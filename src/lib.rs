@@ -34,6 +34,7 @@
 //!
 //! For values that are not GitHub's there is the classic call, [`Values::get_or_fetch`].
 
+mod addresses;
 mod builder;
 mod command;
 mod driver;
@@ -44,9 +45,11 @@ mod global;
 mod joining;
 mod links;
 mod node;
+mod notices;
 mod reply;
 mod stats;
 mod transports;
+mod twins;
 mod values;
 
 pub use {

@@ -2,13 +2,14 @@
 //!
 //! Owns the transport and one session for each peer. Knows bytes and messages; what they mean is the engine's.
 
+use crate::{notices::Notices, twins::Twins};
 use bytes::Bytes;
 use cache_core::{
     Input, Key, Message, Name, Naming, Offence, PeerId, codec,
-    port::{DialError, Lane, PeerFigures, Refusal, SendError, Session, Transport, TransportEvent},
+    port::{Lane, PeerFigures, Refusal, SendError, Session, Transport, TransportEvent},
 };
 use cache_crypto::FleetNames;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use tracing::{debug, info, warn};
 
 /// All connections with peers.
@@ -16,6 +17,8 @@ pub(crate) struct Links {
     transport: Arc<dyn Transport>,
     sessions: BTreeMap<PeerId, Box<dyn Session>>,
     counts: LinkCounts,
+    notices: Notices,
+    twins: Twins,
 }
 
 /// What the links counted since the node started.
@@ -36,8 +39,15 @@ pub(crate) struct LinkCounts {
 }
 
 impl Links {
-    pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, sessions: BTreeMap::new(), counts: LinkCounts::default() }
+    /// All connections over `transport`, of which those with `contacts` are spoken of.
+    pub(crate) fn new(transport: Arc<dyn Transport>, contacts: Vec<String>) -> Self {
+        Self {
+            transport,
+            sessions: BTreeMap::new(),
+            counts: LinkCounts::default(),
+            notices: Notices::new(contacts, Instant::now()),
+            twins: Twins::default(),
+        }
     }
 
     /// What an event of the transport is to the engine, if it is anything.
@@ -46,19 +56,21 @@ impl Links {
             TransportEvent::Connected { peer, address, side, session } => {
                 let protocol = session.protocol();
                 info!(%peer, %address, ?side, %protocol, "connected");
+                self.notices.on_connected(&address);
+                if self.twins.on_connected(peer, Instant::now()) {
+                    warn!(%peer, "two nodes with the same identity displace each other: identity.key of one machine \
+                                  was copied to another; remove it from the cache directory of one and start that anew");
+                }
                 self.sessions.insert(peer, session);
                 Some(Input::Connected { peer, address, side, features: protocol.features })
             }
-            TransportEvent::DialFailed { address, error: error @ DialError::OtherVersion, reason } => {
-                warn!(%address, %reason, "a contact speaks another version of the protocol; upgrade the older node");
-                Some(Input::DialFailed { address, failure: error })
-            }
             TransportEvent::DialFailed { address, error, reason } => {
-                debug!(%address, %error, %reason, "cannot reach a contact");
+                self.notices.on_dial_failed(&address, error, &reason, Instant::now());
                 Some(Input::DialFailed { address, failure: error })
             }
             TransportEvent::Disconnected { peer, reason } => {
                 info!(%peer, %reason, "disconnected");
+                self.twins.on_disconnected(peer, Instant::now());
                 self.sessions.remove(&peer);
                 Some(Input::Disconnected { peer })
             }
@@ -100,6 +112,11 @@ impl Links {
 
     pub(crate) fn counts(&self) -> LinkCounts {
         self.counts
+    }
+
+    /// Whether two nodes seem to go by the identity of `peer`.
+    pub(crate) fn are_twins(&self, peer: PeerId) -> bool {
+        self.twins.are(peer, Instant::now())
     }
 
     pub(crate) fn figures(&self, peer: PeerId) -> PeerFigures {

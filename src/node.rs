@@ -64,7 +64,7 @@ pub(crate) enum SharingState {
     /// It was given no transport.
     NoTransport,
     /// It does, as this peer, reachable at these addresses.
-    Shared { local: PeerId, transport: Arc<dyn Transport>, secret: SecretKind },
+    Shared { local: PeerId, addresses: Vec<Box<str>>, secret: SecretKind },
 }
 
 impl Shared {

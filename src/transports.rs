@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 /// A node opens it once, when it starts and has a secret; `examples/own_transport.rs` shows one.
 #[async_trait]
 pub trait OpenTransport: fmt::Debug + Send + Sync + 'static {
-    /// Opens the transport for the node whose Ed25519 secret key is `seed`, letting in whom `gate` lets in.
+    /// Opens the transport for the node whose Ed25519 secret key is `seed`, letting in whom `gate` lets in, and no more
+    /// than `peers_max` at once. That is a few more than the node keeps, so that it can choose whom.
     ///
     /// # Errors
     ///
@@ -26,6 +27,7 @@ pub trait OpenTransport: fmt::Debug + Send + Sync + 'static {
         &self,
         seed: Zeroizing<[u8; 32]>,
         gate: Arc<dyn Gate>,
+        peers_max: usize,
     ) -> Result<Arc<dyn Transport>, TransportError>;
 }
 
@@ -100,8 +102,10 @@ impl OpenTransport for Quic {
         &self,
         seed: Zeroizing<[u8; 32]>,
         gate: Arc<dyn Gate>,
+        peers_max: usize,
     ) -> Result<Arc<dyn Transport>, TransportError> {
-        let settings = cache_transport_quic::QuicSettings::default();
+        let settings =
+            cache_transport_quic::QuicSettings { peers_max, ..cache_transport_quic::QuicSettings::default() };
         let transport = cache_transport_quic::Quic::listen(seed, &self.addresses, gate, settings);
         Ok(Arc::new(transport.map_err(TransportError::new)?))
     }
@@ -156,8 +160,12 @@ impl OpenTransport for Libp2p {
         &self,
         seed: Zeroizing<[u8; 32]>,
         gate: Arc<dyn Gate>,
+        peers_max: usize,
     ) -> Result<Arc<dyn Transport>, TransportError> {
-        let settings = cache_transport_libp2p::Libp2pSettings::default();
+        let settings = cache_transport_libp2p::Libp2pSettings {
+            peers_max,
+            ..cache_transport_libp2p::Libp2pSettings::default()
+        };
         let transport = cache_transport_libp2p::Libp2p::listen(seed, &self.addresses, gate, settings).await;
         Ok(Arc::new(transport.map_err(TransportError::new)?))
     }

@@ -21,7 +21,10 @@ pub(crate) fn take_part(builder: NodeBuilder, fleet: &FleetSettings) -> Result<N
     for address in &fleet.listen {
         check_free(address)?;
     }
-    let builder = builder.bootstrap(fleet.bootstrap.iter().map(ToString::to_string));
+    let builder = builder
+        .max_peers(fleet.peers_max)
+        .advertise(fleet.advertise.iter().map(ToString::to_string))
+        .bootstrap(fleet.bootstrap.iter().map(ToString::to_string));
     let listening = listening(builder, fleet.transport, &fleet.listen);
     listening.map_err(|error| CommandError::failed("cannot listen for other nodes", error))
 }

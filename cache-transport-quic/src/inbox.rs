@@ -11,19 +11,26 @@ use std::collections::{BTreeMap, VecDeque};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// The one way by which events leave the transport.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inbox {
+    /// Peers whose events are kept apart.
+    peers_max: usize,
     state: Mutex<State>,
     news: Notify,
 }
 
 impl Inbox {
+    /// For connections with `links_max` peers, so that events of as many that have left can wait beside theirs.
+    pub(crate) fn new(links_max: usize) -> Self {
+        Self { peers_max: links_max.saturating_mul(2), state: Mutex::default(), news: Notify::new() }
+    }
+
     /// Whether events of one more connection with `peer` may wait.
     pub(crate) fn has_room_for(&self, peer: PeerId) -> bool {
         let state = self.state.lock();
         match state.peers.get(&peer) {
             Some(queue) => queue.turns_of_life < TURNS_OF_LIFE_MAX,
-            None => state.peers.len() < PEERS_MAX,
+            None => state.peers.len() < self.peers_max,
         }
     }
 
@@ -188,9 +195,6 @@ struct Waiting {
     _charge: Option<OwnedSemaphorePermit>,
 }
 
-/// Peers whose events are kept apart. A fleet larger than this is not one that this cache serves.
-pub(crate) const PEERS_MAX: usize = 1024;
-
 /// Connections with one peer that may come and go before the driver looks.
 const TURNS_OF_LIFE_MAX: usize = 8;
 
@@ -238,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_that_sends_much_delays_no_other_by_more_than_one_event() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(256);
         begin(&inbox, peer(1), 1);
         begin(&inbox, peer(2), 2);
         for _ in 0..3 {
@@ -250,7 +254,7 @@ mod tests {
 
     #[tokio::test]
     async fn frames_of_a_connection_that_was_replaced_or_ended_are_dropped() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(256);
         begin(&inbox, peer(1), 1);
         frame(&inbox, peer(1), 1, "first");
         inbox.push_disconnected(peer(1), "replaced".into());
@@ -264,7 +268,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_that_nobody_hears_of_are_bounded() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(256);
         let mut begun = 0;
         while inbox.has_room_for(peer(1)) {
             begin(&inbox, peer(1), begun);
@@ -276,7 +280,7 @@ mod tests {
 
     #[tokio::test]
     async fn refusals_that_nobody_hears_of_are_bounded() {
-        let inbox = Inbox::default();
+        let inbox = Inbox::new(256);
         for _ in 0..NODE_EVENTS_MAX {
             let (address, refusal, reason) = ("".into(), Refusal::Left, "refused".into());
             inbox.push_refusal(TransportEvent::Refused { address, refusal, reason });

@@ -2,7 +2,7 @@
 
 use crate::{
     denial::Denial,
-    inbox::{self, Inbox},
+    inbox::Inbox,
     link::{End, Link},
 };
 use cache_core::{
@@ -22,7 +22,7 @@ pub(crate) struct Peers {
 
 impl Peers {
     pub(crate) fn new(links_max: usize, inbox: Arc<Inbox>) -> Self {
-        Self { links_max: links_max.min(LINKS_MAX), inbox, links: RwLock::default() }
+        Self { links_max, inbox, links: RwLock::default() }
     }
 
     /// Makes `link` the one that counts for its peer, or says why not. A replaced one is closed.
@@ -100,6 +100,3 @@ struct Links {
     /// How often we, as the arbiter, have decided for a connection.
     decisions: u64,
 }
-
-/// Connected peers, so that events of some that have left can wait beside theirs.
-const LINKS_MAX: usize = inbox::PEERS_MAX / 2;

@@ -10,8 +10,7 @@ pub struct QuicSettings {
     pub admission_timeout: Duration,
     /// Time for one dial, from the address to an admitted peer.
     pub dial_timeout: Duration,
-    /// Peers connected at once; further ones are told so once they have been let in, and closed. At most
-    /// 512 whatever is said here.
+    /// Peers connected at once; further ones are told so once they have been let in, and closed.
     pub peers_max: usize,
     /// Most bytes that wait for one peer on one lane. A single longer frame may wait alone.
     pub queue_bytes_max: usize,

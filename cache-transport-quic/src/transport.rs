@@ -58,7 +58,7 @@ impl Quic {
         let keypair = Keypair::ed25519_from_bytes(&mut *seed).expect("any 32 bytes are an Ed25519 key");
         let local = tls::core_peer(keypair.public().to_peer_id()).expect("an Ed25519 key has a peer id");
         let config = tls::server_config(&keypair, &settings).map_err(ListenError::Certificate)?;
-        let inbox = Arc::new(Inbox::default());
+        let inbox = Arc::new(Inbox::new(settings.peers_max));
         let shared = Arc::new(Shared {
             local,
             sockets: Sockets::listen(listen, local, &config)?,

@@ -92,10 +92,11 @@ impl OpenTransport for Over {
         &self,
         seed: Zeroizing<[u8; 32]>,
         gate: Arc<dyn Gate>,
+        peers_max: usize,
     ) -> Result<Arc<dyn Transport>, TransportError> {
         match self {
-            Self::Libp2p => Libp2p::listen("127.0.0.1:0")?.open(seed, gate).await,
-            Self::Quic => Quic::listen("127.0.0.1:0")?.open(seed, gate).await,
+            Self::Libp2p => Libp2p::listen("127.0.0.1:0")?.open(seed, gate, peers_max).await,
+            Self::Quic => Quic::listen("127.0.0.1:0")?.open(seed, gate, peers_max).await,
         }
     }
 }

@@ -7,8 +7,10 @@ use parking_lot::Mutex;
 use std::{
     ffi::OsString,
     fmt::Write as _,
+    fs::{self, DirBuilder},
     io::{self, BufRead as _, BufReader},
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
@@ -78,6 +80,22 @@ impl Setup {
     /// If it ends before, or takes longer than [`START_MAX`]; the message holds what it wrote.
     pub fn start(self) -> Daemon {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let process = self.spawn(directory.path());
+        Daemon { setup: self, process, address: UNKNOWN, directory }.wait_ready()
+    }
+
+    /// As [`Self::start`], with the identity of `other`, as a machine has it that was made from an image of another.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`].
+    pub fn start_from_image_of(self, other: &Daemon) -> Daemon {
+        const IDENTITY: &str = "cache/identity.key";
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let cache = directory.path().join("cache");
+        DirBuilder::new().mode(0o700).create(&cache).expect("a directory can be made");
+        fs::copy(other.directory().join(IDENTITY), directory.path().join(IDENTITY))
+            .expect("a node that shares keeps its identity");
         let process = self.spawn(directory.path());
         Daemon { setup: self, process, address: UNKNOWN, directory }.wait_ready()
     }

@@ -41,7 +41,9 @@ async fn fleet_checks(node: &Node, about: &About, peers: &[Peer]) -> Vec<Check> 
     };
     let secret = secret(about.secret.clone(), &stats, peers).await;
     let mut checks: Vec<Check> = [secret].into_iter().chain(version(&stats, peers)).collect();
-    checks.push(reached(&stats, peers));
+    checks.extend(itself(node, about, peers));
+    checks.extend(twins(peers));
+    checks.push(reached(&stats, about.fleet.peers_max(), peers));
     let connected: Vec<PeerId> = connected(peers).filter_map(|peer| peer.id.as_ref()?.parse().ok()).collect();
     if connected.is_empty() {
         return checks;
@@ -130,9 +132,39 @@ fn version(stats: &Stats, peers: &[Peer]) -> Option<Check> {
     })
 }
 
-fn reached(stats: &Stats, peers: &[Peer]) -> Check {
+/// Contacts that are this node; nothing where there is none.
+fn itself(node: &Node, about: &About, peers: &[Peer]) -> Option<Check> {
+    let id = node.peer_id()?.to_string();
+    let met = peers.iter().filter(|peer| peer.failure == Some(DialError::Itself));
+    let met = met.filter_map(|peer| peer.address.as_deref());
+    let own: Vec<&str> = about.fleet.contacts_with(&id).into_iter().chain(met).collect();
+    let finding = format!("this node is its own contact: {}", own.join(", "));
+    (!own.is_empty()).then(|| Check::warning("contacts", finding, ITSELF_REMEDY))
+}
+
+/// Nodes that go by one identity; nothing where there are none.
+fn twins(peers: &[Peer]) -> Option<Check> {
+    let twins: Vec<&str> =
+        peers.iter().filter(|peer| peer.is_twin).filter_map(|peer| peer.id.as_deref()).collect();
+    let finding = format!("two nodes with the same identity displace each other: {}", twins.join(", "));
+    (!twins.is_empty()).then(|| Check::warning("identity", finding, TWINS_REMEDY))
+}
+
+fn reached(stats: &Stats, peers_max: usize, peers: &[Peer]) -> Check {
     let count = connected(peers).count();
     let away: Vec<&Peer> = peers.iter().filter(|peer| !is_connected(peer)).collect();
+    if count >= peers_max {
+        let finding = format!("{count} connected: full, and {} more are reached through them", away.len());
+        return Check::ok("peers", finding);
+    }
+    // Where there are more members than connections, nodes leave some to those who come.
+    let is_beyond = count + away.len() > peers_max && count >= peers_max / 2;
+    let failing = |peer: &&Peer| peer.failure.is_some() || matches!(peer.state, "banned" | "backing off");
+    let away: Vec<&Peer> = if is_beyond { away.into_iter().filter(failing).collect() } else { away };
+    if count == 0 && !away.is_empty() && away.iter().all(|peer| peer.failure == Some(DialError::TooMany)) {
+        let finding = format!("none is connected, as others are full: {}", list(&away));
+        return Check::failed("peers", Cause::Full, finding, FULL_REMEDY);
+    }
     match (count, away.is_empty()) {
         (0, true) => {
             let own = stats.addresses.join(" ");
@@ -142,6 +174,9 @@ fn reached(stats: &Stats, peers: &[Peer]) -> Check {
         (0, false) => {
             let finding = format!("none is connected: {}", list(&away));
             Check::failed("peers", Cause::Unreachable, finding, REACH_REMEDY)
+        }
+        (count, true) if is_beyond => {
+            Check::ok("peers", format!("{count} connected; the other members are reached through them"))
         }
         (count, true) => Check::ok("peers", format!("{count} connected, all that are known")),
         (count, false) => {
@@ -254,6 +289,12 @@ const VERSION_REMEDY: &str = "upgrade the older nodes: members share with one an
                               the protocol (`docs/operations.md`)";
 const CONTACT_REMEDY: &str =
     "start a second node with one of these addresses as --bootstrap, or give this one the address of another";
+const FULL_REMEDY: &str = "a place is made within seconds, and this node tries again by itself; where that goes on for \
+                           longer, raise --max-peers over there";
+const ITSELF_REMEDY: &str = "name another node as --bootstrap; if another host prints this id with `fleet-cache id`, \
+                             remove identity.key from the cache directory of one and start it anew";
+const TWINS_REMEDY: &str = "one machine's identity.key was copied to another, by an image for example: remove it from the \
+                            cache directory of one and start that one anew";
 const REACH_REMEDY: &str = "look whether a node runs there (`fleet-cache id` over there prints its addresses), and \
                             whether a firewall lets its port through";
 

@@ -121,6 +121,8 @@ enum State {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Cause {
+    /// Other nodes have no room for another connection.
+    Full,
     /// No daemon answers.
     NotRunning,
     /// A value did not come back from another node.
@@ -148,6 +150,7 @@ impl Cause {
             Self::Silent => 13,
             Self::NotShared => 14,
             Self::OtherVersion => 15,
+            Self::Full => 16,
         }
     }
 }
@@ -155,6 +158,7 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Full => "other nodes have no room for another connection",
             Self::NotRunning => "no daemon answers",
             Self::NotShared => "a value did not come back from another node",
             Self::OtherSecret => "other nodes go by another secret",

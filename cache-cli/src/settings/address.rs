@@ -16,11 +16,12 @@ pub(crate) struct ListenAddress {
     port: u16,
 }
 
-/// A node to contact: where it is reached, and whose key must answer there.
+/// A node to contact: where it is reached, and whose key must answer there if that is known. If not, whoever proves to
+/// have the fleet's secret may.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Contact {
     address: Multiaddr,
-    peer: PeerId,
+    peer: Option<PeerId>,
 }
 
 /// What carries a connection.
@@ -111,7 +112,7 @@ impl fmt::Display for ListenAddress {
 }
 
 impl Contact {
-    /// Takes an address that `transport` can dial and that says whose key must answer.
+    /// Takes an address that `transport` can dial.
     pub(super) fn parse(text: &str, transport: Transport) -> Result<Self, Problem> {
         Self::of_parts(text, transport).map_err(|reason| {
             let example = contact_example(transport);
@@ -129,15 +130,33 @@ impl Contact {
         if port == 0 {
             return Err("nobody listens on port 0".into());
         }
-        let peer = peer.ok_or(
-            "it does not end in /p2p/ and the other node's id, without which anybody could answer in its place",
-        )?;
         Ok(Self { address, peer })
     }
 
-    /// Whose key must answer there.
-    pub(crate) fn peer(&self) -> PeerId {
-        self.peer
+    /// Takes an address of this node itself, which others can dial.
+    pub(super) fn parse_own(text: &str, transport: Transport) -> Result<Self, Problem> {
+        Self::of_parts(text, transport)
+            .and_then(|own| match own.peer {
+                None => Ok(own),
+                Some(_) => Err("this node's own id is put behind it by itself; leave it out".into()),
+            })
+            .map_err(|reason| {
+                let example = own_example(transport);
+                format!("is no address by which others could reach this node: {reason}; write {example}")
+            })
+    }
+
+    /// Whether both lead to one node for certain: the id is the same, or the address is and at most one has an id.
+    pub(super) fn is_same_node(&self, other: &Self) -> bool {
+        match (self.peer, other.peer) {
+            (Some(one), Some(two)) => one == two,
+            (None, _) | (_, None) => self.place() == other.place(),
+        }
+    }
+
+    /// Where it is, without its id.
+    fn place(&self) -> Multiaddr {
+        self.address.iter().filter(|part| !matches!(part, Protocol::P2p(_))).collect()
     }
 }
 
@@ -217,6 +236,13 @@ fn listen_examples(transport: Transport) -> &'static str {
     }
 }
 
+fn own_example(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Libp2p => "/dns4/ci-7.example/tcp/9100",
+        Transport::Quic => "/dns4/ci-7.example/udp/9100/quic-v1",
+    }
+}
+
 fn contact_example(transport: Transport) -> &'static str {
     match transport {
         Transport::Libp2p => "/ip4/192.0.2.7/tcp/9100/p2p/12D3Koo…",
@@ -247,7 +273,7 @@ mod tests {
                 let text = format!("{host}{carrier}/p2p/{PEER}");
                 let contact = contact(&text).unwrap();
                 assert_eq!(contact.to_string(), text);
-                assert_eq!(contact.peer().to_string(), PEER);
+                assert_eq!(contact.peer.unwrap().to_string(), PEER);
             }
         }
     }
@@ -265,7 +291,6 @@ mod tests {
             ("/ip4garbage/tcp//p2p/".to_owned(), "ip4garbage"),
             ("/ip4/192.0.2.7/tcp/9100/p2p/".to_owned(), ""),
             ("/ip4/192.0.2.7/tcp/9100/p2p/nobody".to_owned(), ""),
-            ("/ip4/192.0.2.7/tcp/9100".to_owned(), "/p2p/"),
             (
                 "/ip4/192.0.2.7/tcp/9100/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N".to_owned(),
                 "Ed25519",
@@ -335,7 +360,7 @@ mod tests {
             let peer = PeerId::from_public_key(key);
             let text = format!("{listen}/p2p/{peer}");
             let contact = contact(&text).unwrap();
-            prop_assert_eq!(contact.peer(), peer);
+            prop_assert_eq!(contact.peer, Some(peer));
             prop_assert_eq!(contact.to_string(), text);
         }
 

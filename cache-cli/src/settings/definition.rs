@@ -244,9 +244,22 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     )
     .variables(&["CACHE_P2P_LISTEN"]),
     Definition::many(
+        "p2p-advertise",
+        "MULTIADDR",
+        "Where other nodes reach this one, when that is not where it listens: a published port, for example",
+    )
+    .variables(&["CACHE_P2P_ADVERTISE"]),
+    Definition::one(
+        "max-peers",
+        "NUMBER",
+        "Most other nodes to be connected with, from 4 to 4096; a larger fleet is reached through them",
+    )
+    .variables(&["CACHE_MAX_PEERS"])
+    .default("256"),
+    Definition::many(
         "bootstrap",
         "MULTIADDR",
-        "Nodes to contact first, as `fleet-cache id` prints them; at most 10",
+        "Nodes to contact first, as `fleet-cache id` prints them, or without /p2p/ and the id; at most 10",
     )
     .variables(&["CACHE_BOOTSTRAP_PEERS", "BOOTSTRAP_PEERS", "P2P_BOOTSTRAP_PEERS"]),
     Definition::one("transport", "NAME", "How nodes talk to one another: `libp2p` or `quic`")

@@ -4,9 +4,8 @@ use super::{
     Contact, Defaults, ListenAddress, Problem, Reader, SecretSearch, Source, address::Carrier, definition,
     value,
 };
-use cache_core::PeerId;
 use fleet_cache::FleetSecret;
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 /// How this node takes part in a fleet.
 #[derive(Clone, Debug)]
@@ -19,6 +18,10 @@ pub(crate) struct FleetSettings {
     pub(crate) listen: Vec<ListenAddress>,
     /// Which setting says so, and where it stands.
     pub(crate) listen_source: Source,
+    /// Where other nodes reach this one, if that is not where it listens; at most [`ADVERTISED_MAX`].
+    pub(crate) advertise: Vec<Contact>,
+    /// Most nodes to be connected with.
+    pub(crate) peers_max: usize,
     /// Nodes to contact first, at most [`CONTACTS_MAX`], each once.
     pub(crate) bootstrap: Vec<Contact>,
     /// What the nodes have in common, once it is found.
@@ -43,6 +46,8 @@ impl Reader<'_> {
             transport,
             listen,
             listen_source,
+            advertise: self.advertised(transport),
+            peers_max: self.one("max-peers", value::peers_count).unwrap_or_default(),
             bootstrap: self.bootstrap(transport),
             secret: self.shared_secret(assumed).leaving(unused.map(|(variable, _token)| *variable)),
             accepted: self.accepted_secrets(),
@@ -90,18 +95,38 @@ impl Reader<'_> {
         (listen, source(self, "p2p-listen"))
     }
 
+    /// The first [`ADVERTISED_MAX`] addresses, each once.
+    fn advertised(&mut self, transport: Transport) -> Vec<Contact> {
+        let mut chosen: Vec<Contact> = Vec::new();
+        let mut too_many = Vec::new();
+        for address in self.many("p2p-advertise", |text| Contact::parse_own(text, transport)) {
+            if chosen.contains(&address) {
+                continue;
+            }
+            if chosen.len() == ADVERTISED_MAX {
+                too_many.push(address.to_string());
+            } else {
+                chosen.push(address);
+            }
+        }
+        if !too_many.is_empty() {
+            let too_many = too_many.join(", ");
+            self.warnings
+                .push(format!("p2p-advertise: {ADVERTISED_MAX} addresses are told; left out: {too_many}"));
+        }
+        chosen
+    }
+
     /// The first [`CONTACTS_MAX`] nodes, each once, in the order in which they were given.
     fn bootstrap(&mut self, transport: Transport) -> Vec<Contact> {
         let mut chosen: Vec<Contact> = Vec::new();
-        let mut seen: BTreeMap<PeerId, String> = BTreeMap::new();
         let (mut repeated, mut too_many) = (Vec::new(), Vec::new());
         for contact in self.many("bootstrap", |text| Contact::parse(text, transport)) {
-            if let Some(first) = seen.get(&contact.peer()) {
+            if let Some(first) = chosen.iter().find(|first| first.is_same_node(&contact)) {
                 repeated.push(format!("{contact} (the node is listed as {first})"));
             } else if chosen.len() == CONTACTS_MAX {
                 too_many.push(contact.to_string());
             } else {
-                seen.insert(contact.peer(), contact.to_string());
                 chosen.push(contact);
             }
         }
@@ -148,7 +173,10 @@ impl fmt::Display for Transport {
 }
 
 /// Settings that nobody gives who wants a node to keep to itself, beside the secret.
-const MEANS_SHARING: [&str; 4] = ["p2p", "p2p-port", "p2p-listen", "bootstrap"];
+const MEANS_SHARING: [&str; 5] = ["p2p", "p2p-port", "p2p-listen", "p2p-advertise", "bootstrap"];
+
+/// Most addresses of this node that others are told.
+const ADVERTISED_MAX: usize = cache_core::MEMBER_ADDRESSES_MAX;
 
 /// Most nodes that are contacted to begin with: a few that are up suffice, the others are learned from them.
 pub(crate) const CONTACTS_MAX: usize = 10;

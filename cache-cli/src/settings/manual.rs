@@ -91,6 +91,6 @@ fleet-cache id                           # this node's addresses, for the others
 ## Exit codes
 
 `fleet-cache --help` lists them: 0 done, 1 failed, 2 wrong usage, 3 no daemon runs, 4 in use by another process,
-5 the API answered with an error, 6 the port for other nodes is in use, 7 a peer did not answer, 10 to 15 what `doctor`
+5 the API answered with an error, 6 the port for other nodes is in use, 7 a peer did not answer, 10 to 16 what `doctor`
 found, 130 ended by a second signal.
 ";

@@ -142,6 +142,8 @@ pub(crate) struct FleetReport {
     listen: Vec<String>,
     /// The setting that won, such as `environment P2P_LISTEN_PORT`.
     listen_source: String,
+    advertise: Vec<String>,
+    max_peers: usize,
     bootstrap: Vec<String>,
     secret_kind: Option<String>,
     secret_source: Option<String>,
@@ -160,6 +162,8 @@ impl FleetReport {
             transport: fleet.transport.to_string(),
             listen: listen.iter().map(ToString::to_string).collect(),
             listen_source: fleet.listen_source.to_string(),
+            advertise: fleet.advertise.iter().map(ToString::to_string).collect(),
+            max_peers: fleet.peers_max,
             bootstrap: fleet.bootstrap.iter().map(ToString::to_string).collect(),
             secret_kind: secret.map(|secret| secret.secret.kind().to_string()),
             secret_source: secret.map(|secret| secret.source.to_string()),
@@ -170,6 +174,19 @@ impl FleetReport {
     /// Whether the node is to share if it can.
     pub(crate) fn is_allowed(&self) -> bool {
         self.is_allowed
+    }
+
+    /// Most nodes to be connected with.
+    pub(crate) fn peers_max(&self) -> usize {
+        self.max_peers
+    }
+
+    /// The contacts that end in `id`.
+    pub(crate) fn contacts_with(&self, id: &str) -> Vec<&str> {
+        let contacts = self.bootstrap.iter().map(String::as_str);
+        contacts
+            .filter(|contact| contact.strip_suffix(id).is_some_and(|place| place.ends_with("/p2p/")))
+            .collect()
     }
 
     /// How nodes talk to one another.

@@ -94,6 +94,21 @@ pub(crate) fn count(text: &str) -> Result<usize, Problem> {
     }
 }
 
+/// Takes how many nodes one may be connected with.
+pub(crate) fn peers_count(text: &str) -> Result<usize, Problem> {
+    let count = text.parse().ok().filter(|count| (PEERS_MIN..=PEERS_MAX).contains(count));
+    count.ok_or_else(|| {
+        format!("is no number of nodes to be connected with; write one from {PEERS_MIN} to {PEERS_MAX}")
+    })
+}
+
+/// Fewer connections do not hold a fleet together while nodes come and go.
+const PEERS_MIN: usize = 4;
+
+/// More take hundreds of megabytes and more descriptors than most systems give, for nothing: members find one another
+/// through others.
+const PEERS_MAX: usize = 4096;
+
 /// Takes a size of at least one byte: a cache without room is switched off by not starting it.
 pub(crate) fn positive_size(text: &str) -> Result<usize, Problem> {
     match size(text)? {

@@ -37,6 +37,24 @@ fn five_nodes_that_want_three_resources_at_once_make_three_calls() {
 }
 
 #[test]
+fn where_not_all_can_be_connected_each_of_three_resources_costs_two_calls_at_most() {
+    for nodes in [250, 257, 258, 300, 400] {
+        let plan = Plan { encodes: false, ..scenarios::cold_at_once(nodes as u64, nodes, 3) };
+        let calls = calls(plan);
+        assert!((3..=6).contains(&calls), "{nodes} nodes: {calls} calls");
+    }
+}
+
+#[test]
+fn with_eight_connections_each_resource_costs_one_call_however_many_nodes_want_it_one_after_the_other() {
+    for nodes in [9, 10, 12, 20, 40] {
+        let mut plan = scenarios::cold_in_turn(nodes as u64, nodes, 10);
+        plan.peers.connections_max = 8;
+        assert_eq!(calls(plan), 10, "{nodes} nodes");
+    }
+}
+
+#[test]
 fn any_number_of_nodes_that_want_one_resource_within_50_ms_make_one_call() {
     for nodes in [2, 3, 10, 40] {
         assert_eq!(calls(scenarios::herd(nodes as u64, nodes)), 1, "{nodes} nodes");

@@ -187,8 +187,9 @@ impl OpenTransport for Watched {
         &self,
         seed: Zeroizing<[u8; 32]>,
         gate: Arc<dyn Gate>,
+        peers_max: usize,
     ) -> Result<Arc<dyn Transport>, TransportError> {
         self.opened.store(true, Ordering::Relaxed);
-        self.over.open(seed, gate).await
+        self.over.open(seed, gate, peers_max).await
     }
 }

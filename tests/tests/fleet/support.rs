@@ -29,10 +29,11 @@ impl OpenTransport for Over {
         &self,
         seed: Zeroizing<[u8; 32]>,
         gate: Arc<dyn Gate>,
+        peers_max: usize,
     ) -> Result<Arc<dyn Transport>, TransportError> {
         match self {
-            Self::Libp2p => Libp2p::listen(ANY_PORT)?.open(seed, gate).await,
-            Self::Quic => Quic::listen(ANY_PORT)?.open(seed, gate).await,
+            Self::Libp2p => Libp2p::listen(ANY_PORT)?.open(seed, gate, peers_max).await,
+            Self::Quic => Quic::listen(ANY_PORT)?.open(seed, gate, peers_max).await,
         }
     }
 }

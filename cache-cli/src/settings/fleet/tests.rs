@@ -85,9 +85,8 @@ fn the_older_variable_of_the_port_counts_and_is_named_as_the_winner() {
         let variable = |asked: &str| (asked == name).then(|| OsString::from(&list));
         let given = Given::default().with_environment(&variable).unwrap();
         let settings = Settings::resolve(&given, &machine(None)).unwrap();
-        let peers: Vec<_> =
-            settings.fleet.bootstrap.iter().map(|contact| contact.peer().to_string()).collect();
-        assert_eq!(peers, [peer(2), peer(1)], "{name}");
+        let contacts: Vec<_> = settings.fleet.bootstrap.iter().map(ToString::to_string).collect();
+        assert_eq!(contacts, [contact(2), contact(1)], "{name}");
     }
 }
 
@@ -110,6 +109,42 @@ fn five_addresses_with_two_repeats_are_three_nodes() {
     let list = [1, 2, 1, 3, 2].map(contact);
     let list: Vec<&str> = list.iter().map(String::as_str).collect();
     assert_eq!(resolved(&[("bootstrap", &list)]).unwrap().fleet.bootstrap.len(), 3);
+}
+
+#[test]
+fn a_contact_needs_no_id_and_is_the_same_node_as_one_at_its_address() {
+    let anybody = "/dns4/ci-7.example/tcp/9100";
+    let with_id = format!("{anybody}/p2p/{}", peer(1));
+    let settings = resolved(&[("bootstrap", &[anybody, &with_id, "/dns4/ci-8.example/tcp/9100"])]).unwrap();
+    let kept: Vec<String> = settings.fleet.bootstrap.iter().map(ToString::to_string).collect();
+    assert_eq!(kept, [anybody, "/dns4/ci-8.example/tcp/9100"]);
+    assert!(settings.warnings[0].contains(&with_id), "{:?}", settings.warnings);
+}
+
+#[test]
+fn addresses_to_advertise_are_told_each_once_and_at_most_four() {
+    let places: Vec<String> = (1..=5).map(|host| format!("/ip4/192.0.2.{host}/tcp/9100")).collect();
+    let mut list: Vec<&str> = places.iter().map(String::as_str).collect();
+    list.insert(1, list[0]);
+    let settings = resolved(&[("p2p-advertise", &list)]).unwrap();
+    let told: Vec<String> = settings.fleet.advertise.iter().map(ToString::to_string).collect();
+    assert_eq!(told, places[..4]);
+    assert!(settings.warnings[0].contains(&places[4]), "{:?}", settings.warnings);
+    for bad in [&*contact(1), "/ip4/0.0.0.0/tcp/9100", "/ip4/192.0.2.1/tcp/0", "ci-7.example:9100"] {
+        let refused = resolved(&[("p2p-advertise", &[bad])]).unwrap_err();
+        assert!(refused.contains("write /dns4/ci-7.example/tcp/9100"), "{bad}: {refused}");
+    }
+}
+
+#[test]
+fn the_number_of_peers_has_bounds_and_a_default() {
+    let peers_max = |text| resolved(&[("max-peers", &[text])]).map(|settings| settings.fleet.peers_max);
+    assert_eq!(resolved(&[]).unwrap().fleet.peers_max, 256);
+    assert_eq!(peers_max("8"), Ok(8));
+    for bad in ["0", "3", "4097", "-1", "many", ""] {
+        let refused = peers_max(bad).unwrap_err();
+        assert!(refused.contains("from 4 to 4096") && refused.contains("--max-peers"), "{bad}: {refused}");
+    }
 }
 
 #[test]

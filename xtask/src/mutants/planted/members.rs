@@ -24,14 +24,32 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "members-never-dialled",
         file: "engine/fleet.rs",
-        old: "                fleet.peers.on_known(now, member.peer(), &addresses(&member));\n",
+        old: "                fleet.peers.on_back(now, member.peer(), &addresses(&member));\n",
         new: "",
     },
     Mutant {
         name: "banned-peer-let-in",
         file: "peers.rs",
-        old: "} else if let Some(ban) = self.conduct.ban(now, peer) {\n            Some(Refusal::Banned(ban))\n        } else if",
-        new: "} else if",
+        old: "            self.conduct.ban(now, peer).map(Refusal::Banned)\n",
+        new: "            None\n",
+    },
+    Mutant {
+        name: "nobody-gives-way",
+        file: "peers.rs",
+        old: "is_full.then(|| self.giving_way.choose(now, &self.connected)).flatten();",
+        new: "is_full.then(|| self.giving_way.choose(now, &self.connected)).flatten().filter(|_| false);",
+    },
+    Mutant {
+        name: "more-connections-than-may-be",
+        file: "peers.rs",
+        old: "&& self.connected.len() >= self.settings.connections_max\n            && refusal",
+        new: "&& self.connected.len() > self.settings.connections_max\n            && refusal",
+    },
+    Mutant {
+        name: "nobody-asks-on-behalf-of-others",
+        file: "engine/inquiring.rs",
+        old: "if fleet.inquiries.owed.contains_key(&name) || !has_room",
+        new: "if fleet.inquiries.owed.contains_key(&name) || has_room",
     },
     Mutant {
         name: "banned-peer-not-disconnected",
@@ -90,8 +108,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "lost-member-stays-in-the-ring",
         file: "engine/fleet.rs",
-        old: "            fleet.warm_ups.remove(&peer);\n            self.leave_ring(peer);",
-        new: "            fleet.warm_ups.remove(&peer);",
+        old: "        fleet.warm_ups.remove(&peer);\n        self.leave_ring(peer);",
+        new: "        fleet.warm_ups.remove(&peer);",
     },
     Mutant {
         name: "returned-member-stays-out-of-the-ring",
@@ -102,7 +120,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "silent-coordinator-asked-again",
         file: "engine/asking.rs",
-        old: "            self.flights.flight_mut(id).consulted.silent.push(peer);\n            self.on_offence(peer, Offence::Silent);",
+        old: "            self.flights.flight_mut(id).consulted.silent.push(peer);\n            self.blame_silence(peer);",
         new: "",
     },
     Mutant {

@@ -10,7 +10,6 @@ use crate::{
 use bytes::Bytes;
 use cache_core::{
     Entry, Failure, FetchError, Key, Outcome, PeerId, Reach, RequestId, Scope, Served, Source, freshness,
-    port::Transport,
 };
 use cache_crypto::{FleetSecret, SecretKind};
 use cache_origin_github::{Delivery, GitHub, OriginBody, PassReason, Plan, Planned};

@@ -81,8 +81,9 @@ fleet-cache id                           # this node's addresses, for the others
 * In `CACHE_P2P_ACCEPTED_SECRETS` commas separate, so a passphrase that holds one goes into a file.
 * Where a file with a secret lets others than its owner and its group's readers in, the log warns.
 * An address of a node is `/ip4`, `/ip6`, `/dns4` or `/dns6`, then `/tcp/PORT` (libp2p only) or `/udp/PORT/quic-v1`, and
-  in `bootstrap` `/p2p/` with the node's id, without which anybody could answer in its place. The id is made once
-  and kept as `identity.key` in the cache directory.
+  in `bootstrap` `/p2p/` with the node's id, which then must answer there; without it any node may that proves to have
+  the secret. The id is made once and kept as `identity.key` in the cache directory, which no image of a machine should
+  hold.
 * At most ten nodes are contacted, in order, each by one address; what is left out is named in the log.
 * `CACHE_TTL`, `IPFS_ACCELERATE_CACHE_DIR`, `P2P_LISTEN_PORT`, `BOOTSTRAP_PEERS` and `P2P_BOOTSTRAP_PEERS` are names that
   earlier caches of this kind, or their scripts, used.

@@ -43,7 +43,7 @@ async fn measure(over: Over, third: Third) -> Result<Figures, Box<dyn Error + Se
     let mut stalled = None;
     if third == Third::Stalled {
         let gate = Arc::new(FleetGate::new(Keyring::new(&secret)));
-        let transport = over.open(rand::random::<[u8; 32]>().into(), gate).await?;
+        let transport = over.open(rand::random::<[u8; 32]>().into(), gate, 8).await?;
         transport.dial(&node.addresses()[0]);
         while let Some(event) = transport.next_event().await {
             if matches!(event, TransportEvent::Connected { .. }) {

@@ -54,7 +54,7 @@ mod encryption {
     async fn the_peer_to_peer_stack_is_available() {
         for over in EITHER {
             let gate = Arc::new(FleetGate::new(Keyring::new(&a_secret())));
-            let transport = over.open([7; 32].into(), gate).await.expect("a port is free");
+            let transport = over.open([7; 32].into(), gate, 8).await.expect("a port is free");
             let (peer, addresses) = (transport.local_peer(), transport.addresses());
             assert!(!addresses.is_empty());
             for address in addresses {

@@ -46,7 +46,7 @@ impl Member {
     pub(crate) async fn speaking(over: Over, secret: &FleetSecret, protocol: Protocol) -> Self {
         let gate = FleetGate::speaking(Keyring::new(secret), protocol);
         let seed = Zeroizing::new(rand::random());
-        let opened = over.open(seed, Arc::new(gate)).await;
+        let opened = over.open(seed, Arc::new(gate), 256).await;
         let transport = opened.expect("a port is free");
         let ears = Arc::new(Mutex::new(Ears::default()));
         let listening = tokio::spawn(listen(Arc::clone(&transport), Arc::clone(&ears)));

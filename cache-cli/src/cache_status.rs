@@ -13,6 +13,13 @@ pub(crate) fn of_reply(reply: &Reply) -> HeaderValue {
     of_provenance(reply.provenance(), reply.status().as_u16(), times)
 }
 
+/// The status of what another host than the API answered.
+pub(crate) fn of_relayed(status: u16) -> HeaderValue {
+    let mut line = Line::new();
+    line.write(format_args!("; fwd=bypass; fwd-status={status}; detail=other-host"));
+    line.value()
+}
+
 /// The status of a reply that this door made up; `detail` says in one word why.
 pub(crate) fn of_error(detail: &str) -> HeaderValue {
     let mut line = Line::new();

@@ -271,7 +271,7 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
 fn front(settings: &Settings, node: &Node, access_log: Option<AccessLog>) -> Arc<Front> {
     Arc::new(Front {
         node: node.clone(),
-        hosts: Hosts::new(&settings.origin, &settings.hosts),
+        hosts: Hosts::new(&settings.origin, &settings.hosts, &settings.detours),
         api: ApiUrls::of_origin(&settings.origin),
         rendered: RenderedReplies::new(),
         client_token: settings.client_token.clone(),

@@ -146,8 +146,8 @@ fn misdirected(host: &str, door: Door) -> DoorError {
             host.rsplit_once(':').map_or(host, |(name, _port)| name)
         ),
         Door::Unix => format!(
-            "requests for {host} must not go through this socket; with gh, run such commands with \
-             a GH_CONFIG_DIR whose http_unix_socket is empty"
+            "if requests for {host} shall go through this socket, start the daemon with --upstream {host}=https://{host}; \
+             otherwise, with gh, run such commands with a GH_CONFIG_DIR whose http_unix_socket is empty"
         ),
     };
     DoorError::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", message).with_remedy(remedy)
@@ -169,11 +169,12 @@ mod tests {
     #[test]
     fn a_misdirected_request_learns_the_host_and_the_remedy() {
         let error =
-            DoorError::from(Refusal::Misdirected { host: "uploads.github.com".to_owned(), door: Door::Unix });
+            DoorError::from(Refusal::Misdirected { host: "files.example".to_owned(), door: Door::Unix });
         assert_eq!(error.response().status(), 421);
         let body = body(&error);
-        assert!(body["message"].as_str().unwrap().starts_with("uploads.github.com "));
-        assert!(body["fleet_cache"]["remedy"].as_str().unwrap().contains("http_unix_socket"));
+        assert!(body["message"].as_str().unwrap().starts_with("files.example "));
+        let remedy = body["fleet_cache"]["remedy"].as_str().unwrap();
+        assert!(remedy.contains("http_unix_socket") && remedy.contains("--upstream files.example="));
     }
 
     #[test]

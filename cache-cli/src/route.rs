@@ -1,11 +1,17 @@
 //! Where a request belongs, told by the door it came through and the host that it names.
 //!
 //! `gh` sends requests for every host into its unix socket, and a web page can make a browser send
-//! requests for any name to this machine: what does not name the API or this door is refused, never sent
-//! to the API.
+//! requests for any name to this machine: what names neither the API nor this door is never sent to the API. On the
+//! unix socket GitHub's other hosts are told apart; everything else is refused.
 
+mod other_hosts;
+
+pub(crate) use other_hosts::OtherHost;
+
+use crate::settings::Detour;
 use cache_origin_github::OriginUrl;
 use http::{HeaderValue, Method, Request, header, uri::Authority};
+use other_hosts::OtherHosts;
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
@@ -27,6 +33,16 @@ pub(crate) struct Hosts {
     origin: Authority,
     /// Names of this door, in lower case.
     own: Vec<String>,
+    other: OtherHosts,
+}
+
+/// Where a request belongs.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Destination {
+    /// To the API.
+    Api(Urls),
+    /// To another host, past the cache.
+    Other(OtherHost),
 }
 
 /// What to do with the URLs in the answer to a request.
@@ -55,18 +71,19 @@ pub(crate) enum Refusal {
 }
 
 impl Hosts {
-    /// The hosts of `origin` and the names `own` of this door.
-    pub(crate) fn new(origin: &OriginUrl, own: &[String]) -> Self {
+    /// The hosts of `origin` and the names `own` of this door; `detours` are beside the API.
+    pub(crate) fn new(origin: &OriginUrl, own: &[String], detours: &[Detour]) -> Self {
+        let other = OtherHosts::new(origin, detours);
         let origin = origin.host().parse().expect("an origin's host is an authority");
-        Self { origin, own: own.to_vec() }
+        Self { origin, own: own.to_vec(), other }
     }
 
     /// Tells where `request`, come through `door`, belongs.
     ///
     /// # Errors
     ///
-    /// When it does not belong to the API.
-    pub(crate) fn route<B>(&self, door: Door, request: &Request<B>) -> Result<Urls, Refusal> {
+    /// When it belongs nowhere.
+    pub(crate) fn route<B>(&self, door: Door, request: &Request<B>) -> Result<Destination, Refusal> {
         if request.method() == Method::CONNECT {
             return Err(Refusal::Connect);
         }
@@ -78,13 +95,20 @@ impl Hosts {
         if named.as_str().contains('@') {
             return Err(Refusal::HostMalformed);
         }
-        let own = self.is_own(&named);
-        if self.is_api(&named) || (own && door == Door::Unix) {
-            Ok(Urls::Kept)
-        } else if own {
-            Ok(Urls::Rewritten(target(&named, request.uri().path())))
-        } else {
-            Err(Refusal::Misdirected { host: named.as_str().to_owned(), door })
+        let (own, path) = (self.is_own(&named), request.uri().path());
+        let beside = || self.other.find(&named).filter(|_other| door == Door::Unix);
+        if door == Door::Unix && self.other.is_beside_api(&named, path) {
+            // Named twice over, as the API and as a server's pages; the path tells.
+            return beside().map(Destination::Other).ok_or(Refusal::HostMalformed);
+        }
+        if self.is_api(&named) {
+            return Ok(Destination::Api(Urls::Kept));
+        }
+        match (beside(), own, door) {
+            (Some(other), ..) => Ok(Destination::Other(other)),
+            (None, true, Door::Unix) => Ok(Destination::Api(Urls::Kept)),
+            (None, true, Door::Tcp) => Ok(Destination::Api(Urls::Rewritten(target(&named, path)))),
+            (None, false, _) => Err(Refusal::Misdirected { host: named.as_str().to_owned(), door }),
         }
     }
 
@@ -148,7 +172,7 @@ mod tests {
     use super::*;
 
     fn hosts() -> Hosts {
-        Hosts::new(&OriginUrl::github(), &["cache.internal".to_owned()])
+        Hosts::new(&OriginUrl::github(), &["cache.internal".to_owned()], &[])
     }
 
     fn request(target: &str, host: &str) -> Request<()> {
@@ -156,7 +180,14 @@ mod tests {
     }
 
     fn routed(door: Door, target: &str, host: &str) -> Result<Urls, Refusal> {
-        hosts().route(door, &request(target, host))
+        api(hosts().route(door, &request(target, host)))
+    }
+
+    fn api(destination: Result<Destination, Refusal>) -> Result<Urls, Refusal> {
+        destination.map(|destination| match destination {
+            Destination::Api(urls) => urls,
+            Destination::Other(other) => panic!("it goes to {other:?}"),
+        })
     }
 
     fn rewritten(to: &str) -> Result<Urls, Refusal> {
@@ -194,11 +225,32 @@ mod tests {
     }
 
     #[test]
-    fn on_the_unix_socket_nothing_is_rewritten_and_other_hosts_are_refused() {
+    fn on_the_unix_socket_nothing_is_rewritten_and_only_githubs_other_hosts_are_served() {
         assert_eq!(routed(Door::Unix, "/user", "localhost"), Ok(Urls::Kept));
         for host in ["github.com", "uploads.github.com", "results-receiver.actions.githubusercontent.com"] {
-            let refusal = Refusal::Misdirected { host: host.to_owned(), door: Door::Unix };
-            assert_eq!(routed(Door::Unix, "/x", host), Err(refusal));
+            let found = hosts().route(Door::Unix, &request("/x", host));
+            assert!(matches!(found, Ok(Destination::Other(other)) if other.name == host), "{host}");
+            let refusal = Refusal::Misdirected { host: host.to_owned(), door: Door::Tcp };
+            assert_eq!(routed(Door::Tcp, "/x", host), Err(refusal));
+        }
+        let refusal = Refusal::Misdirected { host: "evil.example".to_owned(), door: Door::Unix };
+        assert_eq!(routed(Door::Unix, "/x", "evil.example"), Err(refusal));
+    }
+
+    #[test]
+    fn an_enterprise_servers_pages_lie_beside_its_api() {
+        let hosts = Hosts::new(&"https://ghe.corp/api/v3".parse().unwrap(), &[], &[]);
+        for (path, door, goes) in [
+            ("/api/v3/user", Door::Unix, "api"),
+            ("/api/graphql", Door::Unix, "api"),
+            ("/api/uploads/x", Door::Unix, "api"),
+            ("/login/device/code", Door::Unix, "other"),
+            ("/o/r/archive/main.zip", Door::Unix, "other"),
+            ("/user", Door::Tcp, "api"),
+        ] {
+            let routed = hosts.route(door, &request(path, "ghe.corp")).unwrap();
+            let told = if matches!(routed, Destination::Api(_)) { "api" } else { "other" };
+            assert_eq!(told, goes, "{path}");
         }
     }
 
@@ -219,16 +271,16 @@ mod tests {
             ("https://ghe.corp/api/v3", "ghe.corp:443"),
             ("https://ghe.corp:8443/api/v3", "ghe.corp:8443"),
         ] {
-            let hosts = Hosts::new(&origin.parse().unwrap(), &[]);
-            let routed = hosts.route(Door::Unix, &request("/api/v3/user", host));
+            let hosts = Hosts::new(&origin.parse().unwrap(), &[], &[]);
+            let routed = api(hosts.route(Door::Unix, &request("/api/v3/user", host)));
             assert_eq!(routed, Ok(Urls::Kept), "{host}");
         }
     }
 
     #[test]
     fn a_loopback_origin_is_told_from_this_door_by_its_port() {
-        let hosts = Hosts::new(&"http://127.0.0.1:9999".parse().unwrap(), &[]);
-        let route = |host| hosts.route(Door::Tcp, &request("/user", host));
+        let hosts = Hosts::new(&"http://127.0.0.1:9999".parse().unwrap(), &[], &[]);
+        let route = |host| api(hosts.route(Door::Tcp, &request("/user", host)));
         assert_eq!(route("127.0.0.1:9999"), Ok(Urls::Kept));
         assert_eq!(route("127.0.0.1:8484"), rewritten("http://127.0.0.1:8484/"));
         assert_eq!(route("127.0.0.1"), rewritten("http://127.0.0.1/"));

@@ -33,6 +33,7 @@ mod pretty;
 mod proxy;
 mod quota;
 mod recipe;
+mod relay;
 mod reuse;
 mod route;
 mod stats;

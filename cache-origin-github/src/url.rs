@@ -72,6 +72,16 @@ impl OriginUrl {
         is_on(self) || is_on(&Self::github())
     }
 
+    /// The address here of what `target` names, path and query as they are.
+    pub(crate) fn at(&self, target: &Uri) -> Result<Uri, http::Error> {
+        let local = target.path_and_query().map_or("/", PathAndQuery::as_str);
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(PathAndQuery::try_from(format!("{}{local}", self.prefix))?)
+            .build()
+    }
+
     /// The address of `local`, a path as [`local_path`] gives it, with `query`.
     pub(crate) fn uri(&self, local: &str, query: Option<&str>) -> Result<Uri, http::Error> {
         let prefix = match local {

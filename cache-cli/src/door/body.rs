@@ -3,6 +3,7 @@
 use crate::rewrite::JsonRewriter;
 use bytes::Bytes;
 use cache_core::FetchError;
+use cache_origin_github::OriginBody;
 use fleet_cache::ReplyBody;
 use hyper::body::{Body, Frame, SizeHint};
 use std::{
@@ -14,6 +15,8 @@ use std::{
 pub(crate) enum DoorBody {
     /// What the node answered.
     Reply(ReplyBody),
+    /// What streams from another host than the API.
+    Relayed(OriginBody),
     /// What streams from the origin, with its URLs leading back to the door.
     Rewritten {
         /// The origin's bytes.
@@ -41,6 +44,7 @@ impl Body for DoorBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
         match &mut *self {
+            Self::Relayed(body) => Pin::new(body).poll_frame(context),
             Self::Reply(body) => Pin::new(body).poll_frame(context),
             Self::Rewritten { origin, rewriter } => poll_rewritten(origin, rewriter, context),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
@@ -49,6 +53,7 @@ impl Body for DoorBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
+            Self::Relayed(body) => body.is_end_stream(),
             Self::Reply(body) => body.is_end_stream(),
             Self::Rewritten { rewriter, .. } => rewriter.is_none(),
             Self::Whole(bytes) => bytes.is_none(),
@@ -57,6 +62,7 @@ impl Body for DoorBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
+            Self::Relayed(body) => body.size_hint(),
             Self::Reply(body) => body.size_hint(),
             // Nobody knows how many URLs will come.
             Self::Rewritten { .. } => SizeHint::default(),

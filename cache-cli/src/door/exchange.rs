@@ -1,11 +1,11 @@
 //! One request and its answer, as a client's connection has them.
 
-use super::{DoorBody, incoming, rendered::RenderedReplies, reply, token, web};
+use super::{DoorBody, incoming, relay, rendered::RenderedReplies, reply, token, web};
 use crate::{
     access_log::AccessLog,
     error_body::DoorError,
     rewrite::ApiUrls,
-    route::{Door, Hosts, Refusal, Urls},
+    route::{Destination, Door, Hosts, OtherHost, Refusal, Urls},
     settings::{Secret, WebOrigin},
 };
 use cache_origin_github::Plan;
@@ -118,7 +118,8 @@ impl Exchange {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let urls = match self.admit(&request) {
-            Ok(urls) => urls,
+            Ok(Destination::Api(urls)) => urls,
+            Ok(Destination::Other(other)) => return self.answer_past(request, other),
             Err(error) => return Answering::Ready(Some(refuse(&error, request.method()))),
         };
         let (mut parts, body) = request.into_parts();
@@ -140,8 +141,22 @@ impl Exchange {
         }))
     }
 
-    /// Checks that the request may come in and belongs to the API.
-    fn admit<B>(&self, request: &Request<B>) -> Result<Urls, DoorError> {
+    /// Answers a request for a host beside the API.
+    fn answer_past<B>(&self, request: Request<B>, other: OtherHost) -> Answering
+    where
+        B: Body<Data = bytes::Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let front = Arc::clone(&self.front);
+        Answering::Waiting(Box::pin(async move {
+            let method = request.method().clone();
+            let carried = relay::carry(front.node.github(), request, &other).await;
+            carried.unwrap_or_else(|error| refuse(&error, &method))
+        }))
+    }
+
+    /// Checks that the request may come in, and tells where it belongs.
+    fn admit<B>(&self, request: &Request<B>) -> Result<Destination, DoorError> {
         if self.front.node.github().goes_in_a_circle(request.headers()) {
             warn!("a request came through this node before: the origin leads back here");
             return Err(DoorError::circle());
@@ -154,7 +169,7 @@ impl Exchange {
         }
     }
 
-    fn route<B>(&self, request: &Request<B>) -> Result<Urls, Refusal> {
+    fn route<B>(&self, request: &Request<B>) -> Result<Destination, Refusal> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return self.front.hosts.route(self.door, request);
@@ -165,13 +180,13 @@ impl Exchange {
             && !request.uri().path().starts_with("/api/");
         let mut last = self.last.borrow_mut();
         if let Some((_host, urls)) = last.as_ref().filter(|(known, _urls)| plain && known == host) {
-            return Ok(urls.clone());
+            return Ok(Destination::Api(urls.clone()));
         }
-        let urls = self.front.hosts.route(self.door, request)?;
-        if plain {
+        let destination = self.front.hosts.route(self.door, request)?;
+        if let (true, Destination::Api(urls)) = (plain, &destination) {
             *last = Some((host.clone(), urls.clone()));
         }
-        Ok(urls)
+        Ok(destination)
     }
 }
 
@@ -264,7 +279,7 @@ mod tests {
         let github =
             GitHub::builder().origin("http://127.0.0.1:1").unwrap().pseudonym("own").build().unwrap();
         Arc::new(Front {
-            hosts: Hosts::new(github.origin(), &[]),
+            hosts: Hosts::new(github.origin(), &[], &[]),
             api: ApiUrls::of_origin(github.origin()),
             rendered: RenderedReplies::new(),
             client_token: client_token.map(|token| secret(token).unwrap()),

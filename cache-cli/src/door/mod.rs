@@ -9,6 +9,7 @@ mod event_loops;
 mod exchange;
 mod incoming;
 mod malformed;
+mod relay;
 mod rendered;
 mod reply;
 mod scanner;

@@ -54,7 +54,7 @@ impl Operations {
             let listener = door::listen(wanted, "metrics-listen")?;
             let told_port = listener.local_addr();
             address = Some(told_port.map_err(|error| CommandError::failed("cannot tell the port", error))?);
-            let service = OperationsService::new(told, Hosts::new(&settings.origin, &settings.hosts));
+            let service = OperationsService::new(told, Hosts::new(&settings.origin, &settings.hosts, &[]));
             let limits =
                 DoorLimits { connections_max: CONNECTIONS_MAX, drain_timeout: OPERATIONS_DRAIN_TIMEOUT };
             let service = move || service.clone();

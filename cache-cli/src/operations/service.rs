@@ -143,7 +143,7 @@ mod tests {
     fn inner(phase: Phase) -> Inner {
         let github = GitHub::builder().build().unwrap();
         let (_sender, phase) = watch::channel(phase);
-        Inner { phase, hosts: Hosts::new(github.origin(), &["metrics.internal".to_owned()]) }
+        Inner { phase, hosts: Hosts::new(github.origin(), &["metrics.internal".to_owned()], &[]) }
     }
 
     async fn got(inner: &Inner, path: &str) -> (u16, String) {

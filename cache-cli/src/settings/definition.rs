@@ -127,6 +127,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "Hosts reached without it: names, addresses and networks with commas",
     )
     .variables(&["CACHE_NO_PROXY", "NO_PROXY", "no_proxy"]),
+    Definition::many(
+        "upstream",
+        "HOST=URL",
+        "Where requests on the unix socket for a host other than the API go; GitHub's own hosts are known",
+    )
+    .variables(&["CACHE_UPSTREAM"]),
     Definition::one("cache-dir", "DIR", "Where entries, the lock and the admin socket are kept")
         .variables(&["CACHE_DIR", "IPFS_ACCELERATE_CACHE_DIR"]),
     Definition::one("default-ttl", "SECONDS", "How long an answer is fresh unless its route says otherwise")

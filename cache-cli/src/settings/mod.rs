@@ -5,6 +5,7 @@
 
 mod address;
 mod definition;
+mod detour;
 mod file;
 mod fleet;
 mod github_cli;
@@ -19,6 +20,7 @@ mod web_origin;
 pub(crate) use {
     address::{Contact, ListenAddress},
     definition::{DEFINITIONS, Definition, Shape, definition},
+    detour::Detour,
     file::{FileError, read as read_file},
     fleet::{FleetSettings, Transport},
     given::{CONFIG_VARIABLE, EnvironmentError, Given, Source},
@@ -61,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) proxy_source: Source,
     /// Certificates to trust beside the public ones.
     pub(crate) certificates: Option<PathBuf>,
+    /// Where requests for hosts beside the API go.
+    pub(crate) detours: Vec<Detour>,
     /// Where entries, the lock and the admin socket are.
     pub(crate) cache_dir: PathBuf,
     /// How long an answer is fresh unless its route says otherwise.
@@ -246,6 +250,7 @@ impl<'a> Reader<'a> {
             proxy: self.proxy(),
             proxy_source: self.source("proxy"),
             certificates: self.one("ca-file", path),
+            detours: self.many("upstream", value::word),
             cache_dir: self.cache_dir(defaults),
             default_lifetime: self.one("default-ttl", value::lifetime).unwrap_or_default(),
             if_error: self.one("stale-if-error", value::lifetime).unwrap_or_default(),

@@ -4,6 +4,7 @@ mod framing;
 mod half_closed;
 mod pages;
 mod pressure;
+mod relay;
 mod rewriting;
 mod support;
 mod targets;

@@ -3,7 +3,7 @@
 use super::{GetOrder, InvalidateOrder, Removed};
 use crate::{
     doctor,
-    door::{DoorBody, Exchange, Front, refuse},
+    door::{DoorBody, Exchange, Front, encode_target, refuse},
     error_body::DoorError,
     peers::{self, NoPeer, PingOrder, Pinged},
     route::Door,
@@ -89,8 +89,10 @@ impl Inner {
             }
             ("POST", "/invalidate") => {
                 let removed = match order(body).await? {
-                    InvalidateOrder::Path(path) => self.front.node.invalidate(&path).await?,
-                    InvalidateOrder::Prefix(prefix) => self.front.node.invalidate_prefix(&prefix).await?,
+                    InvalidateOrder::Path(path) => self.front.node.invalidate(&encode_target(&path)).await?,
+                    InvalidateOrder::Prefix(prefix) => {
+                        self.front.node.invalidate_prefix(&encode_target(&prefix)).await?
+                    }
                 };
                 json_response(&Removed { removed })
             }
@@ -154,8 +156,7 @@ impl Inner {
 
     async fn get(&self, order: GetOrder) -> Result<Response<DoorBody>, DoorError> {
         let bad = |text: String| DoorError::new(StatusCode::BAD_REQUEST, "bad-command", text);
-        let uri: Uri = order
-            .path
+        let uri: Uri = encode_target(&order.path)
             .parse()
             .ok()
             .filter(|uri: &Uri| uri.authority().is_none() && uri.path().starts_with('/'))

@@ -1,7 +1,7 @@
 //! The connections of a door, and which of them gives way to a newcomer.
 
 use super::vitals::{DoorClock, Phase, Vitals};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// All connections of one door.
 pub(super) struct Crowd {
@@ -56,9 +56,12 @@ impl Crowd {
     /// Of those that wait for their client, an idle one goes first, then one whose head is not whole, then one
     /// whose client sends no more, then one that stands still in a body; among equals the one that has waited longest.
     pub(super) fn give_way(&self) -> bool {
+        let now = self.clock.tick();
         let waiting = self.members.iter().filter_map(|(number, vitals)| {
             let life = vitals.life();
-            Some(((rank(life.0)?, life.1, *number), vitals, life))
+            let (rank, patience) = rank(life.0)?;
+            let has_waited = u128::from(now.saturating_sub(life.1)) >= patience.as_millis();
+            has_waited.then_some(((rank, life.1, *number), vitals, life))
         });
         // One that moves on at this very moment keeps its place; the next attempt finds another.
         waiting
@@ -67,12 +70,13 @@ impl Crowd {
     }
 }
 
-fn rank(phase: Phase) -> Option<u8> {
+/// Whose turn it is in a phase, and how long it must have lasted: packets of an honest client are seldom further apart.
+fn rank(phase: Phase) -> Option<(u8, Duration)> {
     match phase {
-        Phase::Idle => Some(0),
-        Phase::Head => Some(1),
-        Phase::HalfClosed => Some(2),
-        Phase::Receiving | Phase::Sending => Some(3),
+        Phase::Idle => Some((0, Duration::ZERO)),
+        Phase::Head => Some((1, Duration::from_secs(1))),
+        Phase::HalfClosed => Some((2, Duration::from_secs(5))),
+        Phase::Receiving | Phase::Sending => Some((3, Duration::from_secs(5))),
         Phase::Busy | Phase::Closing => None,
     }
 }
@@ -80,7 +84,6 @@ fn rank(phase: Phase) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn who_has_been_idle_longest_gives_way_and_who_is_answered_never() {
@@ -93,7 +96,9 @@ mod tests {
             admitted.push(vitals);
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        let mut order = Vec::new();
+        assert!(crowd.give_way() && admitted[2].phase() == Phase::Closing);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        let mut order = vec![2];
         while crowd.give_way() {
             let gone = |at: &usize| admitted[*at].phase() == Phase::Closing && !order.contains(at);
             let at = (0..phases.len()).find(gone).unwrap();

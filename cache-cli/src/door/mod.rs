@@ -23,6 +23,7 @@ pub(crate) use {
     event_loops::EventLoops,
     exchange::{Exchange, Front, refuse},
     rendered::RenderedReplies,
+    scanner::encode_target,
 };
 
 use crate::exit::CommandError;
@@ -214,3 +215,6 @@ const HEADER_FIELDS_MAX: usize = 128;
 const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// How long to wait after the system refused a connection, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

@@ -287,6 +287,19 @@ pub(super) fn encode(byte: u8) -> [u8; 3] {
     [b'%', HEX_DIGITS[usize::from(byte >> 4)], HEX_DIGITS[usize::from(byte & 15)]]
 }
 
+/// A path and query as a door would hand them on.
+pub(crate) fn encode_target(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if PLAIN[usize::from(byte)] {
+            out.push(char::from(byte));
+        } else {
+            out.extend(encode(byte).map(char::from));
+        }
+    }
+    out
+}
+
 /// The bytes of a path or query that go on as they are: those that RFC 3986 lets stand there, and `%` and `#`,
 /// which are not ours to give a meaning.
 const PLAIN: [bool; 256] = {
@@ -354,6 +367,11 @@ mod tests {
             let line = |target: &str| format!("GET {target} HTTP/1.1\r\nhost: [x] <y>\r\n\r\n");
             assert_eq!(line_seen(&line(sent)), line(expected));
         }
+    }
+
+    #[test]
+    fn a_target_typed_at_a_command_is_encoded_alike() {
+        assert_eq!(encode_target("/s?q=a b>1&c=é%20"), "/s?q=a%20b%3E1&c=%C3%A9%20");
     }
 
     #[test]

@@ -1,0 +1,175 @@
+//! Connections in virtual time: how long a client may take for what.
+
+use super::{
+    DoorBody, Running,
+    connection::converse,
+    crowd::Crowd,
+    malformed::RefusedHeads,
+    vitals::{BODY_GRACE, HEAD_MAX, IDLE_MAX, TICK},
+};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::{body::Incoming, service::Service};
+use std::{
+    convert::Infallible,
+    future::{self, Future},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, interval, timeout},
+};
+
+/// Answers with `bytes` bytes once it has the request's body.
+#[derive(Clone, Copy)]
+struct Answers {
+    bytes: usize,
+}
+
+impl Service<Request<Incoming>> for Answers {
+    type Response = Response<DoorBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<DoorBody>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let bytes = self.bytes;
+        Box::pin(async move {
+            // One that breaks off is answered in vain.
+            let _body = request.into_body().collect().await;
+            Ok(Response::new(DoorBody::whole(Bytes::from(vec![b'x'; bytes]))))
+        })
+    }
+}
+
+/// A client of a connection that a door looks after; dropping it ends both.
+struct Client {
+    stream: DuplexStream,
+    door: JoinHandle<()>,
+    begun: Instant,
+    _running: watch::Sender<bool>,
+}
+
+impl Client {
+    fn connect(service: Answers) -> Self {
+        let (stream, served) = duplex(1024);
+        let (stop, running) = Running::new();
+        let mut crowd = Crowd::new();
+        let (_number, vitals) = crowd.admit();
+        let refused = Arc::new(RefusedHeads::default());
+        let serving = tokio::spawn(converse(served, service, vitals, refused, running));
+        let door = tokio::spawn(async move {
+            let mut ticks = interval(TICK);
+            while !serving.is_finished() {
+                ticks.tick().await;
+                crowd.close_overdue();
+            }
+        });
+        Self { stream, door, begun: Instant::now(), _running: stop }
+    }
+
+    async fn send(&mut self, text: &str) -> bool {
+        self.stream.write_all(text.as_bytes()).await.is_ok()
+    }
+
+    /// What comes until the end, and when that was.
+    async fn read_all(&mut self) -> (String, Duration) {
+        let mut read = Vec::new();
+        // What came before a break counts as well.
+        let _end = self.stream.read_to_end(&mut read).await;
+        (String::from_utf8_lossy(&read).into_owned(), self.begun.elapsed())
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.door.abort();
+    }
+}
+
+/// Lets virtual time pass.
+async fn pass(time: Duration) {
+    // Nothing else ends it.
+    let _elapsed = timeout(time, future::pending::<()>()).await;
+}
+
+fn is_about(took: Duration, expected: Duration) -> bool {
+    took >= expected - TICK && took < expected + Duration::from_secs(3)
+}
+
+const SMALL: Answers = Answers { bytes: 2 };
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_ends_without_a_word_before_and_behind_a_request() {
+    let (read, took) = Client::connect(SMALL).read_all().await;
+    assert!(read.is_empty() && is_about(took, IDLE_MAX), "{took:?} {read}");
+    let mut client = Client::connect(SMALL);
+    pass(Duration::from_secs(60)).await;
+    client.send("GET / HTTP/1.1\r\n\r\n").await;
+    let (read, took) = client.read_all().await;
+    assert!(read.ends_with("\r\n\r\nxx"), "{read}");
+    assert!(is_about(took, Duration::from_secs(60) + IDLE_MAX), "its time begins anew: {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_comes_byte_by_byte_is_refused_when_its_time_is_over() {
+    let mut client = Client::connect(SMALL);
+    client.send("GET / HTTP/1.1\r\nx: ").await;
+    for _second in 0..9 {
+        pass(Duration::from_secs(1)).await;
+        assert!(client.send("y").await);
+    }
+    let (read, took) = client.read_all().await;
+    assert!(read.starts_with("HTTP/1.1 408 "), "{read}");
+    assert!(is_about(took, HEAD_MAX), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_pause_and_crawl_but_not_for_ever() {
+    let head = |length: usize| format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
+    let mut silent = Client::connect(SMALL);
+    silent.send(&head(10)).await;
+    let (read, took) = silent.read_all().await;
+    assert!(!read.contains("200 OK") && is_about(took, BODY_GRACE), "{took:?} {read}");
+
+    let mut crawling = Client::connect(SMALL);
+    crawling.send(&head(1000)).await;
+    while crawling.begun.elapsed() < 2 * BODY_GRACE && crawling.send("x").await {
+        pass(Duration::from_secs(1)).await;
+    }
+    let took = crawling.begun.elapsed();
+    assert!(took < BODY_GRACE + Duration::from_secs(5), "{took:?}");
+
+    let mut slow = Client::connect(SMALL);
+    slow.send(&head(600 * 100)).await;
+    for _second in 0..100 {
+        pass(Duration::from_secs(1)).await;
+        assert!(slow.send(&"x".repeat(600)).await);
+    }
+    let mut answer = [0; 15];
+    slow.stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK", "a slow but honest line is served");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_no_more_of_its_answer_is_given_up() {
+    let mut client = Client::connect(Answers { bytes: 100_000 });
+    client.send("GET / HTTP/1.1\r\n\r\n").await;
+    let patience = BODY_GRACE + Duration::from_secs(10);
+    pass(patience).await;
+    let (read, _took) = client.read_all().await;
+    assert!(read.len() < 100_000, "{}", read.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_closes_its_half_is_answered_once_and_then_let_go() {
+    let mut client = Client::connect(Answers { bytes: 100_000 });
+    client.send("GET / HTTP/1.1\r\n\r\n").await;
+    client.stream.shutdown().await.unwrap();
+    let (read, took) = client.read_all().await;
+    assert!(read.len() > 100_000 && took < Duration::from_secs(5), "{took:?} {}", read.len());
+}

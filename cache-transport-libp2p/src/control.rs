@@ -130,10 +130,10 @@ const QUIET_OF_DIALER: Duration = Duration::from_millis(1500);
 /// The same at the listener: what the dialer asks shows it that the dialer is there, so that one of the two asks.
 const QUIET_OF_LISTENER: Duration = Duration::from_millis(1750);
 
-/// Silence that is too long. Leaves some of [`SILENCE_TIMEOUT`] to a busy machine. A ping goes out after
-/// [`QUIET_OF_LISTENER`] at the latest, so 1.75 s are left for the answer: enough for TCP to send a lost
-/// segment three times more, all of which are lost once in 10^6 times where 2 % are lost; and for what waits in
-/// front of it, at most 1 MiB of bodies, on a line of 5 Mbit/s.
+/// Silence that is too long. Leaves some of [`SILENCE_TIMEOUT`] to a busy machine. A ping goes out 2 s after the last
+/// sign of life at the latest, so 1.5 s are left for the answer: enough for TCP to send a lost segment three times
+/// more, all of which are lost once in 10^6 times where 2 % are lost; and for what waits in front of it, at most
+/// 0.9 MiB of bodies, on a line of 5 Mbit/s.
 const SILENCE_MAX: Duration = Duration::from_millis(3500);
 
 const _: () = assert!(SILENCE_MAX.as_millis() < SILENCE_TIMEOUT.as_millis());

@@ -15,7 +15,8 @@ pub struct Freshness {
     /// (`stale-while-revalidate`, RFC 5861 section 3).
     pub while_revalidating: Duration,
     /// Time past the lifetime in which the stale entry stands in for an origin that does not answer
-    /// (`stale-if-error`, RFC 5861 section 4).
+    /// (`stale-if-error`, RFC 5861 section 4), and in which a request may ask for it (`max-stale`). Zero for what
+    /// must be revalidated once it is stale (`must-revalidate`).
     pub if_error: Duration,
 }
 
@@ -26,7 +27,8 @@ pub struct Directives {
     pub max_age: Option<Duration>,
     /// `min-fresh`: refuse an entry that will be stale sooner.
     pub min_fresh: Duration,
-    /// `max-stale`: accept an entry this long past its lifetime.
+    /// `max-stale`: accept an entry this long past its lifetime, within what [`Freshness::if_error`] allows.
+    /// `Duration::MAX` is for who put the entry, and accepts whatever is there; an adapter lets no request have it.
     pub max_stale: Duration,
     /// `no-cache`: ask the origin whether the entry still holds, however fresh it is.
     pub no_cache: bool,
@@ -87,13 +89,22 @@ pub fn usable(entry: &Entry, directives: &Directives, now: Timestamp) -> Usable 
     // A request that wants time to spare has no use for an entry whose time is up.
     if !directives.min_fresh.is_zero() || entry.born() > now {
         Usable::AfterRevalidation
-    } else if !directives.max_stale.is_zero() && overdue <= directives.max_stale {
+    } else if accepts_stale(entry, directives, overdue) {
         Usable::AcceptedStale
     } else if overdue < entry.freshness().while_revalidating {
         Usable::WhileRevalidating
     } else {
         Usable::AfterRevalidation
     }
+}
+
+/// Whether a request accepts `entry` although it is stale by `overdue`, and may have it.
+///
+/// It says only that its sender accepts it, not that the sender may still read it: whose right has ended
+/// reads no longer than an origin that fails would let it.
+fn accepts_stale(entry: &Entry, directives: &Directives, overdue: Duration) -> bool {
+    let allowed = overdue < entry.freshness().if_error || directives.max_stale == Duration::MAX;
+    !directives.max_stale.is_zero() && overdue <= directives.max_stale && allowed
 }
 
 /// Whether `entry` may stand in at `now` for an origin that does not answer.

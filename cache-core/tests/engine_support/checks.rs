@@ -103,7 +103,11 @@ impl World {
         let overdue = self.now.saturating_since(entry.fresh_until());
         let is_fresh = self.now < entry.fresh_until();
         match reason {
-            StaleReason::Accepted => assert!(!is_fresh && overdue <= directives.max_stale),
+            StaleReason::Accepted => {
+                let is_unlimited = directives.max_stale == Duration::MAX;
+                assert!(is_unlimited || overdue < entry.freshness().if_error);
+                assert!(!is_fresh && overdue <= directives.max_stale);
+            }
             StaleReason::WhileRevalidating => {
                 assert!(!is_fresh && overdue < entry.freshness().while_revalidating);
             }

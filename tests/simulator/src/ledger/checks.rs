@@ -140,7 +140,8 @@ fn longest_age(freshness: &Freshness, directives: &Directives, served: Served) -
         Served::Hit | Served::Peer => {
             return Some(directives.max_age.unwrap_or(Duration::MAX).min(freshness.lifetime));
         }
-        Served::Stale(StaleReason::Accepted) => directives.max_stale,
+        Served::Stale(StaleReason::Accepted) if directives.max_stale == Duration::MAX => Duration::MAX,
+        Served::Stale(StaleReason::Accepted) => directives.max_stale.min(freshness.if_error),
         Served::Stale(StaleReason::WhileRevalidating) => freshness.while_revalidating,
         Served::Stale(
             StaleReason::Failed(_)

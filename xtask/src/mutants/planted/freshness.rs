@@ -40,6 +40,12 @@ pub(super) const BUGS: &[Mutant] = &[
         new: "} else if !entry.freshness().while_revalidating.is_zero() {",
     },
     Mutant {
+        name: "max-stale-counts-for-ever",
+        file: "freshness.rs",
+        old: "overdue < entry.freshness().if_error || directives.max_stale == Duration::MAX",
+        new: "{ let _unused = entry; true }",
+    },
+    Mutant {
         name: "stale-stands-in-for-ever",
         file: "freshness.rs",
         old: "staleness(entry, now) < entry.freshness().if_error || !remaining(entry, now).is_zero()",

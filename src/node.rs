@@ -251,6 +251,7 @@ impl Node {
                 let entry = self.shared.index.get(key_text);
                 let fresh = entry.filter(|entry| {
                     freshness::usable(entry, &planned.directives, now) == freshness::Usable::Fresh
+                        && self.shared.github.suits(&entry.content().headers, parts, &planned)
                 });
                 if let Some(entry) = fresh {
                     self.shared.count_hit(&entry);
@@ -279,6 +280,18 @@ impl Node {
         let completion = self.wait_for(key, planned.directives, planned.bucket, fetch).await?;
         let now = self.shared.clock.now();
         let private = completion.private.unwrap_or_default();
+        let headers = match &completion.outcome {
+            Outcome::Answered { entry, .. } => Some(&entry.content().headers),
+            Outcome::Relayed { content, .. } if content.status < 400 => Some(&content.headers),
+            _refused_or_none => None,
+        };
+        if headers.is_some_and(|headers| !self.shared.github.suits(headers, parts, &planned)) {
+            if planned.directives.only_if_cached {
+                return Err(RequestError::NotCached);
+            }
+            let request = Request::from_parts(parts.clone(), Empty::<Bytes>::new());
+            return self.forward(request, Provenance::Passed(PassReason::SpecialField)).await;
+        }
         match completion.outcome {
             Outcome::Answered { entry, served } => {
                 Ok(Reply::of_entry(entry, served, now, planned.form).with_live(private.live))

@@ -245,6 +245,7 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
         .origin(&settings.origin.to_string())?
         .default_lifetime(settings.default_lifetime)
         .if_error(settings.if_error)
+        .max_stale(settings.max_stale)
         .while_revalidating(settings.while_revalidating)
         .body_bytes_max(settings.body_bytes_max)
         .respect_origin_max_age(settings.respect_max_age)
@@ -261,6 +262,9 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
     }
     for rule in &settings.routes {
         github = github.route(rule)?;
+    }
+    for name in &settings.forwarded_headers {
+        github = github.forward_header(name)?;
     }
     for domain in &settings.domains {
         github = github.named_domain(&domain.name, domain.members.iter().map(String::as_str))?;

@@ -39,6 +39,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) named: bool,
     /// Whether the answer's own `max-age` may shorten the rule's lifetime.
     pub(crate) respect_max_age: bool,
+    /// Whether the origin is told one `User-Agent` for all clients.
+    pub(crate) one_agent: bool,
     pub(crate) tag_scope: [u8; 8],
     pub(crate) now: SystemTime,
     /// Time since the question went out: by so much the answer may be older than it says.
@@ -205,7 +207,7 @@ impl Answer<'_> {
         let is_framed = self.head.version >= Version::HTTP_2
             || headers.contains_key(header::CONTENT_LENGTH)
             || headers.contains_key(header::TRANSFER_ENCODING);
-        is_framed && self.coding != BodyCoding::Left && !varies_by_everything(headers)
+        is_framed && self.coding != BodyCoding::Left && !varies_by_more(headers, &self.circumstances)
     }
 
     fn leads_to_origin(&self) -> bool {
@@ -237,7 +239,7 @@ pub(crate) fn renew(
     let terms = Terms::read(&merged, circumstances.now);
     let findings = circumstances.findings(entry.content());
     let freshness = freshness(&terms, circumstances, findings);
-    let Some(freshness) = freshness.filter(|_| !varies_by_everything(&merged)) else {
+    let Some(freshness) = freshness.filter(|_| !varies_by_more(&merged, circumstances)) else {
         return Some(Fetched::Unstorable { content, audience: Audience::Domain });
     };
     let mut validators = validators(&head.headers, circumstances.tag_scope);
@@ -246,6 +248,13 @@ pub(crate) fn renew(
     validators.etag_scope = Some(circumstances.tag_scope);
     let age = terms.age.saturating_add(circumstances.taken);
     Some(Fetched::NotModified(Draft { content, freshness, validators, age }))
+}
+
+/// A 304 by the validators of the client that asked: an answer for it alone, and nothing to keep.
+pub(crate) fn for_its_client(head: &response::Parts, circumstances: &Circumstances<'_>) -> Fetched {
+    let headers = field::relayed(&head.headers, BodyCoding::Absent, !circumstances.named);
+    let content = Content { status: head.status.as_u16(), headers, body: Bytes::new() };
+    Fetched::Unstorable { content, audience: Audience::Leader }
 }
 
 fn validators(headers: &HeaderMap, scope: [u8; 8]) -> Validators {
@@ -294,8 +303,11 @@ fn freshness(terms: &Terms, circumstances: &Circumstances<'_>, findings: Finding
     Some(freshness)
 }
 
-fn varies_by_everything(headers: &HeaderMap) -> bool {
-    varying(headers).any(|name| name == "*")
+/// Whether an answer depends on more than fields that can be compared. Every request has an agent, and no two
+/// clients the same; what the origin makes of ours is for nobody to keep.
+fn varies_by_more(headers: &HeaderMap, circumstances: &Circumstances<'_>) -> bool {
+    let is_agent = |name: &str| circumstances.one_agent && name.eq_ignore_ascii_case("user-agent");
+    varying(headers).any(|name| name == "*" || is_agent(name))
 }
 
 /// Lifetime of "there is no such thing": long enough for a fleet that polls, short enough for whoever has

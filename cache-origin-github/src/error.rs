@@ -28,6 +28,16 @@ pub enum ConfigError {
         /// Most bytes that a name may have.
         max: usize,
     },
+    /// A field cannot be forwarded to the origin.
+    #[error(
+        "header `{name}` cannot be forwarded: {problem}; name a field that a gateway before the API asks for"
+    )]
+    ForwardHeader {
+        /// The name given.
+        name: Box<str>,
+        /// Why not.
+        problem: &'static str,
+    },
     /// The base address of the API is unusable.
     #[error(
         "origin `{value}` cannot be used: {problem}; write it like https://api.github.com or https://HOST/api/v3"

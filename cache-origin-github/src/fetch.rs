@@ -7,12 +7,12 @@ use crate::{
     canonical::{USUAL_ACCEPT, USUAL_CLASS},
     field, form, page,
     plan::{Fields, write_representation},
-    recipe,
     route::RouteIndex,
     url::local_path,
+    wording::{Brought, Wording},
 };
 use cache_core::{Domain, Entry, FetchError, Fetched, Source};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request, response};
 use std::{
     sync::Arc,
     time::{Instant, SystemTime},
@@ -20,7 +20,7 @@ use std::{
 
 /// What to ask the origin, and with whose credential. Owned, so that it outlives the request it came from.
 ///
-/// Its `Debug` shows everything but the credential.
+/// Its `Debug` shows everything but the credential and what is forwarded.
 #[derive(Clone, Debug)]
 pub struct Question {
     path: Box<str>,
@@ -29,6 +29,9 @@ pub struct Question {
     version: Option<HeaderValue>,
     via: Option<HeaderValue>,
     credential: Option<Credential>,
+    /// The client's own validators.
+    brought: Option<Brought>,
+    forwarded: Vec<(HeaderName, HeaderValue)>,
     domain: Domain,
     named: bool,
     route: RouteIndex,
@@ -71,7 +74,7 @@ impl Fetch {
 impl GitHub {
     /// The question that `request` stands for, as [`GitHub::plan`] planned it.
     pub fn question(&self, request: &request::Parts, planned: &Planned) -> Question {
-        let fields = Fields::look(&request.headers).unwrap_or_default();
+        let fields = Fields::look(&request.headers, self.forwarded()).unwrap_or_default();
         let mut class = String::new();
         let written = write_representation(&mut class, &request.headers, &fields);
         let class = class.split(' ').nth(1).filter(|class| written.is_ok() && *class != USUAL_CLASS);
@@ -79,22 +82,27 @@ impl GitHub {
         // Read apart from the other fields: a credential of ours must never stand in for the client's.
         let own = request.headers.get(header::AUTHORIZATION);
         let own = own.map(|value| Credential::from_authorization(value.as_bytes()));
-        Question {
+        let mut question = Question {
             path: local_path(request.uri.path()).into(),
             query: request.uri.query().filter(|query| !query.is_empty()).map(Into::into),
             accept: accept.unwrap_or(HeaderValue::from_static(USUAL_ACCEPT)),
             version: fields.version.filter(|version| !version.is_empty()).cloned(),
             via: self.pseudonym().and_then(|own| own.behind(&request.headers)),
             credential: own.unwrap_or_else(|| self.default_credential().cloned()),
+            brought: None,
+            forwarded: self.forwarded().picked(&request.headers),
             domain: planned.domain,
             named: planned.named,
             route: planned.route,
-        }
+        };
+        question.brought = Brought::by(&fields, &question.usual_words(), question.credential.as_ref());
+        question
     }
 
     /// Asks the origin, and whether `revalidate` still holds if it is given.
     ///
-    /// Never fails as such: what went wrong is in [`Fetch::fetched`]. Makes one call, or two when the first
+    /// If it is not, and the client has validators of its own, they are sent: an answer of 304 is for that client
+    /// alone, and nothing is kept from it. Never fails as such: what went wrong is in [`Fetch::fetched`]. Makes one call, or two when the first
     /// answers 304 in a way that cannot be believed.
     ///
     /// # Cancellation
@@ -102,18 +110,28 @@ impl GitHub {
     /// Dropping the future ends the call. The origin may have counted it.
     pub async fn fetch(&self, question: &Question, revalidate: Option<Arc<Entry>>) -> Fetch {
         let condition = revalidate.and_then(|entry| self.condition(question, entry));
-        match self.ask(question, condition.as_ref()).await {
+        let asking = match (condition, &question.brought) {
+            (Some(condition), _) => Asking::About(condition),
+            (None, Some(brought)) => Asking::For(brought),
+            (None, None) => Asking::Plainly,
+        };
+        match self.ask(question, &asking).await {
             Ok(fetch) => fetch,
             Err(Doubtful) => {
                 self.counters().count_doubt();
                 tracing::debug!("a 304 cannot be believed; asking again without validators");
-                self.ask(question, None).await.unwrap_or_else(|Doubtful| Fetch::failed(FetchError::Malformed))
+                let again = self.ask(question, &Asking::Plainly).await;
+                again.unwrap_or_else(|Doubtful| Fetch::failed(FetchError::Malformed))
             }
         }
     }
 
-    async fn ask(&self, question: &Question, condition: Option<&Condition>) -> Result<Fetch, Doubtful> {
-        let Ok(request) = self.request(question, condition) else {
+    async fn ask(&self, question: &Question, asking: &Asking<'_>) -> Result<Fetch, Doubtful> {
+        let words = match asking {
+            Asking::For(brought) if !self.recipes().are_brought_in_our_words() => brought.wording.clone(),
+            Asking::About(_) | Asking::For(_) | Asking::Plainly => question.usual_words(),
+        };
+        let Ok(request) = self.request(question, &words, asking) else {
             return Ok(Fetch::failed(FetchError::Malformed));
         };
         let sent_at = Instant::now();
@@ -133,17 +151,18 @@ impl GitHub {
             return Ok(Fetch::of(Fetched::Failed(FetchError::HeadTooLong), live));
         }
         if head.status == StatusCode::NOT_MODIFIED {
-            return self.unchanged(condition, &head, &self.circumstances(question, sent_at), live);
+            return self.unchanged(asking, &head, &self.circumstances(question, &words, sent_at), live);
         }
-        let as_it_came = head.clone();
+        let mut as_it_came = head.clone();
         let idle = self.client().timeouts().body_idle;
         let (body, coding) = OriginBody::decoded(&mut head.headers, incoming, idle);
         Ok(match body.read_whole(self.body_bytes_max()).await {
             Ok(Whole::Read(body)) => {
-                if coding != BodyCoding::Left {
-                    self.test_recipe(question, &as_it_came, &body);
+                let mut words = words;
+                if coding != BodyCoding::Left && self.test_recipe(question, &words, &as_it_came, &body) {
+                    self.put_in_usual_words(question, asking, &mut words, &mut as_it_came, &body);
                 }
-                let circumstances = self.circumstances(question, sent_at);
+                let circumstances = self.circumstances(question, &words, sent_at);
                 let answer = Answer { head: &as_it_came, body, coding, circumstances };
                 Fetch::of(answer.judge(), live)
             }
@@ -162,16 +181,20 @@ impl GitHub {
     fn request(
         &self,
         question: &Question,
-        condition: Option<&Condition>,
+        words: &Wording,
+        asking: &Asking<'_>,
     ) -> Result<Request<()>, http::Error> {
         let uri = self.origin().uri(&question.path, question.query.as_deref())?;
         let mut request = Request::get(uri).body(())?;
         let headers = request.headers_mut();
-        headers.insert(header::ACCEPT, question.accept.clone());
+        words.write(headers);
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         headers.insert(header::USER_AGENT, self.user_agent().clone());
-        if let Some(credential) = &question.credential {
-            headers.insert(header::AUTHORIZATION, credential.authorization());
+        for (name, _) in &question.forwarded {
+            headers.remove(name);
+        }
+        for (name, value) in &question.forwarded {
+            headers.append(name, value.clone());
         }
         if let Some(via) = &question.via {
             headers.insert(header::VIA, via.clone());
@@ -179,14 +202,15 @@ impl GitHub {
         if let Some(version) = &question.version {
             headers.insert("x-github-api-version", version.clone());
         }
-        match condition.map(|condition| &condition.validator) {
-            Some(Validator::Tag(tag)) => {
+        match asking {
+            Asking::About(Condition { validator: Validator::Tag(tag), .. }) => {
                 headers.insert(header::IF_NONE_MATCH, HeaderValue::from_str(tag)?);
             }
-            Some(Validator::Date(date)) => {
+            Asking::About(Condition { validator: Validator::Date(date), .. }) => {
                 headers.insert(header::IF_MODIFIED_SINCE, HeaderValue::from_str(date)?);
             }
-            None => {}
+            Asking::For(brought) => brought.write(headers),
+            Asking::Plainly => {}
         }
         Ok(request)
     }
@@ -200,13 +224,11 @@ impl GitHub {
     fn condition(&self, question: &Question, entry: Arc<Entry>) -> Option<Condition> {
         let content = entry.content();
         let validators = entry.validators();
-        let accept = question.accept.as_bytes();
-        let authorization = question.authorization();
-        let authorization = authorization.as_ref().map(HeaderValue::as_bytes);
-        let ours = validators.etag_scope.is_none_or(|scope| scope == recipe::scope(accept, authorization));
+        let words = question.usual_words();
+        let ours = validators.etag_scope.is_none_or(|scope| scope == words.scope());
         let state = self.recipes().state(question.recipe_class(), Instant::now());
         let computable = content.status == 200 && validators.etag.is_some();
-        let computed = || Validator::Tag(recipe::tag(accept, authorization, &content.body).into());
+        let computed = || Validator::Tag(words.tag(&content.body).into());
         let stored = || validators.etag.clone().filter(|_| ours).map(Validator::Tag);
         let dated = || validators.last_modified.clone().filter(|_| ours).map(Validator::Date);
         let validator = match (state, entry.source()) {
@@ -226,14 +248,21 @@ impl GitHub {
 
     fn unchanged(
         &self,
-        condition: Option<&Condition>,
+        asking: &Asking<'_>,
         head: &response::Parts,
         circumstances: &Circumstances<'_>,
         live: HeaderMap,
     ) -> Result<Fetch, Doubtful> {
-        let Some(condition) = condition else {
-            self.counters().count_failure();
-            return Ok(Fetch::of(Fetched::Failed(FetchError::Malformed), live));
+        let condition = match asking {
+            Asking::About(condition) => condition,
+            Asking::For(_) => {
+                self.counters().count_not_modified();
+                return Ok(Fetch::of(answer::for_its_client(head, circumstances), live));
+            }
+            Asking::Plainly => {
+                self.counters().count_failure();
+                return Ok(Fetch::of(Fetched::Failed(FetchError::Malformed), live));
+            }
         };
         let sent = match &condition.validator {
             Validator::Tag(tag) => Some(tag.clone()),
@@ -251,29 +280,58 @@ impl GitHub {
         Ok(Fetch::of(renewed, live))
     }
 
-    fn test_recipe(&self, question: &Question, head: &response::Parts, body: &[u8]) {
+    /// Tests the recipe by an answer got in `words`, and says whether it holds for it.
+    fn test_recipe(&self, question: &Question, words: &Wording, head: &response::Parts, body: &[u8]) -> bool {
         let given = head.headers.get(header::ETAG).and_then(|value| value.to_str().ok());
-        if let (StatusCode::OK, Some(given)) = (head.status, given) {
-            let authorization = question.authorization();
-            let authorization = authorization.as_ref().map(HeaderValue::as_bytes);
-            let computed = recipe::tag(question.accept.as_bytes(), authorization, body);
-            let agrees = computed == form::strong(given);
-            self.recipes().observe(question.recipe_class(), agrees, Instant::now());
+        let (StatusCode::OK, Some(given)) = (head.status, given) else { return false };
+        let agrees = words.tag(body) == form::strong(given);
+        self.recipes().observe(question.recipe_class(), agrees, Instant::now());
+        agrees
+    }
+
+    /// Gives an answer that was got in a client's `words` the tag that it has in ours, under which it is kept. Learns
+    /// on the way in whose words clients know their tags.
+    fn put_in_usual_words(
+        &self,
+        question: &Question,
+        asking: &Asking<'_>,
+        words: &mut Wording,
+        head: &mut response::Parts,
+        body: &[u8],
+    ) {
+        let (Asking::For(brought), usual) = (asking, question.usual_words()) else { return };
+        if brought.wording == usual {
+            return;
+        }
+        if *words == usual {
+            if brought.knows(body, &brought.wording) {
+                self.recipes().note_brought(false);
+            }
+            return;
+        }
+        if brought.knows(body, &usual) {
+            self.recipes().note_brought(true);
+        }
+        if let Ok(tag) = HeaderValue::from_str(&usual.tag(body)) {
+            head.headers.insert(header::ETAG, tag);
+            *words = usual;
         }
     }
 
-    fn circumstances<'a>(&'a self, question: &'a Question, sent_at: Instant) -> Circumstances<'a> {
-        let authorization = question.authorization();
+    fn circumstances<'a>(
+        &'a self,
+        question: &'a Question,
+        words: &Wording,
+        sent_at: Instant,
+    ) -> Circumstances<'a> {
         Circumstances {
             origin: self.origin(),
             path: &question.path,
             rule: self.routes().by_index(question.route),
             named: question.named,
             respect_max_age: self.respects_max_age(),
-            tag_scope: recipe::scope(
-                question.accept.as_bytes(),
-                authorization.as_ref().map(HeaderValue::as_bytes),
-            ),
+            one_agent: !self.forwarded().holds_name("user-agent"),
+            tag_scope: words.scope(),
             now: SystemTime::now(),
             taken: sent_at.elapsed(),
         }
@@ -281,14 +339,25 @@ impl GitHub {
 }
 
 impl Question {
-    fn authorization(&self) -> Option<HeaderValue> {
-        self.credential.as_ref().map(Credential::authorization)
+    /// The words in which it is put unless a client brings others.
+    fn usual_words(&self) -> Wording {
+        let authorization = self.credential.as_ref().map(Credential::authorization);
+        Wording { accept: Some(self.accept.clone()), authorization }
     }
 
     /// Routes and unusual representations are tested apart.
     fn recipe_class(&self) -> usize {
         self.route.0 * 2 + usize::from(self.accept != USUAL_ACCEPT)
     }
+}
+
+/// With whose validators the origin is asked.
+enum Asking<'a> {
+    /// With those of an entry.
+    About(Condition),
+    /// With those of the client, for lack of an entry.
+    For(&'a Brought),
+    Plainly,
 }
 
 /// How an entry is asked about.

@@ -162,10 +162,31 @@ pub(crate) fn strong(tag: &str) -> &str {
 }
 
 /// Whether a list of entity tags names `tag`, compared weakly. `*` names every tag.
-fn lists_tag(list: &HeaderValue, tag: &str) -> bool {
+pub(crate) fn lists_tag(list: &HeaderValue, tag: &str) -> bool {
     let Ok(list) = list.to_str() else { return false };
-    // GitHub's tags hold no comma; one from elsewhere that does is not recognised, which is safe.
-    list.split(',').map(str::trim).any(|listed| listed == "*" || strong(listed) == strong(tag))
+    tags(list).any(|listed| listed == "*" || strong(listed) == strong(tag))
+}
+
+/// Whether a list of entity tags names any at all. One that names none (nothing, or `""`) is how programs ask for
+/// no answer from a cache.
+pub(crate) fn lists_any_tag(list: &HeaderValue) -> bool {
+    let Ok(list) = list.to_str() else { return true };
+    tags(list).any(|listed| strong(listed) != "\"\"")
+}
+
+/// The members of a list of entity tags. A comma inside quotes belongs to its tag (RFC 9110, section 8.8.3), and so
+/// does a backslash. What has no quotes ends at the next comma.
+fn tags(mut list: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        list = list.trim_start_matches([' ', '\t', ',']);
+        let opaque = strong(list);
+        let tag = match opaque.strip_prefix('"').and_then(|inner| inner.find('"')) {
+            Some(inner_bytes) => &list[..list.len() - opaque.len() + inner_bytes + 2],
+            None => list.split(',').next().unwrap_or(list),
+        };
+        list = &list[tag.len()..];
+        (!tag.is_empty()).then(|| tag.trim_end())
+    })
 }
 
 /// A weight in thousandths; 0 when it cannot be read.

@@ -4,6 +4,7 @@ use crate::{
     ConfigError, Credential, CredentialMatch, OriginUrl, Proxy, RouteRule, RouteTable, Timeouts,
     client::{Client, read_certificates},
     domain::{Domains, Readers},
+    forwarded::Forwarded,
     recipe::Recipes,
     route::{IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX},
     stats::Counters,
@@ -26,10 +27,12 @@ struct Shared {
     credential: Option<Credential>,
     default_readers: Readers,
     domains: Domains,
+    forwarded: Forwarded,
     routes: RouteTable,
     recipes: Recipes,
     counters: Counters,
     body_bytes_max: usize,
+    max_stale: Duration,
     user_agent: HeaderValue,
     pseudonym: Option<Pseudonym>,
     respect_max_age: bool,
@@ -97,6 +100,14 @@ impl GitHub {
         &self.0.domains
     }
 
+    pub(crate) fn forwarded(&self) -> &Forwarded {
+        &self.0.forwarded
+    }
+
+    pub(crate) fn max_stale(&self) -> Duration {
+        self.0.max_stale
+    }
+
     pub(crate) fn pretty_prints(&self) -> bool {
         self.0.pretty_print
     }
@@ -139,12 +150,14 @@ pub struct GitHubBuilder {
     origin: OriginUrl,
     credential: Option<Credential>,
     domains: Domains,
+    forwarded: Forwarded,
     routes: Option<RouteTable>,
     rules: Vec<RouteRule>,
     default_lifetime: Duration,
     if_error: Duration,
     while_revalidating: Duration,
     body_bytes_max: usize,
+    max_stale: Duration,
     timeouts: Timeouts,
     user_agent: HeaderValue,
     certificates: Option<PathBuf>,
@@ -160,12 +173,14 @@ impl Default for GitHubBuilder {
             origin: OriginUrl::github(),
             credential: None,
             domains: Domains::default(),
+            forwarded: Forwarded::default(),
             routes: None,
             rules: Vec::new(),
             default_lifetime: LIFETIME_DEFAULT,
             if_error: IF_ERROR_DEFAULT,
             while_revalidating: Duration::ZERO,
             body_bytes_max: BODY_BYTES_MAX,
+            max_stale: MAX_STALE_DEFAULT,
             timeouts: Timeouts::default(),
             user_agent: HeaderValue::from_static(USER_AGENT),
             certificates: None,
@@ -213,6 +228,20 @@ impl GitHubBuilder {
         Ok(self)
     }
 
+    /// Sends the field `name` of clients' requests to the origin on cached reads as well, for a gateway that asks for
+    /// it. Requests with another value are other requests: none is answered from what the origin gave the other.
+    ///
+    /// All fields of requests that pass the cache by, writes among them, reach the origin anyway.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::ForwardHeader`] for what is no name, for fields that the cache itself obeys or sends, for those
+    /// of a connection, and for more than 16.
+    pub fn forward_header(mut self, name: &str) -> Result<Self, ConfigError> {
+        self.forwarded.add(name)?;
+        Ok(self)
+    }
+
     /// Takes the place of the built-in routes, those that are never kept included.
     #[must_use]
     pub fn routes(mut self, routes: RouteTable) -> Self {
@@ -252,6 +281,16 @@ impl GitHubBuilder {
         self
     }
 
+    /// For how long past its lifetime an answer is served to a request that accepts it (`max-stale`), within
+    /// [`if_error`](Self::if_error). Default: [`MAX_STALE_DEFAULT`]. Zero for not at all.
+    ///
+    /// The origin is not asked then, so that whoever may no longer read the answer reads it for this time more.
+    #[must_use]
+    pub fn max_stale(mut self, time: Duration) -> Self {
+        self.max_stale = time;
+        self
+    }
+
     /// The longest body that is kept, in bytes, at most [`BODY_BYTES_MAX`]. Longer ones stream past the cache.
     #[must_use]
     pub fn body_bytes_max(mut self, bytes: usize) -> Self {
@@ -268,7 +307,8 @@ impl GitHubBuilder {
 
     /// The `User-Agent` of cached calls and of requests that bring none.
     ///
-    /// One for all, since GitHub lays JSON out differently for some agents.
+    /// One for all, since GitHub lays JSON out differently for some agents, and what one client is given the next may
+    /// be served. [`forward_header`](Self::forward_header) with `User-Agent` sends each client's own instead.
     #[must_use]
     pub fn user_agent(mut self, agent: HeaderValue) -> Self {
         self.user_agent = agent;
@@ -322,6 +362,12 @@ impl GitHubBuilder {
     pub fn build(self) -> Result<GitHub, ConfigError> {
         in_range("the default lifetime", self.default_lifetime, Duration::ZERO, LIFETIME_MAX)?;
         in_range("the time to stand in for errors", self.if_error, Duration::ZERO, LIFETIME_MAX)?;
+        in_range(
+            "the time for requests that accept stale answers",
+            self.max_stale,
+            Duration::ZERO,
+            LIFETIME_MAX,
+        )?;
         in_range("the time while revalidating", self.while_revalidating, Duration::ZERO, LIFETIME_MAX)?;
         let times = [
             ("the connect timeout", self.timeouts.connect),
@@ -350,11 +396,13 @@ impl GitHubBuilder {
             credential: self.credential,
             default_readers,
             domains: self.domains,
+            forwarded: self.forwarded,
             // One class for usual representations of a route and one for all others.
             recipes: Recipes::new(routes.len() * 2),
             routes,
             counters: Counters::default(),
             body_bytes_max: self.body_bytes_max,
+            max_stale: self.max_stale,
             user_agent: self.user_agent,
             pseudonym: self.pseudonym,
             respect_max_age: self.respect_max_age,
@@ -370,6 +418,9 @@ fn in_range(setting: &'static str, value: Duration, min: Duration, max: Duration
     Ok(())
 }
 
+/// For how long past its lifetime an answer is served to a request that accepts it, unless set otherwise: as long
+/// again as most answers are fresh.
+pub const MAX_STALE_DEFAULT: Duration = LIFETIME_DEFAULT;
 /// How cached calls name themselves.
 const USER_AGENT: &str = concat!("fleet-cache/", env!("CARGO_PKG_VERSION"));
 /// Shortest time allowed for a part of a call; less can only fail.

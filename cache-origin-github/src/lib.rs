@@ -20,6 +20,7 @@ mod fetch;
 mod field;
 mod form;
 mod forward;
+mod forwarded;
 mod framing;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -41,6 +42,7 @@ mod terms;
 mod touch;
 mod url;
 mod via;
+mod wording;
 
 pub use {
     aftermath::{Delivered, Delivery},
@@ -52,7 +54,7 @@ pub use {
     error::ConfigError,
     fetch::{Fetch, Question},
     form::{Coding, Form, fields},
-    github::{GitHub, GitHubBuilder, TIMEOUT_MAX, TIMEOUT_MIN},
+    github::{GitHub, GitHubBuilder, MAX_STALE_DEFAULT, TIMEOUT_MAX, TIMEOUT_MIN},
     plan::{PassReason, Plan, Planned},
     proxy::{Proxy, ProxyScope},
     quota::{Quota, RETRY_AFTER_MAX},

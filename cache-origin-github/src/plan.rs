@@ -7,12 +7,13 @@ use crate::{
     GitHub, canonical,
     directive::Demands,
     domain::Readers,
-    form::{Coding, Form},
+    form::{Coding, Form, lists_any_tag},
+    forwarded::Forwarded,
     route::{Keeping, RouteIndex, allowance},
     url::local_path,
 };
 use cache_core::{
-    Bucket, Domain, KEY_BYTES_MAX,
+    Bucket, Domain, Headers, KEY_BYTES_MAX,
     freshness::{Directives, Freshness},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
@@ -40,6 +41,8 @@ pub struct Planned {
     pub form: Form,
     pub(crate) named: bool,
     pub(crate) route: RouteIndex,
+    /// Whether the request has a field that is neither part of the key nor without consequence.
+    unusual: bool,
 }
 
 /// Why a request is passed through. Its text fits the `detail` of `Cache-Status` (RFC 9211).
@@ -145,7 +148,7 @@ impl GitHub {
             Method::HEAD => true,
             _ => return Err(PassReason::Method),
         };
-        let fields = Fields::look(&request.headers)?;
+        let fields = Fields::look(&request.headers, self.forwarded())?;
         if fields.demands.forbid_storing() {
             return Err(PassReason::NoStore);
         }
@@ -164,13 +167,19 @@ impl GitHub {
             canonical::write_query(key_text, query)?;
         }
         write_representation(key_text, &request.headers, &fields)?;
+        self.forwarded().write_key(key_text, &request.headers);
         readers.domain.write_suffix(key_text);
         if key_text.len() > KEY_BYTES_MAX {
             return Err(PassReason::TooLong);
         }
-        let conditional = fields.if_none_match.is_some() || fields.if_modified_since.is_some();
+        let conditional = match fields.if_none_match {
+            Some(tags) => lists_any_tag(tags),
+            None => fields.if_modified_since.is_some_and(is_date),
+        };
+        let mut directives = fields.demands.directives(conditional);
+        directives.max_stale = directives.max_stale.min(self.max_stale());
         Ok(Planned {
-            directives: fields.demands.directives(conditional),
+            directives,
             bucket,
             domain: readers.domain,
             form: Form {
@@ -182,6 +191,39 @@ impl GitHub {
             },
             named: readers.named,
             route,
+            unusual: fields.unusual,
+        })
+    }
+
+    /// Whether an answer with `headers` may be given to `request`, which was planned as `planned`.
+    ///
+    /// It may not where it depends (`Vary`) on a field that the request has and the origin was not sent, since the
+    /// field is not part of the key. Such a request is the origin's to answer.
+    ///
+    /// ```
+    /// # use cache_origin_github::{GitHub, Plan};
+    /// # use cache_core::Headers;
+    /// let github = GitHub::builder().build()?;
+    /// let request = http::Request::get("/zen").header("accept-language", "fr").body(()).unwrap();
+    /// let (parts, ()) = request.into_parts();
+    /// let Plan::Cached(planned) = github.plan(&parts, &mut String::new()) else { unreachable!() };
+    /// let headers = |vary| Headers::from_iter([("vary", vary)]);
+    /// assert!(github.suits(&headers("Accept, Authorization"), &parts, &planned));
+    /// assert!(!github.suits(&headers("Accept, Accept-Language"), &parts, &planned));
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn suits(&self, headers: &Headers, request: &Parts, planned: &Planned) -> bool {
+        !planned.unusual
+            || !headers.iter().any(|(name, value)| name == "vary" && self.parts_by(value, request))
+    }
+
+    /// Whether a `Vary` of `value` names a field of `request` that the origin was not sent.
+    fn parts_by(&self, value: &[u8], request: &Parts) -> bool {
+        let names = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        names.filter_map(|name| HeaderName::from_bytes(name).ok()).any(|name| {
+            !IN_KEY.contains(&name.as_str())
+                && request.headers.contains_key(&name)
+                && !self.forwarded().holds(&name)
         })
     }
 
@@ -217,16 +259,19 @@ pub(crate) struct Fields<'a> {
     pub(crate) version: Option<&'a HeaderValue>,
     accept_encoding: Option<&'a HeaderValue>,
     demands: Demands,
-    if_modified_since: Option<&'a HeaderValue>,
-    if_none_match: Option<&'a HeaderValue>,
+    pub(crate) if_modified_since: Option<&'a HeaderValue>,
+    pub(crate) if_none_match: Option<&'a HeaderValue>,
+    unusual: bool,
     user_agent: Option<&'a HeaderValue>,
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn look(headers: &'a HeaderMap) -> Result<Self, PassReason> {
+    pub(crate) fn look(headers: &'a HeaderMap, forwarded: &Forwarded) -> Result<Self, PassReason> {
         let mut found = Self::default();
         for (name, value) in headers {
-            found.add(name, value)?;
+            if !forwarded.holds(name) {
+                found.add(name, value)?;
+            }
         }
         Ok(found)
     }
@@ -243,7 +288,9 @@ impl<'a> Fields<'a> {
             // `Expect` and `Trailer` announce a body as well.
             "expect" | "trailer" => return Err(PassReason::Body),
             "if-match" | "if-range" | "if-unmodified-since" => return Err(PassReason::Condition),
+            "if-modified-since" if self.if_modified_since.is_some() => return Err(PassReason::Condition),
             "if-modified-since" => self.if_modified_since = Some(value),
+            "if-none-match" if self.if_none_match.is_some() => return Err(PassReason::Condition),
             "if-none-match" => self.if_none_match = Some(value),
             "pragma" => self.demands.add_pragma(value),
             "range" => return Err(PassReason::Range),
@@ -252,10 +299,15 @@ impl<'a> Fields<'a> {
             "user-agent" => self.user_agent = Some(value),
             "x-github-api-version" if self.version.is_some() => return Err(PassReason::Accept),
             "x-github-api-version" => self.version = Some(value),
-            _other => {}
+            other => self.unusual |= !OF_NO_CONSEQUENCE.contains(&other),
         }
         Ok(())
     }
+}
+
+/// Whether `value` is a date as HTTP writes them.
+pub(crate) fn is_date(value: &HeaderValue) -> bool {
+    value.to_str().is_ok_and(|text| httpdate::parse_http_date(text).is_ok())
 }
 
 /// Agents for which GitHub lays JSON out for reading.
@@ -263,6 +315,27 @@ fn is_persons_agent(agent: &HeaderValue) -> bool {
     let agent = agent.as_bytes();
     ["curl/", "Wget/", "HTTPie/", "Mozilla/"].iter().any(|name| agent.starts_with(name.as_bytes()))
 }
+
+/// Fields that are part of the key, or sent in a form that suits everybody.
+const IN_KEY: [&str; 5] =
+    ["accept", "accept-encoding", "authorization", "user-agent", "x-github-api-version"];
+
+/// Fields of a connection or of the way here, on which no answer depends.
+const OF_NO_CONSEQUENCE: [&str; 13] = [
+    "connection",
+    "content-type",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "te",
+    "traceparent",
+    "tracestate",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
 
 #[cfg(test)]
 mod tests;

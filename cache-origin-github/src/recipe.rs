@@ -13,14 +13,14 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
     fmt::Write as _,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 /// The tag that the recipe gives, in quotes.
-pub(crate) fn tag(accept: &[u8], authorization: Option<&[u8]>, body: &[u8]) -> String {
+pub(crate) fn tag(accept: Option<&[u8]>, authorization: Option<&[u8]>, body: &[u8]) -> String {
     let mut hasher = Sha256::new();
-    for value in [Some(accept), authorization].into_iter().flatten() {
+    for value in [accept, authorization].into_iter().flatten() {
         hasher.update(value);
         hasher.update(b":");
     }
@@ -35,14 +35,15 @@ pub(crate) fn tag(accept: &[u8], authorization: Option<&[u8]>, body: &[u8]) -> S
 }
 
 /// A fingerprint of what a tag depends on beside the body.
-pub(crate) fn scope(accept: &[u8], authorization: Option<&[u8]>) -> [u8; 8] {
+pub(crate) fn scope(accept: Option<&[u8]>, authorization: Option<&[u8]>) -> [u8; 8] {
     let mut hasher = Sha256::new();
     hasher.update(b"fleet-cache tag scope\0");
-    hasher.update(accept);
-    hasher.update(b"\0");
-    // The length tells an empty credential from none.
-    hasher.update([u8::from(authorization.is_some())]);
-    hasher.update(authorization.unwrap_or_default());
+    for value in [accept, authorization] {
+        // The first byte tells an empty value from none; none holds the last.
+        hasher.update([u8::from(value.is_some())]);
+        hasher.update(value.unwrap_or_default());
+        hasher.update(b"\0");
+    }
     let whole = hasher.finalize();
     std::array::from_fn(|at| whole[at])
 }
@@ -66,6 +67,8 @@ pub(crate) struct Recipes {
     classes: Box<[Mutex<Trial>]>,
     matches: AtomicU64,
     mismatches: AtomicU64,
+    /// Whether the tags that clients bring were, as far as seen, given in words of ours.
+    brought_in_our_words: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,7 +86,19 @@ impl Recipes {
             classes: (0..classes).map(|_| Mutex::default()).collect(),
             matches: AtomicU64::new(0),
             mismatches: AtomicU64::new(0),
+            // Whoever asks here first comes from elsewhere.
+            brought_in_our_words: AtomicBool::new(false),
         }
+    }
+
+    /// In whose words a client's tag is likely to be known to the origin.
+    pub(crate) fn are_brought_in_our_words(&self) -> bool {
+        self.brought_in_our_words.load(Ordering::Relaxed)
+    }
+
+    /// Notes in whose words a tag that a client brought was given.
+    pub(crate) fn note_brought(&self, in_our_words: bool) {
+        self.brought_in_our_words.store(in_our_words, Ordering::Relaxed);
     }
 
     /// Notes whether an answer's tag was as computed.
@@ -170,15 +185,18 @@ mod tests {
         // Of `*/*:` and `hello`, as `printf '*/*:hello' | sha256sum` prints it.
         let expected = Sha256::digest(b"*/*:hello");
         let hex: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(tag(b"*/*", None, b"hello"), format!("\"{hex}\""));
-        assert_ne!(tag(b"*/*", Some(b"Bearer a"), b"hello"), tag(b"*/*", Some(b"token a"), b"hello"));
+        assert_eq!(tag(Some(b"*/*"), None, b"hello"), format!("\"{hex}\""));
+        let of = |credential| tag(Some(b"*/*"), Some(credential), b"hello");
+        assert_ne!(of(b"Bearer a"), of(b"token a"));
     }
 
     #[test]
     fn another_credential_is_another_scope() {
-        assert_ne!(scope(b"a", None), scope(b"a", Some(b"")));
-        assert_ne!(scope(b"a", Some(b"x")), scope(b"a", Some(b"y")));
-        assert_eq!(scope(b"a", Some(b"x")), scope(b"a", Some(b"x")));
+        let a = Some(&b"a"[..]);
+        assert_ne!(scope(a, None), scope(a, Some(b"")));
+        assert_ne!(scope(a, Some(b"x")), scope(a, Some(b"y")));
+        assert_ne!(scope(None, Some(b"x")), scope(Some(b""), Some(b"x")));
+        assert_eq!(scope(a, Some(b"x")), scope(a, Some(b"x")));
     }
 
     #[test]

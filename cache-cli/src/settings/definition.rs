@@ -152,12 +152,25 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     )
     .variables(&["CACHE_STALE_WHILE_REVALIDATE"])
     .default("0"),
+    Definition::one(
+        "max-stale",
+        "TIME",
+        "How long past its lifetime, within stale-if-error, a request gets an answer by `max-stale`",
+    )
+    .variables(&["CACHE_MAX_STALE"])
+    .default("300s"),
     Definition::many(
         "route",
         "PATTERN=TIME",
         "Freshness by path, such as `/repos/*/*/issues**=30s`; `never` for not at all",
     )
     .variables(&["CACHE_ROUTES"]),
+    Definition::many(
+        "forward-header",
+        "NAME",
+        "A header of clients that reaches the origin on cached reads too, as part of the key",
+    )
+    .variables(&["CACHE_FORWARD_HEADERS"]),
     Definition::one("respect-max-age", "", "Let the origin's max-age shorten freshness")
         .of_shape(Shape::Enabled)
         .variables(&["CACHE_RESPECT_MAX_AGE"])

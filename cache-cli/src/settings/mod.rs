@@ -71,10 +71,14 @@ pub(crate) struct Settings {
     pub(crate) default_lifetime: Duration,
     /// How long past that an answer stands in while the origin fails.
     pub(crate) if_error: Duration,
+    /// How long past that a request gets an answer by its `max-stale`.
+    pub(crate) max_stale: Duration,
     /// How long past that an answer is served while it is renewed.
     pub(crate) while_revalidating: Duration,
     /// Lifetimes of paths by pattern, as the origin's rules are written.
     pub(crate) routes: Vec<String>,
+    /// Headers of clients that reach the origin on cached reads too.
+    pub(crate) forwarded_headers: Vec<String>,
     /// Whether the origin's `max-age` may shorten a lifetime.
     pub(crate) respect_max_age: bool,
     /// Credentials that share answers.
@@ -254,8 +258,10 @@ impl<'a> Reader<'a> {
             cache_dir: self.cache_dir(defaults),
             default_lifetime: self.one("default-ttl", value::lifetime).unwrap_or_default(),
             if_error: self.one("stale-if-error", value::lifetime).unwrap_or_default(),
+            max_stale: self.one("max-stale", value::lifetime).unwrap_or_default(),
             while_revalidating: self.one("stale-while-revalidate", value::lifetime).unwrap_or_default(),
             routes: self.many("route", value::route),
+            forwarded_headers: self.many("forward-header", value::forwarded_header),
             respect_max_age: self.one("respect-max-age", value::truth).unwrap_or_default(),
             domains: self.many("domain", value::domain),
             memory: self.limits("max-entries", "max-bytes"),

@@ -2,7 +2,7 @@
 
 use cache_core::{BODY_BYTES_MAX, port::Durability};
 use cache_origin_github::{
-    ConfigError, LIFETIME_MAX, OriginUrl, Proxy, ProxyScope, RouteRule, TIMEOUT_MAX, TIMEOUT_MIN,
+    ConfigError, GitHub, LIFETIME_MAX, OriginUrl, Proxy, ProxyScope, RouteRule, TIMEOUT_MAX, TIMEOUT_MIN,
 };
 use nix::unistd::Group;
 use std::{
@@ -237,6 +237,17 @@ pub(crate) fn route(text: &str) -> Result<String, Problem> {
         Err(ConfigError::Route { problem, .. }) => {
             Err(format!("cannot be read: {problem}; write it like `/repos/*/*/issues** = 60s`"))
         }
+        Err(other) => Err(other.to_string()),
+    }
+}
+
+/// Takes the name of a header that is sent to the origin on cached reads as well.
+pub(crate) fn forwarded_header(text: &str) -> Result<String, Problem> {
+    match GitHub::builder().forward_header(text) {
+        Ok(_github) => Ok(text.to_owned()),
+        Err(ConfigError::ForwardHeader { problem, .. }) => Err(format!(
+            "cannot be forwarded: {problem}; name a header that a gateway before the API asks for"
+        )),
         Err(other) => Err(other.to_string()),
     }
 }

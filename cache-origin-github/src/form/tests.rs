@@ -36,6 +36,27 @@ fn a_client_that_holds_the_tag_in_either_strength_has_the_answer() {
 }
 
 #[test]
+fn a_comma_or_a_backslash_inside_a_tag_belongs_to_it() {
+    let odd = entry(&[("etag", "\"a,b\\\"")], "W/\"c, d\"");
+    for tags in ["\"a,b\\\"", "\"x\",W/\"a,b\\\",\"y\"", "\"c, d\"", ", ,\"c, d\" ,"] {
+        assert!(asking(tags).not_modified(&odd), "{tags}");
+    }
+    for tags in ["\"a\"", "\"b\\\"", "\"a\", \"b\\\"", "a,b\\", "\"a,b\\", "\"d\""] {
+        assert!(!asking(tags).not_modified(&odd), "{tags}");
+    }
+    let plain = entry(&[("etag", "\"b\"")], "\"b\"");
+    assert!(!asking("\"a,\"b\",c\"").not_modified(&plain));
+    assert!(asking("\"a,\" , \"b\"").not_modified(&plain));
+}
+
+#[test]
+fn a_list_may_name_no_tag_at_all() {
+    let names = |list| lists_any_tag(&HeaderValue::from_static(list));
+    assert!(["", " ", ",", "\"\"", "W/\"\"", "\"\", \"\""].into_iter().all(|list| !names(list)));
+    assert!(["\"a\"", "W/\"a\"", "*", "a", "\"\", \"a\"", "\" \""].into_iter().all(names));
+}
+
+#[test]
 fn dates_count_only_without_tags() {
     let early = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:36 GMT");
     let late = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");

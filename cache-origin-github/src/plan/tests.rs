@@ -1,9 +1,11 @@
 //! Requests and their keys: what shares one, what never does, what is passed.
 
 use super::*;
+use crate::MAX_STALE_DEFAULT;
 use cache_core::Key;
 use http::Request;
 use proptest::prelude::*;
+use std::time::Duration;
 
 fn parts(method: &str, target: &str, fields: &[(&str, &str)]) -> Parts {
     let mut request = Request::builder().method(method).uri(target);
@@ -132,6 +134,33 @@ fn nodes_no_cache_beside_a_validator_forces_nothing() {
     assert!(!planned(&node).directives.no_cache);
     assert!(planned(&node[1..]).directives.no_cache);
     assert!(planned(&node[2..]).directives.no_cache);
+}
+
+#[test]
+fn no_cache_beside_what_validates_nothing_asks_the_origin() {
+    let no_cache = ("cache-control", "no-cache");
+    for nothing in [
+        ("if-none-match", ""),
+        ("if-none-match", "\"\""),
+        ("if-none-match", "W/\"\""),
+        ("if-modified-since", "0"),
+        ("if-modified-since", ""),
+    ] {
+        assert!(planned(&[nothing, no_cache]).directives.no_cache, "{nothing:?}");
+    }
+    let date = ("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT");
+    assert!(!planned(&[date, no_cache]).directives.no_cache);
+    // A date beside a tag counts for nothing, also where the tag is none (RFC 9110, section 13.1.3).
+    assert!(planned(&[("if-none-match", ""), date, no_cache]).directives.no_cache);
+}
+
+#[test]
+fn a_request_may_ask_for_what_is_stale_as_far_as_the_operator_lets_it() {
+    let max_stale = |value| planned(&[("cache-control", value)]).directives.max_stale;
+    assert_eq!(max_stale("max-stale=7"), Duration::from_secs(7));
+    assert_eq!(max_stale("max-stale"), MAX_STALE_DEFAULT);
+    assert_eq!(max_stale("max-stale=9999999"), MAX_STALE_DEFAULT);
+    assert_eq!(max_stale("max-age=7"), Duration::ZERO);
 }
 
 #[test]

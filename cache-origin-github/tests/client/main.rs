@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bodies;
+mod brought;
 mod forwarding;
 mod framing;
 mod keeping_alive;

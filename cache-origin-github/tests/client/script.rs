@@ -115,10 +115,10 @@ pub(crate) fn http(status: &str, fields: &str, body: impl AsRef<[u8]>) -> Vec<u8
     bytes
 }
 
-/// An answer of GitHub's making: tagged by its recipe, 304 where that is due.
-pub(crate) fn github_answer(asked: &Asked, body: &str, link: Option<&str>) -> Vec<u8> {
+/// The tag that GitHub's recipe gives to `body`.
+pub(crate) fn tag(accept: Option<&str>, authorization: Option<&str>, body: &str) -> String {
     let mut hasher = Sha256::new();
-    for value in ["accept", "authorization"].into_iter().filter_map(|name| asked.field(name)) {
+    for value in [accept, authorization].into_iter().flatten() {
         hasher.update(value);
         hasher.update(":");
     }
@@ -128,9 +128,15 @@ pub(crate) fn github_answer(asked: &Asked, body: &str, link: Option<&str>) -> Ve
         write!(tag, "{byte:02x}").unwrap();
     }
     tag.push('"');
+    tag
+}
+
+/// An answer of GitHub's making: tagged by its recipe, 304 where that is due.
+pub(crate) fn github_answer(asked: &Asked, body: &str, link: Option<&str>) -> Vec<u8> {
+    let tag = tag(asked.field("accept"), asked.field("authorization"), body);
     let link = link.map(|link| format!("link: {link}\r\n")).unwrap_or_default();
     let fields = format!("etag: {tag}\r\ncontent-type: application/json\r\n{link}");
-    if asked.field("if-none-match") == Some(&tag) {
+    if asked.field("if-none-match").is_some_and(|tags| tags.contains(&tag)) {
         format!("HTTP/1.1 304 Not Modified\r\n{fields}\r\n").into_bytes()
     } else {
         http("200 OK", &fields, body)

@@ -19,14 +19,14 @@ pub struct Libp2pSettings {
 }
 
 impl Default for Libp2pSettings {
-    /// 256 peers: more than a full membership view needs. 24 newcomers from one address: twenty daemons of
-    /// one host that start together. 64 newcomers in all. The times are the
-    /// port's.
+    /// 256 peers. 96 newcomers from one address: eighty daemons of one host, or behind one translator of addresses,
+    /// that start together; whoever comes beyond is closed and dials again in a second or two. 128 newcomers in all.
+    /// The times are the port's.
     fn default() -> Self {
         Self {
             peers_max: 256,
-            unadmitted_max: 64,
-            unadmitted_per_address_max: 24,
+            unadmitted_max: 128,
+            unadmitted_per_address_max: 96,
             admission_timeout: ADMISSION_TIMEOUT,
             dial_timeout: DIAL_TIMEOUT,
         }

@@ -8,7 +8,8 @@ mod world;
 
 use crate::{
     command::{
-        Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, Passed, PeerStats, Private,
+        Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, PassAnswer, Passed, PeerStats,
+        Private,
     },
     links::Links,
 };
@@ -40,6 +41,8 @@ pub(crate) struct Driver {
     requests: HashMap<RequestId, Waiting>,
     /// How requests fetch that are complete but may yet be renewed.
     retained: HashMap<RequestId, Option<FetchFn>>,
+    /// Answers to writes, until what they ended is forgotten everywhere.
+    written: HashMap<RequestId, (PassAnswer, oneshot::Sender<PassAnswer>)>,
     fetches: JoinSet<(FetchId, RequestId, FetchReply)>,
     aborts: HashMap<FetchId, AbortHandle>,
     passes: JoinSet<Passed>,
@@ -74,6 +77,7 @@ impl Driver {
             commands,
             requests: HashMap::new(),
             retained: HashMap::new(),
+            written: HashMap::new(),
             fetches: JoinSet::new(),
             aborts: HashMap::new(),
             passes: JoinSet::new(),
@@ -145,6 +149,10 @@ impl Driver {
     async fn stop(&mut self) {
         self.commands.close();
         self.requests.clear();
+        // These writes were carried out, whoever has heard of it.
+        for (answer, done) in std::mem::take(&mut self.written).into_values() {
+            let _gone = done.send(answer);
+        }
         self.index.clear();
         self.handle(Input::Leave);
         if let Some(links) = &self.links {
@@ -248,12 +256,14 @@ impl Driver {
     fn on_pass_ended(&mut self, ended: Result<Passed, tokio::task::JoinError>) {
         match ended {
             Ok(Passed { answer, reach, done }) => {
-                if !reach.is_empty() {
-                    let request = self.own_number();
-                    self.handle(Input::Invalidate { request, reach });
-                }
                 // A client that has gone needs no answer; what it changed is forgotten all the same.
-                let _gone = done.send(answer);
+                if reach.is_empty() {
+                    let _gone = done.send(answer);
+                    return;
+                }
+                let request = self.own_number();
+                self.written.insert(request, (answer, done));
+                self.handle(Input::Invalidate { request, reach });
             }
             Err(error) if error.is_cancelled() => {}
             // The body that the caller streams is the caller's code, and may panic.
@@ -263,6 +273,7 @@ impl Driver {
 
     fn on_report(&mut self, report: DiskReport) {
         match report {
+            DiskReport::Removed { removal } => self.handle(Input::Removed { removal }),
             DiskReport::Loaded { load, entry } => {
                 self.loads_count -= 1;
                 self.handle(Input::Loaded { load, entry });
@@ -294,6 +305,10 @@ impl Driver {
                 }
             }
             Output::Complete { request, outcome } => {
+                if let Some((answer, done)) = self.written.remove(&request) {
+                    let _gone = done.send(answer);
+                    return;
+                }
                 if let Some(waiting) = self.requests.remove(&request) {
                     if let Some(retained) = self.retained.get_mut(&request) {
                         *retained = waiting.fetch;
@@ -323,10 +338,9 @@ impl Driver {
                 }
             }
             Output::Publish { entry } => self.index.publish(entry),
-            Output::Remove { scopes } => {
-                self.change_disk(scopes.into_iter().filter_map(Change::forgetting).collect());
+            Output::Remove { removal, scopes } => {
+                self.change_disk(removal, scopes.into_iter().filter_map(Change::forgetting).collect());
             }
-            Output::RemoveAll => self.change_disk(vec![Change::RemoveAll]),
             Output::Retain { request } => {
                 self.retained.insert(request, None);
             }
@@ -366,14 +380,17 @@ impl Driver {
         });
     }
 
-    fn change_disk(&mut self, changes: Vec<Change>) {
-        if let Some(disk) = &self.disk {
-            disk.remove(changes, |removed| {
-                if let Err(error) = removed {
-                    warn!(%error, "cannot remove from disk; what was invalidated may be back after a restart");
-                }
-            });
-        }
+    fn change_disk(&mut self, removal: Option<u64>, changes: Vec<Change>) {
+        let Some(disk) = &self.disk else { return };
+        let reports = self.reports.0.clone();
+        disk.remove(changes, move |removed| {
+            if let Err(error) = removed {
+                warn!(%error, "cannot remove from disk; what was invalidated may be back after a restart");
+            }
+            if let Some(removal) = removal {
+                let _ended = reports.send(DiskReport::Removed { removal });
+            }
+        });
     }
 
     fn sweep(&self) {
@@ -502,6 +519,8 @@ struct Waiting {
 enum DiskReport {
     /// A look-up ended.
     Loaded { load: LoadId, entry: Option<Box<Entry>> },
+    /// What was to be forgotten will not be back.
+    Removed { removal: u64 },
 }
 
 /// Most look-ups on disk in progress: as many as there are flights by default. One beyond finds nothing.

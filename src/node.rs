@@ -343,7 +343,7 @@ impl Node {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let github = self.shared.github.clone();
-        let touched = github.touched_by(request.method(), request.uri());
+        let touched = github.touched_by_request(&request);
         let is_read = request.method().is_safe();
         let (request, delivery) = Delivery::of(request);
         let (mut done, answer) = oneshot::channel();

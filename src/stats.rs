@@ -37,6 +37,8 @@ pub struct Stats {
     pub evictions: u64,
     /// Entries forgotten on request.
     pub invalidations: u64,
+    /// Waits for a member, or for the disk, to have forgotten that were given up since they took too long.
+    pub forgettings_unconfirmed: u64,
     /// Calls made to the origin, writes and other uncached requests included.
     pub api_calls_made: u64,
     /// Calls that were not made because an entry, or another's call, answered.
@@ -103,6 +105,7 @@ impl Stats {
             expirations: counters.expirations,
             evictions: counters.evictions,
             invalidations: counters.invalidations,
+            forgettings_unconfirmed: counters.forgettings_unconfirmed,
             api_calls_made,
             api_calls_saved: saved,
             joining: engine.fleet.as_ref().is_some_and(|fleet| fleet.gathering),

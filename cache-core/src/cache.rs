@@ -83,17 +83,33 @@ impl Cache {
 
     /// Takes out every entry that `scope` means.
     pub(crate) fn remove_scope(&mut self, scope: &Scope) -> Vec<Key> {
-        let keys: Vec<Key> = match scope {
+        let keys = self.meant_by(scope);
+        for key in &keys {
+            self.remove(key);
+        }
+        keys
+    }
+
+    /// Puts every entry in doubt that `scope` means; answers how many that were not yet.
+    pub(crate) fn doubt_scope(&mut self, scope: &Scope) -> usize {
+        let entries = self.meant_by(scope);
+        let entries = entries.iter().filter_map(|key| self.lookup(key)).filter(|entry| !entry.is_doubted());
+        entries.map(|entry| entry.doubt()).count()
+    }
+
+    /// Puts every entry in doubt whose content is no younger than `date`.
+    pub(crate) fn doubt_from_before(&self, date: Timestamp) {
+        self.order.iter().filter(|entry| entry.born() <= date).for_each(|entry| entry.doubt());
+    }
+
+    fn meant_by(&self, scope: &Scope) -> Vec<Key> {
+        match scope {
             Scope::Key(_) | Scope::Prefix { .. } => keys_in(&self.slots, scope).cloned().collect(),
             Scope::Signposts { prefix } => {
                 let meant = |key: &&Key| key.resource().starts_with(&**prefix);
                 self.signposts.iter().filter(meant).cloned().collect()
             }
-        };
-        for key in &keys {
-            self.remove(key);
         }
-        keys
     }
 
     /// Takes out what is too old even to be asked about.

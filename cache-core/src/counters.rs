@@ -23,6 +23,8 @@ pub struct Counters {
     pub evictions: u64,
     /// Entries forgotten on request.
     pub invalidations: u64,
+    /// Waits for a member or the disk to have forgotten that were given up, since it took too long.
+    pub forgettings_unconfirmed: u64,
     /// Calls to the origin.
     pub fetches: u64,
     /// Calls to the origin that brought no whole answer, or a fault of the origin's own.

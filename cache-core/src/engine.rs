@@ -9,6 +9,7 @@ mod asking;
 mod coordinating;
 mod errand;
 mod fleet;
+mod forgetting;
 mod gathering;
 mod inquiring;
 mod keeping;
@@ -19,8 +20,8 @@ mod warming;
 
 use crate::{
     Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Member, Outcome, Output, PeerId,
-    PeerReport, RequestId, Served, Settings, Sharing, Timestamp, cache::Cache, flight::Flights,
-    quota::Quotas,
+    PeerReport, RequestId, Served, Settings, Sharing, Timestamp, cache::Cache, doubts::Doubts,
+    flight::Flights, quota::Quotas, sharing::Receipts,
 };
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use fleet::Fleet;
@@ -50,6 +51,10 @@ pub struct Engine {
     flights: Flights,
     quotas: Quotas,
     generation: u64,
+    /// The generation at which all signposts were ended last.
+    signposts_ended: u64,
+    doubts: Doubts,
+    receipts: Receipts,
     counters: Counters,
     /// What there is to know of other members; `None` for a node that keeps to itself.
     fleet: Option<Box<Fleet>>,
@@ -66,6 +71,9 @@ impl Engine {
             flights: Flights::default(),
             quotas: Quotas::default(),
             generation: 0,
+            signposts_ended: 0,
+            doubts: Doubts::default(),
+            receipts: Receipts::default(),
             counters: Counters::default(),
             fleet: None,
             outputs: VecDeque::new(),
@@ -100,11 +108,14 @@ impl Engine {
             Input::Get { request, key, directives, bucket } => self.on_get(request, key, directives, bucket),
             Input::Invalidate { request, reach } => self.on_invalidate(request, reach),
             Input::Leave => self.on_leave(),
-            Input::Loaded { load, entry } => self.on_loaded(load, entry),
+            Input::Loaded { load, entry } => {
+                self.on_loaded(load, entry.filter(|entry| self.is_useful(entry)))
+            }
             Input::Misbehaved { peer, offence } => self.on_offence(peer, offence),
             Input::Ping { request, peer } => self.on_ping_wanted(request, peer),
             Input::Put { request, key, draft } => self.on_put(request, key, draft),
             Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
+            Input::Removed { removal } => self.on_removed(removal),
             Input::Restored { entries } => self.on_restored(entries),
             Input::Skipped { from, bytes } => {
                 self.admits(from, bytes);
@@ -124,7 +135,8 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<(Timestamp, Deadline)> {
         let removal = self.cache.next_removal().map(|date| (date, Deadline::Removal));
         let fleet = self.fleet.as_ref().and_then(|fleet| fleet.next_deadline());
-        removal.into_iter().chain(self.flights.next_deadline()).chain(fleet).min()
+        let receipt = self.receipts.next_deadline().map(|date| (date, Deadline::Receipt));
+        removal.into_iter().chain(self.flights.next_deadline()).chain(fleet).chain(receipt).min()
     }
 
     /// Members that names are shared out among, ourselves left out, in order.
@@ -203,6 +215,7 @@ impl Engine {
                 Deadline::Membership => self.on_membership_due(),
                 Deadline::Peers => self.on_peers_due(),
                 Deadline::Inquiry(ask) => self.on_inquiry_timed_out(ask),
+                Deadline::Receipt => self.on_receipt_due(),
                 Deadline::Removal => {
                     for key in self.cache.remove_outdated(self.now) {
                         self.hide(key);

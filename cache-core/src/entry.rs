@@ -62,8 +62,9 @@ pub struct Draft {
 
 /// A response kept, with its age and validators.
 ///
-/// Immutable but for the visited mark, and shared as `Arc<Entry>` by the engine, the read index and every
-/// reader. The mark is the one bit by which readers tell the eviction that the entry is in use.
+/// Immutable but for two marks, and shared as `Arc<Entry>` by the engine, the read index and every
+/// reader. By the one readers tell the eviction that the entry is in use; by the other the engine tells readers that
+/// it is in doubt.
 pub struct Entry {
     key: Key,
     content: Content,
@@ -75,6 +76,7 @@ pub struct Entry {
     source: Source,
     edition: Option<Edition>,
     visited: AtomicBool,
+    doubted: AtomicBool,
 }
 
 /// Who brought an entry.
@@ -101,6 +103,7 @@ impl Entry {
             source: Source::Own,
             edition: None,
             visited: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
         }
     }
 
@@ -188,6 +191,16 @@ impl Entry {
         self.visited.load(Ordering::Relaxed)
     }
 
+    /// Puts the entry in doubt, for all who share it: the origin is asked about it before it is served again.
+    pub fn doubt(&self) {
+        self.doubted.store(true, Ordering::Release);
+    }
+
+    /// Whether the entry is in doubt. Not kept on disk.
+    pub fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Acquire)
+    }
+
     /// Everything but key and moment, to make a renewed entry from.
     pub fn draft(&self, now: Timestamp) -> Draft {
         Draft {
@@ -212,7 +225,7 @@ impl fmt::Debug for Entry {
 }
 
 impl PartialEq for Entry {
-    /// Compares all but the visited mark, the source and the edition.
+    /// Compares all but the marks, the source and the edition.
     fn eq(&self, other: &Self) -> bool {
         self.key == other.key
             && self.content == other.content

@@ -147,6 +147,11 @@ pub enum Input {
         /// Bytes that it took on its way, seal included.
         bytes: usize,
     },
+    /// What was to be forgotten on disk will not be back after a crash; or the disk refused, and owes it.
+    Removed {
+        /// The number from [`Output::Remove`].
+        removal: u64,
+    },
     /// Entries that outlived the previous process, the most recently stored first. Ignored once anything
     /// was invalidated: they may have been read before that.
     Restored {
@@ -303,13 +308,14 @@ pub enum Output {
         /// The entry; it takes the place of any other under its key.
         entry: Arc<Entry>,
     },
-    /// Forget on disk what these mean, in one go. None of them is [`Scope::Signposts`]: no signpost is on disk.
+    /// Forget on disk what these mean, in one go and durably. None of them is [`Scope::Signposts`]: no signpost is on
+    /// disk.
     Remove {
+        /// The number to report [`Input::Removed`] under when it is durable; `None` if nobody waits for that.
+        removal: Option<u64>,
         /// What is meant.
         scopes: Vec<Scope>,
     },
-    /// Forget everything on disk.
-    RemoveAll,
     /// Keep the means by which a request fetches, though the request will be complete before it is decided
     /// whether they are needed. Followed by [`Output::Fetch`] with that leader, or [`Output::Forget`].
     Retain {

@@ -4,7 +4,7 @@
 //! result means for the waiters is the engine's.
 
 use crate::{
-    AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, PeerId, RequestId, Scope, Timestamp,
+    AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, Manner, PeerId, RequestId, Scope, Timestamp,
     cache::keys_in,
     freshness::Directives,
     message::{Role, Verdict},
@@ -110,6 +110,8 @@ pub(crate) struct Waiter {
     pub(crate) until: Timestamp,
     /// Whether it has fetched; its driver can do so once.
     pub(crate) has_led: bool,
+    /// The engine's count of invalidations when it came.
+    pub(crate) generation: u64,
 }
 
 /// What is due at a moment.
@@ -133,6 +135,8 @@ pub enum Deadline {
     Peers,
     /// A member that was asked on behalf of another says nothing, or for too long.
     Inquiry(AskId),
+    /// A member, or the disk, takes too long to forget.
+    Receipt,
     /// An entry is too old even to be asked about.
     Removal,
     /// A request has waited too long.
@@ -178,8 +182,9 @@ impl Flights {
         request: RequestId,
         directives: Directives,
         until: Timestamp,
+        generation: u64,
     ) {
-        self.wait(id, request, directives, until);
+        self.wait(id, request, directives, until, generation);
         self.flight_mut(id).waiting.push(request);
     }
 
@@ -190,8 +195,9 @@ impl Flights {
         request: RequestId,
         directives: Directives,
         until: Timestamp,
+        generation: u64,
     ) {
-        self.wait(id, request, directives, until);
+        self.wait(id, request, directives, until, generation);
         self.flight_mut(id).followers.push(request);
     }
 
@@ -354,18 +360,22 @@ impl Flights {
     /// Has the flights for what `scope` means forget what was invalidated; answers those that this detached.
     ///
     /// A flight that asks or waits for a member has fetched nothing yet, and goes on under the new `generation`.
-    pub(crate) fn invalidate(&mut self, scope: &Scope, generation: u64) -> Vec<FlightId> {
+    pub(crate) fn invalidate(&mut self, scope: &Scope, manner: Manner, generation: u64) -> Vec<FlightId> {
         let keys: Vec<Key> = keys_in(&self.joinable, scope).cloned().collect();
-        keys.iter().filter_map(|key| self.invalidate_key(key, generation)).collect()
+        keys.iter().filter_map(|key| self.invalidate_key(key, manner, generation)).collect()
     }
 
-    fn invalidate_key(&mut self, key: &Key, generation: u64) -> Option<FlightId> {
+    fn invalidate_key(&mut self, key: &Key, manner: Manner, generation: u64) -> Option<FlightId> {
         let id = self.joinable(key)?;
         if self.asked(id).is_none() {
             return self.detach(key);
         }
         let flight = self.flight_mut(id);
-        (flight.stale, flight.generation) = (None, generation);
+        flight.generation = generation;
+        match manner {
+            Manner::Doubt => flight.stale.iter().for_each(|stale| stale.doubt()),
+            Manner::Forget => flight.stale = None,
+        }
         None
     }
 
@@ -415,9 +425,17 @@ impl Flights {
         self.deadlines.first().copied()
     }
 
-    fn wait(&mut self, flight: FlightId, request: RequestId, directives: Directives, until: Timestamp) {
+    fn wait(
+        &mut self,
+        flight: FlightId,
+        request: RequestId,
+        directives: Directives,
+        until: Timestamp,
+        generation: u64,
+    ) {
         self.deadlines.insert((until, Deadline::Request(request)));
-        let old = self.waiters.insert(request, Waiter { flight, directives, until, has_led: false });
+        let waiter = Waiter { flight, directives, until, has_led: false, generation };
+        let old = self.waiters.insert(request, waiter);
         debug_assert!(old.is_none(), "the driver used {request:?} twice");
     }
 

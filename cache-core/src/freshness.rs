@@ -78,6 +78,9 @@ pub enum Usable {
 /// assert_eq!(usable(&entry, &Directives::default(), late), Usable::AfterRevalidation);
 /// ```
 pub fn usable(entry: &Entry, directives: &Directives, now: Timestamp) -> Usable {
+    if entry.is_doubted() {
+        return Usable::AfterRevalidation;
+    }
     if directives.no_cache || directives.max_age.is_some_and(|max| age(entry, now) > max) {
         return Usable::AfterRevalidation;
     }
@@ -109,7 +112,7 @@ fn accepts_stale(entry: &Entry, directives: &Directives, overdue: Duration) -> b
 
 /// Whether `entry` may stand in at `now` for an origin that does not answer.
 pub fn stands_in(entry: &Entry, now: Timestamp) -> bool {
-    staleness(entry, now) < entry.freshness().if_error || !remaining(entry, now).is_zero()
+    staleness(entry, now) < entry.freshness().if_error || !unspent(entry, now).is_zero()
 }
 
 /// Time since the content had age zero (RFC 9111, section 4.2.3).
@@ -119,9 +122,14 @@ pub fn age(entry: &Entry, now: Timestamp) -> Duration {
 
 /// Time for which `entry` may still be served without asking the origin.
 ///
-/// Zero once stale, and for an entry dated after `now`, which a clock set back can produce: such an entry
+/// Zero once stale, for an entry in doubt, and for one dated after `now`, which a clock set back can produce: such an entry
 /// is asked about rather than believed for longer than its lifetime.
 pub fn remaining(entry: &Entry, now: Timestamp) -> Duration {
+    if entry.is_doubted() { Duration::ZERO } else { unspent(entry, now) }
+}
+
+/// What is left of the lifetime of `entry`, in doubt or not.
+fn unspent(entry: &Entry, now: Timestamp) -> Duration {
     if entry.born() > now { Duration::ZERO } else { entry.fresh_until().saturating_since(now) }
 }
 

@@ -88,6 +88,11 @@ impl Reach {
         self.manner(key, status).is_some()
     }
 
+    /// Bytes of text that it takes.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.forgotten.iter().chain(&self.doubted).map(Scope::text_bytes).sum()
+    }
+
     /// The same or more, in no more than [`SCOPES_MAX`] scopes and [`REACH_BYTES_MAX`] bytes of each manner.
     ///
     /// Where there are more, neighbours become one scope that means both. Forgetting more than was asked costs calls;
@@ -161,7 +166,7 @@ impl Scope {
     }
 
     /// Whether all that `other` means is meant.
-    fn contains(&self, other: &Self) -> bool {
+    pub(crate) fn contains(&self, other: &Self) -> bool {
         match (self, other) {
             (_, Self::Key(key)) => self.covers_key(key),
             (Self::Key(_), Self::Prefix { .. } | Self::Signposts { .. })

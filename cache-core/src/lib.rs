@@ -14,6 +14,7 @@ extern crate alloc;
 mod cache;
 pub mod codec;
 mod counters;
+mod doubts;
 mod engine;
 mod entry;
 mod event;

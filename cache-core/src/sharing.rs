@@ -3,21 +3,25 @@
 //! Owns the leases that this node grants, what was invalidated lately, and who has what. What follows from
 //! their decisions is in the engine.
 
+mod acquaintances;
 mod editions;
 mod holders;
 mod invalidations;
 mod leases;
 mod patience;
+mod receipts;
 mod ring;
 mod searches;
 mod shelf;
 
 pub(crate) use {
+    acquaintances::Acquaintances,
     editions::Editions,
     holders::Holders,
     invalidations::Invalidations,
     leases::{Asker, Leases, Next, Turn},
     patience::Patience,
+    receipts::{Receipts, Settled, Wait},
     ring::Ring,
     searches::Searches,
     shelf::Shelf,

@@ -3,11 +3,12 @@
 //! Which resources a write touches if it is carried out is [`GitHub::touched_by`]'s to say. Here it is decided
 //! whether it was: yes, no, or nobody knows.
 
-use crate::GitHub;
+use crate::{GitHub, graphql};
 use bytes::Bytes;
 use cache_core::{FetchError, Reach, Scope};
 use http::{Request, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
+use parking_lot::Mutex;
 use std::{
     pin::Pin,
     sync::{
@@ -18,6 +19,15 @@ use std::{
 };
 
 impl GitHub {
+    /// What `request` touches if it is carried out. For GraphQL it takes what [`Delivery`] saw of its body to tell whether
+    /// it changes anything: [`left_by`](Self::left_by) does.
+    pub fn touched_by_request<B>(&self, request: &Request<B>) -> Reach {
+        if Self::is_graphql(request.uri()) && !request.method().is_safe() {
+            return self.touched_by_mutation(request.headers());
+        }
+        self.touched_by(request.method(), request.uri())
+    }
+
     /// What is no longer true after a write that touches `touched`, was given to the origin as far as `delivery`
     /// says, and was answered with `answer`.
     ///
@@ -32,8 +42,8 @@ impl GitHub {
         answer: Result<StatusCode, &FetchError>,
         delivery: &Delivery,
     ) -> Reach {
-        if touched.is_empty() {
-            return touched;
+        if touched.is_empty() || delivery.is_query() {
+            return Reach::default();
         }
         match answer {
             Ok(status) if status.is_success() => self.with_signposts(touched),
@@ -55,7 +65,11 @@ impl GitHub {
 
 /// How far the body of a request got on its way to the origin.
 #[derive(Clone, Debug)]
-pub struct Delivery(Arc<AtomicU8>);
+pub struct Delivery {
+    extent: Arc<AtomicU8>,
+    /// What was taken of a GraphQL request, as long as it may be read; empty for all others.
+    seen: Arc<Mutex<Vec<u8>>>,
+}
 
 /// How much of a body was given.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -74,20 +88,38 @@ impl Delivery {
         let (parts, body) = request.into_parts();
         let length = parts.headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        let delivery = Self(Arc::new(AtomicU8::new(Extent::Part as u8)));
+        let delivery = Self::begin(Extent::Part);
+        let is_seen = GitHub::is_graphql(&parts.uri);
         if body.is_end_stream() || length == Some(0) {
             delivery.set(Extent::Whole);
         }
-        let delivered = Delivered { body, left: length, delivery: delivery.clone() };
+        let delivered = Delivered { body, left: length, is_seen, delivery: delivery.clone() };
         (Request::from_parts(parts, delivered), delivery)
     }
 
+    fn begin(extent: Extent) -> Self {
+        Self { extent: Arc::new(AtomicU8::new(extent as u8)), seen: Arc::default() }
+    }
+
     fn extent(&self) -> Extent {
-        [Extent::Part, Extent::Whole, Extent::Broken][usize::from(self.0.load(Ordering::Acquire))]
+        [Extent::Part, Extent::Whole, Extent::Broken][usize::from(self.extent.load(Ordering::Acquire))]
+    }
+
+    /// Whether the request is a GraphQL query, and so changes nothing. A part of one is none.
+    fn is_query(&self) -> bool {
+        graphql::is_query(&self.seen.lock())
     }
 
     fn set(&self, extent: Extent) {
-        self.0.store(extent as u8, Ordering::Release);
+        self.extent.store(extent as u8, Ordering::Release);
+    }
+
+    /// Adds a piece to what can be read of a GraphQL request. What is longer than it may be breaks off, and so is no
+    /// query.
+    fn see(&self, piece: &[u8]) {
+        let mut seen = self.seen.lock();
+        let room = GRAPHQL_BYTES_MAX.saturating_sub(seen.len());
+        seen.extend_from_slice(&piece[..piece.len().min(room)]);
     }
 }
 
@@ -97,6 +129,8 @@ pub struct Delivered<B> {
     body: B,
     /// Bytes that are still to come, where the request says how many there are.
     left: Option<u64>,
+    /// Whether it is to be read besides.
+    is_seen: bool,
     delivery: Delivery,
 }
 
@@ -109,8 +143,12 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Delivered<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let taken = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
-        self.left = self.left.map(|left| left.saturating_sub(taken as u64));
+        if let Some(piece) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
+            if self.is_seen {
+                self.delivery.see(piece);
+            }
+        }
         match &frame {
             Some(Err(_)) => self.delivery.set(Extent::Broken),
             Some(Ok(_)) if !self.body.is_end_stream() && self.left != Some(0) => {}
@@ -128,6 +166,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Delivered<B> {
     }
 }
 
+/// Most bytes of a GraphQL request that are read to tell whether it changes anything: far more than queries of clients
+/// come to. What is longer counts as a mutation.
+const GRAPHQL_BYTES_MAX: usize = 256 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,7 +178,7 @@ mod tests {
     use std::io;
 
     fn delivery(extent: Extent) -> Delivery {
-        Delivery(Arc::new(AtomicU8::new(extent as u8)))
+        Delivery::begin(extent)
     }
 
     #[test]
@@ -183,6 +225,26 @@ mod tests {
         assert_eq!(delivery.extent(), Extent::Part);
         request.into_body().collect().await.unwrap();
         assert_eq!(delivery.extent(), Extent::Whole);
+    }
+
+    #[tokio::test]
+    async fn of_graphql_a_mutation_leaves_doubts_and_a_query_nothing() {
+        let github = GitHub::builder().build().unwrap();
+        for (document, is_left) in [("mutation { a }", true), ("query { a }", false)] {
+            let body = format!(r#"{{"query":"{document}"}}"#);
+            let request = Request::post("/api/graphql").body(Full::new(Bytes::from(body))).unwrap();
+            let touched = github.touched_by_request(&request);
+            let (request, delivery) = Delivery::of(request);
+            request.into_body().collect().await.unwrap();
+            let left = github.left_by(touched, Ok(StatusCode::OK), &delivery);
+            assert_eq!(!left.is_empty(), is_left, "{document}");
+        }
+        let long = format!(r#"{{"query":"query {{ a }}","variables":"{}"}}"#, "x".repeat(GRAPHQL_BYTES_MAX));
+        let request = Request::post("/graphql").body(Full::new(Bytes::from(long))).unwrap();
+        let touched = github.touched_by_request(&request);
+        let (request, delivery) = Delivery::of(request);
+        request.into_body().collect().await.unwrap();
+        assert!(!github.left_by(touched, Ok(StatusCode::OK), &delivery).is_empty());
     }
 
     #[tokio::test]

@@ -26,6 +26,7 @@ mod framing;
 #[doc(hidden)]
 pub mod fuzzing;
 mod github;
+mod graphql;
 mod inspect;
 mod json;
 mod page;

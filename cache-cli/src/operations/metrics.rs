@@ -74,6 +74,11 @@ impl Reading {
         let stats = &self.0;
         families.counter("evictions", "Entries that left memory for want of room", stats.evictions)?;
         families.counter("invalidations", "Entries forgotten on request", stats.invalidations)?;
+        families.counter(
+            "forgettings_unconfirmed",
+            "Times that a member, or the disk, took too long to forget",
+            stats.forgettings_unconfirmed,
+        )?;
         families.gauge("entries", "Entries in memory", None, stats.cache_size)?;
         families.gauge("entries_max", "Most entries in memory", None, stats.max_cache_size)?;
         families.gauge("memory", "Size of the entries in memory", Some(&Unit::Bytes), stats.cache_bytes)?;

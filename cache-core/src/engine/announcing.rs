@@ -89,6 +89,10 @@ impl Engine {
     /// held under its key now, if that is of any use.
     pub(super) fn accept(&mut self, from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
         let now = self.now;
+        if !self.is_credible(from, &parcel) {
+            self.counters.entries_refused += 1;
+            return None;
+        }
         let Some(entry) = self.open_parcel(parcel) else {
             self.counters.entries_refused += 1;
             return None;
@@ -118,6 +122,19 @@ impl Engine {
         let entry = Arc::new(entry.from_source(Source::Peer));
         self.keep(Arc::clone(&entry));
         Some(entry)
+    }
+
+    /// Whether `parcel` of `from` cannot be what was invalidated: `from` knows of all that means it.
+    pub(super) fn is_credible(&self, from: PeerId, parcel: &Parcel) -> bool {
+        let Some(fleet) = &self.fleet else { return false };
+        let Parcel { key, draft, after, .. } = parcel;
+        // What we no longer remember cannot be demanded by name.
+        let is_from_before =
+            fleet.invalidations.mark().is_some_and(|mark| self.now.saturating_sub(draft.age) <= mark);
+        if is_from_before && !fleet.acquaintances.is_settled(self.now, from) {
+            return false;
+        }
+        fleet.invalidations.permit(self.now, key, draft.content.status, after)
     }
 
     /// The entry in `parcel`, within what we grant; `None` if it may be what was invalidated, or our own rules
@@ -150,28 +167,15 @@ impl Engine {
         Parcel::of(entry, after, self.now)
     }
 
-    /// Tells the fleet what was forgotten or doubted here.
-    pub(super) fn tell_invalidated(&mut self, reach: Reach) {
+    /// Tells the fleet what was forgotten or doubted here, and answers who is told.
+    pub(super) fn tell_invalidated(&mut self, reach: Reach, receipt: u64) -> Vec<PeerId> {
         let now = self.now;
-        let Some(fleet) = &mut self.fleet else { return };
+        let Some(fleet) = &mut self.fleet else { return Vec::new() };
         fleet.holders.clear();
         let invalidations = vec![fleet.invalidations.issue(now, reach)];
-        self.say_all(Message::Invalidate(Notice { receipt: 0, mark: None, invalidations }));
-    }
-
-    pub(super) fn on_invalidated(&mut self, from: PeerId, notice: &Notice) {
-        let mut news = Vec::new();
-        for invalidation in &notice.invalidations {
-            let now = self.now;
-            let Some(fleet) = &mut self.fleet else { return };
-            if fleet.invalidations.learn(now, invalidation) {
-                fleet.holders.clear();
-                self.forget(&invalidation.reach);
-                news.push(invalidation.clone());
-            }
-        }
-        self.say(from, Message::Forgotten { receipt: notice.receipt });
-        self.pass_on(news);
+        let told = fleet.ring.others().collect();
+        self.say_all(Message::Invalidate(Notice { receipt, mark: None, invalidations }));
+        told
     }
 
     pub(super) fn tell_quota(&mut self, domain: Domain, bucket: Bucket, pause: Duration) {

@@ -158,10 +158,7 @@ impl Engine {
             return self.depart(id);
         }
         // Invalidated since it was sent: whoever fetches now fetches for all again.
-        let Parcel { key, draft, after, edition: _ } = &parcel;
-        let status = draft.content.status;
-        if self.fleet.as_ref().is_some_and(|fleet| !fleet.invalidations.permit(self.now, key, status, after))
-        {
+        if !self.is_credible(from, &parcel) {
             self.counters.entries_refused += 1;
             return self.take_off(id);
         }

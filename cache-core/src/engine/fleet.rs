@@ -9,10 +9,10 @@ use super::{
 use crate::{
     AskId, Deadline, Features, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
     membership::{Decision, End, Member, Membership, MembershipSettings},
-    message::{Announced, Edition, INVALIDATIONS_MAX, Notice, Verdict},
+    message::{Announced, Edition, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome, peer_of_address},
     port::{DialError, Side},
-    sharing::{Editions, Holders, Invalidations, Leases, Patience, Ring, Searches, Shelf},
+    sharing::{Acquaintances, Editions, Holders, Invalidations, Leases, Patience, Ring, Searches, Shelf},
 };
 use alloc::{
     boxed::Box,
@@ -34,6 +34,7 @@ pub(super) struct Fleet {
     pub(super) invalidations: Invalidations,
     pub(super) editions: Editions,
     pub(super) holders: Holders,
+    pub(super) acquaintances: Acquaintances,
     /// What members call the entries in memory.
     pub(super) names: BTreeMap<Name, Key>,
     /// How prompt each connected peer is.
@@ -73,6 +74,7 @@ impl Fleet {
             invalidations: Invalidations::new(sharing.seed),
             editions: Editions::new(sharing.seed),
             holders: Holders::default(),
+            acquaintances: Acquaintances::default(),
             names: BTreeMap::new(),
             features: BTreeMap::new(),
             patience: BTreeMap::new(),
@@ -274,9 +276,9 @@ impl Engine {
         }
         fleet.ring.insert(peer);
         // First what is no longer true, then what is.
-        let recent = fleet.invalidations.recent(now);
-        for some in recent.chunks(INVALIDATIONS_MAX) {
-            let notice = Notice { receipt: 0, mark: None, invalidations: some.to_vec() };
+        let notices = fleet.invalidations.notices(now, || self.receipts.number());
+        fleet.acquaintances.on_met(now, peer, notices.last().map(|notice| notice.receipt));
+        for notice in notices {
             self.say(peer, Message::Invalidate(notice));
         }
         self.claim_leases(|coordinator| coordinator == peer);
@@ -313,9 +315,11 @@ impl Engine {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         fleet.ring.remove(peer);
+        fleet.acquaintances.on_gone(now, peer);
         fleet.figures.remove(&peer);
         let passed = fleet.leases.on_gone(now, peer, &fleet.sharing.limits);
         self.warm_up_elsewhere(peer);
+        self.await_no_more(peer);
         for (name, asker) in passed {
             self.counters.leases_passed += 1;
             self.grant(name, asker);
@@ -388,7 +392,7 @@ impl Engine {
             Message::Figures(figures) => {
                 fleet.figures.insert(from, figures);
             }
-            Message::Forgotten { receipt: _ } => {}
+            Message::Forgotten { receipt } => self.on_forgotten(from, receipt),
             Message::Invalidate(notice) => self.on_invalidated(from, &notice),
             Message::Membership(bytes) => {
                 if fleet.membership.on_message(now, from, &bytes).is_err() {

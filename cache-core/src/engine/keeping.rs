@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::{
-    Draft, Entry, Key, Outcome, Output, Reach, RequestId, Scope,
+    Draft, Entry, Key, Outcome, Output, RequestId, Scope,
     cache::Insertion,
     flight::{FlightId, Keep},
     message::Verdict,
@@ -35,65 +35,11 @@ impl Engine {
             return;
         }
         // The most recently stored ends at the head of the eviction order.
-        for entry in entries.into_iter().rev().filter(|entry| !entry.is_signpost()) {
-            if self.cache.lookup(entry.key()).is_none() {
+        for entry in entries.into_iter().rev() {
+            if self.is_useful(&entry) && self.cache.lookup(entry.key()).is_none() {
                 self.admit(Arc::new(entry));
             }
         }
-    }
-
-    pub(super) fn on_invalidate(&mut self, request: RequestId, reach: Reach) {
-        let reach = reach.bounded();
-        self.tell_invalidated(reach.clone());
-        let removed = self.forget(&reach);
-        self.complete(request, Outcome::Removed { entries: removed });
-    }
-
-    /// Forgets everything here. Other members keep what they have.
-    pub(super) fn on_clear(&mut self, request: RequestId) {
-        self.generation += 1;
-        let everything = Scope::everything();
-        let detached = self.flights.invalidate(&everything, self.generation);
-        let removed = self.cache.remove_scope(&everything);
-        self.unshelve(&everything);
-        let entries = self.drop_all(detached, removed);
-        if self.settings.disk == Disk::Present {
-            self.outputs.push_back(Output::RemoveAll);
-        }
-        self.complete(request, Outcome::Removed { entries });
-    }
-
-    /// Forgets what `reach` means, in memory, on disk and in flight; answers how many were in memory.
-    pub(super) fn forget(&mut self, reach: &Reach) -> usize {
-        self.generation += 1;
-        let mut entries = 0;
-        let mut scopes = Vec::new();
-        for scope in reach.forgotten.iter().chain(&reach.doubted) {
-            let detached = self.flights.invalidate(scope, self.generation);
-            let removed = self.cache.remove_scope(scope);
-            self.unshelve(scope);
-            entries += self.drop_all(detached, removed);
-            if !matches!(scope, Scope::Signposts { .. }) {
-                scopes.push(scope.clone());
-            }
-        }
-        if self.settings.disk == Disk::Present && !scopes.is_empty() {
-            self.outputs.push_back(Output::Remove { scopes });
-        }
-        entries
-    }
-
-    fn drop_all(&mut self, detached: Vec<FlightId>, removed: Vec<Key>) -> usize {
-        let entries = removed.len();
-        self.counters.invalidations += entries as u64;
-        for key in removed {
-            self.hide(key);
-        }
-        // What a detached flight fetches is for those who wait here alone; the next member may have the lease.
-        for id in detached {
-            self.give_back_lease(id, Verdict::Unused);
-        }
-        entries
     }
 
     /// Drops the entry that an answer which is not kept has proved outdated.
@@ -114,7 +60,7 @@ impl Engine {
             fleet.shelf.take(key);
         }
         if self.settings.disk == Disk::Present {
-            self.outputs.push_back(Output::Remove { scopes: vec![Scope::Key(key.clone())] });
+            self.outputs.push_back(Output::Remove { removal: None, scopes: vec![Scope::Key(key.clone())] });
         }
     }
 
@@ -126,7 +72,7 @@ impl Engine {
             self.outputs.push_back(if kept && !entry.is_signpost() {
                 Output::Persist { entry }
             } else {
-                Output::Remove { scopes: vec![Scope::Key(entry.key().clone())] }
+                Output::Remove { removal: None, scopes: vec![Scope::Key(entry.key().clone())] }
             });
         }
         kept

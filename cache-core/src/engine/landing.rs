@@ -6,9 +6,9 @@ use crate::{
     Served, StaleReason,
     flight::{FlightId, Keep},
     freshness,
-    message::Verdict,
+    message::{Verdict, is_signpost},
 };
-use alloc::sync::Arc;
+use alloc::{sync::Arc, vec::Vec};
 
 impl Engine {
     pub(super) fn on_fetched(&mut self, fetch: FetchId, fetched: Fetched) {
@@ -74,8 +74,8 @@ impl Engine {
         let renewed = flight.stale.as_ref().filter(|_| is_renewal).and_then(|stale| stale.edition());
         let edition = renewed.or_else(|| self.issue_edition(&key));
         let entry = Arc::new(Entry::new(key, draft, self.now, generation).of_edition(edition));
-        let flight = self.flights.flight(id);
-        let may_keep = flight.keep == Keep::Yes;
+        let is_outdated = self.is_outdated_signpost(id, entry.content().status);
+        let may_keep = self.flights.flight(id).keep == Keep::Yes && !is_outdated;
         let stored = may_keep && self.keep(Arc::clone(&entry));
         if stored {
             let lease = self.flights.flight_mut(id).consulted.lease.take();
@@ -83,19 +83,34 @@ impl Engine {
         } else if may_keep {
             self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);
         }
-        for request in self.flights.waiting(id) {
+        for request in self.contented(id, is_outdated) {
             let forward = Forward { reason, status, collapsed: request != leader, stored };
             self.answer(request, &entry, Served::Forwarded(forward));
         }
-        self.close(id);
+        self.ask_anew(id);
     }
 
     /// Answers all who wait with what is not kept.
     pub(super) fn relay(&mut self, id: FlightId, leader: RequestId, content: &Content) {
-        for request in self.flights.waiting(id) {
+        let is_outdated = self.is_outdated_signpost(id, content.status);
+        for request in self.contented(id, is_outdated) {
             self.relay_to(id, request, leader, content);
         }
-        self.close(id);
+        self.ask_anew(id);
+    }
+
+    /// Whether an answer of flight `id` with `status` says that something is not there, or is elsewhere, and a write
+    /// may have ended that since the flight began.
+    fn is_outdated_signpost(&self, id: FlightId, status: u16) -> bool {
+        is_signpost(status) && self.flights.flight(id).generation < self.signposts_ended
+    }
+
+    /// Who of those that wait may have the answer: all, unless it `is_outdated`; then those who came before it was.
+    fn contented(&self, id: FlightId, is_outdated: bool) -> Vec<RequestId> {
+        let came_before =
+            |request: &RequestId| self.flights.waiter(*request).generation < self.signposts_ended;
+        let waiting = self.flights.waiting(id).into_iter();
+        waiting.filter(|request| !is_outdated || came_before(request)).collect()
     }
 
     pub(super) fn relay_to(

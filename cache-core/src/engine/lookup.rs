@@ -48,9 +48,9 @@ impl Engine {
             if self.flights.waiting_count(id) >= self.settings.waiters_max {
                 self.complete(request, Outcome::Failed(Failure::Busy));
             } else if fetching && directives.no_cache {
-                self.flights.follow(id, request, directives, until);
+                self.flights.follow(id, request, directives, until, self.generation);
             } else {
-                self.flights.join(id, request, directives, until);
+                self.flights.join(id, request, directives, until, self.generation);
             }
             return;
         }
@@ -58,7 +58,7 @@ impl Engine {
             return self.complete(request, Outcome::Failed(Failure::Busy));
         }
         let id = self.flights.open(key.clone(), bucket, reason, found, self.generation);
-        self.flights.join(id, request, directives, until);
+        self.flights.join(id, request, directives, until, self.generation);
         if disk_unasked {
             let load = self.flights.begin_load(id, self.now.saturating_add(self.settings.load_timeout));
             self.outputs.push_back(Output::Load { load, key });
@@ -194,7 +194,7 @@ impl Engine {
         // A member may have brought it meanwhile; the younger one counts.
         let brought = self.cache.lookup(&key).cloned();
         let is_younger = |entry: &Entry| brought.as_ref().is_none_or(|brought| brought.born() < entry.born());
-        let is_usable = |entry: &Entry| *entry.key() == key && is_younger(entry) && !entry.is_signpost();
+        let is_usable = |entry: &Entry| *entry.key() == key && is_younger(entry);
         let loaded = entry.filter(|entry| is_usable(entry)).map(|entry| Arc::new(*entry));
         if let Some(entry) = &loaded {
             self.admit(Arc::clone(entry));
@@ -287,7 +287,7 @@ impl Engine {
             self.flights.open(flight.key, flight.bucket, reason, stale, self.generation)
         });
         for (request, directives, until) in followers {
-            self.flights.join(id, request, directives, until);
+            self.flights.join(id, request, directives, until, self.generation);
         }
         if self.flights.flight(id).stage == Stage::Begun {
             self.take_off(id);

@@ -10,7 +10,7 @@ mod tests;
 
 use crate::{
     Key, Reach, Timestamp,
-    message::{AFTER_MAX, Invalidation, InvalidationId},
+    message::{AFTER_MAX, INVALIDATIONS_MAX, Invalidation, InvalidationId, NOTICE_BYTES_MAX, Notice},
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -25,12 +25,23 @@ pub(crate) struct Invalidations {
     count_max: u64,
     remembered: BTreeMap<InvalidationId, (Reach, Timestamp)>,
     dates: BTreeSet<(Timestamp, InvalidationId)>,
+    /// Bytes of text in what is remembered.
+    text_bytes: usize,
+    /// When the latest happened that is remembered no more.
+    mark: Option<Timestamp>,
 }
 
 impl Invalidations {
     /// Remembers nothing yet. `issuer` sets the invalidations of this run apart from all others.
     pub(crate) fn new(issuer: u64) -> Self {
-        Self { issuer, count_max: 0, remembered: BTreeMap::new(), dates: BTreeSet::new() }
+        Self {
+            issuer,
+            count_max: 0,
+            remembered: BTreeMap::new(),
+            dates: BTreeSet::new(),
+            text_bytes: 0,
+            mark: None,
+        }
     }
 
     /// Issues an invalidation of ours.
@@ -90,24 +101,62 @@ impl Invalidations {
         recent.collect()
     }
 
+    /// The same in messages, each under a number of its own; nothing if nothing was ever known.
+    pub(crate) fn notices(&mut self, now: Timestamp, mut number: impl FnMut() -> u64) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        let mut text_bytes = usize::MAX;
+        for invalidation in self.recent(now) {
+            text_bytes = text_bytes.saturating_add(invalidation.reach.text_bytes());
+            let last = notices.last_mut().map(|notice: &mut Notice| &mut notice.invalidations);
+            match last.filter(|list| list.len() < INVALIDATIONS_MAX && text_bytes <= NOTICE_BYTES_MAX) {
+                Some(list) => list.push(invalidation),
+                None => {
+                    text_bytes = invalidation.reach.text_bytes();
+                    let invalidations = Vec::from([invalidation]);
+                    notices.push(Notice { receipt: number(), mark: None, invalidations });
+                }
+            }
+        }
+        let mark = self.mark.map(|mark| now.saturating_since(mark));
+        match notices.last_mut() {
+            Some(last) => last.mark = mark,
+            None if mark.is_some() => {
+                notices.push(Notice { receipt: number(), mark, invalidations: Vec::new() });
+            }
+            None => {}
+        }
+        notices
+    }
+
+    /// When the latest happened that was known and is remembered no more. Whoever was away then may not know of it.
+    pub(crate) fn mark(&self) -> Option<Timestamp> {
+        self.mark
+    }
+
     fn remember(&mut self, id: InvalidationId, reach: Reach, date: Timestamp) {
         // A count from afar may not carry ours to its end.
         self.count_max = self.count_max.max(id.count.min(self.count_max.saturating_add(COUNT_STEP_MAX)));
+        self.text_bytes += reach.text_bytes();
         self.remembered.insert(id, (reach, date));
         self.dates.insert((date, id));
-        if self.remembered.len() > REMEMBERED_MAX
-            && let Some((_, oldest)) = self.dates.pop_first()
-        {
-            self.remembered.remove(&oldest);
+        while self.remembered.len() > REMEMBERED_MAX || self.text_bytes > REMEMBERED_BYTES_MAX {
+            self.forget_oldest();
         }
     }
 
     fn forget_old(&mut self, now: Timestamp) {
-        while let Some((date, id)) = self.dates.first().copied()
-            && now.saturating_since(date) >= REMEMBERED_FOR
+        while let Some((date, _)) = self.dates.first()
+            && now.saturating_since(*date) >= REMEMBERED_FOR
         {
-            self.dates.pop_first();
-            self.remembered.remove(&id);
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((date, oldest)) = self.dates.pop_first() else { return };
+        self.mark = self.mark.max(Some(date));
+        if let Some((reach, _)) = self.remembered.remove(&oldest) {
+            self.text_bytes -= reach.text_bytes();
         }
     }
 }
@@ -128,9 +177,12 @@ const DEMANDED_MAX: usize = 12;
 
 const _: () = assert!(DEMANDED_MAX < AFTER_MAX);
 
-/// Most invalidations remembered: two writes a second for as long as they are, rounded down. With more, the
-/// oldest is forgotten first.
+/// Most invalidations remembered: nearly two writes a second for as long as they are. With more, the oldest is
+/// forgotten first, and the mark moves.
 const REMEMBERED_MAX: usize = 1024;
+
+/// Most bytes of text in them: as many as [`REMEMBERED_MAX`] writes that touch fifty resources each.
+const REMEMBERED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Farthest that one message may carry the count.
 const COUNT_STEP_MAX: u64 = 1 << 20;

@@ -22,7 +22,6 @@ impl World {
             Output::CancelFetch { .. }
             | Output::Load { .. }
             | Output::Remove { .. }
-            | Output::RemoveAll
             | Output::Retract { .. } => {}
             Output::Dial { .. }
             | Output::Disconnect { .. }

@@ -19,6 +19,8 @@ pub(crate) struct World {
     answered_last: Option<FetchId>,
     loads: BTreeMap<LoadId, Option<Box<Entry>>>,
     disk: BTreeMap<Key, Arc<Entry>>,
+    /// What the disk was told to forget and has not reported yet.
+    removals: Vec<u64>,
     pub(super) published: BTreeMap<Key, Arc<Entry>>,
     /// When each key was last invalidated or put.
     pub(super) written: BTreeMap<Key, u64>,
@@ -79,6 +81,7 @@ impl World {
             answered_last: None,
             loads: BTreeMap::new(),
             disk: BTreeMap::new(),
+            removals: Vec::new(),
             published: BTreeMap::new(),
             written: BTreeMap::new(),
             facts: Vec::new(),
@@ -285,6 +288,9 @@ impl World {
     /// Puts `input` in and comes back at once for what became due by it, such as an entry of no lifetime.
     fn handle(&mut self, input: Input) -> Vec<Output> {
         let mut outputs = self.handle_once(input);
+        while let Some(removal) = self.removals.pop() {
+            outputs.extend(self.handle_once(Input::Removed { removal }));
+        }
         for _ in 0..2 {
             if self.engine.poll_timeout().is_some_and(|(due, _)| due <= self.now) {
                 outputs.extend(self.handle_once(Input::Tick));
@@ -342,10 +348,10 @@ impl World {
                 self.published.insert(entry.key().clone(), Arc::clone(entry));
                 self.check_published();
             }
-            Output::Remove { scopes } => {
+            Output::Remove { removal, scopes } => {
+                self.removals.extend(removal);
                 self.disk.retain(|key, _| !scopes.iter().any(|scope| scope.covers_key(key)));
             }
-            Output::RemoveAll => self.disk.clear(),
             Output::Retract { key } => {
                 self.published.remove(key).expect("only what readers see can be hidden");
             }

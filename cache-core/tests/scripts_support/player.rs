@@ -24,6 +24,8 @@ pub(crate) struct Player {
     /// What readers see: replayed from the outputs.
     published: BTreeMap<Key, Arc<Entry>>,
     lines: Vec<String>,
+    /// Whether the script says when the disk has forgotten; else it does so at once.
+    is_disk_slow: bool,
 }
 
 impl Player {
@@ -37,6 +39,7 @@ impl Player {
             talk: None,
             published: BTreeMap::new(),
             lines: Vec::new(),
+            is_disk_slow: false,
         }
     }
 
@@ -75,6 +78,7 @@ impl Player {
             "clock-back" => self.now = self.now.saturating_sub(words.duration()),
             "connect" => self.connect(fleet::peer(words.number('p')), words.flag("cold")),
             "counters" => self.lines.push(format!("counters{}", show::counters(&self.engine.counters()))),
+            "disk-slow" => self.is_disk_slow = true,
             "disconnect" => self.handle(Input::Disconnected { peer: fleet::peer(words.number('p')) }),
             "fetched" => self.fetched(words),
             "get" => self.get(words),
@@ -101,6 +105,10 @@ impl Player {
             }
             "read" => self.published[&words.key()].mark_visited(),
             "received" => self.received(words),
+            "removed" => {
+                let removal = words.next("a number").parse().expect("a removal is a number");
+                self.handle(Input::Removed { removal });
+            }
             "restored" => self.restored(words),
             "settings" => {
                 let engine = Engine::new(words.settings());
@@ -248,6 +256,11 @@ impl Player {
         while let Some(output) = self.engine.poll_output() {
             let line = self.show(&output);
             self.lines.extend(line);
+            if let Output::Remove { removal: Some(removal), .. } = output
+                && !self.is_disk_slow
+            {
+                self.engine.handle(self.now, Input::Removed { removal });
+            }
         }
     }
 
@@ -278,8 +291,10 @@ impl Player {
                 self.published.insert(entry.key().clone(), Arc::clone(entry));
                 format!("publish {}", show::key(entry.key()))
             }
-            Output::Remove { scopes } => format!("remove{}", show::scopes(scopes)),
-            Output::RemoveAll => "remove-all".into(),
+            Output::Remove { removal, scopes } => {
+                let number = removal.filter(|_| self.is_disk_slow).map(|number| format!(" {number}"));
+                format!("remove{}{}", number.unwrap_or_default(), show::scopes(scopes))
+            }
             Output::Retain { request } => format!("retain r{}", request.0),
             Output::Retract { key } => {
                 self.published.remove(key);
@@ -303,6 +318,7 @@ impl Player {
             Deadline::Fetch(fetch) => format!("fetch {}", self.fetch_name(fetch)),
             Deadline::Load(load) => format!("load {}", self.load_name(load)),
             Deadline::Membership => "membership".into(),
+            Deadline::Receipt => "receipt".into(),
             Deadline::Peers => "peers".into(),
             Deadline::Removal => "removal".into(),
             Deadline::Inquiry(ask) => format!("inquiry a{}", ask.0),

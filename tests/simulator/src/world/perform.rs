@@ -299,10 +299,13 @@ impl World {
                 let node = &mut self.nodes[number];
                 node.published.insert(entry.key().clone(), entry);
             }
-            Output::Remove { scopes } => {
+            Output::Remove { removal, scopes } => {
                 node.disk.retain(|key, _| !scopes.iter().any(|scope| scope.covers_key(key)));
+                if let Some(removal) = removal {
+                    let at = self.now + self.random.up_to(DISK_LATENCY);
+                    self.schedule_arrival(at, number, Arrival::Input(Input::Removed { removal }));
+                }
             }
-            Output::RemoveAll => node.disk.clear(),
             Output::Retain { request } => {
                 match self.ledger.requests.get(&request).map(|asked| asked.wanted) {
                     Some(Wanted::Entry { key, .. }) => {

@@ -35,15 +35,15 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "invalidation-heard-but-not-applied",
-        file: "engine/announcing.rs",
+        file: "engine/forgetting.rs",
         old: "                self.forget(&invalidation.reach);\n",
         new: "",
     },
     Mutant {
         name: "invalidation-not-told",
         file: "engine/announcing.rs",
-        old: "self.say_all(Message::Invalidate(Notice { receipt: 0, mark: None, invalidations }));",
-        new: "let _unused = invalidations;",
+        old: "self.say_all(Message::Invalidate(Notice { receipt, mark: None, invalidations }));",
+        new: "let _unused = (invalidations, receipt);",
     },
     Mutant {
         name: "invalidations-not-told-to-newcomers",
@@ -54,8 +54,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "invalidations-not-bounded",
         file: "sharing/invalidations.rs",
-        old: "if self.remembered.len() > REMEMBERED_MAX",
-        new: "if self.remembered.len() > 100 * REMEMBERED_MAX",
+        old: "self.remembered.len() > REMEMBERED_MAX",
+        new: "self.remembered.len() > 100 * REMEMBERED_MAX",
     },
     Mutant {
         name: "invalidated-while-fetched-and-kept",
@@ -77,15 +77,15 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "invalidated-but-still-on-disk",
-        file: "engine/keeping.rs",
-        old: "            self.outputs.push_back(Output::Remove { scopes });\n",
-        new: "            let _unused = scopes;\n",
+        file: "engine/forgetting.rs",
+        old: "            self.outputs.push_back(Output::Remove { removal, scopes });\n",
+        new: "            let _unused = (removal, scopes);\n",
     },
     Mutant {
         name: "whoever-waits-takes-what-was-invalidated",
         file: "engine/asking.rs",
-        old: "is_some_and(|fleet| !fleet.invalidations.permit(self.now, key, status, after))",
-        new: "is_some_and(|fleet| false && !fleet.invalidations.permit(self.now, key, status, after))",
+        old: "if !self.is_credible(from, &parcel) {\n            self.counters.entries_refused += 1;\n            return self.take_off(id);",
+        new: "if false {\n            self.counters.entries_refused += 1;\n            return self.take_off(id);",
     },
     Mutant {
         name: "hit-invalidated-on-its-way-fails-the-request",

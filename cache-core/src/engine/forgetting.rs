@@ -1,0 +1,160 @@
+//! What is forgotten or doubted, on whose behalf, and when that is done everywhere.
+
+use super::Engine;
+use crate::{
+    Entry, Key, Manner, Message, Outcome, Output, PeerId, Reach, RequestId, Scope, Timestamp,
+    flight::FlightId,
+    message::{Notice, Verdict},
+    settings::Disk,
+    sharing::{Settled, Wait},
+};
+use alloc::vec::Vec;
+
+impl Engine {
+    /// Forgets and doubts what `reach` means, here and at every member, and answers when all have done so.
+    pub(super) fn on_invalidate(&mut self, request: RequestId, reach: Reach) {
+        let (reach, receipt) = (reach.bounded(), self.receipts.number());
+        let told = self.tell_invalidated(reach.clone(), receipt);
+        let entries = self.forget(&reach);
+        let asks_disk = self.forget_on_disk(&reach, Some(receipt));
+        self.await_receipts(Settled { request, entries }, receipt, told, asks_disk);
+    }
+
+    /// Forgets everything here. Other members keep what they have.
+    pub(super) fn on_clear(&mut self, request: RequestId) {
+        let (reach, receipt) = (Reach::forget([Scope::everything()]), self.receipts.number());
+        let entries = self.forget(&reach);
+        let asks_disk = self.forget_on_disk(&reach, Some(receipt));
+        self.await_receipts(Settled { request, entries }, receipt, Vec::new(), asks_disk);
+    }
+
+    /// What a member tells of. It hears that it is done when nobody here can see any of it any more.
+    pub(super) fn on_invalidated(&mut self, from: PeerId, notice: &Notice) {
+        let mut news = Vec::new();
+        for invalidation in &notice.invalidations {
+            let now = self.now;
+            let Some(fleet) = &mut self.fleet else { return };
+            if fleet.invalidations.learn(now, invalidation) {
+                fleet.holders.clear();
+                self.forget(&invalidation.reach);
+                self.forget_on_disk(&invalidation.reach, None);
+                news.push(invalidation.clone());
+            }
+        }
+        if let Some(mark) = notice.mark {
+            self.on_mark(from, self.now.saturating_sub(mark));
+        }
+        self.say(from, Message::Forgotten { receipt: notice.receipt });
+        self.pass_on(news);
+    }
+
+    /// `from` no longer remembers all that was invalidated until `mark`. If we may have missed some of it, what is here
+    /// from before is in doubt.
+    fn on_mark(&mut self, from: PeerId, mark: Timestamp) {
+        let Some(fleet) = &mut self.fleet else { return };
+        if fleet.acquaintances.heard_until(from) < mark {
+            self.cache.doubt_from_before(mark);
+            self.doubts.add_all(mark);
+        }
+    }
+
+    pub(super) fn on_forgotten(&mut self, from: PeerId, receipt: u64) {
+        let now = self.now;
+        let settled = self.receipts.on_forgotten(from, receipt);
+        if let Some(fleet) = &mut self.fleet {
+            fleet.acquaintances.on_forgotten(now, from, receipt);
+        }
+        self.conclude_forgetting(settled);
+    }
+
+    pub(super) fn on_removed(&mut self, removal: u64) {
+        let settled = self.receipts.on_removed(removal);
+        self.conclude_forgetting(settled);
+    }
+
+    pub(super) fn on_receipt_due(&mut self) {
+        self.counters.forgettings_unconfirmed += 1;
+        let settled = self.receipts.on_due(self.now);
+        self.conclude_forgetting(settled);
+    }
+
+    /// Nobody waits any more until `peer` has forgotten something.
+    pub(super) fn await_no_more(&mut self, peer: PeerId) {
+        for settled in self.receipts.on_gone(peer) {
+            self.conclude_forgetting(Some(settled));
+        }
+    }
+
+    fn await_receipts(&mut self, settled: Settled, receipt: u64, told: Vec<PeerId>, asks_disk: bool) {
+        match self.receipts.wait(self.now, receipt, settled, told, asks_disk) {
+            Wait::Begun => {}
+            Wait::Over(settled) => self.conclude_forgetting(Some(settled)),
+            Wait::Refused(settled) => {
+                self.counters.forgettings_unconfirmed += 1;
+                self.conclude_forgetting(Some(settled));
+            }
+        }
+    }
+
+    fn conclude_forgetting(&mut self, settled: Option<Settled>) {
+        if let Some(Settled { request, entries }) = settled {
+            self.complete(request, Outcome::Removed { entries });
+        }
+    }
+
+    /// Forgets and doubts what `reach` means in memory and in flight; answers how many entries were forgotten.
+    fn forget(&mut self, reach: &Reach) -> usize {
+        self.generation += 1;
+        let ends_signposts = |scope: &Scope| matches!(scope, Scope::Signposts { .. });
+        if reach.forgotten.iter().chain(&reach.doubted).any(ends_signposts) {
+            self.signposts_ended = self.generation;
+        }
+        let mut entries = 0;
+        for scope in &reach.forgotten {
+            let detached = self.flights.invalidate(scope, Manner::Forget, self.generation);
+            let removed = self.cache.remove_scope(scope);
+            self.unshelve(scope);
+            entries += removed.len();
+            self.drop_all(detached, removed);
+        }
+        for scope in &reach.doubted {
+            let detached = self.flights.invalidate(scope, Manner::Doubt, self.generation);
+            self.cache.doubt_scope(scope);
+            self.doubts.add(scope, self.now);
+            self.drop_all(detached, Vec::new());
+        }
+        entries
+    }
+
+    /// Has the disk forget; answers whether it has anything to do. What is doubted stays there: it is told apart when it
+    /// comes back.
+    fn forget_on_disk(&mut self, reach: &Reach, removal: Option<u64>) -> bool {
+        let is_on_disk = |scope: &&Scope| !matches!(scope, Scope::Signposts { .. });
+        let scopes: Vec<Scope> = reach.forgotten.iter().filter(is_on_disk).cloned().collect();
+        let asks_disk = self.settings.disk == Disk::Present && !scopes.is_empty();
+        if asks_disk {
+            self.outputs.push_back(Output::Remove { removal, scopes });
+        }
+        asks_disk
+    }
+
+    /// Whether `entry`, from the disk, is of any use. Puts it in doubt if what was there when it was is.
+    pub(super) fn is_useful(&self, entry: &Entry) -> bool {
+        if self.doubts.mean(entry) {
+            entry.doubt();
+        }
+        // A directory from before may hold signposts, and nobody knows which writes ended them.
+        !entry.is_signpost()
+    }
+
+    fn drop_all(&mut self, detached: Vec<FlightId>, removed: Vec<Key>) {
+        self.counters.invalidations += removed.len() as u64;
+        for key in removed {
+            self.hide(key);
+        }
+        // What a detached flight fetches is for those who wait here alone; the next member may have the lease.
+        for id in detached {
+            self.give_back_lease(id, Verdict::Unused);
+        }
+    }
+}

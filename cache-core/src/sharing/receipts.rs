@@ -1,0 +1,207 @@
+//! Who has yet to say that it has forgotten, and who waits for that.
+//!
+//! Owns the bound of that wait and its moments. Sends nothing: whoever need not wait any more is answered by the
+//! engine.
+
+use crate::{PeerId, RequestId, Timestamp};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use core::time::Duration;
+
+/// Requests that wait until what they ended is gone everywhere.
+#[derive(Debug, Default)]
+pub(crate) struct Receipts {
+    waiting: BTreeMap<u64, Waiting>,
+    dates: BTreeSet<(Timestamp, u64)>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    request: RequestId,
+    /// How many entries were in memory.
+    entries: usize,
+    /// Members that have not said so yet.
+    members: BTreeSet<PeerId>,
+    /// Whether the disk has not said so yet.
+    disk: bool,
+    until: Timestamp,
+}
+
+/// A request that waits no more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Settled {
+    pub(crate) request: RequestId,
+    /// How many entries were in memory.
+    pub(crate) entries: usize,
+}
+
+impl Receipts {
+    /// A number for what is to be said, to members and to the disk.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// Lets `request` wait for `members`, and for the disk if `disk`. Answers it if there is nothing to wait for, or
+    /// too many wait already.
+    pub(crate) fn wait(
+        &mut self,
+        now: Timestamp,
+        receipt: u64,
+        settled: Settled,
+        members: impl IntoIterator<Item = PeerId>,
+        disk: bool,
+    ) -> Wait {
+        let Settled { request, entries } = settled;
+        let members: BTreeSet<PeerId> = members.into_iter().collect();
+        if members.is_empty() && !disk {
+            return Wait::Over(settled);
+        }
+        if self.waiting.len() >= RECEIPTS_MAX {
+            return Wait::Refused(settled);
+        }
+        let until = now.saturating_add(if members.is_empty() { DURABLE_WITHIN } else { FORGOTTEN_WITHIN });
+        self.dates.insert((until, receipt));
+        self.waiting.insert(receipt, Waiting { request, entries, members, disk, until });
+        Wait::Begun
+    }
+
+    /// `peer` has forgotten what `receipt` stands for.
+    pub(crate) fn on_forgotten(&mut self, peer: PeerId, receipt: u64) -> Option<Settled> {
+        self.waiting.get_mut(&receipt)?.members.remove(&peer);
+        self.settle(receipt)
+    }
+
+    /// The disk has forgotten what `receipt` stands for, or never will.
+    pub(crate) fn on_removed(&mut self, receipt: u64) -> Option<Settled> {
+        self.waiting.get_mut(&receipt)?.disk = false;
+        self.settle(receipt)
+    }
+
+    /// `peer` is gone: nobody waits for it.
+    pub(crate) fn on_gone(&mut self, peer: PeerId) -> Vec<Settled> {
+        let concerned = self.waiting.iter_mut().filter_map(|(receipt, waiting)| {
+            let was_awaited = waiting.members.remove(&peer);
+            was_awaited.then_some(*receipt)
+        });
+        let concerned: Vec<u64> = concerned.collect();
+        concerned.into_iter().filter_map(|receipt| self.settle(receipt)).collect()
+    }
+
+    /// Gives members up that take too long, and then the disk. Answers who waits no more, if anybody.
+    pub(crate) fn on_due(&mut self, now: Timestamp) -> Option<Settled> {
+        let (date, receipt) = self.dates.first().copied().filter(|(date, _)| *date <= now)?;
+        self.dates.remove(&(date, receipt));
+        let waiting = self.waiting.get_mut(&receipt)?;
+        let was_for_members = !waiting.members.is_empty();
+        waiting.members.clear();
+        if waiting.disk && was_for_members {
+            waiting.until = date.saturating_add(DURABLE_WITHIN.saturating_sub(FORGOTTEN_WITHIN));
+            self.dates.insert((waiting.until, receipt));
+            return None;
+        }
+        waiting.disk = false;
+        self.settle(receipt)
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.dates.first().map(|(date, _)| *date)
+    }
+
+    fn settle(&mut self, receipt: u64) -> Option<Settled> {
+        let waiting = self.waiting.get(&receipt)?;
+        if waiting.disk || !waiting.members.is_empty() {
+            return None;
+        }
+        let waiting = self.waiting.remove(&receipt)?;
+        self.dates.remove(&(waiting.until, receipt));
+        Some(Settled { request: waiting.request, entries: waiting.entries })
+    }
+}
+
+/// What became of a wish to wait.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Wait {
+    Begun,
+    /// There is nothing to wait for.
+    Over(Settled),
+    /// [`RECEIPTS_MAX`] wait already.
+    Refused(Settled),
+}
+
+/// Time in which members must say that they have forgotten what a write ended; then it is answered all the same. Ten
+/// round trips within a region, and too short to be felt behind a call to the origin.
+const FORGOTTEN_WITHIN: Duration = Duration::from_millis(100);
+
+/// Time in which the disk must have forgotten durably. Many times what a transaction takes.
+const DURABLE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Most requests that wait at once: as many writes as a busy node carries out within [`DURABLE_WITHIN`]. One more is
+/// answered at once.
+const RECEIPTS_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(number: u8) -> PeerId {
+        PeerId::from_public_key([number; 32])
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_unix_millis(1_000_000 + millis)
+    }
+
+    const SETTLED: Settled = Settled { request: RequestId(7), entries: 3 };
+
+    #[test]
+    fn a_request_waits_for_all_members_and_for_the_disk() {
+        let mut receipts = Receipts::default();
+        let receipt = receipts.number();
+        assert_eq!(receipts.wait(at(0), receipt, SETTLED, [peer(1), peer(2)], true), Wait::Begun);
+        assert_eq!(receipts.on_forgotten(peer(1), receipt), None);
+        assert_eq!(receipts.on_forgotten(peer(1), receipt), None, "twice the same");
+        assert_eq!(receipts.on_removed(receipt), None);
+        assert_eq!(receipts.on_forgotten(peer(2), receipt + 1), None, "another number");
+        assert_eq!(receipts.on_forgotten(peer(2), receipt), Some(SETTLED));
+        assert_eq!((receipts.next_deadline(), receipts.on_forgotten(peer(2), receipt)), (None, None));
+    }
+
+    #[test]
+    fn with_nothing_to_wait_for_a_request_does_not_wait() {
+        assert_eq!(Receipts::default().wait(at(0), 1, SETTLED, [], false), Wait::Over(SETTLED));
+    }
+
+    #[test]
+    fn members_are_given_up_after_a_moment_and_the_disk_after_a_while() {
+        let mut receipts = Receipts::default();
+        receipts.wait(at(0), 1, SETTLED, [peer(1)], true);
+        assert_eq!(receipts.on_due(at(99)), None);
+        assert_eq!(receipts.next_deadline(), Some(at(100)));
+        assert_eq!(receipts.on_due(at(100)), None, "the disk is still awaited");
+        assert_eq!(receipts.next_deadline(), Some(at(2000)));
+        assert_eq!(receipts.on_due(at(2000)), Some(SETTLED));
+        assert_eq!(receipts.next_deadline(), None);
+    }
+
+    #[test]
+    fn who_is_gone_is_not_awaited() {
+        let mut receipts = Receipts::default();
+        receipts.wait(at(0), 1, SETTLED, [peer(1), peer(2)], false);
+        receipts.wait(at(0), 2, Settled { request: RequestId(8), entries: 0 }, [peer(1)], false);
+        assert_eq!(receipts.on_gone(peer(1)), [Settled { request: RequestId(8), entries: 0 }]);
+        assert_eq!(receipts.on_gone(peer(2)), [SETTLED]);
+    }
+
+    #[test]
+    fn of_too_many_the_last_is_answered_at_once() {
+        let mut receipts = Receipts::default();
+        for receipt in 0..RECEIPTS_MAX as u64 {
+            assert_eq!(receipts.wait(at(0), receipt, SETTLED, [], true), Wait::Begun);
+        }
+        assert_eq!(receipts.wait(at(0), u64::MAX, SETTLED, [], true), Wait::Refused(SETTLED));
+    }
+}

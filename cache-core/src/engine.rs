@@ -109,7 +109,7 @@ impl Engine {
             Input::Invalidate { request, reach } => self.on_invalidate(request, reach),
             Input::Leave => self.on_leave(),
             Input::Loaded { load, entry } => {
-                self.on_loaded(load, entry.filter(|entry| self.is_useful(entry)))
+                self.on_loaded(load, entry.filter(|entry| self.is_useful(entry)));
             }
             Input::Misbehaved { peer, offence } => self.on_offence(peer, offence),
             Input::Ping { request, peer } => self.on_ping_wanted(request, peer),

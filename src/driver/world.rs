@@ -76,6 +76,9 @@ struct Asker {
     answer: oneshot::Receiver<Completion>,
 }
 
+/// How a flush that was asked for ends.
+type Flush = oneshot::Receiver<Result<(), StoreError>>;
+
 struct World {
     seed: u64,
     random: StdRng,
@@ -89,7 +92,7 @@ struct World {
     /// Writes whose answer has not come.
     writes: Vec<(u64, u64, oneshot::Receiver<Completion>)>,
     /// What was answered when a flush was asked for that has not ended.
-    flushes: Vec<(BTreeMap<u64, u64>, oneshot::Receiver<Result<(), StoreError>>)>,
+    flushes: Vec<(BTreeMap<u64, u64>, Flush)>,
     /// Versions by group of writes that were answered, and of those that are durable.
     answered: BTreeMap<u64, u64>,
     durable: BTreeMap<u64, u64>,

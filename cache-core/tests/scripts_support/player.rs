@@ -97,12 +97,7 @@ impl Player {
                 let request = RequestId(words.number('r'));
                 self.handle(Input::Ping { request, peer: fleet::peer(words.number('p')) });
             }
-            "put" => {
-                let request = RequestId(words.number('r'));
-                let key = self.key(words);
-                self.keys.insert(request, key.clone());
-                self.handle(Input::Put { request, key, draft: words.draft() });
-            }
+            "put" => self.put(words),
             "read" => self.published[&words.key()].mark_visited(),
             "received" => self.received(words),
             "removed" => {
@@ -129,6 +124,13 @@ impl Player {
             )),
             other => panic!("`{other}` is no input"),
         }
+    }
+
+    fn put(&mut self, words: &mut Words<'_>) {
+        let request = RequestId(words.number('r'));
+        let key = self.key(words);
+        self.keys.insert(request, key.clone());
+        self.handle(Input::Put { request, key, draft: words.draft() });
     }
 
     fn begin_anew(&mut self, engine: Engine, talk: Option<Talk>) {

@@ -9,5 +9,6 @@ mod faults;
 mod freshness;
 mod lifecycle;
 mod never_kept;
+mod semantics;
 mod support;
 mod values;

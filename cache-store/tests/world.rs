@@ -58,8 +58,10 @@ const STEPS: u32 = 150;
 const PATIENCE: Duration = Duration::from_secs(300);
 const GROUPS: u64 = 6;
 const KEYS_IN_GROUP: u64 = 20;
-/// More than what one step of these worlds touches, and less than what lies on disk.
+/// More than what one step of these worlds touches, and far less than what lies on disk.
 const OPENED_MAX: u64 = 40;
+/// Records that nobody asks for and no order means: a step that looked at all there is would open them.
+const BYSTANDERS: u64 = 200;
 
 /// The store on disk, which is full while that is said.
 struct Moody {
@@ -139,6 +141,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let dir = a_dir();
         let is_full = Arc::new(AtomicBool::new(false));
+        fill(&dir);
         let (disk, figures) = open(&dir, &is_full);
         Self {
             seed,
@@ -384,6 +387,14 @@ fn acknowledge(told: &Mutex<Told>, number: u64, outcome: &Result<(), StoreError>
 
 fn key_of(group: u64, at: u64) -> Key {
     key(&format!("g{group}/{at}"))
+}
+
+/// Puts the bystanders on disk.
+fn fill(dir: &TempDir) {
+    let mut store = RedbStore::open(dir.path(), fixture::sealer(dir.path()), WIDE).unwrap();
+    let bystanders: Vec<_> =
+        (0..BYSTANDERS).map(|at| Change::Put(fixture::entry(&format!("bystander/{at}"), "v"))).collect();
+    store.apply(&bystanders, Durability::Immediate).unwrap();
 }
 
 fn open(dir: &TempDir, is_full: &Arc<AtomicBool>) -> ((WriteBehind, Writer), Arc<StoreFigures>) {

@@ -1,8 +1,8 @@
 //! Clients that close their half of the connection behind a request, as `nc -N` does, and clients that are gone.
 
-use crate::support::{PATIENCE, REPOSITORY, Raw, daemon, get, setup, status};
-use cache_tests::{eventually, origin::ModelOrigin};
-use std::time::Duration;
+use crate::support::{PATIENCE, REPOSITORY, Raw, answers, daemon, get, status};
+use cache_tests::{daemon::Daemon, eventually, origin::ModelOrigin};
+use std::time::{Duration, Instant};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixStream,
@@ -36,29 +36,52 @@ async fn a_client_that_closes_its_half_gets_its_answer_be_it_read_or_written() {
     }
 }
 
+/// Sends `request`, and leaves once `under_way` calls wait at the origin.
+async fn ask_and_leave(daemon: &Daemon, origin: &ModelOrigin, request: &str, under_way: usize) {
+    let mut client = UnixStream::connect(daemon.socket()).await.expect("the door listens");
+    client.write_all(request.as_bytes()).await.expect("the door reads");
+    origin.wait_in_flight(under_way).await;
+}
+
 #[tokio::test]
 async fn a_read_for_a_client_that_is_gone_is_given_up_and_a_write_is_not() {
-    let origin = ModelOrigin::start();
-    let daemon = setup(&origin).start();
-    origin.hold("widget");
-    let head = |method: &str, target: &str, fields: &str| {
+    let (origin, daemon) = daemon();
+    let list = format!("{REPOSITORY}/issues");
+    let listed = || answers(daemon.address(), get(&list, ""));
+    for _asked_and_hit in 0..2 {
+        assert_eq!(status(&listed().await), 200);
+    }
+    assert_eq!(origin.calls_total(), 1);
+    origin.hold("widget-1");
+    let begin = |request: &str, fields: &str| {
         format!(
-            "{method} {target} HTTP/1.1\r\nHost: api.github.com\r\nUser-Agent: t\r\nAuthorization: token ghp_alice\r\n{fields}\r\n"
+            "{request} HTTP/1.1\r\nHost: api.github.com\r\nUser-Agent: t\r\nAuthorization: token ghp_alice\r\n\
+             {fields}\r\n"
         )
     };
-    for request in [
-        head("GET", "/repos/acme/widget-1", "Range: bytes=0-1\r\n"),
-        format!("{}{{}}", head("POST", "/repos/acme/widget-1/issues", "Content-Length: 2\r\n")),
-    ] {
-        let mut client = UnixStream::connect(daemon.socket()).await.unwrap();
-        client.write_all(request.as_bytes()).await.unwrap();
+    let read = begin(&format!("GET {REPOSITORY}"), "Range: bytes=0-1\r\n");
+    let title = r#"{"title":"late"}"#;
+    let length = format!("Content-Length: {}\r\n", title.len());
+    let write = begin(&format!("POST {list}"), &length) + title;
+
+    ask_and_leave(&daemon, &origin, &read, 1).await;
+    origin.wait_idle().await;
+    ask_and_leave(&daemon, &origin, &write, 1).await;
+    // The door has seen the writer leave by the time at which it has given up those that left after it.
+    for _reader in 0..2 {
+        ask_and_leave(&daemon, &origin, &read, 2).await;
+        assert!(eventually(PATIENCE, || origin.in_flight() < 2).await, "a read goes on for nobody");
     }
-    assert!(eventually(PATIENCE, || origin.in_flight() >= 1).await);
-    assert!(eventually(PATIENCE, || origin.calls_total() >= 1).await, "the write arrived");
-    // The read's place is free: a further one is not held up by what nobody waits for.
-    assert!(eventually(PATIENCE, || origin.in_flight() == 1).await, "{}", origin.in_flight());
+    assert_eq!(origin.in_flight(), 1, "the write goes on");
+    assert_eq!((origin.calls_to(REPOSITORY), origin.calls_to(&list), origin.calls_total()), (3, 2, 5));
+
+    // The node hears of the write's end, and forgets what it changed.
     origin.release();
-    assert!(eventually(PATIENCE, || origin.in_flight() == 0).await);
+    let begun = Instant::now();
+    while !listed().await.contains("\"late\"") {
+        assert!(begun.elapsed() < PATIENCE, "nobody has heard of the write's end");
+    }
+    assert_eq!((origin.calls_to(REPOSITORY), origin.calls_to(&list), origin.calls_total()), (3, 3, 6));
 }
 
 #[tokio::test]

@@ -100,6 +100,25 @@ async fn a_write_passes_through_and_what_it_touches_is_forgotten_in_every_domain
 }
 
 #[tokio::test]
+async fn a_write_by_number_is_seen_by_name_and_costs_others_a_question_that_is_free() {
+    let (origin, node) = origin_and_node().await;
+    let list = format!("{PUBLIC}/issues");
+    let untouched = "/repos/acme/widget-2/issues";
+    for path in [&*list, untouched] {
+        assert_eq!(answer(&node, get_by(ALICE, path)).await.status, 200);
+    }
+    let written = send(&node, post("/repositories/100001/issues", r#"{"title":"new"}"#)).await.unwrap();
+    assert_eq!(written.status, 201);
+    let seen = answer(&node, get_by(ALICE, &list)).await;
+    assert!(seen.body.windows(5).any(|text| text == b"\"new\""), "{seen:?}");
+    let before = origin.calls_total();
+    let asked = answer(&node, get_by(ALICE, untouched)).await;
+    assert!(!asked.is_hit(), "it may have been meant");
+    assert_eq!(origin.calls_total(), before + 1);
+    assert_eq!(node.stats().await.unwrap().revalidated, 1, "what was doubted kept its validators");
+}
+
+#[tokio::test]
 async fn a_write_that_is_refused_makes_nothing_forget() {
     let (_origin, node) = origin_and_node().await;
     let list = format!("{PUBLIC}/issues");

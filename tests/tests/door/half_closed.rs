@@ -1,6 +1,6 @@
 //! Clients that close their half of the connection behind a request, as `nc -N` does, and clients that are gone.
 
-use crate::support::{PATIENCE, REPOSITORY, Raw, answers, daemon, get, status};
+use crate::support::{PATIENCE, REPOSITORY, Raw, answers, daemon, get, setup, status};
 use cache_tests::{daemon::Daemon, eventually, origin::ModelOrigin};
 use std::time::{Duration, Instant};
 use tokio::{
@@ -45,7 +45,9 @@ async fn ask_and_leave(daemon: &Daemon, origin: &ModelOrigin, request: &str, und
 
 #[tokio::test]
 async fn a_read_for_a_client_that_is_gone_is_given_up_and_a_write_is_not() {
-    let (origin, daemon) = daemon();
+    let origin = ModelOrigin::start();
+    // So long that no call ends by it here.
+    let daemon = setup(&origin).arg("--origin-timeout=300").start();
     let list = format!("{REPOSITORY}/issues");
     let listed = || answers(daemon.address(), get(&list, ""));
     for _asked_and_hit in 0..2 {

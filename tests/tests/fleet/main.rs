@@ -1,6 +1,7 @@
 //! Nodes of one process that share over real sockets.
 
 mod forgery;
+mod forgetting;
 mod hostile;
 mod member;
 mod membership;

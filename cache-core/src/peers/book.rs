@@ -103,11 +103,13 @@ impl Book {
         }
     }
 
-    /// Membership says that `peer` is gone: only a contact is remembered.
+    /// Membership says that `peer` is gone: only a contact is remembered, and a member that was never dialled, since its
+    /// turn was to come, until it was. Others may have found it gone because nobody could dial it yet.
     pub(super) fn gone(&mut self, now: Timestamp, peer: PeerId, is_connected: bool, jitter: &mut Jitter) {
         for target in self.targets_of(peer) {
             let Some(candidate) = self.candidate_mut(target) else { continue };
             match (candidate.origin, candidate.stage) {
+                (Origin::Membership, _any) if candidate.is_put_off(now) => candidate.try_once(now),
                 (Origin::Membership, _any) => drop(self.named.remove(&peer)),
                 (Origin::Contact { .. }, Stage::Dialing { .. }) => {}
                 (Origin::Contact { .. }, _other) if is_connected => candidate.stage = Stage::Leaving,

@@ -114,6 +114,17 @@ impl Candidate {
         self.stage = Stage::Waiting { until: now.saturating_add(jitter.scatter(self.pause())) };
     }
 
+    /// Whether it was never dialled, and is not to be for a while yet.
+    pub(super) fn is_put_off(&self, now: Timestamp) -> bool {
+        let is_untried = self.failures == 0 && self.last_failure.is_none();
+        is_untried && matches!(self.stage, Stage::Waiting { until } if until > now)
+    }
+
+    /// Dialled now, and if that fails, as one for which there is little hope.
+    pub(super) fn try_once(&mut self, now: Timestamp) {
+        (self.failures, self.stage) = (TRIES_MAX, Stage::Waiting { until: now });
+    }
+
     fn go_on(&mut self, now: Timestamp, jitter: &mut Jitter) {
         if self.next < self.addresses.len() {
             self.stage = Stage::Waiting { until: now };

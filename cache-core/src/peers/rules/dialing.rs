@@ -14,6 +14,19 @@ fn of_two_nodes_that_learn_of_each_other_the_smaller_id_dials_at_once() {
 }
 
 #[test]
+fn a_member_that_is_gone_before_its_turn_is_dialled_once_before_it_is_forgotten() {
+    let mut world = World::new(&[]);
+    world.member(99);
+    assert_eq!(world.dials(), vec![]);
+    world.peers.on_gone(world.now, peer(99));
+    assert_eq!(world.dials(), [address(99)]);
+    world.fail(&address(99), DialError::Unreachable);
+    assert_eq!(world.advance(BOOTSTRAP_INTERVAL / 3), []);
+    world.peers.on_forgotten(peer(99));
+    assert_eq!(world.advance(secs(3600)), []);
+}
+
+#[test]
 fn who_came_in_the_meantime_is_not_dialled() {
     let mut world = World::new(&[]);
     world.member(99);

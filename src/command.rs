@@ -125,6 +125,8 @@ pub(crate) struct FleetStats {
     pub(crate) connected: usize,
     pub(crate) leases_count: usize,
     pub(crate) links: LinkCounts,
+    /// Whether another node seems to go by our identity.
+    pub(crate) has_twin: bool,
     /// What each of the others counted.
     pub(crate) others: Vec<Figures>,
 }

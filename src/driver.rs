@@ -350,6 +350,11 @@ impl Driver {
                     links.send(&to, &message);
                 }
             }
+            Output::Twins { peer } => {
+                if let Some(links) = &mut self.links {
+                    links.on_twins(peer);
+                }
+            }
         }
     }
 
@@ -436,6 +441,7 @@ impl Driver {
                 connected: self.engine.members().len(),
                 leases_count: self.engine.leases_count(),
                 links: links.counts(),
+                has_twin: links.are_twins(links.transport().local_peer()),
                 others: self.engine.peer_figures().into_iter().map(|(_, figures)| figures).collect(),
             }),
         }

@@ -131,7 +131,7 @@ pub struct Peer {
     /// Why it could not be reached last, for programs.
     #[serde(skip)]
     pub failure: Option<DialError>,
-    /// Whether two nodes seem to go by its identity: of late, connections with it displaced one another again and again.
+    /// Whether two nodes seem to go by its identity: of late, the two displaced each other.
     pub is_twin: bool,
     /// Bytes of frames received from it.
     pub received_bytes: u64,
@@ -148,6 +148,9 @@ impl From<PeerStats> for Peer {
         let PeerFigures { received_bytes, sent_bytes, dropped_frames, round_trip } = figures;
         let left = |until: Timestamp| Some(until.saturating_since(now).as_secs());
         let mut reason = report.last_failure.map(|failure| failure.to_string());
+        if is_twin {
+            reason = Some("two nodes have this identity: remove identity.key on one".to_owned());
+        }
         let (state, seconds) = match report.state {
             PeerState::BackingOff { until } => ("backing off", left(until)),
             PeerState::Banned(ban) => {

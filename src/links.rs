@@ -58,8 +58,7 @@ impl Links {
                 info!(%peer, %address, ?side, %protocol, "connected");
                 self.notices.on_connected(&address);
                 if self.twins.on_connected(peer, Instant::now()) {
-                    warn!(%peer, "two nodes with the same identity displace each other: identity.key of one machine \
-                                  was copied to another; remove it from the cache directory of one and start that anew");
+                    warn_of_twins(peer);
                 }
                 self.sessions.insert(peer, session);
                 Some(Input::Connected { peer, address, side, features: protocol.features })
@@ -106,6 +105,13 @@ impl Links {
         }
     }
 
+    /// Two nodes go by the identity of `peer`, which may be this node.
+    pub(crate) fn on_twins(&mut self, peer: PeerId) {
+        if self.twins.tell(peer, Instant::now()) {
+            warn_of_twins(peer);
+        }
+    }
+
     pub(crate) fn transport(&self) -> &Arc<dyn Transport> {
         &self.transport
     }
@@ -144,6 +150,11 @@ impl Links {
             }
         })
     }
+}
+
+fn warn_of_twins(peer: PeerId) {
+    warn!(%peer, "two nodes with the same identity displace each other: identity.key of one machine was copied to \
+                  another; remove it from the cache directory of one and start that anew");
 }
 
 /// The names by which the fleet's secrets call entries, as the engine asks for them.

@@ -65,6 +65,8 @@ pub struct Stats {
     pub sharing: String,
     /// Who this node is to others, in text; `None` when it keeps to itself.
     pub peer_id: Option<String>,
+    /// Whether another node seems to go by this node's identity, which was copied to it.
+    pub has_twin: bool,
     /// Where others can reach this node, as multiaddrs; none when it keeps to itself.
     pub addresses: Vec<String>,
     /// What the whole fleet counted, as far as its members have told; `None` when nothing is shared.
@@ -122,6 +124,7 @@ impl Stats {
                 SharingState::NoSecret | SharingState::NoTransport => None,
                 SharingState::Shared { local, .. } => Some(local.to_string()),
             },
+            has_twin: engine.fleet.as_ref().is_some_and(|fleet| fleet.has_twin),
             addresses,
             aggregate: engine.fleet.as_ref().map(|fleet| FleetTotals::sum(own, fleet)),
             uptime_seconds: shared.started.elapsed().as_secs(),

@@ -47,6 +47,12 @@ impl Twins {
         is_news
     }
 
+    /// Membership shows that two nodes are `peer`; answers whether that is news.
+    pub(crate) fn tell(&mut self, peer: PeerId, now: Instant) -> bool {
+        self.on_disconnected(peer, now);
+        self.seen.get_mut(&peer).is_some_and(|seen| !std::mem::replace(&mut seen.is_told, true))
+    }
+
     /// Whether two nodes seem to be `peer`.
     pub(crate) fn are(&self, peer: PeerId, now: Instant) -> bool {
         self.seen.get(&peer).is_some_and(|seen| seen.is_told && now.duration_since(seen.ended_at) < WINDOW)
@@ -83,6 +89,13 @@ mod tests {
         assert_eq!(told.collect::<Vec<_>>(), [false, false, true, false, false, false]);
         assert!(twins.are(PEER, start + Duration::from_secs(6)));
         assert!(!twins.are(PEER, start + Duration::from_secs(66)), "one of them is gone");
+    }
+
+    #[test]
+    fn what_membership_shows_is_told_once() {
+        let (mut twins, start) = (Twins::default(), Instant::now());
+        assert!(twins.tell(PEER, start) && !twins.tell(PEER, start));
+        assert!(twins.are(PEER, start) && !twins.are(PEER, start + WINDOW));
     }
 
     #[test]

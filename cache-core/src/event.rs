@@ -334,6 +334,11 @@ pub enum Output {
         /// What.
         message: Message,
     },
+    /// Tell people that two nodes go by one identity, which may be this node's. Comes again for as long as they do.
+    Twins {
+        /// Whose.
+        peer: PeerId,
+    },
 }
 
 /// How a request ended.

@@ -14,6 +14,7 @@ mod effects;
 pub(crate) mod member;
 mod settings;
 mod timers;
+mod twins;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use core::{fmt, time::Duration};
 use member::{Identity, is_later};
 use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng as _};
 use timers::{Timer, Timers};
+use twins::Twins;
 
 /// Who is in the fleet, as far as we know, and what must be said to keep knowing.
 ///
@@ -48,6 +50,7 @@ pub(crate) struct Membership {
     stage: Stage,
     /// How often we, being new, may still ask for more members than those we were told of.
     feeds_left: u8,
+    twins: Twins,
     members_max: usize,
 }
 
@@ -70,13 +73,15 @@ impl Membership {
         };
         let rng = Pcg64Mcg::seed_from_u64(seed);
         let foca = foca::Foca::new(Identity(local), settings.config(), rng, MembershipCodec);
-        Self { foca, effects, stage: Stage::Present, feeds_left: 0, members_max: settings.members_max }
+        let (stage, twins) = (Stage::Present, Twins::default());
+        Self { foca, effects, stage, feeds_left: 0, twins, members_max: settings.members_max }
     }
 
     /// A connection with `peer` stands: unless it is a member already, introduce ourselves to it.
     pub(crate) fn on_connected(&mut self, now: Timestamp, peer: PeerId) {
         if self.enter(now) && peer != self.effects.local {
             self.effects.connected.insert(peer);
+            self.twins.on_connected(peer);
             self.effects.beyond.on_found(peer);
             if self.effects.alive.is_empty() {
                 self.feeds_left = FEEDS_MAX;
@@ -125,6 +130,7 @@ impl Membership {
         if !is_ours {
             return Err(Malformed);
         }
+        self.watch_for_a_twin(&message.header.src.0);
         self.take_the_latest_boot(&message);
         if !self.is_acceptable(&message) {
             return Ok(());
@@ -224,7 +230,15 @@ impl Membership {
         }
     }
 
-    /// Outbids whoever is known to the sender as us: our former self, if our clock was set back, or a forgery.
+    fn watch_for_a_twin(&mut self, sender: &Member) {
+        let (peer, connected) = (sender.peer(), &self.effects.connected);
+        if self.twins.on_heard(peer, sender.boot(), connected, self.members_max) {
+            self.effects.decide(Decision::Twins { peer });
+        }
+    }
+
+    /// Outbids whoever is known to the sender as us: our former self, if our clock was set back,
+    /// another node with our key, or a forgery.
     fn take_the_latest_boot(&mut self, message: &Parsed) {
         let ours = self.foca.identity().0.boot();
         let about_us =
@@ -233,7 +247,14 @@ impl Membership {
         let latest = rumoured
             .chain([message.header.dst.0.boot()])
             .fold(ours, |latest, boot| if is_later(boot, latest) { boot } else { latest });
+        // Those two are said to whoever is not a member, too.
+        if !matches!(message.header.message, foca::Message::TurnUndead | foca::Message::Announce) {
+            self.twins.on_addressed(ours, message.header.dst.0.boot());
+        }
         if latest != ours && !self.renewed_lately() {
+            if self.twins.is_outbid(ours) {
+                self.effects.decide(Decision::Twins { peer: self.effects.local });
+            }
             self.effects.renewed_at = Some(self.effects.now);
             let renewed = self.foca.identity().after(latest);
             // Fails only for the identity that we have, which this is not.

@@ -42,7 +42,7 @@ async fn fleet_checks(node: &Node, about: &About, peers: &[Peer]) -> Vec<Check> 
     let secret = secret(about.secret.clone(), &stats, peers).await;
     let mut checks: Vec<Check> = [secret].into_iter().chain(version(&stats, peers)).collect();
     checks.extend(itself(node, about, peers));
-    checks.extend(twins(peers));
+    checks.extend(twins(&stats, peers));
     checks.push(reached(&stats, about.fleet.peers_max(), peers));
     let connected: Vec<PeerId> = connected(peers).filter_map(|peer| peer.id.as_ref()?.parse().ok()).collect();
     if connected.is_empty() {
@@ -143,9 +143,10 @@ fn itself(node: &Node, about: &About, peers: &[Peer]) -> Option<Check> {
 }
 
 /// Nodes that go by one identity; nothing where there are none.
-fn twins(peers: &[Peer]) -> Option<Check> {
-    let twins: Vec<&str> =
-        peers.iter().filter(|peer| peer.is_twin).filter_map(|peer| peer.id.as_deref()).collect();
+fn twins(stats: &Stats, peers: &[Peer]) -> Option<Check> {
+    let own = stats.peer_id.as_deref().filter(|_id| stats.has_twin);
+    let others = peers.iter().filter(|peer| peer.is_twin).filter_map(|peer| peer.id.as_deref());
+    let twins: Vec<&str> = own.into_iter().chain(others).collect();
     let finding = format!("two nodes with the same identity displace each other: {}", twins.join(", "));
     (!twins.is_empty()).then(|| Check::warning("identity", finding, TWINS_REMEDY))
 }

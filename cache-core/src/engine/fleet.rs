@@ -204,6 +204,7 @@ impl Engine {
                     fleet.ring.insert_beyond(member.peer());
                 }
             }
+            Decision::Twins { peer } => self.outputs.push_back(Output::Twins { peer }),
             Decision::Send { to, bytes } => {
                 if fleet.peers.connected().contains_key(&to) {
                     self.say(to, Message::Membership(bytes));

@@ -36,6 +36,11 @@ pub(crate) enum Decision {
         /// What, for its [`Membership::on_message`].
         bytes: Bytes,
     },
+    /// Two nodes go by one identity, which may be ours.
+    Twins {
+        /// Whose.
+        peer: PeerId,
+    },
     /// There is a new member.
     Up(Member),
 }

@@ -60,6 +60,8 @@ fn who_starts_again_with_its_clock_set_back_takes_a_later_boot_number_than_is_kn
         fleet
             .until(2_000, |fleet| fleet.is_complete() && fleet.membership(4).local().boot() > before)
             .unwrap();
+        fleet.run(5_000);
+        assert!(fleet.nodes.iter().all(|node| node.twins == 0), "it is one");
     }
 }
 

@@ -27,7 +27,8 @@ impl World {
             | Output::Disconnect { .. }
             | Output::Forget { .. }
             | Output::Retain { .. }
-            | Output::Send { .. } => {
+            | Output::Send { .. }
+            | Output::Twins { .. } => {
                 panic!("a node that keeps to itself has nobody to deal with: {output:?}")
             }
         }

@@ -334,7 +334,8 @@ impl World {
             | Output::Disconnect { .. }
             | Output::Forget { .. }
             | Output::Retain { .. }
-            | Output::Send { .. } => {
+            | Output::Send { .. }
+            | Output::Twins { .. } => {
                 unreachable!("checked before")
             }
             Output::Load { load, key } => {

@@ -283,6 +283,7 @@ impl Player {
             }
             Output::Dial { address } => format!("dial {address}"),
             Output::Disconnect { peer } => format!("disconnect {peer:?}"),
+            Output::Twins { peer } => format!("twins {peer:?}"),
             Output::Forget { request } => format!("forget r{}", request.0),
             Output::Load { load, key } => {
                 self.loads.push(*load);

@@ -75,7 +75,8 @@ async fn a_daemon_tells_the_addresses_first_that_it_was_told_to_advertise() {
 }
 
 #[tokio::test]
-async fn two_daemons_of_one_identity_are_named_by_the_member_at_which_they_displace_each_other() {
+async fn two_daemons_of_one_identity_are_named_by_the_member_at_which_they_displace_each_other_and_by_themselves()
+ {
     for over in EITHER {
         let origin = ModelOrigin::start();
         let secret = new_secret();
@@ -87,6 +88,13 @@ async fn two_daemons_of_one_identity_are_named_by_the_member_at_which_they_displ
         let id = peer_id(&second).await;
         assert_eq!(peer_id(&twin).await, id);
         until("the first says what is wrong", async || first.stderr().contains("same identity")).await;
+        until("each of the two says it of itself", async || {
+            [&second, &twin].iter().all(|daemon| daemon.stderr().contains("same identity"))
+        })
+        .await;
+        for daemon in [&second, &twin] {
+            assert_eq!(shown(daemon, "/stats").await["has_twin"], true, "{over:?}");
+        }
         let doctor = ask(&first, &["doctor"]).await;
         assert!(
             doctor.stdout.contains("same identity") && doctor.stdout.contains(&id),

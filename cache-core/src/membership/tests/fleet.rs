@@ -44,6 +44,8 @@ pub(super) struct Node {
     /// Who was said to be down, in order.
     pub(super) downs: Vec<PeerId>,
     pub(super) renewals: u64,
+    /// How often it took itself or another for two.
+    pub(super) twins: u64,
     wakes_at: Option<u64>,
 }
 
@@ -222,6 +224,7 @@ impl Fleet {
                 Decision::Renewed(_) => self.nodes[number].renewals += 1,
                 Decision::Send { to, bytes } => self.send(number, to, bytes),
                 Decision::Forgotten { .. } => {}
+                Decision::Twins { .. } => self.nodes[number].twins += 1,
                 Decision::Up(member) => self.meet(number, member.peer()),
             }
         }

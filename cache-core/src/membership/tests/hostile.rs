@@ -335,6 +335,7 @@ impl Victim {
                     let message = parse_message(&bytes).expect("what we write we can read");
                     self.sent.push((to, message));
                 }
+                Decision::Twins { .. } => {}
                 Decision::Up(member) => assert!(self.up.insert(member.peer(), member).is_none()),
             }
         }

@@ -318,6 +318,7 @@ impl World {
                 node.published.remove(&key);
             }
             Output::Send { .. } => unreachable!("sent before"),
+            Output::Twins { .. } => {}
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     driver::{Driver, FiguresFn},
     joining::{Joined, Wishes},
     links::Links,
-    node::Shared,
+    node::{Access, Shared},
 };
 use cache_core::{
     Disk, Engine, Figures, PeerSettings, Settings, SharingLimits, Timestamp,
@@ -167,8 +167,7 @@ impl NodeBuilder {
             directory: self.directory.clone(),
         };
         let clock = Arc::new(CoarseClock::start());
-        let now = clock.now();
-        let budget = self.settings.budget;
+        let (now, budget) = (clock.now(), self.settings.budget);
         let opened = match self.directory {
             Some(directory) => {
                 let (secrets, disk_budget) = ((self.secret, self.accepted), self.disk_budget);
@@ -209,6 +208,7 @@ impl NodeBuilder {
         };
         drop(runtime.spawn(driving));
         Ok(Node::from_shared(Shared {
+            access: Access::default(),
             github: self.github,
             runtime,
             index,

@@ -2,8 +2,8 @@
 
 use crate::links::LinkCounts;
 use cache_core::{
-    Bucket, Draft, Entry, FetchError, Fetched, Figures, Key, Outcome, PeerId, PeerReport, Reach, RequestId,
-    Timestamp,
+    Bucket, Domain, Draft, Entry, FetchError, Fetched, Figures, Key, Outcome, PeerId, PeerReport, Reach,
+    Reader, RequestId, Timestamp,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
@@ -33,6 +33,7 @@ pub(crate) enum Command {
         key: Key,
         directives: Directives,
         bucket: Bucket,
+        reader: Reader,
         fetch: FetchFn,
         done: oneshot::Sender<Completion>,
     },
@@ -86,8 +87,23 @@ pub(crate) type PassAnswer = Result<http::Response<OriginBody>, FetchError>;
 pub(crate) struct FetchReply {
     /// The part that the engine decides about.
     pub(crate) fetched: Fetched,
+    /// How the resources begin that its domain may not read any more.
+    pub(crate) refused: Option<Refused>,
     /// The part that belongs to the request that fetched, and to nobody else.
     pub(crate) private: Private,
+}
+
+/// What the one credential of a domain may not read any more.
+pub(crate) struct Refused {
+    pub(crate) domain: Domain,
+    pub(crate) prefixes: Vec<Box<str>>,
+}
+
+impl Refused {
+    /// Nothing, if there are no prefixes.
+    pub(crate) fn of(domain: Domain, prefixes: Vec<Box<str>>) -> Option<Self> {
+        (!prefixes.is_empty()).then_some(Self { domain, prefixes })
+    }
 }
 
 /// What only the request whose credential paid may have.

@@ -9,7 +9,7 @@ mod world;
 use crate::{
     command::{
         Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, PassAnswer, Passed, PeerStats,
-        Private,
+        Private, Refused,
     },
     links::Links,
 };
@@ -43,7 +43,7 @@ pub(crate) struct Driver {
     retained: HashMap<RequestId, Option<FetchFn>>,
     /// Answers to writes, until what they ended is forgotten everywhere.
     written: HashMap<RequestId, (PassAnswer, oneshot::Sender<PassAnswer>)>,
-    fetches: JoinSet<(FetchId, RequestId, FetchReply)>,
+    fetches: JoinSet<EndedFetch>,
     aborts: HashMap<FetchId, AbortHandle>,
     passes: JoinSet<Passed>,
     /// What the store's thread reports. Its side never waits: there are no more reports than orders that wait for one.
@@ -197,9 +197,9 @@ impl Driver {
                 self.handle(Input::Clear { request });
             }
             Command::Flush { done } => self.flush(done),
-            Command::Get { request, key, directives, bucket, fetch, done } => {
+            Command::Get { request, key, directives, bucket, reader, fetch, done } => {
                 self.requests.insert(request, Waiting { done, fetch: Some(fetch), private: None });
-                self.handle(Input::Get { request, key, directives, bucket });
+                self.handle(Input::Get { request, key, directives, bucket, reader });
             }
             Command::Invalidate { reach, done } => {
                 let request = self.own_request(done);
@@ -238,12 +238,15 @@ impl Driver {
         self.handle(Input::Counted { figures });
     }
 
-    fn on_fetch_ended(&mut self, ended: Result<(FetchId, RequestId, FetchReply), tokio::task::JoinError>) {
+    fn on_fetch_ended(&mut self, ended: Result<EndedFetch, tokio::task::JoinError>) {
         match ended {
             Ok((fetch, leader, reply)) => {
                 self.aborts.remove(&fetch);
                 if let Some(waiting) = self.requests.get_mut(&leader) {
                     waiting.private = Some(reply.private);
+                }
+                if let Some(Refused { domain, prefixes }) = reply.refused {
+                    self.handle(Input::Refused { domain, prefixes });
                 }
                 self.handle(Input::Fetched { fetch, fetched: reply.fetched });
             }
@@ -366,7 +369,7 @@ impl Driver {
                 Some(call) => guarded(call, revalidate).await,
                 None => FetchReply::failed(FetchError::FetcherGone),
             };
-            (fetch, leader, reply)
+            (fetch, leader, Box::new(reply))
         };
         self.aborts.insert(fetch, self.fetches.spawn(task));
     }
@@ -490,9 +493,12 @@ async fn guarded(call: FetchFn, revalidate: Option<Arc<Entry>>) -> FetchReply {
 
 impl FetchReply {
     pub(crate) fn failed(error: FetchError) -> Self {
-        Self { fetched: Fetched::Failed(error), private: Private::default() }
+        Self { fetched: Fetched::Failed(error), refused: None, private: Private::default() }
     }
 }
+
+/// A call that has ended, whose it was, and what it brought.
+type EndedFetch = (FetchId, RequestId, Box<FetchReply>);
 
 /// What a turn of the loop is about.
 #[expect(clippy::large_enum_variant, reason = "one at a time, on the stack, for one turn")]
@@ -502,7 +508,7 @@ enum Wake {
     /// Our figures are due.
     Count,
     /// A fetch ended.
-    Fetch(Result<(FetchId, RequestId, FetchReply), tokio::task::JoinError>),
+    Fetch(Result<EndedFetch, tokio::task::JoinError>),
     /// A call that passes the cache by ended.
     Pass(Result<Passed, tokio::task::JoinError>),
     /// The disk has something to tell.

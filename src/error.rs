@@ -1,7 +1,8 @@
 //! Why a node has no answer.
 
 use crate::VALUE_KEY_BYTES_MAX;
-use cache_core::{BODY_BYTES_MAX, Failure, FetchError, Timestamp, port::StoreError};
+use cache_core::{BODY_BYTES_MAX, Failure, FetchError, Shortage, Timestamp, port::StoreError};
+use cache_origin_github::{CORE, Quota, resource_name};
 use std::fmt;
 
 /// Why a request has no answer. Nothing was kept and nothing was lost.
@@ -36,6 +37,12 @@ pub enum RequestError {
     Throttled {
         /// When the origin may be asked again.
         until: Timestamp,
+        /// Why not before.
+        shortage: Shortage,
+        /// Which allowance it is, in GitHub's words.
+        resource: &'static str,
+        /// The last word on that allowance of whoever asked, if this node heard one.
+        quota: Option<Quota>,
     },
     /// No answer came before the request's deadline.
     TimedOut,
@@ -58,7 +65,9 @@ impl From<Failure> for RequestError {
             Failure::Busy => Self::Busy,
             Failure::Fetch(error) => Self::Fetch(error),
             Failure::NotConnected => Self::NotConnected,
-            Failure::Throttled { until } => Self::Throttled { until },
+            Failure::Throttled { until, shortage } => {
+                Self::Throttled { until, shortage, resource: resource_name(CORE), quota: None }
+            }
             // A failure of a kind that this version does not know is at least no answer in time.
             Failure::TimedOut | _ => Self::TimedOut,
         }
@@ -80,7 +89,9 @@ impl fmt::Display for RequestError {
             Self::NotCached => f.write_str("not cached, and the request forbids asking the origin"),
             Self::NotConnected => f.write_str("there is no connection with that peer; see `peers`"),
             Self::NotDurable(error) => error.fmt(f),
-            Self::Throttled { until } => write!(f, "the origin's quota is spent until {until} (Unix time)"),
+            Self::Throttled { until, .. } => {
+                write!(f, "the origin's quota is spent until {until} (Unix time)")
+            }
             Self::TimedOut => f.write_str("no answer came in time"),
             Self::ValueTooLong { value_bytes } => {
                 write!(f, "the value is {value_bytes} bytes, the limit is {BODY_BYTES_MAX}")

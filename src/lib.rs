@@ -51,6 +51,7 @@ mod stats;
 mod transports;
 mod twins;
 mod values;
+mod withheld;
 
 pub use {
     builder::NodeBuilder,

@@ -5,14 +5,16 @@
 
 use crate::{
     NodeBuilder, Provenance, Reply, RequestError, Stats, Values,
-    command::{Command, Completion, FetchFn, FetchReply, Passed, Private},
+    command::{Command, Completion, FetchFn, FetchReply, Passed, Private, Refused},
+    withheld::Withheld,
 };
 use bytes::Bytes;
 use cache_core::{
-    Entry, Failure, FetchError, Key, Outcome, PeerId, Reach, RequestId, Scope, Served, Source, freshness,
+    Bucket, Entry, Failure, FetchError, Key, Outcome, PeerId, Reach, Reader, RequestId, Scope, Served,
+    Source, freshness,
 };
 use cache_crypto::{FleetSecret, SecretKind};
-use cache_origin_github::{Delivery, GitHub, OriginBody, PassReason, Plan, Planned};
+use cache_origin_github::{Admissions, Delivery, GitHub, OriginBody, PassReason, Plan, Planned, Standing};
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
 use http::{HeaderValue, Request, header, request::Parts};
 use http_body_util::Empty;
@@ -22,7 +24,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::{
     runtime::Handle,
@@ -40,6 +42,7 @@ pub struct Node {
 
 pub(crate) struct Shared {
     pub(crate) github: GitHub,
+    pub(crate) access: Access,
     /// Where the driver runs, and with it every call to the origin.
     pub(crate) runtime: Handle,
     pub(crate) index: Arc<ReadIndex>,
@@ -54,6 +57,15 @@ pub(crate) struct Shared {
     pub(crate) entries_max: usize,
     pub(crate) bytes_max: usize,
     pub(crate) sharing: SharingState,
+}
+
+/// What the origin allows whom, as far as it has told this node.
+#[derive(Default)]
+pub(crate) struct Access {
+    /// Who may have which entries of the domains that several credentials share.
+    pub(crate) admissions: Arc<Admissions>,
+    /// Whose calls wait.
+    pub(crate) withheld: Withheld,
 }
 
 /// Whether a node shares, and if not, why.
@@ -252,6 +264,7 @@ impl Node {
                 let fresh = entry.filter(|entry| {
                     freshness::usable(entry, &planned.directives, now) == freshness::Usable::Fresh
                         && self.shared.github.suits(&entry.content().headers, parts, &planned)
+                        && self.shared.access.admissions.permit(planned.reader, entry, now)
                 });
                 if let Some(entry) = fresh {
                     self.shared.count_hit(&entry);
@@ -268,16 +281,25 @@ impl Node {
     async fn ask_driver(&self, parts: &Parts, key: Key, planned: Planned) -> Result<Reply, RequestError> {
         let github = self.shared.github.clone();
         let question = github.question(parts, &planned);
+        let Standing { reader, accepts_stale } = self.shared.access.admissions.standing(planned.reader, &key);
+        let max_stale = if accepts_stale { planned.directives.max_stale } else { Duration::ZERO };
+        let directives = freshness::Directives { max_stale, ..planned.directives };
+        let (admissions, clock) =
+            (Arc::clone(&self.shared.access.admissions), Arc::clone(&self.shared.clock));
+        let asked = key.clone();
         let fetch: FetchFn = Box::new(move |revalidate| {
             Box::pin(async move {
-                let fetch = github.fetch(&question, revalidate).await;
+                let fetch = github.fetch(&question, revalidate.clone()).await;
+                let whose = (reader, &asked);
+                let prefixes = admissions.note(whose, &fetch.fetched, revalidate.as_deref(), clock.now());
                 FetchReply {
                     fetched: fetch.fetched,
+                    refused: Refused::of(asked.domain(), prefixes),
                     private: Private { live: fetch.live, stream: fetch.stream },
                 }
             })
         });
-        let completion = self.wait_for(key, planned.directives, planned.bucket, fetch).await?;
+        let completion = self.wait_for(key, directives, (planned.bucket, reader), fetch).await?;
         let now = self.shared.clock.now();
         let private = completion.private.unwrap_or_default();
         let headers = match &completion.outcome {
@@ -314,6 +336,11 @@ impl Node {
                 }
             },
             Outcome::Absent => Err(RequestError::NotCached),
+            Outcome::Failed(Failure::Throttled { until, shortage }) => {
+                let payer = reader.payer(planned.domain);
+                let pause = (until, shortage);
+                Err(self.shared.access.withheld.error(&self.shared.github, (payer, planned.bucket), pause))
+            }
             Outcome::Failed(failure) => Err(RequestError::from(failure)),
             Outcome::Ponged { .. } | Outcome::Removed { .. } | Outcome::Stored { .. } => {
                 unreachable!("answers to other questions")
@@ -326,13 +353,13 @@ impl Node {
         &self,
         key: Key,
         directives: freshness::Directives,
-        bucket: cache_core::Bucket,
+        (bucket, reader): (Bucket, Reader),
         fetch: FetchFn,
     ) -> Result<Completion, RequestError> {
         let request = RequestId(self.shared.request_next.fetch_add(1, Ordering::Relaxed));
         let cancel = CancelOnDrop { commands: &self.shared.commands, request: Some(request) };
         let completion =
-            self.order(|done| Command::Get { request, key, directives, bucket, fetch, done }).await;
+            self.order(|done| Command::Get { request, key, directives, bucket, reader, fetch, done }).await;
         cancel.defuse();
         completion
     }

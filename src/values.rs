@@ -8,7 +8,7 @@ use crate::{
 use bytes::Bytes;
 use cache_core::{
     Audience, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Failure, FetchError, Fetched, KEY_BYTES_MAX,
-    Key, Outcome, Reach, Scope, Validators,
+    Key, Outcome, Reach, Reader, Scope, Validators,
     freshness::{self, Directives, Freshness, Usable},
     key::write_key_text,
 };
@@ -71,10 +71,11 @@ impl<'a> Values<'a> {
                         Fetched::Failed(FetchError::FetcherFailed)
                     }
                 };
-                FetchReply { fetched, private: Private::default() }
+                FetchReply { fetched, refused: None, private: Private::default() }
             })
         });
-        let completion = self.node.wait_for(key, Directives::default(), BUCKET, fetch).await;
+        let completion =
+            self.node.wait_for(key, Directives::default(), (BUCKET, Reader::Admitted), fetch).await;
         match completion.map(|completion| completion.outcome) {
             Ok(Outcome::Answered { entry, .. }) => Ok(entry.content().body.clone()),
             Ok(Outcome::Relayed { content, .. }) => Ok(content.body),
@@ -176,7 +177,7 @@ impl<'a> Values<'a> {
     async fn cached(&self, key: Key, directives: Directives) -> Result<Option<Bytes>, RequestError> {
         let never: FetchFn =
             Box::new(|_stale| Box::pin(async { FetchReply::failed(FetchError::FetcherGone) }));
-        match self.node.wait_for(key, directives, BUCKET, never).await?.outcome {
+        match self.node.wait_for(key, directives, (BUCKET, Reader::Admitted), never).await?.outcome {
             Outcome::Answered { entry, .. } => Ok(Some(entry.content().body.clone())),
             Outcome::Failed(failure) => Err(failure.into()),
             Outcome::Absent

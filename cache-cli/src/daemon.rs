@@ -12,7 +12,7 @@ use crate::{
     reload::Reloader,
     rewrite::ApiUrls,
     route::{Door, Hosts},
-    settings::{FleetReport, Limits, Report, Settings},
+    settings::{FleetReport, Limits, Report, Settings, domain_warnings},
     signal::{Hangups, StopSignals},
     socket::{self, Access, Socket},
     supervisor::Supervisor,
@@ -64,10 +64,10 @@ pub(crate) async fn run(
         operations: operations.address().map(|address| format!("http://{address}")),
         fleet: FleetReport::of(&settings.fleet),
         secret: settings.fleet.secret.found().cloned(),
+        domains: domain_warnings(&settings.domains),
         warnings: settings.warnings.clone(),
     };
     announce(&about, &node.addresses());
-
     let (stop, running) = Running::new();
     let access_log = access_log(&settings)?;
     reloader.rotate(access_log.clone());

@@ -5,9 +5,10 @@ use crate::{
     route::{Door, Refusal},
 };
 use bytes::Bytes;
-use cache_core::{FetchError, Timestamp};
+use cache_core::{FetchError, Shortage, Timestamp};
+use cache_origin_github::Quota;
 use fleet_cache::RequestError;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 use std::time::{Duration, SystemTime};
 
@@ -21,12 +22,14 @@ pub(crate) struct DoorError {
     /// What the client or its operator can do.
     remedy: Option<String>,
     retry_after: Option<u64>,
+    /// What a client of GitHub's looks for in a refusal for want of an allowance.
+    quota: Option<Box<QuotaFields>>,
 }
 
 impl DoorError {
     /// An error with a word for programs and a sentence for people.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), remedy: None, retry_after: None }
+        Self { status, code, message: message.into(), remedy: None, retry_after: None, quota: None }
     }
 
     /// Adds what can be done about it.
@@ -70,8 +73,11 @@ impl DoorError {
         if let Some(remedy) = &self.remedy {
             detail["remedy"] = json!(remedy);
         }
-        let body = json!({ "message": self.message, "fleet_cache": detail }).to_string();
-        let mut response = Response::new(Bytes::from(body));
+        let mut body = json!({ "message": self.message, "fleet_cache": detail });
+        if let Some(quota) = &self.quota {
+            body["documentation_url"] = json!(quota.documentation);
+        }
+        let mut response = Response::new(Bytes::from(body.to_string()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
@@ -82,6 +88,9 @@ impl DoorError {
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(quota) = &self.quota {
+            quota.write(headers);
         }
         response
     }
@@ -101,10 +110,9 @@ impl From<RequestError> for DoorError {
                 new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout")
             }
             RequestError::NotCached => new(StatusCode::GATEWAY_TIMEOUT, "only-if-cached"),
-            RequestError::Throttled { until } => Self {
-                retry_after: Some(seconds_until(until)),
-                ..new(StatusCode::TOO_MANY_REQUESTS, "quota-spent")
-            },
+            RequestError::Throttled { until, shortage, resource, ref quota } => {
+                Self::from(QuotaFields::new(until, shortage, resource, quota.as_ref()))
+            }
             RequestError::Fetch(_) | _ => new(StatusCode::BAD_GATEWAY, "origin"),
         }
     }
@@ -153,6 +161,101 @@ fn misdirected(host: &str, door: Door) -> DoorError {
     DoorError::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", message).with_remedy(remedy)
 }
 
+/// The fields of GitHub's own refusals: what its clients tell by that they are to wait, for how long, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct QuotaFields {
+    until: Timestamp,
+    shortage: Shortage,
+    resource: &'static str,
+    limit: Option<u64>,
+    remaining: Option<u64>,
+    used: Option<u64>,
+    /// When the window ends, in seconds since the Unix epoch.
+    reset: u64,
+    documentation: &'static str,
+}
+
+impl QuotaFields {
+    /// What this node heard last is told where it is of the window that has not ended; else what the pause itself says.
+    fn new(until: Timestamp, shortage: Shortage, resource: &'static str, seen: Option<&Quota>) -> Self {
+        let ends = until.as_unix_millis().div_ceil(1000);
+        match shortage {
+            Shortage::Pace => Self {
+                limit: seen.map(|seen| seen.limit),
+                remaining: seen.map(|seen| seen.remaining),
+                used: seen.map(|seen| seen.used),
+                reset: seen.map_or(ends, |seen| seen.reset),
+                documentation: PACE_DOCUMENTATION,
+                until,
+                shortage,
+                resource,
+            },
+            Shortage::Window { limit, used } => Self {
+                limit: Some(limit),
+                remaining: Some(0),
+                used: Some(seen.map_or(used, |seen| seen.used.max(used))),
+                reset: seen.map(|seen| seen.reset).filter(|reset| *reset >= ends).unwrap_or(ends),
+                documentation: WINDOW_DOCUMENTATION,
+                until,
+                shortage,
+                resource,
+            },
+        }
+    }
+
+    /// When the pause ends, in seconds since the Unix epoch.
+    fn ends(&self) -> u64 {
+        self.until.as_unix_millis().div_ceil(1000)
+    }
+
+    fn write(&self, headers: &mut HeaderMap) {
+        let numbers = [
+            ("x-ratelimit-limit", self.limit),
+            ("x-ratelimit-remaining", self.remaining),
+            ("x-ratelimit-used", self.used),
+            ("x-ratelimit-reset", Some(self.reset)),
+        ];
+        for (name, number) in numbers {
+            if let Some(number) = number {
+                headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
+            }
+        }
+        headers.insert("x-ratelimit-resource", HeaderValue::from_static(self.resource));
+    }
+}
+
+impl From<QuotaFields> for DoorError {
+    fn from(quota: QuotaFields) -> Self {
+        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(quota.ends()));
+        // Clients tell the two kinds apart by GitHub's own words.
+        let message = match quota.shortage {
+            Shortage::Pace => format!(
+                "You have exceeded a secondary rate limit of the API, which asked for a pause until {date}. \
+                 Fleet Cache did not send the request."
+            ),
+            Shortage::Window { .. } => format!(
+                "API rate limit exceeded: the allowance `{}` of this credential, or of this address without one, \
+                 is spent until {date}. Fleet Cache did not send the request.",
+                quota.resource
+            ),
+        };
+        Self {
+            retry_after: Some(seconds_until(quota.until)),
+            quota: Some(Box::new(quota)),
+            ..Self::new(StatusCode::FORBIDDEN, "quota-spent", message)
+        }
+        .with_remedy(
+            "wait, or send a credential whose allowance is not spent; what is cached is answered meanwhile",
+        )
+    }
+}
+
+/// Where GitHub explains that a window's allowance is spent.
+const WINDOW_DOCUMENTATION: &str =
+    "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-primary-rate-limits";
+/// Where it explains other limits; clients look at how this ends.
+const PACE_DOCUMENTATION: &str = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits";
+
 /// The field of RFC 9211.
 pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -188,12 +291,53 @@ mod tests {
         assert_eq!(status(RequestError::Busy), 503);
     }
 
+    fn throttled(shortage: Shortage, quota: Option<Quota>) -> Response<Bytes> {
+        let until = Timestamp::from_unix_millis(4_000_000_000_500);
+        DoorError::from(RequestError::Throttled { until, shortage, resource: "core", quota }).response()
+    }
+
+    fn field<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {
+        response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
     #[test]
-    fn a_spent_quota_tells_to_come_back_later() {
+    fn a_spent_window_is_refused_as_github_refuses_it() {
+        let response = throttled(Shortage::Window { limit: 5000, used: 5001 }, None);
+        assert_eq!(response.status(), 403);
+        let fields = ["limit", "remaining", "used", "reset", "resource"];
+        let told = fields.map(|name| field(&response, &format!("x-ratelimit-{name}")));
+        assert_eq!(told, ["5000", "0", "5001", "4000000001", "core"]);
+        assert!(field(&response, "retry-after").parse::<u64>().unwrap() > 1_000_000);
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        let message = body["message"].as_str().unwrap();
+        assert!(message.starts_with("API rate limit exceeded"), "{message}");
+        assert!(message.contains("02 Oct 2096"), "{message}");
+        assert!(!message.contains("secondary rate"), "{message}");
+        assert!(body["documentation_url"].as_str().unwrap().starts_with("https://docs.github.com/"));
+    }
+
+    #[test]
+    fn a_pause_for_the_pace_of_calls_is_told_from_a_spent_window() {
+        let seen = Quota { resource: "core".into(), limit: 60, remaining: 7, used: 53, reset: 4_000_000_100 };
+        let response = throttled(Shortage::Pace, Some(seen));
+        assert_eq!(response.status(), 403);
+        assert_eq!(field(&response, "x-ratelimit-remaining"), "7");
+        assert_eq!(field(&response, "x-ratelimit-reset"), "4000000100");
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        assert!(body["message"].as_str().unwrap().contains("secondary rate limit"));
+        assert!(body["documentation_url"].as_str().unwrap().ends_with("secondary-rate-limits"));
+        // Nothing is made up that nobody said.
+        let unseen = throttled(Shortage::Pace, None);
+        assert!(!unseen.headers().contains_key("x-ratelimit-remaining"));
+        assert!(unseen.headers().contains_key("retry-after"));
+    }
+
+    #[test]
+    fn a_pause_that_is_over_tells_to_come_back_at_once() {
         let until = Timestamp::from_unix_millis(1_000);
-        let response = DoorError::from(RequestError::Throttled { until }).response();
-        assert_eq!(response.status(), 429);
-        assert_eq!(response.headers()["retry-after"], "1");
+        let (shortage, quota) = (Shortage::Pace, None);
+        let error = RequestError::Throttled { until, shortage, resource: "core", quota };
+        assert_eq!(DoorError::from(error).response().headers()["retry-after"], "1");
     }
 
     #[test]

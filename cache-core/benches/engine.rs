@@ -1,8 +1,8 @@
 //! What the engine itself costs, beside network and disk.
 
 use cache_core::{
-    Bucket, Content, Domain, Draft, Engine, Fetched, Input, Key, Output, RequestId, Settings, Timestamp,
-    Validators,
+    Bucket, Content, Domain, Draft, Engine, Fetched, Input, Key, Output, Reader, RequestId, Settings,
+    Timestamp, Validators,
     freshness::{Directives, Freshness},
     port::Budget,
 };
@@ -16,8 +16,8 @@ fn miss_round_trip(criterion: &mut Criterion) {
         bencher.iter(|| {
             number += 1;
             let (request, key) = (RequestId(number), key(number));
-            let (directives, bucket) = (Directives::default(), Bucket(0));
-            engine.handle(NOW, Input::Get { request, key, directives, bucket });
+            let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
+            engine.handle(NOW, Input::Get { request, key, directives, bucket, reader });
             let Some(Output::Fetch { fetch, .. }) = engine.poll_output() else {
                 unreachable!("the key was never asked for before");
             };
@@ -47,8 +47,8 @@ fn hit(criterion: &mut Criterion) {
         bencher.iter(|| {
             number += 1;
             let (request, key) = (RequestId(number), held.clone());
-            let (directives, bucket) = (Directives::default(), Bucket(0));
-            engine.handle(NOW, Input::Get { request, key, directives, bucket });
+            let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
+            engine.handle(NOW, Input::Get { request, key, directives, bucket, reader });
             drain(&mut engine);
         });
     });

@@ -4,8 +4,8 @@
 //! than [`BAR_POINTS`] percentage points behind the best.
 
 use cache_core::{
-    Bucket, Content, Domain, Draft, Engine, Input, Key, Outcome, Output, RequestId, Settings, Timestamp,
-    Validators,
+    Bucket, Content, Domain, Draft, Engine, Input, Key, Outcome, Output, Reader, RequestId, Settings,
+    Timestamp, Validators,
     freshness::{Directives, Freshness},
     port::Budget,
 };
@@ -121,7 +121,8 @@ impl EngineCache {
 impl Cache for EngineCache {
     fn get(&mut self, key: u64) -> bool {
         let (key, directives) = (engine_key(key), Directives::ANYTHING_CACHED);
-        self.handle(|request| Input::Get { request, key, directives, bucket: Bucket(0) })
+        let (bucket, reader) = (Bucket(0), Reader::Admitted);
+        self.handle(|request| Input::Get { request, key, directives, bucket, reader })
     }
 
     fn put(&mut self, key: u64) {

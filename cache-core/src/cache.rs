@@ -3,7 +3,7 @@
 //! Owns every entry, the eviction order and the dates of removal. Answers what it did; tells nobody.
 
 use crate::{
-    BODY_BYTES_MAX, Entry, KEY_BYTES_MAX, Key, Scope, Timestamp,
+    BODY_BYTES_MAX, Domain, Entry, KEY_BYTES_MAX, Key, Scope, Timestamp,
     port::Budget,
     sieve::{Place, Sieve},
 };
@@ -24,6 +24,8 @@ pub(crate) struct Cache {
     removals: BTreeSet<(Timestamp, Key)>,
     /// Entries that say that something is not there, or is elsewhere.
     signposts: BTreeSet<Key>,
+    /// How many entries each domain has.
+    domains: BTreeMap<Domain, usize>,
     weight_bytes: usize,
 }
 
@@ -36,6 +38,7 @@ impl Cache {
             order: Sieve::new(),
             removals: BTreeSet::new(),
             signposts: BTreeSet::new(),
+            domains: BTreeMap::new(),
             weight_bytes: 0,
         }
     }
@@ -69,6 +72,7 @@ impl Cache {
         if entry.is_signpost() {
             self.signposts.insert(entry.key().clone());
         }
+        *self.domains.entry(entry.key().domain()).or_default() += 1;
         self.removals.insert((self.removal_date(entry), entry.key().clone()));
         Insertion::Kept { evicted }
     }
@@ -136,6 +140,13 @@ impl Cache {
         self.slots.get(key).map(|slot| self.order.get(slot.place))
     }
 
+    /// Whether `domain` has an entry whose resource begins with `prefix`.
+    pub(crate) fn holds(&self, prefix: &str, domain: Domain) -> bool {
+        let any = self.domains.contains_key(&domain);
+        let scope = Scope::Prefix { prefix: prefix.into(), domain: Some(domain) };
+        any && (prefix.is_empty() || keys_in(&self.slots, &scope).next().is_some())
+    }
+
     /// Every entry, those read since the eviction last looked first, the younger before the older.
     pub(crate) fn hottest(&self) -> Vec<&Arc<Entry>> {
         let (mut hot, cold): (Vec<_>, Vec<_>) = self.order.iter().partition(|entry| entry.is_visited());
@@ -190,6 +201,12 @@ impl Cache {
     fn forget(&mut self, entry: &Entry) {
         self.weight_bytes -= entry.weight_bytes();
         self.signposts.remove(entry.key());
+        let domain = entry.key().domain();
+        let count = self.domains.get_mut(&domain).expect("each entry was counted when it came");
+        *count -= 1;
+        if *count == 0 {
+            self.domains.remove(&domain);
+        }
         self.removals.remove(&(self.removal_date(entry), entry.key().clone()));
     }
 

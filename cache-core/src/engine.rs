@@ -15,13 +15,18 @@ mod inquiring;
 mod keeping;
 mod landing;
 mod lookup;
+mod proving;
 mod searching;
 mod warming;
 
 use crate::{
     Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Member, Outcome, Output, PeerId,
-    PeerReport, RequestId, Served, Settings, Sharing, Timestamp, cache::Cache, doubts::Doubts,
-    flight::Flights, quota::Quotas, sharing::Receipts,
+    PeerReport, RequestId, Served, Settings, Sharing, Timestamp,
+    cache::Cache,
+    doubts::Doubts,
+    flight::{Caller, Flights},
+    quota::Quotas,
+    sharing::Receipts,
 };
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use fleet::Fleet;
@@ -37,7 +42,8 @@ use fleet::Fleet;
 /// let mut engine = Engine::new(Settings::default());
 /// let now = Timestamp::from_unix_millis(1_000);
 /// let (request, key) = (RequestId(1), Key::new("api.github.com/user", Domain::ANONYMOUS));
-/// engine.handle(now, Input::Get { request, key, directives: Directives::default(), bucket: Bucket(0) });
+/// let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
+/// engine.handle(now, Input::Get { request, key, directives, bucket, reader });
 /// // Nothing is cached, so the origin is called on behalf of the one who asked.
 /// let Some(Output::Fetch { leader, revalidate: None, .. }) = engine.poll_output() else { panic!() };
 /// assert_eq!(leader, request);
@@ -105,7 +111,9 @@ impl Engine {
             Input::DialFailed { address, failure } => self.on_dial_failed(&address, failure),
             Input::Disconnected { peer } => self.on_disconnected(peer),
             Input::Fetched { fetch, fetched } => self.on_fetched(fetch, fetched),
-            Input::Get { request, key, directives, bucket } => self.on_get(request, key, directives, bucket),
+            Input::Get { request, key, directives, bucket, reader } => {
+                self.on_get(request, key, directives, Caller { bucket, reader });
+            }
             Input::Invalidate { request, reach } => self.on_invalidate(request, reach),
             Input::Leave => self.on_leave(),
             Input::Loaded { load, entry } => {
@@ -115,6 +123,7 @@ impl Engine {
             Input::Ping { request, peer } => self.on_ping_wanted(request, peer),
             Input::Put { request, key, draft } => self.on_put(request, key, draft),
             Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
+            Input::Refused { domain, prefixes } => self.on_refused(domain, prefixes),
             Input::Removed { removal } => self.on_removed(removal),
             Input::Restored { entries } => self.on_restored(entries),
             Input::Skipped { from, bytes } => {

@@ -5,7 +5,8 @@ use alloc::boxed::Box;
 use bytes::Bytes;
 use core::{
     fmt,
-    sync::atomic::{AtomicBool, Ordering},
+    num::NonZeroU64,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 /// What the origin answered: status, headers, and the decoded body.
@@ -62,9 +63,9 @@ pub struct Draft {
 
 /// A response kept, with its age and validators.
 ///
-/// Immutable but for two marks, and shared as `Arc<Entry>` by the engine, the read index and every
-/// reader. By the one readers tell the eviction that the entry is in use; by the other the engine tells readers that
-/// it is in doubt.
+/// Immutable but for two marks and a number that is worked out on demand, and shared as `Arc<Entry>` by the engine, the
+/// read index and every reader. By the one mark readers tell the eviction that the entry is in use; by the other the
+/// engine tells readers that it is in doubt.
 pub struct Entry {
     key: Key,
     content: Content,
@@ -77,6 +78,8 @@ pub struct Entry {
     edition: Option<Edition>,
     visited: AtomicBool,
     doubted: AtomicBool,
+    /// Zero until somebody wants to know.
+    fingerprint: AtomicU64,
 }
 
 /// Who brought an entry.
@@ -104,6 +107,7 @@ impl Entry {
             edition: None,
             visited: AtomicBool::new(false),
             doubted: AtomicBool::new(false),
+            fingerprint: AtomicU64::new(0),
         }
     }
 
@@ -170,6 +174,15 @@ impl Entry {
         let validators = [&self.validators.etag, &self.validators.last_modified];
         let validators: usize = validators.into_iter().flatten().map(|text| text.len()).sum();
         self.key.as_str().len() + content + validators + ENTRY_OVERHEAD_BYTES
+    }
+
+    /// A number by which `of` tells the content from others, worked out once. Every caller must bring the same `of`.
+    pub fn fingerprint(&self, of: impl FnOnce(&Content) -> NonZeroU64) -> NonZeroU64 {
+        NonZeroU64::new(self.fingerprint.load(Ordering::Relaxed)).unwrap_or_else(|| {
+            let fingerprint = of(&self.content);
+            self.fingerprint.store(fingerprint.get(), Ordering::Relaxed);
+            fingerprint
+        })
     }
 
     /// Marks the entry as read since the eviction last looked.

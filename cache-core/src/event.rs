@@ -4,7 +4,8 @@
 //! all outputs. The driver performs outputs in the order in which they come.
 
 use crate::{
-    Content, Draft, Entry, Features, Figures, Key, Message, Offence, PeerId, Reach, Scope, Timestamp,
+    Content, Domain, Draft, Entry, Features, Figures, Key, Message, Offence, Payer, PeerId, Reach, Scope,
+    Shortage, Timestamp,
     freshness::Directives,
     port::{DialError, Side},
 };
@@ -28,6 +29,26 @@ pub struct LoadId(pub u64);
 /// GitHub counts searches, GraphQL points and everything else apart; when one is spent the others go on.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Bucket(pub u8);
+
+/// Who asks, beside the domain that is part of the key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reader {
+    /// One who may read whatever the domain holds: all its readers send the same credential, or none.
+    Admitted,
+    /// One of several credentials of the domain. The origin has yet to say what this one may read, so nothing that is
+    /// kept or fetched for others answers it; what is kept merely spares the origin sending the same again.
+    Unproven(Payer),
+}
+
+impl Reader {
+    /// Who pays for a call that `self` makes for a key of `domain`.
+    pub fn payer(self, domain: Domain) -> Payer {
+        match self {
+            Self::Admitted => Payer::from(domain),
+            Self::Unproven(payer) => payer,
+        }
+    }
+}
 
 /// What happens to the engine.
 #[derive(Debug)]
@@ -98,6 +119,8 @@ pub enum Input {
         directives: Directives,
         /// The allowance that a call for it would draw on.
         bucket: Bucket,
+        /// Who asks.
+        reader: Reader,
     },
     /// Forget and doubt what `reach` means, here and at every member; answered by [`Outcome::Removed`].
     Invalidate {
@@ -146,6 +169,14 @@ pub enum Input {
         message: Message,
         /// Bytes that it took on its way, seal included.
         bytes: usize,
+    },
+    /// The origin does not let the readers of `domain`, who are all of one credential, read any more what is below.
+    /// Memory, disk and all members forget it, if there is any here.
+    Refused {
+        /// Whose right has ended.
+        domain: Domain,
+        /// How the resources begin.
+        prefixes: Vec<Box<str>>,
     },
     /// What was to be forgotten on disk will not be back after a crash; or the disk refused, and owes it.
     Removed {
@@ -196,6 +227,8 @@ pub enum Fetched {
         content: Content,
         /// For how long the origin wants to be left alone.
         retry_after: Duration,
+        /// Why.
+        shortage: Shortage,
     },
     /// There was no whole answer. A stale entry stands in.
     Failed(FetchError),
@@ -453,6 +486,8 @@ pub enum Failure {
     Throttled {
         /// When the origin may be asked again.
         until: Timestamp,
+        /// Why not before.
+        shortage: Shortage,
     },
     /// The request's own deadline passed.
     TimedOut,
@@ -464,7 +499,7 @@ impl fmt::Display for Failure {
             Self::Busy => f.write_str("too many lookups are in progress"),
             Self::Fetch(error) => error.fmt(f),
             Self::NotConnected => f.write_str("there is no connection with that peer"),
-            Self::Throttled { until } => write!(f, "the quota is spent until {until}"),
+            Self::Throttled { until, .. } => write!(f, "the quota is spent until {until}"),
             Self::TimedOut => f.write_str("no answer came in time"),
         }
     }

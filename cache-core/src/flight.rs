@@ -4,7 +4,8 @@
 //! result means for the waiters is the engine's.
 
 use crate::{
-    AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, Manner, PeerId, RequestId, Scope, Timestamp,
+    AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, Manner, Payer, PeerId, Reader, RequestId,
+    Scope, Timestamp,
     cache::keys_in,
     freshness::Directives,
     message::{Role, Verdict},
@@ -15,11 +16,12 @@ use alloc::{
     vec::Vec,
 };
 
-/// All flights. A key has at most one that new requests may join.
+/// All flights. A key has at most one that new requests may join, or one for each reader who has yet to prove itself.
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
     flights: BTreeMap<FlightId, Flight>,
     joinable: BTreeMap<Key, FlightId>,
+    proving: BTreeMap<Key, BTreeMap<Payer, FlightId>>,
     by_ask: BTreeMap<AskId, FlightId>,
     by_fetch: BTreeMap<FetchId, FlightId>,
     by_load: BTreeMap<LoadId, FlightId>,
@@ -32,7 +34,8 @@ pub(crate) struct Flights {
 #[derive(Debug)]
 pub(crate) struct Flight {
     pub(crate) key: Key,
-    pub(crate) bucket: Bucket,
+    /// For whom it is. All who wait in one flight are alike in this; who follow it need not be.
+    pub(crate) caller: Caller,
     pub(crate) stage: Stage,
     /// Why the origin is asked.
     pub(crate) reason: ForwardReason,
@@ -51,6 +54,25 @@ pub(crate) struct Flight {
     /// Requests that demand a call made after they came; they take off together when this flight lands.
     followers: Vec<RequestId>,
     leaders_count: usize,
+}
+
+impl Flight {
+    /// Who pays for its calls.
+    pub(crate) fn payer(&self) -> Payer {
+        self.caller.reader.payer(self.key.domain())
+    }
+
+    /// Whether what is kept or fetched for others answers nobody who waits in it.
+    pub(crate) fn is_proving(&self) -> bool {
+        matches!(self.caller.reader, Reader::Unproven(_))
+    }
+}
+
+/// Who asks, and which allowance a call for it draws on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Caller {
+    pub(crate) bucket: Bucket,
+    pub(crate) reader: Reader,
 }
 
 /// What a flight has had to do with other members.
@@ -106,6 +128,7 @@ pub(crate) struct FlightId(u64);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiter {
     pub(crate) flight: FlightId,
+    pub(crate) caller: Caller,
     pub(crate) directives: Directives,
     pub(crate) until: Timestamp,
     /// Whether it has fetched; its driver can do so once.
@@ -146,20 +169,25 @@ pub enum Deadline {
 }
 
 impl Flights {
-    /// Opens a flight that new requests for `key` may join.
+    /// Opens a flight that new requests for `key` may join, those of the same reader at least.
     pub(crate) fn open(
         &mut self,
         key: Key,
-        bucket: Bucket,
+        caller: Caller,
         reason: ForwardReason,
         stale: Option<Arc<Entry>>,
         generation: u64,
     ) -> FlightId {
         let id = FlightId(self.number());
-        self.joinable.insert(key.clone(), id);
+        match caller.reader {
+            Reader::Admitted => _ = self.joinable.insert(key.clone(), id),
+            Reader::Unproven(payer) => {
+                self.proving.entry(key.clone()).or_default().insert(payer, id);
+            }
+        }
         let flight = Flight {
             key,
-            bucket,
+            caller,
             stage: Stage::Begun,
             reason,
             stale,
@@ -184,20 +212,21 @@ impl Flights {
         until: Timestamp,
         generation: u64,
     ) {
-        self.wait(id, request, directives, until, generation);
+        let caller = self.flight(id).caller;
+        self.wait(id, request, (caller, directives), until, generation);
         self.flight_mut(id).waiting.push(request);
     }
 
-    /// Lets `request` wait for the flight after `id`.
+    /// Lets `request` of `caller` wait for the flight after `id`.
     pub(crate) fn follow(
         &mut self,
         id: FlightId,
         request: RequestId,
-        directives: Directives,
+        (caller, directives): (Caller, Directives),
         until: Timestamp,
         generation: u64,
     ) {
-        self.wait(id, request, directives, until, generation);
+        self.wait(id, request, (caller, directives), until, generation);
         self.flight_mut(id).followers.push(request);
     }
 
@@ -331,57 +360,76 @@ impl Flights {
         Some(waiter)
     }
 
-    /// Ends the flight. Its followers, if any, come back as `(request, directives, deadline)`.
+    /// Ends the flight. Its followers, if any, come back as they waited.
     ///
     /// Whoever still waits must have been answered before.
-    pub(crate) fn close(&mut self, id: FlightId) -> (Flight, Vec<(RequestId, Directives, Timestamp)>) {
+    pub(crate) fn close(&mut self, id: FlightId) -> (Flight, Vec<(RequestId, Waiter)>) {
         self.leave_stage(id);
         let flight = self.flights.remove(&id).expect("only open flights are closed");
         debug_assert!(flight.waiting.is_empty(), "a waiter would be lost");
-        if self.joinable.get(&flight.key) == Some(&id) {
-            self.joinable.remove(&flight.key);
-        }
+        self.close_to_others(&flight.key, id);
         let followers = flight.followers.iter().map(|request| {
             let waiter = self.waiters.remove(request).expect("a follower waits");
             self.deadlines.remove(&(waiter.until, Deadline::Request(*request)));
-            (*request, waiter.directives, waiter.until)
+            (*request, waiter)
         });
         let followers = followers.collect();
         (flight, followers)
     }
 
-    /// Lets nobody join the flight for `key` any more, and keeps its result from becoming an entry.
-    pub(crate) fn detach(&mut self, key: &Key) -> Option<FlightId> {
-        let id = self.joinable.remove(key)?;
-        self.flight_mut(id).keep = Keep::No;
-        Some(id)
+    /// Lets nobody join the flights for `key` any more, and keeps their results from becoming entries.
+    pub(crate) fn detach(&mut self, key: &Key) -> Vec<FlightId> {
+        let ids = self.under_way(key);
+        for id in &ids {
+            self.detach_one(key, *id);
+        }
+        ids
     }
 
     /// Has the flights for what `scope` means forget what was invalidated; answers those that this detached.
     ///
     /// A flight that asks or waits for a member has fetched nothing yet, and goes on under the new `generation`.
     pub(crate) fn invalidate(&mut self, scope: &Scope, manner: Manner, generation: u64) -> Vec<FlightId> {
-        let keys: Vec<Key> = keys_in(&self.joinable, scope).cloned().collect();
-        keys.iter().filter_map(|key| self.invalidate_key(key, manner, generation)).collect()
+        let keys: BTreeSet<Key> =
+            keys_in(&self.joinable, scope).chain(keys_in(&self.proving, scope)).cloned().collect();
+        keys.iter().flat_map(|key| self.invalidate_key(key, manner, generation)).collect()
     }
 
-    fn invalidate_key(&mut self, key: &Key, manner: Manner, generation: u64) -> Option<FlightId> {
-        let id = self.joinable(key)?;
-        if self.asked(id).is_none() {
-            return self.detach(key);
+    fn invalidate_key(&mut self, key: &Key, manner: Manner, generation: u64) -> Vec<FlightId> {
+        let mut detached = Vec::new();
+        for id in self.under_way(key) {
+            if self.asked(id).is_none() {
+                self.detach_one(key, id);
+                detached.push(id);
+                continue;
+            }
+            let flight = self.flight_mut(id);
+            flight.generation = generation;
+            match manner {
+                Manner::Doubt => flight.stale.iter().for_each(|stale| stale.doubt()),
+                Manner::Forget => flight.stale = None,
+            }
         }
-        let flight = self.flight_mut(id);
-        flight.generation = generation;
-        match manner {
-            Manner::Doubt => flight.stale.iter().for_each(|stale| stale.doubt()),
-            Manner::Forget => flight.stale = None,
-        }
-        None
+        detached
     }
 
-    /// The flight that a new request for `key` may join.
+    /// The flight that a new request for `key` may join, if its reader is admitted.
     pub(crate) fn joinable(&self, key: &Key) -> Option<FlightId> {
         self.joinable.get(key).copied()
+    }
+
+    /// The flights for `key` of readers who have yet to prove themselves, and whose they are.
+    pub(crate) fn proving(&self, key: &Key) -> impl Iterator<Item = (Payer, FlightId)> {
+        self.proving.get(key).into_iter().flatten().map(|(payer, id)| (*payer, *id))
+    }
+
+    /// All flights for `key` but those whose result is not kept.
+    pub(crate) fn under_way(&self, key: &Key) -> Vec<FlightId> {
+        self.joinable(key).into_iter().chain(self.proving(key).map(|(_, id)| id)).collect()
+    }
+
+    pub(crate) fn is_open(&self, id: FlightId) -> bool {
+        self.flights.contains_key(&id)
     }
 
     /// The first waiter that has not led yet and lets the origin be asked, if another leader is allowed.
@@ -425,16 +473,33 @@ impl Flights {
         self.deadlines.first().copied()
     }
 
+    fn detach_one(&mut self, key: &Key, id: FlightId) {
+        self.close_to_others(key, id);
+        self.flight_mut(id).keep = Keep::No;
+    }
+
+    fn close_to_others(&mut self, key: &Key, id: FlightId) {
+        if self.joinable.get(key) == Some(&id) {
+            self.joinable.remove(key);
+        }
+        if let Some(proving) = self.proving.get_mut(key) {
+            proving.retain(|_, other| *other != id);
+            if proving.is_empty() {
+                self.proving.remove(key);
+            }
+        }
+    }
+
     fn wait(
         &mut self,
         flight: FlightId,
         request: RequestId,
-        directives: Directives,
+        (caller, directives): (Caller, Directives),
         until: Timestamp,
         generation: u64,
     ) {
         self.deadlines.insert((until, Deadline::Request(request)));
-        let waiter = Waiter { flight, directives, until, has_led: false, generation };
+        let waiter = Waiter { flight, caller, directives, until, has_led: false, generation };
         let old = self.waiters.insert(request, waiter);
         debug_assert!(old.is_none(), "the driver used {request:?} twice");
     }

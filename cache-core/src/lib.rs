@@ -42,7 +42,7 @@ pub use {
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},
     event::{
         Audience, Bucket, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Input, LoadId,
-        Outcome, Output, RequestId, Served, StaleReason,
+        Outcome, Output, Reader, RequestId, Served, StaleReason,
     },
     flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},
@@ -56,6 +56,7 @@ pub use {
         peer_of_address,
     },
     protocol::{Features, Protocol},
+    quota::{Payer, Shortage},
     settings::{Disk, Settings},
     sharing::{Ceiling, Sharing, SharingLimits},
     time::Timestamp,

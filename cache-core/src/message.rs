@@ -8,7 +8,9 @@ pub use crate::invalidation::{
     Invalidation, InvalidationId, Manner, Notice, REACH_BYTES_MAX, Reach, SCOPES_MAX, Scope, is_signpost,
 };
 
-use crate::{Bucket, Domain, Draft, Entry, Features, Key, Name, Timestamp, Validators, freshness::Freshness};
+use crate::{
+    Bucket, Draft, Entry, Features, Key, Name, Payer, Shortage, Timestamp, Validators, freshness::Freshness,
+};
 use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
 use core::time::Duration;
@@ -65,11 +67,13 @@ pub enum Message {
     /// The origin wants to be left alone.
     Quota {
         /// By whom.
-        domain: Domain,
+        payer: Payer,
         /// For which calls.
         bucket: Bucket,
         /// For how long.
         pause: Duration,
+        /// Why.
+        shortage: Shortage,
     },
     /// The lease for this name is not used, or came to nothing.
     Release {

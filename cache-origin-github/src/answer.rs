@@ -78,6 +78,7 @@ impl Answer<'_> {
         if self.is_throttled() {
             return Fetched::Throttled {
                 retry_after: quota::retry_after(&self.head.headers, self.circumstances.now),
+                shortage: quota::shortage(&self.head.headers),
                 content: self.content(),
             };
         }

@@ -5,7 +5,7 @@
 
 use crate::{ConfigError, Credential, PassReason};
 use ahash::RandomState;
-use cache_core::Domain;
+use cache_core::{Domain, Payer, Reader};
 use http::HeaderValue;
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
@@ -72,16 +72,29 @@ impl TokenDigest {
     }
 }
 
-/// The domain of a request, and whether it is one credential's alone.
+/// The domain of a request, and who in it asks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Readers {
     pub(crate) domain: Domain,
-    /// Whether an operator put several credentials together: what one is refused the next may be granted.
-    pub(crate) named: bool,
+    pub(crate) payer: Payer,
 }
 
 impl Readers {
-    pub(crate) const ANONYMOUS: Self = Self { domain: Domain::ANONYMOUS, named: false };
+    pub(crate) const ANONYMOUS: Self = Self { domain: Domain::ANONYMOUS, payer: Payer::HOST };
+
+    /// Whether an operator put several credentials together: what one is refused the next may be granted.
+    pub(crate) fn are_named(self) -> bool {
+        self.payer != Payer::from(self.domain)
+    }
+
+    /// The same credential in the domain that is its own.
+    pub(crate) fn alone(self) -> Self {
+        Self { domain: Domain::from_bytes(*self.payer.as_bytes()), ..self }
+    }
+
+    pub(crate) fn reader(self) -> Reader {
+        if self.are_named() { Reader::Unproven(self.payer) } else { Reader::Admitted }
+    }
 }
 
 /// Knows the operator's named domains and remembers the domains of credentials lately seen.
@@ -127,18 +140,14 @@ impl Domains {
     pub(crate) fn of_credential(&self, credential: &Credential) -> Readers {
         let named =
             self.named.iter().find(|named| named.members.iter().any(|member| member.holds(credential)));
-        match named {
-            Some(named) => Readers { domain: named.domain, named: true },
-            None => Readers { domain: digest("credential", credential.token()), named: false },
-        }
+        let own = digest("credential", credential.token());
+        Readers { domain: named.map_or(own, |named| named.domain), payer: own.into() }
     }
 
-    /// What people call a domain: the operator's name, `anonymous`, or the first digits.
-    pub(crate) fn label(&self, domain: Domain) -> String {
-        self.named
-            .iter()
-            .find(|named| named.domain == domain)
-            .map_or_else(|| domain.to_string(), |named| named.name.to_string())
+    /// What people call a payer: `anonymous`, the first digits, or those behind the operator's name for its domain.
+    pub(crate) fn label(&self, readers: Readers) -> String {
+        let named = self.named.iter().find(|named| named.domain == readers.domain);
+        named.map_or_else(|| readers.domain.to_string(), |named| format!("{}/{}", named.name, readers.payer))
     }
 }
 
@@ -204,18 +213,32 @@ mod tests {
         let mut domains = Domains::default();
         domains.name("ci", vec!["ghs_*".parse().unwrap(), "ghp_bot".parse().unwrap()]).unwrap();
         let ci = readers(&domains, "token ghs_1");
-        assert!(ci.named);
-        assert_eq!(ci, readers(&domains, "Bearer ghs_2"));
-        assert_eq!(ci, readers(&domains, "Bearer ghp_bot"));
-        assert_ne!(ci, readers(&domains, "Bearer ghp_bot2"));
-        assert_eq!(domains.label(ci.domain), "ci");
+        assert!(ci.are_named());
+        for member in ["Bearer ghs_2", "Bearer ghp_bot"] {
+            let other = readers(&domains, member);
+            assert_eq!(other.domain, ci.domain, "{member}");
+            assert_ne!(other.payer, ci.payer, "{member}");
+            assert!(matches!(other.reader(), Reader::Unproven(payer) if payer == other.payer), "{member}");
+        }
+        assert_ne!(ci.domain, readers(&domains, "Bearer ghp_bot2").domain);
+        assert_eq!(domains.label(ci), format!("ci/{}", ci.payer));
+    }
+
+    #[test]
+    fn a_credential_by_itself_is_the_same_whether_or_not_a_name_is_given_to_it() {
+        let mut named = Domains::default();
+        named.name("ci", vec!["ghs_*".parse().unwrap()]).unwrap();
+        let alone = readers(&Domains::default(), "token ghs_1");
+        assert_eq!(readers(&named, "token ghs_1").alone(), alone);
+        assert_eq!((alone.are_named(), alone.reader()), (false, Reader::Admitted));
+        assert_eq!(Readers::ANONYMOUS.reader(), Reader::Admitted);
     }
 
     #[test]
     fn a_token_that_reads_like_a_domains_name_does_not_enter_it() {
         let mut domains = Domains::default();
         domains.name("ci", vec!["ghs_*".parse().unwrap()]).unwrap();
-        assert_ne!(readers(&domains, "token ci"), readers(&domains, "token ghs_1"));
+        assert_ne!(readers(&domains, "token ci").domain, readers(&domains, "token ghs_1").domain);
     }
 
     #[test]

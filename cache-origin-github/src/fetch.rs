@@ -5,6 +5,7 @@ use crate::{
     answer::{self, Answer, BodyCoding, Circumstances},
     body::Whole,
     canonical::{USUAL_ACCEPT, USUAL_CLASS},
+    domain::Readers,
     field, form, page,
     plan::{Fields, write_representation},
     route::RouteIndex,
@@ -32,15 +33,14 @@ pub struct Question {
     /// The client's own validators.
     brought: Option<Brought>,
     forwarded: Vec<(HeaderName, HeaderValue)>,
-    domain: Domain,
-    named: bool,
+    readers: Readers,
     route: RouteIndex,
 }
 
 impl Question {
     /// Who may read the answer.
     pub fn domain(&self) -> Domain {
-        self.domain
+        self.readers.domain
     }
 
     /// The path asked for, from the API's root and without a query.
@@ -91,8 +91,7 @@ impl GitHub {
             credential: own.unwrap_or_else(|| self.default_credential().cloned()),
             brought: None,
             forwarded: self.forwarded().picked(&request.headers),
-            domain: planned.domain,
-            named: planned.named,
+            readers: planned.readers,
             route: planned.route,
         };
         question.brought = Brought::by(&fields, &question.usual_words(), question.credential.as_ref());
@@ -144,7 +143,7 @@ impl GitHub {
             }
         };
         let (mut head, incoming) = response.into_parts();
-        self.counters().note_quota(question.domain, &head.headers);
+        self.counters().note_quota(question.readers, &head.headers);
         let live = field::live(&head.headers);
         if !field::fit(&head.headers) {
             self.counters().count_failure();
@@ -328,7 +327,7 @@ impl GitHub {
             origin: self.origin(),
             path: &question.path,
             rule: self.routes().by_index(question.route),
-            named: question.named,
+            named: question.readers.are_named(),
             respect_max_age: self.respects_max_age(),
             one_agent: !self.forwarded().holds_name("user-agent"),
             tag_scope: words.scope(),

@@ -79,10 +79,14 @@ fn is_kept(name: &str, one_credential: bool) -> bool {
         || OF_CALL.contains(&name)
         || NEVER_KEPT.contains(&name)
         || name.starts_with(QUOTA_PREFIX)
+        || name.starts_with(SHARING_PREFIX)
         || (!one_credential && OF_CREDENTIAL.contains(&name)))
 }
 
 const QUOTA_PREFIX: &str = "x-ratelimit-";
+/// What the origin says to a browser about the page that asked: to whom an answer that is kept may be shown is for
+/// whoever serves it to say.
+const SHARING_PREFIX: &str = "access-control-";
 /// Of one connection.
 pub(crate) const OF_CONNECTION: [&str; 10] = [
     "connection",
@@ -138,6 +142,19 @@ mod tests {
         assert_eq!(names(&kept(&answer, BodyCoding::Absent, true)), ["etag", "x-oauth-scopes"]);
         assert_eq!(names(&kept(&answer, BodyCoding::Absent, false)), ["etag"]);
         assert_eq!(live(&answer).len(), 3);
+    }
+
+    #[test]
+    fn what_an_answer_says_to_browsers_is_neither_kept_nor_renewed() {
+        let answer = map(&[
+            ("access-control-allow-origin", "*"),
+            ("access-control-expose-headers", "ETag"),
+            ("access-control-allow-credentials", "true"),
+            ("etag", "\"a\""),
+        ]);
+        let kept = kept(&answer, BodyCoding::Absent, true);
+        assert_eq!(names(&kept), ["etag"]);
+        assert_eq!(names(&merged(&kept, &answer, true).unwrap()), ["etag"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     stats::Counters,
     via::{self, Pseudonym},
 };
-use cache_core::{BODY_BYTES_MAX, Domain};
+use cache_core::BODY_BYTES_MAX;
 use http::{HeaderMap, HeaderValue, header};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -135,11 +135,11 @@ impl GitHub {
         is_named && (via::is_too_long(headers) || self.pseudonym().is_some_and(|own| own.is_in(headers)))
     }
 
-    /// The domain whose allowances a request with `headers` draws on, if its credential can be read.
-    pub(crate) fn payer(&self, headers: &HeaderMap) -> Option<Domain> {
+    /// Whose allowances a request with `headers` draws on, if its credential can be read.
+    pub(crate) fn readers_of(&self, headers: &HeaderMap) -> Option<Readers> {
         match headers.get(header::AUTHORIZATION) {
-            Some(value) => Some(self.domains().of_field(value).ok()?.domain),
-            None => Some(Domain::ANONYMOUS),
+            Some(value) => self.domains().of_field(value).ok(),
+            None => Some(Readers::ANONYMOUS),
         }
     }
 }

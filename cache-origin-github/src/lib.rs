@@ -7,6 +7,7 @@
 //!
 //! Start at [`GitHub`].
 
+mod admission;
 mod aftermath;
 mod answer;
 mod body;
@@ -36,6 +37,7 @@ mod proxy;
 mod quota;
 mod recipe;
 mod relay;
+mod remembered;
 mod reuse;
 mod route;
 mod stats;
@@ -46,6 +48,7 @@ mod via;
 mod wording;
 
 pub use {
+    admission::{ADMISSION_MAX, Admissions, Standing},
     aftermath::{Delivered, Delivery},
     answer::ABSENCE_LIFETIME,
     body::OriginBody,
@@ -62,7 +65,7 @@ pub use {
     recipe::{RecipeState, RecipeStats},
     route::{
         CODE_SEARCH, CORE, GRAPHQL, IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX, RouteRule, RouteTable,
-        SEARCH, UNSETTLED_LIFETIME, allowance,
+        SEARCH, UNSETTLED_LIFETIME, allowance, resource_name,
     },
     stats::{DomainQuota, OriginStats},
     url::OriginUrl,

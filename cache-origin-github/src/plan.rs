@@ -9,11 +9,11 @@ use crate::{
     domain::Readers,
     form::{Coding, Form, lists_any_tag},
     forwarded::Forwarded,
-    route::{Keeping, RouteIndex, allowance},
+    route::{Keeping, RouteIndex, allowance, concerns_the_credential},
     url::local_path,
 };
 use cache_core::{
-    Bucket, Domain, Headers, KEY_BYTES_MAX,
+    Bucket, Domain, Headers, KEY_BYTES_MAX, Reader,
     freshness::{Directives, Freshness},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
@@ -37,9 +37,11 @@ pub struct Planned {
     pub bucket: Bucket,
     /// Who may read the answer.
     pub domain: Domain,
+    /// Who of them asks, and what it may be answered with.
+    pub reader: Reader,
     /// How the reply is to look.
     pub form: Form,
-    pub(crate) named: bool,
+    pub(crate) readers: Readers,
     pub(crate) route: RouteIndex,
     /// Whether the request has a field that is neither part of the key nor without consequence.
     unusual: bool,
@@ -163,6 +165,7 @@ impl GitHub {
         }
         let bucket = allowance(path);
         let readers = self.readers(&fields)?;
+        let readers = if concerns_the_credential(path) { readers.alone() } else { readers };
         if let Some(query) = request.uri.query() {
             canonical::write_query(key_text, query)?;
         }
@@ -189,7 +192,8 @@ impl GitHub {
                 if_modified_since: fields.if_modified_since.cloned(),
                 pretty: self.pretty_prints() && fields.user_agent.is_some_and(is_persons_agent),
             },
-            named: readers.named,
+            reader: readers.reader(),
+            readers,
             route,
             unusual: fields.unusual,
         })

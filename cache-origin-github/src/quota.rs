@@ -1,6 +1,7 @@
 //! What the origin says about its allowances: rate-limit fields and `Retry-After`.
 
-use cache_core::Domain;
+use crate::domain::Readers;
+use cache_core::{Payer, Shortage};
 use http::{HeaderMap, header};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -76,28 +77,43 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Duration {
     from_field.or_else(from_reset).unwrap_or(RETRY_AFTER_DEFAULT).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
 }
 
-/// The last observation of every allowance, by domain.
+/// Why an origin that answers with `headers` wants to be left alone.
+pub(crate) fn shortage(headers: &HeaderMap) -> Shortage {
+    match Quota::read(headers).filter(|quota| quota.remaining == 0) {
+        Some(quota) => Shortage::Window { limit: quota.limit, used: quota.used },
+        None => Shortage::Pace,
+    }
+}
+
+/// The last observation of every allowance, by payer.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
-    seen: Mutex<Vec<(Domain, Quota)>>,
+    seen: Mutex<Vec<(Readers, Quota)>>,
 }
 
 impl Quotas {
-    pub(crate) fn note(&self, domain: Domain, headers: &HeaderMap) {
+    pub(crate) fn note(&self, readers: Readers, headers: &HeaderMap) {
         let Some(quota) = Quota::read(headers) else { return };
         let mut seen = self.seen.lock();
-        let same =
-            |(known, earlier): &(Domain, Quota)| *known == domain && earlier.resource == quota.resource;
+        let same = |(known, earlier): &(Readers, Quota)| {
+            known.payer == readers.payer && earlier.resource == quota.resource
+        };
         if let Some(at) = seen.iter().position(same) {
             seen.remove(at);
         } else if seen.len() >= OBSERVATIONS_MAX {
             // The one longest without news.
             seen.remove(0);
         }
-        seen.push((domain, quota));
+        seen.push((readers, quota));
     }
 
-    pub(crate) fn snapshot(&self) -> Vec<(Domain, Quota)> {
+    pub(crate) fn last(&self, payer: Payer, resource: &str) -> Option<Quota> {
+        let seen = self.seen.lock();
+        let found = seen.iter().find(|(known, quota)| known.payer == payer && &*quota.resource == resource);
+        found.map(|(_, quota)| quota.clone())
+    }
+
+    pub(crate) fn snapshot(&self) -> Vec<(Readers, Quota)> {
         self.seen.lock().clone()
     }
 }
@@ -149,7 +165,7 @@ mod tests {
         for remaining in 0..10 {
             let remaining = remaining.to_string();
             let fields = headers(&[("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", &remaining)]);
-            quotas.note(Domain::ANONYMOUS, &fields);
+            quotas.note(Readers::ANONYMOUS, &fields);
         }
         let seen = quotas.snapshot();
         assert_eq!((seen.len(), seen[0].1.remaining), (1, 9));
@@ -162,7 +178,7 @@ mod tests {
         for number in 0..=u16::try_from(OBSERVATIONS_MAX).unwrap() {
             let mut bytes = [0; 16];
             bytes[..2].copy_from_slice(&number.to_be_bytes());
-            quotas.note(Domain::from_bytes(bytes), &fields);
+            quotas.note(Readers { payer: Payer::from_bytes(bytes), ..Readers::ANONYMOUS }, &fields);
         }
         assert_eq!(quotas.snapshot().len(), OBSERVATIONS_MAX);
     }

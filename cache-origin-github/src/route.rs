@@ -287,6 +287,42 @@ pub fn allowance(path: &str) -> Bucket {
     }
 }
 
+/// What GitHub calls the allowance.
+///
+/// ```
+/// # use cache_origin_github::{resource_name, SEARCH};
+/// assert_eq!(resource_name(SEARCH), "search");
+/// ```
+pub fn resource_name(bucket: Bucket) -> &'static str {
+    match bucket {
+        SEARCH => "search",
+        CODE_SEARCH => "code_search",
+        GRAPHQL => "graphql",
+        _core_and_what_others_may_add => "core",
+    }
+}
+
+/// Whether the answer under `path` is about the credential that asks: each has an answer of its own, whatever domain an
+/// operator puts it in.
+pub(crate) fn concerns_the_credential(path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    let mut segments = path.split('/').skip(1);
+    let first = segments.next().unwrap_or_default();
+    if first == "repos" || first == "repositories" {
+        let below = segments.nth(usize::from(first == "repos")).and_then(|_name| segments.next());
+        return below.is_some_and(|below| OWN_IN_REPOSITORY.contains(&below));
+    }
+    OWN.contains(&first) || OWN_EXACT.contains(&path)
+}
+
+/// First segments under which everything is the credential's own: its user, its installation, its application.
+const OWN: [&str; 7] =
+    ["app", "applications", "installation", "issues", "marketplace_listing", "notifications", "user"];
+/// Lists of what is the credential's own, among resources that are everybody's.
+const OWN_EXACT: [&str; 2] = ["/gists", "/gists/starred"];
+/// What a repository says to each user about itself alone.
+const OWN_IN_REPOSITORY: [&str; 2] = ["notifications", "subscription"];
+
 /// The allowance for everything that has none of its own.
 pub const CORE: Bucket = Bucket(0);
 /// The allowance for searches: 30 a minute.

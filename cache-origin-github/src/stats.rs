@@ -1,7 +1,7 @@
 //! What was asked of the origin, and what it said about its allowances.
 
-use crate::{GitHub, Quota, RecipeStats, quota::Quotas};
-use cache_core::Domain;
+use crate::{GitHub, Quota, RecipeStats, domain::Readers, quota::Quotas, resource_name};
+use cache_core::{Bucket, Payer};
 use http::HeaderMap;
 use serde::Serialize;
 use std::{
@@ -26,14 +26,15 @@ pub struct OriginStats {
     pub failed: u64,
     /// How the entity-tag recipe is doing.
     pub recipe: RecipeStats,
-    /// The allowances by domain, those with the latest news last.
+    /// The allowances by payer, those with the latest news last.
     pub quotas: Vec<DomainQuota>,
 }
 
-/// The last observation of one allowance of one domain.
+/// The last observation of one allowance of one payer.
 #[derive(Clone, Debug, Serialize)]
 pub struct DomainQuota {
-    /// The operator's name for the domain, `anonymous`, or the first digits of its digest.
+    /// Whose it is: `anonymous`, or the first digits of a digest of the credential, behind the operator's name for its
+    /// domain if there is one.
     pub domain: String,
     /// What was observed.
     #[serde(flatten)]
@@ -41,11 +42,16 @@ pub struct DomainQuota {
 }
 
 impl GitHub {
+    /// The last word on one payer's allowance, if there was one here.
+    pub fn quota(&self, payer: Payer, bucket: Bucket) -> Option<Quota> {
+        self.counters().quotas.last(payer, resource_name(bucket))
+    }
+
     /// Counts since the adapter was built, and the last word on every allowance.
     pub fn stats(&self) -> OriginStats {
         let counters = self.counters();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let label = |domain| self.domains().label(domain);
+        let label = |readers| self.domains().label(readers);
         let quotas = counters.quotas.snapshot().into_iter();
         OriginStats {
             calls: read(&counters.calls),
@@ -55,7 +61,7 @@ impl GitHub {
             forwarded: read(&counters.forwarded),
             failed: read(&counters.failed),
             recipe: self.recipes().stats(Instant::now()),
-            quotas: quotas.map(|(domain, quota)| DomainQuota { domain: label(domain), quota }).collect(),
+            quotas: quotas.map(|(readers, quota)| DomainQuota { domain: label(readers), quota }).collect(),
         }
     }
 }
@@ -97,7 +103,7 @@ impl Counters {
         self.oversize.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn note_quota(&self, domain: Domain, headers: &HeaderMap) {
-        self.quotas.note(domain, headers);
+    pub(crate) fn note_quota(&self, readers: Readers, headers: &HeaderMap) {
+        self.quotas.note(readers, headers);
     }
 }

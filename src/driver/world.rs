@@ -76,9 +76,6 @@ struct Asker {
     answer: oneshot::Receiver<Completion>,
 }
 
-/// How a flush that was asked for ends.
-type Flush = oneshot::Receiver<Result<(), StoreError>>;
-
 struct World {
     seed: u64,
     random: StdRng,
@@ -92,11 +89,14 @@ struct World {
     /// Writes whose answer has not come.
     writes: Vec<(u64, u64, oneshot::Receiver<Completion>)>,
     /// What was answered when a flush was asked for that has not ended.
-    flushes: Vec<(BTreeMap<u64, u64>, Flush)>,
+    flushes: Vec<(BTreeMap<u64, u64>, Flushed)>,
     /// Versions by group of writes that were answered, and of those that are durable.
     answered: BTreeMap<u64, u64>,
     durable: BTreeMap<u64, u64>,
 }
+
+/// Tells how a flush ended.
+type Flushed = oneshot::Receiver<Result<(), StoreError>>;
 
 /// One run of the node.
 struct Node {
@@ -199,13 +199,18 @@ impl World {
         let origin = Arc::clone(&self.origin);
         let fetch: FetchFn = Box::new(move |_revalidate| {
             Box::pin(async move {
-                FetchReply { fetched: origin.lock().answer(group), private: Private::default() }
+                FetchReply {
+                    refused: None,
+                    fetched: origin.lock().answer(group),
+                    private: Private::default(),
+                }
             })
         });
         let (done, answer) = oneshot::channel();
         self.requests += 1;
         let (request, directives) = (RequestId(self.requests), Directives::default());
         self.wake(Wake::Command(Some(Command::Get {
+            reader: cache_core::Reader::Admitted,
             request,
             key,
             directives,

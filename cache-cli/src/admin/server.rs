@@ -7,7 +7,7 @@ use crate::{
     error_body::DoorError,
     peers::{self, NoPeer, PingOrder, Pinged},
     route::Door,
-    settings::{FleetReport, Report, SecretReport, SourcedSecret},
+    settings::{DomainWarning, FleetReport, Report, SecretReport, SourcedSecret},
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -46,6 +46,9 @@ pub(crate) struct About {
     /// What the fleet has in common.
     #[serde(skip)]
     pub(crate) secret: Option<SourcedSecret>,
+    /// What of that is about domains.
+    #[serde(skip)]
+    pub(crate) domains: Vec<DomainWarning>,
     /// What its user should know.
     pub(crate) warnings: Vec<String>,
 }

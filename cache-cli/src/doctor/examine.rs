@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 pub(crate) async fn examine(node: &Node, about: &About) -> Examination {
     let mut checks =
         vec![Check::ok("daemon", format!("answers: version {}, pid {}", about.version, about.pid))];
+    checks.extend(about.domains.iter().map(|it| Check::warning("domain", &*it.finding, &it.remedy)));
     let sharing = sharing(node, about);
     let shares = sharing.cause.is_none();
     checks.push(sharing);

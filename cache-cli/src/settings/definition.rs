@@ -178,7 +178,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::many(
         "domain",
         "NAME=WHO",
-        "Let credentials share answers: `ci=all`, or `ci=ghs_*` for those that begin so",
+        "Let credentials that begin so share what is kept, each once GitHub has answered it; `NAME=all` for all",
     )
     .variables(&["CACHE_DOMAINS"]),
     Definition::one("max-entries", "NUMBER", "Most entries in memory")

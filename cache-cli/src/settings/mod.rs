@@ -6,6 +6,7 @@
 mod address;
 mod definition;
 mod detour;
+mod domain;
 mod file;
 mod fleet;
 mod github_cli;
@@ -21,6 +22,7 @@ pub(crate) use {
     address::{Contact, ListenAddress},
     definition::{DEFINITIONS, Definition, Shape, definition},
     detour::Detour,
+    domain::{DomainWarning, warnings as domain_warnings},
     file::{FileError, read as read_file},
     fleet::{FleetSettings, Transport},
     given::{CONFIG_VARIABLE, EnvironmentError, Given, Source},
@@ -263,7 +265,7 @@ impl<'a> Reader<'a> {
             routes: self.many("route", value::route),
             forwarded_headers: self.many("forward-header", value::forwarded_header),
             respect_max_age: self.one("respect-max-age", value::truth).unwrap_or_default(),
-            domains: self.many("domain", value::domain),
+            domains: self.domains(),
             memory: self.limits("max-entries", "max-bytes"),
             disk: self.limits("disk-entries", "disk-bytes"),
             durability: self.one("durability", value::durability).unwrap_or(Durability::Eventual),
@@ -307,6 +309,12 @@ impl<'a> Reader<'a> {
         }
         let usual = if group.is_some() { 0o660 } else { Access::OWNER.mode };
         Access { mode: mode.unwrap_or(usual), group }
+    }
+
+    fn domains(&mut self) -> Vec<NamedDomain> {
+        let domains = self.many("domain", value::domain);
+        self.warnings.extend(domain::warnings(&domains).iter().map(ToString::to_string));
+        domains
     }
 
     fn limits(&mut self, entries: &'static str, bytes: &'static str) -> Limits {

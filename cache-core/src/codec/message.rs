@@ -7,7 +7,7 @@
 
 use super::{CONFIG, DecodeError, List, Record, check, invalidation::WireNotice, millis};
 use crate::{
-    AskId, Bucket, Domain, Figures, Message, Name, Timestamp,
+    AskId, Bucket, Figures, Message, Name, Payer, Shortage, Timestamp,
     message::{AFTER_MAX, Announced, Answer, Edition, InvalidationId, Parcel, Role, Verdict},
 };
 use alloc::{boxed::Box, vec::Vec};
@@ -57,7 +57,7 @@ enum WireMessage {
     Membership(Vec<u8>),
     Ping { token: u64 },
     Pong { token: u64, clock: u64 },
-    Quota { domain: [u8; 16], bucket: u8, pause: u64 },
+    Quota { payer: [u8; 16], bucket: u8, pause: u64, window: Option<(u64, u64)> },
     Release { name: [u8; 32], verdict: WireVerdict },
     WarmUp { skip: u32 },
     WarmedUp { next: Option<u32> },
@@ -115,9 +115,15 @@ impl From<&Message> for WireMessage {
             Message::Membership(bytes) => Self::Membership(bytes.to_vec()),
             Message::Ping { token } => Self::Ping { token: *token },
             Message::Pong { token, clock } => Self::Pong { token: *token, clock: clock.as_unix_millis() },
-            Message::Quota { domain, bucket, pause } => {
-                Self::Quota { domain: *domain.as_bytes(), bucket: bucket.0, pause: millis(*pause) }
-            }
+            Message::Quota { payer, bucket, pause, shortage } => Self::Quota {
+                payer: *payer.as_bytes(),
+                bucket: bucket.0,
+                pause: millis(*pause),
+                window: match *shortage {
+                    Shortage::Pace => None,
+                    Shortage::Window { limit, used } => Some((limit, used)),
+                },
+            },
             Message::Release { name, verdict } => Self::Release {
                 name: *name.as_bytes(),
                 verdict: match verdict {
@@ -159,10 +165,11 @@ impl WireMessage {
             Self::Membership(bytes) => Message::Membership(Bytes::from(bytes)),
             Self::Ping { token } => Message::Ping { token },
             Self::Pong { token, clock } => Message::Pong { token, clock: Timestamp::from_unix_millis(clock) },
-            Self::Quota { domain, bucket, pause } => Message::Quota {
-                domain: Domain::from_bytes(domain),
+            Self::Quota { payer, bucket, pause, window } => Message::Quota {
+                payer: Payer::from_bytes(payer),
                 bucket: Bucket(bucket),
                 pause: Duration::from_millis(pause),
+                shortage: window.map_or(Shortage::Pace, |(limit, used)| Shortage::Window { limit, used }),
             },
             Self::Release { name: bytes, verdict } => {
                 let verdict = match verdict {
@@ -249,7 +256,7 @@ const KIND_BYTES_MAX: usize = 4;
 mod tests {
     use super::*;
     use crate::{
-        Content, Draft, Headers, Key, Validators,
+        Content, Domain, Draft, Headers, Key, Validators,
         freshness::Freshness,
         message::{INVALIDATIONS_MAX, Invalidation, Notice, Reach, SCOPES_MAX, Scope},
     };
@@ -321,7 +328,12 @@ mod tests {
             Message::Membership(Bytes::from_static(b"swim")),
             Message::Ping { token: 3 },
             Message::Pong { token: 3, clock: Timestamp::from_unix_millis(1_000) },
-            Message::Quota { domain: Domain::APPLICATION, bucket: Bucket(2), pause: Duration::from_secs(9) },
+            Message::Quota {
+                payer: Payer::from_bytes([7; 16]),
+                bucket: Bucket(2),
+                pause: Duration::from_secs(9),
+                shortage: Shortage::Window { limit: 5000, used: 5001 },
+            },
             Message::Release { name, verdict: Verdict::Failed },
             Message::Release { name, verdict: Verdict::Unshareable },
             Message::Release { name, verdict: Verdict::Unused },

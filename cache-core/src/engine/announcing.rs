@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::{
-    Bucket, Domain, Entry, Key, Message, Name, PeerId, Source, Timestamp, freshness,
+    Bucket, Entry, Key, Message, Name, Payer, PeerId, Shortage, Source, Timestamp, freshness,
     message::{Announced, Edition, Notice, Parcel, Reach, Verdict, clamped},
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
@@ -41,10 +41,14 @@ impl Engine {
         let names = fleet.sharing.naming.names(&key);
         match kept {
             Some(entry) => {
-                let joinable = self.flights.joinable(&key);
-                if let Some((id, ask, peer)) = joinable.and_then(|id| self.consulting(id)) {
-                    self.flights.end_ask(ask, peer);
-                    self.on_brought(id, &entry);
+                for id in self.flights.under_way(&key) {
+                    if !self.flights.is_open(id) {
+                        continue;
+                    }
+                    if let Some((id, ask, peer)) = self.consulting(id) {
+                        self.flights.end_ask(ask, peer);
+                        self.on_brought(id, &entry);
+                    }
                 }
                 self.conclude_leases(&entry);
             }
@@ -178,8 +182,11 @@ impl Engine {
         told
     }
 
-    pub(super) fn tell_quota(&mut self, domain: Domain, bucket: Bucket, pause: Duration) {
-        self.say_all(Message::Quota { domain, bucket, pause });
+    /// Tells the fleet of a pause, unless it is of this host alone.
+    pub(super) fn tell_quota(&mut self, payer: Payer, bucket: Bucket, pause: Duration, shortage: Shortage) {
+        if payer != Payer::HOST {
+            self.say_all(Message::Quota { payer, bucket, pause, shortage });
+        }
     }
 }
 

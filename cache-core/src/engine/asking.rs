@@ -199,9 +199,8 @@ impl Engine {
 
     pub(super) fn fail_in_fleet(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
-        let held = self.quotas.held_until(flight.key.domain(), flight.bucket, self.now);
-        let failure =
-            held.map_or(Failure::Fetch(FetchError::FleetFailed), |until| Failure::Throttled { until });
+        let held = self.quotas.held(flight.payer(), flight.caller.bucket, self.now);
+        let failure = held.map_or(Failure::Fetch(FetchError::FleetFailed), Failure::from);
         self.fail(id, failure);
     }
 

@@ -7,7 +7,8 @@ use super::{
     warming::{WARM_UP_TIMEOUT, WarmingUp},
 };
 use crate::{
-    AskId, Deadline, Features, Figures, Key, Message, Name, Offence, Output, PeerId, Sharing, Timestamp,
+    AskId, Deadline, Features, Figures, Key, Message, Name, Offence, Output, Payer, PeerId, Sharing,
+    Timestamp,
     membership::{Decision, End, Member, Membership, MembershipSettings},
     message::{Announced, Edition, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome, peer_of_address},
@@ -402,7 +403,10 @@ impl Engine {
             }
             Message::Ping { token } => self.say(from, Message::Pong { token, clock: self.now }),
             Message::Pong { token, clock } => self.on_pong(from, AskId(token), clock),
-            Message::Quota { domain, bucket, pause } => self.quotas.hold(domain, bucket, self.now, pause),
+            Message::Quota { payer, bucket, pause, shortage } if payer != Payer::HOST => {
+                self.quotas.hold(payer, bucket, self.now, pause, shortage);
+            }
+            Message::Quota { .. } => {}
             Message::Release { name, verdict } => self.on_release(from, name, verdict),
             Message::WarmUp { skip } => self.on_warm_up(from, skip),
             Message::WarmedUp { next } => self.on_warmed_up(from, next),

@@ -2,13 +2,13 @@
 
 use super::Engine;
 use crate::{
-    Entry, Key, Manner, Message, Outcome, Output, PeerId, Reach, RequestId, Scope, Timestamp,
+    Domain, Entry, Key, Manner, Message, Outcome, Output, PeerId, Reach, RequestId, Scope, Timestamp,
     flight::FlightId,
     message::{Notice, Verdict},
     settings::Disk,
     sharing::{Settled, Wait},
 };
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 impl Engine {
     /// Forgets and doubts what `reach` means, here and at every member, and answers when all have done so.
@@ -18,6 +18,23 @@ impl Engine {
         let entries = self.forget(&reach);
         let asks_disk = self.forget_on_disk(&reach, Some(receipt));
         self.await_receipts(Settled { request, entries }, receipt, told, asks_disk);
+    }
+
+    /// Ends the right of a domain to what it holds of some resources.
+    ///
+    /// Whoever holds nothing of them here has told the members already, or has nothing to tell: tokens that somebody
+    /// makes up must not cost the disk a search and the members a message each.
+    pub(super) fn on_refused(&mut self, domain: Domain, prefixes: Vec<Box<str>>) {
+        if !prefixes.iter().any(|prefix| self.cache.holds(prefix, domain)) {
+            return;
+        }
+        let scope = |prefix| Scope::Prefix { prefix, domain: Some(domain) };
+        let (reach, receipt) =
+            (Reach::forget(prefixes.into_iter().map(scope)).bounded(), self.receipts.number());
+        // Nobody waits until it is done everywhere.
+        self.tell_invalidated(reach.clone(), receipt);
+        self.forget(&reach);
+        self.forget_on_disk(&reach, None);
     }
 
     /// Forgets everything here. Other members keep what they have.

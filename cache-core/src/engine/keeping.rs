@@ -13,15 +13,17 @@ use alloc::{sync::Arc, vec, vec::Vec};
 impl Engine {
     pub(super) fn on_put(&mut self, request: RequestId, key: Key, draft: Draft) {
         let detached = self.flights.detach(&key);
-        if let Some(id) = detached {
-            self.give_back_lease(id, Verdict::Unused);
+        for id in &detached {
+            self.give_back_lease(*id, Verdict::Unused);
         }
         let edition = self.issue_edition(&key);
         let entry = Arc::new(Entry::new(key, draft, self.now, self.generation).of_edition(edition));
         let is_kept = self.keep(Arc::clone(&entry));
         // Those who wait for what another member fetches need not wait for it any more.
-        if let Some(id) = detached.filter(|id| self.consulting(*id).is_some()) {
-            self.ask_anew(id);
+        for id in detached {
+            if self.flights.is_open(id) && self.consulting(id).is_some() {
+                self.ask_anew(id);
+            }
         }
         if is_kept {
             self.announce(&entry, None);

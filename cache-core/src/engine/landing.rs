@@ -2,8 +2,8 @@
 
 use super::Engine;
 use crate::{
-    Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, Outcome, RequestId,
-    Served, StaleReason,
+    Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Outcome,
+    Payer, Reader, RequestId, Served, StaleReason,
     flight::{FlightId, Keep},
     freshness,
     message::{Verdict, is_signpost},
@@ -43,12 +43,12 @@ impl Engine {
                 self.stand_in(id, StaleReason::Fault { status: content.status });
                 self.hand_over_or(id, |engine, id| engine.relay(id, leader, &content));
             }
-            Fetched::Throttled { content, retry_after } => {
+            Fetched::Throttled { content, retry_after, shortage } => {
                 let flight = self.flights.flight(id);
-                let (domain, bucket) = (flight.key.domain(), flight.bucket);
-                self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Failed);
-                self.quotas.hold(domain, bucket, self.now, retry_after);
-                self.tell_quota(domain, bucket, retry_after);
+                let (payer, bucket) = (flight.payer(), flight.caller.bucket);
+                self.flights.flight_mut(id).consulted.verdict = Some(self.verdict_of_pause(id));
+                self.quotas.hold(payer, bucket, self.now, retry_after, shortage);
+                self.tell_quota(payer, bucket, retry_after, shortage);
                 self.stand_in(id, StaleReason::Throttled);
                 self.relay(id, leader, &content);
             }
@@ -66,7 +66,7 @@ impl Engine {
     /// Keeps what was fetched and answers all who wait with it.
     pub(super) fn land(&mut self, id: FlightId, leader: RequestId, draft: Draft, status: Option<u16>) {
         let flight = self.flights.flight(id);
-        let reason = flight.reason;
+        let (reason, flight_proves) = (flight.reason, flight.is_proving());
         let is_renewal = status.is_some();
         let status = status.unwrap_or(draft.content.status);
         let (key, generation) = (flight.key.clone(), flight.generation);
@@ -77,10 +77,12 @@ impl Engine {
         let is_outdated = self.is_outdated_signpost(id, entry.content().status);
         let may_keep = self.flights.flight(id).keep == Keep::Yes && !is_outdated;
         let stored = may_keep && self.keep(Arc::clone(&entry));
-        if stored {
+        // That one reader more was told what all members know is no news to them.
+        let is_news = !flight_proves || status != NOT_MODIFIED || reason != ForwardReason::Request;
+        if stored && is_news {
             let lease = self.flights.flight_mut(id).consulted.lease.take();
             self.announce(&entry, lease);
-        } else if may_keep {
+        } else if may_keep && !stored {
             self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);
         }
         for request in self.contented(id, is_outdated) {
@@ -158,13 +160,24 @@ impl Engine {
         let Some(entry) = self.flights.flight(id).stale.clone() else {
             return;
         };
-        if !freshness::stands_in(&entry, self.now) {
+        let may_read = self.flights.flight(id).caller.reader == Reader::Admitted;
+        if !may_read || !freshness::stands_in(&entry, self.now) {
             return;
         }
         for request in self.flights.waiting(id) {
             if !self.flights.waiter(request).directives.no_cache {
                 self.answer(request, &entry, Served::Stale(reason));
             }
+        }
+    }
+
+    /// What a pause of the one who pays for flight `id` means for members that wait for its result: nothing, where they
+    /// pay for themselves.
+    pub(super) fn verdict_of_pause(&self, id: FlightId) -> Verdict {
+        let flight = self.flights.flight(id);
+        match flight.caller.reader {
+            Reader::Admitted if flight.payer() != Payer::HOST => Verdict::Failed,
+            Reader::Admitted | Reader::Unproven(_) => Verdict::Unused,
         }
     }
 

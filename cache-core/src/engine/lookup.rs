@@ -1,10 +1,10 @@
 //! The way of a request: memory, disk, the fleet, and then the origin.
 
-use super::Engine;
+use super::{Engine, proving::Patience};
 use crate::{
-    Bucket, Entry, Failure, FetchError, ForwardReason, Key, LoadId, Outcome, Output, RequestId, Served,
+    Entry, Failure, FetchError, ForwardReason, Key, LoadId, Outcome, Output, Reader, RequestId, Served,
     StaleReason, Timestamp,
-    flight::{FlightId, Keep, Stage},
+    flight::{Caller, FlightId, Keep, Stage},
     freshness::{self, Directives, Usable},
     message::Verdict,
     settings::Disk,
@@ -13,9 +13,9 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::ops::ControlFlow;
 
 impl Engine {
-    pub(super) fn on_get(&mut self, request: RequestId, key: Key, directives: Directives, bucket: Bucket) {
+    pub(super) fn on_get(&mut self, request: RequestId, key: Key, directives: Directives, caller: Caller) {
         let until = self.now.saturating_add(self.settings.request_timeout);
-        self.look_up(request, key, directives, bucket, until);
+        self.look_up(request, key, directives, caller, until);
     }
 
     pub(super) fn look_up(
@@ -23,14 +23,17 @@ impl Engine {
         request: RequestId,
         key: Key,
         directives: Directives,
-        bucket: Bucket,
+        caller: Caller,
         until: Timestamp,
     ) {
+        if let Reader::Unproven(payer) = caller.reader {
+            return self.prove(request, (key, payer), directives, (caller, Patience::Whole), until);
+        }
         let found = self.cache.lookup(&key).cloned();
         let reason = match &found {
             None => ForwardReason::UriMiss,
             Some(entry) => match self.serve(request, entry, &directives, Served::Hit) {
-                Ok(Usable::WhileRevalidating) => return self.renew(request, entry, bucket),
+                Ok(Usable::WhileRevalidating) => return self.renew(request, entry, caller),
                 Ok(Usable::Fresh | Usable::AcceptedStale | Usable::AfterRevalidation) => return,
                 Err(reason) => reason,
             },
@@ -48,7 +51,7 @@ impl Engine {
             if self.flights.waiting_count(id) >= self.settings.waiters_max {
                 self.complete(request, Outcome::Failed(Failure::Busy));
             } else if fetching && directives.no_cache {
-                self.flights.follow(id, request, directives, until, self.generation);
+                self.flights.follow(id, request, (caller, directives), until, self.generation);
             } else {
                 self.flights.join(id, request, directives, until, self.generation);
             }
@@ -57,7 +60,7 @@ impl Engine {
         if self.flights.len() >= self.settings.flights_max {
             return self.complete(request, Outcome::Failed(Failure::Busy));
         }
-        let id = self.flights.open(key.clone(), bucket, reason, found, self.generation);
+        let id = self.flights.open(key.clone(), caller, reason, found, self.generation);
         self.flights.join(id, request, directives, until, self.generation);
         if disk_unasked {
             let load = self.flights.begin_load(id, self.now.saturating_add(self.settings.load_timeout));
@@ -105,14 +108,14 @@ impl Engine {
     }
 
     /// Serves a stale entry and has it renewed behind the client's back, unless that is under way.
-    pub(super) fn renew(&mut self, request: RequestId, entry: &Arc<Entry>, bucket: Bucket) {
+    pub(super) fn renew(&mut self, request: RequestId, entry: &Arc<Entry>, caller: Caller) {
         let key = entry.key();
         let held = self.cache.is_held_off(key, self.now)
-            || self.quotas.held_until(key.domain(), bucket, self.now).is_some()
+            || self.quotas.held(caller.reader.payer(key.domain()), caller.bucket, self.now).is_some()
             || self.flights.len() >= self.settings.flights_max;
         if !held && self.flights.joinable(key).is_none() {
             let stale = Some(Arc::clone(entry));
-            let id = self.flights.open(key.clone(), bucket, ForwardReason::Stale, stale, self.generation);
+            let id = self.flights.open(key.clone(), caller, ForwardReason::Stale, stale, self.generation);
             // Before the answer: the driver forgets how a request fetches once it is complete.
             if self.shares() {
                 self.flights.flight_mut(id).renewer = Some(request);
@@ -154,12 +157,12 @@ impl Engine {
             return self.close(id);
         }
         let flight = self.flights.flight(id);
-        let (key, bucket) = (flight.key.clone(), flight.bucket);
-        if let Some(until) = self.quotas.held_until(key.domain(), bucket, self.now) {
+        let (key, payer, bucket) = (flight.key.clone(), flight.payer(), flight.caller.bucket);
+        if let Some(pause) = self.quotas.held(payer, bucket, self.now) {
             self.counters.fetches_withheld += 1;
-            self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Failed);
+            self.flights.flight_mut(id).consulted.verdict = Some(self.verdict_of_pause(id));
             self.stand_in(id, StaleReason::Throttled);
-            return self.fail(id, Failure::Throttled { until });
+            return self.fail(id, Failure::from(pause));
         }
         if self.cache.is_held_off(&key, self.now) {
             self.stand_in(id, StaleReason::HeldOff);
@@ -213,14 +216,14 @@ impl Engine {
     /// What was put is in memory, and whoever came after an invalidation may be fetching already.
     pub(super) fn ask_anew(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
-        let (key, bucket) = (flight.key.clone(), flight.bucket);
+        let key = flight.key.clone();
         let waiting = self.flights.waiting(id).into_iter();
         let mut waiters: Vec<_> = waiting.filter_map(|it| Some((it, self.flights.leave(it)?))).collect();
         // Who has fetched already cannot do so again, and leads only if nobody else is left.
         waiters.sort_by_key(|(_, waiter)| waiter.has_led);
         self.close(id);
         for (request, waiter) in waiters {
-            self.look_up(request, key.clone(), waiter.directives, bucket, waiter.until);
+            self.look_up(request, key.clone(), waiter.directives, waiter.caller, waiter.until);
         }
     }
 
@@ -232,7 +235,11 @@ impl Engine {
         entry: &Arc<Entry>,
         fresh_as: Served,
     ) -> ControlFlow<()> {
-        let bucket = self.flights.flight(id).bucket;
+        let caller = self.flights.flight(id).caller;
+        if self.flights.flight(id).is_proving() {
+            self.flights.flight_mut(id).reason = self.refused(entry);
+            return ControlFlow::Continue(());
+        }
         let mut lagging = Vec::new();
         for request in self.flights.waiting(id) {
             let directives = self.flights.waiter(request).directives;
@@ -253,13 +260,14 @@ impl Engine {
             return ControlFlow::Continue(());
         };
         self.close(id);
-        self.renew(request, entry, bucket);
+        self.renew(request, entry, caller);
         ControlFlow::Break(())
     }
 
     pub(super) fn on_request_timed_out(&mut self, request: RequestId) {
         let flight = self.flights.waiter(request).flight;
-        let accepts_stale = !self.flights.waiter(request).directives.no_cache;
+        let accepts_stale =
+            !self.flights.flight(flight).is_proving() && !self.flights.waiter(request).directives.no_cache;
         let stale =
             self.flights.flight(flight).stale.clone().filter(|entry| freshness::stands_in(entry, self.now));
         match stale {
@@ -281,13 +289,16 @@ impl Engine {
         if followers.is_empty() {
             return;
         }
+        if flight.is_proving() {
+            return self.prove_anew(&flight.key, followers);
+        }
         let id = self.flights.joinable(&flight.key).unwrap_or_else(|| {
             let stale = self.cache.lookup(&flight.key).cloned();
             let reason = stale.as_deref().map_or(ForwardReason::UriMiss, |entry| self.refused(entry));
-            self.flights.open(flight.key, flight.bucket, reason, stale, self.generation)
+            self.flights.open(flight.key, flight.caller, reason, stale, self.generation)
         });
-        for (request, directives, until) in followers {
-            self.flights.join(id, request, directives, until, self.generation);
+        for (request, waiter) in followers {
+            self.flights.join(id, request, waiter.directives, waiter.until, self.generation);
         }
         if self.flights.flight(id).stage == Stage::Begun {
             self.take_off(id);

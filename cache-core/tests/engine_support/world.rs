@@ -3,7 +3,8 @@
 use super::ops::{Answer, Event, KEYS_COUNT, Op, Pause, Plan, RESOURCES, Shape, domain, key};
 use cache_core::{
     Audience, Bucket, Content, Disk, Draft, Engine, Entry, FetchError, FetchId, Fetched, Input, Key, LoadId,
-    Outcome, Output, Reach, RequestId, Scope, Served, Settings, Timestamp, Validators, freshness::Directives,
+    Outcome, Output, Reach, Reader, RequestId, Scope, Served, Settings, Shortage, Timestamp, Validators,
+    freshness::Directives,
 };
 use std::{collections::BTreeMap, fmt::Write, sync::Arc, time::Duration};
 
@@ -133,8 +134,8 @@ impl World {
                 continue;
             }
             let request = self.ask(Some(key(number)), Directives::ANYTHING_CACHED);
-            let (directives, bucket) = (Directives::ANYTHING_CACHED, Bucket(0));
-            let input = Input::Get { request, key: key(number), directives, bucket };
+            let (directives, bucket, reader) = (Directives::ANYTHING_CACHED, Bucket(0), Reader::Admitted);
+            let input = Input::Get { request, key: key(number), directives, bucket, reader };
             let outputs = self.handle(input);
             let held = outputs.into_iter().find_map(|output| match output {
                 Output::Complete { outcome: Outcome::Answered { entry, served }, .. } => {
@@ -172,8 +173,8 @@ impl World {
             }
             Event::Get { key: number, directives, bucket } => {
                 let request = self.ask(Some(key(*number)), *directives);
-                let (directives, bucket) = (*directives, Bucket(*bucket));
-                self.handle(Input::Get { request, key: key(*number), directives, bucket });
+                let (directives, bucket, reader) = (*directives, Bucket(*bucket), Reader::Admitted);
+                self.handle(Input::Get { request, key: key(*number), directives, bucket, reader });
             }
             Event::Invalidate { key: number } => {
                 let request = self.write(|written| *written == key(*number));
@@ -228,9 +229,11 @@ impl World {
                 Fetched::NotModified(self.draft(call.key, call.step, source, *shape))
             }
             Answer::Oversize => Fetched::Oversize,
-            Answer::Throttled(retry_after) => {
-                Fetched::Throttled { content: content(source), retry_after: *retry_after }
-            }
+            Answer::Throttled(retry_after) => Fetched::Throttled {
+                content: content(source),
+                retry_after: *retry_after,
+                shortage: Shortage::Pace,
+            },
             Answer::UnstorableDomain => {
                 Fetched::Unstorable { content: content(source), audience: Audience::Domain }
             }

@@ -5,11 +5,11 @@
 
 use super::{
     show::{self, duration},
-    words::Words,
+    words::{Words, payer},
 };
 use cache_core::{
-    AskId, Bucket, Ceiling, Contact, Domain, Draft, Figures, Key, Message, Name, Naming, PeerId,
-    PeerSettings, Sharing, SharingLimits, Timestamp,
+    AskId, Bucket, Ceiling, Contact, Draft, Figures, Key, Message, Name, Naming, Payer, PeerId, PeerSettings,
+    Sharing, SharingLimits, Shortage, Timestamp,
     freshness::Freshness,
     message::{
         Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict,
@@ -86,9 +86,10 @@ impl Talk {
                 Message::Pong { token, clock: Timestamp::from_unix_millis(words.number_value("clock", 0)) }
             }
             "quota" => Message::Quota {
-                domain: Domain::ANONYMOUS,
+                payer: words.value("payer").map_or(Payer::HOST, payer),
                 bucket: Bucket(words.number_value("bucket", 0)),
                 pause: words.duration_value("pause", Duration::ZERO),
+                shortage: Shortage::Pace,
             },
             "release" => {
                 let name = self.learn(&words.key());
@@ -171,8 +172,8 @@ impl Talk {
             Message::Membership(_) => return None,
             Message::Ping { token } => format!("ping {}", self.ask_name(AskId(*token))),
             Message::Pong { token, clock: _ } => format!("pong x{token}"),
-            Message::Quota { domain: _, bucket, pause } => {
-                format!("quota bucket={} pause={}", bucket.0, duration(*pause))
+            Message::Quota { payer, bucket, pause, shortage: _ } => {
+                format!("quota payer={} bucket={} pause={}", show::payer(*payer), bucket.0, duration(*pause))
             }
             Message::Release { name, verdict } => {
                 let (verdict, _) =

@@ -7,7 +7,7 @@ use super::{
 };
 use cache_core::{
     Audience, Bucket, Deadline, Engine, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message,
-    Output, PeerId, Reach, RequestId, Settings, Timestamp,
+    Output, PeerId, Reach, Reader, RequestId, Settings, Shortage, Timestamp,
     port::{DialError, Side},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -82,6 +82,7 @@ impl Player {
             "disconnect" => self.handle(Input::Disconnected { peer: fleet::peer(words.number('p')) }),
             "fetched" => self.fetched(words),
             "get" => self.get(words),
+            "refused" => self.refused(words),
             "invalidate" => {
                 let request = RequestId(words.number('r'));
                 let reach = self.reach(words);
@@ -149,12 +150,21 @@ impl Player {
         self.handle(Input::Tick);
     }
 
+    fn refused(&mut self, words: &mut Words<'_>) {
+        let domain = super::words::domain(words.next("a domain"));
+        let prefixes = vec![words.value("prefix").unwrap_or_default().into()];
+        self.handle(Input::Refused { domain, prefixes });
+    }
+
     fn get(&mut self, words: &mut Words<'_>) {
         let request = RequestId(words.number('r'));
         let key = self.key(words);
         let bucket = Bucket(words.number_value("bucket", 0));
         self.keys.insert(request, key.clone());
-        self.handle(Input::Get { request, key, directives: words.directives(), bucket });
+        let reader = words
+            .value("unproven")
+            .map_or(Reader::Admitted, |name| Reader::Unproven(super::words::payer(name)));
+        self.handle(Input::Get { request, key, directives: words.directives(), bucket, reader });
     }
 
     /// A member connects. What it is asked at once, to warm up, it has nothing to answer to, unless it is `cold`:
@@ -217,7 +227,7 @@ impl Player {
             }
             "throttled" => {
                 let retry_after = words.duration();
-                Fetched::Throttled { content: words.content(429), retry_after }
+                Fetched::Throttled { content: words.content(429), retry_after, shortage: Shortage::Pace }
             }
             "failed" => {
                 let name = words.next("an error");

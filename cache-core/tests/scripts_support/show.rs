@@ -1,10 +1,19 @@
 //! Outputs as lines.
 
 use cache_core::{
-    Content, Counters, Domain, Entry, Failure, FetchError, Forward, ForwardReason, Key, Outcome, Reach,
-    Scope, Served, StaleReason, Timestamp, freshness,
+    Content, Counters, Domain, Entry, Failure, FetchError, Forward, ForwardReason, Key, Outcome, Payer,
+    Reach, Scope, Served, StaleReason, Timestamp, freshness,
 };
 use std::time::Duration;
+
+/// The name of a payer; `host` for this host.
+pub(crate) fn payer(payer: Payer) -> String {
+    if payer == Payer::HOST {
+        return "host".into();
+    }
+    let name = payer.as_bytes().map(char::from);
+    name.iter().filter(|letter| **letter != '\0').collect()
+}
 
 /// `resource`, with `@name` for any but the anonymous domain.
 pub(crate) fn key(key: &Key) -> String {
@@ -54,7 +63,7 @@ pub(crate) fn failure(failure: &Failure, now: Timestamp) -> String {
         Failure::Busy => "busy".into(),
         Failure::NotConnected => "not-connected".into(),
         Failure::Fetch(error) => fetch_error(*error).into(),
-        Failure::Throttled { until } => format!("throttled +{}", duration(until.saturating_since(now))),
+        Failure::Throttled { until, .. } => format!("throttled +{}", duration(until.saturating_since(now))),
         Failure::TimedOut => "timed-out".into(),
         other => format!("{other:?}"),
     }

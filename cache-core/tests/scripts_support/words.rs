@@ -3,7 +3,7 @@
 //! A mistake in a script is a mistake of ours, so it panics with the line at fault.
 
 use cache_core::{
-    Content, Disk, Domain, Draft, Key, Reach, Scope, Settings, Validators,
+    Content, Disk, Domain, Draft, Key, Payer, Reach, Scope, Settings, Validators,
     freshness::{Directives, Freshness},
     port::Budget,
 };
@@ -206,6 +206,11 @@ fn key(word: &str) -> Key {
         None => Key::new(word, Domain::ANONYMOUS),
         Some((resource, name)) => Key::new(resource, domain(name)),
     }
+}
+
+/// The payer of the domain with this name.
+pub(crate) fn payer(name: &str) -> Payer {
+    Payer::from(domain(name))
 }
 
 pub(crate) fn domain(name: &str) -> Domain {

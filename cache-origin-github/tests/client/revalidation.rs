@@ -71,8 +71,8 @@ async fn the_same_credential_revalidates() {
 async fn another_credential_of_the_domain_revalidates_a_body_that_it_never_fetched() {
     let origin = of_body(BODY).await;
     let github = ci(&origin);
-    let old = fresh(&github, &question(&github, "/user", FIRST)).await;
-    let rotated = question(&github, "/user", SECOND);
+    let old = fresh(&github, &question(&github, "/repos/acme/site", FIRST)).await;
+    let rotated = question(&github, "/repos/acme/site", SECOND);
     assert_eq!(old.key().domain(), rotated.domain());
     let draft = renewed(&github, &rotated, &old).await;
     // Clients go on under the tag they know; the origin is asked under the one it gave last.

@@ -4,7 +4,7 @@ use crate::reader::Reader;
 use bytes::Bytes;
 use cache_core::{
     AskId, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Entry, Figures, HEADERS_BYTES_MAX, Headers,
-    KEY_BYTES_MAX, Key, Message, Name, Timestamp, Validators,
+    KEY_BYTES_MAX, Key, Message, Name, Payer, Shortage, Timestamp, Validators,
     freshness::Freshness,
     message::{
         AFTER_MAX, Announced, Answer, Edition, INVALIDATIONS_MAX, Invalidation, InvalidationId, Notice,
@@ -62,9 +62,13 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
         8 => Message::Ping { token: reader.u64()? },
         9 => Message::Pong { token: reader.u64()?, clock: Timestamp::from_unix_millis(reader.u64()?) },
         10 => Message::Quota {
-            domain: Domain::from_bytes(reader.array()?),
+            payer: Payer::from_bytes(reader.array()?),
             bucket: Bucket(reader.byte()?),
             pause: millis(reader)?,
+            shortage: match reader.option(Reader::u64)? {
+                Some(limit) => Shortage::Window { limit, used: reader.u64()? },
+                None => Shortage::Pace,
+            },
         },
         11 => Message::Release { name: name(reader)?, verdict: verdict(reader)? },
         12 => Message::WarmUp { skip: reader.u32()? },

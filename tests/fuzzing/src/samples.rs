@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use cache_core::{
-    AskId, Bucket, Content, Domain, Draft, Entry, Figures, Headers, Key, Message, Name, Timestamp,
-    Validators,
+    AskId, Bucket, Content, Domain, Draft, Entry, Figures, Headers, Key, Message, Name, Payer, Shortage,
+    Timestamp, Validators,
     freshness::Freshness,
     message::{
         Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict,
@@ -68,7 +68,12 @@ pub fn messages() -> Vec<Message> {
         Message::Membership(Bytes::from_static(b"swim")),
         Message::Ping { token: 3 },
         Message::Pong { token: 3, clock: Timestamp::from_unix_millis(1_000) },
-        Message::Quota { domain: Domain::APPLICATION, bucket: Bucket(2), pause: Duration::from_secs(9) },
+        Message::Quota {
+            payer: Payer::from_bytes([7; 16]),
+            bucket: Bucket(2),
+            pause: Duration::from_secs(9),
+            shortage: Shortage::Window { limit: 5000, used: 5001 },
+        },
         Message::WarmUp { skip: 32 },
         Message::WarmedUp { next: Some(64) },
         Message::WarmedUp { next: None },

@@ -7,7 +7,7 @@ use crate::{
     secondary::Secondary,
 };
 use cache_core::{
-    Audience, Content, Draft, Entry, FetchError, FetchId, Fetched, Headers, RequestId, Validators,
+    Audience, Content, Draft, Entry, FetchError, FetchId, Fetched, Headers, RequestId, Shortage, Validators,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -95,7 +95,7 @@ impl Origin {
             None => {
                 if let Some(retry_after) = self.refusal(now, call) {
                     let content = self.say(now, call, Means::Refusal, 403, ledger);
-                    return Some(Fetched::Throttled { content, retry_after });
+                    return Some(Fetched::Throttled { content, retry_after, shortage: Shortage::Pace });
                 }
                 return Some(self.serve(now, call, ledger));
             }

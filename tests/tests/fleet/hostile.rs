@@ -5,7 +5,7 @@ use crate::{
     support::{EITHER, Fleet, Over, body, connected, standing, totals},
 };
 use cache_core::{
-    AskId, Bucket, Content, Domain, Draft, Key, Message, Name, PeerId, Validators, codec,
+    AskId, Bucket, Content, Domain, Draft, Key, Message, Name, Payer, PeerId, Shortage, Validators, codec,
     freshness::Freshness,
     message::{Announced, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope},
     port::BULK_BYTES_MIN,
@@ -190,9 +190,10 @@ async fn flood(flooder: &Member, node: PeerId) -> u64 {
             Message::Invalidate(notice),
             Message::Announce(Announced::Whole(Box::new(parcel))),
             Message::Quota {
-                domain: Domain::from_bytes(bytes[..16].try_into().expect("16 bytes")),
+                payer: Payer::from_bytes(bytes[..16].try_into().expect("16 bytes")),
                 bucket: Bucket(1),
                 pause: Duration::MAX,
+                shortage: Shortage::Pace,
             },
             Message::Claim { name },
         ];

@@ -8,6 +8,7 @@ mod environment;
 mod faults;
 mod freshness;
 mod lifecycle;
+mod named_domain;
 mod never_kept;
 mod semantics;
 mod support;

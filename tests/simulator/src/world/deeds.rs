@@ -8,7 +8,7 @@ use crate::{
     plan::Deed,
 };
 use cache_core::{
-    Bucket, Domain, Draft, Figures, Input, Key, Outcome, RequestId, Served, Validators,
+    Bucket, Domain, Draft, Figures, Input, Key, Outcome, Reader, RequestId, Served, Validators,
     freshness::{self, Directives},
     message::{Reach, Scope},
 };
@@ -225,7 +225,8 @@ impl World {
             self.transcript.note(format_args!("{:?} n{number} {request:?} hit {entry:?}", self.now));
             return self.complete(number, request, &Outcome::Answered { entry, served: Served::Hit });
         }
-        self.handle(number, Input::Get { request, key, directives, bucket: Bucket(0) });
+        let (bucket, reader) = (Bucket(0), Reader::Admitted);
+        self.handle(number, Input::Get { request, key, directives, bucket, reader });
         let most = self.plan.settings.waiters_max;
         // Who forgets everything sets flights apart that nobody counts.
         if most < CROWD_MIN && !self.clears {

@@ -188,8 +188,8 @@ impl World {
                 false
             }
             Message::Membership(_) => self.liars.contains(&from) && is_rumour(message),
-            Message::Quota { domain, pause, .. } => {
-                let domain = usize::from(domain.as_bytes()[0].saturating_sub(1));
+            Message::Quota { payer, pause, .. } => {
+                let domain = usize::from(payer.as_bytes()[0].saturating_sub(1));
                 self.watch.on_pause(number, domain, self.now + *pause);
                 false
             }

@@ -3,7 +3,7 @@
 use super::{Mood, OriginFactory, Subject, Wanted};
 use async_trait::async_trait;
 use cache_core::{
-    Audience, Content, Draft, Entry, FetchError, Fetched, Headers, Validators, freshness::Freshness,
+    Audience, Content, Draft, Entry, FetchError, Fetched, Headers, Shortage, Validators, freshness::Freshness,
 };
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
@@ -155,7 +155,11 @@ impl Scripted {
             Mood::Ill | Mood::Well => Fetched::Fault { content: status(503) },
             Mood::Spent => {
                 let seconds = if self.has(Fault::NamesNoPause) { 0 } else { 100 };
-                Fetched::Throttled { content: status(403), retry_after: Duration::from_secs(seconds) }
+                Fetched::Throttled {
+                    content: status(403),
+                    retry_after: Duration::from_secs(seconds),
+                    shortage: Shortage::Pace,
+                }
             }
         }
     }

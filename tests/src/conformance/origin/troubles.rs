@@ -30,7 +30,7 @@ pub async fn a_spent_quota_is_told_with_the_time_it_lasts(factory: &dyn OriginFa
     let subject = factory.start().await?;
     subject.set_mood(Mood::Spent);
     match subject.fetch(Wanted::Document, None).await {
-        Fetched::Throttled { content, retry_after } => {
+        Fetched::Throttled { content, retry_after, .. } => {
             ensure!(matches!(content.status, 403 | 429), "its status is {}", content.status);
             let is_sound = (LEAST_PAUSE..LONGEST_PAUSE).contains(&retry_after);
             ensure!(is_sound, "a quota that is spent for a minute or more lasts {retry_after:?}");

@@ -78,20 +78,20 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "quota-pause-ignored",
         file: "quota.rs",
-        old: "let until = *self.spent.get(&(domain, bucket))?;",
-        new: "let until = *self.spent.get(&(domain, bucket)).filter(|_| false)?;",
+        old: "let pause = *self.spent.get(&(payer, bucket))?;",
+        new: "let pause = *self.spent.get(&(payer, bucket)).filter(|_| false)?;",
     },
     Mutant {
-        name: "quota-pause-of-another-domain",
+        name: "quota-pause-of-another-payer",
         file: "quota.rs",
-        old: "let until = *self.spent.get(&(domain, bucket))?;",
-        new: "let until = self.spent.values().max().copied()?;",
+        old: "let pause = *self.spent.get(&(payer, bucket))?;",
+        new: "let pause = *self.spent.values().max_by_key(|pause| pause.until)?;",
     },
     Mutant {
         name: "quota-not-told",
         file: "engine/announcing.rs",
-        old: "self.say_all(Message::Quota { domain, bucket, pause });",
-        new: "let _unused = (domain, bucket, pause);",
+        old: "self.say_all(Message::Quota { payer, bucket, pause, shortage });",
+        new: "let _unused = (bucket, pause, shortage);",
     },
     Mutant {
         name: "hold-off-ignored",

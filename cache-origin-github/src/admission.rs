@@ -1,0 +1,262 @@
+//! What each credential has shown that it may read, and what it was refused.
+//!
+//! Where an operator puts several credentials into one domain, they share what is kept, but not what they may read:
+//! the origin alone knows that. So a credential may have an entry only if the origin gave it *that very answer*, or
+//! said that it still holds, and only for a while. That it may read the repository is not enough: which parts of a
+//! repository, and which items of a list, the origin shows differs from one credential to the next.
+//!
+//! Owns those admissions and refusals, by digests alone. Whether an entry is fresh is not its business.
+
+use crate::remembered::{Age, Remembered};
+use cache_core::{Content, Domain, Entry, Fetched, Key, Payer, Reader, Timestamp};
+use parking_lot::{Mutex, RwLock};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    num::NonZeroU64,
+    sync::LazyLock,
+    time::Duration,
+};
+
+/// Which credentials may have which entries, as far as the origin has said so to this node.
+#[derive(Debug)]
+pub struct Admissions {
+    grants: RwLock<Remembered<Grant>>,
+    doubts: Mutex<Remembered<Doubt>>,
+}
+
+/// The origin gave a credential this answer.
+#[derive(Clone, Copy, Debug)]
+struct Grant {
+    /// Which answer it was.
+    fingerprint: NonZeroU64,
+    /// The repository that it is of, or else the resource.
+    scope: u64,
+    until: Timestamp,
+}
+
+/// What a refusal means for what else is kept of the same scope.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Doubt {
+    /// Nothing may be served before the origin has answered the credential again.
+    Everything,
+    /// What is stale may not be served because the client would take it (`max-stale`).
+    Stale,
+}
+
+/// How a request may be answered that nothing fresh in memory answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Standing {
+    /// As what the engine is to see the reader.
+    pub reader: Reader,
+    /// Whether the client's `max-stale` counts.
+    pub accepts_stale: bool,
+}
+
+impl Default for Admissions {
+    fn default() -> Self {
+        Self {
+            grants: RwLock::new(Remembered::new(GRANTS_MAX)),
+            doubts: Mutex::new(Remembered::new(DOUBTS_MAX)),
+        }
+    }
+}
+
+impl Admissions {
+    /// Whether `reader` may be answered with `entry` at `now`, as far as rights go.
+    ///
+    /// Costs nothing for a reader who has its domain to itself.
+    pub fn permit(&self, reader: Reader, entry: &Entry, now: Timestamp) -> bool {
+        let Reader::Unproven(payer) = reader else { return true };
+        let about = digest(entry.key().as_str());
+        let found = self.grants.read().get(payer, about);
+        let Some((grant, age)) = found else { return false };
+        if grant.until <= now || grant.fingerprint != entry.fingerprint(fingerprint) {
+            return false;
+        }
+        if age == Age::Old {
+            self.grants.write().insert(payer, about, grant);
+        }
+        true
+    }
+
+    /// How the origin's earlier refusals bear on a request of `reader` for `key`.
+    pub fn standing(&self, reader: Reader, key: &Key) -> Standing {
+        let payer = reader.payer(key.domain());
+        let doubts = self.doubts.lock();
+        if doubts.is_empty() {
+            return Standing { reader, accepts_stale: true };
+        }
+        let about = [EVERYTHING, digest(scope_of(key.resource()))];
+        let found = about.map(|about| doubts.get(payer, about).map(|(doubt, _)| doubt));
+        if found.contains(&Some(Doubt::Everything)) {
+            Standing { reader: Reader::Unproven(payer), accepts_stale: false }
+        } else {
+            Standing { reader, accepts_stale: !found.contains(&Some(Doubt::Stale)) }
+        }
+    }
+
+    /// Takes note of what came of a call that `reader` made for `key`. Answers how the resources begin that the key's
+    /// domain must forget, because the only credential in it may not read them any more.
+    ///
+    /// `asked_about` is the entry that the origin was asked about, if there was one.
+    pub fn note(
+        &self,
+        (reader, key): (Reader, &Key),
+        fetched: &Fetched,
+        asked_about: Option<&Entry>,
+        now: Timestamp,
+    ) -> Vec<Box<str>> {
+        let payer = reader.payer(key.domain());
+        let scope = scope_of(key.resource());
+        match Judgement::of(fetched, payer, key.resource()) {
+            Judgement::Granted { content, lifetime } => {
+                self.pardon(payer, scope);
+                if payer != Payer::from(key.domain()) {
+                    let until = now.saturating_add(lifetime.min(ADMISSION_MAX));
+                    let grant = Grant { fingerprint: fingerprint(content), scope: digest(scope), until };
+                    self.grants.write().insert(payer, digest(key.as_str()), grant);
+                }
+                Vec::new()
+            }
+            Judgement::CredentialRefused => self.refuse(payer, key.domain()),
+            Judgement::ResourceRefused => {
+                // What was there and is not any more may have been taken from this reader alone, and the rest with it.
+                // What never was there says little: files that do not exist are asked for all the time.
+                let was_there = asked_about.is_some_and(|entry| entry.content().status < 400);
+                let is_taken = was_there || is_whole_repository(key.resource());
+                self.doubt(payer, digest(scope), if is_taken { Doubt::Everything } else { Doubt::Stale });
+                self.grants.write().retain(payer, |grant| grant.scope != digest(scope));
+                if is_taken && payer == Payer::from(key.domain()) {
+                    [" ", "?", "/"].map(|end| format!("{scope}{end}").into()).into()
+                } else {
+                    Vec::new()
+                }
+            }
+            Judgement::Undecided => Vec::new(),
+        }
+    }
+
+    /// Takes note that the origin does not know the credential of `payer`; answers how the resources begin that
+    /// `domain` must forget.
+    pub fn refuse(&self, payer: Payer, domain: Domain) -> Vec<Box<str>> {
+        self.doubt(payer, EVERYTHING, Doubt::Everything);
+        self.grants.write().remove_all(payer);
+        if payer == Payer::from(domain) { vec![Box::from("")] } else { Vec::new() }
+    }
+
+    fn doubt(&self, payer: Payer, about: u64, doubt: Doubt) {
+        let mut doubts = self.doubts.lock();
+        if doubt == Doubt::Everything || doubts.get(payer, about).is_none() {
+            doubts.insert(payer, about, doubt);
+        }
+    }
+
+    fn pardon(&self, payer: Payer, scope: &str) {
+        let mut doubts = self.doubts.lock();
+        if !doubts.is_empty() {
+            doubts.remove(payer, EVERYTHING);
+            doubts.remove(payer, digest(scope));
+        }
+    }
+}
+
+/// What an answer says about the right of the one who asked.
+enum Judgement<'a> {
+    Granted {
+        content: &'a Content,
+        lifetime: Duration,
+    },
+    /// Whatever it asks for.
+    CredentialRefused,
+    /// Or it does not exist: GitHub says the same of both.
+    ResourceRefused,
+    Undecided,
+}
+
+impl<'a> Judgement<'a> {
+    fn of(fetched: &'a Fetched, payer: Payer, resource: &str) -> Self {
+        let (content, lifetime) = match fetched {
+            Fetched::Fresh(draft) | Fetched::NotModified(draft) => (&draft.content, draft.freshness.lifetime),
+            Fetched::Unstorable { content, .. } => (content, Duration::ZERO),
+            Fetched::Failed(_) | Fetched::Fault { .. } | Fetched::Oversize | Fetched::Throttled { .. } => {
+                return Self::Undecided;
+            }
+        };
+        match content.status {
+            200..=299 | 301 | 302 | 307 | 308 => Self::Granted { content, lifetime },
+            // Some routes want another kind of credential, and say so to a valid one in the same words.
+            401 if payer == Payer::HOST || is_of_applications(resource) => Self::ResourceRefused,
+            401 => Self::CredentialRefused,
+            403 | 404 | 410 | 451 => Self::ResourceRefused,
+            _other => Self::Undecided,
+        }
+    }
+}
+
+/// Whether the resource is for those who sign as an application.
+fn is_of_applications(resource: &str) -> bool {
+    let path = path_of(resource).find('/').map_or("", |at| &resource[at..]);
+    path.starts_with("/app") && !path.starts_with("/apps/")
+}
+
+/// The repository that `resource` is of, or else its path, from the host on.
+fn scope_of(resource: &str) -> &str {
+    let path = path_of(resource);
+    let mut slashes = path.match_indices('/').map(|(at, _)| at);
+    let root = slashes.next().map_or("", |at| &path[at..]);
+    let below = if root.starts_with("/repos/") {
+        2
+    } else if root.starts_with("/repositories/") {
+        1
+    } else {
+        return path;
+    };
+    // The slash behind the last segment of the repository's own name.
+    slashes.nth(below).map_or(path, |end| &path[..end])
+}
+
+/// Whether `resource` is a repository itself.
+fn is_whole_repository(resource: &str) -> bool {
+    let path = path_of(resource);
+    let segments = path.split('/').count();
+    path == scope_of(resource)
+        && (path.contains("/repos/") && segments == 4 || path.contains("/repositories/") && segments == 3)
+}
+
+/// `resource` without its query and what tells representations apart.
+fn path_of(resource: &str) -> &str {
+    resource.find(['?', ' ']).map_or(resource, |end| &resource[..end])
+}
+
+/// Which answer this is, among all that one resource may have: by the body, and the fields that speak of more.
+fn fingerprint(content: &Content) -> NonZeroU64 {
+    let fields = ["link", "location"].map(|name| content.headers.get_str(name));
+    let hash = KEY.hash_one((content.status, fields, &content.body[..]));
+    NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN)
+}
+
+fn digest(text: &str) -> u64 {
+    KEY.hash_one(text)
+}
+
+/// Drawn anew in every process, so that nobody can look for texts of one digest.
+static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// Stands for whatever a credential may read, among digests of scopes. One of those may be the same by a chance of one
+/// in 2^64, and is then refused or pardoned together with all others.
+const EVERYTHING: u64 = 0;
+
+/// Longest time for which an answer that the origin gave to a credential of a named domain is served to it again, and so
+/// the longest that one reads on after it was revoked. No shorter lifetime is ever exceeded.
+pub const ADMISSION_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Most answers whose readers are remembered. One that is forgotten is asked about again, which costs no quota. 16 Ki
+/// are a thousand resources for each of 16 credentials, in about two MiB.
+const GRANTS_MAX: usize = 16 * 1024;
+
+/// Most refusals that are remembered. What one of them forbids was dropped when it came, so forgetting it matters only
+/// for what was dropped nowhere: an entry that this node had evicted to its disk.
+const DOUBTS_MAX: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests;

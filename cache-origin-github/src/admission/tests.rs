@@ -1,0 +1,205 @@
+//! Who may be answered with what, as far as the origin has said so.
+
+use super::*;
+use cache_core::{Audience, Draft, Validators, freshness::Freshness};
+
+const NOW: Timestamp = Timestamp::from_unix_millis(1_000_000_000);
+const LIFETIME: Duration = Duration::from_secs(60);
+const ALICE: Payer = Payer::from_bytes([1; 16]);
+const BOB: Payer = Payer::from_bytes([2; 16]);
+const CI: Domain = Domain::from_bytes([9; 16]);
+
+fn key(resource: &str) -> Key {
+    Key::new(&format!("api.github.com{resource} json"), CI)
+}
+
+fn draft(body: &'static str) -> Draft {
+    Draft {
+        content: Content::of_value(body),
+        freshness: Freshness { lifetime: LIFETIME, ..Freshness::default() },
+        validators: Validators::default(),
+        age: Duration::ZERO,
+    }
+}
+
+fn entry(key: &Key, body: &'static str) -> Entry {
+    Entry::new(key.clone(), draft(body), NOW, 0)
+}
+
+fn refusal(status: u16) -> Fetched {
+    let content = Content { status, ..Content::of_value("no") };
+    Fetched::Unstorable { content, audience: Audience::Leader }
+}
+
+fn grant(admissions: &Admissions, payer: Payer, key: &Key, body: &'static str) {
+    let forget = admissions.note((Reader::Unproven(payer), key), &Fetched::Fresh(draft(body)), None, NOW);
+    assert_eq!(forget, []);
+}
+
+#[test]
+fn a_reader_may_have_the_very_answer_that_it_was_given_and_no_other() {
+    let admissions = Admissions::default();
+    let repository = key("/repos/acme/secret");
+    let permits = |payer, key: &Key, body| admissions.permit(Reader::Unproven(payer), &entry(key, body), NOW);
+    assert!(!permits(ALICE, &repository, "v1"));
+    grant(&admissions, ALICE, &repository, "v1");
+    assert!(permits(ALICE, &repository, "v1"));
+    assert!(!permits(ALICE, &repository, "v2"), "what another reader was given since");
+    assert!(!permits(BOB, &repository, "v1"), "another reader");
+    for other in ["/repos/acme/secret/actions/secrets", "/repos/acme/secret2", "/repos/acme/secret?a=1"] {
+        assert!(!permits(ALICE, &key(other), "v1"), "{other}");
+    }
+}
+
+#[test]
+fn that_an_answer_still_holds_is_as_good_as_being_given_it() {
+    let admissions = Admissions::default();
+    let repository = key("/repos/acme/secret");
+    let unchanged = Fetched::NotModified(draft("v1"));
+    let held = entry(&repository, "v1");
+    assert_eq!(admissions.note((Reader::Unproven(BOB), &repository), &unchanged, Some(&held), NOW), []);
+    assert!(admissions.permit(Reader::Unproven(BOB), &held, NOW));
+}
+
+#[test]
+fn a_reader_of_a_domain_of_its_own_needs_no_admission() {
+    let held = entry(&key("/user"), "v1");
+    assert!(Admissions::default().permit(Reader::Admitted, &held, NOW));
+}
+
+#[test]
+fn an_admission_ends_with_the_lifetime_of_the_answer_or_after_five_minutes() {
+    let admissions = Admissions::default();
+    let repository = key("/repos/acme/secret");
+    let held = entry(&repository, "v1");
+    let permits = |late| admissions.permit(Reader::Unproven(ALICE), &held, NOW.saturating_add(late));
+    grant(&admissions, ALICE, &repository, "v1");
+    assert!(permits(LIFETIME - Duration::from_millis(1)));
+    assert!(!permits(LIFETIME));
+    let mut lasting = draft("v1");
+    lasting.freshness.lifetime = Duration::from_secs(86_400);
+    admissions.note((Reader::Unproven(ALICE), &repository), &Fetched::Fresh(lasting), None, NOW);
+    assert!(permits(ADMISSION_MAX - Duration::from_millis(1)));
+    assert!(!permits(ADMISSION_MAX));
+}
+
+#[test]
+fn a_401_ends_all_admissions_of_its_credential_and_of_no_other() {
+    let admissions = Admissions::default();
+    let keys = [key("/repos/acme/secret"), key("/orgs/acme/repos")];
+    for key in &keys {
+        grant(&admissions, ALICE, key, "v1");
+        grant(&admissions, BOB, key, "v1");
+    }
+    assert_eq!(admissions.note((Reader::Unproven(ALICE), &keys[0]), &refusal(401), None, NOW), []);
+    for key in &keys {
+        assert!(!admissions.permit(Reader::Unproven(ALICE), &entry(key, "v1"), NOW));
+        assert!(admissions.permit(Reader::Unproven(BOB), &entry(key, "v1"), NOW));
+    }
+}
+
+#[test]
+fn a_refusal_ends_the_admissions_of_its_credential_to_the_repository() {
+    for status in [403, 404, 410, 451] {
+        let admissions = Admissions::default();
+        let (issues, other) = (key("/repos/acme/secret/issues?page=2"), key("/repos/acme/secret2"));
+        grant(&admissions, ALICE, &issues, "v1");
+        grant(&admissions, ALICE, &other, "v1");
+        let refused = key("/repos/acme/secret/languages");
+        admissions.note((Reader::Unproven(ALICE), &refused), &refusal(status), None, NOW);
+        assert!(!admissions.permit(Reader::Unproven(ALICE), &entry(&issues, "v1"), NOW), "{status}");
+        assert!(admissions.permit(Reader::Unproven(ALICE), &entry(&other, "v1"), NOW), "{status}");
+    }
+}
+
+/// A resource in a domain of `payer`'s own, and what its entry said.
+fn own(payer: Payer, resource: &str) -> (Key, Entry) {
+    let domain = Domain::from_bytes(*payer.as_bytes());
+    let key = Key::new(&format!("api.github.com{resource} json"), domain);
+    (key.clone(), entry(&key, "v1"))
+}
+
+#[test]
+fn a_domain_of_one_credential_forgets_everything_at_its_first_401() {
+    let admissions = Admissions::default();
+    let (issues, held) = own(ALICE, "/repos/acme/secret/issues");
+    let forget = admissions.note((Reader::Admitted, &issues), &refusal(401), Some(&held), NOW);
+    assert_eq!(forget, [Box::from("")]);
+    let (elsewhere, _) = own(ALICE, "/orgs/acme");
+    let standing = admissions.standing(Reader::Admitted, &elsewhere);
+    assert_eq!(standing, Standing { reader: Reader::Unproven(ALICE), accepts_stale: false });
+    // Until the origin answers it again.
+    admissions.note((Reader::Unproven(ALICE), &elsewhere), &Fetched::Fresh(draft("v1")), None, NOW);
+    for key in [&issues, &elsewhere] {
+        let standing = admissions.standing(Reader::Admitted, key);
+        assert_eq!(standing, Standing { reader: Reader::Admitted, accepts_stale: true });
+    }
+}
+
+#[test]
+fn a_domain_of_one_credential_forgets_the_repository_that_it_may_not_read_any_more() {
+    let admissions = Admissions::default();
+    let (issues, held) = own(ALICE, "/repos/acme/secret/issues?page=2");
+    let forget = admissions.note((Reader::Admitted, &issues), &refusal(404), Some(&held), NOW);
+    let prefixes = ["api.github.com/repos/acme/secret ", "api.github.com/repos/acme/secret?"];
+    assert_eq!(forget[..2], prefixes.map(Box::from));
+    assert_eq!(&*forget[2], "api.github.com/repos/acme/secret/");
+    let reader = |resource| admissions.standing(Reader::Admitted, &own(ALICE, resource).0).reader;
+    assert_eq!(reader("/repos/acme/secret/languages"), Reader::Unproven(ALICE));
+    assert_eq!(reader("/repos/acme/secret2"), Reader::Admitted);
+}
+
+#[test]
+fn a_file_that_never_was_there_costs_no_entry_but_stale_ones_are_asked_about() {
+    let admissions = Admissions::default();
+    let (file, _) = own(ALICE, "/repos/acme/site/contents/none");
+    assert_eq!(admissions.note((Reader::Admitted, &file), &refusal(404), None, NOW), []);
+    let (other, _) = own(ALICE, "/repos/acme/site/issues");
+    let standing = admissions.standing(Reader::Admitted, &other);
+    assert_eq!(standing, Standing { reader: Reader::Admitted, accepts_stale: false });
+    let (repository, _) = own(ALICE, "/repos/acme/site");
+    assert_eq!(admissions.note((Reader::Admitted, &repository), &refusal(404), None, NOW).len(), 3);
+}
+
+#[test]
+fn what_needs_another_kind_of_credential_says_nothing_about_this_one() {
+    let admissions = Admissions::default();
+    let (app, held) = own(ALICE, "/app/installations");
+    let forget = admissions.note((Reader::Admitted, &app), &refusal(401), None, NOW);
+    assert_eq!(forget, []);
+    assert_eq!(admissions.standing(Reader::Admitted, held.key()).reader, Reader::Admitted);
+    let anonymous = Key::new("api.github.com/user json", Domain::ANONYMOUS);
+    assert_eq!(admissions.note((Reader::Admitted, &anonymous), &refusal(401), None, NOW), []);
+    let other = Key::new("api.github.com/repos/acme/site json", Domain::ANONYMOUS);
+    assert_eq!(admissions.standing(Reader::Admitted, &other).reader, Reader::Admitted);
+}
+
+#[test]
+fn admissions_and_refusals_are_bounded() {
+    let admissions = Admissions::default();
+    for number in 0..GRANTS_MAX * 2 {
+        let key = key(&format!("/repos/acme/site-{number}"));
+        grant(&admissions, ALICE, &key, "v1");
+        admissions.note((Reader::Unproven(BOB), &key), &refusal(404), None, NOW);
+    }
+    assert!(admissions.grants.read().len() <= GRANTS_MAX);
+    assert!(admissions.doubts.lock().len() <= DOUBTS_MAX);
+}
+
+#[test]
+fn a_resource_belongs_to_its_repository_or_to_itself() {
+    let table = [
+        ("h/repos/o/r json", "h/repos/o/r"),
+        ("h/repos/o/r/issues?page=2 json", "h/repos/o/r"),
+        ("h/repos/o/r?a=1 json", "h/repos/o/r"),
+        ("h/repos/o json", "h/repos/o"),
+        ("h/repositories/7/issues json", "h/repositories/7"),
+        ("h/repositories/7 json", "h/repositories/7"),
+        ("h/repositories json", "h/repositories"),
+        ("h/orgs/o/repos?type=all json", "h/orgs/o/repos"),
+        ("h json", "h"),
+    ];
+    for (resource, scope) in table {
+        assert_eq!(scope_of(resource), scope, "{resource}");
+    }
+}

@@ -52,10 +52,13 @@ impl Engine {
             let now = self.now;
             let Some(fleet) = &mut self.fleet else { return };
             if fleet.invalidations.learn(now, invalidation) {
+                let is_remembered = fleet.invalidations.remembers(invalidation.id);
                 fleet.holders.clear();
                 self.forget(&invalidation.reach);
                 self.forget_on_disk(&invalidation.reach, None);
-                news.push(invalidation.clone());
+                if is_remembered {
+                    news.push(invalidation.clone());
+                }
             }
         }
         if let Some(mark) = notice.mark {

@@ -52,14 +52,23 @@ impl Invalidations {
     }
 
     /// Takes note of another's. `false` if it is known or too old to matter.
+    ///
+    /// What happened before the mark is news, but not remembered: it may be what there was no room for before, and members
+    /// that tell one another would go on for ever.
     pub(crate) fn learn(&mut self, now: Timestamp, invalidation: &Invalidation) -> bool {
         self.forget_old(now);
-        let is_new = invalidation.age < REMEMBERED_FOR && !self.remembered.contains_key(&invalidation.id);
-        if is_new {
-            let date = now.saturating_sub(invalidation.age);
+        let is_new = invalidation.age < REMEMBERED_FOR && !self.remembers(invalidation.id);
+        let date = now.saturating_sub(invalidation.age);
+        let is_marked = self.mark.is_some_and(|mark| date <= mark.saturating_add(MARK_SLACK));
+        if is_new && !is_marked {
             self.remember(invalidation.id, invalidation.reach.clone(), date);
         }
         is_new
+    }
+
+    /// Whether the invalidation of this number is remembered.
+    pub(crate) fn remembers(&self, id: InvalidationId) -> bool {
+        self.remembered.contains_key(&id)
     }
 
     /// The latest invalidations that mean an entry under `key` with `status`, at most [`AFTER_MAX`].
@@ -160,6 +169,10 @@ impl Invalidations {
         }
     }
 }
+
+/// How much later than it was dated before an invalidation may seem when it is heard of again: ages do not count the time
+/// on the way.
+const MARK_SLACK: Duration = Duration::from_secs(1);
 
 /// How long an invalidation is remembered: longer than any fetch, and long enough for a member that was cut
 /// off for some minutes to hear of it when it is back.

@@ -247,8 +247,9 @@ fn messages_out_of_turn_are_refused() {
     messages.iter().for_each(early);
     for message in &messages[2..] {
         let mut listener = gate.begin(Side::Listener, OTHER, ONE, CHANNEL);
-        assert_eq!(listener.handle(message), Err(Refused::Unproved));
-        assert_silent_and_closed(listener);
+        // Their first byte is as good as random, and may be taken for that of another version.
+        assert!(listener.handle(message).is_err());
+        assert_closed(listener);
     }
     let mut listener = gate.begin(Side::Listener, OTHER, ONE, CHANNEL);
     listener.handle(&messages[0]).unwrap();
@@ -340,8 +341,12 @@ fn counts(gate: &FleetGate) -> Vec<u64> {
 
 fn assert_silent_and_closed(mut refused: Box<dyn Admission>) {
     assert_eq!(refused.poll_transmit(), None);
+    assert_closed(refused);
+}
+
+fn assert_closed(mut refused: Box<dyn Admission>) {
     assert!(refused.poll_session().is_none());
-    assert_eq!(refused.handle(b"again"), Err(Refused::Unproved));
+    assert!(refused.handle(b"again").is_err());
 }
 
 /// Both hellos, the slots, the answer.

@@ -122,6 +122,11 @@ asked about once, for free if it is unchanged, before it is served again.
 of them for each write in GitHub's own description. Registration tokens, rendered markdown and the like forget nothing.
 A write that is in neither forgets all of its repository, organisation or account.
 
+A write that was carried out also ends every answer that says that something is not there or is elsewhere. One that was
+refused ends nothing. One without an answer, or answered with a 5xx, may have been carried out: what it would forget is
+doubted. A GraphQL mutation does not tell what it changes either: all that its own domain holds is doubted. A GraphQL query
+changes nothing, if its document is at most 256 KiB long.
+
 What nobody can know from the path of a write: the number of a repository (so the pages behind the first are doubted for
 all repositories), and the login of the account behind a token (so lists below `/users/` are).
 ";

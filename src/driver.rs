@@ -501,7 +501,6 @@ impl FetchReply {
 type EndedFetch = (FetchId, RequestId, Box<FetchReply>);
 
 /// What a turn of the loop is about.
-#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack, for one turn")]
 enum Wake {
     /// An order, or `None`: nobody is left to give any.
     Command(Option<Command>),

@@ -19,7 +19,7 @@ pub(super) enum Gathering {
 }
 
 impl Engine {
-    /// Whether look-ups wait for the first peer: at most [`GATHERING_MAX`] from the first input on, while a contact is
+    /// Whether look-ups wait for the first peer: at most `GATHERING_MAX` from the first input on, while a contact is
     /// being dialled and none has failed.
     pub fn is_gathering(&self) -> bool {
         let gathering = self.fleet.as_ref().map(|fleet| fleet.gathering);

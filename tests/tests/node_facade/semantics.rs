@@ -11,8 +11,8 @@ use tokio::{
 
 /// The address of an origin that answers each request's head, in lower case, as `answer` says.
 async fn origin(answer: impl Fn(&str) -> String + Clone + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let answer = answer.clone();
@@ -48,7 +48,7 @@ fn telling(head: &str, name: &str, fields: &str) -> String {
 }
 
 async fn before(url: &str) -> Node {
-    node(GitHub::builder().origin(url).unwrap()).await
+    node(GitHub::builder().origin(url).expect("the address is one")).await
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_clients_own_agent_reaches_the_origin_where_it_is_to() {
 /// A node whose answers are stale at once.
 async fn forgetful(origin: &ModelOrigin, max_stale: Duration, if_error: Duration) -> Node {
     let github = github(origin).default_lifetime(Duration::ZERO).max_stale(max_stale).if_error(if_error);
-    builder(github).start().await.unwrap()
+    builder(github).start().await.expect("a node needs nothing")
 }
 
 #[tokio::test]

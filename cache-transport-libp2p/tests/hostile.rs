@@ -235,6 +235,10 @@ async fn read_frame(stream: &mut Stream) -> Vec<u8> {
     let read = async {
         let mut length = [0; 4];
         stream.read_exact(&mut length).await.expect("a length");
+        // Signs of life are lengths that no frame has, with nothing behind them.
+        while u32::from_be_bytes(length) > u32::MAX / 2 {
+            stream.read_exact(&mut length).await.expect("a length");
+        }
         let mut frame = vec![0; u32::from_be_bytes(length) as usize];
         stream.read_exact(&mut frame).await.expect("a frame");
         frame

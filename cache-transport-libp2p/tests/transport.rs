@@ -128,7 +128,7 @@ async fn whoever_does_not_know_the_word_is_refused_and_told_nothing() {
         let a = Node::new(1, carrier).await;
         let b = Node::with(2, carrier, "foe", Libp2pSettings::default()).await;
         b.0.dial(&a.address());
-        assert_eq!(&*a.refused().await, "not let in");
+        assert!(a.refused().await.starts_with("not let in"));
         b.dial_failed().await;
         assert_eq!(b.0.send(a.peer(), Lane::Control, Bytes::new()), Err(SendError::NotConnected));
     }

@@ -48,8 +48,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "stale-stands-in-for-ever",
         file: "freshness.rs",
-        old: "staleness(entry, now) < entry.freshness().if_error || !remaining(entry, now).is_zero()",
-        new: "!entry.freshness().if_error.is_zero() || !remaining(entry, now).is_zero()",
+        old: "staleness(entry, now) < entry.freshness().if_error || !unspent(entry, now).is_zero()",
+        new: "!entry.freshness().if_error.is_zero() || !unspent(entry, now).is_zero()",
     },
     Mutant {
         name: "stale-served-as-fresh",

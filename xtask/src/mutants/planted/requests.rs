@@ -12,8 +12,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "request-without-a-deadline",
         file: "flight.rs",
-        old: "        self.deadlines.insert((until, Deadline::Request(request)));\n        let old",
-        new: "        let old",
+        old: "        self.deadlines.insert((until, Deadline::Request(request)));\n",
+        new: "",
     },
     Mutant {
         name: "fetch-without-a-deadline",

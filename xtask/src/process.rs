@@ -5,9 +5,10 @@ use std::{
     ffi::OsStr,
     fs,
     io::{BufRead as _, BufReader},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -131,9 +132,26 @@ pub(crate) fn any_output(command: &mut Command) -> Result<Output> {
 }
 
 /// An address of the loopback interface that nobody listens at.
+///
+/// Its port is none that the system gives to outgoing connections, one of which could take it before it is listened
+/// at, or while a daemon that was killed starts again.
 pub(crate) fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Another process that chooses at the same time begins elsewhere.
+    let begin = u16::try_from(std::process::id() % u32::from(PORTS)).unwrap_or_default();
+    for _ in 0..PORTS {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let address: SocketAddr = (Ipv4Addr::LOCALHOST, FIRST_PORT + begin.wrapping_add(next) % PORTS).into();
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port from {FIRST_PORT} on is free")
 }
+
+/// Ports below those that Linux gives to outgoing connections, which begin at 32,768.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u16 = 20_000;
 
 /// Builds the binary `name` of `package` optimised and answers where it is.
 pub(crate) fn build_release(root: &Path, package: &str, name: &str) -> Result<PathBuf> {

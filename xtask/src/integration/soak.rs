@@ -1,7 +1,9 @@
-//! A fleet at a steady rate for as long as one likes, and whether its daemons grow.
+//! A fleet at a steady rate, in turmoil, for as long as one likes, and whether its daemons grow.
 //!
-//! The first quarter is warm-up: caches fill, threads start. What the daemons hold in the last quarter may exceed
+//! Clients write and hang up, and one of the three daemons is killed every half minute. The first quarter is warm-up: caches fill, threads start. What the daemons hold in the last quarter may exceed
 //! what they held at the end of the first by a named allowance.
+
+mod turmoil;
 
 use super::{
     fleet::FleetSetting,
@@ -15,6 +17,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use turmoil::Turmoil;
 
 /// Reads from three daemons for `length`; answers the figures, or an error where one grew.
 pub(super) fn soak(setting: &FleetSetting<'_>, length: Duration) -> Result<String> {
@@ -24,17 +27,26 @@ pub(super) fn soak(setting: &FleetSetting<'_>, length: Duration) -> Result<Strin
     // Few entries in memory and on disk, so that both are full after the warm-up and stay so.
     let bounds = ["--route", &route, "--max-entries", "200", "--disk-entries", "400"];
     fleet.arguments = bounds.map(str::to_owned).into();
-    let members = fleet.grown(3)?;
+    let mut members = fleet.grown(3)?;
     let doors: Vec<_> = members.iter().map(|member| member.door).collect();
-    let (samples, seen) = reading(setting.stub, &doors, Diet::Mixed, READ_PERIOD, |_reads| {
-        let ids = members.iter().map(Member::id).collect::<Result<Vec<_>>>()?;
-        sample(&ids, length)
+    // The last one is killed and so begins anew; what it holds says nothing of growth.
+    let standing = members[..2].iter().map(Member::id).collect::<Result<Vec<_>>>()?;
+    let turmoil = Turmoil::new(&fleet);
+    let (samples, seen) = reading(setting.stub, &doors, Diet::Mixed, READ_PERIOD, |reads| {
+        turmoil.around(&mut members, reads, || sample(&standing, length))
     })?;
-    println!("\n{}", table(&samples).render());
+    println!("\n{}\n{turmoil}", table(&samples).render());
     judge(&samples, &seen)?;
+    let unconfirmed = members.iter().map(|member| member.figure(UNCONFIRMED)).sum::<Result<u64>>()?;
+    turmoil.judge(unconfirmed)?;
     let calls = setting.calls("/repos")?;
+    let ends = members.iter_mut().map(Member::end).collect::<Result<Vec<_>>>()?;
+    let end = ends.into_iter().max().unwrap_or_default();
+    ensure!(end <= END_MAX, "a daemon took {end:?} to end");
     Ok(format!(
-        "{seen}; {calls} calls; no growth beyond {} MiB, {DESCRIPTORS_MAX} descriptors, {THREADS_MAX} threads",
+        "{seen}; {turmoil}, {unconfirmed} writes unconfirmed; {calls} calls; ended within {} ms; \
+         no growth beyond {} MiB, {DESCRIPTORS_MAX} descriptors, {THREADS_MAX} threads",
+        end.as_millis(),
         mib(KIB_MAX)
     ))
 }
@@ -94,6 +106,7 @@ fn quarters(samples: &[Usage]) -> impl Iterator<Item = &[Usage]> {
 fn judge(samples: &[Vec<Usage>], seen: &Seen) -> Result<()> {
     ensure!(seen.errors == 0, "{seen}: {}", seen.examples.join("; "));
     ensure!(seen.outdated == 0, "{seen}, by up to {:?}", seen.oldest);
+    ensure!(seen.longest < STUCK, "{seen}: a read was stuck");
     for (number, samples) in samples.iter().enumerate() {
         let most: Vec<Usage> = quarters(samples)
             .map(|quarter| quarter.iter().copied().fold(Usage::default(), Usage::max))
@@ -113,6 +126,12 @@ fn judge(samples: &[Vec<Usage>], seen: &Seen) -> Result<()> {
 
 /// Fifty reads in a second at each of three doors.
 const READ_PERIOD: Duration = Duration::from_millis(20);
+/// An answer that takes so long is taken for one that would never have come: the origin answers at once, and a
+/// member that is killed is given up long before.
+const STUCK: Duration = Duration::from_secs(10);
+/// Longest from SIGTERM to the end: nothing is in flight then but what clients have broken off.
+const END_MAX: Duration = Duration::from_secs(5);
+const UNCONFIRMED: &str = "forgettings_unconfirmed";
 /// Fewest samples of a run, so that every quarter has ten.
 const SAMPLES_MIN: u32 = 40;
 const PERIOD_MAX: Duration = Duration::from_secs(5);
@@ -145,6 +164,12 @@ mod tests {
         let mut samples = vec![held(10_000); 40];
         samples[39].descriptors += DESCRIPTORS_MAX + 1;
         assert!(judge(&[samples], &Seen::default()).is_err());
+    }
+
+    #[test]
+    fn a_read_that_is_stuck_fails_the_soak() {
+        let seen = Seen { longest: STUCK, ..Seen::default() };
+        assert!(judge(&[vec![held(1); 40]], &seen).is_err());
     }
 
     #[test]

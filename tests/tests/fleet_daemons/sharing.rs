@@ -36,7 +36,7 @@ async fn a_daemon_that_restarts_is_the_same_node_and_finds_its_fleet_again() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_is_asked_to_end_is_gone_from_its_fleet_within_a_second() {
+async fn a_daemon_that_is_asked_to_end_says_so_to_its_fleet() {
     for over in EITHER {
         let origin = ModelOrigin::start();
         let mut daemons = fleet(&origin, over, 2).await;
@@ -44,7 +44,8 @@ async fn a_daemon_that_is_asked_to_end_is_gone_from_its_fleet_within_a_second() 
         let asked = Instant::now();
         leaving.ask_to_end();
         until_connected(&daemons[0], 0).await;
-        assert!(asked.elapsed() < Duration::from_secs(1), "{over:?}: {:?}", asked.elapsed());
+        // Far less than silence would have to last.
+        assert!(asked.elapsed() < Duration::from_secs(3), "{over:?}: {:?}", asked.elapsed());
         let status = leaving.wait(Duration::from_secs(20));
         assert!(status.success(), "{status}: {}", leaving.stderr());
     }

@@ -22,7 +22,7 @@ pub(crate) fn write_path(out: &mut String, path: &str) -> Result<(), PassReason>
             out.push('/');
         }
         let start = out.len();
-        write_decoded(out, segment)?;
+        write_decoded(out, segment, IN_PATH)?;
         let written = &out[start..];
         // What lies above the resource can be asked for under its own name.
         if written == "." || written == ".." {
@@ -60,7 +60,7 @@ pub(crate) fn write_query(out: &mut String, query: &str) -> Result<(), PassReaso
     for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
         out.push(if parts.count == 0 { '?' } else { '&' });
         let start = out.len();
-        write_decoded(out, parameter)?;
+        write_decoded(out, parameter, IN_QUERY)?;
         let name_end = out[start..].find('=').map_or(out.len(), |at| start + at);
         if SECRET_PARAMETERS.contains(&&out[start..name_end]) {
             return Err(PassReason::Credential);
@@ -126,43 +126,75 @@ pub(crate) fn write_version(out: &mut String, version: &HeaderValue) -> Result<(
     Ok(())
 }
 
-/// Writes `text` with percent-encoded unreserved characters (RFC 3986, section 6.2.2) decoded, and bytes
-/// beyond ASCII encoded.
-fn write_decoded(out: &mut String, text: &str) -> Result<(), PassReason> {
+/// Writes `text` with every character in the one spelling that it has in this part of a target: as it is if `part` says
+/// so, percent-encoded otherwise. What is percent-encoded though it may mean something as it is stays so.
+fn write_decoded(out: &mut String, text: &str, part: u8) -> Result<(), PassReason> {
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(needs_care) {
+    while let Some(at) = rest.bytes().position(|byte| SPELLINGS[usize::from(byte)] & part == 0) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
         let special = rest.chars().next().expect("there is a byte that needs care");
         let (given, behind) = rest.split_at(special.len_utf8());
-        if special == '%' {
-            let digits = behind.get(..2).ok_or(PassReason::Target)?.as_bytes();
-            let value = digit(digits[0])? << 4 | digit(digits[1])?;
-            if value.is_ascii_alphanumeric() || b"-._~".contains(&value) {
-                out.push(char::from(value));
-            } else {
-                write_encoded(out, value);
+        match special {
+            '%' => {
+                let digits = behind.get(..2).ok_or(PassReason::Target)?.as_bytes();
+                let value = digit(digits[0])? << 4 | digit(digits[1])?;
+                let separates = part == IN_QUERY && SEPARATORS.contains(&value);
+                if SPELLINGS[usize::from(value)] & part != 0 && !separates {
+                    out.push(char::from(value));
+                } else {
+                    write_encoded(out, value);
+                }
+                rest = &behind[2..];
             }
-            rest = &behind[2..];
-        } else if special.is_ascii() {
-            return Err(PassReason::Target);
-        } else {
-            given.bytes().for_each(|byte| write_encoded(out, byte));
-            rest = behind;
+            // In a query, and there alone, another way to write a space.
+            '+' => {
+                write_encoded(out, b' ');
+                rest = behind;
+            }
+            '\0'..=' ' | '#' | '\x7f' => return Err(PassReason::Target),
+            _ => {
+                given.bytes().for_each(|byte| write_encoded(out, byte));
+                rest = behind;
+            }
         }
     }
     out.push_str(rest);
     Ok(())
 }
 
+/// For each byte, in which parts of a target it is written as it is.
+const SPELLINGS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        // At most 255.
+        let letter = byte as u8;
+        table[byte] = match letter {
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'\'' | b'(' | b')' | b'*' | b',' | b';' | b'='
+            | b':' | b'@' => IN_PATH | IN_QUERY,
+            b'&' | b'+' => IN_PATH,
+            b'/' | b'?' => IN_QUERY,
+            _ if letter.is_ascii_alphanumeric() => IN_PATH | IN_QUERY,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// In a segment of a path: what RFC 3986 lets stand there (section 3.3).
+const IN_PATH: u8 = 1;
+/// In a parameter of a query, of a form as clients write it: what RFC 3986 lets stand there (section 3.4) but for what
+/// separates parameters, and spaces.
+const IN_QUERY: u8 = 2;
+/// What ends a name in a query, and what some take for the end of a parameter. Percent-encoded it means itself.
+const SEPARATORS: [u8; 2] = *b"=;";
+
 fn write_encoded(out: &mut String, byte: u8) {
     out.push('%');
     out.push(char::from(HEX_DIGITS[usize::from(byte >> 4)]));
     out.push(char::from(HEX_DIGITS[usize::from(byte & 15)]));
-}
-
-fn needs_care(byte: u8) -> bool {
-    matches!(byte, b'%' | b'\0'..=b' ' | 0x7f..)
 }
 
 fn digit(byte: u8) -> Result<u8, PassReason> {
@@ -289,6 +321,12 @@ mod tests {
             ("/user/starred/Acme/Site", "/user/starred/acme/site"),
             ("/gists/AbC", "/gists/AbC"),
             ("/a%2fb", "/a%2Fb"),
+            ("/repos/o/r/labels/type%3abug", "/repos/o/r/labels/type:bug"),
+            ("/repos/o/r/labels/a%26b%2Bc%3Dd|e", "/repos/o/r/labels/a&b+c=d%7Ce"),
+            ("/repos/o/r/labels/a&b+c=d%7ce", "/repos/o/r/labels/a&b+c=d%7Ce"),
+            ("/repos/o/r/compare/main...Me%3Atopic", "/repos/o/r/compare/main...Me:topic"),
+            ("/repos/o/r/labels/%3Cb%3E", "/repos/o/r/labels/%3Cb%3E"),
+            ("/a%3Fb", "/a%3Fb"),
             ("/a%2541", "/a%2541"),
             ("//user", "//user"),
             ("/é", "/%C3%A9"),
@@ -313,6 +351,10 @@ mod tests {
             ("b=1&a=2", "?a=2&b=1"),
             ("a=2&a=1&&A=0", "?A=0&a=2&a=1"),
             ("q=b%2Bc&%61=1", "?a=1&q=b%2Bc"),
+            ("q=repo%3Ao%2Fr+is:open", "?q=repo:o/r%20is:open"),
+            ("q=repo:o/r%20is%3Aopen", "?q=repo:o/r%20is:open"),
+            ("labels[]=a&labels%5b%5D=b", "?labels%5B%5D=a&labels%5B%5D=b"),
+            ("q=a%26b%3Dc%3Bd%23e", "?q=a%26b%3Dc%3Bd%23e"),
             ("a-b=1&a=2", "?a=2&a-b=1"),
         ];
         for (given, written) in table {
@@ -348,6 +390,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn however_much_of_a_target_is_encoded_it_is_written_the_same(
+            text in "[a-zA-Z0-9:@!$'()*,<>|^`{}é ]{1,12}",
+            encoded in proptest::collection::vec(any::<bool>(), 40),
+        ) {
+            let all = |is_encoded: &dyn Fn(usize, u8) -> bool| {
+                let spelt = text.bytes().enumerate().map(|(at, byte)| {
+                    if is_encoded(at, byte) { format!("%{byte:02x}") } else { char::from(byte).to_string() }
+                });
+                spelt.collect::<String>()
+            };
+            // What no client can write as it is.
+            let must = |byte: u8| byte == b' ' || !byte.is_ascii();
+            let (some, every) = (all(&|at, byte| encoded[at] || must(byte)), all(&|_, _| true));
+            prop_assert_eq!(path(&format!("/{some}")), path(&format!("/{every}")));
+            prop_assert_eq!(query(&some), query(&every));
+        }
+
         #[test]
         fn the_normal_form_of_a_normal_form_is_itself(given in "(/[a-zA-Z.%0-9é~]{0,6}){1,4}") {
             if let Ok(once) = path(&given) {

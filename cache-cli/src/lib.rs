@@ -103,7 +103,7 @@ fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -
         return Err(CommandError::Usage(text.into()));
     }
     let settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
-    let logging =
+    let (logging, _written_when_dropped) =
         logging::start(&settings.log).map_err(|error| CommandError::failed("cannot start to log", error))?;
     let report = Report::new(&invocation.given, &invocation.defaults);
     let reloader = Reloader::new(Box::new(read_again), report.clone(), logging);

@@ -240,6 +240,11 @@ impl Daemon {
         self.process.stderr.lock().clone()
     }
 
+    /// Leaves unread what the daemon writes to its standard error, until the guard is dropped; `stderr` waits for that.
+    pub fn hold_stderr(&self) -> impl Drop + '_ {
+        self.process.stderr.lock()
+    }
+
     fn try_wait(&mut self) -> Option<ExitStatus> {
         self.process.child.try_wait().expect("a child can be waited for")
     }

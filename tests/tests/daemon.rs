@@ -38,6 +38,29 @@ async fn a_daemon_that_is_asked_to_end_does_so_with_success_and_is_back_with_its
 }
 
 #[tokio::test]
+async fn a_log_that_nobody_reads_holds_up_no_answer() {
+    let origin = ModelOrigin::start();
+    let daemon = setup(&origin).arg("--log").arg("trace").start();
+    let client = daemon.unix_client();
+    let unread = daemon.hold_stderr();
+    for number in 0..LINES_OF_A_PIPE {
+        let path = format!("/repos/acme/widget-{}", number % 1000);
+        let reply = tokio::time::timeout(PATIENCE, client.get(&path).token("ghp_alice").send()).await;
+        assert_eq!(reply.expect("nothing hangs").expect("the door answers").status, 200);
+    }
+    drop(unread);
+    let told = eventually(Duration::from_secs(20), || daemon.stderr().len() > PIPE_BYTES).await;
+    assert!(told, "the log was too short to fill a pipe");
+}
+
+/// Longest wait for one answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What a pipe holds unread on Linux.
+const PIPE_BYTES: usize = 64 * 1024;
+/// Requests that are logged in more than that.
+const LINES_OF_A_PIPE: usize = 300;
+
+#[tokio::test]
 async fn a_daemon_that_is_killed_starts_again() {
     let origin = ModelOrigin::start();
     let daemon = setup(&origin).start();

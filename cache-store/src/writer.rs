@@ -42,6 +42,8 @@ pub struct Writer {
     lost_some: bool,
     /// Whether everything that was left when the queue closed was tried.
     has_tried_last: bool,
+    /// Look-ups that came first since another task did.
+    loads_in_a_row: u32,
 }
 
 /// What [`Writer::step`] came to.
@@ -93,6 +95,7 @@ impl Writer {
             refusals: 0,
             lost_some: false,
             has_tried_last: false,
+            loads_in_a_row: 0,
         }
     }
 
@@ -128,14 +131,25 @@ impl Writer {
         Step::Worked
     }
 
-    /// What comes first: look-ups, then removals, for both of which somebody waits.
+    /// Look-ups come first, but for one other task after every [`LOADS_IN_A_ROW_MAX`].
     fn next_task(&mut self, state: &mut State, now: Instant) -> Task {
         if self.store.is_none() {
             return Task::Close;
         }
-        if let Some(load) = state.loads.pop_front() {
+        let is_their_turn = self.loads_in_a_row < LOADS_IN_A_ROW_MAX;
+        if let Some(load) = state.loads.pop_front_if(|_load| is_their_turn) {
+            self.loads_in_a_row += 1;
             return Task::Load(load);
         }
+        self.loads_in_a_row = 0;
+        match self.next_beside_loads(state, now) {
+            Task::Wait(until) => state.loads.pop_front().map_or(Task::Wait(until), Task::Load),
+            task => task,
+        }
+    }
+
+    /// Removals come first, for which somebody waits.
+    fn next_beside_loads(&mut self, state: &mut State, now: Instant) -> Task {
         if state.waiting.has_removals() {
             let removals = state.waiting.take(0, 0);
             self.count_merge(state.applying.absorb(removals));
@@ -374,6 +388,9 @@ fn lost_entries() -> StoreError {
 /// what the origin still has.
 pub const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Most look-ups that come before a change that waits. A look-up takes some tens of microseconds, so readers that never
+/// pause put off a write, which is answered once its removals are durable, by a few milliseconds.
+const LOADS_IN_A_ROW_MAX: u32 = 64;
 /// Times in a row that a batch is tried before its puts are dropped.
 const REFUSALS_MAX: u32 = 5;
 /// Least time between two tries of a batch that was refused. Nobody else waits for the same disk to be less

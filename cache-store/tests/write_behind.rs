@@ -211,6 +211,28 @@ fn a_look_up_overtakes_the_changes_that_wait() {
 }
 
 #[test]
+fn readers_that_never_pause_hold_up_no_change() {
+    let (writer, mut thread, _told, _refuses) = by_hand();
+    let now = Instant::now();
+    let (done, removed) = channel();
+    let ask = || writer.load(key("c"), now + HOUR, drop);
+    ask();
+    writer.remove(vec![Change::Remove(key("a"))], move |outcome| done.send(outcome).unwrap());
+    let steps = (1..1000).find(|_| {
+        ask();
+        thread.step(now);
+        removed.try_recv().is_ok()
+    });
+    // All the look-ups that may come first, and itself.
+    assert_eq!(steps, Some(65));
+    // Nothing else waits, and so they go on.
+    (0..100).for_each(|_| {
+        ask();
+        assert_eq!(thread.step(now), Step::Worked);
+    });
+}
+
+#[test]
 fn a_put_that_finds_too_many_waiting_is_dropped_and_takes_what_it_was_to_replace_with_it() {
     let (open, gate) = channel();
     let settings = WriteBehindSettings { batch_max: 1, ..patient() };

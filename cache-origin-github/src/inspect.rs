@@ -97,11 +97,16 @@ impl<'de> Visitor<'de> for &mut Look {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let here = self.place.len();
         self.place.push_str("[0]");
+        let mut is_empty = true;
         while items.next_element_seed(&mut *self)?.is_some() {
+            is_empty = false;
             self.place.truncate(here);
             self.place.push_str("[]");
         }
         self.place.truncate(here);
+        if is_empty {
+            self.note(unsettled::EMPTY);
+        }
         Ok(())
     }
 

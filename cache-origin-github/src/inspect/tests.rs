@@ -27,7 +27,24 @@ fn what_is_under_way_is_unsettled_by_its_routes_row() {
             r#"{"workflow_runs":[{"status":"completed","x":{"status":"queued"}}]}"#,
         ),
         ("/repos/o/r/actions/runs/7", r#"{"status":"waiting"}"#, r#"{"status":"completed"}"#),
-        ("/repos/o/r/actions/runs/7/jobs", r#"{"jobs":[{"status":"in_progress"}]}"#, r#"{"jobs":[]}"#),
+        (
+            "/repos/o/r/actions/runs/7/jobs",
+            r#"{"jobs":[{"status":"in_progress"}]}"#,
+            r#"{"jobs":[{"status":"completed"}]}"#,
+        ),
+        (
+            "/repos/o/r/actions/runs/7/jobs",
+            r#"{"jobs":[]}"#,
+            r#"{"jobs":[{"status":"completed","steps":[]}]}"#,
+        ),
+        ("/repos/o/r/actions/runs", r#"{"workflow_runs":[]}"#, r#"{"workflow_runs":[{"pull_requests":[]}]}"#),
+        (
+            "/repos/o/r/commits/main/check-runs",
+            r#"{"check_runs":[]}"#,
+            r#"{"check_runs":[{"pull_requests":[]}]}"#,
+        ),
+        ("/repos/o/r/commits/main/statuses", "[]", r#"[{"state":"success"}]"#),
+        ("/repos/o/r/deployments/1/statuses", "[]", r#"[{"state":"success"}]"#),
         ("/repos/o/r/actions/runs/7/pending_deployments", r#"[{"current_user_can_approve":false}]"#, "[]"),
         (
             "/repos/o/r/commits/feature/x/check-runs",

@@ -57,6 +57,9 @@ pub(super) fn seems_unsettled(place: &str, value: &str) -> bool {
     }
 }
 
+/// What stands for the value of a list without items.
+pub(super) const EMPTY: &str = "[]";
+
 /// A place in an answer, and the values that count there. `[]` stands for any item of a list, `[0]` for the first.
 type Sign = (&'static str, &'static [&'static str]);
 
@@ -82,12 +85,12 @@ const TABLE: &[(&str, &[Sign], &[Sign])] = &[
     // A review that its author has not sent yet.
     ("/repos/*/*/pulls/*/reviews**", &[], &[]),
     // Actions.
-    ("/repos/*/*/actions/runs", &[(".workflow_runs[].status", RUNNING)], &[]),
-    ("/repos/*/*/actions/workflows/*/runs", &[(".workflow_runs[].status", RUNNING)], &[]),
+    ("/repos/*/*/actions/runs", &[(".workflow_runs[].status", RUNNING), (".workflow_runs", NONE_YET)], &[]),
+    ("/repos/*/*/actions/workflows/*/runs", &[(".workflow_runs[].status", RUNNING), (".workflow_runs", NONE_YET)], &[]),
     ("/repos/*/*/actions/runs/*", &[(".status", RUNNING)], &[]),
     ("/repos/*/*/actions/runs/*/attempts/*", &[(".status", RUNNING)], &[]),
-    ("/repos/*/*/actions/runs/*/jobs", &[(".jobs[].status", RUNNING)], &[]),
-    ("/repos/*/*/actions/runs/*/attempts/*/jobs", &[(".jobs[].status", RUNNING)], &[]),
+    ("/repos/*/*/actions/runs/*/jobs", &[(".jobs[].status", RUNNING), (".jobs", NONE_YET)], &[]),
+    ("/repos/*/*/actions/runs/*/attempts/*/jobs", &[(".jobs[].status", RUNNING), (".jobs", NONE_YET)], &[]),
     ("/repos/*/*/actions/jobs/*", &[(".status", RUNNING)], &[]),
     // Any item waits.
     ("/repos/*/*/actions/runs/*/pending_deployments", &[("[].current_user_can_approve", &["true", "false"])], &[]),
@@ -101,15 +104,15 @@ const TABLE: &[(&str, &[Sign], &[Sign])] = &[
     ("/orgs/*/actions/hosted-runners/images/custom/*/versions", &[(".image_versions[].state", HOSTED)], &[]),
     ("/orgs/*/actions/hosted-runners/images/custom/*/versions/*", &[(".state", HOSTED)], &[]),
     // Checks and statuses. Of a commit's statuses any may be the last of its context; of a deployment's the first is.
-    ("/repos/*/*/commits/**/check-runs", &[(".check_runs[].status", RUNNING)], &[]),
-    ("/repos/*/*/check-suites/*/check-runs", &[(".check_runs[].status", RUNNING)], &[]),
+    ("/repos/*/*/commits/**/check-runs", &[(".check_runs[].status", RUNNING), (".check_runs", NONE_YET)], &[]),
+    ("/repos/*/*/check-suites/*/check-runs", &[(".check_runs[].status", RUNNING), (".check_runs", NONE_YET)], &[]),
     ("/repos/*/*/check-runs/*", &[(".status", RUNNING)], &[]),
-    ("/repos/*/*/commits/**/check-suites", &[(".check_suites[].status", RUNNING)], &[]),
+    ("/repos/*/*/commits/**/check-suites", &[(".check_suites[].status", RUNNING), (".check_suites", NONE_YET)], &[]),
     ("/repos/*/*/check-suites/*", &[(".status", RUNNING)], &[]),
     ("/repos/*/*/commits/**/status", &[(".state", &["pending"])], &[]),
-    ("/repos/*/*/commits/**/statuses", &[("[].state", &["pending"])], &[]),
-    ("/repos/*/*/statuses/**", &[("[].state", &["pending"])], &[]),
-    ("/repos/*/*/deployments/*/statuses", &[("[0].state", RUNNING)], &[]),
+    ("/repos/*/*/commits/**/statuses", &[("[].state", &["pending"]), ("", NONE_YET)], &[]),
+    ("/repos/*/*/statuses/**", &[("[].state", &["pending"]), ("", NONE_YET)], &[]),
+    ("/repos/*/*/deployments/*/statuses", &[("[0].state", RUNNING), ("", NONE_YET)], &[]),
     // One status of a deployment never changes.
     ("/repos/*/*/deployments/*/statuses/*", &[], &[]),
     // Pages.
@@ -181,6 +184,8 @@ const IMPORTING: &[&str] =
     &["detecting", "importing", "mapping", "pushing", "setup", "unknown", "waiting_to_push"];
 const MOVING: &[&str] = &["exporting", "importing", "pending", "queued"];
 const RUNNING: &[&str] = &["in_progress", "pending", "queued", "requested", "waiting"];
+/// A list that is filled a moment after the push, or the event, that whoever asks is waiting to see the end of.
+const NONE_YET: &[&str] = &[EMPTY];
 const SCANNING: &[&str] = &["in_progress", "pending", "queued", "running"];
 const UPLOADING: &[&str] = &["open", "starter"];
 
@@ -232,7 +237,8 @@ pub(crate) fn rows() -> String {
     let signs = |signs: &[Sign]| {
         let told = |(place, values): &Sign| {
             let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
-            format!("`{place}` {}", values.join(", "))
+            let place = if place.is_empty() { "all of it".to_owned() } else { format!("`{place}`") };
+            format!("{place} {}", values.join(", "))
         };
         signs.iter().map(told).collect::<Vec<_>>().join("; ")
     };

@@ -13,7 +13,7 @@ impl GitHub {
     /// Sends `request` to the address `to` in the name of `host`, and gives back what is answered; both bodies stream.
     ///
     /// Target and fields stay as they are, but for what concerns one connection: no credential and no agent is added.
-    /// Redirects are not followed.
+    /// Redirects are not followed. A read that a kept connection took with it as it closed is sent once more.
     ///
     /// # Errors
     ///
@@ -39,7 +39,12 @@ impl GitHub {
         field::strip_connection(&mut parts.headers);
         parts.headers.remove(header::EXPECT);
         parts.headers.insert(header::HOST, host.clone());
-        let response = self.client().stream(Request::from_parts(parts, body)).await?;
+        let response = if parts.method.is_safe() && body.is_end_stream() {
+            // These calls count against nothing.
+            self.client().ask(Request::from_parts(parts, ()), || {}).await?
+        } else {
+            self.client().stream(Request::from_parts(parts, body)).await?
+        };
         let (mut head, incoming) = response.into_parts();
         field::strip_connection(&mut head.headers);
         let body = OriginBody::raw(incoming, self.client().timeouts().body_idle);

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 /// What the origin does with the second request of a connection, once it has read it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Farewell {
     Close,
     Half,
@@ -105,6 +105,29 @@ async fn a_passed_read_that_a_closing_connection_took_with_it_is_sent_once_more(
         for method in [Method::GET, Method::GET, Method::HEAD, Method::GET] {
             assert_eq!(pass(&github, method).await, Ok(200), "{farewell:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_read_of_another_host_that_a_closing_connection_took_with_it_is_sent_once_more() {
+    for farewell in ALL {
+        let (url, count) = start(1, farewell).await;
+        let host = "github.com".parse().unwrap();
+        let relay = async |github: &GitHub, method: Method| {
+            let request = Request::builder().method(method).uri("/o/r/releases").body(Empty::<Bytes>::new());
+            github
+                .relay(request.unwrap(), &host, &url.parse().unwrap())
+                .await
+                .map(|answer| answer.status().as_u16())
+        };
+        let reader = github(&url);
+        assert_eq!(relay(&reader, Method::GET).await, Ok(200), "{farewell:?}");
+        assert_eq!(relay(&reader, Method::GET).await, Ok(200), "{farewell:?}");
+        let writer = github(&url);
+        assert_eq!(relay(&writer, Method::GET).await, Ok(200), "{farewell:?}");
+        let before = count.load(Ordering::SeqCst);
+        assert_ne!(relay(&writer, Method::POST).await, Ok(200), "{farewell:?}");
+        assert_eq!(count.load(Ordering::SeqCst), before + 1, "{farewell:?}");
     }
 }
 

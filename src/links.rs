@@ -78,7 +78,7 @@ impl Links {
                 self.counts.refused += 1;
                 self.counts.refused_version += u64::from(refusal == Refusal::OtherVersion);
                 self.counts.refused_unproved += u64::from(refusal == Refusal::Admission);
-                warn!(%address, %refusal, %reason, "somebody was not let in");
+                self.notices.on_refused(&address, refusal, &reason, Instant::now());
                 None
             }
         }

@@ -32,19 +32,6 @@ fn what_is_under_way_is_unsettled_by_its_routes_row() {
             r#"{"jobs":[{"status":"in_progress"}]}"#,
             r#"{"jobs":[{"status":"completed"}]}"#,
         ),
-        (
-            "/repos/o/r/actions/runs/7/jobs",
-            r#"{"jobs":[]}"#,
-            r#"{"jobs":[{"status":"completed","steps":[]}]}"#,
-        ),
-        ("/repos/o/r/actions/runs", r#"{"workflow_runs":[]}"#, r#"{"workflow_runs":[{"pull_requests":[]}]}"#),
-        (
-            "/repos/o/r/commits/main/check-runs",
-            r#"{"check_runs":[]}"#,
-            r#"{"check_runs":[{"pull_requests":[]}]}"#,
-        ),
-        ("/repos/o/r/commits/main/statuses", "[]", r#"[{"state":"success"}]"#),
-        ("/repos/o/r/deployments/1/statuses", "[]", r#"[{"state":"success"}]"#),
         ("/repos/o/r/actions/runs/7/pending_deployments", r#"[{"current_user_can_approve":false}]"#, "[]"),
         (
             "/repos/o/r/commits/feature/x/check-runs",
@@ -83,6 +70,30 @@ fn what_is_under_way_is_unsettled_by_its_routes_row() {
         assert!(is_unsettled(path, under_way), "{path} {under_way}");
         assert!(!is_unsettled(path, done), "{path} {done}");
     }
+}
+
+#[test]
+fn a_list_that_is_filled_after_the_event_is_unsettled_while_it_is_empty() {
+    let rows = [
+        (
+            "/repos/o/r/actions/runs/7/jobs",
+            r#"{"jobs":[]}"#,
+            r#"{"jobs":[{"status":"completed","steps":[]}]}"#,
+        ),
+        ("/repos/o/r/actions/runs", r#"{"workflow_runs":[]}"#, r#"{"workflow_runs":[{"pull_requests":[]}]}"#),
+        (
+            "/repos/o/r/commits/main/check-runs",
+            r#"{"check_runs":[]}"#,
+            r#"{"check_runs":[{"pull_requests":[]}]}"#,
+        ),
+        ("/repos/o/r/commits/main/statuses", "[]", r#"[{"state":"success"}]"#),
+        ("/repos/o/r/deployments/1/statuses", "[]", r#"[{"state":"success"}]"#),
+    ];
+    for (path, empty, filled) in rows {
+        assert!(is_unsettled(path, empty), "{path} {empty}");
+        assert!(!is_unsettled(path, filled), "{path} {filled}");
+    }
+    assert!(!is_unsettled("/repos/o/r/issues", "[]"));
 }
 
 #[test]

@@ -7,9 +7,12 @@
 //!
 //! Owns those admissions and refusals, by digests alone. Whether an entry is fresh is not its business.
 
+mod scope;
+
 use crate::remembered::{Age, Remembered};
 use cache_core::{Content, Domain, Entry, Fetched, Key, Payer, Reader, Timestamp};
 use parking_lot::{Mutex, RwLock};
+use scope::{is_of_applications, is_whole_repository, scope_of};
 use std::{
     hash::{BuildHasher as _, RandomState},
     num::NonZeroU64,
@@ -191,41 +194,6 @@ impl<'a> Judgement<'a> {
             _other => Self::Undecided,
         }
     }
-}
-
-/// Whether the resource is for those who sign as an application.
-fn is_of_applications(resource: &str) -> bool {
-    let path = path_of(resource).find('/').map_or("", |at| &resource[at..]);
-    path.starts_with("/app") && !path.starts_with("/apps/")
-}
-
-/// The repository that `resource` is of, or else its path, from the host on.
-fn scope_of(resource: &str) -> &str {
-    let path = path_of(resource);
-    let mut slashes = path.match_indices('/').map(|(at, _)| at);
-    let root = slashes.next().map_or("", |at| &path[at..]);
-    let below = if root.starts_with("/repos/") {
-        2
-    } else if root.starts_with("/repositories/") {
-        1
-    } else {
-        return path;
-    };
-    // The slash behind the last segment of the repository's own name.
-    slashes.nth(below).map_or(path, |end| &path[..end])
-}
-
-/// Whether `resource` is a repository itself.
-fn is_whole_repository(resource: &str) -> bool {
-    let path = path_of(resource);
-    let segments = path.split('/').count();
-    path == scope_of(resource)
-        && (path.contains("/repos/") && segments == 4 || path.contains("/repositories/") && segments == 3)
-}
-
-/// `resource` without its query and what tells representations apart.
-fn path_of(resource: &str) -> &str {
-    resource.find(['?', ' ']).map_or(resource, |end| &resource[..end])
 }
 
 /// Which answer this is, among all that one resource may have: by the body, and the fields that speak of more.

@@ -185,21 +185,3 @@ fn admissions_and_refusals_are_bounded() {
     assert!(admissions.grants.read().len() <= GRANTS_MAX);
     assert!(admissions.doubts.lock().len() <= DOUBTS_MAX);
 }
-
-#[test]
-fn a_resource_belongs_to_its_repository_or_to_itself() {
-    let table = [
-        ("h/repos/o/r json", "h/repos/o/r"),
-        ("h/repos/o/r/issues?page=2 json", "h/repos/o/r"),
-        ("h/repos/o/r?a=1 json", "h/repos/o/r"),
-        ("h/repos/o json", "h/repos/o"),
-        ("h/repositories/7/issues json", "h/repositories/7"),
-        ("h/repositories/7 json", "h/repositories/7"),
-        ("h/repositories json", "h/repositories"),
-        ("h/orgs/o/repos?type=all json", "h/orgs/o/repos"),
-        ("h json", "h"),
-    ];
-    for (resource, scope) in table {
-        assert_eq!(scope_of(resource), scope, "{resource}");
-    }
-}

@@ -1,0 +1,59 @@
+//! What a resource is a part of, as far as rights go.
+
+/// Whether the resource is for those who sign as an application.
+pub(super) fn is_of_applications(resource: &str) -> bool {
+    let path = path_of(resource).find('/').map_or("", |at| &resource[at..]);
+    path.starts_with("/app") && !path.starts_with("/apps/")
+}
+
+/// The repository that `resource` is of, or else its path, from the host on.
+pub(super) fn scope_of(resource: &str) -> &str {
+    let path = path_of(resource);
+    let mut slashes = path.match_indices('/').map(|(at, _)| at);
+    let root = slashes.next().map_or("", |at| &path[at..]);
+    let below = if root.starts_with("/repos/") {
+        2
+    } else if root.starts_with("/repositories/") {
+        1
+    } else {
+        return path;
+    };
+    // The slash behind the last segment of the repository's own name.
+    slashes.nth(below).map_or(path, |end| &path[..end])
+}
+
+/// Whether `resource` is a repository itself.
+pub(super) fn is_whole_repository(resource: &str) -> bool {
+    let path = path_of(resource);
+    let segments = path.split('/').count();
+    path == scope_of(resource)
+        && (path.contains("/repos/") && segments == 4 || path.contains("/repositories/") && segments == 3)
+}
+
+/// `resource` without its query and what tells representations apart.
+fn path_of(resource: &str) -> &str {
+    resource.find(['?', ' ']).map_or(resource, |end| &resource[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_belongs_to_its_repository_or_to_itself() {
+        let table = [
+            ("h/repos/o/r json", "h/repos/o/r"),
+            ("h/repos/o/r/issues?page=2 json", "h/repos/o/r"),
+            ("h/repos/o/r?a=1 json", "h/repos/o/r"),
+            ("h/repos/o json", "h/repos/o"),
+            ("h/repositories/7/issues json", "h/repositories/7"),
+            ("h/repositories/7 json", "h/repositories/7"),
+            ("h/repositories json", "h/repositories"),
+            ("h/orgs/o/repos?type=all json", "h/orgs/o/repos"),
+            ("h json", "h"),
+        ];
+        for (resource, scope) in table {
+            assert_eq!(scope_of(resource), scope, "{resource}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use crate::links::LinkCounts;
 use cache_core::{
     Bucket, Domain, Draft, Entry, FetchError, Fetched, Figures, Key, Outcome, PeerId, PeerReport, Reach,
-    Reader, RequestId, Timestamp,
+    Reader, Refusal, RequestId, Timestamp,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
@@ -76,6 +76,8 @@ pub(crate) type PassFuture = Pin<Box<dyn Future<Output = Passed> + Send>>;
 /// How a call ended that passes the cache by.
 pub(crate) struct Passed {
     pub(crate) answer: PassAnswer,
+    /// What the origin refused, and to which domain.
+    pub(crate) refused: Option<(Domain, Refusal)>,
     /// What is to be forgotten or doubted before anybody hears of the answer.
     pub(crate) reach: Reach,
     pub(crate) done: oneshot::Sender<PassAnswer>,
@@ -87,23 +89,10 @@ pub(crate) type PassAnswer = Result<http::Response<OriginBody>, FetchError>;
 pub(crate) struct FetchReply {
     /// The part that the engine decides about.
     pub(crate) fetched: Fetched,
-    /// How the resources begin that its domain may not read any more.
-    pub(crate) refused: Option<Refused>,
+    /// What the origin refused, and to which domain.
+    pub(crate) refused: Option<(Domain, Refusal)>,
     /// The part that belongs to the request that fetched, and to nobody else.
     pub(crate) private: Private,
-}
-
-/// What the one credential of a domain may not read any more.
-pub(crate) struct Refused {
-    pub(crate) domain: Domain,
-    pub(crate) prefixes: Vec<Box<str>>,
-}
-
-impl Refused {
-    /// Nothing, if there are no prefixes.
-    pub(crate) fn of(domain: Domain, prefixes: Vec<Box<str>>) -> Option<Self> {
-        (!prefixes.is_empty()).then_some(Self { domain, prefixes })
-    }
 }
 
 /// What only the request whose credential paid may have.

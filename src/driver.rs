@@ -9,7 +9,7 @@ mod world;
 use crate::{
     command::{
         Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, PassAnswer, Passed, PeerStats,
-        Private, Refused,
+        Private,
     },
     links::Links,
 };
@@ -245,8 +245,8 @@ impl Driver {
                 if let Some(waiting) = self.requests.get_mut(&leader) {
                     waiting.private = Some(reply.private);
                 }
-                if let Some(Refused { domain, prefixes }) = reply.refused {
-                    self.handle(Input::Refused { domain, prefixes });
+                if let Some((domain, refusal)) = reply.refused {
+                    self.handle(Input::Refused { domain, refusal });
                 }
                 self.handle(Input::Fetched { fetch, fetched: reply.fetched });
             }
@@ -258,7 +258,10 @@ impl Driver {
 
     fn on_pass_ended(&mut self, ended: Result<Passed, tokio::task::JoinError>) {
         match ended {
-            Ok(Passed { answer, reach, done }) => {
+            Ok(Passed { answer, refused, reach, done }) => {
+                if let Some((domain, refusal)) = refused {
+                    self.handle(Input::Refused { domain, refusal });
+                }
                 // A client that has gone needs no answer; what it changed is forgotten all the same.
                 if reach.is_empty() {
                     let _gone = done.send(answer);

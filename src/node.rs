@@ -5,7 +5,7 @@
 
 use crate::{
     NodeBuilder, Provenance, Reply, RequestError, Stats, Values,
-    command::{Command, Completion, FetchFn, FetchReply, Passed, Private, Refused},
+    command::{Command, Completion, FetchFn, FetchReply, Passed, Private},
     withheld::Withheld,
 };
 use bytes::Bytes;
@@ -291,10 +291,10 @@ impl Node {
             Box::pin(async move {
                 let fetch = github.fetch(&question, revalidate.clone()).await;
                 let whose = (reader, &asked);
-                let prefixes = admissions.note(whose, &fetch.fetched, revalidate.as_deref(), clock.now());
+                let refused = admissions.note(whose, &fetch, revalidate.as_deref(), clock.now());
                 FetchReply {
                     fetched: fetch.fetched,
-                    refused: Refused::of(asked.domain(), prefixes),
+                    refused,
                     private: Private { live: fetch.live, stream: fetch.stream },
                 }
             })
@@ -370,7 +370,8 @@ impl Node {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let github = self.shared.github.clone();
-        let touched = github.touched_by_request(&request);
+        let (touched, asked) = (github.touched_by_request(&request), github.asked(&request));
+        let admissions = Arc::clone(&self.shared.access.admissions);
         let is_read = request.method().is_safe();
         let (request, delivery) = Delivery::of(request);
         let (mut done, answer) = oneshot::channel();
@@ -378,16 +379,25 @@ impl Node {
         let permit = permit.map_err(|_closed| RequestError::Closed)?;
         let call = Box::pin(async move {
             let _until_the_head_is_there = permit;
-            let answer = if is_read {
+            let forwarded = async {
+                let mut answer = github.forward(request).await;
+                let refused = match (&asked, &mut answer) {
+                    (Some(asked), Ok(response)) => asked.refused_by(response).await,
+                    (None, _) | (_, Err(_)) => None,
+                };
+                (answer, asked.zip(refused))
+            };
+            let (answer, refused) = if is_read {
                 tokio::select! {
-                    answer = github.forward(request) => answer,
-                    () = done.closed() => Err(FetchError::FetcherGone),
+                    ended = forwarded => ended,
+                    () = done.closed() => (Err(FetchError::FetcherGone), None),
                 }
             } else {
-                github.forward(request).await
+                forwarded.await
             };
+            let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
-            Passed { answer, reach, done }
+            Passed { answer, refused, reach, done }
         });
         self.shared.commands.send(Command::Pass { call }).await.map_err(|_closed| RequestError::Closed)?;
         let answer = answer.await.map_err(|_closed| RequestError::Closed)?;

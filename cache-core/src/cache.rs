@@ -140,11 +140,11 @@ impl Cache {
         self.slots.get(key).map(|slot| self.order.get(slot.place))
     }
 
-    /// Whether `domain` has an entry whose resource begins with `prefix`.
-    pub(crate) fn holds(&self, prefix: &str, domain: Domain) -> bool {
-        let any = self.domains.contains_key(&domain);
+    /// Whether `domain` has an entry that `counts` and whose resource begins with `prefix`.
+    pub(crate) fn holds(&self, prefix: &str, domain: Domain, counts: impl Fn(&Entry) -> bool) -> bool {
         let scope = Scope::Prefix { prefix: prefix.into(), domain: Some(domain) };
-        any && (prefix.is_empty() || keys_in(&self.slots, &scope).next().is_some())
+        let mut entries = keys_in(&self.slots, &scope).filter_map(|key| self.lookup(key));
+        self.domains.contains_key(&domain) && entries.any(|entry| counts(entry))
     }
 
     /// Every entry, those read since the eviction last looked first, the younger before the older.

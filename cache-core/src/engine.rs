@@ -123,7 +123,7 @@ impl Engine {
             Input::Ping { request, peer } => self.on_ping_wanted(request, peer),
             Input::Put { request, key, draft } => self.on_put(request, key, draft),
             Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
-            Input::Refused { domain, prefixes } => self.on_refused(domain, prefixes),
+            Input::Refused { domain, refusal } => self.on_refused(domain, refusal),
             Input::Removed { removal } => self.on_removed(removal),
             Input::Restored { entries } => self.on_restored(entries),
             Input::Skipped { from, bytes } => {

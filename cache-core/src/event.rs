@@ -170,13 +170,12 @@ pub enum Input {
         /// Bytes that it took on its way, seal included.
         bytes: usize,
     },
-    /// The origin does not let the readers of `domain`, who are all of one credential, read any more what is below.
-    /// Memory, disk and all members forget it, if there is any here.
+    /// The origin refused something to the readers of `domain`, which all have one credential.
     Refused {
         /// Whose right has ended.
         domain: Domain,
-        /// How the resources begin.
-        prefixes: Vec<Box<str>>,
+        /// What was refused.
+        refusal: Refusal,
     },
     /// What was to be forgotten on disk will not be back after a crash; or the disk refused, and owes it.
     Removed {
@@ -284,6 +283,32 @@ impl fmt::Display for FetchError {
 }
 
 impl core::error::Error for FetchError {}
+
+/// What the origin refused to a domain of one credential, and so what that may not be served any more. Memory, disk and
+/// all members follow, if there is any of it in memory here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// To change something. Whether it may still be read is not said: what begins so is in doubt.
+    Change {
+        /// How the resources begin.
+        prefixes: Vec<Box<str>>,
+    },
+    /// Everything: the origin does not know the credential any more. All that the domain holds is forgotten.
+    Credential,
+    /// To read what begins so. It is forgotten.
+    Read {
+        /// How the resources begin.
+        prefixes: Vec<Box<str>>,
+    },
+    /// To read `resource`. If the domain holds an answer that shows that it could, what begins so is forgotten;
+    /// otherwise it may never have been there, and nothing follows.
+    ReadOf {
+        /// The resource, without its query and what tells representations apart.
+        resource: Box<str>,
+        /// How the resources begin.
+        prefixes: Vec<Box<str>>,
+    },
+}
 
 /// What the driver is to do.
 #[derive(Clone, Debug, PartialEq)]

@@ -42,7 +42,7 @@ pub use {
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},
     event::{
         Audience, Bucket, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Input, LoadId,
-        Outcome, Output, Reader, RequestId, Served, StaleReason,
+        Outcome, Output, Reader, Refusal, RequestId, Served, StaleReason,
     },
     flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},

@@ -2,7 +2,7 @@
 
 use super::{
     EtagMode, Visibility,
-    access::{Access, Asker},
+    access::{Access, Asker, Kind},
     answer::{Answer, Caching, Charge},
     asked::Asked,
     calls::{Call, Calls},
@@ -164,8 +164,20 @@ impl World {
         }
         match asked.method {
             _ if resource == Resource::Graphql => self.graphql(asked, asker),
+            Method::DELETE if asked.path() == "/installation/token" => self.end(asker),
             Method::GET | Method::HEAD => self.read(asked, asker),
             _ => self.write(asked, asker),
+        }
+    }
+
+    /// Makes the token of an installation one that nobody has, as it asks for.
+    fn end(&mut self, asker: &Asker) -> Answer {
+        match asker {
+            Asker::Known { token, account } if account.kind == Kind::Installation => {
+                self.access.revoke(token);
+                Answer::empty(StatusCode::NO_CONTENT)
+            }
+            Asker::Anonymous | Asker::Known { .. } | Asker::Unknown { .. } => Answer::not_found(),
         }
     }
 

@@ -9,10 +9,14 @@
 
 mod scope;
 
-use crate::remembered::{Age, Remembered};
-use cache_core::{Content, Domain, Entry, Fetched, Key, Payer, Reader, Timestamp};
+use crate::{
+    Asked, Fetch,
+    remembered::{Age, Remembered},
+};
+use cache_core::{Content, Domain, Entry, Fetched, Key, Payer, Reader, Refusal, Timestamp};
+use http::StatusCode;
 use parking_lot::{Mutex, RwLock};
-use scope::{is_of_applications, is_whole_repository, scope_of};
+use scope::{is_of_applications, is_whole_repository, path_of, scope_of};
 use std::{
     hash::{BuildHasher as _, RandomState},
     num::NonZeroU64,
@@ -89,7 +93,8 @@ impl Admissions {
         if doubts.is_empty() {
             return Standing { reader, accepts_stale: true };
         }
-        let about = [EVERYTHING, digest(scope_of(key.resource()))];
+        let resource = key.resource();
+        let about = [EVERYTHING, digest(scope_of(resource)), digest(path_of(resource))];
         let found = about.map(|about| doubts.get(payer, about).map(|(doubt, _)| doubt));
         if found.contains(&Some(Doubt::Everything)) {
             Standing { reader: Reader::Unproven(payer), accepts_stale: false }
@@ -98,53 +103,87 @@ impl Admissions {
         }
     }
 
-    /// Takes note of what came of a call that `reader` made for `key`. Answers how the resources begin that the key's
-    /// domain must forget, because the only credential in it may not read them any more.
+    /// Takes note of what came of a call that `reader` made for `key`. Answers what the origin refused to the domain of
+    /// which it is the only credential, if it did.
     ///
     /// `asked_about` is the entry that the origin was asked about, if there was one.
     pub fn note(
         &self,
         (reader, key): (Reader, &Key),
-        fetched: &Fetched,
+        fetch: &Fetch,
         asked_about: Option<&Entry>,
         now: Timestamp,
-    ) -> Vec<Box<str>> {
-        let payer = reader.payer(key.domain());
-        let scope = scope_of(key.resource());
-        match Judgement::of(fetched, payer, key.resource()) {
-            Judgement::Granted { content, lifetime } => {
-                self.pardon(payer, scope);
-                if payer != Payer::from(key.domain()) {
-                    let until = now.saturating_add(lifetime.min(ADMISSION_MAX));
-                    let grant = Grant { fingerprint: fingerprint(content), scope: digest(scope), until };
-                    self.grants.write().insert(payer, digest(key.as_str()), grant);
-                }
-                Vec::new()
+    ) -> Option<(Domain, Refusal)> {
+        let (payer, resource) = (reader.payer(key.domain()), key.resource());
+        if let Some(status) = fetch.refused {
+            if ends_credential(status, payer, resource) {
+                return self.refuse(payer);
             }
-            Judgement::CredentialRefused => self.refuse(payer, key.domain()),
-            Judgement::ResourceRefused => {
-                // What was there and is not any more may have been taken from this reader alone, and the rest with it.
-                // What never was there says little: files that do not exist are asked for all the time.
-                let was_there = asked_about.is_some_and(|entry| entry.content().status < 400);
-                let is_taken = was_there || is_whole_repository(key.resource());
-                self.doubt(payer, digest(scope), if is_taken { Doubt::Everything } else { Doubt::Stale });
-                self.grants.write().retain(payer, |grant| grant.scope != digest(scope));
-                if is_taken && payer == Payer::from(key.domain()) {
-                    [" ", "?", "/"].map(|end| format!("{scope}{end}").into()).into()
-                } else {
-                    Vec::new()
-                }
-            }
-            Judgement::Undecided => Vec::new(),
+            // What was there and is not any more may have been taken from this reader alone, and the rest with it.
+            // What never was there says little: files that do not exist are asked for all the time.
+            let was_there = asked_about.is_some_and(|entry| entry.content().status < 400);
+            let is_taken = was_there || is_whole_repository(resource);
+            self.suspect(payer, resource, if is_taken { Doubt::Everything } else { Doubt::Stale });
+            let prefixes = prefixes_of(resource);
+            return is_taken
+                .then_some(Refusal::Read { prefixes })
+                .and_then(|refusal| of_own(payer, key.domain(), refusal));
         }
+        if let Some((content, lifetime)) = granted(&fetch.fetched) {
+            let scope = scope_of(resource);
+            self.pardon(payer, [scope, path_of(resource)]);
+            if payer != Payer::from(key.domain()) {
+                let until = now.saturating_add(lifetime.min(ADMISSION_MAX));
+                let grant = Grant { fingerprint: fingerprint(content), scope: digest(scope), until };
+                self.grants.write().insert(payer, digest(key.as_str()), grant);
+            }
+        }
+        None
     }
 
-    /// Takes note that the origin does not know the credential of `payer`; answers how the resources begin that
-    /// `domain` must forget.
-    pub fn refuse(&self, payer: Payer, domain: Domain) -> Vec<Box<str>> {
+    /// Takes note that the origin refused by `status` what was `asked` in a call that passed the cache by. Answers as
+    /// [`note`](Self::note) does.
+    ///
+    /// What such a call is granted says nothing: it may not even be for something that is kept.
+    pub fn note_passed(&self, asked: &Asked, status: StatusCode) -> Option<(Domain, Refusal)> {
+        let payer = asked.readers.payer;
+        let resource = asked.resource.as_deref().unwrap_or_default();
+        if ends_credential(status, payer, resource) {
+            return self.refuse(payer);
+        }
+        if !asked.is_read && payer == Payer::HOST {
+            // Nobody may change anything without a credential, whatever there is to read.
+            return None;
+        }
+        let prefixes = prefixes_of(asked.resource.as_deref()?);
+        let refusal = if !asked.is_read {
+            // Many may read what they may not change.
+            self.suspect(payer, resource, Doubt::Stale);
+            Refusal::Change { prefixes }
+        } else if is_whole_repository(resource) {
+            self.suspect(payer, resource, Doubt::Everything);
+            Refusal::Read { prefixes }
+        } else {
+            self.suspect(payer, resource, Doubt::Stale);
+            self.doubt(payer, digest(resource), Doubt::Everything);
+            Refusal::ReadOf { resource: resource.into(), prefixes }
+        };
+        of_own(payer, asked.readers.domain, refusal)
+    }
+
+    /// Takes note that the origin does not know the credential of `payer`. What is kept for it alone is to be forgotten,
+    /// in whatever domain others have it too.
+    fn refuse(&self, payer: Payer) -> Option<(Domain, Refusal)> {
         self.doubt(payer, EVERYTHING, Doubt::Everything);
         self.grants.write().remove_all(payer);
-        if payer == Payer::from(domain) { vec![Box::from("")] } else { Vec::new() }
+        Some((Domain::from_bytes(*payer.as_bytes()), Refusal::Credential))
+    }
+
+    /// Has whatever is of one scope with `resource` asked about before it is served to `payer`.
+    fn suspect(&self, payer: Payer, resource: &str, doubt: Doubt) {
+        let scope = digest(scope_of(resource));
+        self.doubt(payer, scope, doubt);
+        self.grants.write().retain(payer, |grant| grant.scope != scope);
     }
 
     fn doubt(&self, payer: Payer, about: u64, doubt: Doubt) {
@@ -154,46 +193,42 @@ impl Admissions {
         }
     }
 
-    fn pardon(&self, payer: Payer, scope: &str) {
+    fn pardon(&self, payer: Payer, parts: [&str; 2]) {
         let mut doubts = self.doubts.lock();
         if !doubts.is_empty() {
-            doubts.remove(payer, EVERYTHING);
-            doubts.remove(payer, digest(scope));
+            let about = [EVERYTHING].into_iter().chain(parts.map(digest));
+            about.for_each(|about| doubts.remove(payer, about));
         }
     }
 }
 
-/// What an answer says about the right of the one who asked.
-enum Judgement<'a> {
-    Granted {
-        content: &'a Content,
-        lifetime: Duration,
-    },
-    /// Whatever it asks for.
-    CredentialRefused,
-    /// Or it does not exist: GitHub says the same of both.
-    ResourceRefused,
-    Undecided,
+/// The answer by which the origin lets somebody read, and for how long it is fresh.
+fn granted(fetched: &Fetched) -> Option<(&Content, Duration)> {
+    let (content, lifetime) = match fetched {
+        Fetched::Fresh(draft) | Fetched::NotModified(draft) => (&draft.content, draft.freshness.lifetime),
+        Fetched::Unstorable { content, .. } => (content, Duration::ZERO),
+        Fetched::Failed(_) | Fetched::Fault { .. } | Fetched::Oversize | Fetched::Throttled { .. } => {
+            return None;
+        }
+    };
+    matches!(content.status, 200..=299 | 301 | 302 | 307 | 308).then_some((content, lifetime))
 }
 
-impl<'a> Judgement<'a> {
-    fn of(fetched: &'a Fetched, payer: Payer, resource: &str) -> Self {
-        let (content, lifetime) = match fetched {
-            Fetched::Fresh(draft) | Fetched::NotModified(draft) => (&draft.content, draft.freshness.lifetime),
-            Fetched::Unstorable { content, .. } => (content, Duration::ZERO),
-            Fetched::Failed(_) | Fetched::Fault { .. } | Fetched::Oversize | Fetched::Throttled { .. } => {
-                return Self::Undecided;
-            }
-        };
-        match content.status {
-            200..=299 | 301 | 302 | 307 | 308 => Self::Granted { content, lifetime },
-            // Some routes want another kind of credential, and say so to a valid one in the same words.
-            401 if payer == Payer::HOST || is_of_applications(resource) => Self::ResourceRefused,
-            401 => Self::CredentialRefused,
-            403 | 404 | 410 | 451 => Self::ResourceRefused,
-            _other => Self::Undecided,
-        }
-    }
+/// Whether a refusal by `status` means whatever its credential asks for. Some routes want another kind of credential, and
+/// say so to a valid one in the same words.
+fn ends_credential(status: StatusCode, payer: Payer, resource: &str) -> bool {
+    status == StatusCode::UNAUTHORIZED && payer != Payer::HOST && !is_of_applications(resource)
+}
+
+/// `refusal`, where `domain` is of one credential: what others may read stays theirs.
+fn of_own(payer: Payer, domain: Domain, refusal: Refusal) -> Option<(Domain, Refusal)> {
+    (payer == Payer::from(domain)).then_some((domain, refusal))
+}
+
+/// How whatever is of one scope with `resource` begins.
+fn prefixes_of(resource: &str) -> Vec<Box<str>> {
+    let scope = scope_of(resource);
+    [" ", "?", "/"].map(|end| format!("{scope}{end}").into()).into()
 }
 
 /// Which answer this is, among all that one resource may have: by the body, and the fields that speak of more.

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use cache_core::{
     Audience, Content, Draft, Entry, FetchError, Fetched, Headers, Validators, freshness::Freshness,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, Version, header, response};
+use http::{HeaderMap, HeaderValue, Version, header, response};
 use std::time::{Duration, SystemTime};
 
 /// An answer with its body, and what was asked.
@@ -75,7 +75,7 @@ impl Answer<'_> {
     /// What the engine is told.
     pub(crate) fn judge(self) -> Fetched {
         let status = self.head.status;
-        if self.is_throttled() {
+        if quota::is_throttled(status, &self.head.headers, &self.body) {
             return Fetched::Throttled {
                 retry_after: quota::retry_after(&self.head.headers, self.circumstances.now),
                 shortage: quota::shortage(&self.head.headers),
@@ -176,20 +176,6 @@ impl Answer<'_> {
     /// RFC 9111, section 4.2.3, but for the part that trusts two clocks to agree.
     fn age(&self, terms: &Terms) -> Duration {
         terms.age.saturating_add(self.circumstances.taken)
-    }
-
-    /// Whether an allowance is spent. GitHub says so with 403 or 429 (its REST documentation, "Rate limits").
-    fn is_throttled(&self) -> bool {
-        let headers = &self.head.headers;
-        let spent = headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");
-        match self.head.status {
-            StatusCode::TOO_MANY_REQUESTS => true,
-            StatusCode::FORBIDDEN => {
-                let says = |text: &str| memchr::memmem::find(&self.body, text.as_bytes()).is_some();
-                spent || headers.contains_key(header::RETRY_AFTER) || THROTTLE_MESSAGES.into_iter().any(says)
-            }
-            _other => false,
-        }
     }
 
     /// What calls itself JSON and is not may have broken off behind a proxy that hid it.
@@ -314,10 +300,6 @@ fn varies_by_more(headers: &HeaderMap, circumstances: &Circumstances<'_>) -> boo
 /// Lifetime of "there is no such thing": long enough for a fleet that polls, short enough for whoever has
 /// just made the thing.
 pub const ABSENCE_LIFETIME: Duration = Duration::from_secs(10);
-
-/// How GitHub words the refusals that its rate-limit fields do not show.
-const THROTTLE_MESSAGES: [&str; 3] =
-    ["secondary rate limit", "API rate limit exceeded", "abuse detection mechanism"];
 
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,8 @@ enum Source {
     Plain(Incoming),
     /// The origin's bytes, compressed.
     Gzip(Box<Gunzip>),
+    /// It failed as somebody looked ahead.
+    Failed(FetchError),
     Done,
 }
 
@@ -82,6 +84,39 @@ impl OriginBody {
         }
         Ok(Whole::Read(whole.freeze()))
     }
+
+    /// The beginning of the text, by `headers` undone of its coding if it has one that is known: [`PEEK_BYTES_MAX`] or
+    /// the end, whichever comes first. It is put back; so is the failure if it fails.
+    pub(crate) async fn peek(&mut self, headers: &HeaderMap) -> Bytes {
+        let mut start = BytesMut::new();
+        while start.len() < PEEK_BYTES_MAX {
+            match poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await {
+                Some(Ok(frame)) => start.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Some(Err(error)) => {
+                    self.source = Source::Failed(error);
+                    break;
+                }
+                None => break,
+            }
+        }
+        let start = start.freeze();
+        if !start.is_empty() {
+            self.ahead = Some(start.clone());
+        }
+        let seen = start.slice(..start.len().min(PEEK_BYTES_MAX));
+        match coding(headers) {
+            BodyCoding::Undone => gunzipped(&seen),
+            BodyCoding::Absent | BodyCoding::Left => seen,
+        }
+    }
+}
+
+/// As much of the text as its beginning `start` gives.
+fn gunzipped(start: &[u8]) -> Bytes {
+    let mut decoder = MultiGzDecoder::new(Vec::new());
+    // What is damaged gives no text; whoever reads on is told of it.
+    let _damaged = decoder.write_all(start).and_then(|()| decoder.flush());
+    std::mem::take(decoder.get_mut()).into()
 }
 
 /// What is to become of the codings that all `Content-Encoding` fields together name.
@@ -121,6 +156,7 @@ impl Body for OriginBody {
         let polled = match &mut this.source {
             Source::Plain(incoming) => poll_data(incoming, cx),
             Source::Gzip(gunzip) => gunzip.poll_frame(cx),
+            Source::Failed(error) => Poll::Ready(Some(Err(*error))),
             Source::Done => return Poll::Ready(None),
         };
         let frame = match polled {
@@ -142,7 +178,7 @@ impl Body for OriginBody {
         self.ahead.is_none()
             && match &self.source {
                 Source::Plain(incoming) => incoming.is_end_stream(),
-                Source::Gzip(_) => false,
+                Source::Gzip(_) | Source::Failed(_) => false,
                 Source::Done => true,
             }
     }
@@ -150,9 +186,8 @@ impl Body for OriginBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Plain(incoming) if self.ahead.is_none() => incoming.size_hint(),
-            Source::Plain(_) | Source::Gzip(_) => SizeHint::default(),
-            Source::Done if self.ahead.is_none() => SizeHint::with_exact(0),
-            Source::Done => SizeHint::default(),
+            Source::Plain(_) | Source::Gzip(_) | Source::Failed(_) => SizeHint::default(),
+            Source::Done => SizeHint::with_exact(self.ahead.as_ref().map_or(0, Bytes::len) as u64),
         }
     }
 }
@@ -264,3 +299,6 @@ fn broken(error: hyper::Error) -> FetchError {
 /// Most compressed bytes that are decoded at once. DEFLATE swells at most about a thousandfold, so that a
 /// hostile body takes 4 MiB at a time at the worst.
 const SLICE_BYTES: usize = 4096;
+
+/// Most bytes of a body that are looked at ahead of its reader: GitHub's refusals are some hundred bytes long.
+const PEEK_BYTES_MAX: usize = SLICE_BYTES;

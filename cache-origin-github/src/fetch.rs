@@ -8,6 +8,7 @@ use crate::{
     domain::Readers,
     field, form, page,
     plan::{Fields, write_representation},
+    refusal::refused_by,
     route::RouteIndex,
     url::local_path,
     wording::{Brought, Wording},
@@ -59,11 +60,14 @@ pub struct Fetch {
     pub live: HeaderMap,
     /// With [`Fetched::Oversize`]: the answer itself, uncoded, with all its fields.
     pub stream: Option<Response<OriginBody>>,
+    /// By which status the origin refused what was asked for, other than for the sake of an allowance. That is said by
+    /// the head, and so whatever became of the body.
+    pub refused: Option<StatusCode>,
 }
 
 impl Fetch {
     fn of(fetched: impl Into<Fetched>, live: HeaderMap) -> Self {
-        Self { fetched: fetched.into(), live, stream: None }
+        Self { fetched: fetched.into(), live, stream: None, refused: None }
     }
 
     fn failed(error: FetchError) -> Self {
@@ -145,9 +149,10 @@ impl GitHub {
         let (mut head, incoming) = response.into_parts();
         self.counters().note_quota(question.readers, &head.headers);
         let live = field::live(&head.headers);
+        let refused = refused_by(head.status, &head.headers, b"");
         if !field::fit(&head.headers) {
             self.counters().count_failure();
-            return Ok(Fetch::of(Fetched::Failed(FetchError::HeadTooLong), live));
+            return Ok(Fetch { refused, ..Fetch::of(Fetched::Failed(FetchError::HeadTooLong), live) });
         }
         if head.status == StatusCode::NOT_MODIFIED {
             return self.unchanged(asking, &head, &self.circumstances(question, &words, sent_at), live);
@@ -161,18 +166,27 @@ impl GitHub {
                 if coding != BodyCoding::Left && self.test_recipe(question, &words, &as_it_came, &body) {
                     self.put_in_usual_words(question, asking, &mut words, &mut as_it_came, &body);
                 }
+                let refused = refused_by(head.status, &head.headers, &body);
                 let circumstances = self.circumstances(question, &words, sent_at);
                 let answer = Answer { head: &as_it_came, body, coding, circumstances };
-                Fetch::of(answer.judge(), live)
+                Fetch { refused, ..Fetch::of(answer.judge(), live) }
             }
-            Ok(Whole::TooLong(body)) => {
+            Ok(Whole::TooLong(mut body)) => {
                 self.counters().count_oversize();
                 field::strip_connection(&mut head.headers);
-                Fetch { fetched: Fetched::Oversize, live, stream: Some(Response::from_parts(head, body)) }
+                let refused = match refused {
+                    Some(StatusCode::FORBIDDEN) => {
+                        let text = body.peek(&head.headers).await;
+                        refused_by(head.status, &head.headers, &text)
+                    }
+                    other => other,
+                };
+                let stream = Some(Response::from_parts(head, body));
+                Fetch { fetched: Fetched::Oversize, live, stream, refused }
             }
             Err(error) => {
                 self.counters().count_failure();
-                Fetch::of(Fetched::Failed(error), live)
+                Fetch { refused, ..Fetch::of(Fetched::Failed(error), live) }
             }
         })
     }

@@ -36,6 +36,7 @@ mod pretty;
 mod proxy;
 mod quota;
 mod recipe;
+mod refusal;
 mod relay;
 mod remembered;
 mod reuse;
@@ -63,6 +64,7 @@ pub use {
     proxy::{Proxy, ProxyScope},
     quota::{Quota, RETRY_AFTER_MAX},
     recipe::{RecipeState, RecipeStats},
+    refusal::Asked,
     route::{
         CODE_SEARCH, CORE, GRAPHQL, IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX, RouteRule, RouteTable,
         SEARCH, UNSETTLED_LIFETIME, allowance, resource_name,

@@ -2,7 +2,7 @@
 
 use crate::domain::Readers;
 use cache_core::{Payer, Shortage};
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use parking_lot::Mutex;
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -51,6 +51,20 @@ impl Quota {
             used: number("x-ratelimit-used").unwrap_or(limit.saturating_sub(remaining)),
             reset: number("x-ratelimit-reset").unwrap_or(0),
         })
+    }
+}
+
+/// Whether an answer says that an allowance is spent. GitHub does so with 403 or 429 (its REST documentation, "Rate
+/// limits"). `text` is of its body what can be read.
+pub(crate) fn is_throttled(status: StatusCode, headers: &HeaderMap, text: &[u8]) -> bool {
+    let spent = headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::FORBIDDEN => {
+            let says = |words: &str| memchr::memmem::find(text, words.as_bytes()).is_some();
+            spent || headers.contains_key(header::RETRY_AFTER) || THROTTLE_MESSAGES.into_iter().any(says)
+        }
+        _other => false,
     }
 }
 
@@ -121,6 +135,9 @@ impl Quotas {
 /// Longest pause that the origin can ask for: its longest window is an hour.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// How GitHub words the refusals that its rate-limit fields do not show.
+const THROTTLE_MESSAGES: [&str; 3] =
+    ["secondary rate limit", "API rate limit exceeded", "abuse detection mechanism"];
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(60);
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// Most allowances whose last observation is kept: some dozens of credentials with three or four each.

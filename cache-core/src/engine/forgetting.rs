@@ -2,7 +2,8 @@
 
 use super::Engine;
 use crate::{
-    Domain, Entry, Key, Manner, Message, Outcome, Output, PeerId, Reach, RequestId, Scope, Timestamp,
+    Domain, Entry, Key, Manner, Message, Outcome, Output, PeerId, Reach, Refusal, RequestId, Scope,
+    Timestamp,
     flight::FlightId,
     message::{Notice, Verdict},
     settings::Disk,
@@ -20,21 +21,54 @@ impl Engine {
         self.await_receipts(Settled { request, entries }, receipt, told, asks_disk);
     }
 
-    /// Ends the right of a domain to what it holds of some resources.
+    /// Ends the right of a domain to what was refused to it.
     ///
-    /// Whoever holds nothing of them here has told the members already, or has nothing to tell: tokens that somebody
-    /// makes up must not cost the disk a search and the members a message each.
-    pub(super) fn on_refused(&mut self, domain: Domain, prefixes: Vec<Box<str>>) {
-        if !prefixes.iter().any(|prefix| self.cache.holds(prefix, domain)) {
-            return;
+    /// Whoever holds nothing of it here has told the members already, or has nothing to tell: tokens that somebody
+    /// makes up must not cost the disk a search and the members a message each. The same goes for what is in doubt
+    /// already, however often a change of it is refused.
+    pub(super) fn on_refused(&mut self, domain: Domain, refusal: Refusal) {
+        let is_credential = refusal == Refusal::Credential;
+        let (reach, is_here) = self.refused_reach(domain, refusal);
+        if is_here {
+            let (reach, receipt) = (reach.bounded(), self.receipts.number());
+            // Nobody waits until it is done everywhere.
+            self.tell_invalidated(reach.clone(), receipt);
+            self.forget(&reach);
+            self.forget_on_disk(&reach, None);
+        } else if is_credential {
+            // What the origin allowed the credential before it was refused may yet be under way.
+            self.forget(&reach);
         }
-        let scope = |prefix| Scope::Prefix { prefix, domain: Some(domain) };
-        let (reach, receipt) =
-            (Reach::forget(prefixes.into_iter().map(scope)).bounded(), self.receipts.number());
-        // Nobody waits until it is done everywhere.
-        self.tell_invalidated(reach.clone(), receipt);
-        self.forget(&reach);
-        self.forget_on_disk(&reach, None);
+    }
+
+    /// What follows from a refusal, and whether anything that it means is in memory.
+    fn refused_reach(&self, domain: Domain, refusal: Refusal) -> (Reach, bool) {
+        let of_domain = |prefixes: Vec<Box<str>>| {
+            prefixes.into_iter().map(move |prefix| Scope::Prefix { prefix, domain: Some(domain) })
+        };
+        let holds = |prefixes: &[Box<str>], counts: fn(&Entry) -> bool| {
+            prefixes.iter().any(|prefix| self.cache.holds(prefix, domain, counts))
+        };
+        match refusal {
+            Refusal::Change { prefixes } => {
+                let is_served = holds(&prefixes, |entry| !entry.is_doubted());
+                (Reach::doubt(of_domain(prefixes)), is_served)
+            }
+            Refusal::Credential => {
+                let prefixes = Vec::from([Box::from("")]);
+                let is_here = holds(&prefixes, |_any| true);
+                (Reach::forget(of_domain(prefixes)), is_here)
+            }
+            Refusal::Read { prefixes } => {
+                let is_here = holds(&prefixes, |_any| true);
+                (Reach::forget(of_domain(prefixes)), is_here)
+            }
+            Refusal::ReadOf { resource, prefixes } => {
+                let forms = [" ", "?"].map(|end| [&*resource, end].concat().into());
+                let could_be_read = holds(&forms, |entry| entry.content().status < 400);
+                (Reach::forget(of_domain(prefixes)), could_be_read)
+            }
+        }
     }
 
     /// Forgets everything here. Other members keep what they have.

@@ -7,7 +7,7 @@ use super::{
 };
 use cache_core::{
     Audience, Bucket, Deadline, Engine, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message,
-    Output, PeerId, Reach, Reader, RequestId, Settings, Shortage, Timestamp,
+    Output, PeerId, Reach, Reader, Refusal, RequestId, Settings, Shortage, Timestamp,
     port::{DialError, Side},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -152,8 +152,16 @@ impl Player {
 
     fn refused(&mut self, words: &mut Words<'_>) {
         let domain = super::words::domain(words.next("a domain"));
-        let prefixes = vec![words.value("prefix").unwrap_or_default().into()];
-        self.handle(Input::Refused { domain, prefixes });
+        let resource = words.value("of").map(Box::from);
+        let is_change = words.flag("change");
+        let prefixes = words.value("prefix").map(|prefix| vec![prefix.into()]);
+        let refusal = match (prefixes, resource) {
+            (Some(prefixes), Some(resource)) => Refusal::ReadOf { resource, prefixes },
+            (Some(prefixes), None) if is_change => Refusal::Change { prefixes },
+            (Some(prefixes), None) => Refusal::Read { prefixes },
+            (None, _) => Refusal::Credential,
+        };
+        self.handle(Input::Refused { domain, refusal });
     }
 
     fn get(&mut self, words: &mut Words<'_>) {

@@ -2,8 +2,11 @@
 
 /// Whether the resource is for those who sign as an application.
 pub(super) fn is_of_applications(resource: &str) -> bool {
-    let path = path_of(resource).find('/').map_or("", |at| &resource[at..]);
+    let whole = path_of(resource);
+    let path = whole.find('/').map_or("", |at| &whole[at..]);
     path.starts_with("/app") && !path.starts_with("/apps/")
+        || path.starts_with("/marketplace_listing/")
+        || INSTALLED_ON.iter().any(|on| path.starts_with(on)) && path.ends_with("/installation")
 }
 
 /// The repository that `resource` is of, or else its path, from the host on.
@@ -31,13 +34,36 @@ pub(super) fn is_whole_repository(resource: &str) -> bool {
 }
 
 /// `resource` without its query and what tells representations apart.
-fn path_of(resource: &str) -> &str {
+pub(super) fn path_of(resource: &str) -> &str {
     resource.find(['?', ' ']).map_or(resource, |end| &resource[..end])
 }
+
+/// What an application can be installed on, and says so to itself alone.
+const INSTALLED_ON: [&str; 4] = ["/enterprises/", "/orgs/", "/repos/", "/users/"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_routes_are_for_applications_alone() {
+        let table = [
+            ("h/app json", true),
+            ("h/app/installations?page=2 json", true),
+            ("h/applications/x/token json", true),
+            ("h/apps/dependabot json", false),
+            ("h/marketplace_listing/plans json", true),
+            ("h/orgs/o/installation json", true),
+            ("h/orgs/o/installations json", false),
+            ("h/repos/o/r/installation json", true),
+            ("h/repos/o/installation-x json", false),
+            ("h/user/installations json", false),
+            ("h json", false),
+        ];
+        for (resource, expected) in table {
+            assert_eq!(is_of_applications(resource), expected, "{resource}");
+        }
+    }
 
     #[test]
     fn a_resource_belongs_to_its_repository_or_to_itself() {

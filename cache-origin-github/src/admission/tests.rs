@@ -1,7 +1,9 @@
 //! Who may be answered with what, as far as the origin has said so.
 
 use super::*;
+use crate::GitHub;
 use cache_core::{Audience, Draft, Validators, freshness::Freshness};
+use http::{HeaderMap, Method, Request};
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_000_000_000);
 const LIFETIME: Duration = Duration::from_secs(60);
@@ -26,14 +28,32 @@ fn entry(key: &Key, body: &'static str) -> Entry {
     Entry::new(key.clone(), draft(body), NOW, 0)
 }
 
-fn refusal(status: u16) -> Fetched {
+fn answered(fetched: Fetched) -> Fetch {
+    Fetch { fetched, live: HeaderMap::new(), stream: None, refused: None }
+}
+
+fn fresh(draft: Draft) -> Fetch {
+    answered(Fetched::Fresh(draft))
+}
+
+fn refusal(status: u16) -> Fetch {
     let content = Content { status, ..Content::of_value("no") };
-    Fetched::Unstorable { content, audience: Audience::Leader }
+    let fetched = Fetched::Unstorable { content, audience: Audience::Leader };
+    Fetch { refused: StatusCode::from_u16(status).ok(), ..answered(fetched) }
+}
+
+/// A call that passes by, for a path of the API.
+fn asked(token: Option<&'static str>, method: Method, path: &str) -> Asked {
+    let github = GitHub::builder().build().unwrap();
+    let mut request = Request::builder().method(method).uri(path);
+    if let Some(token) = token {
+        request = request.header("authorization", format!("token {token}"));
+    }
+    github.asked(&request.body(()).unwrap()).unwrap()
 }
 
 fn grant(admissions: &Admissions, payer: Payer, key: &Key, body: &'static str) {
-    let forget = admissions.note((Reader::Unproven(payer), key), &Fetched::Fresh(draft(body)), None, NOW);
-    assert_eq!(forget, []);
+    assert_eq!(admissions.note((Reader::Unproven(payer), key), &fresh(draft(body)), None, NOW), None);
 }
 
 #[test]
@@ -55,9 +75,9 @@ fn a_reader_may_have_the_very_answer_that_it_was_given_and_no_other() {
 fn that_an_answer_still_holds_is_as_good_as_being_given_it() {
     let admissions = Admissions::default();
     let repository = key("/repos/acme/secret");
-    let unchanged = Fetched::NotModified(draft("v1"));
+    let unchanged = answered(Fetched::NotModified(draft("v1")));
     let held = entry(&repository, "v1");
-    assert_eq!(admissions.note((Reader::Unproven(BOB), &repository), &unchanged, Some(&held), NOW), []);
+    assert_eq!(admissions.note((Reader::Unproven(BOB), &repository), &unchanged, Some(&held), NOW), None);
     assert!(admissions.permit(Reader::Unproven(BOB), &held, NOW));
 }
 
@@ -78,7 +98,7 @@ fn an_admission_ends_with_the_lifetime_of_the_answer_or_after_five_minutes() {
     assert!(!permits(LIFETIME));
     let mut lasting = draft("v1");
     lasting.freshness.lifetime = Duration::from_secs(86_400);
-    admissions.note((Reader::Unproven(ALICE), &repository), &Fetched::Fresh(lasting), None, NOW);
+    admissions.note((Reader::Unproven(ALICE), &repository), &fresh(lasting), None, NOW);
     assert!(permits(ADMISSION_MAX - Duration::from_millis(1)));
     assert!(!permits(ADMISSION_MAX));
 }
@@ -91,7 +111,9 @@ fn a_401_ends_all_admissions_of_its_credential_and_of_no_other() {
         grant(&admissions, ALICE, key, "v1");
         grant(&admissions, BOB, key, "v1");
     }
-    assert_eq!(admissions.note((Reader::Unproven(ALICE), &keys[0]), &refusal(401), None, NOW), []);
+    let refused = admissions.note((Reader::Unproven(ALICE), &keys[0]), &refusal(401), None, NOW);
+    // What it has of its own, such as its user, is forgotten; what it shares is left to the others.
+    assert_eq!(refused, Some((Domain::from_bytes(*ALICE.as_bytes()), Refusal::Credential)));
     for key in &keys {
         assert!(!admissions.permit(Reader::Unproven(ALICE), &entry(key, "v1"), NOW));
         assert!(admissions.permit(Reader::Unproven(BOB), &entry(key, "v1"), NOW));
@@ -124,12 +146,12 @@ fn a_domain_of_one_credential_forgets_everything_at_its_first_401() {
     let admissions = Admissions::default();
     let (issues, held) = own(ALICE, "/repos/acme/secret/issues");
     let forget = admissions.note((Reader::Admitted, &issues), &refusal(401), Some(&held), NOW);
-    assert_eq!(forget, [Box::from("")]);
+    assert_eq!(forget, Some((issues.domain(), Refusal::Credential)));
     let (elsewhere, _) = own(ALICE, "/orgs/acme");
     let standing = admissions.standing(Reader::Admitted, &elsewhere);
     assert_eq!(standing, Standing { reader: Reader::Unproven(ALICE), accepts_stale: false });
     // Until the origin answers it again.
-    admissions.note((Reader::Unproven(ALICE), &elsewhere), &Fetched::Fresh(draft("v1")), None, NOW);
+    admissions.note((Reader::Unproven(ALICE), &elsewhere), &fresh(draft("v1")), None, NOW);
     for key in [&issues, &elsewhere] {
         let standing = admissions.standing(Reader::Admitted, key);
         assert_eq!(standing, Standing { reader: Reader::Admitted, accepts_stale: true });
@@ -141,9 +163,9 @@ fn a_domain_of_one_credential_forgets_the_repository_that_it_may_not_read_any_mo
     let admissions = Admissions::default();
     let (issues, held) = own(ALICE, "/repos/acme/secret/issues?page=2");
     let forget = admissions.note((Reader::Admitted, &issues), &refusal(404), Some(&held), NOW);
-    let prefixes = ["api.github.com/repos/acme/secret ", "api.github.com/repos/acme/secret?"];
-    assert_eq!(forget[..2], prefixes.map(Box::from));
-    assert_eq!(&*forget[2], "api.github.com/repos/acme/secret/");
+    let prefixes = prefixes_of("api.github.com/repos/acme/secret/issues?page=2 json");
+    assert_eq!(prefixes, [" ", "?", "/"].map(|end| format!("api.github.com/repos/acme/secret{end}").into()));
+    assert_eq!(forget, Some((issues.domain(), Refusal::Read { prefixes })));
     let reader = |resource| admissions.standing(Reader::Admitted, &own(ALICE, resource).0).reader;
     assert_eq!(reader("/repos/acme/secret/languages"), Reader::Unproven(ALICE));
     assert_eq!(reader("/repos/acme/secret2"), Reader::Admitted);
@@ -153,12 +175,13 @@ fn a_domain_of_one_credential_forgets_the_repository_that_it_may_not_read_any_mo
 fn a_file_that_never_was_there_costs_no_entry_but_stale_ones_are_asked_about() {
     let admissions = Admissions::default();
     let (file, _) = own(ALICE, "/repos/acme/site/contents/none");
-    assert_eq!(admissions.note((Reader::Admitted, &file), &refusal(404), None, NOW), []);
+    assert_eq!(admissions.note((Reader::Admitted, &file), &refusal(404), None, NOW), None);
     let (other, _) = own(ALICE, "/repos/acme/site/issues");
     let standing = admissions.standing(Reader::Admitted, &other);
     assert_eq!(standing, Standing { reader: Reader::Admitted, accepts_stale: false });
     let (repository, _) = own(ALICE, "/repos/acme/site");
-    assert_eq!(admissions.note((Reader::Admitted, &repository), &refusal(404), None, NOW).len(), 3);
+    let refused = admissions.note((Reader::Admitted, &repository), &refusal(404), None, NOW);
+    assert!(matches!(refused, Some((_, Refusal::Read { .. }))), "{refused:?}");
 }
 
 #[test]
@@ -166,12 +189,60 @@ fn what_needs_another_kind_of_credential_says_nothing_about_this_one() {
     let admissions = Admissions::default();
     let (app, held) = own(ALICE, "/app/installations");
     let forget = admissions.note((Reader::Admitted, &app), &refusal(401), None, NOW);
-    assert_eq!(forget, []);
+    assert_eq!(forget, None);
     assert_eq!(admissions.standing(Reader::Admitted, held.key()).reader, Reader::Admitted);
     let anonymous = Key::new("api.github.com/user json", Domain::ANONYMOUS);
-    assert_eq!(admissions.note((Reader::Admitted, &anonymous), &refusal(401), None, NOW), []);
+    assert_eq!(admissions.note((Reader::Admitted, &anonymous), &refusal(401), None, NOW), None);
     let other = Key::new("api.github.com/repos/acme/site json", Domain::ANONYMOUS);
     assert_eq!(admissions.standing(Reader::Admitted, &other).reader, Reader::Admitted);
+}
+
+#[test]
+fn a_refusal_of_a_call_that_passes_by_means_what_it_means_of_a_fetch() {
+    let repository = "api.github.com/repos/acme/site";
+    let prefixes = || prefixes_of(repository);
+    let read_of =
+        || Refusal::ReadOf { resource: format!("{repository}/issues").into(), prefixes: prefixes() };
+    let rows = [
+        (Method::GET, "/user", 401, Some(Refusal::Credential)),
+        (Method::POST, "/repos/acme/site/issues", 401, Some(Refusal::Credential)),
+        (Method::POST, "/graphql", 401, Some(Refusal::Credential)),
+        (Method::GET, "/a/../b", 401, Some(Refusal::Credential)),
+        (Method::GET, "/a/../b", 404, None),
+        (Method::GET, "/repos/Acme/Site?a=1", 404, Some(Refusal::Read { prefixes: prefixes() })),
+        (Method::HEAD, "/repos/acme/site/issues?page=2", 403, Some(read_of())),
+        (Method::GET, "/api/v3/repos/acme/site/issues", 451, Some(read_of())),
+        (Method::PATCH, "/repos/acme/site", 403, Some(Refusal::Change { prefixes: prefixes() })),
+        (Method::POST, "/repos/acme/site/issues", 404, Some(Refusal::Change { prefixes: prefixes() })),
+    ];
+    for (method, path, status, expected) in rows {
+        let admissions = Admissions::default();
+        let call = asked(Some("ghp_alice"), method.clone(), path);
+        let refused = admissions.note_passed(&call, StatusCode::from_u16(status).unwrap());
+        let domain = call.readers.domain;
+        assert_eq!(refused, expected.map(|refusal| (domain, refusal)), "{method} {path} {status}");
+    }
+}
+
+#[test]
+fn what_may_not_be_read_by_a_call_that_passes_by_is_asked_about_before_the_disk_answers() {
+    let admissions = Admissions::default();
+    let call = asked(Some("ghp_alice"), Method::GET, "/repos/acme/site/contents/a");
+    admissions.note_passed(&call, StatusCode::NOT_FOUND);
+    let standing = |resource| admissions.standing(Reader::Admitted, &own(call.readers.payer, resource).0);
+    let refused = standing("/repos/acme/site/contents/a?ref=main");
+    assert_eq!(refused.reader, Reader::Unproven(call.readers.payer));
+    // It may never have been there: others of the repository are merely not served stale.
+    let beside = standing("/repos/acme/site/issues");
+    assert_eq!(beside, Standing { reader: Reader::Admitted, accepts_stale: false });
+}
+
+#[test]
+fn nobody_without_a_credential_loses_anything_by_a_refused_change() {
+    for status in [StatusCode::UNAUTHORIZED, StatusCode::NOT_FOUND] {
+        let call = asked(None, Method::POST, "/repos/acme/site/issues");
+        assert_eq!(Admissions::default().note_passed(&call, status), None);
+    }
 }
 
 #[test]

@@ -8,5 +8,6 @@ mod forwarding;
 mod framing;
 mod keeping_alive;
 mod proxied;
+mod refusals;
 mod revalidation;
 mod script;

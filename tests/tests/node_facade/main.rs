@@ -10,6 +10,7 @@ mod freshness;
 mod lifecycle;
 mod named_domain;
 mod never_kept;
+mod refusals;
 mod semantics;
 mod support;
 mod values;

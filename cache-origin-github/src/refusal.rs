@@ -1,0 +1,73 @@
+//! Which answers refuse something to whoever asked, and what was asked for in calls that pass the cache by.
+//!
+//! What follows from a refusal is [`crate::Admissions`]' to say.
+
+use crate::{
+    GitHub, OriginBody, canonical, domain::Readers, quota, route::concerns_the_credential, url::local_path,
+};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+
+/// Who asks for what in a call that passes the cache by.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub(crate) readers: Readers,
+    /// The resource, from the host on, without a query; `None` for a path that no key can have.
+    pub(crate) resource: Option<Box<str>>,
+    /// Whether it is to be read, and not changed.
+    pub(crate) is_read: bool,
+    /// Whether its credential is to be no more.
+    ends_credential: bool,
+}
+
+impl GitHub {
+    /// Who asks for what in `request`; `None` if it cannot be told whose credential it brings.
+    pub fn asked<B>(&self, request: &Request<B>) -> Option<Asked> {
+        let mut credentials = request.headers().get_all(header::AUTHORIZATION).iter();
+        let readers = match (credentials.next(), credentials.next()) {
+            (Some(only), None) => self.domains().of_field(only).ok()?,
+            (Some(_), Some(_)) => return None,
+            (None, _) => self.default_readers(),
+        };
+        let host = self.origin().host();
+        let mut resource = host.to_owned();
+        let written = canonical::write_path(&mut resource, local_path(request.uri().path()));
+        let path = if written.is_ok() { &resource[host.len()..] } else { "" };
+        Some(Asked {
+            readers: if concerns_the_credential(path) { readers.alone() } else { readers },
+            is_read: request.method().is_safe(),
+            ends_credential: request.method() == Method::DELETE && path == OWN_TOKEN,
+            resource: written.is_ok().then(|| resource.into()),
+        })
+    }
+}
+
+impl Asked {
+    /// By which status the origin refuses what was asked for, with `response` or from now on; `None` if it does not, or
+    /// for the sake of an allowance alone.
+    ///
+    /// Where the body alone tells, its beginning is read and put back.
+    pub async fn refused_by(&self, response: &mut Response<OriginBody>) -> Option<StatusCode> {
+        if self.ends_credential && response.status().is_success() {
+            return Some(StatusCode::UNAUTHORIZED);
+        }
+        let status = refused_by(response.status(), response.headers(), b"")?;
+        if status != StatusCode::FORBIDDEN {
+            return Some(status);
+        }
+        let headers = response.headers().clone();
+        let text = response.body_mut().peek(&headers).await;
+        refused_by(status, &headers, &text)
+    }
+}
+
+/// By which status an answer refuses what was asked for; `None` if it does not, or for the sake of an allowance alone.
+///
+/// `text` is of its body what can be read. What no text shows to be about an allowance counts as a refusal: that costs a
+/// question more, while the contrary would have somebody read on.
+pub(crate) fn refused_by(status: StatusCode, headers: &HeaderMap, text: &[u8]) -> Option<StatusCode> {
+    let is_refusal = matches!(status.as_u16(), 401 | 403 | 404 | 410 | 451);
+    (is_refusal && !quota::is_throttled(status, headers, text)).then_some(status)
+}
+
+/// What an installation's token deletes when it is no longer needed: itself.
+const OWN_TOKEN: &str = "/installation/token";

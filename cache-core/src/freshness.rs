@@ -20,6 +20,44 @@ pub struct Freshness {
     pub if_error: Duration,
 }
 
+/// What the rules under which a request was planned let it be served, whatever the entry that was kept under other
+/// rules says of itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Grant {
+    /// For how long an entry may be served at most, counted from the moment its content had age zero.
+    pub most: Freshness,
+    /// The origin is asked about what is older than this moment before it is served.
+    pub born_from: Timestamp,
+}
+
+impl Grant {
+    /// No limit.
+    pub const EVERYTHING: Self =
+        Self { most: Freshness::UNLIMITED, born_from: Timestamp::from_unix_millis(0) };
+}
+
+impl Default for Grant {
+    fn default() -> Self {
+        Self::EVERYTHING
+    }
+}
+
+impl Freshness {
+    /// For ever.
+    pub const UNLIMITED: Self =
+        Self { lifetime: Duration::MAX, while_revalidating: Duration::MAX, if_error: Duration::MAX };
+
+    /// What both allow.
+    #[must_use]
+    pub fn within(self, most: Self) -> Self {
+        Self {
+            lifetime: self.lifetime.min(most.lifetime),
+            while_revalidating: self.while_revalidating.min(most.while_revalidating),
+            if_error: self.if_error.min(most.if_error),
+        }
+    }
+}
+
 /// What a request demands of an entry (RFC 9111, section 5.2.1).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Directives {
@@ -34,6 +72,8 @@ pub struct Directives {
     pub no_cache: bool,
     /// `only-if-cached`: never ask the origin.
     pub only_if_cached: bool,
+    /// What the rules of the node let it be served.
+    pub grant: Grant,
 }
 
 impl Directives {
@@ -44,6 +84,7 @@ impl Directives {
         max_stale: Duration::MAX,
         no_cache: false,
         only_if_cached: true,
+        grant: Grant::EVERYTHING,
     };
 }
 
@@ -78,41 +119,44 @@ pub enum Usable {
 /// assert_eq!(usable(&entry, &Directives::default(), late), Usable::AfterRevalidation);
 /// ```
 pub fn usable(entry: &Entry, directives: &Directives, now: Timestamp) -> Usable {
-    if entry.is_doubted() {
+    if entry.is_doubted() || entry.born() < directives.grant.born_from {
         return Usable::AfterRevalidation;
     }
     if directives.no_cache || directives.max_age.is_some_and(|max| age(entry, now) > max) {
         return Usable::AfterRevalidation;
     }
-    let left = remaining(entry, now);
+    let allowed = entry.freshness().within(directives.grant.most);
+    let left = left_of(allowed.lifetime, entry, now);
     if !left.is_zero() && left >= directives.min_fresh {
         return Usable::Fresh;
     }
-    let overdue = staleness(entry, now);
+    let overdue = now.saturating_since(end_of(allowed.lifetime, entry));
     // A request that wants time to spare has no use for an entry whose time is up.
     if !directives.min_fresh.is_zero() || entry.born() > now {
         Usable::AfterRevalidation
-    } else if accepts_stale(entry, directives, overdue) {
+    } else if accepts_stale(allowed, directives, overdue) {
         Usable::AcceptedStale
-    } else if overdue < entry.freshness().while_revalidating {
+    } else if overdue < allowed.while_revalidating {
         Usable::WhileRevalidating
     } else {
         Usable::AfterRevalidation
     }
 }
 
-/// Whether a request accepts `entry` although it is stale by `overdue`, and may have it.
+/// Whether a request accepts an entry although it is stale by `overdue`, and may have it.
 ///
 /// It says only that its sender accepts it, not that the sender may still read it: whose right has ended
 /// reads no longer than an origin that fails would let it.
-fn accepts_stale(entry: &Entry, directives: &Directives, overdue: Duration) -> bool {
-    let allowed = overdue < entry.freshness().if_error || directives.max_stale == Duration::MAX;
-    !directives.max_stale.is_zero() && overdue <= directives.max_stale && allowed
+fn accepts_stale(allowed: Freshness, directives: &Directives, overdue: Duration) -> bool {
+    let may = overdue < allowed.if_error || directives.max_stale == Duration::MAX;
+    !directives.max_stale.is_zero() && overdue <= directives.max_stale && may
 }
 
-/// Whether `entry` may stand in at `now` for an origin that does not answer.
-pub fn stands_in(entry: &Entry, now: Timestamp) -> bool {
-    staleness(entry, now) < entry.freshness().if_error || !unspent(entry, now).is_zero()
+/// Whether `entry` may stand in at `now` for an origin that does not answer, for a request with this `grant`.
+pub fn stands_in(entry: &Entry, grant: &Grant, now: Timestamp) -> bool {
+    let allowed = entry.freshness().within(grant.most);
+    let overdue = now.saturating_since(end_of(allowed.lifetime, entry));
+    overdue < allowed.if_error || !left_of(allowed.lifetime, entry, now).is_zero()
 }
 
 /// Time since the content had age zero (RFC 9111, section 4.2.3).
@@ -120,17 +164,35 @@ pub fn age(entry: &Entry, now: Timestamp) -> Duration {
     now.saturating_since(entry.born())
 }
 
-/// Time for which `entry` may still be served without asking the origin.
+/// Time for which `entry` may still be served without asking the origin, to a request with this `grant`.
+pub fn time_left(entry: &Entry, grant: &Grant, now: Timestamp) -> Duration {
+    if entry.is_doubted() {
+        Duration::ZERO
+    } else {
+        left_of(entry.freshness().within(grant.most).lifetime, entry, now)
+    }
+}
+
+/// Time for which `entry` has been stale for a request with this `grant`; zero while it is fresh.
+pub fn overdue(entry: &Entry, grant: &Grant, now: Timestamp) -> Duration {
+    now.saturating_since(end_of(entry.freshness().within(grant.most).lifetime, entry))
+}
+
+/// Time for which `entry` may still be served without asking the origin, by what was granted when it was kept.
 ///
 /// Zero once stale, for an entry in doubt, and for one dated after `now`, which a clock set back can produce: such an entry
 /// is asked about rather than believed for longer than its lifetime.
 pub fn remaining(entry: &Entry, now: Timestamp) -> Duration {
-    if entry.is_doubted() { Duration::ZERO } else { unspent(entry, now) }
+    if entry.is_doubted() { Duration::ZERO } else { left_of(entry.freshness().lifetime, entry, now) }
 }
 
-/// What is left of the lifetime of `entry`, in doubt or not.
-fn unspent(entry: &Entry, now: Timestamp) -> Duration {
-    if entry.born() > now { Duration::ZERO } else { entry.fresh_until().saturating_since(now) }
+/// What is left of a `lifetime` that `entry` is given, in doubt or not.
+fn left_of(lifetime: Duration, entry: &Entry, now: Timestamp) -> Duration {
+    if entry.born() > now { Duration::ZERO } else { end_of(lifetime, entry).saturating_since(now) }
+}
+
+fn end_of(lifetime: Duration, entry: &Entry) -> Timestamp {
+    entry.born().saturating_add(lifetime)
 }
 
 /// Time for which `entry` has been stale; zero while it is fresh.

@@ -2,7 +2,7 @@
 
 use cache_core::{
     Content, Domain, Draft, Entry, Key, Timestamp, Validators,
-    freshness::{self, Directives, Freshness, Usable},
+    freshness::{self, Directives, Freshness, Grant, Usable},
 };
 use http_cache_semantics::{BeforeRequest, CacheOptions, CachePolicy};
 use proptest::{prelude::*, test_runner::FileFailurePersistence};
@@ -56,7 +56,45 @@ proptest! {
             Usable::AfterRevalidation
         };
         prop_assert_eq!(freshness::usable(&entry, &directives(&case), now), expected);
-        prop_assert_eq!(freshness::stands_in(&entry, now), left > 0 || overdue < case.if_error);
+        prop_assert_eq!(freshness::stands_in(&entry, &Grant::EVERYTHING, now), left > 0 || overdue < case.if_error);
+    }
+
+    /// A grant makes of an entry what one that was kept for no longer would be.
+    #[test]
+    fn a_grant_cuts_what_an_entry_says_of_itself(case in case(-20..40), most in [0..20_i64, 0..20, 0..20], born in -20..40_i64) {
+        let (generous, now) = entry_and_now(&case);
+        let [lifetime, while_revalidating, if_error] = most;
+        let cut = Case {
+            lifetime: case.lifetime.min(lifetime),
+            while_revalidating: case.while_revalidating.min(while_revalidating),
+            if_error: case.if_error.min(if_error),
+            ..case
+        };
+        let (strict, _) = entry_and_now(&cut);
+        let most = Freshness {
+            lifetime: seconds(lifetime),
+            while_revalidating: seconds(while_revalidating),
+            if_error: seconds(if_error),
+        };
+        let plain = directives(&case);
+        let grant = Grant { most, ..Grant::EVERYTHING };
+        let granted = Directives { grant, ..plain };
+        prop_assert_eq!(freshness::usable(&generous, &granted, now), freshness::usable(&strict, &plain, now));
+        prop_assert_eq!(
+            freshness::stands_in(&generous, &grant, now),
+            freshness::stands_in(&strict, &Grant::EVERYTHING, now)
+        );
+        prop_assert_eq!(freshness::time_left(&generous, &grant, now), freshness::remaining(&strict, now));
+        prop_assert_eq!(freshness::overdue(&generous, &grant, now), freshness::staleness(&strict, now));
+
+        let born_from = RECEIVED.saturating_sub(seconds(born.max(0)));
+        let dated = Directives { grant: Grant { born_from, ..Grant::EVERYTHING }, ..plain };
+        let expected = if generous.born() < born_from {
+            Usable::AfterRevalidation
+        } else {
+            freshness::usable(&generous, &plain, now)
+        };
+        prop_assert_eq!(freshness::usable(&generous, &dated, now), expected);
     }
 
     /// Where `http-cache-semantics` knows the rule: it has no `stale-while-revalidate`, and it takes an entry
@@ -160,6 +198,7 @@ fn directives(case: &Case) -> Directives {
         max_stale: seconds(case.max_stale),
         no_cache: case.no_cache,
         only_if_cached: false,
+        grant: Grant::EVERYTHING,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Outcome,
     Payer, Reader, RequestId, Served, StaleReason,
     flight::{FlightId, Keep},
-    freshness,
+    freshness::{self, Directives},
     message::{Verdict, is_signpost},
 };
 use alloc::{sync::Arc, vec::Vec};
@@ -160,12 +160,12 @@ impl Engine {
         let Some(entry) = self.flights.flight(id).stale.clone() else {
             return;
         };
-        let may_read = self.flights.flight(id).caller.reader == Reader::Admitted;
-        if !may_read || !freshness::stands_in(&entry, self.now) {
+        if self.flights.flight(id).caller.reader != Reader::Admitted {
             return;
         }
         for request in self.flights.waiting(id) {
-            if !self.flights.waiter(request).directives.no_cache {
+            let Directives { no_cache, grant, .. } = self.flights.waiter(request).directives;
+            if !no_cache && freshness::stands_in(&entry, &grant, self.now) {
                 self.answer(request, &entry, Served::Stale(reason));
             }
         }

@@ -266,10 +266,10 @@ impl Engine {
 
     pub(super) fn on_request_timed_out(&mut self, request: RequestId) {
         let flight = self.flights.waiter(request).flight;
-        let accepts_stale =
-            !self.flights.flight(flight).is_proving() && !self.flights.waiter(request).directives.no_cache;
-        let stale =
-            self.flights.flight(flight).stale.clone().filter(|entry| freshness::stands_in(entry, self.now));
+        let Directives { no_cache, grant, .. } = self.flights.waiter(request).directives;
+        let accepts_stale = !self.flights.flight(flight).is_proving() && !no_cache;
+        let stale = self.flights.flight(flight).stale.clone();
+        let stale = stale.filter(|entry| freshness::stands_in(entry, &grant, self.now));
         match stale {
             Some(entry) if accepts_stale => {
                 self.answer(request, &entry, Served::Stale(StaleReason::Failed(FetchError::TimedOut)));

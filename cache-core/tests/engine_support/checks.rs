@@ -100,16 +100,18 @@ impl World {
 
     fn check_stale(&self, entry: &Entry, directives: &Directives, reason: StaleReason) {
         assert!(!directives.no_cache, "served without asking");
-        let overdue = self.now.saturating_since(entry.fresh_until());
-        let is_fresh = self.now < entry.fresh_until();
+        let allowed = entry.freshness().within(directives.grant.most);
+        let fresh_until = entry.born().saturating_add(allowed.lifetime);
+        let overdue = self.now.saturating_since(fresh_until);
+        let is_fresh = self.now < fresh_until;
         match reason {
             StaleReason::Accepted => {
                 let is_unlimited = directives.max_stale == Duration::MAX;
-                assert!(is_unlimited || overdue < entry.freshness().if_error);
+                assert!(is_unlimited || overdue < allowed.if_error);
                 assert!(!is_fresh && overdue <= directives.max_stale);
             }
             StaleReason::WhileRevalidating => {
-                assert!(!is_fresh && overdue < entry.freshness().while_revalidating);
+                assert!(!is_fresh && overdue < allowed.while_revalidating);
             }
             StaleReason::Failed(_)
             | StaleReason::Fault { .. }
@@ -117,7 +119,7 @@ impl World {
             | StaleReason::Throttled => {
                 assert!(!directives.only_if_cached, "a request that must not ask waited for the origin");
                 // A fresh entry that the request refused may stand in for an origin that is down, too.
-                assert!(is_fresh || overdue < entry.freshness().if_error);
+                assert!(is_fresh || overdue < allowed.if_error);
             }
         }
     }
@@ -157,7 +159,8 @@ fn is_after(fact: &Fact, written: Option<u64>) -> bool {
 /// Whether a fresh entry satisfies the request.
 fn is_welcome(entry: &Entry, directives: &Directives, world: &World) -> bool {
     let age = world.now.saturating_since(entry.born());
-    let left = entry.freshness().lifetime.checked_sub(age).unwrap_or(Duration::ZERO);
+    let lifetime = entry.freshness().within(directives.grant.most).lifetime;
+    let left = lifetime.checked_sub(age).unwrap_or(Duration::ZERO);
     left > Duration::ZERO
         && left >= directives.min_fresh
         && directives.max_age.is_none_or(|max_age| age <= max_age)

@@ -2,7 +2,7 @@
 
 use cache_core::{
     Disk, Domain, Key, Settings,
-    freshness::{Directives, Freshness},
+    freshness::{Directives, Freshness, Grant},
     port::Budget,
 };
 use proptest::{collection::vec, option, prelude::*};
@@ -184,10 +184,18 @@ fn directives() -> impl Strategy<Value = Directives> {
             max_stale,
             no_cache,
             only_if_cached,
+            ..Directives::default()
         });
     let plain = Directives::default();
+    let ruled = (seconds(40), seconds(40), seconds(40), any::<bool>()).prop_map(
+        move |(lifetime, while_revalidating, if_error, no_cache)| {
+            let most = Freshness { lifetime, while_revalidating, if_error };
+            Directives { grant: Grant { most, ..Grant::EVERYTHING }, no_cache, ..plain }
+        },
+    );
     prop_oneof![
         4 => Just(plain),
+        1 => ruled,
         1 => Just(Directives { no_cache: true, ..plain }),
         1 => Just(Directives { only_if_cached: true, ..plain }),
         1 => demanding,

@@ -361,4 +361,5 @@ impl Player {
 }
 
 /// When every script begins. Far enough from the epoch for entries with an age.
-const BEGINNING: Timestamp = Timestamp::from_unix_millis(1_000_000_000_000);
+/// When each script begins.
+pub(crate) const BEGINNING: Timestamp = Timestamp::from_unix_millis(1_000_000_000_000);

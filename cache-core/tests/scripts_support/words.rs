@@ -2,9 +2,10 @@
 //!
 //! A mistake in a script is a mistake of ours, so it panics with the line at fault.
 
+use super::player::BEGINNING;
 use cache_core::{
-    Content, Disk, Domain, Draft, Key, Payer, Reach, Scope, Settings, Validators,
-    freshness::{Directives, Freshness},
+    Content, Disk, Domain, Draft, Key, Payer, Reach, Scope, Settings, Timestamp, Validators,
+    freshness::{Directives, Freshness, Grant},
     port::Budget,
 };
 use std::{str::FromStr, time::Duration};
@@ -150,6 +151,24 @@ impl<'a> Words<'a> {
             max_stale: self.duration_value("max-stale", max_stale),
             no_cache: self.flag("no-cache"),
             only_if_cached: self.flag("only-if-cached"),
+            grant: self.grant(),
+        }
+    }
+
+    /// `most-lifetime= most-while-revalidating= most-if-error= born-from=`, the last in seconds from the start.
+    fn grant(&mut self) -> Grant {
+        let born_from = self.duration_value("born-from", Duration::ZERO);
+        Grant {
+            most: Freshness {
+                lifetime: self.duration_value("most-lifetime", Duration::MAX),
+                while_revalidating: self.duration_value("most-while-revalidating", Duration::MAX),
+                if_error: self.duration_value("most-if-error", Duration::MAX),
+            },
+            born_from: if born_from.is_zero() {
+                Timestamp::default()
+            } else {
+                BEGINNING.saturating_add(born_from)
+            },
         }
     }
 

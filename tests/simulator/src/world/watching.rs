@@ -179,7 +179,7 @@ impl World {
         let node = &self.nodes[number];
         let published = node.published.get(held.key());
         let is_held = published.is_some_and(|published| Arc::ptr_eq(published, held));
-        if is_held && freshness::stands_in(held, node.timestamp(self.now)) {
+        if is_held && freshness::stands_in(held, &freshness::Grant::EVERYTHING, node.timestamp(self.now)) {
             let text = format!("n{number} calls for key {key} though the origin failed a moment ago");
             self.violate(Rule::Economy, text);
         }

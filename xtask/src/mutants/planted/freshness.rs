@@ -36,20 +36,20 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "stale-served-while-revalidating-for-ever",
         file: "freshness.rs",
-        old: "} else if overdue < entry.freshness().while_revalidating {",
-        new: "} else if !entry.freshness().while_revalidating.is_zero() {",
+        old: "} else if overdue < allowed.while_revalidating {",
+        new: "} else if !allowed.while_revalidating.is_zero() {",
     },
     Mutant {
         name: "max-stale-counts-for-ever",
         file: "freshness.rs",
-        old: "overdue < entry.freshness().if_error || directives.max_stale == Duration::MAX",
-        new: "{ let _unused = entry; true }",
+        old: "overdue < allowed.if_error || directives.max_stale == Duration::MAX",
+        new: "{ let _unused = allowed; true }",
     },
     Mutant {
         name: "stale-stands-in-for-ever",
         file: "freshness.rs",
-        old: "staleness(entry, now) < entry.freshness().if_error || !unspent(entry, now).is_zero()",
-        new: "!entry.freshness().if_error.is_zero() || !unspent(entry, now).is_zero()",
+        old: "overdue < allowed.if_error || !left_of(allowed.lifetime, entry, now).is_zero()",
+        new: "{ let _unused = overdue; !allowed.if_error.is_zero() }",
     },
     Mutant {
         name: "stale-served-as-fresh",

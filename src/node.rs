@@ -14,9 +14,11 @@ use cache_core::{
     Source, freshness,
 };
 use cache_crypto::{FleetSecret, SecretKind};
-use cache_origin_github::{Admissions, Delivery, GitHub, OriginBody, PassReason, Plan, Planned, Standing};
+use cache_origin_github::{
+    Admissions, Delivery, GitHub, OriginBody, PassReason, Plan, Planned, Question, Rules, Standing,
+};
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
-use http::{HeaderValue, Request, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
 use http_body_util::Empty;
 use std::{
     cell::RefCell,
@@ -136,11 +138,38 @@ impl Node {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (parts, body) = request.into_parts();
+        self.answer(request, Passing::AsAsked).await
+    }
+
+    /// As [`request`](Self::request), for a caller that must read what it is answered: what passes the cache by is asked
+    /// for without a coding, such as gzip.
+    ///
+    /// # Errors
+    ///
+    /// See [`request`](Self::request).
+    ///
+    /// # Cancellation
+    ///
+    /// See [`request`](Self::request).
+    pub async fn request_uncoded<B>(&self, request: Request<B>) -> Result<Reply, RequestError>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.answer(request, Passing::Uncoded).await
+    }
+
+    async fn answer<B>(&self, request: Request<B>, passing: Passing) -> Result<Reply, RequestError>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (mut parts, body) = request.into_parts();
         match self.look_up(&parts) {
             LookUp::Hit(reply) => Ok(*reply),
-            LookUp::Miss(key, planned) => self.ask_driver(&parts, key, *planned).await,
+            LookUp::Miss(key, planned) => self.ask_driver(&parts, key, *planned, passing).await,
             LookUp::Pass(reason) => {
+                passing.write(&mut parts.headers);
                 self.forward(Request::from_parts(parts, body), Provenance::Passed(reason)).await
             }
         }
@@ -239,6 +268,11 @@ impl Node {
         }
     }
 
+    /// Judges requests that come from now on by `rules`, in one step; see [`GitHub::adopt`].
+    pub fn adopt(&self, rules: Rules) {
+        self.shared.github.adopt(rules, self.shared.clock.now());
+    }
+
     /// How this node calls the origin.
     pub fn github(&self) -> &GitHub {
         &self.shared.github
@@ -268,37 +302,33 @@ impl Node {
                 });
                 if let Some(entry) = fresh {
                     self.shared.count_hit(&entry);
-                    return LookUp::Hit(Box::new(Reply::of_entry(entry, Served::Hit, now, planned.form)));
+                    return LookUp::Hit(Box::new(Reply::of_entry(
+                        entry,
+                        Served::Hit,
+                        (now, &planned.directives.grant),
+                        planned.form,
+                    )));
                 }
                 match Key::from_text(key_text) {
-                    Some(key) => LookUp::Miss(key, Box::new(planned)),
+                    Some(key) => LookUp::Miss(key, Box::new(planned.kept())),
                     None => LookUp::Pass(PassReason::TooLong),
                 }
             }
         })
     }
 
-    async fn ask_driver(&self, parts: &Parts, key: Key, planned: Planned) -> Result<Reply, RequestError> {
-        let github = self.shared.github.clone();
-        let question = github.question(parts, &planned);
+    async fn ask_driver(
+        &self,
+        parts: &Parts,
+        key: Key,
+        planned: Planned,
+        passing: Passing,
+    ) -> Result<Reply, RequestError> {
+        let question = self.shared.github.question(parts, &planned);
         let Standing { reader, accepts_stale } = self.shared.access.admissions.standing(planned.reader, &key);
         let max_stale = if accepts_stale { planned.directives.max_stale } else { Duration::ZERO };
         let directives = freshness::Directives { max_stale, ..planned.directives };
-        let (admissions, clock) =
-            (Arc::clone(&self.shared.access.admissions), Arc::clone(&self.shared.clock));
-        let asked = key.clone();
-        let fetch: FetchFn = Box::new(move |revalidate| {
-            Box::pin(async move {
-                let fetch = github.fetch(&question, revalidate.clone()).await;
-                let whose = (reader, &asked);
-                let refused = admissions.note(whose, &fetch, revalidate.as_deref(), clock.now());
-                FetchReply {
-                    fetched: fetch.fetched,
-                    refused,
-                    private: Private { live: fetch.live, stream: fetch.stream },
-                }
-            })
-        });
+        let fetch = self.asking(question, (reader, key.clone()));
         let completion = self.wait_for(key, directives, (planned.bucket, reader), fetch).await?;
         let now = self.shared.clock.now();
         let private = completion.private.unwrap_or_default();
@@ -311,12 +341,15 @@ impl Node {
             if planned.directives.only_if_cached {
                 return Err(RequestError::NotCached);
             }
-            let request = Request::from_parts(parts.clone(), Empty::<Bytes>::new());
+            let mut parts = parts.clone();
+            passing.write(&mut parts.headers);
+            let request = Request::from_parts(parts, Empty::<Bytes>::new());
             return self.forward(request, Provenance::Passed(PassReason::SpecialField)).await;
         }
         match completion.outcome {
             Outcome::Answered { entry, served } => {
-                Ok(Reply::of_entry(entry, served, now, planned.form).with_live(private.live))
+                Ok(Reply::of_entry(entry, served, (now, &directives.grant), planned.form)
+                    .with_live(private.live))
             }
             Outcome::Relayed { content, forward } => {
                 Ok(Reply::of_content(content, forward, planned.form).with_live(private.live))
@@ -330,7 +363,7 @@ impl Node {
                 None => {
                     // As the one who asked first was answered: uncoded, so that whoever hands it on can read it.
                     let mut parts = parts.clone();
-                    parts.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+                    Passing::Uncoded.write(&mut parts.headers);
                     let request = Request::from_parts(parts, Empty::<Bytes>::new());
                     self.forward(request, Provenance::Oversize).await
                 }
@@ -346,6 +379,25 @@ impl Node {
                 unreachable!("answers to other questions")
             }
         }
+    }
+
+    /// How `reader` asks the origin for what is kept under a key.
+    fn asking(&self, question: Question, (reader, asked): (Reader, Key)) -> FetchFn {
+        let github = self.shared.github.clone();
+        let (admissions, clock) =
+            (Arc::clone(&self.shared.access.admissions), Arc::clone(&self.shared.clock));
+        Box::new(move |revalidate| {
+            Box::pin(async move {
+                let fetch = github.fetch(&question, revalidate.clone()).await;
+                let whose = (reader, &asked);
+                let refused = admissions.note(whose, &fetch, revalidate.as_deref(), clock.now());
+                FetchReply {
+                    fetched: fetch.fetched,
+                    refused,
+                    private: Private { live: fetch.live, stream: fetch.stream },
+                }
+            })
+        })
     }
 
     /// Hands a lookup to the driver and waits for its end.
@@ -428,6 +480,25 @@ impl Node {
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Node").field("entries", &self.shared.index.len()).finish_non_exhaustive()
+    }
+}
+
+/// How what passes the cache by is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Passing {
+    AsAsked,
+    /// In no coding, so that whoever hands it on can read it.
+    Uncoded,
+}
+
+impl Passing {
+    fn write(self, headers: &mut HeaderMap) {
+        match self {
+            Self::AsAsked => {}
+            Self::Uncoded => {
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+        }
     }
 }
 

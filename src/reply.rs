@@ -4,7 +4,10 @@
 //! say of the cache (`Age`, `Cache-Status`) and to whom its links point is for the door that sends it.
 
 use bytes::Bytes;
-use cache_core::{Content, Entry, FetchError, Forward, Served, Timestamp, freshness};
+use cache_core::{
+    Content, Entry, FetchError, Forward, Served, Timestamp,
+    freshness::{self, Grant},
+};
 use cache_origin_github::{Form, OriginBody, PassReason, fields};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -51,12 +54,17 @@ pub enum Provenance {
 }
 
 impl Reply {
-    pub(crate) fn of_entry(entry: Arc<Entry>, served: Served, now: Timestamp, form: Form) -> Self {
+    pub(crate) fn of_entry(
+        entry: Arc<Entry>,
+        served: Served,
+        (now, grant): (Timestamp, &Grant),
+        form: Form,
+    ) -> Self {
         Self {
             provenance: Provenance::Entry(served),
             age: Some(freshness::age(&entry, now)),
-            time_left: Some(freshness::remaining(&entry, now)),
-            overdue: Some(freshness::staleness(&entry, now)),
+            time_left: Some(freshness::time_left(&entry, grant, now)),
+            overdue: Some(freshness::overdue(&entry, grant, now)),
             live: HeaderMap::new(),
             answer: Answer::Entry(entry),
             form,

@@ -133,8 +133,8 @@ mod tests {
             max_age: Some(60 * second),
             min_fresh: 5 * second,
             max_stale: 7 * second,
-            no_cache: false,
             only_if_cached: true,
+            ..Directives::default()
         };
         assert_eq!(found, expected);
         assert_eq!(demands("max-stale").directives(false).max_stale, Duration::MAX);

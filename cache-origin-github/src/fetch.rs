@@ -10,6 +10,7 @@ use crate::{
     plan::{Fields, write_representation},
     refusal::refused_by,
     route::RouteIndex,
+    rules::Rules,
     url::local_path,
     wording::{Brought, Wording},
 };
@@ -36,6 +37,7 @@ pub struct Question {
     forwarded: Vec<(HeaderName, HeaderValue)>,
     readers: Readers,
     route: RouteIndex,
+    rules: Arc<Rules>,
 }
 
 impl Question {
@@ -78,7 +80,7 @@ impl Fetch {
 impl GitHub {
     /// The question that `request` stands for, as [`GitHub::plan`] planned it.
     pub fn question(&self, request: &request::Parts, planned: &Planned) -> Question {
-        let fields = Fields::look(&request.headers, self.forwarded()).unwrap_or_default();
+        let fields = Fields::look(&request.headers, &planned.rules.forwarded).unwrap_or_default();
         let mut class = String::new();
         let written = write_representation(&mut class, &request.headers, &fields);
         let class = class.split(' ').nth(1).filter(|class| written.is_ok() && *class != USUAL_CLASS);
@@ -94,9 +96,10 @@ impl GitHub {
             via: self.pseudonym().and_then(|own| own.behind(&request.headers)),
             credential: own.unwrap_or_else(|| self.default_credential().cloned()),
             brought: None,
-            forwarded: self.forwarded().picked(&request.headers),
+            forwarded: planned.rules.forwarded.picked(&request.headers),
             readers: planned.readers,
             route: planned.route,
+            rules: planned.rules.shared(),
         };
         question.brought = Brought::by(&fields, &question.usual_words(), question.credential.as_ref());
         question
@@ -131,7 +134,9 @@ impl GitHub {
 
     async fn ask(&self, question: &Question, asking: &Asking<'_>) -> Result<Fetch, Doubtful> {
         let words = match asking {
-            Asking::For(brought) if !self.recipes().are_brought_in_our_words() => brought.wording.clone(),
+            Asking::For(brought) if !question.rules.recipes.are_brought_in_our_words() => {
+                brought.wording.clone()
+            }
             Asking::About(_) | Asking::For(_) | Asking::Plainly => question.usual_words(),
         };
         let Ok(request) = self.request(question, &words, asking) else {
@@ -160,7 +165,7 @@ impl GitHub {
         let mut as_it_came = head.clone();
         let idle = self.client().timeouts().body_idle;
         let (body, coding) = OriginBody::decoded(&mut head.headers, incoming, idle);
-        Ok(match body.read_whole(self.body_bytes_max()).await {
+        Ok(match body.read_whole(question.rules.body_bytes_max).await {
             Ok(Whole::Read(body)) => {
                 let mut words = words;
                 if coding != BodyCoding::Left && self.test_recipe(question, &words, &as_it_came, &body) {
@@ -239,7 +244,7 @@ impl GitHub {
         let validators = entry.validators();
         let words = question.usual_words();
         let ours = validators.etag_scope.is_none_or(|scope| scope == words.scope());
-        let state = self.recipes().state(question.recipe_class(), Instant::now());
+        let state = question.rules.recipes.state(question.recipe_class(), Instant::now());
         let computable = content.status == 200 && validators.etag.is_some();
         let computed = || Validator::Tag(words.tag(&content.body).into());
         let stored = || validators.etag.clone().filter(|_| ours).map(Validator::Tag);
@@ -298,7 +303,7 @@ impl GitHub {
         let given = head.headers.get(header::ETAG).and_then(|value| value.to_str().ok());
         let (StatusCode::OK, Some(given)) = (head.status, given) else { return false };
         let agrees = words.tag(body) == form::strong(given);
-        self.recipes().observe(question.recipe_class(), agrees, Instant::now());
+        question.rules.recipes.observe(question.recipe_class(), agrees, Instant::now());
         agrees
     }
 
@@ -318,12 +323,12 @@ impl GitHub {
         }
         if *words == usual {
             if brought.knows(body, &brought.wording) {
-                self.recipes().note_brought(false);
+                question.rules.recipes.note_brought(false);
             }
             return;
         }
         if brought.knows(body, &usual) {
-            self.recipes().note_brought(true);
+            question.rules.recipes.note_brought(true);
         }
         if let Ok(tag) = HeaderValue::from_str(&usual.tag(body)) {
             head.headers.insert(header::ETAG, tag);
@@ -340,10 +345,10 @@ impl GitHub {
         Circumstances {
             origin: self.origin(),
             path: &question.path,
-            rule: self.routes().by_index(question.route),
+            rule: question.rules.routes.by_index(question.route),
             named: question.readers.are_named(),
-            respect_max_age: self.respects_max_age(),
-            one_agent: !self.forwarded().holds_name("user-agent"),
+            respect_max_age: question.rules.respect_max_age,
+            one_agent: !question.rules.forwarded.holds_name("user-agent"),
             tag_scope: words.scope(),
             now: SystemTime::now(),
             taken: sent_at.elapsed(),

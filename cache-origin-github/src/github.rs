@@ -7,10 +7,11 @@ use crate::{
     forwarded::Forwarded,
     recipe::Recipes,
     route::{IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX},
+    rules::{InForce, Loan, Rules},
     stats::Counters,
     via::{self, Pseudonym},
 };
-use cache_core::BODY_BYTES_MAX;
+use cache_core::{BODY_BYTES_MAX, Timestamp};
 use http::{HeaderMap, HeaderValue, header};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -25,18 +26,10 @@ struct Shared {
     origin: OriginUrl,
     client: Client,
     credential: Option<Credential>,
-    default_readers: Readers,
-    domains: Domains,
-    forwarded: Forwarded,
-    routes: RouteTable,
-    recipes: Recipes,
+    in_force: InForce,
     counters: Counters,
-    body_bytes_max: usize,
-    max_stale: Duration,
     user_agent: HeaderValue,
     pseudonym: Option<Pseudonym>,
-    respect_max_age: bool,
-    pretty_print: bool,
 }
 
 impl GitHub {
@@ -71,13 +64,13 @@ impl GitHub {
         &self.0.origin
     }
 
-    /// The rules by which answers are kept.
-    pub fn routes(&self) -> &RouteTable {
-        &self.0.routes
+    /// The rules in force, for one request.
+    pub(crate) fn rules(&self) -> Loan {
+        self.in_force().loan()
     }
 
-    pub(crate) fn body_bytes_max(&self) -> usize {
-        self.0.body_bytes_max
+    pub(crate) fn in_force(&self) -> &InForce {
+        &self.0.in_force
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -90,34 +83,6 @@ impl GitHub {
 
     pub(crate) fn default_credential(&self) -> Option<&Credential> {
         self.0.credential.as_ref()
-    }
-
-    pub(crate) fn default_readers(&self) -> Readers {
-        self.0.default_readers
-    }
-
-    pub(crate) fn domains(&self) -> &Domains {
-        &self.0.domains
-    }
-
-    pub(crate) fn forwarded(&self) -> &Forwarded {
-        &self.0.forwarded
-    }
-
-    pub(crate) fn max_stale(&self) -> Duration {
-        self.0.max_stale
-    }
-
-    pub(crate) fn pretty_prints(&self) -> bool {
-        self.0.pretty_print
-    }
-
-    pub(crate) fn recipes(&self) -> &Recipes {
-        &self.0.recipes
-    }
-
-    pub(crate) fn respects_max_age(&self) -> bool {
-        self.0.respect_max_age
     }
 
     pub(crate) fn user_agent(&self) -> &HeaderValue {
@@ -138,7 +103,7 @@ impl GitHub {
     /// Whose allowances a request with `headers` draws on, if its credential can be read.
     pub(crate) fn readers_of(&self, headers: &HeaderMap) -> Option<Readers> {
         match headers.get(header::AUTHORIZATION) {
-            Some(value) => self.domains().of_field(value).ok(),
+            Some(value) => self.rules().domains.of_field(value).ok(),
             None => Some(Readers::ANONYMOUS),
         }
     }
@@ -359,7 +324,38 @@ impl GitHubBuilder {
     /// # Errors
     ///
     /// [`ConfigError`], naming the setting that cannot be used.
-    pub fn build(self) -> Result<GitHub, ConfigError> {
+    pub fn build(mut self) -> Result<GitHub, ConfigError> {
+        let times = [
+            ("the connect timeout", self.timeouts.connect),
+            ("the head timeout", self.timeouts.head),
+            ("the body's idle timeout", self.timeouts.body_idle),
+        ];
+        for (setting, value) in times {
+            in_range(setting, value, TIMEOUT_MIN, TIMEOUT_MAX)?;
+        }
+        let certificates =
+            self.certificates.take().map_or(Ok(Vec::new()), |path| read_certificates(&path))?;
+        let client = Client::new(self.timeouts, &certificates, self.proxy.take())?;
+        let (origin, credential) = (self.origin.clone(), self.credential.clone());
+        let (user_agent, pseudonym) = (self.user_agent.clone(), self.pseudonym.take());
+        Ok(GitHub(Arc::new(Shared {
+            client,
+            origin,
+            credential,
+            in_force: InForce::new(self.rules()?),
+            counters: Counters::default(),
+            user_agent,
+            pseudonym,
+        })))
+    }
+
+    /// Makes the rules alone, for an adapter that runs already; see [`GitHub::adopt`]. What else was set counts for
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], naming the setting that cannot be used.
+    pub fn rules(self) -> Result<Rules, ConfigError> {
         in_range("the default lifetime", self.default_lifetime, Duration::ZERO, LIFETIME_MAX)?;
         in_range("the time to stand in for errors", self.if_error, Duration::ZERO, LIFETIME_MAX)?;
         in_range(
@@ -369,15 +365,6 @@ impl GitHubBuilder {
             LIFETIME_MAX,
         )?;
         in_range("the time while revalidating", self.while_revalidating, Duration::ZERO, LIFETIME_MAX)?;
-        let times = [
-            ("the connect timeout", self.timeouts.connect),
-            ("the head timeout", self.timeouts.head),
-            ("the body's idle timeout", self.timeouts.body_idle),
-        ];
-        for (setting, value) in times {
-            in_range(setting, value, TIMEOUT_MIN, TIMEOUT_MAX)?;
-        }
-        let certificates = self.certificates.map_or(Ok(Vec::new()), |path| read_certificates(&path))?;
         let routes = self
             .routes
             .unwrap_or_else(|| {
@@ -386,28 +373,19 @@ impl GitHubBuilder {
                     .with_default_staleness(self.if_error, self.while_revalidating)
             })
             .with_rules(self.rules);
-        let default_readers = match &self.credential {
-            Some(credential) => self.domains.of_credential(credential),
-            None => Readers::ANONYMOUS,
-        };
-        Ok(GitHub(Arc::new(Shared {
-            client: Client::new(self.timeouts, &certificates, self.proxy)?,
-            origin: self.origin,
-            credential: self.credential,
-            default_readers,
+        Ok(Rules {
+            default_readers: Rules::default_readers(&self.domains, self.credential.as_ref()),
             domains: self.domains,
             forwarded: self.forwarded,
             // One class for usual representations of a route and one for all others.
-            recipes: Recipes::new(routes.len() * 2),
+            recipes: Arc::new(Recipes::new(routes.len() * 2)),
             routes,
-            counters: Counters::default(),
             body_bytes_max: self.body_bytes_max,
             max_stale: self.max_stale,
-            user_agent: self.user_agent,
-            pseudonym: self.pseudonym,
             respect_max_age: self.respect_max_age,
             pretty_print: self.pretty_print,
-        })))
+            asked_from: Timestamp::default(),
+        })
     }
 }
 

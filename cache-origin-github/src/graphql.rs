@@ -20,9 +20,10 @@ impl GitHub {
     /// What other domains hold stays: they see such a change as they see one that is made without this cache, when their
     /// entries' lifetime is over. Every mutation of anybody would else have everybody ask about everything.
     pub(crate) fn touched_by_mutation(&self, headers: &HeaderMap) -> Reach {
+        let rules = self.rules();
         let domain = match headers.get(header::AUTHORIZATION) {
-            Some(value) => self.domains().of_field(value).ok().map(|readers| readers.domain),
-            None => Some(self.default_readers().domain),
+            Some(value) => rules.domains.of_field(value).ok().map(|readers| readers.domain),
+            None => Some(rules.default_readers.domain),
         };
         let prefix = || format!("{}/", self.origin().host()).into();
         // With a credential that has no domain nothing is kept.
@@ -146,8 +147,9 @@ mod tests {
             HeaderMap::from_iter([(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap())])
         };
         let reach = github.touched_by_mutation(&headers("ghp_one"));
-        let domain =
-            |token: &str| github.domains().of_field(&headers(token)[header::AUTHORIZATION]).unwrap().domain;
+        let domain = |token: &str| {
+            github.rules().domains.of_field(&headers(token)[header::AUTHORIZATION]).unwrap().domain
+        };
         let key = |domain| Key::new("api.github.com/repos/o/r json", domain);
         assert_eq!(reach.manner(&key(domain("ghp_one")), 200), Some(Manner::Doubt));
         assert_eq!(reach.manner(&key(domain("ghp_two")), 200), None);

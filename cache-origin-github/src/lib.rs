@@ -41,6 +41,7 @@ mod relay;
 mod remembered;
 mod reuse;
 mod route;
+mod rules;
 mod stats;
 mod terms;
 mod touch;
@@ -69,6 +70,7 @@ pub use {
         CODE_SEARCH, CORE, GRAPHQL, IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX, RouteRule, RouteTable,
         SEARCH, UNSETTLED_LIFETIME, allowance, resource_name,
     },
+    rules::Rules,
     stats::{DomainQuota, OriginStats},
     url::OriginUrl,
 };

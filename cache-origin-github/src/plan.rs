@@ -10,6 +10,7 @@ use crate::{
     form::{Coding, Form, lists_any_tag},
     forwarded::Forwarded,
     route::{Keeping, RouteIndex, allowance, concerns_the_credential},
+    rules::Loan,
     url::local_path,
 };
 use cache_core::{
@@ -43,6 +44,8 @@ pub struct Planned {
     pub form: Form,
     pub(crate) readers: Readers,
     pub(crate) route: RouteIndex,
+    /// What it was planned by.
+    pub(crate) rules: Loan,
     /// Whether the request has a field that is neither part of the key nor without consequence.
     unusual: bool,
 }
@@ -136,12 +139,7 @@ impl GitHub {
     pub fn freshness_max(&self, resource: &str) -> Option<Freshness> {
         let path = resource.strip_prefix(self.origin().host())?;
         let end = path.find(['?', ' ']).unwrap_or(path.len());
-        match self.routes().rule(&path[..end]).keeping() {
-            Keeping::For { lifetime, if_error, while_revalidating, .. } => {
-                Some(Freshness { lifetime, while_revalidating, if_error })
-            }
-            Keeping::Never(_) => None,
-        }
+        self.rules().routes.rule(&path[..end]).freshness()
     }
 
     fn plan_or_pass(&self, request: &Parts, key_text: &mut String) -> Result<Planned, PassReason> {
@@ -150,7 +148,8 @@ impl GitHub {
             Method::HEAD => true,
             _ => return Err(PassReason::Method),
         };
-        let fields = Fields::look(&request.headers, self.forwarded())?;
+        let rules = self.rules();
+        let fields = Fields::look(&request.headers, &rules.forwarded)?;
         if fields.demands.forbid_storing() {
             return Err(PassReason::NoStore);
         }
@@ -159,18 +158,23 @@ impl GitHub {
         canonical::write_path(key_text, local_path(request.uri.path()))?;
         // The rules see the normal form: no route is another one for being written otherwise.
         let path = &key_text[host.len()..];
-        let route = self.routes().find(path);
-        if let Keeping::Never(reason) = self.routes().by_index(route).keeping() {
+        let route = rules.routes.find(path);
+        let rule = rules.routes.by_index(route);
+        if let Keeping::Never(reason) = rule.keeping() {
             return Err(PassReason::Route(reason));
         }
+        let grant = rules.grant(rule);
         let bucket = allowance(path);
-        let readers = self.readers(&fields)?;
+        let readers = match fields.authorization {
+            Some(value) => rules.domains.of_field(value)?,
+            None => rules.default_readers,
+        };
         let readers = if concerns_the_credential(path) { readers.alone() } else { readers };
         if let Some(query) = request.uri.query() {
             canonical::write_query(key_text, query)?;
         }
         write_representation(key_text, &request.headers, &fields)?;
-        self.forwarded().write_key(key_text, &request.headers);
+        rules.forwarded.write_key(key_text, &request.headers);
         readers.domain.write_suffix(key_text);
         if key_text.len() > KEY_BYTES_MAX {
             return Err(PassReason::TooLong);
@@ -180,7 +184,8 @@ impl GitHub {
             None => fields.if_modified_since.is_some_and(is_date),
         };
         let mut directives = fields.demands.directives(conditional);
-        directives.max_stale = directives.max_stale.min(self.max_stale());
+        directives.max_stale = directives.max_stale.min(rules.max_stale);
+        directives.grant = grant;
         Ok(Planned {
             directives,
             bucket,
@@ -190,11 +195,12 @@ impl GitHub {
                 coding: Coding::accepted(fields.accept_encoding),
                 if_none_match: fields.if_none_match.cloned(),
                 if_modified_since: fields.if_modified_since.cloned(),
-                pretty: self.pretty_prints() && fields.user_agent.is_some_and(is_persons_agent),
+                pretty: rules.pretty_print && fields.user_agent.is_some_and(is_persons_agent),
             },
             reader: readers.reader(),
             readers,
             route,
+            rules,
             unusual: fields.unusual,
         })
     }
@@ -218,7 +224,15 @@ impl GitHub {
     /// ```
     pub fn suits(&self, headers: &Headers, request: &Parts, planned: &Planned) -> bool {
         !planned.unusual
-            || !headers.iter().any(|(name, value)| name == "vary" && self.parts_by(value, request))
+            || !headers.iter().any(|(name, value)| name == "vary" && planned.parts_by(value, request))
+    }
+}
+
+impl Planned {
+    /// The same, to be held for long.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        Self { rules: self.rules.kept(), ..self }
     }
 
     /// Whether a `Vary` of `value` names a field of `request` that the origin was not sent.
@@ -227,15 +241,8 @@ impl GitHub {
         names.filter_map(|name| HeaderName::from_bytes(name).ok()).any(|name| {
             !IN_KEY.contains(&name.as_str())
                 && request.headers.contains_key(&name)
-                && !self.forwarded().holds(&name)
+                && !self.rules.forwarded.holds(&name)
         })
-    }
-
-    fn readers(&self, fields: &Fields<'_>) -> Result<Readers, PassReason> {
-        match fields.authorization {
-            Some(value) => self.domains().of_field(value),
-            None => Ok(self.default_readers()),
-        }
     }
 }
 

@@ -13,7 +13,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::{
     fmt::Write as _,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -65,9 +68,16 @@ pub enum RecipeState {
 #[derive(Debug)]
 pub(crate) struct Recipes {
     classes: Box<[Mutex<Trial>]>,
+    seen: Arc<Seen>,
+}
+
+/// What was seen of all classes, whatever the routes were at the time.
+#[derive(Debug, Default)]
+struct Seen {
     matches: AtomicU64,
     mismatches: AtomicU64,
-    /// Whether the tags that clients bring were, as far as seen, given in words of ours.
+    /// Whether the tags that clients bring were, as far as seen, given in words of ours. Whoever asks here first comes
+    /// from elsewhere.
     brought_in_our_words: AtomicBool,
 }
 
@@ -82,30 +92,34 @@ enum Trial {
 
 impl Recipes {
     pub(crate) fn new(classes: usize) -> Self {
-        Self {
-            classes: (0..classes).map(|_| Mutex::default()).collect(),
-            matches: AtomicU64::new(0),
-            mismatches: AtomicU64::new(0),
-            // Whoever asks here first comes from elsewhere.
-            brought_in_our_words: AtomicBool::new(false),
-        }
+        Self { classes: (0..classes).map(|_| Mutex::default()).collect(), seen: Arc::default() }
+    }
+
+    /// The same for other routes, whose classes are tested anew.
+    pub(crate) fn succeeded_by(&self, classes: usize) -> Self {
+        Self { seen: Arc::clone(&self.seen), ..Self::new(classes) }
+    }
+
+    /// Number of classes.
+    pub(crate) fn len(&self) -> usize {
+        self.classes.len()
     }
 
     /// In whose words a client's tag is likely to be known to the origin.
     pub(crate) fn are_brought_in_our_words(&self) -> bool {
-        self.brought_in_our_words.load(Ordering::Relaxed)
+        self.seen.brought_in_our_words.load(Ordering::Relaxed)
     }
 
     /// Notes in whose words a tag that a client brought was given.
     pub(crate) fn note_brought(&self, in_our_words: bool) {
-        self.brought_in_our_words.store(in_our_words, Ordering::Relaxed);
+        self.seen.brought_in_our_words.store(in_our_words, Ordering::Relaxed);
     }
 
     /// Notes whether an answer's tag was as computed.
     pub(crate) fn observe(&self, class: usize, agrees: bool, now: Instant) {
         let mut trial = self.classes[class].lock();
         if agrees {
-            self.matches.fetch_add(1, Ordering::Relaxed);
+            self.seen.matches.fetch_add(1, Ordering::Relaxed);
             *trial = match *trial {
                 Trial::Passing(times) => Trial::Passing((times + 1).min(MATCHES_WANTED)),
                 Trial::Untested => Trial::Passing(1),
@@ -113,7 +127,7 @@ impl Recipes {
                 Trial::FailedAt(at) => Trial::FailedAt(at),
             };
         } else {
-            self.mismatches.fetch_add(1, Ordering::Relaxed);
+            self.seen.mismatches.fetch_add(1, Ordering::Relaxed);
             if !matches!(*trial, Trial::FailedAt(_)) {
                 tracing::info!(class, "entity tags are not made as expected; keeping them per credential");
             }
@@ -137,8 +151,8 @@ impl Recipes {
                 (1.., 0) => RecipeState::Trusted,
                 (0, 0) => RecipeState::Untested,
             },
-            matches: self.matches.load(Ordering::Relaxed),
-            mismatches: self.mismatches.load(Ordering::Relaxed),
+            matches: self.seen.matches.load(Ordering::Relaxed),
+            mismatches: self.seen.mismatches.load(Ordering::Relaxed),
             classes_trusted: trusted,
             classes_distrusted: distrusted,
         }

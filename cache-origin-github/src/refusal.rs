@@ -24,9 +24,9 @@ impl GitHub {
     pub fn asked<B>(&self, request: &Request<B>) -> Option<Asked> {
         let mut credentials = request.headers().get_all(header::AUTHORIZATION).iter();
         let readers = match (credentials.next(), credentials.next()) {
-            (Some(only), None) => self.domains().of_field(only).ok()?,
+            (Some(only), None) => self.rules().domains.of_field(only).ok()?,
             (Some(_), Some(_)) => return None,
-            (None, _) => self.default_readers(),
+            (None, _) => self.rules().default_readers,
         };
         let host = self.origin().host();
         let mut resource = host.to_owned();

@@ -65,6 +65,16 @@ impl RouteRule {
         self.maker == Maker::Operator
     }
 
+    /// Whether this rule is for what `earlier` was for, and no answer that says "ask again" is kept longer under the
+    /// earlier one than under this.
+    pub(crate) fn continues(&self, earlier: &Self) -> bool {
+        let is_as_brief = match (earlier.keeping, self.keeping) {
+            (Keeping::For { unsettled: earlier, .. }, Keeping::For { unsettled, .. }) => earlier <= unsettled,
+            (Keeping::Never(_), _) | (_, Keeping::Never(_)) => true,
+        };
+        self.route == earlier.route && is_as_brief
+    }
+
     fn new(pattern: &str, keeping: Keeping, maker: Maker) -> Self {
         Self { route: Route::new(pattern), keeping, maker }
     }
@@ -233,6 +243,19 @@ impl RouteTable {
 
     pub(crate) fn len(&self) -> usize {
         self.rules.len()
+    }
+
+    /// The operator's rules, in the order in which they are tried.
+    pub(crate) fn by_operator(&self) -> &[RouteRule] {
+        let of_others = |rule: &RouteRule| rule.maker != Maker::Operator;
+        let begin = self.rules.iter().take_while(|rule| of_others(rule)).count();
+        let rest = &self.rules[begin..];
+        &rest[..rest.iter().position(of_others).unwrap_or(rest.len())]
+    }
+
+    /// Whether both tables hold the same rules in the same order.
+    pub(crate) fn has_the_rules_of(&self, other: &Self) -> bool {
+        self.rules == other.rules
     }
 }
 

@@ -51,7 +51,8 @@ impl GitHub {
     pub fn stats(&self) -> OriginStats {
         let counters = self.counters();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let label = |readers| self.domains().label(readers);
+        let rules = self.rules();
+        let label = |readers| rules.domains.label(readers);
         let quotas = counters.quotas.snapshot().into_iter();
         OriginStats {
             calls: read(&counters.calls),
@@ -60,7 +61,7 @@ impl GitHub {
             oversize: read(&counters.oversize),
             forwarded: read(&counters.forwarded),
             failed: read(&counters.failed),
-            recipe: self.recipes().stats(Instant::now()),
+            recipe: rules.recipes.stats(Instant::now()),
             quotas: quotas.map(|(readers, quota)| DomainQuota { domain: label(readers), quota }).collect(),
         }
     }

@@ -8,7 +8,6 @@ use crate::{
     route::{Destination, Door, Hosts, OtherHost, Refusal, Urls},
     settings::{Secret, WebOrigin},
 };
-use cache_origin_github::Plan;
 use fleet_cache::{Node, Reply};
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
 use hyper::{
@@ -55,22 +54,15 @@ impl Front {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let body = incoming::settle(&mut parts, body).await?;
-        self.prepare(&mut parts, urls);
-        let found = self.node.request(Request::from_parts(parts, body)).await;
-        Ok(found.inspect_err(|error| debug!(%error, "no answer"))?)
-    }
-
-    /// Takes out what is for this door alone, and asks for a body that can be rewritten if it must be.
-    fn prepare(&self, parts: &mut Parts, urls: &Urls) {
+        // What is for this door alone.
         token::take_out(&mut parts.headers);
         parts.headers.remove(header::ORIGIN);
-        if matches!(urls, Urls::Rewritten(_)) {
-            let mut key_text = String::new();
-            if let Plan::Pass(_) = self.node.github().plan(parts, &mut key_text) {
-                let identity = HeaderValue::from_static("identity");
-                parts.headers.insert(header::ACCEPT_ENCODING, identity);
-            }
-        }
+        let request = Request::from_parts(parts, body);
+        let found = match urls {
+            Urls::Kept => self.node.request(request).await,
+            Urls::Rewritten(_) => self.node.request_uncoded(request).await,
+        };
+        Ok(found.inspect_err(|error| debug!(%error, "no answer"))?)
     }
 }
 

@@ -7,7 +7,8 @@ use crate::{
     exit::{CommandError, EXIT_CODES_HELP},
     monitor::{MonitorOptions, Repeat},
     settings::{
-        CONFIG_VARIABLE, DEFINITIONS, Defaults, Definition, Given, Shape, Source, Transport, definition,
+        CONFIG_VARIABLE, Change, DEFINITIONS, Defaults, Definition, Given, Shape, Source, Transport,
+        definition,
     },
 };
 use clap::{
@@ -188,7 +189,9 @@ fn repeat(matches: &ArgMatches) -> Repeat {
 fn command() -> Command {
     let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
     let path = || Arg::new("path").value_name("PATH").value_parser(NonEmptyStringValueParser::new());
-    let serve = Command::new("serve").about("Run the daemon: HTTP doors, cache, admin socket");
+    let serve = Command::new("serve")
+        .about("Run the daemon: HTTP doors, cache, admin socket")
+        .after_help(hangup_help());
     Command::new("fleet-cache")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A cache for GitHub API responses: one call serves the whole fleet")
@@ -242,6 +245,17 @@ fn command() -> Command {
                 .arg(json()),
         )
         .subcommand(secret())
+}
+
+/// What `serve --help` says of changes while the daemon runs.
+fn hangup_help() -> String {
+    let named = |definition: &&Definition| definition.change == Change::AtHangup;
+    let names: Vec<_> = DEFINITIONS.iter().filter(named).map(|definition| definition.name).collect();
+    format!(
+        "SIGHUP has a running daemon read its settings again and take over {}; the log names what has changed and needs \
+         a restart. Settings that do not fit change nothing.",
+        names.join(", ")
+    )
 }
 
 fn invalidate() -> Command {

@@ -2,29 +2,34 @@
 
 use crate::{
     access_log::{AccessLog, Target},
-    admin::{self, About, AdminService},
+    admin::{self, About, AdminService, Shown},
     door::{self, DoorLimits, EventLoops, Exchange, Front, RenderedReplies, Running},
     exit::CommandError,
     fleet,
     lock::InstanceLock,
+    logging::Logging,
     operations::{Operations, Phase},
     own_origin,
-    reload::Reloader,
+    reload::{ReadAgain, Reading, Reloader},
     rewrite::ApiUrls,
     route::{Door, Hosts},
-    settings::{FleetReport, Limits, Report, Settings, domain_warnings},
+    settings::{FleetReport, Limits, Settings, domain_warnings},
     signal::{Hangups, StopSignals},
     socket::{self, Access, Socket},
     supervisor::Supervisor,
 };
 use cache_origin_github::{ConfigError, Timeouts};
-use fleet_cache::{Budget, GitHub, Node, OpenError, StartError, WriteBehindSettings};
+use fleet_cache::{
+    Budget, GitHub, GitHubBuilder, Node, OpenError, StartError, WriteBehindSettings, github::Rules,
+};
 use std::{
+    convert::Infallible,
     io::{self, Write},
     sync::Arc,
 };
 use tokio::{
     net::{TcpListener, UnixListener},
+    sync::watch,
     task::JoinSet,
 };
 use tracing::{info, warn};
@@ -35,13 +40,14 @@ use tracing::{info, warn};
 ///
 /// When it cannot start; nothing is left open then.
 pub(crate) async fn run(
-    mut settings: Settings,
-    report: Report,
-    mut reloader: Reloader,
+    reading: Reading,
+    mut hangups: Hangups,
+    (logging, read_again): (Logging, ReadAgain),
 ) -> Result<(), CommandError> {
-    let no_signals = |error| CommandError::failed("cannot take over signals", error);
-    let mut signals = StopSignals::take_over().map_err(no_signals)?;
-    let mut hangups = Hangups::take_over().map_err(no_signals)?;
+    let Reading { mut settings, report, imprint } = reading;
+    let warnings = settings.warnings.clone();
+    let mut signals =
+        StopSignals::take_over().map_err(|error| CommandError::failed("cannot take over signals", error))?;
     let lock = InstanceLock::acquire(&settings.cache_dir)?;
     let loops =
         EventLoops::start().map_err(|error| CommandError::failed("no threads for the doors", error))?;
@@ -57,34 +63,29 @@ pub(crate) async fn run(
         warn!("{warning}");
     }
     let node = start_node(&settings).await?;
-    let about = About {
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION"),
-        doors: addresses.clone(),
-        operations: operations.address().map(|address| format!("http://{address}")),
-        fleet: FleetReport::of(&settings.fleet),
-        secret: settings.fleet.secret.found().cloned(),
-        domains: domain_warnings(&settings.domains),
-        warnings: settings.warnings.clone(),
-    };
+    let about = about(&settings, addresses, &operations);
     announce(&about, &node.addresses());
     let (stop, running) = Running::new();
     let access_log = access_log(&settings)?;
-    reloader.rotate(access_log.clone());
+    let (shown, showing) = watch::channel(Shown { report, about });
+    let mut reloader = Reloader {
+        read_again,
+        imprint,
+        warnings,
+        logging,
+        node: node.clone(),
+        access_log: access_log.clone(),
+        shown,
+    };
     let front = front(&settings, &node, access_log);
-    let (mut serving, sockets) = doors.serve(
-        &settings,
-        &front,
-        AdminService::new(Arc::clone(&front), report, about),
-        &running,
-        &loops,
-    );
+    let (mut serving, sockets) =
+        doors.serve(&settings, &front, AdminService::new(Arc::clone(&front), showing), &running, &loops);
     operations.enter(Phase::Serving(node.clone()));
     let supervisor = Supervisor::of_environment();
     supervisor.ready();
     let outcome = tokio::select! {
         () = signals.first() => Ok(()),
-        never = hangups.each(|| reloader.reload()) => match never {},
+        never = follow(&mut hangups, &mut reloader, supervisor) => match never {},
         never = supervisor.watch(&node) => match never {},
         Some(ended) = serving.join_next() => Err(ended),
     };
@@ -103,6 +104,30 @@ pub(crate) async fn run(
         let reason = ended.err().map_or_else(|| "it ended by itself".to_owned(), |error| error.to_string());
         CommandError::failed("a door closed unexpectedly", reason)
     })
+}
+
+/// What the daemon says of itself at its start.
+fn about(settings: &Settings, doors: Vec<String>, operations: &Operations) -> About {
+    About {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION"),
+        doors,
+        operations: operations.address().map(|address| format!("http://{address}")),
+        fleet: FleetReport::of(&settings.fleet),
+        secret: settings.fleet.secret.found().cloned(),
+        domains: domain_warnings(&settings.domains),
+        warnings: settings.warnings.clone(),
+    }
+}
+
+/// Has the settings read again at each SIGHUP.
+async fn follow(hangups: &mut Hangups, reloader: &mut Reloader, supervisor: Supervisor) -> Infallible {
+    loop {
+        hangups.next().await;
+        supervisor.reloading();
+        reloader.reload().await;
+        supervisor.ready();
+    }
 }
 
 /// Sees whether a daemon could be made from `settings`, without opening anything.
@@ -237,10 +262,19 @@ async fn start_node(settings: &Settings) -> Result<Node, CommandError> {
 }
 
 fn github(settings: &Settings) -> Result<GitHub, CommandError> {
-    build_github(settings).map_err(|error| CommandError::Usage(error.into()))
+    github_builder(settings).and_then(GitHubBuilder::build).map_err(|error| CommandError::Usage(error.into()))
 }
 
-fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
+/// The rules by which requests are judged, for a node that runs.
+///
+/// # Errors
+///
+/// [`CommandError::Usage`], saying what does not fit.
+pub(crate) fn rules(settings: &Settings) -> Result<Rules, CommandError> {
+    github_builder(settings).and_then(GitHubBuilder::rules).map_err(|error| CommandError::Usage(error.into()))
+}
+
+fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
     let mut github = GitHub::builder()
         .origin(&settings.origin.to_string())?
         .default_lifetime(settings.default_lifetime)
@@ -269,7 +303,7 @@ fn build_github(settings: &Settings) -> Result<GitHub, ConfigError> {
     for domain in &settings.domains {
         github = github.named_domain(&domain.name, domain.members.iter().map(String::as_str))?;
     }
-    github.build()
+    Ok(github)
 }
 
 fn front(settings: &Settings, node: &Node, access_log: Option<AccessLog>) -> Arc<Front> {

@@ -39,9 +39,9 @@ mod supervisor;
 
 use command::{Invocation, Order};
 use exit::CommandError;
-use reload::Reloader;
-use settings::{Report, Settings};
-use std::{env, error::Error, ffi::OsString, io, process::ExitCode};
+use reload::Reading;
+use signal::Hangups;
+use std::{env, error::Error, ffi::OsString, io, process::ExitCode, sync::Arc};
 use tokio::runtime::Runtime;
 
 /// Does what the command line says and tells how it ended.
@@ -59,6 +59,9 @@ pub fn run() -> ExitCode {
 
 fn perform() -> Result<(), CommandError> {
     let variable = |name: &str| env::var_os(name);
+    // Before anything else: from here on SIGHUP does not end a daemon, however long its start takes.
+    let host =
+        if env::args_os().nth(1).is_some_and(|name| name == "serve") { Some(Host::new()?) } else { None };
     let invocation = read_invocation()?;
     match invocation.order {
         Order::ConfigCheck(rendering) => {
@@ -79,7 +82,7 @@ fn perform() -> Result<(), CommandError> {
             &mut io::stdin(),
             &mut io::stdout(),
         ))?,
-        Order::Serve => serve(&invocation, &variable),
+        Order::Serve => serve(host.map_or_else(Host::new, Ok)?, &invocation, &variable),
         order => {
             let cache_dir = settings::cache_dir(&invocation.given, &invocation.defaults)?;
             wait_for(order::perform(order, &cache_dir, &variable, &mut io::stdout()))?
@@ -96,24 +99,42 @@ fn wait_for<T>(command: impl Future<Output = T>) -> Result<T, CommandError> {
         .map(|runtime| runtime.block_on(command))
 }
 
-fn serve(invocation: &Invocation, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<(), CommandError> {
+/// What a daemon runs on.
+struct Host {
+    runtime: Runtime,
+    hangups: Hangups,
+}
+
+impl Host {
+    fn new() -> Result<Self, CommandError> {
+        let runtime = threads()?;
+        let hangups = {
+            let _entered = runtime.enter();
+            Hangups::take_over().map_err(|error| CommandError::failed("cannot take over SIGHUP", error))?
+        };
+        Ok(Self { runtime, hangups })
+    }
+}
+
+fn serve(
+    host: Host,
+    invocation: &Invocation,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<(), CommandError> {
     if variable(KEY_LOG_VARIABLE).is_some_and(|path| !path.is_empty()) {
         let text = "SSLKEYLOGFILE is set, so TLS libraries would write the keys of every session to that file; \
                     unset it to start the daemon";
         return Err(CommandError::Usage(text.into()));
     }
-    let settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
-    let (logging, _written_when_dropped) =
-        logging::start(&settings.log).map_err(|error| CommandError::failed("cannot start to log", error))?;
-    let report = Report::new(&invocation.given, &invocation.defaults);
-    let reloader = Reloader::new(Box::new(read_again), report.clone(), logging);
-    threads()?.block_on(daemon::run(settings, report, reloader))
-}
-
-/// Reads what the process was started with, from the file as it is by now.
-fn read_again() -> Result<(Settings, Report), CommandError> {
-    let Invocation { given, defaults, .. } = read_invocation()?;
-    Ok((Settings::resolve(&given, &defaults)?, Report::new(&given, &defaults)))
+    let reading = Reading::of(invocation)?;
+    let (logging, _written_when_dropped) = logging::start(&reading.settings.log)
+        .map_err(|error| CommandError::failed("cannot start to log", error))?;
+    let read_again = Arc::new(|| Reading::of(&read_invocation()?));
+    let Host { runtime, hangups } = host;
+    let ended = runtime.block_on(daemon::run(reading, hangups, (logging, read_again)));
+    // A thread may be reading a settings file for ever: the process ends without it.
+    runtime.shutdown_background();
+    ended
 }
 
 fn read_invocation() -> Result<Invocation, CommandError> {
@@ -129,7 +150,7 @@ fn threads() -> Result<Runtime, CommandError> {
 }
 
 /// An error with everything behind it, in one line.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

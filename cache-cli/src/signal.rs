@@ -55,14 +55,15 @@ impl Hangups {
         signal(SignalKind::hangup()).map(Self)
     }
 
-    /// Calls `reload` each time the signal comes.
-    pub(crate) async fn each(&mut self, mut reload: impl FnMut()) -> ! {
-        loop {
-            match self.0.recv().await {
-                Some(()) => reload(),
-                // The runtime is about to end.
-                None => std::future::pending().await,
-            }
+    /// Waits until the signal has come since this was asked last; several count as one.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses no signal.
+    pub(crate) async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            // The runtime is about to end.
+            std::future::pending().await
         }
     }
 }

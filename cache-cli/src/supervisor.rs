@@ -36,6 +36,15 @@ impl Supervisor {
         self.tell(&[NotifyState::Ready]);
     }
 
+    /// Tells that settings are read again, until [`ready`](Self::ready) is told.
+    pub(crate) fn reloading(self) {
+        // systemd takes word of a reload only with the time of its beginning.
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => self.tell(&[NotifyState::Reloading, now]),
+            Err(error) => warn!(%error, "the service manager is not told of the reload"),
+        }
+    }
+
     /// Tells that the daemon ends by its own will.
     pub(crate) fn stopping(self) {
         self.tell(&[NotifyState::Stopping, NotifyState::Status("letting requests in progress end")]);

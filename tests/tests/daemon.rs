@@ -69,34 +69,6 @@ async fn a_daemon_that_is_killed_starts_again() {
     assert_eq!(body(&daemon.unix_client()).await, before);
 }
 
-#[tokio::test]
-async fn a_hangup_takes_over_what_can_change_names_what_cannot_and_ends_nothing() {
-    let origin = ModelOrigin::start();
-    let home = tempfile::tempdir().expect("a temporary directory can be made");
-    let file = home.path().join("config.toml");
-    let write = |text: &str| std::fs::write(&file, text).expect("a file can be written");
-    write("log = \"info\"\nmax-entries = 10\n");
-    let daemon = setup(&origin).arg("--config").arg(&file).start();
-    let says = async |words: &str| {
-        let told = eventually(Duration::from_secs(20), || daemon.stderr().contains(words)).await;
-        assert!(told, "{words:?} is missing in {}", daemon.stderr());
-    };
-    daemon.signal("-HUP");
-    says("no setting has changed").await;
-
-    write("log = \"debug\"\nmax-entries = 11\n");
-    daemon.signal("-HUP");
-    says("new settings are in force").await;
-    says("these have changed and take a restart").await;
-    body(&daemon.unix_client()).await;
-    says("DEBUG").await;
-
-    write("log = \"loud\"\n");
-    daemon.signal("-HUP");
-    says("the settings do not fit, so those in force stay").await;
-    body(&daemon.unix_client()).await;
-}
-
 /// Runs `serve` with `arguments` to its end, which must come by itself, and answers how and with what words.
 fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
     let home = tempfile::tempdir().expect("a temporary directory can be made");

@@ -8,7 +8,7 @@ mod server;
 
 pub(crate) use {
     client::Admin,
-    server::{About, AdminService},
+    server::{About, AdminService, Shown},
 };
 
 use serde::{Deserialize, Serialize};

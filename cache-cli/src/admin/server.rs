@@ -19,6 +19,7 @@ use hyper::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
+use tokio::sync::watch;
 
 /// Answers the commands of one connection.
 #[derive(Clone)]
@@ -26,8 +27,16 @@ pub(crate) struct AdminService(Arc<Inner>);
 
 struct Inner {
     front: Arc<Front>,
-    report: Report,
-    about: About,
+    shown: watch::Receiver<Shown>,
+}
+
+/// What the daemon tells of itself and its settings, as they are in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    /// The settings.
+    pub(crate) report: Report,
+    /// The rest.
+    pub(crate) about: About,
 }
 
 /// What the daemon says of itself beside what its node counts.
@@ -55,8 +64,8 @@ pub(crate) struct About {
 
 impl AdminService {
     /// Speaks for the node behind `front`.
-    pub(crate) fn new(front: Arc<Front>, report: Report, about: About) -> Self {
-        Self(Arc::new(Inner { front, report, about }))
+    pub(crate) fn new(front: Arc<Front>, shown: watch::Receiver<Shown>) -> Self {
+        Self(Arc::new(Inner { front, shown }))
     }
 }
 
@@ -99,7 +108,7 @@ impl Inner {
                 };
                 json_response(&Removed { removed })
             }
-            ("POST", "/doctor") => json_response(&doctor::examine(&self.front.node, &self.about).await),
+            ("POST", "/doctor") => json_response(&doctor::examine(&self.front.node, &self.about()).await),
             ("POST", "/ping") => self.ping(order(body).await?).await,
             ("POST", "/get") => self.get(order(body).await?).await,
             (method, path) => Err(DoorError::new(
@@ -111,29 +120,34 @@ impl Inner {
         }
     }
 
+    fn about(&self) -> About {
+        self.shown.borrow().about.clone()
+    }
+
     async fn stats(&self) -> Result<Response<DoorBody>, DoorError> {
         let stats = self.front.node.stats().await?;
         let mut shown = to_json(&stats)?;
-        if let (Value::Object(all), Value::Object(about)) = (&mut shown, to_json(&self.about)?) {
+        if let (Value::Object(all), Value::Object(about)) = (&mut shown, to_json(&self.about())?) {
             all.extend(about);
         }
         json_response(&shown)
     }
 
     async fn config(&self) -> Result<Response<DoorBody>, DoorError> {
-        let secret = match self.about.secret.clone() {
+        let Shown { report, about } = self.shown.borrow().clone();
+        let secret = match about.secret {
             // Making the fingerprint of a passphrase takes tenths of a second.
             Some(secret) => tokio::task::spawn_blocking(move || SecretReport::of(&secret)).await.ok(),
             None => None,
         };
-        json_response(&self.report.clone().with_secret(secret))
+        json_response(&report.with_secret(secret))
     }
 
     async fn peers(&self) -> Result<Response<DoorBody>, DoorError> {
         let (peers, stats) = (self.front.node.peers().await?, self.front.node.stats().await?);
         json_response(&json!({
             "sharing": stats.sharing,
-            "transport": self.about.fleet.transport(),
+            "transport": self.about().fleet.transport(),
             "peer_id": stats.peer_id,
             "addresses": stats.addresses,
             "peers": peers,

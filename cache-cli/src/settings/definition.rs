@@ -15,6 +15,8 @@ pub(crate) struct Definition {
     pub(crate) default: Option<&'static str>,
     /// Whether its value may be shown.
     pub(crate) shown: Shown,
+    /// When a change of it takes effect.
+    pub(crate) change: Change,
     /// What it does, for `--help`.
     pub(crate) help: &'static str,
 }
@@ -41,6 +43,15 @@ pub(crate) enum Shown {
     Whole,
 }
 
+/// When a daemon that runs takes a change over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Change {
+    /// At SIGHUP.
+    AtHangup,
+    /// When it is started again.
+    AtStart,
+}
+
 impl Definition {
     /// The flag of `serve` that sets it, without the dashes.
     pub(crate) const fn flag(&self) -> &'static str {
@@ -51,7 +62,15 @@ impl Definition {
     }
 
     const fn one(name: &'static str, form: &'static str, help: &'static str) -> Self {
-        Self { name, shape: Shape::One(form), variables: &[], default: None, shown: Shown::Whole, help }
+        Self {
+            name,
+            shape: Shape::One(form),
+            variables: &[],
+            default: None,
+            shown: Shown::Whole,
+            change: Change::AtStart,
+            help,
+        }
     }
 
     const fn many(name: &'static str, form: &'static str, help: &'static str) -> Self {
@@ -68,6 +87,10 @@ impl Definition {
 
     const fn variables(self, variables: &'static [&'static str]) -> Self {
         Self { variables, ..self }
+    }
+
+    const fn at_hangup(self) -> Self {
+        Self { change: Change::AtHangup, ..self }
     }
 
     const fn redacted(self) -> Self {
@@ -137,50 +160,58 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         .variables(&["CACHE_DIR", "IPFS_ACCELERATE_CACHE_DIR"]),
     Definition::one("default-ttl", "SECONDS", "How long an answer is fresh unless its route says otherwise")
         .variables(&["CACHE_DEFAULT_TTL", "CACHE_TTL"])
-        .default("300"),
+        .default("300")
+    .at_hangup(),
     Definition::one(
         "stale-if-error",
         "TIME",
         "How long past that an answer stands in while the origin fails",
     )
     .variables(&["CACHE_STALE_IF_ERROR"])
-    .default("24h"),
+    .default("24h")
+    .at_hangup(),
     Definition::one(
         "stale-while-revalidate",
         "TIME",
         "How long past that an answer is served while it is renewed",
     )
     .variables(&["CACHE_STALE_WHILE_REVALIDATE"])
-    .default("0"),
+    .default("0")
+    .at_hangup(),
     Definition::one(
         "max-stale",
         "TIME",
         "How long past its lifetime, within stale-if-error, a request gets an answer by `max-stale`",
     )
     .variables(&["CACHE_MAX_STALE"])
-    .default("300s"),
+    .default("300s")
+    .at_hangup(),
     Definition::many(
         "route",
         "PATTERN=TIME",
         "Freshness by path, such as `/repos/*/*/issues**=30s`; `never` for not at all",
     )
-    .variables(&["CACHE_ROUTES"]),
+    .variables(&["CACHE_ROUTES"])
+    .at_hangup(),
     Definition::many(
         "forward-header",
         "NAME",
         "A header of clients that reaches the origin on cached reads too, as part of the key",
     )
-    .variables(&["CACHE_FORWARD_HEADERS"]),
+    .variables(&["CACHE_FORWARD_HEADERS"])
+    .at_hangup(),
     Definition::one("respect-max-age", "", "Let the origin's max-age shorten freshness")
         .of_shape(Shape::Enabled)
         .variables(&["CACHE_RESPECT_MAX_AGE"])
-        .default("false"),
+        .default("false")
+    .at_hangup(),
     Definition::many(
         "domain",
         "NAME=WHO",
         "Let credentials that begin so share what is kept, each once GitHub has answered it; `NAME=all` for all",
     )
-    .variables(&["CACHE_DOMAINS"]),
+    .variables(&["CACHE_DOMAINS"])
+    .at_hangup(),
     Definition::one("max-entries", "NUMBER", "Most entries in memory")
         .variables(&["CACHE_MAX_ENTRIES"])
         .default("1000"),
@@ -202,11 +233,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         .default("eventual"),
     Definition::one("body-max", "SIZE", "Largest body that is kept; longer ones stream past the cache")
         .variables(&["CACHE_BODY_MAX"])
-        .default("8MiB"),
+        .default("8MiB")
+    .at_hangup(),
     Definition::one("pretty-print", "", "Lay JSON out for curl and browsers, as GitHub does")
         .of_shape(Shape::Enabled)
         .variables(&["CACHE_PRETTY_PRINT"])
-        .default("false"),
+        .default("false")
+    .at_hangup(),
     Definition::one("max-connections", "NUMBER", "Most client connections at once; the longest idle gives way to one more")
         .variables(&["CACHE_MAX_CONNECTIONS"])
         .default("1024"),
@@ -310,7 +343,8 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     .variables(&["CACHE_ACCESS_LOG"]),
     Definition::one("log", "LEVEL", "What to log: error, warn, info, debug, trace, or a tracing filter")
         .variables(&["CACHE_LOG"])
-        .default("info"),
+        .default("info")
+    .at_hangup(),
     Definition::one("log-format", "FORMAT", "How to log: `text` or `json`")
         .variables(&["CACHE_LOG_FORMAT"])
         .default("text"),

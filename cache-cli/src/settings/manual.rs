@@ -1,6 +1,6 @@
 //! The manual's page of settings, which is made from the table of settings.
 
-use super::{DEFINITIONS, Definition, Shape};
+use super::{Change, DEFINITIONS, Definition, Shape};
 use std::{env, fs, path::Path};
 
 #[test]
@@ -28,8 +28,15 @@ fn row(definition: &Definition) -> String {
         Shape::One(form) => format!(" {form}"),
     };
     let variables = variables.join("`, `");
+    let hangup = match definition.change {
+        Change::AtHangup => "yes",
+        Change::AtStart => "",
+    };
     let default = default.map_or(String::new(), |default| format!("`{default}`"));
-    format!("| `--{}{value}` | `{name}` | `{variables}` | {default} | {help} |\n", definition.flag())
+    format!(
+        "| `--{}{value}` | `{name}` | `{variables}` | {default} | {hangup} | {help} |\n",
+        definition.flag()
+    )
 }
 
 const INTRODUCTION: &str = "\
@@ -37,10 +44,11 @@ const INTRODUCTION: &str = "\
 
 Each can be given as a flag, as an environment variable, or as a key of the file that `--config FILE` names (TOML).
 A flag beats the environment, which beats the file, which beats the default. `fleet-cache config` shows what is in
-force and where it came from; secrets are not shown.
+force and where it came from; secrets are not shown. SIGHUP has a running daemon read its settings again: those marked so
+take effect then, the others when it is started again ([operations](operations.md#changing-settings-while-it-runs)).
 
-| flag | key in the file | environment | default | what it does |
-|---|---|---|---|---|
+| flag | key in the file | environment | default | SIGHUP | what it does |
+|---|---|---|---|---|---|
 ";
 
 const REMARKS: &str = "

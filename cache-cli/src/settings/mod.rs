@@ -11,6 +11,7 @@ mod file;
 mod fleet;
 mod github_cli;
 mod given;
+mod imprint;
 mod log_filter;
 mod report;
 mod secret_source;
@@ -20,12 +21,13 @@ mod web_origin;
 
 pub(crate) use {
     address::{Contact, ListenAddress},
-    definition::{DEFINITIONS, Definition, Shape, definition},
+    definition::{Change, DEFINITIONS, Definition, Shape, definition},
     detour::Detour,
     domain::{DomainWarning, warnings as domain_warnings},
     file::{FileError, read as read_file},
     fleet::{FleetSettings, Transport},
     given::{CONFIG_VARIABLE, EnvironmentError, Given, Source},
+    imprint::Imprint,
     report::{FleetReport, Report, SecretReport},
     secret_source::{REMEDY, SecretSearch, SourcedSecret, from_input},
     value::{NamedDomain, Problem, Secret, secret},
@@ -457,8 +459,12 @@ impl std::error::Error for SettingsError {}
 fn fault(definition: &Definition, text: Option<&str>, source: &Source, problem: &str) -> String {
     let name = definition.name;
     match text {
-        // An origin with an `@` holds a credential that has no place there.
-        Some(text) if definition.shown == definition::Shown::Whole && !text.contains('@') => {
+        // An origin with an `@` holds a credential that has no place there, and so does a domain with a whole token.
+        Some(text)
+            if definition.shown == definition::Shown::Whole
+                && !text.contains('@')
+                && !secret_source::holds_token(text) =>
+        {
             format!("{name} {text:?} ({source}) {problem}")
         }
         Some(_) | None => format!("{name} ({source}) {problem}"),

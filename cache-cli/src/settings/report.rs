@@ -15,6 +15,9 @@ pub(crate) struct Report {
     pub(crate) settings: Vec<Line>,
     /// What the fleet has in common, if anything was found.
     pub(crate) fleet_secret: Option<SecretReport>,
+    /// The settings that had changed when they were read last, and that take a restart.
+    #[serde(default)]
+    pub(crate) needs_restart: Vec<String>,
 }
 
 /// One setting.
@@ -46,25 +49,19 @@ impl Report {
                 Line { name: definition.name.to_owned(), values, source: source.to_string() }
             })
             .collect();
-        Self { settings, fleet_secret: None }
+        Self { settings, fleet_secret: None, needs_restart: Vec::new() }
     }
 
-    /// The settings whose values are others than in `earlier`. That of a secret shows only as set or not.
-    pub(crate) fn changed_since(&self, earlier: &Self) -> Vec<String> {
-        let differs = |line: &&Line| {
-            let before = earlier.settings.iter().find(|before| before.name == line.name);
-            before.is_none_or(|before| before.values != line.values)
-        };
-        self.settings.iter().filter(differs).map(|line| line.name.clone()).collect()
-    }
-
-    /// Takes the lines with these names from `later`.
-    pub(crate) fn take_lines(&mut self, names: &[String], later: &Self) {
+    /// Becomes what `later` says, but for the settings called `left`, which have changed and take a restart.
+    pub(crate) fn follow(&mut self, later: Self, left: &[&str]) {
+        let earlier = std::mem::replace(&mut self.settings, later.settings);
         for line in &mut self.settings {
-            let newer =
-                later.settings.iter().find(|newer| newer.name == line.name && names.contains(&newer.name));
-            line.clone_from(newer.unwrap_or(&line.clone()));
+            let kept = earlier.iter().find(|kept| kept.name == line.name && left.contains(&&*kept.name));
+            if let Some(kept) = kept {
+                line.clone_from(kept);
+            }
         }
+        self.needs_restart = left.iter().map(|name| (*name).to_owned()).collect();
     }
 
     /// The same with what is known of the fleet's secret.
@@ -84,9 +81,13 @@ impl fmt::Display for Report {
             writeln!(f, "{name:name_width$}  {:value_width$}  {source}", line.shown())?;
         }
         match &self.fleet_secret {
-            Some(secret) => writeln!(f, "\nthe fleet's secret: {secret}"),
-            None => writeln!(f, "\nthe fleet's secret: none was found"),
+            Some(secret) => writeln!(f, "\nthe fleet's secret: {secret}")?,
+            None => writeln!(f, "\nthe fleet's secret: none was found")?,
         }
+        if self.needs_restart.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "changed since the start, but needs a restart: {}", self.needs_restart.join(", "))
     }
 }
 

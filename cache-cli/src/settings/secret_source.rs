@@ -217,12 +217,24 @@ pub(super) fn ambient_token(
     })
 }
 
+/// Whether `text` holds what looks like a whole token for the API, which is shown to nobody.
+pub(super) fn holds_token(text: &str) -> bool {
+    TOKEN_PREFIXES.iter().flat_map(|prefix| text.match_indices(prefix)).any(|(at, prefix)| {
+        let rest = text[at + prefix.len()..].bytes();
+        rest.take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count() >= TOKEN_REST_BYTES_MIN
+    })
+}
+
 /// What to do about a secret that is missing or not what it should be.
 pub(crate) const REMEDY: &str =
     "make one with `fleet-cache secret generate` and give it to every node as CACHE_P2P_SHARED_SECRET";
 
 /// Where a credential for the API is looked for, the first first, as GitHub's own command line does.
 const TOKEN_VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
+/// How GitHub's tokens begin (GitHub, "About authentication to GitHub", token formats).
+const TOKEN_PREFIXES: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
+/// What follows in the shortest that could be of use to somebody: half of what GitHub gives out.
+const TOKEN_REST_BYTES_MIN: usize = 18;
 /// Most that the owner and the group of a secret's file may do with it.
 const FILE_MODE_WIDEST: u32 = 0o640;
 /// Most that is read of a secret, in bytes: more than the longest, so that a longer one is noticed.
@@ -231,6 +243,15 @@ const INPUT_BYTES_MAX: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_token_is_seen_wherever_it_stands_and_the_beginning_of_one_is_not() {
+        let rest = "0123456789abcdefghijklmnopqrstuvwxyz";
+        for prefix in TOKEN_PREFIXES {
+            assert!(holds_token(&format!("ci={prefix}{rest}")) && !holds_token(&format!("ci={prefix}*")));
+        }
+        assert!(holds_token(&format!("ci=ghs_*,ghp_{rest},gho_*")) && !holds_token("/repos/*/ghp_x/** = 5s"));
+    }
 
     #[test]
     fn a_secret_from_input_may_end_in_a_line_break_and_may_not_be_endless() {

@@ -1,0 +1,161 @@
+//! Each setting that SIGHUP takes over, and that it holds at once for what is kept already.
+
+use crate::support::{Configured, REPOSITORY, reply, status};
+use cache_tests::{
+    http::Draft,
+    origin::{Fault, FaultKind, ModelOrigin},
+    until,
+};
+
+/// The settings with a test in this file.
+const TRIED: [&str; 11] = [
+    "default-ttl",
+    "stale-if-error",
+    "stale-while-revalidate",
+    "max-stale",
+    "route",
+    "forward-header",
+    "respect-max-age",
+    "domain",
+    "body-max",
+    "pretty-print",
+    "log",
+];
+
+#[test]
+fn every_setting_that_the_manual_says_is_taken_over_is_tried() {
+    let page = include_str!("../../../docs/settings.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `--"));
+    let columns = rows.map(|row| row.split(" | ").collect::<Vec<_>>());
+    let marked: Vec<_> = columns.filter(|row| row[4] == "yes").map(|row| row[1].trim_matches('`')).collect();
+    assert_eq!(marked, TRIED);
+}
+
+#[tokio::test]
+async fn a_shorter_lifetime_holds_at_once_for_what_is_kept() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "default-ttl = 300");
+    host.status().await;
+    assert!(host.status().await.contains("hit; ttl=300"));
+    host.change("default-ttl = 0").await;
+    assert!(host.status().await.contains("fwd=request; fwd-status=304"));
+    assert!(host.status().await.contains("fwd=stale; fwd-status=304"));
+    host.change("default-ttl = 200").await;
+    assert!(host.status().await.contains("fwd=stale; fwd-status=304"));
+    assert!(host.status().await.contains("hit; ttl=200"));
+}
+
+#[tokio::test]
+async fn a_route_that_is_never_kept_any_more_is_not_served_from_what_is_kept() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "");
+    host.status().await;
+    assert!(host.status().await.contains("hit"));
+    host.change("route = [\"/repos/*/* = never\"]").await;
+    for calls in [2, 3] {
+        assert!(
+            host.status().await.contains("fwd=bypass; fwd-status=200; detail=\"a rule of the operator\"")
+        );
+        assert_eq!(origin.calls_total(), calls);
+    }
+    host.change("").await;
+    assert!(host.status().await.contains("fwd-status=304"), "the rule that is gone leaves a doubt");
+}
+
+#[tokio::test]
+async fn a_domain_that_is_gone_shares_nothing_that_it_kept() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "domain = [\"ci=ghs_*\"]");
+    let by = |token: &str| host.daemon.unix_client().get(REPOSITORY).token(token);
+    assert!(status(by("ghs_acme1")).await.contains("fwd=uri-miss; fwd-status=200"));
+    assert!(status(by("ghs_x")).await.contains("fwd-status=304"), "they share what is kept");
+    assert!(status(by("ghs_x")).await.contains("hit"));
+    host.change("").await;
+    for token in ["ghs_acme1", "ghs_x"] {
+        assert!(status(by(token)).await.contains("fwd=uri-miss; fwd-status=200"), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn the_times_past_a_lifetime_hold_at_once() {
+    let origin = ModelOrigin::start();
+    let file = |setting: &str| format!("default-ttl = 0\n{setting}");
+
+    let host = Configured::start(&origin, &file("stale-while-revalidate = \"1h\""));
+    host.status().await;
+    assert!(host.status().await.contains("detail=stale-while-revalidate"));
+    host.change(&file("stale-while-revalidate = 0")).await;
+    assert!(host.status().await.contains("fwd=stale"));
+
+    let host = Configured::start(&origin, &file("max-stale = \"1h\""));
+    let content = || host.get().header("cache-control", "max-stale=3600");
+    host.status().await;
+    assert!(status(content()).await.contains("detail=max-stale"));
+    host.change(&file("max-stale = 0")).await;
+    assert!(status(content()).await.contains("fwd=stale"));
+
+    let host = Configured::start(&origin, &file("stale-if-error = \"1h\""));
+    host.status().await;
+    origin.fault(Fault::always(FaultKind::Status(503)));
+    assert!(host.status().await.contains("detail=stale-if-error"));
+    host.change(&file("stale-if-error = 0")).await;
+    assert_eq!(reply(host.get()).await.status, 503);
+}
+
+#[tokio::test]
+async fn the_origins_own_lifetime_counts_from_the_change_on() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "respect-max-age = false");
+    host.status().await;
+    assert!(host.status().await.contains("hit; ttl=300"));
+    host.change("respect-max-age = true").await;
+    assert!(host.status().await.contains("fwd=request; fwd-status=304"));
+    until("what is newer than the rules is a hit again", async || {
+        let status = host.status().await;
+        assert!(!status.contains("hit") || status.contains("ttl=60") || status.contains("ttl=5"), "{status}");
+        status.contains("hit")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_header_reaches_the_origin_and_parts_requests_from_the_change_on() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "");
+    let by = |shard: &str| host.get().header("x-shard", shard);
+    status(by("a")).await;
+    assert!(status(by("b")).await.contains("hit"));
+    host.change("forward-header = [\"X-Shard\"]").await;
+    for shard in ["a", "b"] {
+        assert!(status(by(shard)).await.contains("fwd=uri-miss"));
+        let calls = origin.latest_calls();
+        assert_eq!(
+            calls.last().and_then(|call| call.headers.get("x-shard")),
+            Some(&shard.parse().expect("it is text"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_kept_and_laid_out_as_the_settings_say_by_now() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "");
+    let by_curl = |path: &str| -> Draft {
+        let draft = host.daemon.unix_client().get(path).token("ghp_alice");
+        draft.without("user-agent").header("user-agent", "curl/8.5.0")
+    };
+    let plain = reply(by_curl(REPOSITORY)).await.body;
+    host.change("pretty-print = true\nbody-max = 64").await;
+    let pretty = reply(by_curl(REPOSITORY)).await.body;
+    assert!(pretty.len() > plain.len() && pretty.starts_with(b"{\n  "), "{pretty:?}");
+    assert!(status(by_curl("/repos/acme/widget-2")).await.contains("detail=oversize"));
+}
+
+#[tokio::test]
+async fn the_log_tells_more_or_less_from_the_change_on() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "log = \"info\"");
+    host.change("log = \"debug\"").await;
+    host.status().await;
+    until("the log tells more", async || host.daemon.stderr().contains("DEBUG")).await;
+}

@@ -7,7 +7,7 @@ use crate::{GitHub, url::local_path};
 use cache_core::{Reach, Scope};
 use http::{HeaderMap, Uri, header};
 use serde::Deserialize;
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 impl GitHub {
     /// Whether `target` is where GraphQL is spoken.
@@ -15,19 +15,22 @@ impl GitHub {
         local_path(target.path()) == "/graphql"
     }
 
-    /// What a mutation sent with `headers` makes doubtful: all that its own domain holds of the API.
+    /// What a mutation sent with `headers` makes doubtful: all that its own domain holds of the API, and the named one that
+    /// it is in.
     ///
     /// What other domains hold stays: they see such a change as they see one that is made without this cache, when their
     /// entries' lifetime is over. Every mutation of anybody would else have everybody ask about everything.
     pub(crate) fn touched_by_mutation(&self, headers: &HeaderMap) -> Reach {
         let rules = self.rules();
-        let domain = match headers.get(header::AUTHORIZATION) {
-            Some(value) => rules.domains.of_field(value).ok().map(|readers| readers.domain),
-            None => Some(rules.default_readers.domain),
+        let readers = match headers.get(header::AUTHORIZATION) {
+            Some(value) => rules.domains.of_field(value).ok(),
+            None => Some(rules.default_readers),
         };
-        let prefix = || format!("{}/", self.origin().host()).into();
         // With a credential that has no domain nothing is kept.
-        Reach::doubt(domain.map(|domain| Scope::Prefix { prefix: prefix(), domain: Some(domain) }))
+        let domains = readers.map(|readers| BTreeSet::from([readers.domain, readers.alone().domain]));
+        let prefix = || format!("{}/", self.origin().host()).into();
+        let scope = |domain| Scope::Prefix { prefix: prefix(), domain: Some(domain) };
+        Reach::doubt(domains.into_iter().flatten().map(scope))
     }
 }
 
@@ -154,5 +157,20 @@ mod tests {
         assert_eq!(reach.manner(&key(domain("ghp_one")), 200), Some(Manner::Doubt));
         assert_eq!(reach.manner(&key(domain("ghp_two")), 200), None);
         assert_eq!(reach.manner(&key(Domain::ANONYMOUS), 200), None);
+    }
+
+    #[test]
+    fn a_mutation_by_a_credential_of_a_named_domain_doubts_what_is_its_own_as_well() {
+        let github = GitHub::builder().named_domain("ci", ["ghp_*"]).unwrap().build().unwrap();
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, "Bearer ghp_one".parse().unwrap())]);
+        let readers = github.rules().domains.of_field(&headers[header::AUTHORIZATION]).unwrap();
+        assert_ne!(readers.domain, readers.alone().domain);
+        let reach = github.touched_by_mutation(&headers);
+        for domain in [readers.domain, readers.alone().domain] {
+            assert_eq!(
+                reach.manner(&Key::new("api.github.com/issues json", domain), 200),
+                Some(Manner::Doubt)
+            );
+        }
     }
 }

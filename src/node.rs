@@ -15,7 +15,7 @@ use cache_core::{
 };
 use cache_crypto::{FleetSecret, SecretKind};
 use cache_origin_github::{
-    Admissions, Delivery, GitHub, OriginBody, PassReason, Plan, Planned, Question, Rules, Standing,
+    Admissions, Delivery, GitHub, OriginBody, OriginUrl, PassReason, Plan, Planned, Question, Rules, Standing,
 };
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
 use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
@@ -455,6 +455,44 @@ impl Node {
         let answer = answer.await.map_err(|_closed| RequestError::Closed)?;
         let response = answer.map_err(|error| RequestError::from(Failure::Fetch(error)))?;
         Ok(self.reply_of_stream(response, provenance))
+    }
+
+    /// Carries `request` to another of GitHub's hosts, at the address `to` and by the name of `host`, past the cache; see
+    /// [`GitHub::relay`].
+    ///
+    /// What a write there changes of the API, as an upload to a release does, is forgotten before it is answered.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Fetch`] when there was no head of an answer, [`RequestError::Closed`] after a shutdown.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends a read. A write that changes something of the API goes on.
+    pub async fn relay<B>(
+        &self,
+        request: Request<B>,
+        host: &HeaderValue,
+        to: &OriginUrl,
+    ) -> Result<http::Response<OriginBody>, RequestError>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let touched = self.shared.github.touched_through(host, request.method(), request.uri());
+        if touched.is_empty() {
+            return self.shared.github.relay(request, host, to).await.map_err(RequestError::Fetch);
+        }
+        let (github, host, to) = (self.shared.github.clone(), host.clone(), to.clone());
+        let (request, delivery) = Delivery::of(request);
+        let (done, answer) = oneshot::channel();
+        let call = Box::pin(async move {
+            let answer = github.relay(request, &host, &to).await;
+            let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
+            Passed { answer, refused: None, reach, done }
+        });
+        self.shared.commands.send(Command::Pass { call }).await.map_err(|_closed| RequestError::Closed)?;
+        answer.await.map_err(|_closed| RequestError::Closed)?.map_err(RequestError::Fetch)
     }
 
     fn reply_of_stream(&self, response: http::Response<OriginBody>, provenance: Provenance) -> Reply {

@@ -6,7 +6,7 @@ mod table;
 use crate::{GitHub, canonical, url::local_path};
 use cache_core::{Reach, Scope};
 use effect::{Effect, effect};
-use http::{Method, Uri};
+use http::{HeaderValue, Method, Uri};
 use std::collections::BTreeSet;
 
 impl GitHub {
@@ -30,6 +30,17 @@ impl GitHub {
         Reach {
             forgotten: forgotten.into_iter().map(scope).collect(),
             doubted: doubted.into_iter().map(scope).collect(),
+        }
+    }
+
+    /// What `method` on `target` of another of GitHub's hosts, by the name of `host`, touches if it is carried out.
+    ///
+    /// Files of a release are uploaded to a host of their own, and show in the API.
+    pub fn touched_through(&self, host: &HeaderValue, method: &Method, target: &Uri) -> Reach {
+        if host.as_bytes().starts_with(b"uploads.") {
+            self.touched_by(method, target)
+        } else {
+            Reach::default()
         }
     }
 

@@ -142,7 +142,7 @@ impl Exchange {
         let front = Arc::clone(&self.front);
         Answering::Waiting(Box::pin(async move {
             let method = request.method().clone();
-            let carried = relay::carry(front.node.github(), request, &other).await;
+            let carried = relay::carry(&front.node, request, &other).await;
             carried.unwrap_or_else(|error| refuse(&error, &method))
         }))
     }

@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::FetchError;
-use cache_origin_github::GitHub;
+use fleet_cache::{Node, RequestError};
 use http::{Request, Response, StatusCode};
 use hyper::body::Body;
 use std::error::Error;
@@ -18,7 +18,7 @@ use tracing::debug;
 ///
 /// Of such calls there are as many at once as the door has connections.
 pub(super) async fn carry<B>(
-    github: &GitHub,
+    node: &Node,
     request: Request<B>,
     other: &OtherHost,
 ) -> Result<Response<DoorBody>, DoorError>
@@ -31,8 +31,11 @@ where
     incoming::drop_offers(&mut parts.headers);
     let body = incoming::settle(&mut parts, body).await?;
     token::take_out(&mut parts.headers);
-    let answer = github.relay(Request::from_parts(parts, body), &other.name, &other.address).await;
-    let mut response = answer.map_err(|error| unreachable_host(other, error))?;
+    let answer = node.relay(Request::from_parts(parts, body), &other.name, &other.address).await;
+    let mut response = answer.map_err(|error| match error {
+        RequestError::Fetch(error) => unreachable_host(other, error),
+        _ended => unreachable_host(other, FetchError::FetcherGone),
+    })?;
     let status = response.status().as_u16();
     response.headers_mut().insert(CACHE_STATUS, cache_status::of_relayed(status));
     Ok(response.map(DoorBody::Relayed))

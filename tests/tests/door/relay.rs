@@ -105,6 +105,25 @@ async fn a_request_for_another_of_githubs_hosts_arrives_there_as_the_client_made
 }
 
 #[tokio::test]
+async fn what_is_uploaded_shows_in_the_api_at_once() {
+    let (_origin, _host, daemon) = daemon(&["uploads.github.com"]).await;
+    let read = async |path: &str| {
+        let reply = daemon.unix_client().get(path).token("ghp_alice").send().await.expect("the door answers");
+        (reply.status, reply.header("cache-status").to_owned())
+    };
+    let (release, other) = ("/repos/acme/widget-1/releases", "/repos/acme/widget-2");
+    for path in [release, other] {
+        read(path).await;
+        assert!(read(path).await.1.contains("hit"), "{path}");
+    }
+    let client = daemon.unix_client().named("uploads.github.com");
+    let upload = client.post("/repos/Acme/widget-1/releases/1/assets?name=a.zip", vec![7; 1000]);
+    assert_eq!(upload.token("ghp_alice").send().await.expect("the door answers").status, 200);
+    assert!(!read(release).await.1.contains("hit"));
+    assert!(read(other).await.1.contains("hit"));
+}
+
+#[tokio::test]
 async fn nothing_is_cached_no_credential_is_added_and_no_redirect_is_followed() {
     let origin = ModelOrigin::start();
     let host = Host::start().await;

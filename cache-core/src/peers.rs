@@ -4,9 +4,10 @@
 //! sends nothing: it answers [`PeerDecision`]s that the engine turns into outputs.
 //!
 //! The aim is a full mesh up to [`PeerSettings::connections_max`], since the coordinator of a key is asked
-//! directly. Where there are more members, a node dials until it holds three quarters of that, contacts first, then
-//! whoever is due first, which scattered pauses make another choice on every node; and beyond that whom a lookup needs
-//! ([`Peers::want`]). At the limit a newcomer takes the place of the connection that is of least use.
+//! directly. Where there are more members, a node dials until it holds three quarters of that, whoever is due first,
+//! which scattered pauses make another choice on every node; and beyond that whom a lookup needs ([`Peers::want`]) and
+//! contacts that membership does not know to live, which may lead to others. At the limit a newcomer takes the place
+//! of the connection that is of least use.
 
 mod attempts;
 mod book;
@@ -43,13 +44,13 @@ use alloc::{
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
-use attempts::Attempts;
+use attempts::{Attempts, Reached};
 use book::{Book, Target};
 use candidate::{Candidate, Origin, PAUSE_MAX, Stage};
 use conduct::Conduct;
 use contact::CONTACTS_MAX;
 use core::time::Duration;
-use giving_way::{GivingWay, STAND_MIN};
+use giving_way::{GivingWay, Reason, STAND_MIN};
 use jitter::Jitter;
 
 /// The peers of one node.
@@ -106,7 +107,7 @@ impl Peers {
     pub(crate) fn on_back(&mut self, now: Timestamp, peer: PeerId, addresses: &[Box<str>]) {
         let until = now.saturating_add(self.courtesy(peer));
         self.book.learn(peer, addresses, until);
-        self.book.forgive(peer, until);
+        self.book.back(peer, until);
         self.plan(now);
     }
 
@@ -131,9 +132,12 @@ impl Peers {
         address: &str,
         side: Side,
     ) -> Welcome {
-        if side == Side::Dialer
-            && let Some((dialed, target)) = self.attempts.reached(peer, address)
-        {
+        let reached = (side == Side::Dialer).then(|| self.attempts.reached(peer, address)).flatten();
+        let reason = match reached.as_ref().map(|reached| reached.kind) {
+            Some(Kind::Wanted) => Reason::Lookup,
+            Some(Kind::Contact | Kind::ContactAgain | Kind::Member) | None => Reason::Meeting,
+        };
+        if let Some(Reached { dialed, target, .. }) = reached {
             if peer == self.local {
                 self.failed(now, target, &dialed, DialError::Itself);
             } else {
@@ -149,7 +153,7 @@ impl Peers {
         let is_full = !self.connected.contains_key(&peer)
             && self.connected.len() >= self.settings.connections_max
             && refusal.is_none();
-        let instead_of = is_full.then(|| self.giving_way.choose(now, &self.connected)).flatten();
+        let instead_of = is_full.then(|| self.giving_way.choose(now, &self.connected, reason)).flatten();
         let refusal = refusal.or((is_full && instead_of.is_none()).then_some(Refusal::Full));
         self.withdraw_dials(peer);
         if let Some(least) = instead_of {
@@ -236,8 +240,12 @@ impl Peers {
         self.book.candidate(Target::Named(peer)).is_some_and(|candidate| match candidate.stage {
             Stage::Dialing { .. } => true,
             Stage::Waiting { until } => {
-                let is_hopeful =
-                    candidate.failures == 0 || (until <= now && candidate.failures <= HOPEFUL_FAILURES);
+                // Where there is no room for all, connections end and dials are refused although all live.
+                let is_hopeful = match candidate.last_failure {
+                    None => true,
+                    Some(DialError::TooMany) => until <= now,
+                    Some(_nobody_answered) => until <= now && candidate.failures <= HOPEFUL_FAILURES,
+                };
                 has_room
                     && is_hopeful
                     && !candidate.addresses.is_empty()
@@ -326,7 +334,11 @@ impl Peers {
                 Kind::Member => members_wanted,
                 Kind::Contact | Kind::ContactAgain | Kind::Wanted => self.settings.connections_max,
             };
-            if held < most && self.attempts.has_room(kind) {
+            // Those with whom a full node is connected may all be connected with one another, and with nobody else.
+            let is_way_out = matches!(kind, Kind::Contact | Kind::ContactAgain)
+                && self.connected.len() >= most
+                && self.attempts.len() == 0;
+            if (held < most || is_way_out) && self.attempts.has_room(kind) {
                 self.dial(now, kind, target);
             }
         }
@@ -479,6 +491,7 @@ impl Peers {
 /// Why a dial is made, in the order of preference.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Kind {
+    /// A contact that membership does not know to live.
     Contact,
     /// A contact that failed before.
     ContactAgain,
@@ -490,6 +503,7 @@ enum Kind {
 impl Kind {
     fn of(candidate: &Candidate) -> Self {
         match candidate.origin {
+            Origin::Contact { .. } if candidate.lives => Self::Member,
             Origin::Contact { .. } if candidate.failures == 0 => Self::Contact,
             Origin::Contact { .. } => Self::ContactAgain,
             Origin::Membership => Self::Member,

@@ -24,17 +24,25 @@ struct Attempt {
     until: Timestamp,
 }
 
+/// A dial that led to somebody.
+#[derive(Debug)]
+pub(super) struct Reached {
+    pub(super) dialed: Box<str>,
+    pub(super) target: Target,
+    pub(super) kind: Kind,
+}
+
 impl Attempts {
     pub(super) fn begin(&mut self, address: Box<str>, target: Target, kind: Kind, until: Timestamp) {
         self.attempts.insert(address, Attempt { target, kind, until });
     }
 
-    /// Ends the dial that led to `peer` at `address` and answers what was dialled; `None` if there was none.
+    /// Ends the dial that led to `peer` at `address`, and answers it; `None` if there was none.
     ///
     /// A transport may name the address that it found instead of the one that it was given. Then it is the
     /// dial of this place, of this peer, or, where a host name stands for the place, the first such dial
     /// that could have reached anybody.
-    pub(super) fn reached(&mut self, peer: PeerId, address: &str) -> Option<(Box<str>, Target)> {
+    pub(super) fn reached(&mut self, peer: PeerId, address: &str) -> Option<Reached> {
         let expected = |dialed: &str| peer_of_address(dialed);
         let fits = |dialed: &str| expected(dialed).is_none_or(|expected| expected == peer);
         let place = place_of_address(address);
@@ -45,7 +53,8 @@ impl Attempts {
             &|dialed| expected(dialed).is_none() && dialed.starts_with("/dns"),
         ];
         let found = ranks.iter().find_map(|fits| self.attempts.keys().find(|dialed| fits(dialed)))?.clone();
-        self.attempts.remove_entry(&found).map(|(dialed, attempt)| (dialed, attempt.target))
+        let (dialed, Attempt { target, kind, .. }) = self.attempts.remove_entry(&found)?;
+        Some(Reached { dialed, target, kind })
     }
 
     /// Ends the dial of `address`.

@@ -92,10 +92,11 @@ impl Book {
         }
     }
 
-    /// Forgets that `peer` could not be reached: it is due at `until` at the latest.
-    pub(super) fn forgive(&mut self, peer: PeerId, until: Timestamp) {
+    /// `peer` lives. Forgets that it could not be reached: it is due at `until` at the latest.
+    pub(super) fn back(&mut self, peer: PeerId, until: Timestamp) {
         for target in self.targets_of(peer) {
             let Some(candidate) = self.candidate_mut(target) else { continue };
+            candidate.lives = true;
             if let Stage::Waiting { until: old } = candidate.stage {
                 candidate.stage = Stage::Waiting { until: old.min(until) };
                 (candidate.failures, candidate.next) = (0, 0);
@@ -108,6 +109,7 @@ impl Book {
     pub(super) fn gone(&mut self, now: Timestamp, peer: PeerId, is_connected: bool, jitter: &mut Jitter) {
         for target in self.targets_of(peer) {
             let Some(candidate) = self.candidate_mut(target) else { continue };
+            candidate.lives = false;
             match (candidate.origin, candidate.stage) {
                 (Origin::Membership, _any) if candidate.is_put_off(now) => candidate.try_once(now),
                 (Origin::Membership, _any) => drop(self.named.remove(&peer)),

@@ -19,6 +19,8 @@ pub(super) struct Candidate {
     /// How often in a row all addresses failed, or a connection did not last.
     pub(super) failures: u32,
     pub(super) last_failure: Option<DialError>,
+    /// Whether membership says that it lives, so that others lead to it as well.
+    pub(super) lives: bool,
 }
 
 /// How a candidate came to be known.
@@ -46,7 +48,7 @@ pub(super) enum Stage {
 impl Candidate {
     pub(super) fn new(addresses: Vec<Box<str>>, origin: Origin, until: Timestamp) -> Self {
         let stage = Stage::Waiting { until };
-        Self { addresses, next: 0, origin, stage, failures: 0, last_failure: None }
+        Self { addresses, next: 0, origin, stage, failures: 0, last_failure: None, lives: false }
     }
 
     /// Begins a dial of the next address, which it answers; `None` if there is none.

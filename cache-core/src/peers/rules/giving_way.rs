@@ -2,7 +2,7 @@
 
 use crate::peers::{
     giving_way::{BURST, STAND_MIN},
-    world::{World, address, contacts, peer, secs},
+    world::{World, address, contacts, peer, place, secs},
     *,
 };
 
@@ -84,6 +84,96 @@ fn whoever_gave_way_is_not_dialled_for_want_of_connections_but_a_lookup_may_have
     assert!(world.peers.want(world.now, peer(101)));
     assert_eq!(world.dials(), [address(101)]);
     assert_eq!(world.reach(101), instead_of(102));
+}
+
+#[test]
+fn a_lookup_may_have_whoever_ended_a_connection_dialled_at_once_however_often_it_did() {
+    let mut world = world(8);
+    world.member(101);
+    world.dials();
+    for _ in 0..5 {
+        world.reach(101);
+        world.lose(101);
+        assert!(world.peers.is_within_reach(world.now, peer(101)));
+        assert!(world.peers.want(world.now, peer(101)));
+        assert_eq!(world.dials(), [address(101)]);
+    }
+    world.fail(&address(101), DialError::Unreachable);
+    assert!(!world.peers.is_within_reach(world.now, peer(101)));
+}
+
+#[test]
+fn a_lookup_may_have_whoever_had_no_room_dialled_once_it_may_have_some_however_often_it_had_none() {
+    let mut world = world(8);
+    world.member(101);
+    world.advance_failing(secs(60), DialError::TooMany);
+    world.fail(&address(101), DialError::TooMany);
+    let until_due = world.peers.next_deadline().expect("it is dialled again").saturating_since(world.now);
+    assert!(!world.peers.is_within_reach(world.now, peer(101)));
+    assert!(world.peers.is_within_reach(world.now.saturating_add(until_due), peer(101)));
+}
+
+#[test]
+fn whom_a_lookup_waits_for_takes_the_place_of_one_that_has_only_just_come_and_serves_none() {
+    let mut world = world(2);
+    for number in 101..=104 {
+        world.member(number);
+    }
+    world.dials();
+    world.come(1);
+    world.come(2);
+    world.advance(Duration::from_millis(300));
+    world.peers.on_used(world.now, peer(1));
+    assert_eq!(world.come(3), Welcome::Refuse(Refusal::Full));
+    world.decisions();
+    world.peers.want(world.now, peer(109));
+    world.member(109);
+    assert!(world.peers.want(world.now, peer(109)));
+    world.decisions();
+    assert_eq!(world.reach(109), instead_of(2));
+    world.peers.want(world.now, peer(102));
+    world.decisions();
+    assert_eq!(world.reach(102), Welcome::Refuse(Refusal::Full), "both serve lookups");
+}
+
+#[test]
+fn a_contact_that_lives_is_dialled_for_want_of_connections_alone_where_not_all_can_be_connected() {
+    let mut world =
+        World::with(&contacts([101]), PeerSettings { connections_max: 4, ..PeerSettings::default() }, 1);
+    world.start();
+    world.reach(101);
+    world.peers.on_back(world.now, peer(101), &[place(101)]);
+    for number in 1..=8 {
+        world.member(number);
+    }
+    world.decisions();
+    for number in 1..=3 {
+        world.come(number);
+    }
+    world.decisions();
+    world.lose(101);
+    assert!(world.advance(secs(3600)).is_empty(), "three are enough");
+    world.peers.on_gone(world.now, peer(101));
+    let dials = world.advance(secs(60));
+    assert_eq!(dials.first().map(|(_after, address)| address.clone()), Some(address(101)));
+}
+
+#[test]
+fn a_contact_that_is_not_known_to_live_is_dialled_even_at_the_limit_and_let_in() {
+    let settings = PeerSettings { connections_max: 2, ..PeerSettings::default() };
+    let mut world = World::with(&contacts([101]), settings, 1);
+    world.start();
+    world.fail(&address(101), DialError::Unreachable);
+    world.come(1);
+    world.come(2);
+    assert_eq!(world.until_dial(), [address(101)]);
+    world.advance(STAND_MIN);
+    assert_eq!(world.reach(101), instead_of(1));
+    world.decisions();
+    world.peers.on_back(world.now, peer(101), &[place(101)]);
+    world.lose(101);
+    world.come(3);
+    assert!(world.advance(secs(3600)).is_empty(), "others lead to it");
 }
 
 #[test]

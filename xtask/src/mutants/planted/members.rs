@@ -36,8 +36,20 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "nobody-gives-way",
         file: "peers.rs",
-        old: "is_full.then(|| self.giving_way.choose(now, &self.connected)).flatten();",
-        new: "is_full.then(|| self.giving_way.choose(now, &self.connected)).flatten().filter(|_| false);",
+        old: "is_full.then(|| self.giving_way.choose(now, &self.connected, reason)).flatten();",
+        new: "is_full.then(|| self.giving_way.choose(now, &self.connected, reason)).flatten().filter(|_| false);",
+    },
+    Mutant {
+        name: "ended-connection-taken-for-an-unreachable-peer",
+        file: "peers.rs",
+        old: "                    None => true,\n                    Some(DialError::TooMany) => until <= now,",
+        new: "                    None => candidate.failures == 0,\n                    Some(DialError::TooMany) => until <= now,",
+    },
+    Mutant {
+        name: "lookup-finds-no-room-among-new-connections",
+        file: "peers/giving_way.rs",
+        old: "Reason::Lookup => now.saturating_since(connection.used_at) >= IDLE_MIN,",
+        new: "Reason::Lookup => now.saturating_since(connection.since) >= STAND_MIN.max(IDLE_MIN),",
     },
     Mutant {
         name: "more-connections-than-may-be",

@@ -31,6 +31,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("coordinator-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Coordinator(0)))),
     ("coordinator-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Coordinator(0)))),
     ("crowd-while-origin-is-down", crowd_while_origin_is_down),
+    ("few-connections", |seed, nodes| few_connections(seed, nodes, 10, (nodes / 2).clamp(3, 8))),
     ("herd", herd),
     ("herd-at-expiry", herd_at_expiry),
     ("herd-at-quota-reset", herd_at_quota_reset),
@@ -64,6 +65,17 @@ pub fn cold_in_turn(seed: u64, nodes: usize, resources: usize) -> Plan {
     requests.zip(0..).fold(ideal(Plan::calm(seed, nodes, resources)), |plan, ((node, key), step)| {
         plan.with(millis(500 * step), get(node, key))
     })
+}
+
+/// Once all know of one another, every node asks for every resource, one after the other. None may be connected with
+/// more than `connections_max` others.
+pub fn few_connections(seed: u64, nodes: usize, resources: usize, connections_max: usize) -> Plan {
+    let mut plan = cold_in_turn(seed, nodes, resources);
+    plan.peers.connections_max = connections_max;
+    for event in &mut plan.events {
+        event.at += FORMING;
+    }
+    plan
 }
 
 /// Every node asks for every resource within 50 ms.
@@ -535,6 +547,9 @@ impl Ranks {
 fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
+
+/// Time in which nodes that may have few connections come to know of one another, as everybody's list of peers shows.
+const FORMING: Duration = Duration::from_secs(20);
 
 /// "At the same time", as the specification means it.
 const HERD: Duration = Duration::from_millis(50);

@@ -1,6 +1,6 @@
 //! What the design promises of whole fleets, as figures.
 
-use cache_simulator::{Plan, Report, Victim, run, scenarios};
+use cache_simulator::{Plan, Report, Victim, World, run, scenarios};
 use std::time::Duration;
 
 /// Runs `plan` up to its last event and a little more, so that what the ending asks for does not count.
@@ -46,24 +46,28 @@ fn where_not_all_can_be_connected_each_of_three_resources_costs_two_calls_at_mos
 }
 
 #[test]
-fn with_eight_connections_each_resource_costs_one_call_where_up_to_twenty_nodes_want_it_one_after_the_other()
-{
-    for nodes in [9, 10, 12, 20] {
-        let mut plan = scenarios::cold_in_turn(nodes as u64, nodes, 10);
-        plan.peers.connections_max = 8;
+fn with_eight_connections_each_resource_costs_one_call_once_all_know_of_one_another() {
+    for nodes in [9, 10, 12, 20, 40] {
+        let plan = scenarios::few_connections(nodes as u64, nodes, 10, 8);
         assert_eq!(calls(plan), 10, "{nodes} nodes");
     }
 }
 
-/// Five times as many nodes as have room at one still look for one another meanwhile, and coordinators change: thirteen
-/// calls where ten would do.
 #[test]
-fn with_eight_connections_forty_nodes_that_still_look_for_one_another_cost_no_resource_a_third_call() {
-    let mut plan = scenarios::cold_in_turn(40, 40, 10);
-    plan.peers.connections_max = 8;
-    plan.demands.calls_percent_max = None;
-    let calls = calls(plan);
-    assert!((10..=20).contains(&calls), "{calls} calls");
+fn with_eight_connections_no_resource_costs_a_third_call_while_nodes_still_look_for_one_another() {
+    for nodes in [9, 12, 20, 40] {
+        let mut plan = scenarios::cold_in_turn(nodes as u64, nodes, 10);
+        plan.peers.connections_max = 8;
+        plan.demands.calls_percent_max = None;
+        plan.heals = false;
+        let mut world = World::new(plan, false);
+        world.run();
+        assert_eq!(world.report().violation, None, "{nodes} nodes");
+        for key in 0..10 {
+            let calls = world.calls_for(key);
+            assert!((1..=2).contains(&calls), "{nodes} nodes, resource {key}: {calls} calls");
+        }
+    }
 }
 
 #[test]

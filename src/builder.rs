@@ -9,7 +9,7 @@ use crate::{
     node::{Access, Shared},
 };
 use cache_core::{
-    Disk, Engine, Figures, PeerSettings, Settings, SharingLimits, Timestamp,
+    Disk, Doubts, Engine, Entry, Figures, PeerSettings, Settings, SharingLimits, Timestamp,
     port::{Budget, Sealer, Store},
 };
 use cache_crypto::{FleetSecret, NodeKey, SecretKind, StorageSealer};
@@ -181,7 +181,8 @@ impl NodeBuilder {
             }
             None => None,
         };
-        let (disk, restored) = opened.map_or((None, Vec::new()), |(disk, restored)| (Some(disk), restored));
+        let (disk, restored) =
+            opened.map_or_else(Default::default, |(disk, restored)| (Some(disk), restored));
         let settings =
             Settings { disk: if disk.is_some() { Disk::Present } else { Disk::Absent }, ..self.settings };
 
@@ -246,7 +247,7 @@ fn open_store(
     disk_budget: Budget,
     memory_budget: Budget,
     now: Timestamp,
-) -> Result<(RedbStore, Vec<cache_core::Entry>), StartError> {
+) -> Result<(RedbStore, (Vec<Entry>, Doubts)), StartError> {
     // Before the key is put into it: an empty directory is made private, one that others write to refused.
     RedbStore::prepare(directory).map_err(StartError::Open)?;
     let node_key = NodeKey::load_or_create(directory).map_err(StartError::NodeKey)?;
@@ -261,8 +262,9 @@ fn open_store(
         }
     };
     let mut store = RedbStore::open(directory, sealer, disk_budget).map_err(StartError::Open)?;
-    let restored = store.restore(now, memory_budget).map_err(StartError::Restore)?;
-    Ok((store, restored))
+    let entries = store.restore(now, memory_budget).map_err(StartError::Restore)?;
+    let doubts = store.doubts(now).map_err(StartError::Restore)?;
+    Ok((store, (entries, doubts)))
 }
 
 /// Most calls that pass the cache by and wait for their answer's head. One more waits for its turn.

@@ -14,7 +14,8 @@ use crate::{
     links::Links,
 };
 use cache_core::{
-    Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output, PeerReport, RequestId,
+    Doubts, Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output, PeerReport,
+    RequestId,
     port::{Change, StoreError, Transport, TransportEvent},
 };
 use cache_store::{CLOSE_TIMEOUT, CoarseClock, ReadIndex, WriteBehind};
@@ -90,8 +91,8 @@ impl Driver {
     }
 
     /// Takes in what the disk held, before the first request.
-    pub(crate) fn restore(&mut self, entries: Vec<Entry>) {
-        self.handle(Input::Restored { entries });
+    pub(crate) fn restore(&mut self, (entries, doubts): (Vec<Entry>, Doubts)) {
+        self.handle(Input::Restored { doubts, entries });
     }
 
     /// Runs until the last handle is dropped or [`Command::Shutdown`] comes; leaves the disk flushed.
@@ -344,8 +345,9 @@ impl Driver {
                 }
             }
             Output::Publish { entry } => self.index.publish(entry),
-            Output::Remove { removal, scopes } => {
-                self.change_disk(removal, scopes.into_iter().filter_map(Change::forgetting).collect());
+            Output::Remove { removal, scopes, doubted } => {
+                let removals = scopes.into_iter().filter_map(Change::forgetting);
+                self.change_disk(removal, removals.chain(doubted.map(Change::Doubt)).collect());
             }
             Output::Retain { request } => {
                 self.retained.insert(request, None);
@@ -396,7 +398,7 @@ impl Driver {
         let reports = self.reports.0.clone();
         disk.remove(changes, move |removed| {
             if let Err(error) = removed {
-                warn!(%error, "cannot remove from disk; what was invalidated may be back after a restart");
+                warn!(%error, "cannot note on disk what was invalidated; it may be back after a restart");
             }
             if let Some(removal) = removal {
                 let _ended = reports.send(DiskReport::Removed { removal });

@@ -1,13 +1,17 @@
-//! The only place that knows bincode: entries and messages as bytes, and back.
+//! The only place that knows bincode: entries, doubts and messages as bytes, and back.
 //!
 //! Bytes are `bincode` 2 in its standard configuration, which three other maintained crates write
 //! identically. A version byte belongs in front of them, outside this format, so that it can be replaced.
 
+mod doubts;
 mod invalidation;
 pub(crate) mod membership;
 mod message;
 
-pub use message::{decode_message, encode_message};
+pub use {
+    doubts::{decode_doubts, encode_doubts},
+    message::{decode_message, encode_message},
+};
 
 use crate::{
     Content, Draft, Entry, Headers, Key, Timestamp, Validators,
@@ -144,13 +148,13 @@ const CONFIG: bincode::config::Configuration<
     bincode::config::Limit<RECORD_BYTES_MAX>,
 > = bincode::config::standard().with_limit::<RECORD_BYTES_MAX>();
 
-/// Encodes `form`, one part of a message.
+/// Encodes `form`, one part of a message or of what is on disk.
 fn encode(form: &impl Encode) -> Vec<u8> {
     bincode::encode_to_vec(form, bincode::config::standard())
         .expect("a vector takes any length, and no part refuses encoding")
 }
 
-/// Decodes the part of a message that `bytes` begin with, and tells how long it is.
+/// Decodes what `bytes` begin with, and tells how long it is.
 ///
 /// Allocates no more than `MEMORY_MAX` bytes, whatever the bytes claim.
 fn decode_some<T: Decode<()>, const MEMORY_MAX: usize>(bytes: &[u8]) -> Option<(T, usize)> {

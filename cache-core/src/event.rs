@@ -4,8 +4,8 @@
 //! all outputs. The driver performs outputs in the order in which they come.
 
 use crate::{
-    Content, Domain, Draft, Entry, Features, Figures, Key, Message, Offence, Payer, PeerId, Reach, Scope,
-    Shortage, Timestamp,
+    Content, Domain, Doubted, Doubts, Draft, Entry, Features, Figures, Key, Message, Offence, Payer, PeerId,
+    Reach, Scope, Shortage, Timestamp,
     freshness::Directives,
     port::{DialError, Side},
 };
@@ -177,15 +177,18 @@ pub enum Input {
         /// What was refused.
         refusal: Refusal,
     },
-    /// What was to be forgotten on disk will not be back after a crash; or the disk refused, and owes it.
+    /// What was to be forgotten on disk will not be back after a crash, and what is in doubt will be so then; or the disk
+    /// refused, and owes it.
     Removed {
         /// The number from [`Output::Remove`].
         removal: u64,
     },
-    /// Entries that outlived the previous process, the most recently stored first. Ignored once anything
-    /// was invalidated: they may have been read before that.
+    /// What outlived the previous process. The entries are ignored once anything was invalidated: they may have been
+    /// read before that.
     Restored {
-        /// What was read.
+        /// What was in doubt.
+        doubts: Doubts,
+        /// What was read, the most recently stored first.
         entries: Vec<Entry>,
     },
     /// A peer said something that a later version of the protocol has added. It counts as said, and is no offence.
@@ -366,13 +369,15 @@ pub enum Output {
         /// The entry; it takes the place of any other under its key.
         entry: Arc<Entry>,
     },
-    /// Forget on disk what these mean, in one go and durably. None of them is [`Scope::Signposts`]: no signpost is on
-    /// disk.
+    /// Forget on disk what these mean, and note there what is in doubt, in one go and durably. No scope is
+    /// [`Scope::Signposts`]: no signpost is on disk.
     Remove {
         /// The number to report [`Input::Removed`] under when it is durable; `None` if nobody waits for that.
         removal: Option<u64>,
-        /// What is meant.
+        /// What is forgotten.
         scopes: Vec<Scope>,
+        /// What is doubted, if anything is.
+        doubted: Option<Doubted>,
     },
     /// Keep the means by which a request fetches, though the request will be complete before it is decided
     /// whether they are needed. Followed by [`Output::Fetch`] with that leader, or [`Output::Forget`].

@@ -38,6 +38,7 @@ mod time;
 
 pub use {
     counters::Counters,
+    doubts::{Doubted, Doubts},
     engine::Engine,
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},
     event::{

@@ -11,7 +11,7 @@ pub use transport::{
     Session, Side, Stance, TIE_WINDOW, Tenure, Transport, TransportEvent,
 };
 
-use crate::{Domain, Entry, Key, Scope, Timestamp};
+use crate::{Domain, Doubted, Doubts, Entry, Key, Scope, Timestamp};
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 use core::{error::Error, fmt};
 
@@ -28,6 +28,15 @@ pub trait Store: Send {
     ///
     /// When the store as a whole cannot be read. The caller then starts empty.
     fn restore(&mut self, now: Timestamp, budget: Budget) -> Result<Vec<Entry>, StoreError>;
+
+    /// What was in doubt when that was noted last ([`Change::Doubt`]), but for what means nothing that is there.
+    ///
+    /// Called once, before any change. Where it cannot be told, everything that is there is in doubt at `now`.
+    ///
+    /// # Errors
+    ///
+    /// When the store as a whole cannot be read.
+    fn doubts(&mut self, now: Timestamp) -> Result<Doubts, StoreError>;
 
     /// The entry under `key`, or `None` if there is none that can be read.
     ///
@@ -67,6 +76,8 @@ pub struct Budget {
 /// One change to what a [`Store`] holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
+    /// Keep note of all that is in doubt, in place of what was noted before. What it means stays as it is.
+    Doubt(Doubted),
     /// Keep this entry in place of any other under its key.
     Put(Arc<Entry>),
     /// Forget this key.

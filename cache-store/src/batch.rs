@@ -1,13 +1,13 @@
 //! Changes that wait to be applied together.
 
 use crate::{matching::matches_prefix, removals::Removals};
-use cache_core::{Entry, Key, port::Change};
+use cache_core::{Doubted, Entry, Key, Scope, port::Change};
 use std::{collections::BTreeMap, mem, ops::Bound, sync::Arc};
 
-/// Removals, and puts that come after them: the latest of each key.
+/// Removals, puts that come after them: the latest of each key, and the latest doubts.
 ///
 /// A removal that comes later drops the puts that it means, so that what is left may be applied in this order
-/// whatever came first.
+/// whatever came first. Doubts have dates, and mean the same before a put and after it.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     removals: Removals,
@@ -15,6 +15,7 @@ pub(crate) struct Batch {
     puts: BTreeMap<u64, Arc<Entry>>,
     numbers: BTreeMap<Key, u64>,
     bytes: usize,
+    doubted: Option<Doubted>,
 }
 
 impl Batch {
@@ -36,6 +37,11 @@ impl Batch {
         merged
     }
 
+    /// Has `doubted` noted, in place of what was in doubt before.
+    pub(crate) fn doubt(&mut self, doubted: Doubted) {
+        self.doubted = Some(doubted);
+    }
+
     /// Drops the puts that `removal` means.
     pub(crate) fn drop_meant(&mut self, removal: &Change) {
         for key in self.meant(removal) {
@@ -52,13 +58,15 @@ impl Batch {
         for (number, entry) in later.puts {
             self.put(number, entry);
         }
+        self.doubted = later.doubted.or(self.doubted.take());
         merged
     }
 
-    /// Takes the removals out, and as many of the first puts as `puts_max` and [`BATCH_BYTES_MAX`] say among those
+    /// Takes removals and doubts out, and as many of the first puts as `puts_max` and [`BATCH_BYTES_MAX`] say among those
     /// numbered below `below`.
     pub(crate) fn take(&mut self, puts_max: usize, below: u64) -> Self {
-        let mut taken = Self { removals: mem::take(&mut self.removals), ..Self::default() };
+        let mut taken =
+            Self { removals: mem::take(&mut self.removals), doubted: self.doubted.take(), ..Self::default() };
         let first: Vec<u64> = self.puts.range(..below).map(|(number, _)| *number).take(puts_max).collect();
         for number in first {
             if taken.bytes >= BATCH_BYTES_MAX {
@@ -86,10 +94,16 @@ impl Batch {
         !self.meant(removal).is_empty()
     }
 
+    /// Whether a put here is one that `scope` means.
+    pub(crate) fn has_in(&self, scope: &Scope) -> bool {
+        Change::forgetting(scope.clone()).is_some_and(|removal| self.has_meant(&removal))
+    }
+
     /// Everything, in the order in which it must be applied.
     pub(crate) fn changes(&self) -> Vec<Change> {
         let mut changes = self.removals.changes();
         changes.extend(self.puts.values().map(|entry| Change::Put(Arc::clone(entry))));
+        changes.extend(self.doubted.clone().map(Change::Doubt));
         changes
     }
 
@@ -120,12 +134,13 @@ impl Batch {
         self.puts.first_key_value().map(|(number, _)| *number)
     }
 
-    pub(crate) fn has_removals(&self) -> bool {
-        !self.removals.is_empty()
+    /// Whether there is something that somebody waits for, or will wait for.
+    pub(crate) fn is_urgent(&self) -> bool {
+        !self.removals.is_empty() || self.doubted.is_some()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.puts.is_empty() && self.removals.is_empty()
+        self.puts.is_empty() && !self.is_urgent()
     }
 
     fn drop_put(&mut self, key: &Key) {
@@ -148,7 +163,7 @@ impl Batch {
                 self.numbers.get_key_value(key).map(|(key, _)| key.clone()).into_iter().collect()
             }
             Change::RemoveAll => self.numbers.keys().cloned().collect(),
-            Change::Put(_) => Vec::new(),
+            Change::Doubt(_) | Change::Put(_) => Vec::new(),
         }
     }
 }

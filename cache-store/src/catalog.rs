@@ -2,7 +2,7 @@
 
 use crate::matching::{matches_prefix, removes};
 use cache_core::{
-    Key,
+    Key, Scope,
     port::{Change, Durability},
 };
 use parking_lot::Mutex;
@@ -42,17 +42,23 @@ impl Catalog {
         self.0.lock().records.contains_key(key)
     }
 
-    /// Whether there is, or would be after a crash, a record that `removal` means.
-    pub fn concerns(&self, removal: &Change) -> bool {
+    /// Whether there is, or would be after a crash, a record that `change` is about.
+    pub fn concerns(&self, change: &Change) -> bool {
         let listing = self.0.lock();
-        match removal {
-            Change::Put(_) => true,
-            Change::Remove(key) => listing.records.contains_key(key) || listing.limbo.has(removal),
-            Change::RemoveAll => !listing.records.is_empty() || listing.limbo.has(removal),
+        match change {
+            // Whether doubts mean anything is asked before they wait: what they mean may still wait when they are noted.
+            Change::Doubt(_) | Change::Put(_) => true,
+            Change::Remove(key) => listing.records.contains_key(key) || listing.limbo.has(change),
+            Change::RemoveAll => !listing.records.is_empty() || listing.limbo.has(change),
             Change::RemovePrefix { .. } => {
-                meant(&listing.records, removal).next().is_some() || listing.limbo.has(removal)
+                meant(&listing.records, change).next().is_some() || listing.limbo.has(change)
             }
         }
+    }
+
+    /// Whether there is, or would be after a crash, a record that `scope` means.
+    pub(crate) fn has_in(&self, scope: &Scope) -> bool {
+        Change::forgetting(scope.clone()).is_some_and(|removal| self.concerns(&removal))
     }
 
     /// The keys of the records that `removal` means.
@@ -123,7 +129,7 @@ pub(crate) enum Shift {
 
 fn meant<'l>(records: &'l BTreeMap<Key, u64>, removal: &Change) -> Box<dyn Iterator<Item = &'l Key> + 'l> {
     match removal {
-        Change::Put(_) => Box::new(std::iter::empty()),
+        Change::Doubt(_) | Change::Put(_) => Box::new(std::iter::empty()),
         Change::Remove(key) => Box::new(records.get_key_value(key).map(|(key, _)| key).into_iter()),
         Change::RemoveAll => Box::new(records.keys()),
         Change::RemovePrefix { prefix, domain } => {

@@ -5,12 +5,12 @@
 
 use crate::{
     catalog::{Catalog, Shift},
-    entry_file::{ORDER, RECORDS, Totals, Trouble},
+    entry_file::{META, META_DOUBTS, ORDER, RECORDS, Totals, Trouble},
     matching::removes,
     record::{Name, PAGE_BYTES, RecordSeal, Row, SealedRecord, sequence_of},
 };
 use cache_core::{
-    Entry, Key,
+    Doubts, Entry, Key,
     port::{Budget, Change},
 };
 use redb::{ReadableTable as _, Table, WriteTransaction};
@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 
 /// The tables in a transaction.
 pub(crate) struct Edit<'t> {
+    write: &'t WriteTransaction,
     records: Table<'t, &'static Name, &'static [u8]>,
     order: Table<'t, u64, &'static [u8]>,
     seal: &'t RecordSeal,
@@ -52,6 +53,7 @@ impl<'t> Edit<'t> {
         next_sequence: u64,
     ) -> Result<Self, Trouble> {
         Ok(Self {
+            write,
             records: write.open_table(RECORDS)?,
             order: write.open_table(ORDER)?,
             seal,
@@ -73,11 +75,19 @@ impl<'t> Edit<'t> {
     /// Makes `change`. A record that would count more than `record_bytes_max` is not put; what it was to replace goes.
     pub(crate) fn make(&mut self, change: &Change, record_bytes_max: u64) -> Result<u64, Trouble> {
         match change {
+            Change::Doubt(doubted) => self.note_doubts(&doubted.all),
             Change::Put(entry) => self.put(entry, record_bytes_max),
             Change::Remove(key) => self.remove(key),
             Change::RemoveAll => self.remove_all(),
             Change::RemovePrefix { .. } => self.remove_prefix(change),
         }
+    }
+
+    fn note_doubts(&mut self, doubts: &Doubts) -> Result<u64, Trouble> {
+        let sealed = self.seal.seal_doubts(doubts)?;
+        self.used_bytes = self.used_bytes.saturating_add(PAGE_BYTES + sealed.len() as u64);
+        self.write.open_table(META)?.insert(META_DOUBTS, sealed.as_slice())?;
+        Ok(0)
     }
 
     fn put(&mut self, entry: &Entry, record_bytes_max: u64) -> Result<u64, Trouble> {

@@ -1,7 +1,7 @@
 //! The tables in the file, and the transactions over them: all that knows redb.
 //!
 //! Three tables: records by name, rows by sequence number (see [`crate::record`]), and what describes the file
-//! itself. A record and its row come and go in one transaction. What to do about a file that is damaged is for
+//! itself, the doubts among it. A record and its row come and go in one transaction. What to do about a file that is damaged is for
 //! [`crate::RedbStore`] to decide; here it is [`Trouble`].
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     room::Room,
 };
 use cache_core::{
-    Entry, Key, Timestamp,
+    Doubts, Entry, Key, Timestamp,
     port::{Budget, Change, Durability, SealError},
 };
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
@@ -112,6 +112,20 @@ impl EntryFile {
             entries.push(entry);
         }
         Ok((entries, unreadable))
+    }
+
+    /// What is in doubt, but for what means no record. If that cannot be read, everything from before `now` is.
+    pub(crate) fn doubts(&self, seal: &RecordSeal, now: Timestamp) -> Result<Doubts, Trouble> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        let Some(sealed) = meta.get(META_DOUBTS)? else {
+            return Ok(Doubts::default());
+        };
+        let mut doubts = seal.open_doubts(sealed.value()).unwrap_or_else(|| {
+            warn!("what is in doubt cannot be read, so everything is");
+            Doubts::of_everything(now)
+        });
+        doubts.retain(|scope| self.catalog.has_in(scope));
+        Ok(doubts)
     }
 
     /// Makes `changes`, all or none, keeps to `budget`, and answers how many records the changes removed.
@@ -267,6 +281,11 @@ impl EntryFile {
             })?;
         }
         let write = self.database.begin_write()?;
+        let sealed = write.open_table(META)?.get(META_DOUBTS)?.map(|doubts| doubts.value().to_vec());
+        // What does not open now will not open under the current key either, and says what it did before.
+        if let Some(doubts) = sealed.and_then(|sealed| seal.open_doubts(&sealed)) {
+            write.open_table(META)?.insert(META_DOUBTS, seal.seal_doubts(&doubts)?.as_slice())?;
+        }
         describe(&write, seal)?;
         Ok(write.commit()?)
     }
@@ -400,12 +419,14 @@ fn describe(write: &WriteTransaction, seal: &RecordSeal) -> Result<(), Trouble> 
 
 pub(crate) const RECORDS: TableDefinition<'_, &Name, &[u8]> = TableDefinition::new("records");
 pub(crate) const ORDER: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("order");
-const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+pub(crate) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const META_FORMAT: &str = "format";
 /// A value that opens with the key that sealed the records.
 const META_CHECK: &str = "check";
 /// A name by the key that the records are named with.
 const META_KEY: &str = "key";
+/// What is in doubt; absent in a file from before anything was.
+pub(crate) const META_DOUBTS: &str = "doubts";
 
 /// Version of the tables and their contents.
 pub(crate) const FORMAT: u8 = 1;

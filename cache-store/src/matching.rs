@@ -10,7 +10,7 @@ pub(crate) fn matches_prefix(key: &Key, prefix: &str, domain: Option<Domain>) ->
 /// Whether `change` removes what is kept under `key`.
 pub(crate) fn removes(change: &Change, key: &Key) -> bool {
     match change {
-        Change::Put(_) => false,
+        Change::Doubt(_) | Change::Put(_) => false,
         Change::Remove(removed) => removed == key,
         Change::RemoveAll => true,
         Change::RemovePrefix { prefix, domain } => matches_prefix(key, prefix, *domain),

@@ -6,7 +6,7 @@ use crate::{
     retention::useless_from,
 };
 use cache_core::{
-    Entry, Key, Timestamp,
+    Doubts, Entry, Key, Timestamp,
     port::{Budget, Change, Durability, Store, StoreError},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -37,6 +37,7 @@ pub struct MemoryStore {
     sequences: BTreeMap<Key, u64>,
     bytes: usize,
     next_sequence: u64,
+    doubts: Doubts,
     figures: Arc<StoreFigures>,
 }
 
@@ -49,6 +50,7 @@ impl MemoryStore {
             sequences: BTreeMap::new(),
             bytes: 0,
             next_sequence: 0,
+            doubts: Doubts::default(),
             figures: Arc::default(),
         }
     }
@@ -101,6 +103,12 @@ impl Store for MemoryStore {
         Ok(within.map(|entry| copy(entry)).collect())
     }
 
+    fn doubts(&mut self, _now: Timestamp) -> Result<Doubts, StoreError> {
+        let mut doubts = self.doubts.clone();
+        doubts.retain(|scope| self.sequences.keys().any(|key| scope.covers_key(key)));
+        Ok(doubts)
+    }
+
     fn load(&mut self, key: &Key) -> Result<Option<Entry>, StoreError> {
         let entry = self.sequences.get(key).and_then(|sequence| self.order.get(sequence));
         Ok(entry.map(|entry| copy(entry)))
@@ -110,6 +118,10 @@ impl Store for MemoryStore {
         let mut removed = 0;
         for change in changes {
             removed += match change {
+                Change::Doubt(doubted) => {
+                    self.doubts.clone_from(&doubted.all);
+                    0
+                }
                 Change::Put(entry) => {
                     self.put(entry);
                     0

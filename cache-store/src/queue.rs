@@ -11,7 +11,7 @@ use crate::{
     write_behind::Counters,
 };
 use cache_core::{
-    Entry, Key, Timestamp,
+    Doubted, Entry, Key, Scope, Timestamp,
     port::{Change, StoreError},
 };
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -53,7 +53,7 @@ pub(crate) struct State {
     pub(crate) waiting: Batch,
     /// What the thread applies, or failed to.
     pub(crate) applying: Batch,
-    /// Who wants to know when the removals in `waiting` are durable.
+    /// Who wants to know when the removals and doubts in `waiting` are durable.
     pub(crate) removed: Vec<Done<()>>,
     /// Who wants to know when the puts numbered below are durable.
     pub(crate) flushed: VecDeque<(u64, Done<()>)>,
@@ -104,7 +104,8 @@ impl Queue {
         }
     }
 
-    /// Adds removals. Where none of them means anything that is there or could come back, `done` is called at once.
+    /// Adds removals and doubts. Where none of them means anything that is there or could come back, `done` is called at
+    /// once.
     pub(crate) fn remove(&self, changes: Vec<Change>, done: Done<()>) {
         let mut state = self.state.lock();
         if state.is_closed {
@@ -113,7 +114,12 @@ impl Queue {
         }
         let mut is_needed = false;
         for change in changes {
-            is_needed |= self.add_removal(&mut state, &change);
+            is_needed |= match change {
+                Change::Doubt(doubted) => self.add_doubts(&mut state, doubted),
+                Change::Put(_) | Change::Remove(_) | Change::RemoveAll | Change::RemovePrefix { .. } => {
+                    self.add_removal(&mut state, &change)
+                }
+            };
         }
         if !is_needed {
             drop(state);
@@ -262,6 +268,21 @@ impl Queue {
             || self.catalog.as_ref().is_none_or(|catalog| catalog.concerns(removal));
         if is_needed && state.waiting.remove(removal) {
             self.counters.merges.fetch_add(1, Ordering::Relaxed);
+        }
+        is_needed
+    }
+
+    /// Adds `doubted` unless nothing that is there is in doubt from now on; answers whether anything is. What waits to
+    /// be put is older than the doubt.
+    fn add_doubts(&self, state: &mut State, doubted: Doubted) -> bool {
+        let is_there = |scope: &Scope| {
+            state.waiting.has_in(scope)
+                || state.applying.has_in(scope)
+                || self.catalog.as_ref().is_none_or(|catalog| catalog.has_in(scope))
+        };
+        let is_needed = doubted.scopes.iter().any(is_there);
+        if is_needed {
+            state.waiting.doubt(doubted);
         }
         is_needed
     }

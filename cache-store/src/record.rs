@@ -7,8 +7,8 @@
 
 use crate::{figures::StoreFigures, retention::useless_from};
 use cache_core::{
-    Entry, Key, Timestamp,
-    codec::{RECORD_BYTES_MAX, decode_entry, encode_entry},
+    Doubts, Entry, Key, Timestamp,
+    codec::{RECORD_BYTES_MAX, decode_doubts, decode_entry, encode_doubts, encode_entry},
     port::{SealError, Sealer},
 };
 use std::sync::Arc;
@@ -64,6 +64,16 @@ impl RecordSeal {
         let packed = self.open_packed(row.name, record)?;
         let sequence = sequence_of(record)?;
         self.seal_packed(&key, &packed, sequence, row.useless_from).ok()
+    }
+
+    /// What is in doubt.
+    pub(crate) fn seal_doubts(&self, doubts: &Doubts) -> Result<Vec<u8>, SealError> {
+        self.sealer.seal(DOUBTS_CONTEXT, &encode_doubts(doubts))
+    }
+
+    /// The doubts in `sealed`; `None` unless they are whole.
+    pub(crate) fn open_doubts(&self, sealed: &[u8]) -> Option<Doubts> {
+        decode_doubts(&self.open_sealed(DOUBTS_CONTEXT, sealed).ok()?).ok()
     }
 
     /// A value that only this key, or one that opens as well, can have sealed.
@@ -199,3 +209,5 @@ const RECORD_OVERHEAD_BYTES: u64 = 64;
 pub(crate) const PAGE_BYTES: u64 = 4096;
 const ROW_HEADER_BYTES: usize = 32 + 8 + 8;
 const CHECK_CONTEXT: &[u8] = b"fleet-cache store key check";
+/// Names the form of what it binds as well: another form is bound to another text.
+const DOUBTS_CONTEXT: &[u8] = b"fleet-cache store doubts 1";

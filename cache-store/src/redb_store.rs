@@ -12,7 +12,7 @@ use crate::{
     record::{Name, RecordSeal},
 };
 use cache_core::{
-    Entry, Key, Timestamp,
+    Doubts, Entry, Key, Timestamp,
     port::{Budget, Change, Durability, Sealer, Store, StoreError},
 };
 use std::{
@@ -182,6 +182,10 @@ impl Store for RedbStore {
             debug!(%error, "unreadable records stay");
         }
         Ok(entries)
+    }
+
+    fn doubts(&mut self, now: Timestamp) -> Result<Doubts, StoreError> {
+        self.run("restore doubts", |file, seal| file.doubts(seal, now))
     }
 
     fn load(&mut self, key: &Key) -> Result<Option<Entry>, StoreError> {

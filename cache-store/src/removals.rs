@@ -22,10 +22,10 @@ pub(crate) struct Removals {
 }
 
 impl Removals {
-    /// Adds `removal`; a put adds nothing. Answers whether it was one too many, so that everything is removed.
+    /// Adds `removal`; other changes add nothing. Answers whether it was one too many, so that everything is removed.
     pub(crate) fn add(&mut self, removal: &Change) -> bool {
         match removal {
-            Change::Put(_) => {}
+            Change::Doubt(_) | Change::Put(_) => {}
             _ if self.everything => {}
             Change::Remove(key) => self.add_key(key),
             Change::RemoveAll => self.become_everything(),

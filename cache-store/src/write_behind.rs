@@ -79,11 +79,11 @@ impl WriteBehind {
         self.0.queue.put(entry, self.0.batch_max);
     }
 
-    /// Makes `changes`, which are removals, in one transaction with all others that wait; `done` is called once they
-    /// are durable.
+    /// Makes `changes`, which are removals and doubts, in one transaction with all others that wait; `done` is called
+    /// once they are durable.
     ///
-    /// Never dropped. Removals that mean nothing in the store, now or after a crash, are no transaction: then `done` is
-    /// called at once. Too many to wait become the removal of everything, which is counted. What the store refuses is
+    /// Never dropped. What means nothing in the store, now or after a crash, is no transaction: then `done` is called at
+    /// once. Of doubts that wait the latest are noted. Too many to wait become the removal of everything, which is counted. What the store refuses is
     /// reported as such and tried again: the store keeps owing it, and look-ups find nothing meanwhile.
     pub fn remove(&self, changes: Vec<Change>, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
         self.0.queue.remove(changes, Box::new(done));

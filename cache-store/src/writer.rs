@@ -148,11 +148,11 @@ impl Writer {
         }
     }
 
-    /// Removals come first, for which somebody waits.
+    /// Removals and doubts come first, for which somebody waits.
     fn next_beside_loads(&mut self, state: &mut State, now: Instant) -> Task {
-        if state.waiting.has_removals() {
-            let removals = state.waiting.take(0, 0);
-            self.count_merge(state.applying.absorb(removals));
+        if state.waiting.is_urgent() {
+            let urgent = state.waiting.take(0, 0);
+            self.count_merge(state.applying.absorb(urgent));
             let removed = mem::take(&mut state.removed);
             return Task::Apply(Application { removed, ..Application::of(Durability::Immediate) });
         }
@@ -287,18 +287,18 @@ impl Writer {
 
     /// One transaction. After too many refusals the puts in it are dropped, so that the queue keeps moving.
     fn apply_batch(&mut self, durability: Durability, now: Instant) -> Result<(), StoreError> {
-        let (changes, has_removals) = {
+        let (changes, is_urgent) = {
             let state = self.queue.state();
-            (state.applying.changes(), state.applying.has_removals())
+            (state.applying.changes(), state.applying.is_urgent())
         };
         let is_sync = durability == Durability::Immediate && self.sync_at.is_some();
         if changes.is_empty() && !is_sync {
             self.apply_at = None;
             return Ok(());
         }
-        // A removal must not be undone by a crash. And a full disk can take what is not durable yet, so after a refusal
+        // A removal or a doubt must not be undone by a crash. And a full disk can take what is not durable yet, so after a refusal
         // only what is durable counts as taken. So does what would be too much to list.
-        let is_strict = has_removals || self.refusals > 0 || self.unsynced.len() >= UNSYNCED_MAX;
+        let is_strict = is_urgent || self.refusals > 0 || self.unsynced.len() >= UNSYNCED_MAX;
         let durability = if is_strict { Durability::Immediate } else { durability };
         let Some(store) = &mut self.store else { return Err(closed()) };
         if let Err(error) = store.apply(&changes, durability) {

@@ -388,6 +388,7 @@ impl Node {
             RedbStore::open(dir.path(), Arc::new(Open), DISK_BUDGET).expect("the file can be opened");
         let clock = Arc::new(CoarseClock::by_hand(Arc::clone(hand)));
         let restored = store.restore(clock.now(), MEMORY).expect("the file can be read");
+        let doubts = store.doubts(clock.now()).expect("the file can be read");
         let figures = store.figures();
         let (disk, writer) = WriteBehind::by_hand(Box::new(store), WriteBehindSettings::default());
         let settings = Settings { budget: MEMORY, disk: Disk::Present, ..Settings::default() };
@@ -397,7 +398,7 @@ impl Node {
         let (_orders, inbox) = tokio::sync::mpsc::channel(1);
         let figures_of = Box::new(|_: &Engine| Figures::default());
         let mut driver = Driver::new(Engine::new(settings), parts, None, figures_of, (inbox, load_timeout));
-        driver.restore(restored);
+        driver.restore((restored, doubts));
         Self { driver, writer, clock, index, figures }
     }
 }

@@ -27,7 +27,7 @@ struct WireInvalidation {
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
-enum WireScope {
+pub(super) enum WireScope {
     Key(String),
     Prefix { prefix: String, domain: Option<[u8; 16]> },
     Signposts { prefix: String },
@@ -89,7 +89,7 @@ impl From<&Scope> for WireScope {
 }
 
 impl WireScope {
-    fn into_scope(self) -> Result<Scope, DecodeError> {
+    pub(super) fn into_scope(self) -> Result<Scope, DecodeError> {
         let fits = |prefix: &str| prefix.len() <= KEY_BYTES_MAX;
         match self {
             Self::Key(text) => Key::from_text(&text).map(Scope::Key).ok_or(DecodeError::KeyMalformed),

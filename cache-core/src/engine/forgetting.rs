@@ -2,14 +2,14 @@
 
 use super::Engine;
 use crate::{
-    Domain, Entry, Key, Manner, Message, Outcome, Output, PeerId, Reach, Refusal, RequestId, Scope,
+    Domain, Doubted, Entry, Key, Manner, Message, Outcome, Output, PeerId, Reach, Refusal, RequestId, Scope,
     Timestamp,
     flight::FlightId,
     message::{Notice, Verdict},
     settings::Disk,
     sharing::{Settled, Wait},
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 impl Engine {
     /// Forgets and doubts what `reach` means, here and at every member, and answers when all have done so.
@@ -109,6 +109,7 @@ impl Engine {
         if fleet.acquaintances.heard_until(from) < mark {
             self.cache.doubt_from_before(mark);
             self.doubts.add_all(mark);
+            self.forget_on_disk(&Reach::doubt([Scope::everything()]), None);
         }
     }
 
@@ -180,14 +181,19 @@ impl Engine {
         entries
     }
 
-    /// Has the disk forget; answers whether it has anything to do. What is doubted stays there: it is told apart when it
-    /// comes back.
+    /// Has the disk forget, and note what is in doubt; answers whether it has anything to do. What is doubted stays there,
+    /// and is told apart when it comes back.
     fn forget_on_disk(&mut self, reach: &Reach, removal: Option<u64>) -> bool {
-        let is_on_disk = |scope: &&Scope| !matches!(scope, Scope::Signposts { .. });
-        let scopes: Vec<Scope> = reach.forgotten.iter().filter(is_on_disk).cloned().collect();
-        let asks_disk = self.settings.disk == Disk::Present && !scopes.is_empty();
+        let on_disk = |scopes: &[Scope]| -> Vec<Scope> {
+            let is_on_disk = |scope: &&Scope| !matches!(scope, Scope::Signposts { .. });
+            scopes.iter().filter(is_on_disk).cloned().collect()
+        };
+        let (scopes, doubted) = (on_disk(&reach.forgotten), on_disk(&reach.doubted));
+        let asks_disk = self.settings.disk == Disk::Present && !(scopes.is_empty() && doubted.is_empty());
         if asks_disk {
-            self.outputs.push_back(Output::Remove { removal, scopes });
+            let all = || Arc::new(self.doubts.clone());
+            let doubted = (!doubted.is_empty()).then(|| Doubted { scopes: doubted, all: all() });
+            self.outputs.push_back(Output::Remove { removal, scopes, doubted });
         }
         asks_disk
     }

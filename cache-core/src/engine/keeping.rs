@@ -2,13 +2,14 @@
 
 use super::Engine;
 use crate::{
-    Draft, Entry, Key, Outcome, Output, RequestId, Scope,
+    Doubts, Draft, Entry, Key, Outcome, Output, RequestId, Scope,
     cache::Insertion,
     flight::{FlightId, Keep},
     message::Verdict,
     settings::Disk,
 };
-use alloc::{sync::Arc, vec, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
+use core::mem;
 
 impl Engine {
     pub(super) fn on_put(&mut self, request: RequestId, key: Key, draft: Draft) {
@@ -31,7 +32,9 @@ impl Engine {
         self.complete(request, Outcome::Stored { entry });
     }
 
-    pub(super) fn on_restored(&mut self, entries: Vec<Entry>) {
+    pub(super) fn on_restored(&mut self, doubts: Doubts, entries: Vec<Entry>) {
+        let later = mem::replace(&mut self.doubts, doubts);
+        self.doubts.absorb(later);
         // They may have been read before an invalidation that meant them; the disk is asked for each instead.
         if self.generation > 0 {
             return;
@@ -62,7 +65,7 @@ impl Engine {
             fleet.shelf.take(key);
         }
         if self.settings.disk == Disk::Present {
-            self.outputs.push_back(Output::Remove { removal: None, scopes: vec![Scope::Key(key.clone())] });
+            self.outputs.push_back(removal_of(key));
         }
     }
 
@@ -74,7 +77,7 @@ impl Engine {
             self.outputs.push_back(if kept && !entry.is_signpost() {
                 Output::Persist { entry }
             } else {
-                Output::Remove { removal: None, scopes: vec![Scope::Key(entry.key().clone())] }
+                removal_of(entry.key())
             });
         }
         kept
@@ -99,4 +102,8 @@ impl Engine {
             }
         }
     }
+}
+
+fn removal_of(key: &Key) -> Output {
+    Output::Remove { removal: None, scopes: Vec::from([Scope::Key(key.clone())]), doubted: None }
 }

@@ -2,9 +2,9 @@
 
 use super::ops::{Answer, Event, KEYS_COUNT, Op, Pause, Plan, RESOURCES, Shape, domain, key};
 use cache_core::{
-    Audience, Bucket, Content, Disk, Draft, Engine, Entry, FetchError, FetchId, Fetched, Input, Key, LoadId,
-    Outcome, Output, Reach, Reader, RequestId, Scope, Served, Settings, Shortage, Timestamp, Validators,
-    freshness::Directives,
+    Audience, Bucket, Content, Disk, Doubts, Draft, Engine, Entry, FetchError, FetchId, Fetched, Input, Key,
+    LoadId, Outcome, Output, Reach, Reader, RequestId, Scope, Served, Settings, Shortage, Timestamp,
+    Validators, freshness::Directives,
 };
 use std::{collections::BTreeMap, fmt::Write, sync::Arc, time::Duration};
 
@@ -94,7 +94,7 @@ impl World {
             world.disk.insert(key(*number), Arc::new(entry));
         }
         let entries = world.disk.values().map(|entry| copy(entry, world.now)).collect();
-        world.handle(Input::Restored { entries });
+        world.handle(Input::Restored { doubts: Doubts::default(), entries });
         world
     }
 
@@ -352,7 +352,7 @@ impl World {
                 self.published.insert(entry.key().clone(), Arc::clone(entry));
                 self.check_published();
             }
-            Output::Remove { removal, scopes } => {
+            Output::Remove { removal, scopes, doubted: _ } => {
                 self.removals.extend(removal);
                 self.disk.retain(|key, _| !scopes.iter().any(|scope| scope.covers_key(key)));
             }

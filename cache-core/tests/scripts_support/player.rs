@@ -6,8 +6,8 @@ use super::{
     words::Words,
 };
 use cache_core::{
-    Audience, Bucket, Deadline, Engine, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message,
-    Output, PeerId, Reach, Reader, Refusal, RequestId, Settings, Shortage, Timestamp,
+    Audience, Bucket, Deadline, Doubts, Engine, Entry, Features, FetchId, Fetched, Input, Key, LoadId,
+    Message, Output, PeerId, Reach, Reader, Refusal, RequestId, Settings, Shortage, Timestamp,
     port::{DialError, Side},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -23,6 +23,8 @@ pub(crate) struct Player {
     talk: Option<Talk>,
     /// What readers see: replayed from the outputs.
     published: BTreeMap<Key, Arc<Entry>>,
+    /// What the disk was told is in doubt: the next engine hears of it with `restored`.
+    noted: Doubts,
     lines: Vec<String>,
     /// Whether the script says when the disk has forgotten; else it does so at once.
     is_disk_slow: bool,
@@ -38,6 +40,7 @@ impl Player {
             keys: BTreeMap::new(),
             talk: None,
             published: BTreeMap::new(),
+            noted: Doubts::default(),
             lines: Vec::new(),
             is_disk_slow: false,
         }
@@ -136,7 +139,8 @@ impl Player {
 
     fn begin_anew(&mut self, engine: Engine, talk: Option<Talk>) {
         let (now, lines) = (self.now, std::mem::take(&mut self.lines));
-        *self = Self { engine, now, lines, talk, ..Self::new() };
+        let noted = std::mem::take(&mut self.noted);
+        *self = Self { engine, now, lines, talk, noted, ..Self::new() };
     }
 
     /// Lets time pass as a driver does that comes whenever something is due.
@@ -259,7 +263,7 @@ impl Player {
         while !words.is_empty() {
             entries.push(self.entry(words));
         }
-        self.handle(Input::Restored { entries });
+        self.handle(Input::Restored { doubts: self.noted.clone(), entries });
     }
 
     fn entry(&self, words: &mut Words<'_>) -> Entry {
@@ -312,9 +316,14 @@ impl Player {
                 self.published.insert(entry.key().clone(), Arc::clone(entry));
                 format!("publish {}", show::key(entry.key()))
             }
-            Output::Remove { removal, scopes } => {
+            Output::Remove { removal, scopes, doubted } => {
                 let number = removal.filter(|_| self.is_disk_slow).map(|number| format!(" {number}"));
-                format!("remove{}{}", number.unwrap_or_default(), show::scopes(scopes))
+                let doubted = doubted.as_ref().map(|doubted| {
+                    self.noted.clone_from(&doubted.all);
+                    format!(" doubt{}", show::scopes(&doubted.scopes))
+                });
+                let (number, doubted) = (number.unwrap_or_default(), doubted.unwrap_or_default());
+                format!("remove{number}{}{doubted}", show::scopes(scopes))
             }
             Output::Retain { request } => format!("retain r{}", request.0),
             Output::Retract { key } => {

@@ -127,6 +127,8 @@ refused ends nothing. One without an answer, or answered with a 5xx, may have be
 doubted. A GraphQL mutation does not tell what it changes either: all that its own domain holds is doubted. A GraphQL query
 changes nothing, if its document is at most 256 KiB long.
 
+What a write forgot or put in doubt is so after a restart too, also one by `kill -9` right after its answer.
+
 What nobody can know from the path of a write: the number of a repository (so the pages behind the first are doubted for
 all repositories), and the login of the account behind a token (so lists below `/users/` are).
 ";

@@ -7,8 +7,8 @@ use crate::{
     random::Random,
 };
 use cache_core::{
-    Ceiling, Contact, Disk, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming, PeerId,
-    RequestId, Sharing, Timestamp, codec,
+    Ceiling, Contact, Disk, Doubts, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming,
+    PeerId, RequestId, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
     message::Reach,
 };
@@ -38,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) connected: BTreeMap<usize, u64>,
     pub(crate) published: BTreeMap<Key, Arc<Entry>>,
     pub(crate) disk: BTreeMap<Key, Vec<u8>>,
+    /// What is in doubt, as the disk keeps it; empty if nothing is.
+    pub(crate) doubts: Vec<u8>,
     pub(crate) loads: BTreeMap<LoadId, Key>,
     pub(crate) calls: BTreeSet<FetchId>,
     /// Requests that were answered, but whose means to fetch are kept.
@@ -106,6 +108,7 @@ impl Node {
             connected: BTreeMap::new(),
             published: BTreeMap::new(),
             disk: BTreeMap::new(),
+            doubts: Vec::new(),
             loads: BTreeMap::new(),
             calls: BTreeSet::new(),
             retained: BTreeMap::new(),
@@ -121,7 +124,7 @@ impl Node {
     }
 
     /// Starts a process; answers what it finds on disk.
-    pub(crate) fn start(&mut self, plan: &Plan, now: Duration) -> Vec<Entry> {
+    pub(crate) fn start(&mut self, plan: &Plan, now: Duration) -> (Vec<Entry>, Doubts) {
         self.stop();
         self.run += 1;
         self.state = State::Up;
@@ -143,9 +146,21 @@ impl Node {
         };
         self.engine = Engine::sharing(plan.settings.clone(), sharing);
         match plan.settings.disk {
-            Disk::Absent => Vec::new(),
-            Disk::Present => self.disk.values().map(|bytes| decoded(bytes)).collect(),
+            Disk::Absent => (Vec::new(), Doubts::default()),
+            Disk::Present => {
+                let entries = self.disk.values().map(|bytes| decoded(bytes)).collect();
+                let noted = Some(&self.doubts).filter(|noted| !noted.is_empty());
+                let doubts = noted
+                    .map(|noted| codec::decode_doubts(noted).expect("the disk gives back what was written"));
+                (entries, doubts.unwrap_or_default())
+            }
         }
+    }
+
+    /// Loses its disk.
+    pub(crate) fn lose_disk(&mut self) {
+        self.disk.clear();
+        self.doubts.clear();
     }
 
     /// Ends the process; all it knew is gone but for the disk.

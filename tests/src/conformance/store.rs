@@ -77,6 +77,7 @@ macro_rules! store_conformance {
             what_is_durable_survives_a_crash
             what_is_put_is_loaded_whole
             what_was_closed_is_there_again
+            what_was_in_doubt_is_so_after_a_crash
         }
     };
     (@rules $factory:expr; $($rule:ident)+) => {

@@ -4,6 +4,7 @@ mod collapsing;
 mod directives;
 mod directory;
 mod domains;
+mod doubts;
 mod environment;
 mod faults;
 mod freshness;

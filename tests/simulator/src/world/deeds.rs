@@ -37,7 +37,7 @@ impl World {
                 if let Some(node) = self.node_hit(victim).filter(|node| self.is_up(*node)) {
                     self.crash(node);
                     if !keeps_disk {
-                        self.nodes[node].disk.clear();
+                        self.nodes[node].lose_disk();
                     }
                     self.schedule(self.now + down_for, Happening::Start { node });
                 }

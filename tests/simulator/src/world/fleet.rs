@@ -20,9 +20,9 @@ impl World {
         }
         self.transcript.note(format_args!("{:?} n{number} starts", self.now));
         let node = &mut self.nodes[number];
-        let entries = node.start(&self.plan, self.now);
+        let (entries, doubts) = node.start(&self.plan, self.now);
         self.ledger.misdated = self.nodes.iter().map(|node| node.misdated).sum();
-        self.handle(number, Input::Restored { entries });
+        self.handle(number, Input::Restored { doubts, entries });
     }
 
     /// Ends the process of a node without a word. Its peers notice when their connections have been silent for

@@ -299,7 +299,10 @@ impl World {
                 let node = &mut self.nodes[number];
                 node.published.insert(entry.key().clone(), entry);
             }
-            Output::Remove { removal, scopes } => {
+            Output::Remove { removal, scopes, doubted } => {
+                if let Some(doubted) = doubted {
+                    node.doubts = codec::encode_doubts(&doubted.all);
+                }
                 node.disk.retain(|key, _| !scopes.iter().any(|scope| scope.covers_key(key)));
                 if let Some(removal) = removal {
                     let at = self.now + self.random.up_to(DISK_LATENCY);

@@ -2,7 +2,7 @@
 
 use super::{Place, StoreFactory};
 use cache_core::{
-    Content, Draft, Entry, Key, Timestamp,
+    Content, Doubts, Draft, Entry, Key, Timestamp,
     port::{Budget, Change, Durability, Store, StoreError},
 };
 use cache_store::MemoryStore;
@@ -32,6 +32,7 @@ pub(super) enum Fault {
     IgnoresEntries,
     IgnoresTheDomain,
     IgnoresTheKeysDomain,
+    KeepsNoDoubts,
     KeepsTheEarlier,
     KeepsTheUseless,
     LosesTheEventual,
@@ -165,6 +166,10 @@ impl Store for Faulty {
         Ok(entries)
     }
 
+    fn doubts(&mut self, now: Timestamp) -> Result<Doubts, StoreError> {
+        if self.has(Fault::KeepsNoDoubts) { Ok(Doubts::default()) } else { self.store.doubts(now) }
+    }
+
     fn load(&mut self, key: &Key) -> Result<Option<Entry>, StoreError> {
         if self.is_unreadable(key) {
             return Ok(None);
@@ -188,7 +193,10 @@ impl Store for Faulty {
             for change in changes {
                 let is_known = match &change {
                     Change::Put(entry) => self.store.load(entry.key())?.is_some(),
-                    Change::Remove(_) | Change::RemoveAll | Change::RemovePrefix { .. } => false,
+                    Change::Doubt(_)
+                    | Change::Remove(_)
+                    | Change::RemoveAll
+                    | Change::RemovePrefix { .. } => false,
                 };
                 if !is_known {
                     kept.push(change);

@@ -4,9 +4,11 @@ use super::{DAY, NOW, StoreFactory, WIDE, entry, entry_of, held, key, put, resou
 use crate::conformance::Outcome;
 use anyhow::ensure;
 use cache_core::{
+    Doubted, Doubts, Scope,
     freshness::Freshness,
     port::{Budget, Change, Durability},
 };
+use std::sync::Arc;
 
 /// Storing again counts, reading does not.
 ///
@@ -111,6 +113,33 @@ pub fn what_is_durable_survives_a_crash(factory: &dyn StoreFactory) -> Outcome {
         let kept = held(&mut *after, &names)?;
         ensure!(kept == wanted, "a crash leaves {kept:?}, not {wanted:?}");
     }
+    Ok(())
+}
+
+/// Of stores that outlive the process: the latest doubts take the place of all before, leave the entries alone, and
+/// those that mean nothing that is there are dropped.
+///
+/// # Errors
+///
+/// When the rule is broken.
+pub fn what_was_in_doubt_is_so_after_a_crash(factory: &dyn StoreFactory) -> Outcome {
+    let mut place = factory.place()?;
+    if !place.outlives_the_process() {
+        return Ok(());
+    }
+    let mut store = place.open(WIDE)?;
+    ensure!(store.doubts(NOW)? == Doubts::default(), "a new store is in doubt");
+    let scope = |resource| Scope::Key(key(resource));
+    let doubts = |scopes: &[Scope]| Doubts::new(None, scopes.iter().map(|scope| (scope.clone(), NOW)));
+    for scopes in [vec![scope("b")], vec![scope("a"), scope("b"), scope("absent")]] {
+        let all = Arc::new(doubts(&scopes));
+        let changes = [put("a"), put("b"), Change::Doubt(Doubted { scopes, all })];
+        store.apply(&changes, Durability::Immediate)?;
+    }
+    let mut after = place.after_a_crash()?.open(WIDE)?;
+    let (wanted, left) = (doubts(&[scope("a"), scope("b")]), after.doubts(NOW)?);
+    ensure!(left == wanted, "a crash leaves {left:?}, not {wanted:?}");
+    ensure!(held(&mut *after, &["a", "b"])? == ["a", "b"], "what is in doubt is gone");
     Ok(())
 }
 

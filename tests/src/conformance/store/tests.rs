@@ -44,6 +44,7 @@ faults! {
     another_domains_entry_is_noticed: IgnoresTheKeysDomain breaks
         a_later_entry_takes_the_place_of_an_earlier_one
         a_prefix_means_what_begins_so_in_its_domain_alone;
+    doubts_that_are_lost_are_noticed: KeepsNoDoubts breaks what_was_in_doubt_is_so_after_a_crash;
     an_earlier_entry_that_stays_is_noticed: KeepsTheEarlier breaks
         a_later_entry_takes_the_place_of_an_earlier_one
         restoring_begins_with_the_most_recently_stored;

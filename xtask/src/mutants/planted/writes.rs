@@ -78,8 +78,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "invalidated-but-still-on-disk",
         file: "engine/forgetting.rs",
-        old: "            self.outputs.push_back(Output::Remove { removal, scopes });\n",
-        new: "            let _unused = (removal, scopes);\n",
+        old: "            self.outputs.push_back(Output::Remove { removal, scopes, doubted });\n",
+        new: "            let _unused = (removal, scopes, doubted);\n",
     },
     Mutant {
         name: "whoever-waits-takes-what-was-invalidated",

@@ -13,7 +13,7 @@
 mod fixture;
 
 use cache_core::{
-    Entry, Key, Timestamp,
+    Doubts, Entry, Key, Timestamp,
     port::{Budget, Change, Durability, Store, StoreError},
 };
 use cache_store::{
@@ -72,6 +72,10 @@ struct Moody {
 impl Store for Moody {
     fn restore(&mut self, now: Timestamp, budget: Budget) -> Result<Vec<Entry>, StoreError> {
         self.store.restore(now, budget)
+    }
+
+    fn doubts(&mut self, now: Timestamp) -> Result<Doubts, StoreError> {
+        self.store.doubts(now)
     }
 
     fn load(&mut self, key: &Key) -> Result<Option<Entry>, StoreError> {

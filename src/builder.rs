@@ -181,8 +181,7 @@ impl NodeBuilder {
             }
             None => None,
         };
-        let (disk, restored) =
-            opened.map_or_else(Default::default, |(disk, restored)| (Some(disk), restored));
+        let (disk, restored) = opened.unzip();
         let settings =
             Settings { disk: if disk.is_some() { Disk::Present } else { Disk::Absent }, ..self.settings };
 
@@ -200,7 +199,7 @@ impl NodeBuilder {
         let figures = figures_of(self.github.clone(), Arc::clone(&index));
         let shared_parts = (Arc::clone(&clock), Arc::clone(&index), disk.clone());
         let mut driver = Driver::new(engine, shared_parts, links, figures, (inbox, load_timeout));
-        driver.restore(restored);
+        driver.restore(restored.unwrap_or_default());
         let (running, ended) = watch::channel(());
         // Ends by itself once the last handle is dropped; what holds `running` tells when it has.
         let driving = async move {

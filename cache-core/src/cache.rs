@@ -164,6 +164,11 @@ impl Cache {
         self.removals.first().map(|(date, _)| *date)
     }
 
+    /// What is held, in order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.slots.keys()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }

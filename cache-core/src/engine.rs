@@ -125,6 +125,7 @@ impl Engine {
             Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
             Input::Refused { domain, refusal } => self.on_refused(domain, refusal),
             Input::Removed { removal } => self.on_removed(removal),
+            Input::Renamed => self.on_renamed(),
             Input::Restored { doubts, entries } => self.on_restored(doubts, entries),
             Input::Skipped { from, bytes } => {
                 self.admits(from, bytes);

@@ -183,6 +183,9 @@ pub enum Input {
         /// The number from [`Output::Remove`].
         removal: u64,
     },
+    /// What [`Naming`](crate::Naming) calls keys is different from now on. What it called them before must be among it
+    /// still, for those who go by it.
+    Renamed,
     /// What outlived the previous process. The entries are ignored once anything was invalidated: they may have been
     /// read before that.
     Restored {

@@ -19,6 +19,7 @@ use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet},
     string::String,
+    sync::Arc,
     vec::Vec,
 };
 use core::time::Duration;
@@ -267,6 +268,17 @@ impl Engine {
             // The order to disconnect is among the decisions already.
             Welcome::Refuse(_) => {}
         }
+    }
+
+    /// Learns anew by what names members may ask for what is here, in memory and on disk.
+    pub(super) fn on_renamed(&mut self) {
+        let Some(fleet) = &mut self.fleet else { return };
+        fleet.names.clear();
+        for key in self.cache.keys() {
+            fleet.learn_names(key);
+        }
+        let naming = Arc::clone(&fleet.sharing.naming);
+        fleet.shelf.rename(|key| naming.names(key));
     }
 
     /// Shares names out with `peer` as well, who is connected and lives.

@@ -60,6 +60,15 @@ impl Shelf {
         }
     }
 
+    /// Calls everything by the names that `names` gives.
+    pub(crate) fn rename(&mut self, names: impl Fn(&Key) -> Vec<Name>) {
+        self.keys.clear();
+        for (key, (_, called)) in &mut self.names {
+            *called = names(key);
+            self.keys.extend(called.iter().map(|name| (*name, key.clone())));
+        }
+    }
+
     /// What members mean by `name`, if it is on disk alone.
     pub(crate) fn key(&self, name: &Name) -> Option<&Key> {
         self.keys.get(name)

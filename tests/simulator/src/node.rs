@@ -16,7 +16,7 @@ use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     hash::Hasher as _,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -55,6 +55,8 @@ pub(crate) struct Node {
     pub(crate) wakes: (Duration, u32),
     /// How far it has got in changing the fleet's secret.
     pub(crate) stage: u64,
+    /// The generations of secrets by which this process names entries, the one it speaks by first.
+    called: Arc<Mutex<Vec<u64>>>,
     /// How it answers asks, if not as its engine has it.
     pub(crate) manner: Option<Lie>,
 }
@@ -119,8 +121,24 @@ impl Node {
             wake_at: None,
             wakes: (Duration::ZERO, 0),
             stage: 0,
+            called: Arc::default(),
             manner: None,
         }
+    }
+
+    /// Goes on to what comes next in changing the secret while it runs; knows the former names until it does so again.
+    pub(crate) fn rename(&mut self) {
+        let former = generations(self.stage);
+        self.stage += 1;
+        let mut names = generations(self.stage);
+        let left: Vec<u64> = former.into_iter().filter(|generation| !names.contains(generation)).collect();
+        names.extend(left);
+        *known(&self.called) = names;
+    }
+
+    /// By how many names it knows each entry.
+    pub(crate) fn names_count(&self) -> usize {
+        known(&self.called).len()
     }
 
     /// Starts a process; answers what it finds on disk.
@@ -140,10 +158,11 @@ impl Node {
             contacts: contacts.map(|number| Contact::new(address(number))).collect(),
             peers: plan.peers.clone(),
             ceiling: Arc::new(Most(plan.ceiling)),
-            naming: Arc::new(Digests { stage: self.stage }),
+            naming: Arc::new(Digests(Arc::clone(&self.called))),
             seed: issuer(self.number, self.run),
             limits: plan.limits.clone(),
         };
+        *known(&self.called) = generations(self.stage);
         self.engine = Engine::sharing(plan.settings.clone(), sharing);
         match plan.settings.disk {
             Disk::Absent => (Vec::new(), Doubts::default()),
@@ -221,6 +240,10 @@ pub(crate) fn number_at(address: &str) -> Option<usize> {
     rest.split('/').next()?.parse().ok()
 }
 
+fn known(called: &Mutex<Vec<u64>>) -> MutexGuard<'_, Vec<u64>> {
+    called.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The same for every key.
 #[derive(Debug)]
 struct Most(Freshness);
@@ -234,9 +257,7 @@ impl Ceiling for Most {
 /// Names by a digest that is not keyed: nobody listens here. The secrets of a node that has got as far as `stage` in
 /// changing them: one, the next as well, both the other way round, and so on.
 #[derive(Debug)]
-struct Digests {
-    stage: u64,
-}
+struct Digests(Arc<Mutex<Vec<u64>>>);
 
 /// The generations of secrets by which a node at `stage` goes, the one it speaks by first.
 pub(crate) fn generations(stage: u64) -> Vec<u64> {
@@ -250,7 +271,7 @@ pub(crate) fn generations(stage: u64) -> Vec<u64> {
 
 impl Naming for Digests {
     fn names(&self, key: &Key) -> Vec<Name> {
-        generations(self.stage).into_iter().map(|generation| name(key, generation)).collect()
+        known(&self.0).iter().map(|generation| name(key, *generation)).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{STARTING, World};
 use crate::{
     ledger::{Asked, OK, ROUNDING, Rule, Wanted},
-    node::{Node, generations},
+    node::Node,
     plan::{Deed, Dialing},
 };
 use cache_core::{
@@ -118,7 +118,7 @@ impl World {
             self.watch.on_banned(number, &banned, self.now);
         }
         let (entries, bytes) = (engine.entries_count(), engine.entries_bytes());
-        let names = entries * generations(node.stage).len();
+        let names = entries * node.names_count();
         let is_kept = entries <= settings.budget.entries_max
             && bytes <= settings.budget.bytes_max
             && engine.flights_count() <= settings.flights_max

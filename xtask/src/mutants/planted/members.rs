@@ -58,6 +58,12 @@ pub(super) const BUGS: &[Mutant] = &[
         new: "&& self.connected.len() > self.settings.connections_max\n            && refusal",
     },
     Mutant {
+        name: "names-not-learned-anew",
+        file: "engine/fleet.rs",
+        old: "        for key in self.cache.keys() {\n            fleet.learn_names(key);\n        }\n",
+        new: "",
+    },
+    Mutant {
         name: "nobody-asks-on-behalf-of-others",
         file: "engine/inquiring.rs",
         old: "if fleet.inquiries.owed.contains_key(&name) || !has_room",

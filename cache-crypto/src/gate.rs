@@ -39,10 +39,7 @@ use cache_core::{
 };
 use std::{
     fmt, mem,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock, atomic::Ordering},
 };
 
 /// Lets in whoever proves a secret of the [`Keyring`], and proves the same one in turn.
@@ -64,7 +61,7 @@ use std::{
 /// assert_eq!(to.open(&from.seal(b"frame")?)?, b"frame");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct FleetGate(Arc<Shared>);
+pub struct FleetGate(RwLock<Arc<Shared>>);
 
 impl FleetGate {
     /// Lets in by the secrets of `keyring`.
@@ -74,15 +71,29 @@ impl FleetGate {
 
     /// The same for a member that speaks `protocol`, such as one of another release.
     pub fn speaking(keyring: Keyring, protocol: Protocol) -> Self {
-        let admissions = keyring.ids().map(|_| AtomicU64::new(0)).collect();
-        Self(Arc::new(Shared { keyring, protocol, admissions }))
+        Self(RwLock::new(Arc::new(Shared { keyring, protocol })))
+    }
+
+    /// Lets in by the secrets of `keyring` alone from now on.
+    ///
+    /// Sessions by a secret that is not among them are revoked ([`Session::is_revoked`]), those of admissions that are
+    /// under way among them; the others stand.
+    pub fn go_by(&self, keyring: Keyring) {
+        let mut shared = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let keyring = keyring.in_place_of(&shared.keyring);
+        *shared = Arc::new(Shared { keyring, protocol: shared.protocol });
+    }
+
+    fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How many were let in by each secret, the current one first. A secret that nobody comes by any more
     /// can be forgotten.
     pub fn admissions(&self) -> Vec<(KeyId, u64)> {
-        let counts = self.0.admissions.iter().map(|count| count.load(Ordering::Relaxed));
-        self.0.keyring.ids().zip(counts).collect()
+        let shared = self.shared();
+        let keys = shared.keyring.keys().iter();
+        keys.map(|key| (key.id, key.admissions.load(Ordering::Relaxed))).collect()
     }
 
     pub(crate) fn begin_with(
@@ -93,17 +104,12 @@ impl FleetGate {
         channel: &[u8],
         random: Option<Random>,
     ) -> FleetAdmission {
-        let mut admission = FleetAdmission {
-            shared: Arc::clone(&self.0),
-            side,
-            local,
-            remote,
-            outbox: None,
-            stage: Stage::Over,
-        };
+        let shared = self.shared();
+        let protocol = shared.protocol;
+        let mut admission = FleetAdmission { shared, side, local, remote, outbox: None, stage: Stage::Over };
         // Without entropy nothing can be proved, and the admission is over before it begins.
         if let Some(random) = random {
-            let hello = hello(self.0.protocol, &random.nonce);
+            let hello = hello(protocol, &random.nonce);
             if side == Side::Dialer {
                 admission.outbox = Some(hello.clone());
             }
@@ -121,24 +127,13 @@ impl Gate for FleetGate {
 
 impl fmt::Debug for FleetGate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FleetGate").field(&self.0.keyring).finish()
+        f.debug_tuple("FleetGate").field(&self.shared().keyring).finish()
     }
 }
 
 struct Shared {
     keyring: Keyring,
     protocol: Protocol,
-    /// How many were let in by each key of the keyring, in its order.
-    admissions: Box<[AtomicU64]>,
-}
-
-impl Shared {
-    fn count(&self, by: &MemberKey) {
-        let counts = self.keyring.keys().iter().zip(&self.admissions);
-        for (_, count) in counts.filter(|(key, _)| std::ptr::eq(*key, by)) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 }
 
 /// One side of one admission.
@@ -259,14 +254,14 @@ impl FleetAdmission {
         Some(Stage::Admitted(self.session(key, protocol, &proved.then(answer))))
     }
 
-    fn session(&self, key: &MemberKey, protocol: Protocol, agreed: &Agreed) -> Box<FleetSession> {
-        self.shared.count(key);
+    fn session(&self, key: &Arc<MemberKey>, protocol: Protocol, agreed: &Agreed) -> Box<FleetSession> {
+        key.admissions.fetch_add(1, Ordering::Relaxed);
         let [to_listener, to_dialer] = agreed.session_keys(key);
         let (sending, receiving) = match self.side {
             Side::Dialer => (&to_listener, &to_dialer),
             Side::Listener => (&to_dialer, &to_listener),
         };
-        Box::new(FleetSession::new(self.local, sending, self.remote, receiving, protocol))
+        Box::new(FleetSession::new(self.local, sending, self.remote, receiving, (protocol, Arc::clone(key))))
     }
 }
 

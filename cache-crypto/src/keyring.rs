@@ -5,7 +5,13 @@ use crate::{
     schedule::{Key32, Purpose, hmac_key},
 };
 use orion::hazardous::mac::hmac::sha256::SecretKey as HmacKey;
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
 
 /// The fleet's current secret, and others that members may still, or already, use.
 ///
@@ -22,12 +28,12 @@ use std::fmt;
 /// assert_eq!(shown, [new.fingerprint(), old.fingerprint()]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Keyring(Vec<MemberKey>);
+pub struct Keyring(Vec<Arc<MemberKey>>);
 
 impl Keyring {
     /// Goes by `current` alone. The first use of a passphrase or a token takes some tenths of a second.
     pub fn new(current: &FleetSecret) -> Self {
-        Self(vec![MemberKey::of(current)])
+        Self(vec![Arc::new(MemberKey::of(current))])
     }
 
     /// Goes by `other` as well, after those already there. One that is there already changes nothing.
@@ -43,7 +49,7 @@ impl Keyring {
         if self.0.len() == SECRETS_MAX {
             return Err(KeyringFull);
         }
-        self.0.push(key);
+        self.0.push(Arc::new(key));
         Ok(self)
     }
 
@@ -58,8 +64,19 @@ impl Keyring {
     }
 
     /// The keys of each secret, the current one's first. There are one to [`SECRETS_MAX`].
-    pub(crate) fn keys(&self) -> &[MemberKey] {
+    pub(crate) fn keys(&self) -> &[Arc<MemberKey>] {
         &self.0
+    }
+
+    /// The same in place of `former`: what both hold goes on, and what `former` alone holds is revoked.
+    pub(crate) fn in_place_of(mut self, former: &Self) -> Self {
+        for held in &former.0 {
+            match self.0.iter_mut().find(|key| key.proof == held.proof) {
+                Some(key) => *key = Arc::clone(held),
+                None => held.is_revoked.store(true, Ordering::Release),
+            }
+        }
+        self
     }
 }
 
@@ -108,6 +125,9 @@ pub(crate) struct MemberKey {
     pub(crate) proof: HmacKey,
     pub(crate) session: Key32,
     name: Key32,
+    /// How many were let in by it.
+    pub(crate) admissions: AtomicU64,
+    is_revoked: AtomicBool,
 }
 
 impl MemberKey {
@@ -117,7 +137,14 @@ impl MemberKey {
             proof: hmac_key(&secret.derive(Purpose::Admission)),
             session: secret.derive(Purpose::Session),
             name: secret.derive(Purpose::FleetName),
+            admissions: AtomicU64::new(0),
+            is_revoked: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the node goes by the secret no more.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.is_revoked.load(Ordering::Acquire)
     }
 }
 

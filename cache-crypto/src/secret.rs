@@ -6,6 +6,7 @@ use crate::{
     secret_text,
 };
 use cache_core::port::SealError;
+use orion::util::secure_cmp;
 use std::{
     fmt,
     sync::{Arc, OnceLock},
@@ -113,6 +114,16 @@ impl FleetSecret {
     }
 
     /// The key for `purpose`. The first call pays for the secret's kind.
+    /// Whether `other` is the same secret, of the same kind. Derives no key.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.0.material, &other.0.material) {
+            (Material::Generated(one), Material::Generated(two)) => secure_cmp(&one[..], &two[..]).is_ok(),
+            (Material::Passphrase(one), Material::Passphrase(two))
+            | (Material::Token(one), Material::Token(two)) => secure_cmp(one, two).is_ok(),
+            (Material::Generated(_) | Material::Passphrase(_) | Material::Token(_), _) => false,
+        }
+    }
+
     pub(crate) fn derive(&self, purpose: Purpose) -> Key32 {
         self.0.root.get_or_init(|| self.0.material.root()).derive(purpose)
     }

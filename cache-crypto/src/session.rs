@@ -1,6 +1,7 @@
 //! The seal on the frames of one connection.
 
 use crate::{
+    keyring::MemberKey,
     replay::{ReplayWindow, SEQUENCE_END},
     schedule::Key32,
 };
@@ -13,7 +14,7 @@ use orion::hazardous::{
     aead::xchacha20poly1305::{Nonce, SecretKey, XChaCha20Poly1305},
     mac::poly1305::Tag,
 };
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 /// Seals frames to the other side and opens those from it: XChaCha20-Poly1305, one key for each direction.
 ///
@@ -31,6 +32,8 @@ pub(crate) struct FleetSession {
     receiving: Direction,
     windows: [ReplayWindow; LANES],
     protocol: Protocol,
+    /// By which both were let in.
+    proved: Arc<MemberKey>,
 }
 
 impl FleetSession {
@@ -40,7 +43,7 @@ impl FleetSession {
         sending: &Key32,
         remote: PeerId,
         receiving: &Key32,
-        protocol: Protocol,
+        (protocol, proved): (Protocol, Arc<MemberKey>),
     ) -> Self {
         Self {
             sending: Direction { key: SecretKey::from(**sending), sender: local, receiver: remote },
@@ -48,6 +51,7 @@ impl FleetSession {
             receiving: Direction { key: SecretKey::from(**receiving), sender: remote, receiver: local },
             windows: Default::default(),
             protocol,
+            proved,
         }
     }
 }
@@ -104,6 +108,10 @@ impl Session for FleetSession {
 
     fn protocol(&self) -> Protocol {
         self.protocol
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.proved.is_revoked()
     }
 }
 
@@ -171,16 +179,21 @@ const SEAL_BYTES: usize = HEADER_BYTES + TAG_BYTES;
 mod tests {
     use super::*;
 
+    fn proved() -> (Protocol, Arc<MemberKey>) {
+        let keyring = crate::Keyring::new(&crate::FleetSecret::generate().unwrap());
+        (Protocol::OURS, Arc::clone(&keyring.keys()[0]))
+    }
+
     #[test]
     fn a_sequence_that_is_used_up_ends_the_session() {
         let (one, other) = (PeerId::from_public_key([1; 32]), PeerId::from_public_key([2; 32]));
         let key = Key32::default();
-        let mut session = FleetSession::new(one, &key, other, &key, Protocol::OURS);
+        let mut session = FleetSession::new(one, &key, other, &key, proved());
         session.sequences[0] = SEQUENCE_END - 1;
         let last = session.seal(b"last").unwrap();
         assert_eq!(session.seal(b"one too many"), Err(SealError));
         assert_eq!(session.seal(b"and again"), Err(SealError));
-        let mut receiver = FleetSession::new(other, &key, one, &key, Protocol::OURS);
+        let mut receiver = FleetSession::new(other, &key, one, &key, proved());
         assert_eq!(receiver.open(&last).unwrap(), b"last");
         assert_eq!(receiver.open(&last), Err(SealError));
     }

@@ -24,6 +24,7 @@ use orion::{
     hazardous::kdf::hkdf::{self, Hkdf},
     util::secure_cmp,
 };
+use std::sync::Arc;
 
 /// Who met: the same on both sides.
 #[derive(Clone, Copy)]
@@ -68,9 +69,9 @@ impl Met {
     /// The first of `keys` that one of `slots` proves. Looks at all of them, whatever it finds.
     pub(crate) fn proved_by<'keys>(
         &self,
-        keys: &'keys [MemberKey],
+        keys: &'keys [Arc<MemberKey>],
         slots: &Slots,
-    ) -> Option<&'keys MemberKey> {
+    ) -> Option<&'keys Arc<MemberKey>> {
         first_proved(keys, |key| {
             let expected = self.proof(key);
             slots.as_chunks().0.iter().fold(false, |is_proved, slot| is_proved | is_same(slot, &expected))
@@ -94,9 +95,9 @@ impl Proved {
     /// The one of `keys` that `answer` proves. Looks at all of them, whatever it finds.
     pub(crate) fn answered_by<'keys>(
         &self,
-        keys: &'keys [MemberKey],
+        keys: &'keys [Arc<MemberKey>],
         answer: &Proof,
-    ) -> Option<&'keys MemberKey> {
+    ) -> Option<&'keys Arc<MemberKey>> {
         first_proved(keys, |key| is_same(answer, &self.answer(key)))
     }
 
@@ -123,7 +124,7 @@ impl Agreed {
     }
 }
 
-fn first_proved(keys: &[MemberKey], is_proved: impl Fn(&MemberKey) -> bool) -> Option<&MemberKey> {
+fn first_proved(keys: &[Arc<MemberKey>], is_proved: impl Fn(&MemberKey) -> bool) -> Option<&Arc<MemberKey>> {
     keys.iter().fold(None, |first, key| {
         let this = is_proved(key).then_some(key);
         first.or(this)

@@ -389,6 +389,11 @@ pub trait Session: Send + fmt::Debug {
     fn protocol(&self) -> Protocol {
         Protocol::OURS
     }
+
+    /// Whether what the other side proved counts no more, so that the connection must end.
+    fn is_revoked(&self) -> bool {
+        false
+    }
 }
 
 /// The other side was not let in.

@@ -1,7 +1,7 @@
 //! What a store tells about itself.
 
 use crate::catalog::Catalog;
-use cache_core::port::Store;
+use cache_core::port::{Sealer, Store, StoreError};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -15,6 +15,16 @@ pub trait MeasuredStore: Store {
     /// Which keys it holds, kept up to date by the store; `None` if it does not tell, and must be asked for each.
     fn catalog(&self) -> Option<Arc<Catalog>> {
         None
+    }
+
+    /// Keeps everything under the keys of `sealer` from now on, which open what is there as well.
+    ///
+    /// # Errors
+    ///
+    /// When it could not: then what the former keys open is as before.
+    fn reseal(&mut self, _sealer: Arc<dyn Sealer>) -> Result<(), StoreError> {
+        // It seals nothing.
+        Ok(())
     }
 }
 

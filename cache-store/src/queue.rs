@@ -12,7 +12,7 @@ use crate::{
 };
 use cache_core::{
     Doubted, Entry, Key, Scope, Timestamp,
-    port::{Change, StoreError},
+    port::{Change, Sealer, StoreError},
 };
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{
@@ -58,6 +58,8 @@ pub(crate) struct State {
     /// Who wants to know when the puts numbered below are durable.
     pub(crate) flushed: VecDeque<(u64, Done<()>)>,
     pub(crate) sweep: Option<(Timestamp, Done<u64>)>,
+    /// Under which keys to keep everything from then on.
+    pub(crate) reseal: Option<(Arc<dyn Sealer>, Done<()>)>,
     pub(crate) closing: Option<Done<()>>,
     pub(crate) next_number: u64,
     /// There is something that the thread has not seen.
@@ -186,6 +188,20 @@ impl Queue {
         self.tell(state);
     }
 
+    /// Has everything kept under the keys of `sealer`. One that waits already gives way to it.
+    pub(crate) fn reseal(&self, sealer: Arc<dyn Sealer>, done: Done<()>) {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            drop(state);
+            return done(Err(closed()));
+        }
+        let earlier = state.reseal.replace((sealer, done));
+        self.tell(state);
+        if let Some((_, done)) = earlier {
+            done(Err(StoreError::of("other keys took their place")));
+        }
+    }
+
     /// Takes nothing more. Look-ups that wait find nothing; `done` is called when the rest is durable and the store
     /// closed, with an error if that is so, or to be, already.
     pub(crate) fn close(&self, done: Option<Done<()>>) {
@@ -193,7 +209,7 @@ impl Queue {
         let was_closed = mem::replace(&mut state.is_closed, true);
         state.closed_at.get_or_insert_with(Instant::now);
         let loads = mem::take(&mut state.loads);
-        let sweep = state.sweep.take();
+        let (sweep, reseal) = (state.sweep.take(), state.reseal.take());
         let refused = if was_closed {
             done
         } else {
@@ -203,6 +219,9 @@ impl Queue {
         self.tell(state);
         loads.into_iter().for_each(|load| (load.found)(None));
         if let Some((_, done)) = sweep {
+            done(Err(closed()));
+        }
+        if let Some((_, done)) = reseal {
             done(Err(closed()));
         }
         if let Some(done) = refused {
@@ -249,13 +268,14 @@ impl Queue {
         let mut state = self.state.lock();
         let closed_at = state.closed_at;
         let left = State { is_closed: true, closed_at, has_ended: true, ..State::default() };
-        let State { loads, waiting, removed, flushed, sweep, closing, .. } = mem::replace(&mut *state, left);
+        let State { loads, waiting, removed, flushed, sweep, reseal, closing, .. } =
+            mem::replace(&mut *state, left);
         self.ended.notify_all();
         drop(state);
         self.counters.dropped.fetch_add(waiting.puts_count() as u64, Ordering::Relaxed);
         loads.into_iter().for_each(|load| (load.found)(None));
         let told = removed.into_iter().chain(flushed.into_iter().map(|(_, done)| done)).chain(closing);
-        told.for_each(|done| done(Err(closed())));
+        told.chain(reseal.map(|(_, done)| done)).for_each(|done| done(Err(closed())));
         if let Some((_, done)) = sweep {
             done(Err(closed()));
         }

@@ -219,6 +219,25 @@ impl MeasuredStore for RedbStore {
     fn catalog(&self) -> Option<Arc<Catalog>> {
         Some(Arc::clone(&self.catalog))
     }
+
+    /// Opens the file anew, which files each record under its name by the current key and seals it by that, in steps. After
+    /// a crash in between the next start goes on with it, as long as it knows both keys.
+    fn reseal(&mut self, sealer: Arc<dyn Sealer>) -> Result<(), StoreError> {
+        let seal = RecordSeal::new(sealer, Arc::clone(&self.figures));
+        let is_other = seal.key_name() != self.seal.key_name();
+        let former = std::mem::replace(&mut self.seal, seal);
+        if !is_other {
+            return Ok(());
+        }
+        self.file = None;
+        self.unreadable.clear();
+        let reopened = self.run("seal the store anew", |_, _| Ok(()));
+        if reopened.is_err() {
+            self.file = None;
+            self.seal = former;
+        }
+        reopened
+    }
 }
 
 impl fmt::Debug for RedbStore {

@@ -9,7 +9,7 @@ use crate::{
 };
 use cache_core::{
     Entry, Key, Timestamp,
-    port::{Change, Durability, StoreError},
+    port::{Change, Durability, Sealer, StoreError},
 };
 use std::{
     fmt, io,
@@ -104,6 +104,16 @@ impl WriteBehind {
     /// another, `done` learns of none.
     pub fn sweep(&self, now: Timestamp, done: impl FnOnce(Result<u64, StoreError>) + Send + 'static) {
         self.0.queue.sweep(now, Box::new(done));
+    }
+
+    /// Keeps everything under the keys of `sealer` from now on, and calls `done` when that is so. What is there is sealed
+    /// anew, which takes the disk some seconds for tens of thousands of records; look-ups wait meanwhile.
+    pub fn reseal(
+        &self,
+        sealer: Arc<dyn Sealer>,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) {
+        self.0.queue.reseal(sealer, Box::new(done));
     }
 
     /// Makes everything ordered before durable, closes the store, and calls `done`. Look-ups that wait find nothing,

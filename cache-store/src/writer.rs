@@ -12,7 +12,7 @@ use crate::{
 };
 use cache_core::{
     Entry, Key, Timestamp,
-    port::{Change, Durability, StoreError},
+    port::{Change, Durability, Sealer, StoreError},
 };
 use std::{
     mem,
@@ -62,6 +62,7 @@ enum Task {
     Apply(Application),
     Close,
     Load(Load),
+    Reseal(Arc<dyn Sealer>, Done<()>),
     Sweep(Timestamp, Done<u64>),
     Wait(Option<Instant>),
 }
@@ -122,6 +123,10 @@ impl Writer {
                 return Step::Ended;
             }
             Task::Load(load) => self.load(load, now),
+            Task::Reseal(sealer, done) => {
+                let resealed = self.reseal(sealer, now);
+                done(resealed);
+            }
             Task::Sweep(moment, done) => {
                 let swept = self.sweep(moment, now);
                 done(swept);
@@ -162,6 +167,9 @@ impl Writer {
         if let Some((below, _)) = state.flushed.front() {
             let below = *below;
             return Task::Apply(self.flush_below(state, below));
+        }
+        if let Some((sealer, done)) = state.reseal.take() {
+            return Task::Reseal(sealer, done);
         }
         if let Some((moment, done)) = state.sweep.take() {
             return Task::Sweep(moment, done);
@@ -255,6 +263,13 @@ impl Writer {
                 None
             }
         }
+    }
+
+    /// What was applied is made durable first: the store may open its file anew.
+    fn reseal(&mut self, sealer: Arc<dyn Sealer>, now: Instant) -> Result<(), StoreError> {
+        self.apply_batch(Durability::Immediate, now)?;
+        let Some(store) = &mut self.store else { return Err(closed()) };
+        store.reseal(sealer).inspect_err(|error| self.count_failure(error))
     }
 
     fn sweep(&mut self, moment: Timestamp, now: Instant) -> Result<u64, StoreError> {

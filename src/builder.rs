@@ -7,12 +7,13 @@ use crate::{
     joining::{Joined, Wishes},
     links::Links,
     node::{Access, Shared},
+    secrets::{Secrets, sealer},
 };
 use cache_core::{
     Disk, Doubts, Engine, Entry, Figures, PeerSettings, Settings, SharingLimits, Timestamp,
-    port::{Budget, Sealer, Store},
+    port::{Budget, Store},
 };
-use cache_crypto::{FleetSecret, NodeKey, SecretKind, StorageSealer};
+use cache_crypto::{FleetSecret, NodeKey};
 use cache_origin_github::GitHub;
 use cache_store::{CoarseClock, DISK_BUDGET, ReadIndex, RedbStore, WriteBehind, WriteBehindSettings};
 use std::{
@@ -166,18 +167,17 @@ impl NodeBuilder {
             advertised: self.advertised,
             directory: self.directory.clone(),
         };
+        let secrets = Secrets::new(self.secret.as_ref(), &self.accepted, self.directory.clone());
         let clock = Arc::new(CoarseClock::start());
         let (now, budget) = (clock.now(), self.settings.budget);
         let opened = match self.directory {
             Some(directory) => {
-                let (secrets, disk_budget) = ((self.secret, self.accepted), self.disk_budget);
-                let open = move || open_store(&directory, &secrets, disk_budget, budget, now);
+                let (known, disk_budget) = ((self.secret, self.accepted), self.disk_budget);
+                let open = move || open_store(&directory, &known, disk_budget, budget, now);
                 let task = runtime.spawn_blocking(open);
                 let (store, restored) = task.await.map_err(|_panic| StartError::NoRuntime)??;
-                Some((
-                    WriteBehind::start(Box::new(store), self.write_behind).map_err(StartError::Thread)?,
-                    restored,
-                ))
+                let disk = WriteBehind::start(Box::new(store), self.write_behind);
+                Some((disk.map_err(StartError::Thread)?, restored))
             }
             None => None,
         };
@@ -222,6 +222,7 @@ impl NodeBuilder {
             entries_max: budget.entries_max,
             bytes_max: budget.bytes_max,
             sharing,
+            secrets,
         }))
     }
 }
@@ -250,16 +251,7 @@ fn open_store(
     // Before the key is put into it: an empty directory is made private, one that others write to refused.
     RedbStore::prepare(directory).map_err(StartError::Open)?;
     let node_key = NodeKey::load_or_create(directory).map_err(StartError::NodeKey)?;
-    let own = StorageSealer::from_node_key(&node_key);
-    // A token is rotated, and entries under its seal would be lost with it.
-    let sealer: Arc<dyn Sealer> = match secret.as_ref().filter(|secret| secret.kind() != SecretKind::Token) {
-        None => Arc::new(own),
-        Some(secret) => {
-            let current = StorageSealer::from_secret(secret).opening_also(own);
-            let older = accepted.iter().map(StorageSealer::from_secret);
-            Arc::new(older.fold(current, StorageSealer::opening_also))
-        }
-    };
+    let sealer = sealer(&node_key, secret.as_ref(), accepted.iter());
     let mut store = RedbStore::open(directory, sealer, disk_budget).map_err(StartError::Open)?;
     let entries = store.restore(now, memory_budget).map_err(StartError::Restore)?;
     let doubts = store.doubts(now).map_err(StartError::Restore)?;

@@ -56,6 +56,10 @@ pub(crate) enum Command {
         draft: Draft,
         done: oneshot::Sender<Completion>,
     },
+    /// The secrets are others by now.
+    Rotated {
+        done: oneshot::Sender<()>,
+    },
     Shutdown {
         done: oneshot::Sender<()>,
     },

@@ -220,6 +220,13 @@ impl Driver {
                 let request = self.own_request(done);
                 self.handle(Input::Put { request, key, draft });
             }
+            Command::Rotated { done } => {
+                self.handle(Input::Renamed);
+                if let Some(links) = &mut self.links {
+                    links.end_revoked();
+                }
+                let _gone = done.send(());
+            }
             Command::Shutdown { done } => drop(done),
             Command::Stats { done } => {
                 let _gone = done.send(self.stats());

@@ -1,13 +1,20 @@
 //! How a node gets from a secret and a transport to a place in its fleet.
 
-use crate::{OpenTransport, StartError, addresses::told, links::FleetNaming, node::SharingState};
+use crate::{
+    OpenTransport, StartError,
+    addresses::told,
+    links::FleetNaming,
+    node::SharingState,
+    secrets::{Lock, keyring},
+};
 use cache_core::{
-    Ceiling, Contact, Domain, Key, PeerSettings, Sharing, SharingLimits, Timestamp,
+    Ceiling, Contact, Domain, Key, Naming, PeerSettings, Sharing, SharingLimits, Timestamp,
     freshness::Freshness,
     port::{Gate, Transport},
 };
-use cache_crypto::{FleetGate, FleetSecret, Keyring, NodeIdentity};
+use cache_crypto::{FleetGate, FleetSecret, NodeIdentity};
 use cache_origin_github::GitHub;
+use parking_lot::Mutex;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
@@ -56,18 +63,17 @@ impl Wishes {
         let kind = secret.kind();
         let (accepted, directory) = (self.accepted, self.directory);
         let prepare = move || -> Result<_, StartError> {
-            let mut keyring = Keyring::new(&secret);
-            for other in &accepted {
-                keyring = keyring.accepting(other).map_err(StartError::Secrets)?;
-            }
-            let naming = FleetNaming(keyring.names());
-            Ok((Arc::new(FleetGate::new(keyring)) as Arc<dyn Gate>, naming, identity(directory)?))
+            let secrets: Vec<_> = [secret].into_iter().chain(accepted).collect();
+            let keyring = keyring(&secrets).map_err(StartError::Secrets)?;
+            let naming = Arc::new(FleetNaming::new(keyring.names()));
+            let lock = Lock { naming, gate: Arc::new(FleetGate::new(keyring)) };
+            Ok((lock, identity(directory)?))
         };
         // Stretching a passphrase takes tenths of a second.
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let (gate, naming, seed) = prepared.map_err(|_panic| StartError::NoRuntime)??;
+        let (lock, seed) = prepared.map_err(|_panic| StartError::NoRuntime)??;
         let transport = transport
-            .open(seed, gate, self.peers_max + PEERS_IN_DOUBT)
+            .open(seed, Arc::clone(&lock.gate) as Arc<dyn Gate>, self.peers_max + PEERS_IN_DOUBT)
             .await
             .map_err(StartError::Transport)?;
         let local = transport.local_peer();
@@ -80,11 +86,11 @@ impl Wishes {
             contacts: self.bootstrap.into_iter().map(Contact::new).collect(),
             peers: PeerSettings { connections_max: self.peers_max, ..PeerSettings::default() },
             ceiling: Arc::new(OwnRules(github)),
-            naming: Arc::new(naming),
+            naming: Arc::clone(&lock.naming) as Arc<dyn Naming>,
             seed: rand::random(),
             limits: self.limits,
         };
-        let state = SharingState::Shared { local, addresses, secret: kind };
+        let state = SharingState::Shared { local, addresses, secret: Mutex::new(kind), lock };
         Ok((state, Some(Joined { transport, sharing })))
     }
 }

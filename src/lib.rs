@@ -47,6 +47,7 @@ mod links;
 mod node;
 mod notices;
 mod reply;
+mod secrets;
 mod stats;
 mod transports;
 mod twins;
@@ -64,6 +65,7 @@ pub use {
     global::{AlreadyStarted, configure, global},
     node::Node,
     reply::{Provenance, Reply, ReplyBody},
+    secrets::RotationError,
     stats::{DiskStats, FleetTotals, Stats},
     transports::{OpenTransport, TransportError},
     values::{VALUE_KEY_BYTES_MAX, Values},

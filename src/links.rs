@@ -6,10 +6,11 @@ use crate::{notices::Notices, twins::Twins};
 use bytes::Bytes;
 use cache_core::{
     Input, Key, Message, Name, Naming, Offence, PeerId, codec,
-    port::{Lane, PeerFigures, Refusal, SendError, Session, Transport, TransportEvent},
+    port::{DialError, Lane, PeerFigures, Refusal, SendError, Session, Side, Transport, TransportEvent},
 };
 use cache_crypto::FleetNames;
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use parking_lot::RwLock;
+use std::{collections::BTreeMap, mem, sync::Arc, time::Instant};
 use tracing::{debug, info, warn};
 
 /// All connections with peers.
@@ -54,6 +55,12 @@ impl Links {
     pub(crate) fn on_event(&mut self, event: TransportEvent) -> Option<Input> {
         match event {
             TransportEvent::Connected { peer, address, side, session } => {
+                if session.is_revoked() {
+                    // Let in by a secret that was given up meanwhile.
+                    self.transport.disconnect(peer);
+                    let failure = DialError::Refused;
+                    return (side == Side::Dialer).then_some(Input::DialFailed { address, failure });
+                }
                 let protocol = session.protocol();
                 info!(%peer, %address, ?side, %protocol, "connected");
                 self.notices.on_connected(&address);
@@ -102,6 +109,15 @@ impl Links {
                     debug!(%peer, %error, "a frame was dropped");
                 }
             }
+        }
+    }
+
+    /// Ends the connections that were let in by a secret which counts no more: nothing goes over them from here on.
+    pub(crate) fn end_revoked(&mut self) {
+        let revoked: Vec<_> = self.sessions.extract_if(.., |_, session| session.is_revoked()).collect();
+        for (peer, _session) in revoked {
+            info!(%peer, "the secret that let it in is not accepted any more; the connection ends");
+            self.transport.disconnect(peer);
         }
     }
 
@@ -159,10 +175,37 @@ fn warn_of_twins(peer: PeerId) {
 
 /// The names by which the fleet's secrets call entries, as the engine asks for them.
 #[derive(Debug)]
-pub(crate) struct FleetNaming(pub(crate) FleetNames);
+pub(crate) struct FleetNaming(RwLock<Called>);
+
+#[derive(Debug)]
+struct Called {
+    names: FleetNames,
+    /// Those of before the secrets changed last: what was asked by them may be on its way still.
+    former: Option<FleetNames>,
+}
+
+impl FleetNaming {
+    pub(crate) fn new(names: FleetNames) -> Self {
+        Self(RwLock::new(Called { names, former: None }))
+    }
+
+    /// Calls entries by `names` from now on, and knows the former ones.
+    pub(crate) fn go_by(&self, names: FleetNames) {
+        let mut called = self.0.write();
+        called.former = Some(mem::replace(&mut called.names, names));
+    }
+}
 
 impl Naming for FleetNaming {
     fn names(&self, key: &Key) -> Vec<Name> {
-        self.0.accepted(key.as_str()).map(Name::from_bytes).collect()
+        let called = self.0.read();
+        let mut names: Vec<_> = called.names.accepted(key.as_str()).map(Name::from_bytes).collect();
+        for former in called.former.iter().flat_map(|former| former.accepted(key.as_str())) {
+            let former = Name::from_bytes(former);
+            if !names.contains(&former) {
+                names.push(former);
+            }
+        }
+        names
     }
 }

@@ -6,6 +6,7 @@
 use crate::{
     NodeBuilder, Provenance, Reply, RequestError, Stats, Values,
     command::{Command, Completion, FetchFn, FetchReply, Passed, Private},
+    secrets::{Lock, Secrets},
     withheld::Withheld,
 };
 use bytes::Bytes;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) entries_max: usize,
     pub(crate) bytes_max: usize,
     pub(crate) sharing: SharingState,
+    pub(crate) secrets: Secrets,
 }
 
 /// What the origin allows whom, as far as it has told this node.
@@ -77,7 +79,7 @@ pub(crate) enum SharingState {
     /// It was given no transport.
     NoTransport,
     /// It does, as this peer, reachable at these addresses.
-    Shared { local: PeerId, addresses: Vec<Box<str>>, secret: SecretKind },
+    Shared { local: PeerId, addresses: Vec<Box<str>>, secret: parking_lot::Mutex<SecretKind>, lock: Lock },
 }
 
 impl Shared {

@@ -190,7 +190,7 @@ fn sharing(state: &SharingState) -> String {
     match state {
         SharingState::NoSecret => "off: no fleet secret is set".to_owned(),
         SharingState::NoTransport => "off: no transport was chosen".to_owned(),
-        SharingState::Shared { secret, .. } => format!("on, by a secret of the kind {secret}"),
+        SharingState::Shared { secret, .. } => format!("on, by a secret of the kind {}", secret.lock()),
     }
 }
 

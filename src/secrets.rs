@@ -1,0 +1,161 @@
+//! How a node that runs goes over to other secrets.
+//!
+//! Owns those in force. What follows from them is told in this order: whom the gate lets in, by what names members speak
+//! of entries, which connections end, and under which keys the disk is sealed.
+
+use crate::{Node, command::Command, links::FleetNaming, node::SharingState};
+use cache_core::port::{Sealer, StoreError};
+use cache_crypto::{
+    FleetGate, FleetSecret, KeyFileError, Keyring, KeyringFull, NodeKey, SecretKind, StorageSealer,
+};
+use std::{fmt, path::PathBuf, sync::Arc};
+use tokio::sync::{Mutex, oneshot};
+
+/// The secrets that a node goes by, and what goes by them.
+pub(crate) struct Secrets {
+    /// The current one first; none, where the node was given none.
+    pub(crate) in_force: Mutex<Vec<FleetSecret>>,
+    /// Where the node's own key is, and with it what is on disk.
+    pub(crate) directory: Option<PathBuf>,
+}
+
+impl Secrets {
+    /// Goes by `current` and lets in by `accepted` as well; without a current one, goes by none.
+    pub(crate) fn new(
+        current: Option<&FleetSecret>,
+        accepted: &[FleetSecret],
+        directory: Option<PathBuf>,
+    ) -> Self {
+        let all = current.into_iter().flat_map(|current| [current].into_iter().chain(accepted));
+        Self { in_force: Mutex::new(all.cloned().collect()), directory }
+    }
+}
+
+/// What of a fleet's connections goes by its secrets.
+pub(crate) struct Lock {
+    pub(crate) gate: Arc<FleetGate>,
+    pub(crate) naming: Arc<FleetNaming>,
+}
+
+impl Node {
+    /// Goes by `secret` from now on, and lets members in by `accepted` as well, while the node runs.
+    ///
+    /// New connections are sealed by a secret that both sides go by, the current one of the side that is dialled first.
+    /// Connections that were let in by a secret which is not among these end, and are made anew where both sides still
+    /// share another. What is on disk is sealed anew by `secret`, or by the node's own key if that is a token.
+    ///
+    /// A fleet changes its secret without a gap in three rounds over its members: accept the new one beside the old one,
+    /// make the new one current and accept the old one, forget the old one.
+    ///
+    /// # Errors
+    ///
+    /// [`RotationError`]. Nothing has changed, except with [`RotationError::Disk`]: then the node shares by the new
+    /// secrets, and what is on disk stays sealed by the former ones.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future may leave the change half done; another call completes it.
+    pub async fn rotate(&self, secret: FleetSecret, accepted: Vec<FleetSecret>) -> Result<(), RotationError> {
+        let shared = self.shared();
+        let mut in_force = shared.secrets.in_force.lock().await;
+        if in_force.is_empty() {
+            return Err(RotationError::NoSecret);
+        }
+        let kind = secret.kind();
+        let (directory, former) = (shared.secrets.directory.clone(), in_force.clone());
+        let wanted: Vec<_> = [secret].into_iter().chain(accepted).collect();
+        let given = wanted.clone();
+        // Stretching a passphrase takes tenths of a second.
+        let prepare = move || -> Result<_, RotationError> {
+            let keyring = keyring(&given).map_err(RotationError::Secrets)?;
+            let sealer = match &directory {
+                Some(directory) => {
+                    let own = NodeKey::load_or_create(directory).map_err(RotationError::NodeKey)?;
+                    // What was sealed before must open, whatever is accepted from now on.
+                    let older = given.iter().chain(&former).skip(1);
+                    Some(sealer(&own, given.first(), older))
+                }
+                None => None,
+            };
+            Ok((keyring, sealer))
+        };
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let (keyring, sealer) = prepared.map_err(|_panic| RotationError::Closed)??;
+        if let SharingState::Shared { lock, secret, .. } = &shared.sharing {
+            lock.naming.go_by(keyring.names());
+            lock.gate.go_by(keyring);
+            self.order(|done| Command::Rotated { done }).await.map_err(|_closed| RotationError::Closed)?;
+            *secret.lock() = kind;
+        }
+        *in_force = wanted;
+        let (Some(disk), Some(sealer)) = (&shared.disk, sealer) else { return Ok(()) };
+        let (done, resealed) = oneshot::channel();
+        disk.reseal(sealer, move |result| {
+            // Whoever rotated may have given up waiting.
+            let _gone = done.send(result);
+        });
+        resealed.await.map_err(|_ended| RotationError::Closed)?.map_err(RotationError::Disk)
+    }
+}
+
+/// Goes by `secrets`, of which the first is current.
+pub(crate) fn keyring(secrets: &[FleetSecret]) -> Result<Keyring, KeyringFull> {
+    let (current, others) = secrets.split_first().expect("there is a current one");
+    others.iter().try_fold(Keyring::new(current), Keyring::accepting)
+}
+
+/// Seals by `current`, or by the node's `own` key where there is none or it is a token: tokens are rotated by others, and
+/// entries under their seal would be lost with them. Opens what `older` ones sealed as well.
+pub(crate) fn sealer<'a>(
+    own: &NodeKey,
+    current: Option<&FleetSecret>,
+    older: impl Iterator<Item = &'a FleetSecret>,
+) -> Arc<dyn Sealer> {
+    let seals = |secret: &&FleetSecret| secret.kind() != SecretKind::Token;
+    let own = StorageSealer::from_node_key(own);
+    let current = match current.filter(seals) {
+        None => own,
+        Some(secret) => StorageSealer::from_secret(secret).opening_also(own),
+    };
+    Arc::new(older.filter(seals).map(StorageSealer::from_secret).fold(current, StorageSealer::opening_also))
+}
+
+/// Why a node does not go by other secrets.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RotationError {
+    /// The node has ended.
+    Closed,
+    /// The disk was not sealed anew. The node shares by the new secrets all the same, and tries again when it is told, or
+    /// started, as long as it knows the former one.
+    Disk(StoreError),
+    /// The node's own key cannot be read.
+    NodeKey(KeyFileError),
+    /// The node was started without a secret, and shares with nobody until it is started with one.
+    NoSecret,
+    /// They are too many.
+    Secrets(KeyringFull),
+}
+
+impl fmt::Display for RotationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the node has ended",
+            Self::Disk(_) => "what is on disk cannot be sealed by the new secret",
+            Self::NodeKey(_) => "the node's own key cannot be used",
+            Self::NoSecret => "the node was started without a fleet secret; start it again with one",
+            Self::Secrets(_) => "the secrets cannot be used",
+        })
+    }
+}
+
+impl std::error::Error for RotationError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Disk(source) => Some(source),
+            Self::NodeKey(source) => Some(source),
+            Self::Secrets(source) => Some(source),
+            Self::Closed | Self::NoSecret => None,
+        }
+    }
+}

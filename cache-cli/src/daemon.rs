@@ -45,7 +45,6 @@ pub(crate) async fn run(
     (logging, read_again): (Logging, ReadAgain),
 ) -> Result<(), CommandError> {
     let Reading { mut settings, report, imprint } = reading;
-    let warnings = settings.warnings.clone();
     let mut signals =
         StopSignals::take_over().map_err(|error| CommandError::failed("cannot take over signals", error))?;
     let lock = InstanceLock::acquire(&settings.cache_dir)?;
@@ -71,7 +70,8 @@ pub(crate) async fn run(
     let mut reloader = Reloader {
         read_again,
         imprint,
-        warnings,
+        warnings: settings.warnings.clone(),
+        secrets: settings.fleet.secrets(),
         logging,
         node: node.clone(),
         access_log: access_log.clone(),

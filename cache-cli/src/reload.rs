@@ -12,7 +12,7 @@ use crate::{
     logging::Logging,
     settings::{Change, Imprint, Report, Settings, definition, domain_warnings},
 };
-use fleet_cache::{Node, github::Rules};
+use fleet_cache::{FleetSecret, Node, RotationError, github::Rules};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -54,6 +54,8 @@ pub(crate) struct Reloader {
     pub(crate) imprint: Imprint,
     /// What was warned about when they were read.
     pub(crate) warnings: Vec<String>,
+    /// The fleet's secrets, the current one first; none where the node keeps to itself.
+    pub(crate) secrets: Vec<FleetSecret>,
     /// The log.
     pub(crate) logging: Logging,
     /// Who judges requests.
@@ -71,13 +73,13 @@ impl Reloader {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future leaves the settings in force as they are.
+    /// Dropping the future may leave a part of what changed in force, and the rest as it was.
     pub(crate) async fn reload(&mut self) {
         if let Some(log) = &self.access_log {
             log.reopen();
         }
         match self.read().await {
-            Ok((reading, rules)) => self.take_over(reading, rules),
+            Ok((reading, rules)) => self.take_over(reading, rules).await,
             Err(error) => {
                 let faults = chain(&error).replace('\n', "; ");
                 error!("SIGHUP: the settings do not fit, so those in force stay: {faults}");
@@ -90,19 +92,30 @@ impl Reloader {
         let read_again = Arc::clone(&self.read_again);
         // Files may be on a disk that does not answer.
         let reading = tokio::task::spawn_blocking(move || read_again()).await;
-        let reading = reading.map_err(|error| CommandError::failed("cannot read the settings", error))??;
+        let mut reading =
+            reading.map_err(|error| CommandError::failed("cannot read the settings", error))??;
         daemon::check(&reading.settings).await?;
+        reading.settings.find_secret().await;
         let rules = daemon::rules(&reading.settings)?;
         Ok((reading, rules))
     }
 
-    fn take_over(&mut self, reading: Reading, rules: Rules) {
+    async fn take_over(&mut self, reading: Reading, rules: Rules) {
         let Reading { settings, report, imprint } = reading;
-        let changed = imprint.changed_since(&self.imprint);
-        let can_change = |name: &&&'static str| definition(name).change == Change::AtHangup;
-        let taken: Vec<_> = changed.iter().filter(can_change).copied().collect();
-        let left: Vec<_> = changed.iter().filter(|name| !can_change(name)).copied().collect();
-        if taken.iter().any(|name| *name != LOG) {
+        let mut changed = imprint.changed_since(&self.imprint);
+        let wanted = settings.fleet.secrets();
+        let is_rotation = !are_same(&wanted, &self.secrets);
+        if is_rotation && !SECRETS.iter().any(|name| changed.contains(name)) {
+            // The machine's credential serves for want of a secret, and is another by now.
+            changed.push(SECRETS[0]);
+        }
+        let is_rotated = !is_rotation || self.rotate(wanted).await;
+        let is_taken = |name: &&&'static str| {
+            definition(name).change == Change::AtHangup && (is_rotated || !SECRETS.contains(*name))
+        };
+        let taken: Vec<_> = changed.iter().filter(is_taken).copied().collect();
+        let left: Vec<_> = changed.iter().filter(|name| !is_taken(name)).copied().collect();
+        if taken.iter().any(|name| *name != LOG && !SECRETS.contains(name)) {
             self.node.adopt(rules);
         }
         for warning in settings.warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
@@ -130,9 +143,42 @@ impl Reloader {
             shown.about.domains = domain_warnings(&settings.domains);
             shown.about.warnings.retain(|warning| !earlier.contains(warning));
             shown.about.warnings.extend_from_slice(&self.warnings);
+            if is_rotated {
+                shown.about.secret = settings.fleet.secret.found().cloned();
+                shown.about.fleet.follow_secrets(&settings.fleet);
+            }
         });
+    }
+
+    /// Has the node go by the secrets that are `wanted`, and answers whether it does.
+    async fn rotate(&mut self, wanted: Vec<FleetSecret>) -> bool {
+        let mut secrets = wanted.iter().cloned();
+        // A node opens no port for others, and closes none, while it runs.
+        let Some(current) = secrets.next().filter(|_| !self.secrets.is_empty()) else { return false };
+        match self.node.rotate(current, secrets.collect()).await {
+            Ok(()) => {}
+            Err(error @ RotationError::Disk(_)) => {
+                error!(
+                    "SIGHUP: {}; accept the former secret until the daemon was started again",
+                    chain(&error)
+                );
+            }
+            Err(error) => {
+                error!("SIGHUP: {}; the secrets in force stay", chain(&error));
+                return false;
+            }
+        }
+        self.secrets = wanted;
+        true
     }
 }
 
-/// The setting that is no rule by which requests are judged.
+fn are_same(some: &[FleetSecret], others: &[FleetSecret]) -> bool {
+    some.len() == others.len() && some.iter().zip(others).all(|(one, other)| one.is_same(other))
+}
+
+/// The settings that say by which secrets a node goes.
+const SECRETS: [&str; 4] = ["shared-secret", "shared-secret-file", "accept-secret", "accept-secret-file"];
+
+/// The setting of what is logged.
 const LOG: &str = "log";

@@ -323,18 +323,22 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "What the nodes of a fleet have in common; other users can read flags, so prefer the file",
     )
     .variables(&["CACHE_P2P_SHARED_SECRET"])
+    .at_hangup()
     .redacted(),
     Definition::one("shared-secret-file", "FILE", "A file that holds the shared secret")
-        .variables(&["CACHE_P2P_SHARED_SECRET_FILE"]),
+        .variables(&["CACHE_P2P_SHARED_SECRET_FILE"])
+        .at_hangup(),
     Definition::many(
         "accept-secret",
         "SECRET",
         "An older or newer shared secret by which nodes are let in too, while the fleet changes",
     )
     .variables(&["CACHE_P2P_ACCEPTED_SECRETS"])
+    .at_hangup()
     .redacted(),
     Definition::many("accept-secret-file", "FILE", "A file that holds such a secret")
-        .variables(&["CACHE_P2P_ACCEPTED_SECRET_FILES"]),
+        .variables(&["CACHE_P2P_ACCEPTED_SECRET_FILES"])
+        .at_hangup(),
     Definition::one(
         "access-log",
         "FILE",

@@ -30,6 +30,17 @@ pub(crate) struct FleetSettings {
     pub(crate) accepted: Vec<FleetSecret>,
 }
 
+impl FleetSettings {
+    /// The secrets that the node goes by, the current one first; none, if there is no current one.
+    pub(crate) fn secrets(&self) -> Vec<FleetSecret> {
+        let current = self.secret.found().map(|found| found.secret.clone());
+        current
+            .into_iter()
+            .flat_map(|current| [current].into_iter().chain(self.accepted.iter().cloned()))
+            .collect()
+    }
+}
+
 impl Reader<'_> {
     pub(super) fn fleet(&mut self, defaults: &Defaults) -> FleetSettings {
         let enabled = self.one("p2p", value::truth).unwrap_or_default();

@@ -86,6 +86,7 @@ fleet-cache id                           # this node's addresses, for the others
 * A secret that is given and cannot be used keeps the daemon from starting. A token that cannot serve does not.
 * To change the secret: give every node the new one as `accept-secret`; then give every node the new one as
   `shared-secret` and the old one as `accept-secret`; then take the old one away. A node goes by at most four.
+  SIGHUP will do for each round ([operations](operations.md#changing-the-secret-while-the-fleet-runs)).
 * In `CACHE_P2P_ACCEPTED_SECRETS` commas separate, so a passphrase that holds one goes into a file.
 * Where a file with a secret lets others than its owner and its group's readers in, the log warns.
 * An address of a node is `/ip4`, `/ip6`, `/dns4` or `/dns6`, then `/tcp/PORT` (libp2p only) or `/udp/PORT/quic-v1`, and

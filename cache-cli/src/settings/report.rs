@@ -172,6 +172,12 @@ impl FleetReport {
         }
     }
 
+    /// Takes what `fleet` says of the secrets, and nothing else.
+    pub(crate) fn follow_secrets(&mut self, fleet: &FleetSettings) {
+        let Self { secret_kind, secret_source, accepted_secrets, .. } = Self::of(fleet);
+        *self = Self { secret_kind, secret_source, accepted_secrets, ..self.clone() };
+    }
+
     /// Whether the node is to share if it can.
     pub(crate) fn is_allowed(&self) -> bool {
         self.is_allowed

@@ -2,5 +2,6 @@
 
 mod beyond;
 mod diagnosis;
+mod rotation;
 mod sharing;
 mod support;

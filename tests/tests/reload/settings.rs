@@ -7,8 +7,8 @@ use cache_tests::{
     until,
 };
 
-/// The settings with a test in this file.
-const TRIED: [&str; 11] = [
+/// The settings with a test in this file or, as far as they are about secrets, in `fleet_daemons/rotation.rs`.
+const TRIED: [&str; 15] = [
     "default-ttl",
     "stale-if-error",
     "stale-while-revalidate",
@@ -19,6 +19,10 @@ const TRIED: [&str; 11] = [
     "domain",
     "body-max",
     "pretty-print",
+    "shared-secret",
+    "shared-secret-file",
+    "accept-secret",
+    "accept-secret-file",
     "log",
 ];
 

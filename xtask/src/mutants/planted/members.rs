@@ -46,12 +46,6 @@ pub(super) const BUGS: &[Mutant] = &[
         new: "                    None => candidate.failures == 0,\n                    Some(DialError::TooMany) => until <= now,",
     },
     Mutant {
-        name: "lookup-finds-no-room-among-new-connections",
-        file: "peers/giving_way.rs",
-        old: "Reason::Lookup => now.saturating_since(connection.used_at) >= IDLE_MIN,",
-        new: "Reason::Lookup => now.saturating_since(connection.since) >= STAND_MIN.max(IDLE_MIN),",
-    },
-    Mutant {
         name: "more-connections-than-may-be",
         file: "peers.rs",
         old: "&& self.connected.len() >= self.settings.connections_max\n            && refusal",

@@ -18,6 +18,7 @@ use crate::{
     socket::{self, Access, Socket},
     supervisor::Supervisor,
 };
+use arc_swap::ArcSwapOption;
 use cache_origin_github::{ConfigError, Timeouts};
 use fleet_cache::{
     Budget, GitHub, GitHubBuilder, Node, OpenError, StartError, WriteBehindSettings, github::Rules,
@@ -67,6 +68,7 @@ pub(crate) async fn run(
     let (stop, running) = Running::new();
     let access_log = access_log(&settings)?;
     let (shown, showing) = watch::channel(Shown { report, about });
+    let front = front(&settings, &node, access_log.clone());
     let mut reloader = Reloader {
         read_again,
         imprint,
@@ -74,10 +76,10 @@ pub(crate) async fn run(
         secrets: settings.fleet.secrets(),
         logging,
         node: node.clone(),
-        access_log: access_log.clone(),
+        access_log,
+        front: Arc::clone(&front),
         shown,
     };
-    let front = front(&settings, &node, access_log);
     let (mut serving, sockets) =
         doors.serve(&settings, &front, AdminService::new(Arc::clone(&front), showing), &running, &loops);
     operations.enter(Phase::Serving(node.clone()));
@@ -312,7 +314,7 @@ fn front(settings: &Settings, node: &Node, access_log: Option<AccessLog>) -> Arc
         hosts: Hosts::new(&settings.origin, &settings.hosts, &settings.detours),
         api: ApiUrls::of_origin(&settings.origin),
         rendered: RenderedReplies::new(),
-        client_token: settings.client_token.clone(),
+        client_token: ArcSwapOption::from_pointee(settings.client_token.clone()),
         access_log,
         web_origins: settings.web_origins.clone(),
     })

@@ -8,6 +8,7 @@ use crate::{
     chain,
     command::Invocation,
     daemon,
+    door::Front,
     exit::CommandError,
     logging::Logging,
     settings::{Change, Imprint, Report, Settings, definition, domain_warnings},
@@ -60,6 +61,8 @@ pub(crate) struct Reloader {
     pub(crate) logging: Logging,
     /// Who judges requests.
     pub(crate) node: Node,
+    /// Who asks clients for their token.
+    pub(crate) front: Arc<Front>,
     /// What is opened again each time, for those who rotate it.
     pub(crate) access_log: Option<AccessLog>,
     /// What is told of them.
@@ -110,13 +113,20 @@ impl Reloader {
             changed.push(SECRETS[0]);
         }
         let is_rotated = !is_rotation || self.rotate(wanted).await;
+        // A door that other machines reach keeps its token until it is closed to them.
+        let keeps_token = changed.iter().any(|name| REACH.contains(name));
         let is_taken = |name: &&&'static str| {
-            definition(name).change == Change::AtHangup && (is_rotated || !SECRETS.contains(*name))
+            definition(name).change == Change::AtHangup
+                && (is_rotated || !SECRETS.contains(*name))
+                && !(keeps_token && CLIENT_TOKEN.contains(*name))
         };
         let taken: Vec<_> = changed.iter().filter(is_taken).copied().collect();
         let left: Vec<_> = changed.iter().filter(|name| !is_taken(name)).copied().collect();
         if taken.iter().any(|name| *name != LOG && !SECRETS.contains(name)) {
             self.node.adopt(rules);
+        }
+        if taken.iter().any(|name| CLIENT_TOKEN.contains(name)) {
+            self.front.client_token.store(settings.client_token.clone().map(Arc::new));
         }
         for warning in settings.warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
             warn!("{warning}");
@@ -179,6 +189,12 @@ fn are_same(some: &[FleetSecret], others: &[FleetSecret]) -> bool {
 
 /// The settings that say by which secrets a node goes.
 const SECRETS: [&str; 4] = ["shared-secret", "shared-secret-file", "accept-secret", "accept-secret-file"];
+
+/// The settings that say what clients of the TCP door present.
+const CLIENT_TOKEN: [&str; 2] = ["client-token", "client-token-file"];
+
+/// The settings that say who reaches the door.
+const REACH: [&str; 2] = ["listen", "allow-remote"];
 
 /// The setting of what is logged.
 const LOG: &str = "log";

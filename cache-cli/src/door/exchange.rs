@@ -8,6 +8,7 @@ use crate::{
     route::{Destination, Door, Hosts, OtherHost, Refusal, Urls},
     settings::{Secret, WebOrigin},
 };
+use arc_swap::ArcSwapOption;
 use fleet_cache::{Node, Reply};
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
 use hyper::{
@@ -35,7 +36,7 @@ pub(crate) struct Front {
     /// Answers that were rendered lately.
     pub(crate) rendered: RenderedReplies,
     /// What clients of the TCP door must present.
-    pub(crate) client_token: Option<Secret>,
+    pub(crate) client_token: ArcSwapOption<Secret>,
     /// What each answer is noted in.
     pub(crate) access_log: Option<AccessLog>,
     /// Web pages that may use the TCP door.
@@ -153,12 +154,13 @@ impl Exchange {
             warn!("a request came through this node before: the origin leads back here");
             return Err(DoorError::circle());
         }
-        match (&self.front.client_token, self.door) {
-            (Some(token), Door::Tcp) if !token::presents(request.headers(), token) => {
-                Err(DoorError::token_refused())
-            }
-            _admitted => Ok(self.route(request)?),
+        if self.door == Door::Tcp
+            && let Some(token) = &*self.front.client_token.load()
+            && !token::presents(request.headers(), token)
+        {
+            return Err(DoorError::token_refused());
         }
+        Ok(self.route(request)?)
     }
 
     fn route<B>(&self, request: &Request<B>) -> Result<Destination, Refusal> {
@@ -274,7 +276,7 @@ mod tests {
             hosts: Hosts::new(github.origin(), &[], &[]),
             api: ApiUrls::of_origin(github.origin()),
             rendered: RenderedReplies::new(),
-            client_token: client_token.map(|token| secret(token).unwrap()),
+            client_token: ArcSwapOption::from_pointee(client_token.map(|token| secret(token).unwrap())),
             web_origins: Vec::new(),
             access_log: None,
             node: Node::builder(None, github).start().await.unwrap(),
@@ -346,6 +348,21 @@ mod tests {
         assert!(route("/user", Some(("host", "evil.example"))).is_err());
         assert!(route("/user", None).is_err());
         assert!(route("http://evil.example/user", own).is_err());
+    }
+
+    #[tokio::test]
+    async fn another_client_token_counts_from_the_next_request_of_a_connection_on() {
+        let front = front(Some("sesame")).await;
+        let exchange = Exchange::new(Arc::clone(&front), Door::Tcp);
+        let status = async |token| {
+            let headers = [("host", "localhost"), ("x-fleet-cache-token", token)];
+            answered(&exchange, request(Method::GET, "/user", &headers)).await.0
+        };
+        assert_eq!(status("sesame").await, 502);
+        front.client_token.store(Some(Arc::new(secret("open").unwrap())));
+        assert_eq!((status("sesame").await, status("open").await), (407, 502));
+        front.client_token.store(None);
+        assert_eq!(status("whatever").await, 502);
     }
 
     #[tokio::test]

@@ -279,9 +279,11 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "What TCP clients must present; other users can read flags, so prefer the file",
     )
     .variables(&["CACHE_CLIENT_TOKEN"])
+    .at_hangup()
     .redacted(),
     Definition::one("client-token-file", "FILE", "A file that holds the client token")
-        .variables(&["CACHE_CLIENT_TOKEN_FILE"]),
+        .variables(&["CACHE_CLIENT_TOKEN_FILE"])
+        .at_hangup(),
     Definition::one("p2p", "", "Do not talk to other nodes")
         .of_shape(Shape::Disabled("no-p2p"))
         .variables(&["CACHE_ENABLE_P2P"])

@@ -8,7 +8,7 @@ use cache_tests::{
 };
 
 /// The settings with a test in this file or, as far as they are about secrets, in `fleet_daemons/rotation.rs`.
-const TRIED: [&str; 15] = [
+const TRIED: [&str; 17] = [
     "default-ttl",
     "stale-if-error",
     "stale-while-revalidate",
@@ -19,6 +19,8 @@ const TRIED: [&str; 15] = [
     "domain",
     "body-max",
     "pretty-print",
+    "client-token",
+    "client-token-file",
     "shared-secret",
     "shared-secret-file",
     "accept-secret",
@@ -153,6 +155,29 @@ async fn bodies_are_kept_and_laid_out_as_the_settings_say_by_now() {
     let pretty = reply(by_curl(REPOSITORY)).await.body;
     assert!(pretty.len() > plain.len() && pretty.starts_with(b"{\n  "), "{pretty:?}");
     assert!(status(by_curl("/repos/acme/widget-2")).await.contains("detail=oversize"));
+}
+
+#[tokio::test]
+async fn another_client_token_opens_the_door_and_the_former_one_does_not() {
+    let origin = ModelOrigin::start();
+    let file = tempfile::NamedTempFile::new().expect("a file can be made");
+    let token = |text: &str| std::fs::write(file.path(), text).expect("a file can be written");
+    token("sesame");
+    let named = format!("client-token-file = {:?}", file.path());
+    let host = Configured::start(&origin, &named);
+    let mut connection = host.daemon.client().connect().await.expect("the door is open");
+    let mut status = async |token: &str| {
+        let draft = host.daemon.client().get(REPOSITORY).header("x-fleet-cache-token", token);
+        connection.send(draft).await.expect("the door answers").status.as_u16()
+    };
+    assert_eq!((status("sesame").await, status("open").await), (200, 407));
+    token("open");
+    host.change(&named).await;
+    assert_eq!((status("sesame").await, status("open").await), (407, 200));
+    host.change("client-token = \"third\"").await;
+    assert_eq!((status("open").await, status("third").await), (407, 200));
+    host.change("").await;
+    assert_eq!(status("").await, 200);
 }
 
 #[tokio::test]

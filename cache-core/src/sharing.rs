@@ -21,7 +21,7 @@ pub(crate) use {
     invalidations::Invalidations,
     leases::{Asker, Leases, Next, Turn},
     patience::Patience,
-    receipts::{Receipts, Settled, Wait},
+    receipts::{Owed, Receipts, Settled, Wait},
     ring::Ring,
     searches::Searches,
     shelf::Shelf,

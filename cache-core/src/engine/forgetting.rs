@@ -7,7 +7,7 @@ use crate::{
     flight::FlightId,
     message::{Notice, Verdict},
     settings::Disk,
-    sharing::{Settled, Wait},
+    sharing::{Owed, Settled, Wait},
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
@@ -79,9 +79,9 @@ impl Engine {
         self.await_receipts(Settled { request, entries }, receipt, Vec::new(), asks_disk);
     }
 
-    /// What a member tells of. It hears that it is done when nobody here can see any of it any more.
+    /// What a member tells of. It hears that it is done when nobody here can see any of it any more, nor after a crash.
     pub(super) fn on_invalidated(&mut self, from: PeerId, notice: &Notice) {
-        let mut news = Vec::new();
+        let (mut news, mut ended) = (Vec::new(), Reach::default());
         for invalidation in &notice.invalidations {
             let now = self.now;
             let Some(fleet) = &mut self.fleet else { return };
@@ -89,27 +89,44 @@ impl Engine {
                 let is_remembered = fleet.invalidations.remembers(invalidation.id);
                 fleet.holders.clear();
                 self.forget(&invalidation.reach);
-                self.forget_on_disk(&invalidation.reach, None);
+                ended.forgotten.extend_from_slice(&invalidation.reach.forgotten);
+                ended.doubted.extend_from_slice(&invalidation.reach.doubted);
                 if is_remembered {
                     news.push(invalidation.clone());
                 }
             }
         }
-        if let Some(mark) = notice.mark {
-            self.on_mark(from, self.now.saturating_sub(mark));
+        if let Some(mark) = notice.mark
+            && self.doubts_until(from, self.now.saturating_sub(mark))
+        {
+            ended.doubted.push(Scope::everything());
         }
-        self.say(from, Message::Forgotten { receipt: notice.receipt });
+        self.confirm(from, notice.receipt, &ended);
         self.pass_on(news);
     }
 
     /// `from` no longer remembers all that was invalidated until `mark`. If we may have missed some of it, what is here
-    /// from before is in doubt.
-    fn on_mark(&mut self, from: PeerId, mark: Timestamp) {
-        let Some(fleet) = &mut self.fleet else { return };
-        if fleet.acquaintances.heard_until(from) < mark {
+    /// from before is in doubt; answers whether it is.
+    fn doubts_until(&mut self, from: PeerId, mark: Timestamp) -> bool {
+        let has_missed = |fleet: &super::Fleet| fleet.acquaintances.heard_until(from) < mark;
+        let is_doubted = self.fleet.as_deref().is_some_and(has_missed);
+        if is_doubted {
             self.cache.doubt_from_before(mark);
             self.doubts.add_all(mark);
-            self.forget_on_disk(&Reach::doubt([Scope::everything()]), None);
+        }
+        is_doubted
+    }
+
+    /// Has the disk forget what `ended` means, and tells `to` under its `receipt` when that is durable.
+    ///
+    /// What others have told before may be what `to` speaks of, so that has to be durable too.
+    fn confirm(&mut self, to: PeerId, receipt: u64, ended: &Reach) {
+        let removal = (self.settings.disk == Disk::Present).then(|| self.receipts.number());
+        self.forget_on_disk(ended, removal);
+        match self.receipts.owe(to, receipt) {
+            Owed::AtOnce => self.say(to, Message::Forgotten { receipt }),
+            // It waits for as long as it gives us, and counts that.
+            Owed::Later | Owed::Never => {}
         }
     }
 
@@ -125,6 +142,9 @@ impl Engine {
     pub(super) fn on_removed(&mut self, removal: u64) {
         let settled = self.receipts.on_removed(removal);
         self.conclude_forgetting(settled);
+        for (to, receipt) in self.receipts.take_due() {
+            self.say(to, Message::Forgotten { receipt });
+        }
     }
 
     pub(super) fn on_receipt_due(&mut self) {
@@ -191,6 +211,7 @@ impl Engine {
         let (scopes, doubted) = (on_disk(&reach.forgotten), on_disk(&reach.doubted));
         let asks_disk = self.settings.disk == Disk::Present && !(scopes.is_empty() && doubted.is_empty());
         if asks_disk {
+            let removal = removal.filter(|removal| self.receipts.begin_removal(*removal));
             let all = || Arc::new(self.doubts.clone());
             let doubted = (!doubted.is_empty()).then(|| Doubted { scopes: doubted, all: all() });
             self.outputs.push_back(Output::Remove { removal, scopes, doubted });

@@ -1,6 +1,7 @@
-//! Who has yet to say that it has forgotten, and who waits for that.
+//! Who has yet to say that it has forgotten, and who waits for that: our requests for members and the disk, members for
+//! our disk.
 //!
-//! Owns the bound of that wait and its moments. Sends nothing: whoever need not wait any more is answered by the
+//! Owns the bounds of these waits and their moments. Sends nothing: whoever need not wait any more is answered by the
 //! engine.
 
 use crate::{PeerId, RequestId, Timestamp};
@@ -8,7 +9,7 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
-use core::time::Duration;
+use core::{mem, time::Duration};
 
 /// Requests that wait until what they ended is gone everywhere.
 #[derive(Debug, Default)]
@@ -16,6 +17,12 @@ pub(crate) struct Receipts {
     waiting: BTreeMap<u64, Waiting>,
     dates: BTreeSet<(Timestamp, u64)>,
     last: u64,
+    /// What the disk was told to forget and has not reported.
+    removals: BTreeSet<u64>,
+    /// Members that wait for the disk: until it has reported so much, who, and under which number of its own.
+    ///
+    /// Without a moment at which they are given up: each has its own, and whatever is ordered is reported.
+    owed: BTreeSet<(u64, PeerId, u64)>,
 }
 
 #[derive(Debug)]
@@ -75,14 +82,44 @@ impl Receipts {
         self.settle(receipt)
     }
 
+    /// The disk is about to be told to forget what `removal` stands for. `false` if it has so much to report that this is
+    /// not waited for.
+    pub(crate) fn begin_removal(&mut self, removal: u64) -> bool {
+        self.removals.len() < REMOVALS_MAX && self.removals.insert(removal)
+    }
+
+    /// `peer` wants to hear under its `receipt` when all that the disk was told so far is durable.
+    pub(crate) fn owe(&mut self, peer: PeerId, receipt: u64) -> Owed {
+        let Some(last) = self.removals.last().copied() else { return Owed::AtOnce };
+        if self.removals.len() >= REMOVALS_MAX || self.owed.len() >= RECEIPTS_MAX {
+            return Owed::Never;
+        }
+        self.owed.insert((last, peer, receipt));
+        Owed::Later
+    }
+
+    /// Members that wait no more, and under which numbers.
+    pub(crate) fn take_due(&mut self) -> Vec<(PeerId, u64)> {
+        let due = match self.removals.first() {
+            None => mem::take(&mut self.owed),
+            Some(first) => {
+                let rest = self.owed.split_off(&(*first, PeerId::from_public_key([0; 32]), 0));
+                mem::replace(&mut self.owed, rest)
+            }
+        };
+        due.into_iter().map(|(_, peer, receipt)| (peer, receipt)).collect()
+    }
+
     /// The disk has forgotten what `receipt` stands for, or never will.
     pub(crate) fn on_removed(&mut self, receipt: u64) -> Option<Settled> {
+        self.removals.remove(&receipt);
         self.waiting.get_mut(&receipt)?.disk = false;
         self.settle(receipt)
     }
 
-    /// `peer` is gone: nobody waits for it.
+    /// `peer` is gone: nobody waits for it, and it waits for nothing.
     pub(crate) fn on_gone(&mut self, peer: PeerId) -> Vec<Settled> {
+        self.owed.retain(|(_, owed, _)| *owed != peer);
         let concerned = self.waiting.iter_mut().filter_map(|(receipt, waiting)| {
             let was_awaited = waiting.members.remove(&peer);
             was_awaited.then_some(*receipt)
@@ -122,6 +159,17 @@ impl Receipts {
     }
 }
 
+/// When a member hears that the disk has forgotten.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Owed {
+    /// Nothing is left to do.
+    AtOnce,
+    /// Once the disk has reported.
+    Later,
+    /// There is too much to wait for.
+    Never,
+}
+
 /// What became of a wish to wait.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Wait {
@@ -139,9 +187,14 @@ const FORGOTTEN_WITHIN: Duration = Duration::from_millis(100);
 /// Time in which the disk must have forgotten durably. Many times what a transaction takes.
 const DURABLE_WITHIN: Duration = Duration::from_secs(2);
 
-/// Most requests that wait at once: as many writes as a busy node carries out within [`DURABLE_WITHIN`]. One more is
-/// answered at once.
+/// Most requests that wait at once, and most members: as many writes as a busy node carries out within
+/// [`DURABLE_WITHIN`]. One more request is answered at once. One more member hears nothing, and so gives its own request
+/// up within [`FORGOTTEN_WITHIN`].
 const RECEIPTS_MAX: usize = 4096;
+
+/// Most removals on disk whose report is awaited: one for each request that waits, and as many for members. Of one more
+/// nobody hears.
+const REMOVALS_MAX: usize = 2 * RECEIPTS_MAX;
 
 #[cfg(test)]
 mod tests {
@@ -203,5 +256,43 @@ mod tests {
             assert_eq!(receipts.wait(at(0), receipt, SETTLED, [], true), Wait::Begun);
         }
         assert_eq!(receipts.wait(at(0), u64::MAX, SETTLED, [], true), Wait::Refused(SETTLED));
+    }
+
+    #[test]
+    fn a_member_hears_once_all_is_durable_that_was_ordered_before_it_asked() {
+        let mut receipts = Receipts::default();
+        assert_eq!(receipts.owe(peer(1), 70), Owed::AtOnce);
+        assert!(receipts.begin_removal(1) && receipts.begin_removal(2));
+        assert_eq!(receipts.owe(peer(1), 71), Owed::Later);
+        assert!(receipts.begin_removal(3));
+        receipts.on_removed(2);
+        assert_eq!(receipts.take_due(), [], "the first one is not durable");
+        receipts.on_removed(1);
+        assert_eq!(receipts.take_due(), [(peer(1), 71)]);
+        assert_eq!(receipts.owe(peer(2), 8), Owed::Later);
+        assert_eq!(receipts.owe(peer(3), 9), Owed::Later);
+        receipts.on_gone(peer(2));
+        receipts.on_removed(3);
+        assert_eq!(receipts.take_due(), [(peer(3), 9)]);
+    }
+
+    #[test]
+    fn of_too_many_members_the_last_hears_nothing() {
+        let mut receipts = Receipts::default();
+        assert!(receipts.begin_removal(1));
+        for receipt in 0..RECEIPTS_MAX as u64 {
+            assert_eq!(receipts.owe(peer(1), receipt), Owed::Later);
+        }
+        assert_eq!(receipts.owe(peer(1), u64::MAX), Owed::Never);
+        receipts.on_removed(1);
+        assert_eq!(receipts.take_due().len(), RECEIPTS_MAX);
+    }
+
+    #[test]
+    fn where_the_disk_has_too_much_to_report_nobody_hears_of_more() {
+        let mut receipts = Receipts::default();
+        assert!((0..REMOVALS_MAX as u64).all(|removal| receipts.begin_removal(removal)));
+        assert!(!receipts.begin_removal(u64::MAX));
+        assert_eq!(receipts.owe(peer(1), 7), Owed::Never);
     }
 }

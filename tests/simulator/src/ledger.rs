@@ -5,9 +5,11 @@
 //! knows of it. What follows from that is in [`checks`].
 
 mod checks;
+mod durable;
 
 pub(crate) use checks::Circumstances;
 
+use self::durable::Durable;
 use crate::{
     node::{GENERATIONS_MAX, Node, issuer, name},
     origin::FACT_HEADER,
@@ -16,7 +18,7 @@ use crate::{
 use cache_core::{
     Content, Domain, Key, Message, Name, RequestId,
     freshness::{Directives, Freshness},
-    message::{Announced, Answer, Invalidation, InvalidationId, Parcel, Reach, Scope},
+    message::{Announced, Answer, Invalidation, InvalidationId, Notice, Parcel, Reach, Scope},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,6 +39,8 @@ pub enum Rule {
     Bounds,
     /// Every request is answered in time.
     Deadline,
+    /// What a node confirmed to have forgotten is not on its disk after a crash.
+    Durable,
     /// Nobody dials itself, or again and again where nobody answers.
     Dialing,
     /// Calls to the origin are as few as the plan says.
@@ -114,6 +118,8 @@ pub(crate) struct Ledger {
     liars: BTreeSet<usize>,
     issued: Vec<Issued>,
     ids: BTreeMap<InvalidationId, usize>,
+    /// What must not be back after a crash.
+    pub(crate) durable: Durable,
     /// By how much entries on disk may be misdated, all in all.
     pub(crate) misdated: Duration,
 }
@@ -185,6 +191,7 @@ impl Ledger {
             liars: plan.liars(),
             issued: Vec::new(),
             ids: BTreeMap::new(),
+            durable: Durable::new(plan.nodes),
             misdated: Duration::ZERO,
         }
     }
@@ -255,9 +262,17 @@ impl Ledger {
         (before - self.requests.len()) as u64
     }
 
-    /// `node` forgets what `reach` means, on behalf of a client.
-    pub(crate) fn on_issued(&mut self, node: usize, issuer: u64, now: Duration, reach: Reach) {
-        self.raise_floor(node, &reach, now);
+    /// `node` forgets what `reach` means, on behalf of the client whose `request` it is.
+    pub(crate) fn on_issued(
+        &mut self,
+        node: usize,
+        issuer: u64,
+        now: Duration,
+        (request, reach): (RequestId, Reach),
+    ) {
+        for (key, at) in self.raise_floor(node, &reach, now) {
+            self.durable.on_asked(node, request, key, at);
+        }
         self.issued.push(Issued { issuer, at: now, reach });
     }
 
@@ -323,8 +338,11 @@ impl Ledger {
             Message::Answer { answer: Answer::Hit(parcel), .. } => Some(&**parcel),
             Message::Answer { answer: Answer::Lease { stale, .. }, .. } => stale.as_deref(),
             // Who hears more than can be remembered forgets what else was invalidated.
-            Message::Invalidate(_) if self.liars.contains(&from) => return self.floors[node].clear(),
-            Message::Invalidate(notice) => return self.on_told(node, now, &notice.invalidations),
+            Message::Invalidate(_) if self.liars.contains(&from) => {
+                self.durable.forget(node);
+                return self.floors[node].clear();
+            }
+            Message::Invalidate(notice) => return self.on_told((from, node), now, notice),
             Message::Announce(Announced::Named { .. })
             | Message::Answer { .. }
             | Message::Ask { .. }
@@ -370,27 +388,31 @@ impl Ledger {
         None
     }
 
-    fn on_told(&mut self, node: usize, now: Duration, list: &[Invalidation]) {
-        for invalidation in list {
+    fn on_told(&mut self, (from, node): (usize, usize), now: Duration, notice: &Notice) {
+        for invalidation in &notice.invalidations {
             let Some(issued) = self.ids.get(&invalidation.id).map(|number| &self.issued[*number]) else {
                 continue;
             };
             if now - issued.at < REMEMBERED_FOR {
                 let (reach, at) = (issued.reach.clone(), issued.at);
-                self.raise_floor(node, &reach, at);
+                for (key, at) in self.raise_floor(node, &reach, at) {
+                    self.durable.on_told(node, (from, notice.receipt), key, at);
+                }
             }
         }
     }
 
-    fn raise_floor(&mut self, node: usize, reach: &Reach, at: Duration) {
+    /// Answers which keys that is about, and since when a fact must be.
+    fn raise_floor(&mut self, node: usize, reach: &Reach, at: Duration) -> Vec<(usize, Duration)> {
         let covered: Vec<usize> = match &reach.forgotten[..] {
             [Scope::Key(key)] => self.key_number(key).into_iter().collect(),
             _ => (0..self.keys.len()).filter(|key| reach.covers(&self.keys[*key], OK)).collect(),
         };
-        for key in covered {
-            let floor = self.floors[node].entry(key).or_default();
+        for key in &covered {
+            let floor = self.floors[node].entry(*key).or_default();
             *floor = at.max(*floor);
         }
+        covered.into_iter().map(|key| (key, at)).collect()
     }
 }
 

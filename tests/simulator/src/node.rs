@@ -10,7 +10,7 @@ use cache_core::{
     Ceiling, Contact, Disk, Doubts, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming,
     PeerId, RequestId, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
-    message::Reach,
+    message::{Reach, Scope},
 };
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use std::{
@@ -40,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) disk: BTreeMap<Key, Vec<u8>>,
     /// What is in doubt, as the disk keeps it; empty if nothing is.
     pub(crate) doubts: Vec<u8>,
+    /// What is gone from the disk and would be back after a crash, by the number of the removal.
+    limbo: BTreeMap<u64, Limbo>,
     pub(crate) loads: BTreeMap<LoadId, Key>,
     pub(crate) calls: BTreeSet<FetchId>,
     /// Requests that were answered, but whose means to fetch are kept.
@@ -111,6 +113,7 @@ impl Node {
             published: BTreeMap::new(),
             disk: BTreeMap::new(),
             doubts: Vec::new(),
+            limbo: BTreeMap::new(),
             loads: BTreeMap::new(),
             calls: BTreeSet::new(),
             retained: BTreeMap::new(),
@@ -176,6 +179,30 @@ impl Node {
         }
     }
 
+    /// Forgets on disk what `scopes` mean, and notes `doubts` there; both are durable with
+    /// [`on_durable`](Self::on_durable), or at once where nobody waits for it.
+    pub(crate) fn remove(&mut self, removal: Option<u64>, scopes: &[Scope], doubts: Option<Vec<u8>>) {
+        let is_meant = |key: &Key| scopes.iter().any(|scope| scope.covers_key(key));
+        let records = self.disk.extract_if(.., |key, _| is_meant(key)).collect();
+        match removal {
+            Some(removal) => drop(self.limbo.insert(removal, Limbo { records, doubts })),
+            None => self.doubts = doubts.unwrap_or_else(|| std::mem::take(&mut self.doubts)),
+        }
+    }
+
+    /// What was removed under this number, and before, is gone for good.
+    pub(crate) fn on_durable(&mut self, removal: u64) {
+        let later = self.limbo.split_off(&(removal + 1));
+        for limbo in std::mem::replace(&mut self.limbo, later).into_values() {
+            self.doubts = limbo.doubts.unwrap_or_else(|| std::mem::take(&mut self.doubts));
+        }
+    }
+
+    /// Makes everything durable.
+    pub(crate) fn flush(&mut self) {
+        self.on_durable(u64::MAX - 1);
+    }
+
     /// Loses its disk.
     pub(crate) fn lose_disk(&mut self) {
         self.disk.clear();
@@ -184,6 +211,10 @@ impl Node {
 
     /// Ends the process; all it knew is gone but for the disk.
     pub(crate) fn stop(&mut self) {
+        // The earliest comes last: what was there first was replaced.
+        for limbo in std::mem::take(&mut self.limbo).into_values().rev() {
+            limbo.records.into_iter().for_each(|(key, record)| drop(self.disk.entry(key).or_insert(record)));
+        }
         self.state = State::Down;
         self.connected.clear();
         self.published.clear();
@@ -210,6 +241,12 @@ impl Node {
     pub(crate) fn load(&self, key: &Key) -> Option<Box<Entry>> {
         self.disk.get(key).map(|bytes| Box::new(decoded(bytes)))
     }
+}
+
+/// What one removal took from the disk, and what it noted there.
+struct Limbo {
+    records: Vec<(Key, Vec<u8>)>,
+    doubts: Option<Vec<u8>>,
 }
 
 fn decoded(bytes: &[u8]) -> Entry {

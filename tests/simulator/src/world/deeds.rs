@@ -266,7 +266,7 @@ impl World {
     fn invalidate(&mut self, number: usize, reach: Reach) {
         let request = self.ask(number, Wanted::Written);
         let issuer = issuer(number, self.nodes[number].run);
-        self.ledger.on_issued(number, issuer, self.now, reach.clone());
+        self.ledger.on_issued(number, issuer, self.now, (request, reach.clone()));
         let keys = &self.ledger.keys;
         for key in (0..keys.len()).filter(|key| reach.covers(&keys[*key], OK)) {
             self.watch.allow_asks(number, key, self.plan.limits.asks_max);

@@ -8,7 +8,7 @@ use crate::{
     plan::Dialing,
 };
 use cache_core::{
-    Input,
+    Doubts, Entry, Input,
     port::{DIAL_TIMEOUT, DialError},
 };
 use std::time::Duration;
@@ -21,8 +21,20 @@ impl World {
         self.transcript.note(format_args!("{:?} n{number} starts", self.now));
         let node = &mut self.nodes[number];
         let (entries, doubts) = node.start(&self.plan, self.now);
+        self.check_durable(number, &entries, &doubts);
         self.ledger.misdated = self.nodes.iter().map(|node| node.misdated).sum();
         self.handle(number, Input::Restored { doubts, entries });
+    }
+
+    /// What the last process confirmed to have forgotten must not be back, nor as certain as before what it doubted.
+    fn check_durable(&mut self, number: usize, entries: &[Entry], doubts: &Doubts) {
+        let floors = self.ledger.durable.take(number);
+        for entry in entries.iter().filter(|entry| !doubts.mean(entry)) {
+            let (Some((_, fact)), true) = (self.ledger.fact(entry.content()), self.liars.is_empty()) else { continue };
+            if floors.get(&fact.key).is_some_and(|floor| fact.at < *floor) {
+                self.violate(Rule::Durable, format!("n{number} finds {entry:?} on its disk again"));
+            }
+        }
     }
 
     /// Ends the process of a node without a word. Its peers notice when their connections have been silent for
@@ -51,6 +63,7 @@ impl World {
         let connections =
             connections.into_iter().map(|(peer, connection)| (number, peer, connection)).collect();
         self.schedule(self.now + CLOSING, Happening::Close(connections));
+        self.nodes[number].flush();
         self.nodes[number].stop();
         self.watch.on_stopped(number);
         self.figures.lost += self.ledger.on_stopped(number);

@@ -74,7 +74,12 @@ impl World {
                 self.fetched(number, fetched, &call);
             }
             Arrival::Frame(frame) => self.receive(number, &frame),
-            Arrival::Input(input) => self.handle(number, input),
+            Arrival::Input(input) => {
+                if let Input::Removed { removal } = input {
+                    self.nodes[number].on_durable(removal);
+                }
+                self.handle(number, input);
+            }
             Arrival::Wish(wish) => self.grant(number, wish),
         }
     }
@@ -300,10 +305,7 @@ impl World {
                 node.published.insert(entry.key().clone(), entry);
             }
             Output::Remove { removal, scopes, doubted } => {
-                if let Some(doubted) = doubted {
-                    node.doubts = codec::encode_doubts(&doubted.all);
-                }
-                node.disk.retain(|key, _| !scopes.iter().any(|scope| scope.covers_key(key)));
+                node.remove(removal, &scopes, doubted.map(|doubted| codec::encode_doubts(&doubted.all)));
                 if let Some(removal) = removal {
                     let at = self.now + self.random.up_to(DISK_LATENCY);
                     self.schedule_arrival(at, number, Arrival::Input(Input::Removed { removal }));
@@ -337,6 +339,7 @@ impl World {
         match self.ledger.complete(&circumstances, request, outcome) {
             Ok((asked, age)) => {
                 self.check_failure(number, &asked, outcome);
+                self.ledger.durable.on_answered(number, request);
                 if let Wanted::Entry { key, .. } = asked.wanted {
                     self.figures.count_outcome(outcome);
                     self.count_service(key, outcome);
@@ -459,6 +462,9 @@ impl World {
         self.ledger.on_said(node, issuer(number, node.run), now, &message);
         for peer in to {
             let peer = self.numbers.get(peer).copied().unwrap_or(usize::MAX);
+            if let Message::Forgotten { receipt } = message {
+                self.ledger.durable.on_confirmed(number, peer, receipt);
+            }
             self.judge(|world| world.speak(number, peer, &message));
         }
         let Some(message) = self.twisted(number, message) else { return };

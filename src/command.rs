@@ -43,6 +43,7 @@ pub(crate) enum Command {
     },
     Pass {
         call: PassFuture,
+        broken_off: BrokenOff,
     },
     Peers {
         done: oneshot::Sender<Vec<PeerStats>>,
@@ -76,6 +77,9 @@ pub(crate) type FetchFn =
 /// A call that passes the cache by. The driver runs it, so that connections belong to the node's runtime
 /// and not to whichever the caller has, and so that a write ends properly whoever still waits for it.
 pub(crate) type PassFuture = Pin<Box<dyn Future<Output = Passed> + Send>>;
+
+/// Tells what a call that passes the cache by leaves behind if it is broken off as it stands.
+pub(crate) type BrokenOff = Box<dyn FnOnce() -> Reach + Send>;
 
 /// How a call ended that passes the cache by.
 pub(crate) struct Passed {

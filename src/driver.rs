@@ -8,14 +8,14 @@ mod world;
 
 use crate::{
     command::{
-        Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, PassAnswer, Passed, PeerStats,
-        Private,
+        BrokenOff, Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, PassAnswer, Passed,
+        PeerStats, Private,
     },
     links::Links,
 };
 use cache_core::{
-    Doubts, Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output, PeerReport,
-    RequestId,
+    Doubted, Doubts, Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output, PeerReport,
+    RequestId, Scope,
     port::{Change, StoreError, Transport, TransportEvent},
 };
 use cache_store::{CLOSE_TIMEOUT, CoarseClock, ReadIndex, WriteBehind};
@@ -47,6 +47,8 @@ pub(crate) struct Driver {
     fetches: JoinSet<EndedFetch>,
     aborts: HashMap<FetchId, AbortHandle>,
     passes: JoinSet<Passed>,
+    /// What each of `passes` leaves behind if it is broken off.
+    under_way: HashMap<tokio::task::Id, BrokenOff>,
     /// What the store's thread reports. Its side never waits: there are no more reports than orders that wait for one.
     reports: (mpsc::UnboundedSender<DiskReport>, mpsc::UnboundedReceiver<DiskReport>),
     /// Time after which the engine wants no answer to a look-up.
@@ -82,6 +84,7 @@ impl Driver {
             fetches: JoinSet::new(),
             aborts: HashMap::new(),
             passes: JoinSet::new(),
+            under_way: HashMap::new(),
             reports: mpsc::unbounded_channel(),
             load_timeout,
             loads_count: 0,
@@ -108,7 +111,7 @@ impl Driver {
             let wake = tokio::select! {
                 command = self.commands.recv() => Wake::Command(command),
                 Some(ended) = self.fetches.join_next() => Wake::Fetch(ended),
-                Some(ended) = self.passes.join_next() => Wake::Pass(ended),
+                Some(ended) = self.passes.join_next_with_id() => Wake::Pass(ended),
                 event = next_event(transport.as_deref()), if is_linked => Wake::Transport(event),
                 _ = count.tick(), if is_linked => Wake::Count,
                 Some(report) = self.reports.1.recv() => Wake::Report(report),
@@ -150,17 +153,13 @@ impl Driver {
     async fn stop(&mut self) {
         self.commands.close();
         self.requests.clear();
-        // These writes were carried out, whoever has heard of it.
-        for (answer, done) in std::mem::take(&mut self.written).into_values() {
-            let _gone = done.send(answer);
-        }
         self.index.clear();
+        self.break_off().await;
         self.handle(Input::Leave);
         if let Some(links) = &self.links {
             links.transport().shutdown().await;
         }
         self.fetches.shutdown().await;
-        self.passes.shutdown().await;
         if let Some(disk) = self.disk.take() {
             // Nothing is read from the disk any more.
             self.reports.1.close();
@@ -174,6 +173,10 @@ impl Driver {
                 Ok(Err(_ended)) => warn!("the disk writer ended without a last flush"),
                 Err(_elapsed) => warn!("the disk did not take the last entries in time; they are given up"),
             }
+        }
+        // These writes were carried out, whoever has heard of it, and what they ended is not back after a restart.
+        for (answer, done) in std::mem::take(&mut self.written).into_values() {
+            let _gone = done.send(answer);
         }
     }
 
@@ -206,8 +209,9 @@ impl Driver {
                 let request = self.own_request(done);
                 self.handle(Input::Invalidate { request, reach });
             }
-            Command::Pass { call } => {
-                self.passes.spawn(call);
+            Command::Pass { call, broken_off } => {
+                let pass = self.passes.spawn(call).id();
+                self.under_way.insert(pass, broken_off);
             }
             Command::Peers { done } => {
                 let _gone = done.send(self.peers());
@@ -264,9 +268,10 @@ impl Driver {
         }
     }
 
-    fn on_pass_ended(&mut self, ended: Result<Passed, tokio::task::JoinError>) {
+    fn on_pass_ended(&mut self, ended: Result<(tokio::task::Id, Passed), tokio::task::JoinError>) {
         match ended {
-            Ok(Passed { answer, refused, reach, done }) => {
+            Ok((pass, Passed { answer, refused, reach, done })) => {
+                self.under_way.remove(&pass);
                 if let Some((domain, refusal)) = refused {
                     self.handle(Input::Refused { domain, refusal });
                 }
@@ -279,9 +284,33 @@ impl Driver {
                 self.written.insert(request, (answer, done));
                 self.handle(Input::Invalidate { request, reach });
             }
-            Err(error) if error.is_cancelled() => {}
             // The body that the caller streams is the caller's code, and may panic.
-            Err(error) => warn!(%error, "a call that passes the cache by ended without a result"),
+            Err(error) => {
+                warn!(%error, "a call that passes the cache by ended without a result");
+                if let Some(broken_off) = self.under_way.remove(&error.id()) {
+                    self.on_broken_off(broken_off);
+                }
+            }
+        }
+    }
+
+    /// Nobody will hear how a call ends that passes the cache by.
+    fn on_broken_off(&mut self, broken_off: BrokenOff) {
+        let reach = broken_off();
+        if !reach.is_empty() {
+            let request = self.own_number();
+            self.handle(Input::Invalidate { request, reach });
+        }
+    }
+
+    /// Breaks off what passes the cache by, and has what it leaves behind doubted while the disk and the members hear it.
+    async fn break_off(&mut self) {
+        while let Some(ended) = self.passes.try_join_next_with_id() {
+            self.on_pass_ended(ended);
+        }
+        self.passes.shutdown().await;
+        for broken_off in std::mem::take(&mut self.under_way).into_values() {
+            self.on_broken_off(broken_off);
         }
     }
 
@@ -352,10 +381,7 @@ impl Driver {
                 }
             }
             Output::Publish { entry } => self.index.publish(entry),
-            Output::Remove { removal, scopes, doubted } => {
-                let removals = scopes.into_iter().filter_map(Change::forgetting);
-                self.change_disk(removal, removals.chain(doubted.map(Change::Doubt)).collect());
-            }
+            Output::Remove { removal, scopes, doubted } => self.remove(removal, scopes, doubted),
             Output::Retain { request } => {
                 self.retained.insert(request, None);
             }
@@ -400,8 +426,10 @@ impl Driver {
         });
     }
 
-    fn change_disk(&mut self, removal: Option<u64>, changes: Vec<Change>) {
+    fn remove(&self, removal: Option<u64>, scopes: Vec<Scope>, doubted: Option<Doubted>) {
         let Some(disk) = &self.disk else { return };
+        let removals = scopes.into_iter().filter_map(Change::forgetting);
+        let changes = removals.chain(doubted.map(Change::Doubt)).collect();
         let reports = self.reports.0.clone();
         disk.remove(changes, move |removed| {
             if let Err(error) = removed {
@@ -475,9 +503,22 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// However the driver ends, nothing is left to keep the index true.
+    /// However the driver ends, nothing is left to keep the index true, and nobody hears how a write ends that is under
+    /// way. The disk outlives the driver.
     fn drop(&mut self) {
         self.index.clear();
+        if std::thread::panicking() {
+            return;
+        }
+        for broken_off in std::mem::take(&mut self.under_way).into_values() {
+            let (request, reach) = (self.own_number(), broken_off());
+            self.engine.handle(self.clock.now(), Input::Invalidate { request, reach });
+        }
+        while let Some(output) = self.engine.poll_output() {
+            if let Output::Remove { removal, scopes, doubted } = output {
+                self.remove(removal, scopes, doubted);
+            }
+        }
     }
 }
 
@@ -521,7 +562,7 @@ enum Wake {
     /// A fetch ended.
     Fetch(Result<EndedFetch, tokio::task::JoinError>),
     /// A call that passes the cache by ended.
-    Pass(Result<Passed, tokio::task::JoinError>),
+    Pass(Result<(tokio::task::Id, Passed), tokio::task::JoinError>),
     /// The disk has something to tell.
     Report(DiskReport),
     /// A sweep of the disk is due.

@@ -5,7 +5,7 @@
 
 use crate::{
     NodeBuilder, Provenance, Reply, RequestError, Stats, Values,
-    command::{Command, Completion, FetchFn, FetchReply, Passed, Private},
+    command::{BrokenOff, Command, Completion, FetchFn, FetchReply, Passed, Private},
     secrets::{Lock, Secrets},
     withheld::Withheld,
 };
@@ -428,6 +428,10 @@ impl Node {
         let admissions = Arc::clone(&self.shared.access.admissions);
         let is_read = request.method().is_safe();
         let (request, delivery) = Delivery::of(request);
+        let broken_off: BrokenOff = {
+            let (github, touched, delivery) = (github.clone(), touched.clone(), delivery.clone());
+            Box::new(move || github.left_by(touched, Err(&FetchError::TimedOut), &delivery))
+        };
         let (mut done, answer) = oneshot::channel();
         let permit = Arc::clone(&self.shared.passes).acquire_owned().await;
         let permit = permit.map_err(|_closed| RequestError::Closed)?;
@@ -453,7 +457,8 @@ impl Node {
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
             Passed { answer, refused, reach, done }
         });
-        self.shared.commands.send(Command::Pass { call }).await.map_err(|_closed| RequestError::Closed)?;
+        let order = Command::Pass { call, broken_off };
+        self.shared.commands.send(order).await.map_err(|_closed| RequestError::Closed)?;
         let answer = answer.await.map_err(|_closed| RequestError::Closed)?;
         let response = answer.map_err(|error| RequestError::from(Failure::Fetch(error)))?;
         Ok(self.reply_of_stream(response, provenance))

@@ -99,3 +99,47 @@ async fn what_a_write_forgot_is_not_back_after_a_restart() {
         node.shutdown().await;
     }
 }
+
+#[tokio::test]
+async fn what_a_write_leaves_that_is_under_way_at_the_end_is_in_doubt_after_it() {
+    let (origin, directory) = (ModelOrigin::start(), tempfile::tempdir().unwrap());
+    let (node, list) = (warm(&origin, directory.path()).await, format!("{PUBLIC}/issues"));
+    origin.hold("/issues");
+    let writer = {
+        let (node, list) = (node.clone(), list.clone());
+        tokio::spawn(async move { send(&node, post(&list, r#"{"title":"new"}"#)).await })
+    };
+    origin.wait_in_flight(1).await;
+    node.shutdown().await;
+    assert!(writer.await.unwrap().is_err(), "nobody heard how it ended");
+    origin.release();
+    let node = start(&origin, directory.path()).await;
+    let calls = origin.calls_total();
+    assert!(!answer(&node, get_by(ALICE, &list)).await.is_hit());
+    assert!(origin.calls_total() > calls);
+    assert!(answer(&node, get_by(ALICE, "/repos/acme/widget-2/issues")).await.is_hit());
+    node.shutdown().await;
+}
+
+#[test]
+fn what_a_write_leaves_whose_runtime_ends_first_is_in_doubt_after_it() {
+    let (origin, directory) = (ModelOrigin::start(), tempfile::tempdir().unwrap());
+    let (runtime, list) = (|| tokio::runtime::Runtime::new().unwrap(), format!("{PUBLIC}/issues"));
+    let first = runtime();
+    let node = first.block_on(async {
+        let node = warm(&origin, directory.path()).await;
+        origin.hold("/issues");
+        let (writer, list) = (node.clone(), list.clone());
+        tokio::spawn(async move { send(&writer, post(&list, r#"{"title":"new"}"#)).await });
+        origin.wait_in_flight(1).await;
+        node
+    });
+    drop(first);
+    origin.release();
+    runtime().block_on(async {
+        node.shutdown().await;
+        let node = start(&origin, directory.path()).await;
+        assert!(!answer(&node, get_by(ALICE, &list)).await.is_hit());
+        node.shutdown().await;
+    });
+}

@@ -30,7 +30,9 @@ impl World {
     fn check_durable(&mut self, number: usize, entries: &[Entry], doubts: &Doubts) {
         let floors = self.ledger.durable.take(number);
         for entry in entries.iter().filter(|entry| !doubts.mean(entry)) {
-            let (Some((_, fact)), true) = (self.ledger.fact(entry.content()), self.liars.is_empty()) else { continue };
+            let (Some((_, fact)), true) = (self.ledger.fact(entry.content()), self.liars.is_empty()) else {
+                continue;
+            };
             if floors.get(&fact.key).is_some_and(|floor| fact.at < *floor) {
                 self.violate(Rule::Durable, format!("n{number} finds {entry:?} on its disk again"));
             }

@@ -60,6 +60,8 @@ pub struct Engine {
     /// The generation at which all signposts were ended last.
     signposts_ended: u64,
     doubts: Doubts,
+    /// What was restored and is shown to nobody before the first peer has told what it knows.
+    withheld: Vec<Entry>,
     receipts: Receipts,
     counters: Counters,
     /// What there is to know of other members; `None` for a node that keeps to itself.
@@ -79,6 +81,7 @@ impl Engine {
             generation: 0,
             signposts_ended: 0,
             doubts: Doubts::default(),
+            withheld: Vec::new(),
             receipts: Receipts::default(),
             counters: Counters::default(),
             fleet: None,

@@ -36,6 +36,7 @@ impl Engine {
     }
 
     pub(super) fn on_pong(&mut self, from: PeerId, ask: AskId, clock: Timestamp) {
+        self.on_first_heard(from, ask);
         if self.errand(ask).is_some_and(|errand| errand.wanted.is_none())
             && let Some(errand) = self.end_errand(ask, from)
         {

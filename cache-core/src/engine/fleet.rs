@@ -101,7 +101,9 @@ impl Fleet {
         let membership = self.membership.next_deadline().map(|date| (date, Deadline::Membership));
         let search = self.searches.next_deadline().map(|date| (date, Deadline::Search));
         let gathering = match self.gathering {
-            Gathering::Until(date) => Some((date, Deadline::Gathering)),
+            Gathering::Until(date) | Gathering::Hearing { until: date, .. } => {
+                Some((date, Deadline::Gathering))
+            }
             Gathering::NotBegun | Gathering::Over => None,
         };
         lease

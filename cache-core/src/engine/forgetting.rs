@@ -41,13 +41,15 @@ impl Engine {
         }
     }
 
-    /// What follows from a refusal, and whether anything that it means is in memory.
+    /// What follows from a refusal, and whether anything that it means is in memory, shown or withheld.
     fn refused_reach(&self, domain: Domain, refusal: Refusal) -> (Reach, bool) {
         let of_domain = |prefixes: Vec<Box<str>>| {
             prefixes.into_iter().map(move |prefix| Scope::Prefix { prefix, domain: Some(domain) })
         };
         let holds = |prefixes: &[Box<str>], counts: fn(&Entry) -> bool| {
-            prefixes.iter().any(|prefix| self.cache.holds(prefix, domain, counts))
+            let is_held =
+                |prefix| self.cache.holds(prefix, domain, counts) || self.withholds(prefix, domain, counts);
+            prefixes.iter().any(|prefix| is_held(prefix))
         };
         match refusal {
             Refusal::Change { prefixes } => {
@@ -188,6 +190,7 @@ impl Engine {
         for scope in &reach.forgotten {
             let detached = self.flights.invalidate(scope, Manner::Forget, self.generation);
             let removed = self.cache.remove_scope(scope);
+            self.withheld.retain(|entry| !scope.covers(entry.key(), entry.content().status));
             self.unshelve(scope);
             entries += removed.len();
             self.drop_all(detached, removed);

@@ -1,11 +1,13 @@
 //! The first moments of a node: look-ups wait a little for the fleet to be found.
 //!
 //! A node that has just started and knows whom to contact is connected within milliseconds. What is asked of it before
-//! would be fetched although a member has it.
+//! would be fetched although a member has it. And what it finds on its disk may have been invalidated while it was down:
+//! that is withheld until the first peer has told what it knows.
 
 use super::Engine;
-use crate::{Timestamp, flight::FlightId};
-use core::time::Duration;
+use crate::{AskId, Domain, Entry, Message, PeerId, Scope, Timestamp, flight::FlightId, settings::Disk};
+use alloc::{sync::Arc, vec::Vec};
+use core::{mem, time::Duration};
 
 /// Whether the fleet is being looked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,16 +16,18 @@ pub(super) enum Gathering {
     NotBegun,
     /// A contact is being dialled, and none has failed.
     Until(Timestamp),
+    /// The first peer is there, and was asked something. What it tells of comes before its answer.
+    Hearing { from: PeerId, token: AskId, until: Timestamp },
     /// It was found, or it was not.
     Over,
 }
 
 impl Engine {
     /// Whether look-ups wait for the first peer: at most `GATHERING_MAX` from the first input on, while a contact is
-    /// being dialled and none has failed.
+    /// being dialled and none has failed, and then, with a disk, until that peer has told what was invalidated.
     pub fn is_gathering(&self) -> bool {
         let gathering = self.fleet.as_ref().map(|fleet| fleet.gathering);
-        matches!(gathering, Some(Gathering::NotBegun | Gathering::Until(_)))
+        matches!(gathering, Some(Gathering::NotBegun | Gathering::Until(_) | Gathering::Hearing { .. }))
     }
 
     pub(super) fn begin_gathering(&mut self) {
@@ -38,19 +42,64 @@ impl Engine {
 
     /// Ends it once the first peer is there, or once there is none to wait for.
     pub(super) fn end_gathering(&mut self) {
-        let is_over = |fleet: &super::Fleet| !fleet.ring.is_alone() || !fleet.peers.awaits_first_contact();
-        if self.is_gathering() && self.fleet.as_deref().is_some_and(is_over) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let Gathering::Until(until) = fleet.gathering else { return };
+        let local = fleet.local();
+        let first =
+            fleet.peers.connected().keys().copied().find(|peer| *peer != local && fleet.ring.contains(*peer));
+        match first {
+            Some(from) if self.settings.disk == Disk::Present => {
+                let token = self.flights.ask_number();
+                fleet.gathering = Gathering::Hearing { from, token, until };
+                self.say(from, Message::Ping { token: token.0 });
+            }
+            Some(_) => self.stop_gathering(),
+            None if !fleet.ring.is_alone() || !fleet.peers.awaits_first_contact() => self.stop_gathering(),
+            None => {}
+        }
+    }
+
+    /// `from` has answered what it was asked under `ask`, and so has told before what it knows.
+    pub(super) fn on_first_heard(&mut self, from: PeerId, ask: AskId) {
+        let gathering = self.fleet.as_ref().map(|fleet| fleet.gathering);
+        let is_it = |gathering| matches!(gathering, Gathering::Hearing { from: first, token, .. } if (first, token) == (from, ask));
+        if gathering.is_some_and(is_it) {
             self.stop_gathering();
         }
+    }
+
+    /// Whether something that is withheld and `counts` begins so and belongs to `domain`.
+    pub(super) fn withholds(&self, prefix: &str, domain: Domain, counts: fn(&Entry) -> bool) -> bool {
+        let scope = Scope::Prefix { prefix: prefix.into(), domain: Some(domain) };
+        self.withheld.iter().any(|entry| scope.covers_key(entry.key()) && counts(entry))
     }
 
     pub(super) fn stop_gathering(&mut self) {
         if let Some(fleet) = &mut self.fleet {
             fleet.gathering = Gathering::Over;
         }
-        let waiting: alloc::vec::Vec<FlightId> = self.flights.end_gathering();
+        self.take_in(mem::take(&mut self.withheld));
+        let waiting: Vec<FlightId> = self.flights.end_gathering();
         for id in waiting {
-            self.take_off(id);
+            if !self.flights.is_open(id) {
+                continue;
+            }
+            // Neither memory nor disk was looked at with what is known now.
+            if self.settings.disk == Disk::Present && self.flights.flight(id).renewer.is_none() {
+                self.ask_anew(id);
+            } else {
+                self.take_off(id);
+            }
+        }
+    }
+
+    /// Takes in what was restored, the most recently stored first, but for what is there already.
+    pub(super) fn take_in(&mut self, restored: Vec<Entry>) {
+        // The most recently stored ends at the head of the eviction order.
+        for entry in restored.into_iter().rev() {
+            if self.is_useful(&entry) && self.cache.lookup(entry.key()).is_none() {
+                self.admit(Arc::new(entry));
+            }
         }
     }
 }

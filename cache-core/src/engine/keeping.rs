@@ -39,11 +39,10 @@ impl Engine {
         if self.generation > 0 {
             return;
         }
-        // The most recently stored ends at the head of the eviction order.
-        for entry in entries.into_iter().rev() {
-            if self.is_useful(&entry) && self.cache.lookup(entry.key()).is_none() {
-                self.admit(Arc::new(entry));
-            }
+        if self.is_gathering() {
+            self.withheld = entries;
+        } else {
+            self.take_in(entries);
         }
     }
 
@@ -58,6 +57,7 @@ impl Engine {
 
     /// Drops what is held under `key`, in memory and on disk, without a word to others.
     pub(super) fn drop_held(&mut self, key: &Key) {
+        self.withheld.retain(|entry| entry.key() != key);
         if self.cache.remove(key).is_some() {
             self.hide(key.clone());
         }
@@ -71,6 +71,7 @@ impl Engine {
 
     /// Takes an entry into memory and onto the disk; answers whether memory has room for it at all.
     pub(super) fn keep(&mut self, entry: Arc<Entry>) -> bool {
+        self.withheld.retain(|withheld| withheld.key() != entry.key());
         let kept = self.admit(Arc::clone(&entry));
         if self.settings.disk == Disk::Present {
             // A signpost is ended by any write, and the disk could not tell which records are one.

@@ -62,7 +62,7 @@ impl Engine {
         }
         let id = self.flights.open(key.clone(), caller, reason, found, self.generation);
         self.flights.join(id, request, directives, until, self.generation);
-        if disk_unasked {
+        if disk_unasked && !self.is_gathering() {
             let load = self.flights.begin_load(id, self.now.saturating_add(self.settings.load_timeout));
             self.outputs.push_back(Output::Load { load, key });
         } else {

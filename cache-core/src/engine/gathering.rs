@@ -78,7 +78,8 @@ impl Engine {
         if let Some(fleet) = &mut self.fleet {
             fleet.gathering = Gathering::Over;
         }
-        self.take_in(mem::take(&mut self.withheld));
+        let withheld = mem::take(&mut self.withheld);
+        self.take_in(withheld);
         let waiting: Vec<FlightId> = self.flights.end_gathering();
         for id in waiting {
             if !self.flights.is_open(id) {

@@ -213,7 +213,9 @@ impl Node {
     pub(crate) fn stop(&mut self) {
         // The earliest comes last: what was there first was replaced.
         for limbo in std::mem::take(&mut self.limbo).into_values().rev() {
-            limbo.records.into_iter().for_each(|(key, record)| drop(self.disk.entry(key).or_insert(record)));
+            for (key, record) in limbo.records {
+                self.disk.entry(key).or_insert(record);
+            }
         }
         self.state = State::Down;
         self.connected.clear();

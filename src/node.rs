@@ -428,10 +428,7 @@ impl Node {
         let admissions = Arc::clone(&self.shared.access.admissions);
         let is_read = request.method().is_safe();
         let (request, delivery) = Delivery::of(request);
-        let broken_off: BrokenOff = {
-            let (github, touched, delivery) = (github.clone(), touched.clone(), delivery.clone());
-            Box::new(move || github.left_by(touched, Err(&FetchError::TimedOut), &delivery))
-        };
+        let broken_off = broken_off(&github, &touched, &delivery);
         let (mut done, answer) = oneshot::channel();
         let permit = Arc::clone(&self.shared.passes).acquire_owned().await;
         let permit = permit.map_err(|_closed| RequestError::Closed)?;
@@ -492,13 +489,15 @@ impl Node {
         }
         let (github, host, to) = (self.shared.github.clone(), host.clone(), to.clone());
         let (request, delivery) = Delivery::of(request);
+        let broken_off = broken_off(&github, &touched, &delivery);
         let (done, answer) = oneshot::channel();
         let call = Box::pin(async move {
             let answer = github.relay(request, &host, &to).await;
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
             Passed { answer, refused: None, reach, done }
         });
-        self.shared.commands.send(Command::Pass { call }).await.map_err(|_closed| RequestError::Closed)?;
+        let order = Command::Pass { call, broken_off };
+        self.shared.commands.send(order).await.map_err(|_closed| RequestError::Closed)?;
         answer.await.map_err(|_closed| RequestError::Closed)?.map_err(RequestError::Fetch)
     }
 
@@ -573,6 +572,12 @@ impl Drop for CancelOnDrop<'_> {
             let _full_or_closed = self.commands.try_send(Command::Cancel { request });
         }
     }
+}
+
+/// What a call that `touched` this is to leave if it is broken off: the same as one that took too long.
+fn broken_off(github: &GitHub, touched: &Reach, delivery: &Delivery) -> BrokenOff {
+    let (github, touched, delivery) = (github.clone(), touched.clone(), delivery.clone());
+    Box::new(move || github.left_by(touched, Err(&FetchError::TimedOut), &delivery))
 }
 
 pub(crate) fn removed(outcome: &Outcome) -> usize {

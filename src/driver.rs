@@ -3,6 +3,7 @@
 //! Owns the engine, the running fetches and the way to the disk. Decides nothing: every output has exactly
 //! one action here.
 
+mod passes;
 #[cfg(test)]
 mod world;
 
@@ -268,52 +269,6 @@ impl Driver {
         }
     }
 
-    fn on_pass_ended(&mut self, ended: Result<(tokio::task::Id, Passed), tokio::task::JoinError>) {
-        match ended {
-            Ok((pass, Passed { answer, refused, reach, done })) => {
-                self.under_way.remove(&pass);
-                if let Some((domain, refusal)) = refused {
-                    self.handle(Input::Refused { domain, refusal });
-                }
-                // A client that has gone needs no answer; what it changed is forgotten all the same.
-                if reach.is_empty() {
-                    let _gone = done.send(answer);
-                    return;
-                }
-                let request = self.own_number();
-                self.written.insert(request, (answer, done));
-                self.handle(Input::Invalidate { request, reach });
-            }
-            // The body that the caller streams is the caller's code, and may panic.
-            Err(error) => {
-                warn!(%error, "a call that passes the cache by ended without a result");
-                if let Some(broken_off) = self.under_way.remove(&error.id()) {
-                    self.on_broken_off(broken_off);
-                }
-            }
-        }
-    }
-
-    /// Nobody will hear how a call ends that passes the cache by.
-    fn on_broken_off(&mut self, broken_off: BrokenOff) {
-        let reach = broken_off();
-        if !reach.is_empty() {
-            let request = self.own_number();
-            self.handle(Input::Invalidate { request, reach });
-        }
-    }
-
-    /// Breaks off what passes the cache by, and has what it leaves behind doubted while the disk and the members hear it.
-    async fn break_off(&mut self) {
-        while let Some(ended) = self.passes.try_join_next_with_id() {
-            self.on_pass_ended(ended);
-        }
-        self.passes.shutdown().await;
-        for broken_off in std::mem::take(&mut self.under_way).into_values() {
-            self.on_broken_off(broken_off);
-        }
-    }
-
     fn on_report(&mut self, report: DiskReport) {
         match report {
             DiskReport::Removed { removal } => self.handle(Input::Removed { removal }),
@@ -499,26 +454,6 @@ impl Driver {
             PeerStats { report, figures, is_twin, now }
         };
         self.engine.peers().into_iter().map(with_figures).collect()
-    }
-}
-
-impl Drop for Driver {
-    /// However the driver ends, nothing is left to keep the index true, and nobody hears how a write ends that is under
-    /// way. The disk outlives the driver.
-    fn drop(&mut self) {
-        self.index.clear();
-        if std::thread::panicking() {
-            return;
-        }
-        for broken_off in std::mem::take(&mut self.under_way).into_values() {
-            let (request, reach) = (self.own_number(), broken_off());
-            self.engine.handle(self.clock.now(), Input::Invalidate { request, reach });
-        }
-        while let Some(output) = self.engine.poll_output() {
-            if let Output::Remove { removal, scopes, doubted } = output {
-                self.remove(removal, scopes, doubted);
-            }
-        }
     }
 }
 

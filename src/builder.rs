@@ -13,9 +13,11 @@ use cache_core::{
     Disk, Doubts, Engine, Entry, Figures, PeerSettings, Settings, SharingLimits, Timestamp,
     port::{Budget, Store},
 };
-use cache_crypto::{FleetSecret, NodeKey};
+use cache_crypto::{FleetSecret, NodeKey, StorageSealer};
 use cache_origin_github::GitHub;
-use cache_store::{CoarseClock, DISK_BUDGET, ReadIndex, RedbStore, WriteBehind, WriteBehindSettings};
+use cache_store::{
+    CoarseClock, DISK_BUDGET, MembersFile, ReadIndex, RedbStore, WriteBehind, WriteBehindSettings,
+};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicU64},
@@ -112,7 +114,8 @@ impl NodeBuilder {
     /// Keeps entries in `directory` too, sealed, so that they outlive the process. Default: memory only.
     ///
     /// The directory is made if need be, readable by its owner alone. One process may use it at a time. It also keeps
-    /// the node's identity: without it, every run is another peer to the fleet.
+    /// the node's identity, without which every run is another peer to the fleet, and where the 16 members are that were
+    /// connected last: after a restart they are contacted beside [`bootstrap`](Self::bootstrap).
     pub fn cache_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
@@ -175,24 +178,25 @@ impl NodeBuilder {
                 let (known, disk_budget) = ((self.secret, self.accepted), self.disk_budget);
                 let open = move || open_store(&directory, &known, disk_budget, budget, now);
                 let task = runtime.spawn_blocking(open);
-                let (store, restored) = task.await.map_err(|_panic| StartError::NoRuntime)??;
-                let disk = WriteBehind::start(Box::new(store), self.write_behind);
-                Some((disk.map_err(StartError::Thread)?, restored))
+                let (store, restored, members) = task.await.map_err(|_panic| StartError::NoRuntime)??;
+                let disk =
+                    WriteBehind::start(Box::new(store), self.write_behind).map_err(StartError::Thread)?;
+                (Some(disk), Some(restored), Some(members))
             }
-            None => None,
+            None => (None, None, None),
         };
-        let (disk, restored) = opened.unzip();
+        let (disk, restored, members) = opened;
         let settings =
             Settings { disk: if disk.is_some() { Disk::Present } else { Disk::Absent }, ..self.settings };
 
         let load_timeout = settings.load_timeout;
         let index = Arc::new(ReadIndex::new());
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS_MAX);
-        let (sharing, joined) = wishes.join(self.github.clone(), now).await?;
+        let (sharing, joined) = wishes.join(self.github.clone(), now, members).await?;
         let (engine, links) = match joined {
-            Some(Joined { transport, sharing }) => {
+            Some(Joined { transport, sharing, recollection }) => {
                 let contacts = sharing.contacts.iter().map(|contact| contact.address.to_string()).collect();
-                (Engine::sharing(settings, sharing), Some(Links::new(transport, contacts)))
+                (Engine::sharing(settings, sharing), Some(Links::new(transport, contacts, recollection)))
             }
             None => (Engine::new(settings), None),
         };
@@ -247,15 +251,17 @@ fn open_store(
     disk_budget: Budget,
     memory_budget: Budget,
     now: Timestamp,
-) -> Result<(RedbStore, (Vec<Entry>, Doubts)), StartError> {
+) -> Result<(RedbStore, (Vec<Entry>, Doubts), MembersFile), StartError> {
     // Before the key is put into it: an empty directory is made private, one that others write to refused.
     RedbStore::prepare(directory).map_err(StartError::Open)?;
     let node_key = NodeKey::load_or_create(directory).map_err(StartError::NodeKey)?;
     let sealer = sealer(&node_key, secret.as_ref(), accepted.iter());
+    // Under a key of this node's own: other secrets leave it as it is.
+    let members = MembersFile::new(directory, Arc::new(StorageSealer::from_node_key(&node_key)));
     let mut store = RedbStore::open(directory, sealer, disk_budget).map_err(StartError::Open)?;
     let entries = store.restore(now, memory_budget).map_err(StartError::Restore)?;
     let doubts = store.doubts(now).map_err(StartError::Restore)?;
-    Ok((store, (entries, doubts)))
+    Ok((store, (entries, doubts), members))
 }
 
 /// Most calls that pass the cache by and wait for their answer's head. One more waits for its turn.

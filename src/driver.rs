@@ -157,8 +157,8 @@ impl Driver {
         self.index.clear();
         self.break_off().await;
         self.handle(Input::Leave);
-        if let Some(links) = &self.links {
-            links.transport().shutdown().await;
+        if let Some(links) = &mut self.links {
+            links.shutdown().await;
         }
         self.fetches.shutdown().await;
         if let Some(disk) = self.disk.take() {
@@ -336,6 +336,11 @@ impl Driver {
                 }
             }
             Output::Publish { entry } => self.index.publish(entry),
+            Output::Remember { members } => {
+                if let Some(links) = &self.links {
+                    links.remember(members);
+                }
+            }
             Output::Remove { removal, scopes, doubted } => self.remove(removal, scopes, doubted),
             Output::Retain { request } => {
                 self.retained.insert(request, None);

@@ -118,7 +118,7 @@ pub struct Peer {
     pub address: Option<String>,
     /// `connected`, `silent`, `dialing`, `backing off`, `banned`, or `known`.
     pub state: &'static str,
-    /// How it came to be known: `contact`, `itself`, or `membership`.
+    /// How it came to be known: `contact`, `itself`, `membership`, or `remembered` from the last run.
     pub source: &'static str,
     /// Seconds for which it has been connected, or until it is tried again or its ban ends.
     pub seconds: Option<u64>,
@@ -171,6 +171,7 @@ impl From<PeerStats> for Peer {
                 PeerSource::Contact => "contact",
                 PeerSource::Itself => "itself",
                 PeerSource::Membership => "membership",
+                PeerSource::Remembered => "remembered",
             },
             seconds,
             score: report.score,

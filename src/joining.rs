@@ -5,6 +5,7 @@ use crate::{
     addresses::told,
     links::FleetNaming,
     node::SharingState,
+    recollection::{self, Recollection},
     secrets::{Lock, keyring},
 };
 use cache_core::{
@@ -14,6 +15,7 @@ use cache_core::{
 };
 use cache_crypto::{FleetGate, FleetSecret, NodeIdentity};
 use cache_origin_github::GitHub;
+use cache_store::MembersFile;
 use parking_lot::Mutex;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tracing::{info, warn};
@@ -40,6 +42,8 @@ pub(crate) struct Wishes {
 pub(crate) struct Joined {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) sharing: Sharing,
+    /// Keeps whom to look for after a restart, where there is a directory for it.
+    pub(crate) recollection: Option<Recollection>,
 }
 
 impl Wishes {
@@ -48,6 +52,7 @@ impl Wishes {
         self,
         github: GitHub,
         now: Timestamp,
+        members: Option<MembersFile>,
     ) -> Result<(SharingState, Option<Joined>), StartError> {
         let (transport, secret) = match (self.transport, self.secret) {
             (Some(transport), Some(secret)) => (transport, secret),
@@ -62,16 +67,18 @@ impl Wishes {
         };
         let kind = secret.kind();
         let (accepted, directory) = (self.accepted, self.directory);
+        let file = members.clone();
         let prepare = move || -> Result<_, StartError> {
             let secrets: Vec<_> = [secret].into_iter().chain(accepted).collect();
             let keyring = keyring(&secrets).map_err(StartError::Secrets)?;
             let naming = Arc::new(FleetNaming::new(keyring.names()));
             let lock = Lock { naming, gate: Arc::new(FleetGate::new(keyring)) };
-            Ok((lock, identity(directory)?))
+            let remembered = file.as_ref().map(recollection::remembered).unwrap_or_default();
+            Ok((lock, identity(directory)?, remembered))
         };
         // Stretching a passphrase takes tenths of a second.
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let (lock, seed) = prepared.map_err(|_panic| StartError::NoRuntime)??;
+        let (lock, seed, remembered) = prepared.map_err(|_panic| StartError::NoRuntime)??;
         let transport = transport
             .open(seed, Arc::clone(&lock.gate) as Arc<dyn Gate>, self.peers_max + PEERS_IN_DOUBT)
             .await
@@ -83,6 +90,7 @@ impl Wishes {
             local,
             boot: now.as_unix_millis(),
             own_addresses: addresses.clone(),
+            remembered,
             contacts: self.bootstrap.into_iter().map(Contact::new).collect(),
             peers: PeerSettings { connections_max: self.peers_max, ..PeerSettings::default() },
             ceiling: Arc::new(OwnRules(github)),
@@ -91,7 +99,8 @@ impl Wishes {
             limits: self.limits,
         };
         let state = SharingState::Shared { local, addresses, secret: Mutex::new(kind), lock };
-        Ok((state, Some(Joined { transport, sharing })))
+        let recollection = members.map(Recollection::start);
+        Ok((state, Some(Joined { transport, sharing, recollection })))
     }
 }
 

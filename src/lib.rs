@@ -46,6 +46,7 @@ mod joining;
 mod links;
 mod node;
 mod notices;
+mod recollection;
 mod reply;
 mod secrets;
 mod stats;

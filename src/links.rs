@@ -2,10 +2,10 @@
 //!
 //! Owns the transport and one session for each peer. Knows bytes and messages; what they mean is the engine's.
 
-use crate::{notices::Notices, twins::Twins};
+use crate::{notices::Notices, recollection::Recollection, twins::Twins};
 use bytes::Bytes;
 use cache_core::{
-    Input, Key, Message, Name, Naming, Offence, PeerId, codec,
+    Input, Key, Member, Message, Name, Naming, Offence, PeerId, codec,
     port::{DialError, Lane, PeerFigures, Refusal, SendError, Session, Side, Transport, TransportEvent},
 };
 use cache_crypto::FleetNames;
@@ -20,6 +20,8 @@ pub(crate) struct Links {
     counts: LinkCounts,
     notices: Notices,
     twins: Twins,
+    /// Without a directory nobody is remembered over a restart.
+    recollection: Option<Recollection>,
 }
 
 /// What the links counted since the node started.
@@ -41,13 +43,18 @@ pub(crate) struct LinkCounts {
 
 impl Links {
     /// All connections over `transport`, of which those with `contacts` are spoken of.
-    pub(crate) fn new(transport: Arc<dyn Transport>, contacts: Vec<String>) -> Self {
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        contacts: Vec<String>,
+        recollection: Option<Recollection>,
+    ) -> Self {
         Self {
             transport,
             sessions: BTreeMap::new(),
             counts: LinkCounts::default(),
             notices: Notices::new(contacts, Instant::now()),
             twins: Twins::default(),
+            recollection,
         }
     }
 
@@ -125,6 +132,21 @@ impl Links {
     pub(crate) fn on_twins(&mut self, peer: PeerId) {
         if self.twins.tell(peer, Instant::now()) {
             warn_of_twins(peer);
+        }
+    }
+
+    /// Has `members` looked for after a restart.
+    pub(crate) fn remember(&self, members: Vec<Member>) {
+        if let Some(recollection) = &self.recollection {
+            recollection.keep(members);
+        }
+    }
+
+    /// Ends all connections, and keeps whom to look for after a restart.
+    pub(crate) async fn shutdown(&mut self) {
+        self.transport.shutdown().await;
+        if let Some(recollection) = self.recollection.take() {
+            recollection.finish().await;
         }
     }
 

@@ -227,6 +227,7 @@ impl Engine {
                 Deadline::Load(load) => self.on_loaded(load, None),
                 Deadline::Membership => self.on_membership_due(),
                 Deadline::Peers => self.on_peers_due(),
+                Deadline::Recollection => self.remember(),
                 Deadline::Inquiry(ask) => self.on_inquiry_timed_out(ask),
                 Deadline::Receipt => self.on_receipt_due(),
                 Deadline::Removal => {

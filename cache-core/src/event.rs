@@ -4,8 +4,8 @@
 //! all outputs. The driver performs outputs in the order in which they come.
 
 use crate::{
-    Content, Domain, Doubted, Doubts, Draft, Entry, Features, Figures, Key, Message, Offence, Payer, PeerId,
-    Reach, Scope, Shortage, Timestamp,
+    Content, Domain, Doubted, Doubts, Draft, Entry, Features, Figures, Key, Member, Message, Offence, Payer,
+    PeerId, Reach, Scope, Shortage, Timestamp,
     freshness::Directives,
     port::{DialError, Side},
 };
@@ -371,6 +371,12 @@ pub enum Output {
     Publish {
         /// The entry; it takes the place of any other under its key.
         entry: Arc<Entry>,
+    },
+    /// Keep these beyond the life of the process in place of what was kept before, for the next one's
+    /// [`Sharing::remembered`](crate::Sharing). Comes every ten seconds at most, and before the node stops.
+    Remember {
+        /// The members connected last, the latest first.
+        members: Vec<Member>,
     },
     /// Forget on disk what these mean, and note there what is in doubt, in one go and durably. No scope is
     /// [`Scope::Signposts`]: no signpost is on disk.

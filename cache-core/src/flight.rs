@@ -154,6 +154,8 @@ pub enum Deadline {
     Load(LoadId),
     /// The membership protocol has something to do.
     Membership,
+    /// Who was met lately is to be kept.
+    Recollection,
     /// A contact is to be tried, or a ban is over.
     Peers,
     /// A member that was asked on behalf of another says nothing, or for too long.

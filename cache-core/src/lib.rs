@@ -59,6 +59,6 @@ pub use {
     protocol::{Features, Protocol},
     quota::{Payer, Shortage},
     settings::{Disk, Settings},
-    sharing::{Ceiling, Sharing, SharingLimits},
+    sharing::{Ceiling, REMEMBERED_MAX, Sharing, SharingLimits},
     time::Timestamp,
 };

@@ -197,7 +197,6 @@ impl Membership {
     }
 
     /// What is known of `peer`, if it lives and is another.
-    #[cfg(test)]
     pub(crate) fn member(&self, peer: PeerId) -> Option<&Member> {
         self.effects.alive.get(&peer)
     }

@@ -36,7 +36,7 @@ pub use {
 };
 
 use crate::{
-    PeerId, Timestamp,
+    Member, PeerId, Timestamp,
     port::{DIAL_TIMEOUT, DialError, Side, TIE_WINDOW},
 };
 use alloc::{
@@ -69,15 +69,15 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// A node that knows its contacts alone. They are due at once: the first [`Self::on_due`] dials them.
+    /// A node that knows its contacts, and who was there when it last ran. They are due at once: the first [`Self::on_due`] dials them.
     pub(crate) fn new(
         local: PeerId,
         own_addresses: &[Box<str>],
         contacts: &[Contact],
-        settings: PeerSettings,
-        seed: u64,
+        remembered: &[Member],
+        (settings, seed): (PeerSettings, u64),
     ) -> Self {
-        let book = Book::new(local, own_addresses, contacts, settings.known_max());
+        let book = Book::new(local, own_addresses, contacts, remembered, settings.known_max());
         let deadline = book.candidates().next().map(|_any| Timestamp::default());
         Self {
             local,
@@ -304,7 +304,7 @@ impl Peers {
     pub(crate) fn awaits_first_contact(&self) -> bool {
         let contacts = || {
             let candidates = self.book.candidates().map(|(_target, candidate)| candidate);
-            candidates.filter(|candidate| matches!(candidate.origin, Origin::Contact { .. }))
+            candidates.filter(|candidate| candidate.origin != Origin::Membership)
         };
         let is_untried = |contact: &Candidate| {
             let is_open = match contact.stage {
@@ -414,6 +414,9 @@ impl Peers {
             | DialError::TooMany
             | DialError::Unreachable => {
                 candidate.failed(now, failure, &mut self.jitter);
+                if !self.connected.is_empty() {
+                    self.book.give_up(target);
+                }
             }
         }
         if let (true, Some(candidate)) = (is_connected, self.book.candidate_mut(target)) {
@@ -506,7 +509,7 @@ impl Kind {
             Origin::Contact { .. } if candidate.lives => Self::Member,
             Origin::Contact { .. } if candidate.failures == 0 => Self::Contact,
             Origin::Contact { .. } => Self::ContactAgain,
-            Origin::Membership => Self::Member,
+            Origin::Membership | Origin::Remembered => Self::Member,
         }
     }
 

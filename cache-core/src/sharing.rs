@@ -10,10 +10,12 @@ mod invalidations;
 mod leases;
 mod patience;
 mod receipts;
+mod recollection;
 mod ring;
 mod searches;
 mod shelf;
 
+pub use recollection::REMEMBERED_MAX;
 pub(crate) use {
     acquaintances::Acquaintances,
     editions::Editions,
@@ -22,12 +24,13 @@ pub(crate) use {
     leases::{Asker, Leases, Next, Turn},
     patience::Patience,
     receipts::{Owed, Receipts, Settled, Wait},
+    recollection::Recollection,
     ring::Ring,
     searches::Searches,
     shelf::Shelf,
 };
 
-use crate::{Contact, Key, Naming, PeerId, PeerSettings, freshness::Freshness};
+use crate::{Contact, Key, Member, Naming, PeerId, PeerSettings, freshness::Freshness};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
@@ -42,6 +45,9 @@ pub struct Sharing {
     pub own_addresses: Vec<Box<str>>,
     /// Whom to try first.
     pub contacts: Vec<Contact>,
+    /// Who was a member when the last process ended, as its last [`Output::Remember`](crate::Output::Remember) said.
+    /// They are tried beside the contacts, the first [`REMEMBERED_MAX`] of them.
+    pub remembered: Vec<Member>,
     /// How many connections to hold, and how much to take from one.
     pub peers: PeerSettings,
     /// What we grant an entry from a peer at most, by its key.

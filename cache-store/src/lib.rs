@@ -21,6 +21,7 @@ mod figures;
 #[doc(hidden)]
 pub mod fuzzing;
 mod matching;
+mod members_file;
 mod memory_store;
 mod queue;
 mod read_index;
@@ -36,6 +37,7 @@ pub use {
     catalog::Catalog,
     clock::{CoarseClock, HandClock},
     figures::{MeasuredStore, StoreFigures},
+    members_file::{MEMBERS_FILE, MembersFile, MembersFileError},
     memory_store::MemoryStore,
     queue::CLOSE_TIMEOUT,
     read_index::ReadIndex,

@@ -93,7 +93,8 @@ fleet-cache id                           # this node's addresses, for the others
   in `bootstrap` `/p2p/` with the node's id, which then must answer there; without it any node may that proves to have
   the secret. The id is made once and kept as `identity.key` in the cache directory, which no image of a machine should
   hold.
-* At most ten nodes are contacted, in order, each by one address; what is left out is named in the log.
+* At most ten nodes are contacted, in order, each by one address; what is left out is named in the log. Beside them a
+  node contacts the 16 members that it was connected with last, which it keeps as `members.sealed` in the cache directory.
 * `CACHE_TTL`, `IPFS_ACCELERATE_CACHE_DIR`, `P2P_LISTEN_PORT`, `BOOTSTRAP_PEERS` and `P2P_BOOTSTRAP_PEERS` are names that
   earlier caches of this kind, or their scripts, used.
 * All nodes of a fleet take the same transport. `fleet-cache doctor` finds out whether sharing works.

@@ -13,7 +13,10 @@ use crate::{
     message::{Announced, Edition, Verdict},
     peers::{PeerDecision, Peers, Traffic, Welcome, peer_of_address},
     port::{DialError, Side},
-    sharing::{Acquaintances, Editions, Holders, Invalidations, Leases, Patience, Ring, Searches, Shelf},
+    sharing::{
+        Acquaintances, Editions, Holders, Invalidations, Leases, Patience, Recollection, Ring, Searches,
+        Shelf,
+    },
 };
 use alloc::{
     boxed::Box,
@@ -30,6 +33,7 @@ pub(super) struct Fleet {
     pub(super) sharing: Sharing,
     pub(super) peers: Peers,
     pub(super) membership: Membership,
+    pub(super) recollection: Recollection,
     pub(super) ring: Ring,
     pub(super) leases: Leases,
     pub(super) inquiries: Inquiries,
@@ -60,7 +64,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     pub(super) fn new(sharing: Sharing) -> Self {
-        let Sharing { local, boot, own_addresses, contacts, peers, seed, .. } = &sharing;
+        let Sharing { local, boot, own_addresses, contacts, remembered, peers, seed, .. } = &sharing;
         let member = Member::new(*local, *boot, own_addresses);
         let membership = MembershipSettings {
             members_max: peers.known_max(),
@@ -69,7 +73,8 @@ impl Fleet {
         };
         Self {
             membership: Membership::new(member, *seed, &membership),
-            peers: Peers::new(*local, own_addresses, contacts, peers.clone(), *seed),
+            peers: Peers::new(*local, own_addresses, contacts, remembered, (peers.clone(), *seed)),
+            recollection: Recollection::new(remembered),
             ring: Ring::new(sharing.local),
             leases: Leases::default(),
             inquiries: Inquiries::default(),
@@ -99,6 +104,7 @@ impl Fleet {
         let errand = self.errand_dates.first().map(|(date, ask)| (*date, Deadline::Errand(*ask)));
         let peers = self.peers.next_deadline().map(|date| (date, Deadline::Peers));
         let membership = self.membership.next_deadline().map(|date| (date, Deadline::Membership));
+        let recollection = self.recollection.next_deadline().map(|date| (date, Deadline::Recollection));
         let search = self.searches.next_deadline().map(|date| (date, Deadline::Search));
         let gathering = match self.gathering {
             Gathering::Until(date) | Gathering::Hearing { until: date, .. } => {
@@ -112,6 +118,7 @@ impl Fleet {
             .chain(inquiry)
             .chain(peers)
             .chain(membership)
+            .chain(recollection)
             .chain(search)
             .chain(gathering)
             .min()
@@ -207,6 +214,7 @@ impl Engine {
                 } else {
                     fleet.ring.insert_beyond(member.peer());
                 }
+                self.recollect(member.peer());
             }
             Decision::Twins { peer } => self.outputs.push_back(Output::Twins { peer }),
             Decision::Send { to, bytes } => {
@@ -264,6 +272,7 @@ impl Engine {
                     fleet.features.insert(peer, features);
                     fleet.membership.on_connected(now, peer);
                 }
+                self.recollect(peer);
                 self.join_ring(peer);
                 self.say_unsent(peer);
             }
@@ -367,6 +376,26 @@ impl Engine {
         let now = self.now;
         if let Some(fleet) = &mut self.fleet {
             fleet.membership.leave(now);
+        }
+        self.remember();
+    }
+
+    /// `peer` is to be looked for after a restart, if it is connected and known where it can be reached.
+    fn recollect(&mut self, peer: PeerId) {
+        let now = self.now;
+        if let Some(Fleet { membership, peers, recollection, .. }) = self.fleet.as_deref_mut()
+            && let Some(member) = membership.member(peer)
+            && peers.connected().contains_key(&peer)
+        {
+            recollection.on_met(now, member, |known| membership.is_alive(known));
+        }
+    }
+
+    /// Has kept whom to look for after a restart.
+    pub(super) fn remember(&mut self) {
+        let now = self.now;
+        if let Some(members) = self.fleet.as_mut().and_then(|fleet| fleet.recollection.take(now)) {
+            self.outputs.push_back(Output::Remember { members });
         }
     }
 

@@ -8,10 +8,11 @@ use super::{
     contact::{Contact, chosen, is_acceptable, peer_of_address, place_of_address, with_peer},
     jitter::Jitter,
 };
-use crate::{PeerId, Timestamp, port::DialError};
+use crate::{Member, PeerId, REMEMBERED_MAX, Timestamp, port::DialError};
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, VecDeque},
+    string::String,
     vec::Vec,
 };
 
@@ -54,6 +55,7 @@ impl Book {
         local: PeerId,
         own_addresses: &[Box<str>],
         contacts: &[Contact],
+        remembered: &[Member],
         known_max: usize,
     ) -> Self {
         let contacts = chosen(contacts, local, own_addresses);
@@ -69,11 +71,19 @@ impl Book {
             }
         }
         book.contacts = contacts;
+        for member in remembered.iter().take(REMEMBERED_MAX) {
+            let addresses: Vec<Box<str>> = member.addresses().map(String::into_boxed_str).collect();
+            book.learn_as(Origin::Remembered, member.peer(), &addresses, Timestamp::default());
+        }
         book
     }
 
     /// Membership says that `peer` can be reached at `addresses`; if that is news, it is due at `until`.
     pub(super) fn learn(&mut self, peer: PeerId, addresses: &[Box<str>], until: Timestamp) {
+        self.learn_as(Origin::Membership, peer, addresses, until);
+    }
+
+    fn learn_as(&mut self, origin: Origin, peer: PeerId, addresses: &[Box<str>], until: Timestamp) {
         if peer == self.local {
             return;
         }
@@ -85,10 +95,13 @@ impl Book {
                     let others = addresses.into_iter().filter(|address| *address != pinned);
                     confirm(candidate, core::iter::once(pinned.clone()).chain(others).collect(), until);
                 }
-                Origin::Membership => confirm(candidate, addresses, until),
+                Origin::Membership | Origin::Remembered => {
+                    candidate.origin = origin;
+                    confirm(candidate, addresses, until);
+                }
             }
         } else if !addresses.is_empty() && self.has_room() {
-            self.named.insert(peer, Candidate::new(addresses, Origin::Membership, until));
+            self.named.insert(peer, Candidate::new(addresses, origin, until));
         }
     }
 
@@ -112,7 +125,7 @@ impl Book {
             candidate.lives = false;
             match (candidate.origin, candidate.stage) {
                 (Origin::Membership, _any) if candidate.is_put_off(now) => candidate.try_once(now),
-                (Origin::Membership, _any) => drop(self.named.remove(&peer)),
+                (Origin::Membership | Origin::Remembered, _any) => drop(self.named.remove(&peer)),
                 (Origin::Contact { .. }, Stage::Dialing { .. }) => {}
                 (Origin::Contact { .. }, _other) if is_connected => candidate.stage = Stage::Leaving,
                 (Origin::Contact { .. }, _other) => candidate.gone(now, jitter),
@@ -122,7 +135,20 @@ impl Book {
 
     /// Strikes `peer` out unless it is a contact.
     pub(super) fn forget(&mut self, peer: PeerId) {
-        if self.named.get(&peer).is_some_and(|candidate| candidate.origin == Origin::Membership) {
+        let is_contact = |candidate: &Candidate| matches!(candidate.origin, Origin::Contact { .. });
+        if self.named.get(&peer).is_some_and(|candidate| !is_contact(candidate)) {
+            self.named.remove(&peer);
+        }
+    }
+
+    /// Strikes `target` out if it is remembered from before, nobody has said since that it lives, and it was tried often
+    /// enough.
+    pub(super) fn give_up(&mut self, target: Target) {
+        let is_vain =
+            |candidate: &Candidate| candidate.origin == Origin::Remembered && is_hopeless(candidate);
+        if let Target::Named(peer) = target
+            && self.named.get(&peer).is_some_and(is_vain)
+        {
             self.named.remove(&peer);
         }
     }
@@ -275,7 +301,7 @@ fn confirm(candidate: &mut Candidate, addresses: Vec<Box<str>>, until: Timestamp
 fn is_hopeless(candidate: &Candidate) -> bool {
     let is_idle = matches!(candidate.stage, Stage::Waiting { .. });
     match candidate.origin {
-        Origin::Membership => is_idle && candidate.failures >= TRIES_MAX,
+        Origin::Membership | Origin::Remembered => is_idle && candidate.failures >= TRIES_MAX,
         Origin::Contact { .. } => false,
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum Origin {
     Contact { place: usize },
     /// Membership says that it lives.
     Membership,
+    /// It was a member when the last process ended. Whether it still is, nobody has said yet.
+    Remembered,
 }
 
 /// Where a candidate stands. `Waiting → Dialing → Settled → Waiting`.

@@ -47,6 +47,7 @@ impl Peers {
             source: candidate.map_or(PeerSource::Itself, |candidate| match candidate.origin {
                 Origin::Contact { .. } => PeerSource::Contact,
                 Origin::Membership => PeerSource::Membership,
+                Origin::Remembered => PeerSource::Remembered,
             }),
             state,
             score: peer.map_or(0, |peer| self.conduct.score(now, peer)),
@@ -84,6 +85,8 @@ pub enum PeerSource {
     Itself,
     /// Membership says that it lives.
     Membership,
+    /// It was a member when the last process ended.
+    Remembered,
 }
 
 /// How things stand with a peer.

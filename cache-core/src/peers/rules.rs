@@ -5,3 +5,4 @@ mod conduct;
 mod dialing;
 mod giving_way;
 mod learning;
+mod remembering;

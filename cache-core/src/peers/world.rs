@@ -1,7 +1,7 @@
 //! A node's peers in virtual time, for tests.
 
 use super::{Contact, DialError, PeerDecision, PeerSettings, Peers, Side, Welcome, contact::with_peer};
-use crate::{PeerId, Timestamp};
+use crate::{Member, PeerId, Timestamp};
 use alloc::{boxed::Box, format, vec::Vec};
 use core::time::Duration;
 
@@ -17,8 +17,16 @@ impl World {
     }
 
     pub(super) fn with(contacts: &[Contact], settings: PeerSettings, seed: u64) -> Self {
+        Self::remembering(contacts, &[], (settings, seed))
+    }
+
+    pub(super) fn remembering(
+        contacts: &[Contact],
+        remembered: &[Member],
+        settings: (PeerSettings, u64),
+    ) -> Self {
         let own = [place(LOCAL_NUMBER)];
-        let peers = Peers::new(local(), &own, contacts, settings, seed);
+        let peers = Peers::new(local(), &own, contacts, remembered, settings);
         Self { peers, now: Timestamp::from_unix_millis(1_000_000) }
     }
 

@@ -28,6 +28,7 @@ impl World {
             | Output::Forget { .. }
             | Output::Retain { .. }
             | Output::Send { .. }
+            | Output::Remember { .. }
             | Output::Twins { .. } => {
                 panic!("a node that keeps to itself has nobody to deal with: {output:?}")
             }

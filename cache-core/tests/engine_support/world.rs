@@ -338,6 +338,7 @@ impl World {
             | Output::Forget { .. }
             | Output::Retain { .. }
             | Output::Send { .. }
+            | Output::Remember { .. }
             | Output::Twins { .. } => {
                 unreachable!("checked before")
             }

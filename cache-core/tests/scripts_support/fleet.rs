@@ -222,6 +222,7 @@ pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
         local: peer(0),
         boot: 1,
         own_addresses: Vec::new(),
+        remembered: Vec::new(),
         contacts: words.value("contact").map(Contact::new).into_iter().collect(),
         peers: PeerSettings::default(),
         ceiling: Arc::new(Names),

@@ -305,6 +305,7 @@ impl Player {
             }
             Output::Dial { address } => format!("dial {address}"),
             Output::Disconnect { peer } => format!("disconnect {peer:?}"),
+            Output::Remember { members } => format!("remember {}", members.len()),
             Output::Twins { peer } => format!("twins {peer:?}"),
             Output::Forget { request } => format!("forget r{}", request.0),
             Output::Load { load, key } => {
@@ -350,6 +351,7 @@ impl Player {
             Deadline::Membership => "membership".into(),
             Deadline::Receipt => "receipt".into(),
             Deadline::Peers => "peers".into(),
+            Deadline::Recollection => "recollection".into(),
             Deadline::Removal => "removal".into(),
             Deadline::Inquiry(ask) => format!("inquiry a{}", ask.0),
             Deadline::Request(request) => format!("request r{}", request.0),

@@ -158,6 +158,7 @@ impl Node {
             // As programs have it: by the wall clock, which may have been set back.
             boot: self.timestamp(now).as_unix_millis(),
             own_addresses: if is_dialing { vec![address(self.number)] } else { Vec::new() },
+            remembered: Vec::new(),
             contacts: contacts.map(|number| Contact::new(address(number))).collect(),
             peers: plan.peers.clone(),
             ceiling: Arc::new(Most(plan.ceiling)),

@@ -5,6 +5,7 @@ mod forgetting;
 mod hostile;
 mod member;
 mod membership;
+mod remembering;
 mod security;
 mod sharing;
 mod stalled;

@@ -5,7 +5,8 @@
 //!
 //! * What a request is answered is no older than the last write that was answered before it was asked.
 //! * What is served as fresh is no older than its lifetime, however long the machine slept.
-//! * What a write had changed is not back after a kill, once the disk had said so.
+//! * What a write had changed is not back after a kill, once the write was answered and not for want of patience with the
+//!   disk, or once a flush was.
 //! * Whoever asks is answered, once there is a disk again; and the loop ends in time even if there is none.
 //! * A write is one transaction at most, whatever it means.
 
@@ -58,6 +59,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const GROUPS: u64 = 20;
 const KEYS_IN_GROUP: u64 = 20;
 const LIFETIME: Duration = Duration::from_secs(60);
+/// More than any write needs whose disk does nothing else.
+const STEPS_OF_A_WRITE_MAX: u32 = 100;
+/// A look-up on disk that finds nothing leads to a call, and that to an entry.
+const ROUNDS_TO_SETTLE: u32 = 3;
 /// The memory of a small node: most look-ups need the disk.
 const MEMORY: Budget = Budget { entries_max: 10, bytes_max: 1 << 20 };
 
@@ -86,13 +91,21 @@ struct World {
     node: Option<Node>,
     requests: u64,
     askers: Vec<Asker>,
-    /// Writes whose answer has not come.
-    writes: Vec<(u64, u64, oneshot::Receiver<Completion>)>,
+    writes: Vec<Write>,
     /// What was answered when a flush was asked for that has not ended.
     flushes: Vec<(BTreeMap<u64, u64>, Flushed)>,
-    /// Versions by group of writes that were answered, and of those that are durable.
+    /// Versions by group of writes that were answered, and of those that must be durable.
     answered: BTreeMap<u64, u64>,
     durable: BTreeMap<u64, u64>,
+}
+
+/// A write whose answer has not come.
+struct Write {
+    group: u64,
+    version: u64,
+    /// How many writes had been answered for want of patience when it came.
+    unconfirmed: u64,
+    answer: oneshot::Receiver<Completion>,
 }
 
 /// Tells how a flush ended.
@@ -182,6 +195,7 @@ impl World {
                 self.origin.lock().passed += time;
             }
             92..96 => self.flush(),
+            96..98 => self.kill_after_a_write(),
             _ => self.kill(),
         }
     }
@@ -235,7 +249,8 @@ impl World {
         let (done, answer) = oneshot::channel();
         let reach = Reach::forget(others.chain([own]));
         self.wake(Wake::Command(Some(Command::Invalidate { reach, done })));
-        self.writes.push((group, version, answer));
+        let unconfirmed = self.unconfirmed();
+        self.writes.push(Write { group, version, unconfirmed, answer });
     }
 
     /// Everybody wants everything, and many write, while the disk does nothing.
@@ -313,6 +328,50 @@ impl World {
         self.answered.clone_from(&self.durable);
         self.dir = dir;
         self.node = Some(Node::start(&self.dir, &self.hand));
+        self.look_at_all();
+    }
+
+    /// Kills in the moment in which a write is answered whose group was all on disk.
+    fn kill_after_a_write(&mut self) {
+        let group = self.random.random_range(0..GROUPS);
+        (0..KEYS_IN_GROUP).for_each(|at| self.get(group, at));
+        self.settle();
+        self.flush();
+        self.settle();
+        self.write(group);
+        self.take_answers();
+        for _ in 0..STEPS_OF_A_WRITE_MAX {
+            if self.writes.is_empty() {
+                break;
+            }
+            self.step(1);
+            self.report(usize::MAX);
+            self.take_answers();
+        }
+        self.kill();
+    }
+
+    /// Lets everybody do what is left to do at this moment.
+    fn settle(&mut self) {
+        for _ in 0..ROUNDS_TO_SETTLE {
+            self.step(u32::MAX);
+            self.report(usize::MAX);
+            self.fetch();
+        }
+        self.take_answers();
+    }
+
+    /// Looks at everything there is after a start.
+    fn look_at_all(&mut self) {
+        for group in 0..GROUPS {
+            (0..KEYS_IN_GROUP).for_each(|at| self.get(group, at));
+        }
+        self.settle();
+    }
+
+    /// How many writes were answered for want of patience, with the disk or altogether.
+    fn unconfirmed(&self) -> u64 {
+        self.node.as_ref().map_or(0, |node| node.driver.engine.counters().forgettings_unconfirmed)
     }
 
     /// Ends the node while everybody waits and the store's thread does nothing.
@@ -324,21 +383,23 @@ impl World {
     }
 
     fn take_answers(&mut self) {
-        for (group, version, mut answer) in std::mem::take(&mut self.writes) {
+        let now_unconfirmed = self.unconfirmed();
+        for Write { group, version, unconfirmed, mut answer } in std::mem::take(&mut self.writes) {
             match answer.try_recv() {
                 Ok(_removed) => {
-                    let answered = self.answered.entry(group).or_default();
-                    *answered = version.max(*answered);
+                    raise(&mut self.answered, group, version);
+                    if unconfirmed == now_unconfirmed {
+                        raise(&mut self.durable, group, version);
+                    }
                 }
-                Err(_not_yet) => self.writes.push((group, version, answer)),
+                Err(_not_yet) => self.writes.push(Write { group, version, unconfirmed, answer }),
             }
         }
         for (answered, mut flushed) in std::mem::take(&mut self.flushes) {
             match flushed.try_recv() {
                 Ok(Ok(())) => {
                     for (group, version) in answered {
-                        let durable = self.durable.entry(group).or_default();
-                        *durable = version.max(*durable);
+                        raise(&mut self.durable, group, version);
                     }
                 }
                 Ok(Err(_refused)) => {}
@@ -414,6 +475,11 @@ impl Origin {
             age: Duration::ZERO,
         })
     }
+}
+
+fn raise(versions: &mut BTreeMap<u64, u64>, group: u64, version: u64) {
+    let known = versions.entry(group).or_default();
+    *known = version.max(*known);
 }
 
 fn key_of(group: u64, at: u64) -> Key {

@@ -1,14 +1,15 @@
-//! Bugs planted in the core, one at a time, each of which the simulator must notice.
+//! Bugs planted one at a time: in the core, where the simulator must notice each, and below it ([`worlds`]).
 //!
 //! A check of the checks: a rule that no planted bug breaks may be one that holds whatever happens. The bugs are in
 //! [`planted`]; this runs them. Each is applied to a copy of the sources, never to the sources themselves, and all
 //! share one folder of their own for what is built, so that only the core and the simulator are built again.
 
 mod planted;
+mod worlds;
 
 use crate::{process::target_directory, table::Table};
 use anyhow::{Context as _, Result, bail, ensure};
-use planted::{HARMLESS, PLANTED};
+use planted::{BELOW, HARMLESS, PLANTED};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -33,10 +34,10 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// A bug: `new` in place of `old` in one file of the core.
+/// A bug: `new` in place of `old` in one file.
 struct Mutant {
     name: &'static str,
-    /// Below `cache-core/src`.
+    /// From the root on; of the core, below `cache-core/src`.
     file: &'static str,
     old: &'static str,
     new: &'static str,
@@ -55,15 +56,17 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool> {
     let only = &arguments.only;
     let is_wanted = |mutant: &&Mutant| only.is_empty() || only.iter().any(|text| mutant.name.contains(text));
     let mut wanted: Vec<&Mutant> = PLANTED.iter().copied().flatten().filter(is_wanted).collect();
-    ensure!(!wanted.is_empty(), "no bug has such a name");
+    let below: Vec<&worlds::Below> = BELOW.iter().filter(|below| is_wanted(&&below.mutant)).collect();
+    ensure!(!wanted.is_empty() || !below.is_empty(), "no bug has such a name");
     if only.is_empty() {
         wanted.insert(0, &NONE);
     }
     let copy = Copy::new(root)?;
-    for mutant in &wanted {
+    for mutant in wanted.iter().copied().chain(below.iter().map(|below| &below.mutant)) {
         mutant.applied(root).with_context(|| format!("bug {:?}", mutant.name))?;
     }
-    let findings = look_for(&wanted, &copy, arguments)?;
+    let mut findings = worlds::look_for(&below, only.is_empty(), &copy, arguments)?;
+    findings.extend(look_for(&wanted, &copy, arguments)?);
     let missed: Vec<&str> =
         findings.iter().filter(|finding| finding.is_wrong()).map(|finding| finding.name).collect();
     if arguments.json {
@@ -138,7 +141,8 @@ fn wait(child: &mut Child, end: Instant) -> Result<Option<()>> {
 impl Mutant {
     /// The file with the bug in it.
     fn applied(&self, root: &Path) -> Result<(PathBuf, String)> {
-        let path = root.join("cache-core/src").join(self.file);
+        let is_of_core = !self.file.contains("src/");
+        let path = if is_of_core { root.join("cache-core/src") } else { root.to_owned() }.join(self.file);
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let count = text.matches(self.old).count();
         ensure!(count == 1, "its old text is in {} {count} times, not once", self.file);
@@ -167,14 +171,27 @@ impl Copy {
         Ok(copy)
     }
 
-    /// The simulator with the bug in it. What is copied is as it was afterwards.
+    /// The simulator with the bug in it.
     fn build(&self, mutant: &Mutant) -> Result<PathBuf> {
+        self.with(mutant, || self.compile(mutant.name))
+    }
+
+    /// What `build` makes of the copy with the bug in it, which is as it was afterwards.
+    fn with(&self, mutant: &Mutant, build: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
         let (path, text) = mutant.applied(&self.sources)?;
         let sound = fs::read(&path)?;
         write(&path, text.as_bytes())?;
-        let built = self.compile(mutant.name);
+        let built = build();
         write(&path, &sound)?;
         built
+    }
+
+    fn sources(&self) -> &Path {
+        &self.sources
+    }
+
+    fn target(&self) -> &Path {
+        &self.target
     }
 
     fn compile(&self, name: &str) -> Result<PathBuf> {
@@ -239,7 +256,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// The core as it is: nothing is to be found.
-static NONE: Mutant = Mutant { name: "none", file: "lib.rs", old: "#![no_std]", new: "#![no_std]" };
+static NONE: Mutant = NOTHING;
+
+const NOTHING: Mutant = Mutant { name: "none", file: "lib.rs", old: "#![no_std]", new: "#![no_std]" };
 
 /// Built quickly, and as tests are, so that a broken assertion counts.
 const PROFILE: &[(&str, &str)] = &[
@@ -265,14 +284,16 @@ mod tests {
     #[test]
     fn every_bug_can_still_be_planted() {
         let root = workspace_root();
-        for mutant in PLANTED.iter().copied().flatten().chain([&NONE]) {
+        let below = BELOW.iter().map(|below| &below.mutant);
+        for mutant in PLANTED.iter().copied().flatten().chain([&NONE]).chain(below) {
             assert!(mutant.applied(&root).is_ok(), "{}: {:?}", mutant.name, mutant.applied(&root).err());
         }
     }
 
     #[test]
     fn every_bug_has_a_name_of_its_own_and_changes_something() {
-        let all: Vec<&Mutant> = PLANTED.iter().copied().flatten().collect();
+        let below = BELOW.iter().map(|below| &below.mutant);
+        let all: Vec<&Mutant> = PLANTED.iter().copied().flatten().chain(below).collect();
         let names: BTreeSet<&str> = all.iter().map(|mutant| mutant.name).collect();
         assert_eq!(names.len(), all.len());
         assert!(all.iter().all(|mutant| mutant.old != mutant.new));

@@ -3,6 +3,7 @@
 //! Each is what somebody might well have written: a line left out, a bound not looked at, a case mixed up. Old texts
 //! follow the core: one that is there no longer is an error, and a test says so.
 
+mod below;
 mod freshness;
 mod keeping;
 mod leases;
@@ -11,6 +12,7 @@ mod requests;
 mod writes;
 
 use super::Mutant;
+pub(super) use below::BUGS as BELOW;
 
 pub(super) const PLANTED: &[&[Mutant]] =
     &[freshness::BUGS, keeping::BUGS, leases::BUGS, members::BUGS, requests::BUGS, writes::BUGS];

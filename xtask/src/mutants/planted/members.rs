@@ -126,8 +126,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "returned-member-stays-out-of-the-ring",
         file: "engine/fleet.rs",
-        old: "                if fleet.peers.connected().contains_key(&member.peer()) {\n                    self.join_ring(member.peer());\n                }",
-        new: "",
+        old: "                if fleet.peers.connected().contains_key(&member.peer()) {\n                    self.join_ring(member.peer());\n                } else {",
+        new: "                if !fleet.peers.connected().contains_key(&member.peer()) {",
     },
     Mutant {
         name: "silent-coordinator-asked-again",

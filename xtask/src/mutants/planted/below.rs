@@ -1,0 +1,81 @@
+//! The driver, the queue, the clock and the store.
+
+use crate::mutants::{
+    Mutant,
+    worlds::{Below, World},
+};
+
+pub(in crate::mutants) const BUGS: &[Below] = &[
+    Below {
+        world: World::Store,
+        mutant: Mutant {
+            name: "removal-waits-for-room",
+            file: "cache-store/src/queue.rs",
+            old: "        if state.removed.len() >= CALLBACKS_MAX {\n            self.tell(state);",
+            new: "        while state.removed.len() >= 100 {\n            MutexGuard::unlocked(&mut state, std::thread::yield_now);\n        }\n        if state.removed.len() >= CALLBACKS_MAX {\n            self.tell(state);",
+        },
+    },
+    Below {
+        world: World::Driver,
+        mutant: Mutant {
+            name: "loop-waits-for-the-disk",
+            file: "src/driver.rs",
+            old: "            if let Some(removal) = removal {\n                let _ended = reports.send(DiskReport::Removed { removal });\n            }\n        });",
+            new: "            if let Some(removal) = removal {\n                let _ended = reports.send(DiskReport::Removed { removal });\n            }\n        });\n        while self.reports.1.is_empty() {\n            std::thread::yield_now();\n        }",
+        },
+    },
+    Below {
+        world: World::Store,
+        mutant: Mutant {
+            name: "transaction-for-each-change",
+            file: "cache-store/src/writer.rs",
+            old: "        if let Err(error) = store.apply(&changes, durability) {",
+            new: "        let mut each = changes.iter();\n        let applied =\n            each.try_for_each(|change| store.apply(std::slice::from_ref(change), durability).map(|_| ()));\n        if let Err(error) = applied {",
+        },
+    },
+    Below {
+        world: World::Driver,
+        mutant: Mutant {
+            name: "sleep-of-the-machine-not-counted",
+            file: "cache-store/src/clock.rs",
+            old: "        if lead_millis.abs_diff(self.lead_millis.load(Ordering::Relaxed)) > LEAD_TOLERANCE_MILLIS {",
+            new: "        if lead_millis == u64::MAX && LEAD_TOLERANCE_MILLIS > 0 {",
+        },
+    },
+    Below {
+        world: World::Store,
+        mutant: Mutant {
+            name: "removal-not-durable",
+            file: "cache-store/src/writer.rs",
+            old: "        let durability = if is_strict { Durability::Immediate } else { durability };",
+            new: "        let is_removal = has_removals && is_strict;\n        let durability = if is_removal { Durability::Eventual } else { durability };",
+        },
+    },
+    Below {
+        world: World::Driver,
+        mutant: Mutant {
+            name: "removal-told-before-it-is-done",
+            file: "cache-store/src/queue.rs",
+            old: "        state.removed.push(done);\n        self.tell(state);",
+            new: "        self.tell(state);\n        done(Ok(()));",
+        },
+    },
+    Below {
+        world: World::Driver,
+        mutant: Mutant {
+            name: "loop-tells-of-a-removal-as-it-orders-it",
+            file: "src/driver.rs",
+            old: "        disk.remove(changes, move |removed| {",
+            new: "        if let Some(removal) = removal {\n            let _ended = reports.send(DiskReport::Removed { removal });\n        }\n        disk.remove(changes, move |removed| {",
+        },
+    },
+    Below {
+        world: World::Driver,
+        mutant: Mutant {
+            name: "write-answered-without-the-disk",
+            file: "cache-core/src/engine/forgetting.rs",
+            old: "self.await_receipts(Settled { request, entries }, receipt, told, asks_disk);",
+            new: "self.await_receipts(Settled { request, entries }, receipt, told, asks_disk && false);",
+        },
+    },
+];

@@ -248,8 +248,8 @@ impl World {
         let own = Scope::Prefix { prefix: format!("api/g{group}/").into(), domain: None };
         let (done, answer) = oneshot::channel();
         let reach = Reach::forget(others.chain([own]));
-        self.wake(Wake::Command(Some(Command::Invalidate { reach, done })));
         let unconfirmed = self.unconfirmed();
+        self.wake(Wake::Command(Some(Command::Invalidate { reach, done })));
         self.writes.push(Write { group, version, unconfirmed, answer });
     }
 

@@ -173,19 +173,17 @@ impl NodeBuilder {
         let secrets = Secrets::new(self.secret.as_ref(), &self.accepted, self.directory.clone());
         let clock = Arc::new(CoarseClock::start());
         let (now, budget) = (clock.now(), self.settings.budget);
-        let opened = match self.directory {
+        let (disk, restored, members) = match self.directory {
             Some(directory) => {
                 let (known, disk_budget) = ((self.secret, self.accepted), self.disk_budget);
                 let open = move || open_store(&directory, &known, disk_budget, budget, now);
                 let task = runtime.spawn_blocking(open);
                 let (store, restored, members) = task.await.map_err(|_panic| StartError::NoRuntime)??;
-                let disk =
-                    WriteBehind::start(Box::new(store), self.write_behind).map_err(StartError::Thread)?;
-                (Some(disk), Some(restored), Some(members))
+                let disk = WriteBehind::start(Box::new(store), self.write_behind);
+                (Some(disk.map_err(StartError::Thread)?), Some(restored), Some(members))
             }
             None => (None, None, None),
         };
-        let (disk, restored, members) = opened;
         let settings =
             Settings { disk: if disk.is_some() { Disk::Present } else { Disk::Absent }, ..self.settings };
 

@@ -48,7 +48,7 @@ pub(in crate::mutants) const BUGS: &[Below] = &[
             name: "removal-not-durable",
             file: "cache-store/src/writer.rs",
             old: "        let durability = if is_strict { Durability::Immediate } else { durability };",
-            new: "        let is_removal = has_removals && is_strict;\n        let durability = if is_removal { Durability::Eventual } else { durability };",
+            new: "        let is_removal = is_urgent && is_strict;\n        let durability = if is_removal { Durability::Eventual } else { durability };",
         },
     },
     Below {

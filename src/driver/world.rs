@@ -339,14 +339,13 @@ impl World {
         self.flush();
         self.settle();
         self.write(group);
-        self.take_answers();
         for _ in 0..STEPS_OF_A_WRITE_MAX {
+            self.report(usize::MAX);
+            self.take_answers();
             if self.writes.is_empty() {
                 break;
             }
             self.step(1);
-            self.report(usize::MAX);
-            self.take_answers();
         }
         self.kill();
     }

@@ -6,6 +6,7 @@
 use crate::{door::DoorBody, error_body::CACHE_STATUS, route::Door};
 use http::{HeaderName, Request, Response};
 use hyper::body::Body as _;
+use nix::{errno::Errno, fcntl::OFlag};
 use serde::Serialize;
 use std::{
     fs::OpenOptions,
@@ -46,7 +47,15 @@ impl Target {
     fn open(&self) -> io::Result<Box<dyn Write + Send>> {
         Ok(match self {
             Self::File(path) => {
-                Box::new(OpenOptions::new().append(true).create(true).mode(0o600).open(path)?)
+                // Neither to open nor to write waits then where the file is a pipe that nobody reads.
+                let mut options = OpenOptions::new();
+                options.append(true).create(true).mode(0o600).custom_flags(OFlag::O_NONBLOCK.bits());
+                Box::new(options.open(path).map_err(|error| match error.raw_os_error() {
+                    Some(code) if code == Errno::ENXIO as i32 => {
+                        io::Error::other("it is a pipe that nobody reads")
+                    }
+                    _other => error,
+                })?)
             }
             Self::Output => Box::new(io::stdout()),
         })
@@ -250,6 +259,20 @@ mod tests {
         answered(&log, "/b");
         assert_eq!(lines(&path, 1)[0]["path"], "/b");
         assert_eq!(lines(&moved, 1).len(), 1);
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_refused_and_one_that_is_full_holds_up_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let error = AccessLog::start(Target::File(path.clone())).unwrap_err();
+        assert_eq!(error.to_string(), "it is a pipe that nobody reads");
+        let _unread =
+            OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
+        let mut out = Target::File(path).open().unwrap();
+        let refused = (0..100_000).find_map(|_| out.write_all(&[b'x'; 1024]).err());
+        assert_eq!(refused.map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
     }
 
     #[test]

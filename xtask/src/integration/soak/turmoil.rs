@@ -10,7 +10,10 @@ use std::{
     fmt,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -19,6 +22,9 @@ use std::{
 pub(super) struct Turmoil<'a> {
     fleet: &'a Fleet<'a>,
     seen: Counts,
+    /// Writes that failed, or that could not be read back, in words.
+    failed: Mutex<Vec<String>>,
+    began: Instant,
     is_over: AtomicBool,
 }
 
@@ -34,11 +40,16 @@ struct Counts {
 
 impl<'a> Turmoil<'a> {
     pub(super) fn new(fleet: &'a Fleet<'a>) -> Self {
-        Self { fleet, seen: Counts::default(), is_over: AtomicBool::new(false) }
+        Self {
+            fleet,
+            seen: Counts::default(),
+            failed: Mutex::default(),
+            began: Instant::now(),
+            is_over: AtomicBool::new(false),
+        }
     }
 
-    /// Makes it for as long as `meanwhile` takes, beside what `reads` does; an error where a write fails, or a
-    /// member does not come back.
+    /// Makes it for as long as `meanwhile` takes, beside what `reads` does; an error where a member does not come back.
     pub(super) fn around<T>(
         &self,
         members: &mut [Member],
@@ -50,19 +61,21 @@ impl<'a> Turmoil<'a> {
         let standing = &*standing;
         thread::scope(|scope| {
             let _over = Over(&self.is_over);
-            let writer = scope.spawn(|| self.write(&doors[..standing.len()]));
+            scope.spawn(|| self.write(&doors[..standing.len()]));
             let killer = scope.spawn(|| self.kill(last, standing, reads));
             scope.spawn(|| self.hang_up(&doors));
             let outcome = meanwhile();
             self.is_over.store(true, Ordering::Relaxed);
-            writer.join().expect("the writer does not panic").context("a write")?;
             killer.join().expect("the killer does not panic").context("a killed member")?;
             outcome
         })
     }
 
-    /// An error where more reads after an answered write were old than `unconfirmed` writes were counted.
+    /// An error where a write failed, or more reads after an answered write were old than `unconfirmed` writes were
+    /// counted.
     pub(super) fn judge(&self, unconfirmed: u64) -> Result<()> {
+        let failed = self.failed.lock().expect(UNBROKEN);
+        ensure!(failed.is_empty(), "{} writes failed: {}", failed.len(), failed.join("; "));
         let old = self.seen.old_reads.load(Ordering::Relaxed);
         ensure!(
             old <= unconfirmed,
@@ -72,26 +85,25 @@ impl<'a> Turmoil<'a> {
     }
 
     /// Changes a repository through one door and reads it at the next, which has read it before.
-    fn write(&self, doors: &[SocketAddr]) -> Result<()> {
+    fn write(&self, doors: &[SocketAddr]) {
         for round in 0.. {
             if self.is_over.load(Ordering::Relaxed) {
-                break;
+                return;
             }
             let (writer, reader) = (doors[round % doors.len()], doors[(round + 1) % doors.len()]);
             let path = format!("/repos/acme/widget-{}", WRITTEN_FIRST + round % WRITTEN_COUNT);
-            web::get(reader, &path, HEADERS)?;
-            let answer = web::send(writer, "PATCH", &path, HEADERS, b"{\"description\": \"new\"}")?;
-            ensure!(answer.status == 200, "PATCH {path}: answered {}", answer.status);
-            let answer: serde_json::Value = serde_json::from_slice(&answer.body)?;
-            let revision = answer["revision"].as_u64().context("a write tells the revision it made")?;
-            let read = String::from_utf8(web::get(reader, &path, HEADERS)?)?;
-            self.seen.writes.fetch_add(1, Ordering::Relaxed);
-            if !read.contains(&format!("revision {revision}\"")) {
-                self.seen.old_reads.fetch_add(1, Ordering::Relaxed);
+            match write_and_read(writer, reader, &path) {
+                Ok(is_new) => {
+                    self.seen.writes.fetch_add(1, Ordering::Relaxed);
+                    self.seen.old_reads.fetch_add(u64::from(!is_new), Ordering::Relaxed);
+                }
+                Err(error) => {
+                    let minutes = self.began.elapsed().as_secs() / 60;
+                    self.failed.lock().expect(UNBROKEN).push(format!("{error:#} after {minutes} min"));
+                }
             }
             thread::sleep(WRITE_PERIOD);
         }
-        Ok(())
     }
 
     /// Kills `last` and starts it again, until it is enough.
@@ -150,6 +162,17 @@ impl<'a> Turmoil<'a> {
     }
 }
 
+/// Writes `path` at one door and reads it at another, which had it before; answers whether it reads what was written.
+fn write_and_read(writer: SocketAddr, reader: SocketAddr, path: &str) -> Result<bool> {
+    web::get(reader, path, HEADERS)?;
+    let answer = web::send(writer, "PATCH", path, HEADERS, b"{\"description\": \"new\"}")?;
+    ensure!(answer.status == 200, "PATCH {path}: answered {}", answer.status);
+    let answer: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    let revision = answer["revision"].as_u64().context("a write tells the revision it made")?;
+    let read = String::from_utf8(web::get(reader, path, HEADERS)?)?;
+    Ok(read.contains(&format!("revision {revision}\"")))
+}
+
 impl fmt::Display for Turmoil<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [kills, hang_ups, writes, old_reads] =
@@ -168,6 +191,7 @@ impl Drop for Over<'_> {
     }
 }
 
+const UNBROKEN: &str = "nobody panics with the lock held";
 const HEADERS: &[(&str, &str)] = &[("Authorization", "token ghp_alice")];
 const WRITE_PERIOD: Duration = Duration::from_millis(200);
 const HANG_UP_PERIOD: Duration = Duration::from_millis(100);

@@ -83,7 +83,7 @@ fn rank(phase: Phase) -> Option<(u8, Duration)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::vitals::IDLE_MAX, *};
 
     #[tokio::test(start_paused = true)]
     async fn who_has_been_idle_longest_gives_way_and_who_is_answered_never() {
@@ -106,6 +106,22 @@ mod tests {
         }
         assert_eq!(order, [2, 4, 3, 5, 1]);
         assert_eq!(crowd.staying(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_just_come_is_not_overdue_however_long_the_door_has_been_open() {
+        let mut crowd = Crowd::new();
+        tokio::time::advance(IDLE_MAX * 10).await;
+        let (_number, newcomer) = crowd.admit();
+        crowd.close_overdue();
+        assert_eq!(newcomer.phase(), Phase::Idle);
+        let (_number, later) = crowd.admit();
+        tokio::time::advance(IDLE_MAX).await;
+        crowd.close_overdue();
+        assert_eq!((newcomer.phase(), later.phase()), (Phase::Idle, Phase::Idle));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        crowd.close_overdue();
+        assert_eq!((newcomer.phase(), later.phase()), (Phase::Closing, Phase::Closing));
     }
 
     #[test]

@@ -79,16 +79,14 @@ pub(super) struct Vitals {
 impl Vitals {
     /// A connection that has just been accepted.
     pub(super) fn new(clock: &Arc<DoorClock>) -> Arc<Self> {
-        let vitals = Self {
+        Arc::new(Self {
             clock: Arc::clone(clock),
-            life: AtomicU64::new(0),
+            life: AtomicU64::new(Self::joined(Phase::Idle, clock.now())),
             allowance: AtomicU64::new(0),
             framing: AtomicU64::new(UNTOLD),
             in_flight: AtomicBool::new(false),
             close: Notify::new(),
-        };
-        vitals.enter(Phase::Idle);
-        Arc::new(vitals)
+        })
     }
 
     /// The door's time.
@@ -99,7 +97,7 @@ impl Vitals {
     /// Begins `phase` now, unless it is the one that lasts already.
     pub(super) fn enter(&self, phase: Phase) {
         if self.phase() != phase {
-            self.life.store(self.now() << PHASE_BITS | phase as u64, Ordering::Relaxed);
+            self.life.store(Self::joined(phase, self.now()), Ordering::Relaxed);
         }
     }
 
@@ -112,6 +110,10 @@ impl Vitals {
 
     pub(super) fn phase(&self) -> Phase {
         Self::split(self.life.load(Ordering::Relaxed)).0
+    }
+
+    fn joined(phase: Phase, since: u64) -> u64 {
+        since << PHASE_BITS | phase as u64
     }
 
     fn split(life: u64) -> (Phase, u64) {
@@ -140,8 +142,8 @@ impl Vitals {
     /// Orders the connection's end, unless it has moved on from `life`.
     pub(super) fn order_close(&self, life: (Phase, u64)) -> bool {
         let (phase, since) = life;
-        let seen = since << PHASE_BITS | phase as u64;
-        let closing = (phase as u64) << PHASE_BITS | Phase::Closing as u64;
+        let seen = Self::joined(phase, since);
+        let closing = Self::joined(Phase::Closing, phase as u64);
         let ordered = self.life.compare_exchange(seen, closing, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if ordered {
             self.close.notify_one();

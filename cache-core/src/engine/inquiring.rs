@@ -188,7 +188,7 @@ impl Engine {
     /// Tells `asker`, whose lease is another's or nobody's by now, to fetch for itself, unless it is gone.
     fn turn_away(&mut self, asker: Asker) {
         let Some(fleet) = &self.fleet else { return };
-        if asker.peer == fleet.local() || fleet.ring.contains(asker.peer) {
+        if asker.peer == fleet.local() || fleet.peers.connected().contains_key(&asker.peer) {
             self.dismiss(asker, Verdict::Unused);
         }
     }

@@ -56,6 +56,8 @@ fn seeds_that_found_faults_in_their_own_worlds_break_no_rule_any_more() {
     for seed in [1146, 1224, 1268, 1327, 1396, 1442, 1503] {
         assert_eq!(run(&Plan::from_seed(seed), false).violation, None, "cargo xtask sim --seed {seed}");
     }
+    // Who asked, was taken for dead and was connected all the while waited for a lease that was not to come.
+    assert_eq!(run(&Plan::from_seed(700_488), false).violation, None, "cargo xtask sim --seed 700488");
 }
 
 /// The same in fleets larger than the seeds choose themselves.

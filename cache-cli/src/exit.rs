@@ -195,6 +195,7 @@ Exit codes:
   13  `doctor`: a connected node does not answer
   14  `doctor`: a value kept here was not given back by another node
   15  `doctor`: other nodes speak another major version of the protocol
+  16  `doctor`: other nodes have no room for one more connection
   130  `serve`: told to stop twice, ended at once";
 
 /// The exit code of a daemon that was told to stop twice: what shells give for an interrupt.

@@ -39,10 +39,12 @@ mod supervisor;
 
 use command::{Invocation, Order};
 use exit::CommandError;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use reload::Reading;
 use signal::Hangups;
 use std::{env, error::Error, ffi::OsString, io, process::ExitCode, sync::Arc};
 use tokio::runtime::Runtime;
+use tracing::warn;
 
 /// Does what the command line says and tells how it ended.
 ///
@@ -129,12 +131,23 @@ fn serve(
     let reading = Reading::of(invocation)?;
     let (logging, _written_when_dropped) = logging::start(&reading.settings.log)
         .map_err(|error| CommandError::failed("cannot start to log", error))?;
+    raise_descriptor_limit();
     let read_again = Arc::new(|| Reading::of(&read_invocation()?));
     let Host { runtime, hangups } = host;
     let ended = runtime.block_on(daemon::run(reading, hangups, (logging, read_again)));
     // A thread may be reading a settings file for ever: the process ends without it.
     runtime.shutdown_background();
     ended
+}
+
+/// Takes as many file descriptors as the system lets this process have. Many systems begin with 1,024 for programs that
+/// use the oldest way to wait for them, and a door may have as many connections as that.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        warn!(%error, "cannot raise the limit of open files");
+    }
 }
 
 fn read_invocation() -> Result<Invocation, CommandError> {

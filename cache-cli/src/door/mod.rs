@@ -40,7 +40,7 @@ use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// Something on which clients connect. Called by one task; `accept` is cancelled when the daemon stops.
 pub(crate) trait Listener: Send + 'static {
@@ -180,7 +180,13 @@ pub(crate) async fn serve<L, S>(
             _tick = ticks.tick(), if !connections.is_empty() => crowd.close_overdue(),
             accepted = listener.accept(), if newcomer.is_none() => match accepted {
                 Ok(accepted) => newcomer = Some(accepted),
-                Err(error) => refrain(&error).await,
+                Err(error) => {
+                    // Whoever waits without being answered is in the way of those whom the system has no room for.
+                    if !is_hung_up(&error) && crowd.give_way() {
+                        debug!(%error, "the longest idle connection gives way");
+                    }
+                    refrain(&error).await;
+                }
             },
         }
     }
@@ -194,14 +200,16 @@ pub(crate) async fn serve<L, S>(
 
 /// Waits when the system has no connection to give, so that its troubles are not doubled by haste.
 async fn refrain(error: &io::Error) {
-    let hung_up = matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::InvalidInput
-    );
-    if !hung_up {
+    if !is_hung_up(error) {
         warn!(%error, "cannot accept connections");
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
+}
+
+/// Whether a newcomer was gone before it was let in.
+fn is_hung_up(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, InvalidInput};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | InvalidInput)
 }
 
 /// Connections that the system holds until they are accepted: a burst of a whole CI matrix.

@@ -16,7 +16,8 @@ use cache_core::{
 };
 use cache_crypto::{FleetSecret, SecretKind};
 use cache_origin_github::{
-    Admissions, Delivery, GitHub, OriginBody, OriginUrl, PassReason, Plan, Planned, Question, Rules, Standing,
+    Admissions, Asked, Delivery, GitHub, OriginBody, OriginUrl, PassReason, Plan, Planned, Question, Rules,
+    Standing,
 };
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
 use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
@@ -436,11 +437,8 @@ impl Node {
             let _until_the_head_is_there = permit;
             let forwarded = async {
                 let mut answer = github.forward(request).await;
-                let refused = match (&asked, &mut answer) {
-                    (Some(asked), Ok(response)) => asked.refused_by(response).await,
-                    (None, _) | (_, Err(_)) => None,
-                };
-                (answer, asked.zip(refused))
+                let refused = Asked::refused(asked, &mut answer).await;
+                (answer, refused)
             };
             let (answer, refused) = if is_read {
                 tokio::select! {
@@ -488,13 +486,17 @@ impl Node {
             return self.shared.github.relay(request, host, to).await.map_err(RequestError::Fetch);
         }
         let (github, host, to) = (self.shared.github.clone(), host.clone(), to.clone());
+        let admissions = Arc::clone(&self.shared.access.admissions);
+        let asked = github.asked(&request);
         let (request, delivery) = Delivery::of(request);
         let broken_off = broken_off(&github, &touched, &delivery);
         let (done, answer) = oneshot::channel();
         let call = Box::pin(async move {
-            let answer = github.relay(request, &host, &to).await;
+            let mut answer = github.relay(request, &host, &to).await;
+            let refused = Asked::refused(asked, &mut answer).await;
+            let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
-            Passed { answer, refused: None, reach, done }
+            Passed { answer, refused, reach, done }
         });
         let order = Command::Pass { call, broken_off };
         self.shared.commands.send(order).await.map_err(|_closed| RequestError::Closed)?;

@@ -5,6 +5,7 @@
 use crate::{
     GitHub, OriginBody, canonical, domain::Readers, quota, route::concerns_the_credential, url::local_path,
 };
+use cache_core::FetchError;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 /// Who asks for what in a call that passes the cache by.
@@ -42,6 +43,16 @@ impl GitHub {
 }
 
 impl Asked {
+    /// With what status `answer` refuses what was `asked`, if both are there and it does.
+    pub async fn refused(
+        asked: Option<Self>,
+        answer: &mut Result<Response<OriginBody>, FetchError>,
+    ) -> Option<(Self, StatusCode)> {
+        let (asked, response) = (asked?, answer.as_mut().ok()?);
+        let status = asked.refused_by(response).await?;
+        Some((asked, status))
+    }
+
     /// By which status the origin refuses what was asked for, with `response` or from now on; `None` if it does not, or
     /// for the sake of an allowance alone.
     ///

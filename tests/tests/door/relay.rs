@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use std::{convert::Infallible, net::SocketAddr};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// A host that tells what it was asked; `/redirect` leads elsewhere, `/file/N` has N bytes.
+/// A host that tells what it was asked; `/redirect` leads elsewhere, `/file/N` has N bytes, the release 401 is refused.
 struct Host {
     address: SocketAddr,
     serving: JoinHandle<()>,
@@ -60,6 +60,9 @@ async fn tell(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infal
     });
     let mut response = Response::new(Full::from(told.to_string()));
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    if path.contains("/releases/401/") {
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+    }
     if path == "/redirect" {
         *response.status_mut() = StatusCode::FOUND;
         let there = header::HeaderValue::from_static("https://codeload.github.com/there");
@@ -121,6 +124,9 @@ async fn what_is_uploaded_shows_in_the_api_at_once() {
     assert_eq!(upload.token("ghp_alice").send().await.expect("the door answers").status, 200);
     assert!(!read(release).await.1.contains("hit"));
     assert!(read(other).await.1.contains("hit"));
+    let upload = client.post("/repos/acme/widget-1/releases/401/assets?name=a.zip", vec![7; 1000]);
+    assert_eq!(upload.token("ghp_alice").send().await.expect("the door answers").status, 401);
+    assert!(!read(other).await.1.contains("hit"), "a credential that was refused reads on");
 }
 
 #[tokio::test]

@@ -486,8 +486,7 @@ impl Node {
             return self.shared.github.relay(request, host, to).await.map_err(RequestError::Fetch);
         }
         let (github, host, to) = (self.shared.github.clone(), host.clone(), to.clone());
-        let admissions = Arc::clone(&self.shared.access.admissions);
-        let asked = github.asked(&request);
+        let (asked, admissions) = (github.asked(&request), Arc::clone(&self.shared.access.admissions));
         let (request, delivery) = Delivery::of(request);
         let broken_off = broken_off(&github, &touched, &delivery);
         let (done, answer) = oneshot::channel();

@@ -175,9 +175,10 @@ fn settings_are_checked_without_a_daemon_and_every_fault_of_every_source_is_told
 
 #[test]
 fn a_daemon_that_would_be_its_own_origin_does_not_start_and_says_what_to_set() {
-    let machine = Machine::new().env("GITHUB_API_URL", "http://localhost:48484");
+    // None that the system gives to outgoing connections.
+    let machine = Machine::new().env("GITHUB_API_URL", "http://localhost:8499");
     for command in [&["serve"][..], &["config", "--check"]] {
-        let listening = [command, &["--listen", "127.0.0.1:48484", "--no-p2p"]].concat();
+        let listening = [command, &["--listen", "127.0.0.1:8499", "--no-p2p"]].concat();
         let output = machine.run(&listening);
         assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
         let words = errors(&output);

@@ -243,13 +243,16 @@ fn figures_of(github: GitHub, index: Arc<ReadIndex>) -> FiguresFn {
     })
 }
 
+/// A store that was opened, what it held, and where the members of the last run are written down.
+type Opened = (RedbStore, (Vec<Entry>, Doubts), MembersFile);
+
 fn open_store(
     directory: &Path,
     (secret, accepted): &(Option<FleetSecret>, Vec<FleetSecret>),
     disk_budget: Budget,
     memory_budget: Budget,
     now: Timestamp,
-) -> Result<(RedbStore, (Vec<Entry>, Doubts), MembersFile), StartError> {
+) -> Result<Opened, StartError> {
     // Before the key is put into it: an empty directory is made private, one that others write to refused.
     RedbStore::prepare(directory).map_err(StartError::Open)?;
     let node_key = NodeKey::load_or_create(directory).map_err(StartError::NodeKey)?;

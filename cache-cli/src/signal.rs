@@ -63,7 +63,7 @@ impl Hangups {
     pub(crate) async fn next(&mut self) {
         if self.0.recv().await.is_none() {
             // The runtime is about to end.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -21,6 +21,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
 use std::fmt;
 
 /// What to do with a request.
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is taken apart at once")]
 #[derive(Clone, Debug)]
 pub enum Plan {
     /// The cache may answer it.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 /// Encodes `doubts` whole.
 pub fn encode_doubts(doubts: &Doubts) -> Vec<u8> {
     let listed = doubts.listed().iter().map(|(scope, date)| (scope.into(), date.as_unix_millis()));
-    encode(&WireDoubts { floor: doubts.floor().map(|date| date.as_unix_millis()), listed: listed.collect() })
+    encode(&WireDoubts { floor: doubts.floor().map(Timestamp::as_unix_millis), listed: listed.collect() })
 }
 
 /// Decodes what [`encode_doubts`] wrote.

@@ -87,7 +87,7 @@ async fn nobody_who_reads_notices_that_settings_change() {
                 let mut connection = client.connect().await.expect("the door is open");
                 let mut reads = 0_u32;
                 while !*ended.borrow() {
-                    let path = if reads % 3 == 0 { "/repos/acme/widget-2" } else { REPOSITORY };
+                    let path = if reads.is_multiple_of(3) { "/repos/acme/widget-2" } else { REPOSITORY };
                     let token = if number % 2 == 0 { "ghs_acme1" } else { "ghs_x" };
                     let reply =
                         connection.send(client.get(path).token(token)).await.expect("an answer comes");

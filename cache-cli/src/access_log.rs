@@ -171,7 +171,8 @@ fn write_all(
     let mut is_failing = false;
     for order in ordered {
         let done = match order {
-            Order::Line(text) => writeln!(out, "{text}").and_then(|()| out.flush()),
+            // In one piece: a pipe takes all of it or nothing.
+            Order::Line(text) => out.write_all((text + "\n").as_bytes()).and_then(|()| out.flush()),
             Order::Reopen => target.open().map(|opened| out = opened),
         };
         let lost = dropped.swap(0, Ordering::Relaxed);

@@ -1,21 +1,24 @@
 //! Connections in virtual time: how long a client may take for what.
 
 use super::{
-    DoorBody, Running,
+    DoorBody, DoorLimits, EventLoops, Listener, Running,
     connection::converse,
     crowd::Crowd,
     malformed::RefusedHeads,
+    serve,
     vitals::{BODY_GRACE, HEAD_MAX, IDLE_MAX, TICK},
 };
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, service::Service};
+use nix::errno::Errno;
 use std::{
     convert::Infallible,
     future::{self, Future},
+    io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{
@@ -172,4 +175,33 @@ async fn a_client_that_closes_its_half_is_answered_once_and_then_let_go() {
     client.stream.shutdown().await.unwrap();
     let (read, took) = client.read_all().await;
     assert!(read.len() > 100_000 && took < Duration::from_secs(5), "{took:?} {}", read.len());
+}
+
+/// Has one connection to give, and no descriptor for a second one.
+struct Scarce(Mutex<Option<DuplexStream>>);
+
+impl Listener for Scarce {
+    type Accepted = DuplexStream;
+    type Stream = DuplexStream;
+
+    async fn accept(&self) -> io::Result<DuplexStream> {
+        self.0.lock().unwrap().take().ok_or_else(|| io::Error::from_raw_os_error(Errno::EMFILE as i32))
+    }
+
+    fn adopt(accepted: DuplexStream) -> io::Result<DuplexStream> {
+        Ok(accepted)
+    }
+}
+
+#[tokio::test]
+async fn where_the_system_has_no_descriptor_left_the_idle_give_way() {
+    let (mut idle, served) = duplex(1024);
+    let (_stop, running) = Running::new();
+    let limits = DoorLimits { connections_max: 100, drain_timeout: Duration::ZERO };
+    let loops = Arc::new(EventLoops::start().unwrap());
+    let door = tokio::spawn(serve(Scarce(Mutex::new(Some(served))), || SMALL, limits, loops, running));
+    let mut read = Vec::new();
+    let ended = timeout(IDLE_MAX / 3, idle.read_to_end(&mut read)).await;
+    ended.expect("it is closed long before it has been idle for long").unwrap();
+    door.abort();
 }

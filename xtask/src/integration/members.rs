@@ -169,7 +169,7 @@ impl Member {
     }
 
     /// Whom it knows, as a table.
-    fn peers(&self) -> Result<String> {
+    pub(super) fn peers(&self) -> Result<String> {
         let mut command = Command::new(&self.program);
         output(command.args(["peers", "--cache-dir"]).arg(&self.cache_dir))
     }

@@ -62,7 +62,10 @@ impl<'a> Turmoil<'a> {
         thread::scope(|scope| {
             let _over = Over(&self.is_over);
             scope.spawn(|| self.write(&doors[..standing.len()]));
-            let killer = scope.spawn(|| self.kill(last, standing, reads));
+            // Told at once: the end of a long run is hours away.
+            let killer = scope.spawn(|| {
+                self.kill(last, standing, reads).inspect_err(|error| println!("a killed member: {error:#}"))
+            });
             scope.spawn(|| self.hang_up(&doors));
             let outcome = meanwhile();
             self.is_over.store(true, Ordering::Relaxed);
@@ -113,7 +116,7 @@ impl<'a> Turmoil<'a> {
             reads.leave_out(number);
             last.kill();
             self.fleet.start(last, &standing[0].addresses()?)?;
-            last.until_connected(number as u64)?;
+            last.until_connected(number as u64).with_context(|| views(standing))?;
             reads.take_in(number);
             self.seen.kills.fetch_add(1, Ordering::Relaxed);
         }
@@ -160,6 +163,14 @@ impl<'a> Turmoil<'a> {
             thread::sleep(HANG_UP_PERIOD);
         }
     }
+}
+
+/// Whom each of `members` knows, for a member that does not find all of them.
+fn views(members: &[Member]) -> String {
+    let view = |member: &Member| {
+        format!("{} knows of\n{}", member.listen, member.peers().unwrap_or_else(|error| error.to_string()))
+    };
+    members.iter().map(view).collect()
 }
 
 /// Writes `path` at one door and reads it at another, which had it before; answers whether it reads what was written.

@@ -17,15 +17,17 @@ mod counters;
 mod doubts;
 mod engine;
 mod entry;
-mod event;
 mod flight;
 pub mod freshness;
 mod headers;
+mod input;
 mod invalidation;
 pub mod key;
 mod membership;
 pub mod message;
 mod name;
+mod outcome;
+mod output;
 mod peer;
 mod peers;
 pub mod port;
@@ -41,16 +43,15 @@ pub use {
     doubts::{Doubted, Doubts},
     engine::Engine,
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},
-    event::{
-        Audience, Bucket, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Input, LoadId,
-        Outcome, Output, Reader, Refusal, RequestId, Served, StaleReason,
-    },
     flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},
+    input::{Audience, Bucket, FetchError, Fetched, Input, Reader, Refusal, RequestId},
     key::{Domain, KEY_BYTES_MAX, Key},
     membership::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member},
     message::{AskId, Figures, Manner, Message, Reach, Scope},
     name::{Name, Naming},
+    outcome::{Failure, Forward, ForwardReason, Outcome, Served, StaleReason},
+    output::{FetchId, LoadId, Output},
     peer::{PeerId, PeerIdError},
     peers::{
         Ban, Contact, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits,

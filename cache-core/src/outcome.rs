@@ -1,0 +1,138 @@
+//! How requests end.
+
+use crate::{Content, Entry, FetchError, Shortage, Timestamp};
+use alloc::sync::Arc;
+use core::fmt;
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Nothing usable is cached, and the request forbids asking (`only-if-cached`).
+    Absent,
+    /// An entry answers it.
+    Answered {
+        /// The entry.
+        entry: Arc<Entry>,
+        /// How it came about.
+        served: Served,
+    },
+    /// Neither the origin nor a stale entry could answer.
+    Failed(Failure),
+    /// The answer cannot be shared: the leader has it as a stream, any other must fetch for itself.
+    Pass,
+    /// The peer answered.
+    Ponged {
+        /// What its wall clock said.
+        clock: Timestamp,
+    },
+    /// An answer that is not kept.
+    Relayed {
+        /// The answer.
+        content: Content,
+        /// How it was fetched.
+        forward: Forward,
+    },
+    /// Entries were forgotten.
+    Removed {
+        /// How many were in memory.
+        entries: usize,
+    },
+    /// The value was kept.
+    Stored {
+        /// Under this entry.
+        entry: Arc<Entry>,
+    },
+}
+
+/// How an entry came to answer a request, in the terms of RFC 9211.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Served {
+    /// From the cache, fresh.
+    Hit,
+    /// From the cache, past its lifetime.
+    Stale(StaleReason),
+    /// The origin was asked.
+    Forwarded(Forward),
+    /// A peer was asked and had it, or fetched it for all.
+    Peer,
+}
+
+/// Why a stale entry was served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StaleReason {
+    /// The request allows it (`max-stale`).
+    Accepted,
+    /// The origin did not answer, for this reason.
+    Failed(FetchError),
+    /// The origin answered with a fault of its own.
+    Fault {
+        /// The status it gave.
+        status: u16,
+    },
+    /// The origin failed a moment ago and is given time to recover.
+    HeldOff,
+    /// The quota is spent.
+    Throttled,
+    /// It is being renewed (`stale-while-revalidate`).
+    WhileRevalidating,
+}
+
+/// How a request was forwarded to the origin, in the terms of RFC 9211.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Forward {
+    /// Why the cache did not answer by itself.
+    pub reason: ForwardReason,
+    /// The status that the origin gave.
+    pub status: u16,
+    /// Whether the answer was fetched on behalf of another request.
+    pub collapsed: bool,
+    /// Whether the answer was kept.
+    pub stored: bool,
+}
+
+/// Why a request was forwarded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ForwardReason {
+    /// The request demanded it, though the entry is fresh.
+    Request,
+    /// The entry is stale.
+    Stale,
+    /// There was no entry.
+    UriMiss,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// More lookups are in progress than [`Settings::flights_max`](crate::Settings::flights_max) allows,
+    /// or more requests wait for one than [`Settings::waiters_max`](crate::Settings::waiters_max).
+    Busy,
+    /// The fetch failed.
+    Fetch(FetchError),
+    /// There is no connection with the peer that was to be asked.
+    NotConnected,
+    /// The quota is spent, and nothing stale may stand in.
+    Throttled {
+        /// When the origin may be asked again.
+        until: Timestamp,
+        /// Why not before.
+        shortage: Shortage,
+    },
+    /// The request's own deadline passed.
+    TimedOut,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("too many lookups are in progress"),
+            Self::Fetch(error) => error.fmt(f),
+            Self::NotConnected => f.write_str("there is no connection with that peer"),
+            Self::Throttled { until, .. } => write!(f, "the quota is spent until {until}"),
+            Self::TimedOut => f.write_str("no answer came in time"),
+        }
+    }
+}
+
+impl core::error::Error for Failure {}

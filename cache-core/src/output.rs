@@ -1,0 +1,109 @@
+//! What the engine orders. The driver performs outputs in the order in which they come.
+
+use crate::{Doubted, Entry, Key, Member, Message, Outcome, PeerId, RequestId, Scope};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+/// One call to the origin, numbered by the engine.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct FetchId(pub u64);
+
+/// One look-up on disk, numbered by the engine.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LoadId(pub u64);
+
+/// What the driver is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Abandon a fetch; its result is no longer wanted.
+    CancelFetch {
+        /// Which one.
+        fetch: FetchId,
+    },
+    /// Answer a request. Comes exactly once for each.
+    Complete {
+        /// Which one.
+        request: RequestId,
+        /// With what.
+        outcome: Outcome,
+    },
+    /// Connect with whoever is at `address`.
+    Dial {
+        /// Where.
+        address: Box<str>,
+    },
+    /// End the connection with a peer.
+    Disconnect {
+        /// With whom.
+        peer: PeerId,
+    },
+    /// Call the origin as `leader` would, and report [`Input::Fetched`].
+    Fetch {
+        /// The number to report under.
+        fetch: FetchId,
+        /// Whose credential pays.
+        leader: RequestId,
+        /// The entry to ask about, if there is one to revalidate.
+        revalidate: Option<Arc<Entry>>,
+    },
+    /// The renewal for which a request was retained does not take place.
+    Forget {
+        /// Which request.
+        request: RequestId,
+    },
+    /// Look a key up on disk and report [`Input::Loaded`].
+    Load {
+        /// The number to report under.
+        load: LoadId,
+        /// What to look up.
+        key: Key,
+    },
+    /// Keep an entry on disk.
+    Persist {
+        /// The entry.
+        entry: Arc<Entry>,
+    },
+    /// Let readers see an entry.
+    Publish {
+        /// The entry; it takes the place of any other under its key.
+        entry: Arc<Entry>,
+    },
+    /// Keep these beyond the life of the process in place of what was kept before, for the next one's
+    /// [`Sharing::remembered`](crate::Sharing). Comes every ten seconds at most, and before the node stops.
+    Remember {
+        /// The members connected last, the latest first.
+        members: Vec<Member>,
+    },
+    /// Forget on disk what these mean, and note there what is in doubt, in one go and durably. No scope is
+    /// [`Scope::Signposts`]: no signpost is on disk.
+    Remove {
+        /// The number to report [`Input::Removed`] under when it is durable; `None` if nobody waits for that.
+        removal: Option<u64>,
+        /// What is forgotten.
+        scopes: Vec<Scope>,
+        /// What is doubted, if anything is.
+        doubted: Option<Doubted>,
+    },
+    /// Keep the means by which a request fetches, though the request will be complete before it is decided
+    /// whether they are needed. Followed by [`Output::Fetch`] with that leader, or [`Output::Forget`].
+    Retain {
+        /// Which request.
+        request: RequestId,
+    },
+    /// Hide a key from readers.
+    Retract {
+        /// Which one.
+        key: Key,
+    },
+    /// Say this to peers.
+    Send {
+        /// To whom.
+        to: Vec<PeerId>,
+        /// What.
+        message: Message,
+    },
+    /// Tell people that two nodes go by one identity, which may be this node's. Comes again for as long as they do.
+    Twins {
+        /// Whose.
+        peer: PeerId,
+    },
+}

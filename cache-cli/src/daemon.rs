@@ -1,9 +1,11 @@
 //! The daemon: opens the doors, keeps them open until it is told to stop, and leaves in order.
 
 use crate::{
-    access_log::{AccessLog, Target},
     admin::{self, About, AdminService, Shown},
-    door::{self, DoorLimits, EventLoops, Exchange, Front, RenderedReplies, Running},
+    door::{
+        self, AccessLog, ApiUrls, Door, DoorLimits, EventLoops, Exchange, Front, Hosts, RenderedReplies,
+        Running, Target,
+    },
     exit::CommandError,
     fleet,
     lock::InstanceLock,
@@ -11,8 +13,6 @@ use crate::{
     operations::{Operations, Phase},
     own_origin,
     reload::{ReadAgain, Reading, Reloader},
-    rewrite::ApiUrls,
-    route::{Door, Hosts},
     settings::{FleetReport, Limits, Settings, domain_warnings},
     signal::{Hangups, StopSignals},
     socket::{self, Access, Socket},

@@ -7,15 +7,12 @@
 
 #![forbid(unsafe_code)]
 
-mod access_log;
 mod admin;
-mod cache_status;
 mod command;
 mod daemon;
 mod demo;
 mod doctor;
 mod door;
-mod error_body;
 mod exit;
 mod fleet;
 mod introduction;
@@ -28,8 +25,6 @@ mod own_origin;
 mod peers;
 mod pulse;
 mod reload;
-mod rewrite;
-mod route;
 mod secret;
 mod settings;
 mod settings_check;

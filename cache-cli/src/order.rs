@@ -3,7 +3,7 @@
 use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
     command::{Order, Rendering, Victims},
-    error_body::CACHE_STATUS,
+    door::CACHE_STATUS,
     exit::{Answerer, CommandError},
     monitor, peers,
     settings::Report,

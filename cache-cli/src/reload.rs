@@ -3,12 +3,11 @@
 //! Which can is in the table of settings ([`Change`]); how each is taken over is here.
 
 use crate::{
-    access_log::AccessLog,
     admin::Shown,
     chain,
     command::Invocation,
     daemon,
-    door::Front,
+    door::{AccessLog, Front},
     exit::CommandError,
     logging::Logging,
     settings::{Change, Imprint, Report, Settings, definition, domain_warnings},

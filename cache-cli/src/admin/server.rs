@@ -3,10 +3,8 @@
 use super::{GetOrder, InvalidateOrder, Removed};
 use crate::{
     doctor,
-    door::{DoorBody, Exchange, Front, encode_target, refuse},
-    error_body::DoorError,
+    door::{Door, DoorBody, DoorError, Exchange, Front, encode_target, refuse},
     peers::{self, NoPeer, PingOrder, Pinged},
-    route::Door,
     settings::{DomainWarning, FleetReport, Report, SecretReport, SourcedSecret},
 };
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! The body of an answer as a door sends it.
 
-use crate::rewrite::JsonRewriter;
+use super::rewrite::JsonRewriter;
 use bytes::Bytes;
 use cache_core::FetchError;
 use cache_origin_github::OriginBody;

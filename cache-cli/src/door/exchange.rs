@@ -1,13 +1,18 @@
 //! One request and its answer, as a client's connection has them.
 
-use super::{DoorBody, incoming, relay, rendered::RenderedReplies, reply, token, web};
-use crate::{
+use super::{
+    DoorBody,
     access_log::AccessLog,
-    error_body::DoorError,
+    host::{Destination, Door, Hosts, OtherHost, Refusal, Urls},
+    incoming,
+    problem::DoorError,
+    relay,
+    rendered::RenderedReplies,
+    reply,
     rewrite::ApiUrls,
-    route::{Destination, Door, Hosts, OtherHost, Refusal, Urls},
-    settings::{Secret, WebOrigin},
+    token, web,
 };
+use crate::settings::{Secret, WebOrigin};
 use arc_swap::ArcSwapOption;
 use fleet_cache::{Node, Reply};
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};

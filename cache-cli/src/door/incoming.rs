@@ -1,7 +1,7 @@
 //! Requests as they come in: what is refused for its framing, what is an offer that may be ignored, and whether
 //! there is a body behind a read.
 
-use crate::error_body::DoorError;
+use super::problem::DoorError;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header, request::Parts};
 use hyper::body::{Body, Frame, SizeHint};

@@ -3,7 +3,7 @@
 //! The parser refuses such a request with a bare status line before any service sees it; the client and whoever
 //! looks after it learn more.
 
-use crate::error_body::DoorError;
+use super::problem::DoorError;
 use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode, header};
 use std::sync::atomic::{AtomicU64, Ordering};

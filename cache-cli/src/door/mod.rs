@@ -2,16 +2,21 @@
 //!
 //! Owns the life of connections and every bound on them. What is answered is a [`Service`]'s business.
 
+mod access_log;
 mod body;
+mod cache_status;
 mod connection;
 mod crowd;
 mod event_loops;
 mod exchange;
+mod host;
 mod incoming;
 mod malformed;
+mod problem;
 mod relay;
 mod rendered;
 mod reply;
+mod rewrite;
 mod scanner;
 mod token;
 mod vitals;
@@ -19,10 +24,14 @@ mod web;
 mod wire;
 
 pub(crate) use {
+    access_log::{AccessLog, Target},
     body::DoorBody,
     event_loops::EventLoops,
     exchange::{Exchange, Front, refuse},
+    host::{Door, Hosts},
+    problem::{CACHE_STATUS, DoorError},
     rendered::RenderedReplies,
+    rewrite::ApiUrls,
     scanner::encode_target,
 };
 

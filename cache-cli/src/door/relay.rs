@@ -1,10 +1,11 @@
 //! Requests for GitHub's other hosts: carried there and back, past the cache.
 
-use super::{DoorBody, incoming, token};
-use crate::{
-    cache_status,
-    error_body::{CACHE_STATUS, DoorError},
-    route::OtherHost,
+use super::{
+    DoorBody, cache_status,
+    host::OtherHost,
+    incoming,
+    problem::{CACHE_STATUS, DoorError},
+    token,
 };
 use bytes::Bytes;
 use cache_core::FetchError;

@@ -3,7 +3,7 @@
 //! A few slots, found by the address of the entry. A slot keeps its entry alive, so an address that is found
 //! again means the same entry; one that is replaced is forgotten when its slot is.
 
-use crate::route::Urls;
+use super::host::Urls;
 use bytes::Bytes;
 use cache_core::{Entry, Served};
 use cache_origin_github::{Coding, Form};

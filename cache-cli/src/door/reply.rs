@@ -1,11 +1,13 @@
 //! From what the node answers to what the client is sent.
 
 use super::{
-    DoorBody,
+    DoorBody, cache_status,
+    host::Urls,
+    problem::CACHE_STATUS,
     rendered::{Kind, RenderedReplies},
+    rewrite::ApiUrls,
     web,
 };
-use crate::{cache_status, error_body::CACHE_STATUS, rewrite::ApiUrls, route::Urls};
 use bytes::Bytes;
 use fleet_cache::{Provenance, Reply, ReplyBody};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};

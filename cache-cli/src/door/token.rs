@@ -1,6 +1,7 @@
 //! Whether a client of the TCP door knows its token.
 
-use crate::{access_log::CLIENT, settings::Secret};
+use super::access_log::CLIENT;
+use crate::settings::Secret;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, header};
 

@@ -6,7 +6,8 @@
 //!
 //! Only the TCP door looks: no browser opens a unix socket.
 
-use crate::{error_body::DoorError, settings::WebOrigin};
+use super::problem::DoorError;
+use crate::settings::WebOrigin;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
 /// Tells whether a request comes from a page that may read.

@@ -8,9 +8,8 @@ mod metrics;
 mod service;
 
 use crate::{
-    door::{self, DoorLimits, EventLoops, Running},
+    door::{self, DoorLimits, EventLoops, Hosts, Running},
     exit::CommandError,
-    route::Hosts,
     settings::Settings,
 };
 use fleet_cache::Node;

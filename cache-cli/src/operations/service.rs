@@ -1,7 +1,10 @@
 //! What the operations address answers.
 
 use super::{Phase, exposition::Exposition, metrics};
-use crate::{door::DoorBody, pulse::pulse, route::Hosts};
+use crate::{
+    door::{DoorBody, Hosts},
+    pulse::pulse,
+};
 use fleet_cache::Node;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::{body::Incoming, service::Service};

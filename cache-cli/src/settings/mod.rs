@@ -34,7 +34,7 @@ pub(crate) use {
     web_origin::WebOrigin,
 };
 
-use crate::{access_log::Target, socket::Access};
+use crate::{door::Target, socket::Access};
 use cache_core::port::Durability;
 use cache_origin_github::{OriginUrl, Proxy, ProxyScope};
 use std::{

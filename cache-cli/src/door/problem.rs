@@ -1,8 +1,8 @@
 //! Answers that the door makes up itself, in the shape in which GitHub reports errors.
 
-use crate::{
+use super::{
     cache_status,
-    route::{Door, Refusal},
+    host::{Door, Refusal},
 };
 use bytes::Bytes;
 use cache_core::{FetchError, Shortage, Timestamp};

@@ -3,7 +3,7 @@
 //! Holds neither credentials nor queries nor bodies. Lines are written by a thread of their own, so that a slow disk
 //! holds up no answer; what it cannot take in time is dropped and counted.
 
-use crate::{door::DoorBody, error_body::CACHE_STATUS, route::Door};
+use super::{DoorBody, host::Door, problem::CACHE_STATUS};
 use http::{HeaderName, Request, Response};
 use hyper::body::Body as _;
 use nix::{errno::Errno, fcntl::OFlag};

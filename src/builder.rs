@@ -6,8 +6,8 @@ use crate::{
     driver::{Driver, FiguresFn},
     joining::{Joined, Wishes},
     links::Links,
-    node::{Access, Shared},
     secrets::{Secrets, sealer},
+    shared::{Access, Shared},
 };
 use cache_core::{
     Disk, Doubts, Engine, Entry, Figures, PeerSettings, Settings, SharingLimits, Timestamp,

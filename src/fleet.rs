@@ -3,7 +3,7 @@
 use crate::{
     Node, RequestError,
     command::{Command, PeerStats},
-    node::SharingState,
+    shared::SharingState,
 };
 use cache_core::{
     Outcome, PeerId, PeerSource, PeerState, Served, Timestamp,
@@ -40,7 +40,7 @@ impl Node {
     ///
     /// Dropping the future changes nothing.
     pub async fn peers(&self) -> Result<Vec<Peer>, RequestError> {
-        let peers = self.order(|done| Command::Peers { done }).await?;
+        let peers = self.shared().order(|done| Command::Peers { done }).await?;
         Ok(peers.into_iter().map(Peer::from).collect())
     }
 
@@ -56,7 +56,7 @@ impl Node {
     /// Dropping the future gives up waiting; the peer may have been asked.
     pub async fn ping(&self, peer: PeerId) -> Result<Pong, RequestError> {
         let (sent, began) = (self.shared().clock.now(), Instant::now());
-        let completion = self.order(|done| Command::Ping { peer, done }).await?;
+        let completion = self.shared().order(|done| Command::Ping { peer, done }).await?;
         let round_trip = began.elapsed();
         match completion.outcome {
             Outcome::Ponged { clock } => Ok(Pong { round_trip, skew_millis: skew(sent, round_trip, clock) }),
@@ -84,7 +84,7 @@ impl Node {
     /// Dropping the future gives up waiting; a value that comes later is kept all the same.
     pub async fn ask_peer_for_value(&self, peer: PeerId, key: &str) -> Result<bool, RequestError> {
         let key = crate::values::application_key(key)?;
-        let completion = self.order(|done| Command::AskPeer { peer, key, done }).await?;
+        let completion = self.shared().order(|done| Command::AskPeer { peer, key, done }).await?;
         match completion.outcome {
             Outcome::Answered { served, .. } => Ok(served == Served::Peer),
             Outcome::Absent => Ok(false),

@@ -4,9 +4,9 @@ use crate::{
     OpenTransport, StartError,
     addresses::told,
     links::FleetNaming,
-    node::SharingState,
     recollection::{self, Recollection},
     secrets::{Lock, keyring},
+    shared::SharingState,
 };
 use cache_core::{
     Ceiling, Contact, Domain, Key, Naming, PeerSettings, Sharing, SharingLimits, Timestamp,

@@ -36,6 +36,7 @@
 
 mod addresses;
 mod builder;
+mod call;
 mod command;
 mod driver;
 pub mod environment;
@@ -43,12 +44,15 @@ mod error;
 mod fleet;
 mod global;
 mod joining;
+mod key_text;
 mod links;
 mod node;
 mod notices;
+mod pass;
 mod recollection;
 mod reply;
 mod secrets;
+mod shared;
 mod stats;
 mod transports;
 mod twins;

@@ -3,7 +3,7 @@
 //! Owns those in force. What follows from them is told in this order: whom the gate lets in, by what names members speak
 //! of entries, which connections end, and under which keys the disk is sealed.
 
-use crate::{Node, command::Command, links::FleetNaming, node::SharingState};
+use crate::{Node, command::Command, links::FleetNaming, shared::SharingState};
 use cache_core::port::{Sealer, StoreError};
 use cache_crypto::{
     FleetGate, FleetSecret, KeyFileError, Keyring, KeyringFull, NodeKey, SecretKind, StorageSealer,
@@ -84,7 +84,10 @@ impl Node {
         if let SharingState::Shared { lock, secret, .. } = &shared.sharing {
             lock.naming.go_by(keyring.names());
             lock.gate.go_by(keyring);
-            self.order(|done| Command::Rotated { done }).await.map_err(|_closed| RotationError::Closed)?;
+            self.shared()
+                .order(|done| Command::Rotated { done })
+                .await
+                .map_err(|_closed| RotationError::Closed)?;
             *secret.lock() = kind;
         }
         *in_force = wanted;

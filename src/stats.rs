@@ -2,7 +2,7 @@
 
 use crate::{
     command::{EngineStats, FleetStats},
-    node::{Shared, SharingState},
+    shared::{Shared, SharingState},
 };
 use cache_core::Figures;
 use cache_origin_github::OriginStats;

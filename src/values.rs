@@ -3,7 +3,8 @@
 use crate::{
     Node, RequestError, ValueError,
     command::{Command, FetchFn, FetchReply, Private},
-    node::{removed, with_key_text},
+    key_text::with_key_text,
+    node::removed,
 };
 use bytes::Bytes;
 use cache_core::{
@@ -75,7 +76,7 @@ impl<'a> Values<'a> {
             })
         });
         let completion =
-            self.node.wait_for(key, Directives::default(), (BUCKET, Reader::Admitted), fetch).await;
+            self.node.shared().wait_for(key, Directives::default(), (BUCKET, Reader::Admitted), fetch).await;
         match completion.map(|completion| completion.outcome) {
             Ok(Outcome::Answered { entry, .. }) => Ok(entry.content().body.clone()),
             Ok(Outcome::Relayed { content, .. }) => Ok(content.body),
@@ -105,7 +106,7 @@ impl<'a> Values<'a> {
             return Err(RequestError::ValueTooLong { value_bytes: value.len() });
         }
         let draft = draft(value, ttl);
-        self.node.order(|done| Command::Put { key, draft, done }).await?;
+        self.node.shared().order(|done| Command::Put { key, draft, done }).await?;
         Ok(())
     }
 
@@ -143,7 +144,7 @@ impl<'a> Values<'a> {
     pub async fn invalidate(&self, key: &str) -> Result<bool, RequestError> {
         let key = application_key(key)?;
         let reach = Reach::forget([Scope::Key(key)]);
-        let completion = self.node.order(|done| Command::Invalidate { reach, done }).await?;
+        let completion = self.node.shared().order(|done| Command::Invalidate { reach, done }).await?;
         Ok(removed(&completion.outcome) > 0)
     }
 
@@ -156,7 +157,7 @@ impl<'a> Values<'a> {
     pub async fn invalidate_prefix(&self, prefix: &str) -> Result<usize, RequestError> {
         let prefix = format!("{MARK}{prefix}").into();
         let reach = Reach::forget([Scope::Prefix { prefix, domain: Some(Domain::APPLICATION) }]);
-        let completion = self.node.order(|done| Command::Invalidate { reach, done }).await?;
+        let completion = self.node.shared().order(|done| Command::Invalidate { reach, done }).await?;
         Ok(removed(&completion.outcome))
     }
 
@@ -177,7 +178,7 @@ impl<'a> Values<'a> {
     async fn cached(&self, key: Key, directives: Directives) -> Result<Option<Bytes>, RequestError> {
         let never: FetchFn =
             Box::new(|_stale| Box::pin(async { FetchReply::failed(FetchError::FetcherGone) }));
-        match self.node.wait_for(key, directives, (BUCKET, Reader::Admitted), never).await?.outcome {
+        match self.node.shared().wait_for(key, directives, (BUCKET, Reader::Admitted), never).await?.outcome {
             Outcome::Answered { entry, .. } => Ok(Some(entry.content().body.clone())),
             Outcome::Failed(failure) => Err(failure.into()),
             Outcome::Absent

@@ -1,0 +1,134 @@
+//! What passes the cache by: writes, streams, and requests for GitHub's other hosts.
+
+use crate::{
+    Node, Provenance, Reply, RequestError,
+    command::{BrokenOff, Command, Passed},
+};
+use bytes::Bytes;
+use cache_core::{Failure, FetchError, Reach};
+use cache_origin_github::{Asked, Delivery, GitHub, OriginBody, OriginUrl};
+use http::{HeaderMap, HeaderValue, Request, header};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+impl Node {
+    pub(crate) async fn forward<B>(
+        &self,
+        request: Request<B>,
+        provenance: Provenance,
+    ) -> Result<Reply, RequestError>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let github = self.shared().github.clone();
+        let (touched, asked) = (github.touched_by_request(&request), github.asked(&request));
+        let admissions = Arc::clone(&self.shared().access.admissions);
+        let is_read = request.method().is_safe();
+        let (request, delivery) = Delivery::of(request);
+        let broken_off = broken_off(&github, &touched, &delivery);
+        let (mut done, answer) = oneshot::channel();
+        let permit = Arc::clone(&self.shared().passes).acquire_owned().await;
+        let permit = permit.map_err(|_closed| RequestError::Closed)?;
+        let call = Box::pin(async move {
+            let _until_the_head_is_there = permit;
+            let forwarded = async {
+                let mut answer = github.forward(request).await;
+                let refused = Asked::refused(asked, &mut answer).await;
+                (answer, refused)
+            };
+            let (answer, refused) = if is_read {
+                tokio::select! {
+                    ended = forwarded => ended,
+                    () = done.closed() => (Err(FetchError::FetcherGone), None),
+                }
+            } else {
+                forwarded.await
+            };
+            let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
+            let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
+            Passed { answer, refused, reach, done }
+        });
+        let order = Command::Pass { call, broken_off };
+        self.shared().commands.send(order).await.map_err(|_closed| RequestError::Closed)?;
+        let answer = answer.await.map_err(|_closed| RequestError::Closed)?;
+        let response = answer.map_err(|error| RequestError::from(Failure::Fetch(error)))?;
+        Ok(self.reply_of_stream(response, provenance))
+    }
+
+    /// Carries `request` to another of GitHub's hosts, at the address `to` and by the name of `host`, past the cache; see
+    /// [`GitHub::relay`].
+    ///
+    /// What a write there changes of the API, as an upload to a release does, is forgotten before it is answered.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Fetch`] when there was no head of an answer, [`RequestError::Closed`] after a shutdown.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends a read. A write that changes something of the API goes on.
+    pub async fn relay<B>(
+        &self,
+        request: Request<B>,
+        host: &HeaderValue,
+        to: &OriginUrl,
+    ) -> Result<http::Response<OriginBody>, RequestError>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let touched = self.shared().github.touched_through(host, request.method(), request.uri());
+        if touched.is_empty() {
+            return self.shared().github.relay(request, host, to).await.map_err(RequestError::Fetch);
+        }
+        let (github, host, to) = (self.shared().github.clone(), host.clone(), to.clone());
+        let (asked, admissions) = (github.asked(&request), Arc::clone(&self.shared().access.admissions));
+        let (request, delivery) = Delivery::of(request);
+        let broken_off = broken_off(&github, &touched, &delivery);
+        let (done, answer) = oneshot::channel();
+        let call = Box::pin(async move {
+            let mut answer = github.relay(request, &host, &to).await;
+            let refused = Asked::refused(asked, &mut answer).await;
+            let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
+            let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
+            Passed { answer, refused, reach, done }
+        });
+        let order = Command::Pass { call, broken_off };
+        self.shared().commands.send(order).await.map_err(|_closed| RequestError::Closed)?;
+        answer.await.map_err(|_closed| RequestError::Closed)?.map_err(RequestError::Fetch)
+    }
+
+    pub(crate) fn reply_of_stream(
+        &self,
+        response: http::Response<OriginBody>,
+        provenance: Provenance,
+    ) -> Reply {
+        Reply::of_stream(response, self.shared().runtime.clone(), provenance)
+    }
+}
+
+/// How what passes the cache by is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Passing {
+    AsAsked,
+    /// In no coding, so that whoever hands it on can read it.
+    Uncoded,
+}
+
+impl Passing {
+    pub(crate) fn write(self, headers: &mut HeaderMap) {
+        match self {
+            Self::AsAsked => {}
+            Self::Uncoded => {
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+        }
+    }
+}
+
+/// What a call that `touched` this is to leave if it is broken off: the same as one that took too long.
+fn broken_off(github: &GitHub, touched: &Reach, delivery: &Delivery) -> BrokenOff {
+    let (github, touched, delivery) = (github.clone(), touched.clone(), delivery.clone());
+    Box::new(move || github.left_by(touched, Err(&FetchError::TimedOut), &delivery))
+}

@@ -1,124 +1,157 @@
-//! The way of a request: the read index first, then the driver, then, for what is not cached, straight to the origin.
+//! The way of a request: judged once, then answered from memory, by the driver, or by the origin alone.
 
 use crate::{
     Node, Provenance, Reply, RequestError,
     command::{FetchFn, FetchReply, Private},
     key_text::with_key_text,
-    pass::Passing,
+    shared::Shared,
 };
 use bytes::Bytes;
-use cache_core::{Failure, Key, Outcome, Reader, Served, freshness};
-use cache_origin_github::{PassReason, Plan, Planned, Question, Standing};
-use http::{Request, request::Parts};
+use cache_core::{
+    Failure, Headers, Key, Outcome, Reader, Served,
+    freshness::{Directives, Usable, usable},
+};
+use cache_origin_github::{OriginBody, PassReason, Plan, Planned, Question, Standing};
+use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 use http_body_util::Empty;
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// What a request comes to, as [`Node::call`] judges it.
+///
+/// ```
+/// # use {fleet_cache::{Call, GitHub, Node, PassReason}, http::Request};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+/// let judge = |request: Request<()>| node.call(&request.into_parts().0);
+///
+/// assert!(matches!(judge(Request::get("/repos/rust-lang/rust").body(())?), Call::Miss(_)));
+/// let Call::Pass(pass) = judge(Request::post("/user/repos").body(())?) else { unreachable!() };
+/// assert_eq!(pass.reason(), PassReason::Method);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is taken apart at once")]
+pub enum Call {
+    /// The answer is in memory, and fresh.
+    Hit(Reply),
+    /// The cache may answer it, but not at once.
+    Miss(Miss),
+    /// The origin alone may answer it.
+    Pass(Pass),
+}
+
+/// A read that takes more than memory: the disk, a peer, or the origin. Holds all that it needs of its request.
+#[must_use = "a miss is answered by `reply`"]
+pub struct Miss(Box<Missed>);
+
+struct Missed {
+    node: Node,
+    /// What was judged, for the case that no answer suits it but one of its own.
+    request: Parts,
+    key: Key,
+    planned: Planned,
+    question: Question,
+    is_coded: bool,
+}
+
+/// A request that passes the cache by.
+#[must_use = "a request that passes is answered by `reply`"]
+pub struct Pass {
+    node: Node,
+    reason: PassReason,
+    is_coded: bool,
+}
 
 impl Node {
-    pub(crate) async fn answer<B>(&self, request: Request<B>, passing: Passing) -> Result<Reply, RequestError>
-    where
-        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        let (mut parts, body) = request.into_parts();
-        match self.look_up(&parts) {
-            LookUp::Hit(reply) => Ok(*reply),
-            LookUp::Miss(key, planned) => self.ask_driver(&parts, key, *planned, passing).await,
-            LookUp::Pass(reason) => {
-                passing.write(&mut parts.headers);
-                self.forward(Request::from_parts(parts, body), Provenance::Passed(reason)).await
-            }
+    /// Judges a request by its head: what the cache can do for it, and what it takes to answer it.
+    ///
+    /// Never waits. A hit costs one look-up, one mark and one reading of a coarse clock; nothing is looked up twice on
+    /// the way to a later answer.
+    pub fn call(&self, request: &Parts) -> Call {
+        match self.shared().look_up(request) {
+            LookUp::Hit(reply) => Call::Hit(reply),
+            LookUp::Miss(key, planned) => Call::Miss(Miss(Box::new(Missed {
+                question: self.shared().github.question(request, &planned),
+                node: self.clone(),
+                request: request.clone(),
+                key,
+                planned,
+                is_coded: true,
+            }))),
+            LookUp::Pass(reason) => Call::Pass(Pass { node: self.clone(), reason, is_coded: true }),
         }
     }
 
-    pub(crate) fn look_up(&self, parts: &Parts) -> LookUp {
-        with_key_text(|key_text| match self.shared().github.plan(parts, key_text) {
-            Plan::Pass(reason) => LookUp::Pass(reason),
-            Plan::Cached(planned) => {
-                let now = self.shared().clock.now();
-                let entry = self.shared().index.get(key_text);
-                let fresh = entry.filter(|entry| {
-                    freshness::usable(entry, &planned.directives, now) == freshness::Usable::Fresh
-                        && self.shared().github.suits(&entry.content().headers, parts, &planned)
-                        && self.shared().access.admissions.permit(planned.reader, entry, now)
-                });
-                if let Some(entry) = fresh {
-                    self.shared().count_hit(&entry);
-                    return LookUp::Hit(Box::new(Reply::of_entry(
-                        entry,
-                        Served::Hit,
-                        (now, &planned.directives.grant),
-                        planned.form,
-                    )));
-                }
-                match Key::from_text(key_text) {
-                    Some(key) => LookUp::Miss(key, Box::new(planned.kept())),
-                    None => LookUp::Pass(PassReason::TooLong),
-                }
-            }
-        })
+    /// Answers from memory alone, without waiting; `None` if that takes more.
+    pub fn try_hit(&self, request: &Parts) -> Option<Reply> {
+        match self.shared().look_up(request) {
+            LookUp::Hit(reply) => Some(reply),
+            LookUp::Miss(..) | LookUp::Pass(_) => None,
+        }
+    }
+}
+
+impl Miss {
+    /// The same, for a caller that has to read the body it is answered: where the request has to pass the cache by after
+    /// all, it asks for no coding, such as gzip.
+    pub fn uncoded(mut self) -> Self {
+        self.0.is_coded = false;
+        self
     }
 
-    pub(crate) async fn ask_driver(
-        &self,
-        parts: &Parts,
-        key: Key,
-        planned: Planned,
-        passing: Passing,
-    ) -> Result<Reply, RequestError> {
-        let question = self.shared().github.question(parts, &planned);
-        let Standing { reader, accepts_stale } =
-            self.shared().access.admissions.standing(planned.reader, &key);
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] when there is no answer at all. An error that the origin answers is a [`Reply`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives up waiting. A call to the origin that is under way goes on and fills the cache, since
+    /// it is paid for; it never keeps others from being answered.
+    pub async fn reply(self) -> Result<Reply, RequestError> {
+        self.0.reply().await
+    }
+}
+
+impl Missed {
+    async fn reply(self) -> Result<Reply, RequestError> {
+        let (shared, planned) = (self.node.shared(), &self.planned);
+        let Standing { reader, accepts_stale } = shared.access.admissions.standing(planned.reader, &self.key);
         let max_stale = if accepts_stale { planned.directives.max_stale } else { Duration::ZERO };
-        let directives = freshness::Directives { max_stale, ..planned.directives };
-        let fetch = self.asking(question, (reader, key.clone()));
-        let completion = self.shared().wait_for(key, directives, (planned.bucket, reader), fetch).await?;
-        let now = self.shared().clock.now();
+        let directives = Directives { max_stale, ..planned.directives };
+        let fetch = shared.asking(self.question, (reader, self.key.clone()));
+        let completion = shared.wait_for(self.key, directives, (planned.bucket, reader), fetch).await?;
         let private = completion.private.unwrap_or_default();
-        let headers = match &completion.outcome {
-            Outcome::Answered { entry, .. } => Some(&entry.content().headers),
-            Outcome::Relayed { content, .. } if content.status < 400 => Some(&content.headers),
-            _refused_or_none => None,
-        };
-        if headers.is_some_and(|headers| !self.shared().github.suits(headers, parts, &planned)) {
-            if planned.directives.only_if_cached {
-                return Err(RequestError::NotCached);
-            }
-            let mut parts = parts.clone();
-            passing.write(&mut parts.headers);
-            let request = Request::from_parts(parts, Empty::<Bytes>::new());
-            return self.forward(request, Provenance::Passed(PassReason::SpecialField)).await;
-        }
+        let (request, is_coded) = (self.request, self.is_coded);
+        let suits = |headers: &Headers| shared.github.suits(headers, &request, planned);
         match completion.outcome {
-            Outcome::Answered { entry, served } => {
-                Ok(Reply::of_entry(entry, served, (now, &directives.grant), planned.form)
-                    .with_live(private.live))
+            Outcome::Answered { entry, served } if suits(&entry.content().headers) => {
+                let grant = (shared.clock.now(), &directives.grant);
+                Ok(Reply::of_entry(entry, served, grant, self.planned.form).with_live(private.live))
             }
-            Outcome::Relayed { content, forward } => {
-                Ok(Reply::of_content(content, forward, planned.form).with_live(private.live))
+            Outcome::Relayed { content, forward } if content.status >= 400 || suits(&content.headers) => {
+                Ok(Reply::of_content(content, forward, self.planned.form).with_live(private.live))
+            }
+            Outcome::Answered { .. } | Outcome::Relayed { .. } if directives.only_if_cached => {
+                Err(RequestError::NotCached)
+            }
+            Outcome::Answered { .. } | Outcome::Relayed { .. } => {
+                let provenance = Provenance::Passed(PassReason::SpecialField);
+                self.node.forward(bare(request, is_coded), provenance).await
             }
             Outcome::Pass => match private.stream {
                 // The fetch was a GET, whatever the request.
-                Some(response) if planned.form.head => {
-                    Ok(self.reply_of_stream(response, Provenance::Oversize).without_body())
-                }
-                Some(response) => Ok(self.reply_of_stream(response, Provenance::Oversize)),
-                None => {
-                    // As the one who asked first was answered: uncoded, so that whoever hands it on can read it.
-                    let mut parts = parts.clone();
-                    Passing::Uncoded.write(&mut parts.headers);
-                    let request = Request::from_parts(parts, Empty::<Bytes>::new());
-                    self.forward(request, Provenance::Oversize).await
-                }
+                Some(response) if planned.form.head => Ok(oversize(shared, response).without_body()),
+                Some(response) => Ok(oversize(shared, response)),
+                // As the one who asked first was answered: uncoded, so that whoever hands it on can read it.
+                None => self.node.forward(bare(request, false), Provenance::Oversize).await,
             },
             Outcome::Absent => Err(RequestError::NotCached),
             Outcome::Failed(Failure::Throttled { until, shortage }) => {
-                let payer = reader.payer(planned.domain);
-                let pause = (until, shortage);
-                Err(self.shared().access.withheld.error(
-                    &self.shared().github,
-                    (payer, planned.bucket),
-                    pause,
-                ))
+                let purse = (reader.payer(planned.domain), planned.bucket);
+                Err(shared.access.withheld.error(&shared.github, purse, (until, shortage)))
             }
             Outcome::Failed(failure) => Err(RequestError::from(failure)),
             Outcome::Ponged { .. } | Outcome::Removed { .. } | Outcome::Stored { .. } => {
@@ -126,12 +159,91 @@ impl Node {
             }
         }
     }
+}
+
+impl Pass {
+    /// Why the cache has no part in it.
+    pub fn reason(&self) -> PassReason {
+        self.reason
+    }
+
+    /// The same, for a caller that has to read the body it is answered: it is asked for without a coding, such as gzip.
+    pub fn uncoded(mut self) -> Self {
+        self.is_coded = false;
+        self
+    }
+
+    /// Sends `request`, of which the head was judged, to the origin, and streams its answer back.
+    ///
+    /// What a write makes doubtful is forgotten before this returns, unless the origin refused it (4xx).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`] when there is no answer at all. An error that the origin answers is a [`Reply`].
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future ends a read. A write goes on, as far as its body was given, and what it makes doubtful is
+    /// forgotten when it ends.
+    pub async fn reply<B>(self, mut request: Request<B>) -> Result<Reply, RequestError>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if !self.is_coded {
+            ask_uncoded(request.headers_mut());
+        }
+        self.node.forward(request, Provenance::Passed(self.reason)).await
+    }
+}
+
+impl fmt::Debug for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Miss").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+/// What the read index says to a request.
+enum LookUp {
+    Hit(Reply),
+    Miss(Key, Planned),
+    Pass(PassReason),
+}
+
+impl Shared {
+    fn look_up(&self, request: &Parts) -> LookUp {
+        with_key_text(|key_text| match self.github.plan(request, key_text) {
+            Plan::Pass(reason) => LookUp::Pass(reason),
+            Plan::Cached(planned) => {
+                let now = self.clock.now();
+                let fresh = self.index.get(key_text).filter(|entry| {
+                    usable(entry, &planned.directives, now) == Usable::Fresh
+                        && self.github.suits(&entry.content().headers, request, &planned)
+                        && self.access.admissions.permit(planned.reader, entry, now)
+                });
+                if let Some(entry) = fresh {
+                    self.count_hit(&entry);
+                    let grant = (now, &planned.directives.grant);
+                    return LookUp::Hit(Reply::of_entry(entry, Served::Hit, grant, planned.form));
+                }
+                match Key::from_text(key_text) {
+                    Some(key) => LookUp::Miss(key, planned.kept()),
+                    None => LookUp::Pass(PassReason::TooLong),
+                }
+            }
+        })
+    }
 
     /// How `reader` asks the origin for what is kept under a key.
     fn asking(&self, question: Question, (reader, asked): (Reader, Key)) -> FetchFn {
-        let github = self.shared().github.clone();
-        let (admissions, clock) =
-            (Arc::clone(&self.shared().access.admissions), Arc::clone(&self.shared().clock));
+        let github = self.github.clone();
+        let (admissions, clock) = (Arc::clone(&self.access.admissions), Arc::clone(&self.clock));
         Box::new(move |revalidate| {
             Box::pin(async move {
                 let fetch = github.fetch(&question, revalidate.clone()).await;
@@ -147,9 +259,19 @@ impl Node {
     }
 }
 
-/// What the read index says to a request.
-pub(crate) enum LookUp {
-    Hit(Box<Reply>),
-    Miss(Key, Box<Planned>),
-    Pass(PassReason),
+fn oversize(shared: &Shared, response: Response<OriginBody>) -> Reply {
+    Reply::of_stream(response, shared.runtime.clone(), Provenance::Oversize)
+}
+
+/// The read whose head is `request`, to be forwarded.
+fn bare(mut request: Parts, is_coded: bool) -> Request<Empty<Bytes>> {
+    if !is_coded {
+        ask_uncoded(&mut request.headers);
+    }
+    Request::from_parts(request, Empty::new())
+}
+
+/// Asks for a body in no coding, so that whoever hands it on can read it.
+fn ask_uncoded(headers: &mut HeaderMap) {
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }

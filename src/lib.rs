@@ -65,6 +65,7 @@ pub use {
     cache_crypto::{FleetSecret, KeyFile, KeyFileError, NodeIdentity, SECRETS_MAX, SecretError, SecretKind},
     cache_origin_github::{self as github, GitHub, GitHubBuilder, PassReason},
     cache_store::{OpenError, WriteBehindSettings},
+    call::{Call, Miss, Pass},
     error::{RequestError, StartError, ValueError},
     fleet::{Peer, Pong},
     global::{AlreadyStarted, configure, global},

@@ -2,15 +2,12 @@
 //!
 //! What is decided about entries is the engine's; how the origin is called is the adapter's.
 
-use crate::{
-    NodeBuilder, Reply, RequestError, Stats, Values, call::LookUp, command::Command, pass::Passing,
-    shared::Shared,
-};
+use crate::{Call, NodeBuilder, Reply, RequestError, Stats, Values, command::Command, shared::Shared};
 use bytes::Bytes;
 use cache_core::{Outcome, Reach, Scope};
 use cache_crypto::FleetSecret;
 use cache_origin_github::{GitHub, Rules};
-use http::{Request, request::Parts};
+use http::Request;
 use http_body_util::Empty;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -72,34 +69,11 @@ impl Node {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.answer(request, Passing::AsAsked).await
-    }
-
-    /// As [`request`](Self::request), for a caller that must read what it is answered: what passes the cache by is asked
-    /// for without a coding, such as gzip.
-    ///
-    /// # Errors
-    ///
-    /// See [`request`](Self::request).
-    ///
-    /// # Cancellation
-    ///
-    /// See [`request`](Self::request).
-    pub async fn request_uncoded<B>(&self, request: Request<B>) -> Result<Reply, RequestError>
-    where
-        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        self.answer(request, Passing::Uncoded).await
-    }
-
-    /// Answers from memory alone, without waiting; `None` if that takes more.
-    ///
-    /// The whole of what a fresh hit costs: one look-up, one mark, one reading of a coarse clock.
-    pub fn try_hit(&self, parts: &Parts) -> Option<Reply> {
-        match self.look_up(parts) {
-            LookUp::Hit(reply) => Some(*reply),
-            LookUp::Miss(..) | LookUp::Pass(_) => None,
+        let (parts, body) = request.into_parts();
+        match self.call(&parts) {
+            Call::Hit(reply) => Ok(reply),
+            Call::Miss(miss) => miss.reply().await,
+            Call::Pass(pass) => pass.reply(Request::from_parts(parts, body)).await,
         }
     }
 

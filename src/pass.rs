@@ -7,7 +7,7 @@ use crate::{
 use bytes::Bytes;
 use cache_core::{Failure, FetchError, Reach};
 use cache_origin_github::{Asked, Delivery, GitHub, OriginBody, OriginUrl};
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderValue, Request};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -53,7 +53,7 @@ impl Node {
         self.shared().commands.send(order).await.map_err(|_closed| RequestError::Closed)?;
         let answer = answer.await.map_err(|_closed| RequestError::Closed)?;
         let response = answer.map_err(|error| RequestError::from(Failure::Fetch(error)))?;
-        Ok(self.reply_of_stream(response, provenance))
+        Ok(Reply::of_stream(response, self.shared().runtime.clone(), provenance))
     }
 
     /// Carries `request` to another of GitHub's hosts, at the address `to` and by the name of `host`, past the cache; see
@@ -97,33 +97,6 @@ impl Node {
         let order = Command::Pass { call, broken_off };
         self.shared().commands.send(order).await.map_err(|_closed| RequestError::Closed)?;
         answer.await.map_err(|_closed| RequestError::Closed)?.map_err(RequestError::Fetch)
-    }
-
-    pub(crate) fn reply_of_stream(
-        &self,
-        response: http::Response<OriginBody>,
-        provenance: Provenance,
-    ) -> Reply {
-        Reply::of_stream(response, self.shared().runtime.clone(), provenance)
-    }
-}
-
-/// How what passes the cache by is asked for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Passing {
-    AsAsked,
-    /// In no coding, so that whoever hands it on can read it.
-    Uncoded,
-}
-
-impl Passing {
-    pub(crate) fn write(self, headers: &mut HeaderMap) {
-        match self {
-            Self::AsAsked => {}
-            Self::Uncoded => {
-                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            }
-        }
     }
 }
 

@@ -69,7 +69,8 @@ impl Shared {
             Source::Peer => self.index.count_peer_hit(),
         }
     }
-    /// Hands a lookup to the driver and waits for its end.
+
+    /// Hands a look-up to the driver and waits for its end.
     pub(crate) async fn wait_for(
         &self,
         key: Key,

@@ -19,6 +19,7 @@ use cache_core::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
 use std::fmt;
+use tracing::trace;
 
 /// What to do with a request.
 #[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is taken apart at once")]
@@ -116,6 +117,7 @@ impl GitHub {
     /// # Ok::<(), cache_origin_github::ConfigError>(())
     /// ```
     pub fn plan(&self, request: &Parts, key_text: &mut String) -> Plan {
+        trace!("planned");
         key_text.clear();
         match self.plan_or_pass(request, key_text) {
             Ok(planned) => Plan::Cached(planned),

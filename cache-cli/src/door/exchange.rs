@@ -14,7 +14,7 @@ use super::{
 };
 use crate::settings::{Secret, WebOrigin};
 use arc_swap::ArcSwapOption;
-use fleet_cache::{Node, Reply};
+use fleet_cache::{Call, Miss, Node, Pass, PassReason, Reply, RequestError};
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
 use hyper::{
     body::{Body, Incoming},
@@ -53,22 +53,47 @@ impl Front {
         reply::shape(found, method, urls, &self.api, &self.rendered)
     }
 
-    /// Asks the node, once it is known whether the request has a body at all.
-    async fn ask<B>(&self, mut parts: Parts, body: B, urls: &Urls) -> Result<Reply, DoorError>
+    fn end(&self, found: Result<Reply, DoorError>, method: &Method, urls: &Urls) -> Response<DoorBody> {
+        match found {
+            Ok(found) => self.shape(found, method, urls),
+            Err(error) => refuse(&error, method),
+        }
+    }
+
+    /// Sends on what passes the cache by, once it is known whether it has a body at all.
+    async fn pass<B>(&self, pass: Pass, mut parts: Parts, body: B, urls: &Urls) -> Result<Reply, DoorError>
     where
         B: Body<Data = bytes::Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let body = incoming::settle(&mut parts, body).await?;
-        // What is for this door alone.
-        token::take_out(&mut parts.headers);
-        parts.headers.remove(header::ORIGIN);
-        let request = Request::from_parts(parts, body);
-        let found = match urls {
-            Urls::Kept => self.node.request(request).await,
-            Urls::Rewritten(_) => self.node.request_uncoded(request).await,
+        let pass = if pass.reason() == PassReason::Body && body.is_end_stream() {
+            // It announced a body and brought none: without what announced it, it is another request than was judged.
+            match self.node.call(&parts) {
+                Call::Hit(found) => return Ok(found),
+                Call::Miss(miss) => {
+                    return readable(miss, Miss::uncoded, urls).reply().await.map_err(no_answer);
+                }
+                Call::Pass(pass) => pass,
+            }
+        } else {
+            pass
         };
-        Ok(found.inspect_err(|error| debug!(%error, "no answer"))?)
+        let request = Request::from_parts(parts, body);
+        readable(pass, Pass::uncoded, urls).reply(request).await.map_err(no_answer)
+    }
+}
+
+fn no_answer(error: RequestError) -> DoorError {
+    debug!(%error, "no answer");
+    DoorError::from(error)
+}
+
+/// `call`, to be answered in no coding where URLs in its answer are to be rewritten.
+fn readable<C>(call: C, uncoded: impl FnOnce(C) -> C, urls: &Urls) -> C {
+    match urls {
+        Urls::Kept => call,
+        Urls::Rewritten(_) => uncoded(call),
     }
 }
 
@@ -121,22 +146,23 @@ impl Exchange {
             Err(error) => return Answering::Ready(Some(refuse(&error, request.method()))),
         };
         let (mut parts, body) = request.into_parts();
-        if let Some(found) = self.front.node.try_hit(&parts) {
-            let response = self.front.shape(found, &parts.method, &urls);
-            return Answering::Ready(Some(response));
-        }
-        if let Err(error) = incoming::check(&parts.headers) {
-            return Answering::Ready(Some(refuse(&error, &parts.method)));
-        }
-        incoming::drop_offers(&mut parts.headers);
+        incoming::take_out_own(&mut parts.headers);
         let front = Arc::clone(&self.front);
-        Answering::Waiting(Box::pin(async move {
-            let method = parts.method.clone();
-            match front.ask(parts, body, &urls).await {
-                Ok(found) => front.shape(found, &method, &urls),
-                Err(error) => refuse(&error, &method),
-            }
-        }))
+        match self.front.node.call(&parts) {
+            Call::Hit(found) => Answering::Ready(Some(front.shape(found, &parts.method, &urls))),
+            Call::Miss(miss) => Answering::Waiting(Box::pin(async move {
+                let found = readable(miss, Miss::uncoded, &urls).reply().await;
+                front.end(found.map_err(no_answer), &parts.method, &urls)
+            })),
+            Call::Pass(pass) => match incoming::check(&parts.headers) {
+                Err(error) => Answering::Ready(Some(refuse(&error, &parts.method))),
+                Ok(()) => Answering::Waiting(Box::pin(async move {
+                    let method = parts.method.clone();
+                    let found = front.pass(pass, parts, body, &urls).await;
+                    front.end(found, &method, &urls)
+                })),
+            },
+        }
     }
 
     /// Answers a request for a host beside the API.

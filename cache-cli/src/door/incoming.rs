@@ -1,7 +1,7 @@
 //! Requests as they come in: what is refused for its framing, what is an offer that may be ignored, and whether
 //! there is a body behind a read.
 
-use super::problem::DoorError;
+use super::{problem::DoorError, token};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header, request::Parts};
 use hyper::body::{Body, Frame, SizeHint};
@@ -32,6 +32,13 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), DoorError> {
         return Err(DoorError::coding_unknown());
     }
     Ok(())
+}
+
+/// Takes out what is for this door alone: its own fields, the page that asks, and offers.
+pub(super) fn take_out_own(headers: &mut HeaderMap) {
+    token::take_out(headers);
+    headers.remove(header::ORIGIN);
+    drop_offers(headers);
 }
 
 /// Takes out offers to speak another protocol, which a server may ignore (RFC 9110, section 7.8).

@@ -234,4 +234,6 @@ const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
+mod judged_once;
+#[cfg(test)]
 mod tests;

@@ -14,29 +14,19 @@ mod demo;
 mod doctor;
 mod door;
 mod exit;
-mod fleet;
 mod introduction;
-mod lock;
-mod logging;
 mod monitor;
-mod operations;
 mod order;
-mod own_origin;
 mod peers;
-mod pulse;
-mod reload;
 mod secret;
 mod settings;
 mod settings_check;
-mod signal;
 mod socket;
-mod supervisor;
 
 use command::{Invocation, Order};
+use daemon::{Hangups, Reading};
 use exit::CommandError;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use reload::Reading;
-use signal::Hangups;
 use std::{env, error::Error, ffi::OsString, io, process::ExitCode, sync::Arc};
 use tokio::runtime::Runtime;
 use tracing::warn;
@@ -124,7 +114,7 @@ fn serve(
         return Err(CommandError::Usage(text.into()));
     }
     let reading = Reading::of(invocation)?;
-    let (logging, _written_when_dropped) = logging::start(&reading.settings.log)
+    let (logging, _written_when_dropped) = daemon::start_logging(&reading.settings.log)
         .map_err(|error| CommandError::failed("cannot start to log", error))?;
     raise_descriptor_limit();
     let read_again = Arc::new(|| Reading::of(&read_invocation()?));

@@ -4,12 +4,8 @@
 //! `POST /doctor`, `POST /invalidate`, `POST /clear`, and `POST /get`, which answers what the API does.
 
 mod client;
-mod server;
 
-pub(crate) use {
-    client::Admin,
-    server::{About, AdminService, Shown},
-};
+pub(crate) use client::Admin;
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

@@ -2,8 +2,7 @@
 
 use super::{Cause, Check, Examination};
 use crate::{
-    admin::About,
-    pulse::pulse,
+    daemon::{About, pulse},
     settings::{SecretReport, SourcedSecret},
 };
 use fleet_cache::{

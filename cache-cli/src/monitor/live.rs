@@ -1,7 +1,7 @@
 //! The monitor on a terminal: takes it over, draws at every update, and gives it back whatever happens.
 
 use super::{Source, reading::Reading, screen::Screen};
-use crate::{exit::CommandError, signal::StopSignals};
+use crate::{daemon::StopSignals, exit::CommandError};
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures::StreamExt;
 use ratatui::DefaultTerminal;

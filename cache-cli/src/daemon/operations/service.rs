@@ -2,8 +2,8 @@
 
 use super::{Phase, exposition::Exposition, metrics};
 use crate::{
+    daemon::pulse,
     door::{DoorBody, Hosts},
-    pulse::pulse,
 };
 use fleet_cache::Node;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};

@@ -2,14 +2,12 @@
 //!
 //! Which can is in the table of settings ([`Change`]); how each is taken over is here.
 
+use super::{admin::Shown, logging::Logging};
 use crate::{
-    admin::Shown,
     chain,
     command::Invocation,
-    daemon,
     door::{AccessLog, Front},
     exit::CommandError,
-    logging::Logging,
     settings::{Change, Imprint, Report, Settings, definition, domain_warnings},
 };
 use fleet_cache::{FleetSecret, Node, RotationError, github::Rules};
@@ -96,9 +94,9 @@ impl Reloader {
         let reading = tokio::task::spawn_blocking(move || read_again()).await;
         let mut reading =
             reading.map_err(|error| CommandError::failed("cannot read the settings", error))??;
-        daemon::check(&reading.settings).await?;
+        super::check(&reading.settings).await?;
         reading.settings.find_secret().await;
-        let rules = daemon::rules(&reading.settings)?;
+        let rules = super::rules(&reading.settings)?;
         Ok((reading, rules))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Without one, which shows by the environment variable `NOTIFY_SOCKET`, nothing is said.
 
-use crate::pulse::{NoPulse, pulse};
+use super::pulse::{NoPulse, pulse};
 use fleet_cache::{Node, Stats};
 use sd_notify::NotifyState;
 use std::{convert::Infallible, env, future, time::Duration};

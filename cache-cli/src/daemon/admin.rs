@@ -1,7 +1,7 @@
 //! The daemon's side of the admin socket.
 
-use super::{GetOrder, InvalidateOrder, Removed};
 use crate::{
+    admin::{GetOrder, InvalidateOrder, Removed},
     doctor,
     door::{Door, DoorBody, DoorError, Exchange, Front, encode_target, refuse},
     peers::{self, NoPeer, PingOrder, Pinged},

@@ -1,33 +1,50 @@
 //! The daemon: opens the doors, keeps them open until it is told to stop, and leaves in order.
 
+mod admin;
+mod joining;
+mod lock;
+mod logging;
+mod operations;
+mod own_origin;
+mod pulse;
+mod reload;
+mod signal;
+mod supervisor;
+
+pub(crate) use {
+    admin::About,
+    lock::LockError,
+    logging::start as start_logging,
+    pulse::pulse,
+    reload::Reading,
+    signal::{Hangups, StopSignals},
+};
+
 use crate::{
-    admin::{self, About, AdminService, Shown},
     door::{
         self, AccessLog, ApiUrls, Door, DoorLimits, EventLoops, Exchange, Front, Hosts, RenderedReplies,
         Running, Target,
     },
     exit::CommandError,
-    fleet,
-    lock::InstanceLock,
-    logging::Logging,
-    operations::{Operations, Phase},
-    own_origin,
-    reload::{ReadAgain, Reading, Reloader},
     settings::{FleetReport, Limits, Settings, domain_warnings},
-    signal::{Hangups, StopSignals},
     socket::{self, Access, Socket},
-    supervisor::Supervisor,
 };
+use admin::{AdminService, Shown};
 use arc_swap::ArcSwapOption;
 use cache_origin_github::{ConfigError, Timeouts};
 use fleet_cache::{
     Budget, GitHub, GitHubBuilder, Node, OpenError, StartError, WriteBehindSettings, github::Rules,
 };
+use lock::InstanceLock;
+use logging::Logging;
+use operations::{Operations, Phase};
+use reload::{ReadAgain, Reloader};
 use std::{
     convert::Infallible,
     io::{self, Write},
     sync::Arc,
 };
+use supervisor::Supervisor;
 use tokio::{
     net::{TcpListener, UnixListener},
     sync::watch,
@@ -165,7 +182,7 @@ impl Doors {
     /// Opens the unix sockets before the port, so that whoever sees the port finds the sockets too.
     async fn open(settings: &Settings) -> Result<Self, CommandError> {
         has_a_door(settings)?;
-        let admin = Socket::listen(&admin::socket_path(&settings.cache_dir), Access::OWNER).await?;
+        let admin = Socket::listen(&crate::admin::socket_path(&settings.cache_dir), Access::OWNER).await?;
         let unix = match &settings.unix {
             Some(path) => {
                 socket::check_nameable(path)?;
@@ -249,7 +266,7 @@ async fn start_node(settings: &Settings) -> Result<Node, CommandError> {
     let secret = settings.fleet.secret.found().map(|found| found.secret.clone());
     let write_behind =
         WriteBehindSettings { durability: settings.durability, ..WriteBehindSettings::default() };
-    fleet::take_part(Node::builder(secret, github(settings)?), &settings.fleet)?
+    joining::take_part(Node::builder(secret, github(settings)?), &settings.fleet)?
         .cache_dir(&settings.cache_dir)
         .budget(budget(settings.memory))
         .disk_budget(budget(settings.disk))

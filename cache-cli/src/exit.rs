@@ -1,8 +1,8 @@
 //! How a command ends: what it tells the shell, and the person before it.
 
 use crate::{
+    command::doctor::Cause,
     daemon::LockError,
-    doctor::Cause,
     settings::{EnvironmentError, FileError, SettingsError},
     socket::SocketError,
 };

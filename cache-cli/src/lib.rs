@@ -8,22 +8,16 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod arguments;
 mod command;
 mod daemon;
-mod demo;
-mod doctor;
 mod door;
 mod exit;
-mod introduction;
-mod monitor;
-mod order;
-mod peers;
-mod secret;
 mod settings;
-mod settings_check;
 mod socket;
 
-use command::{Invocation, Order};
+use arguments::{Invocation, Order};
+use command::{config_check, daemon_orders, demo, doctor, id, secret};
 use daemon::{Hangups, Reading};
 use exit::CommandError;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -52,7 +46,7 @@ fn perform() -> Result<(), CommandError> {
     let invocation = read_invocation()?;
     match invocation.order {
         Order::ConfigCheck(rendering) => {
-            wait_for(settings_check::perform(rendering, &invocation, &mut io::stdout()))?
+            wait_for(config_check::perform(rendering, &invocation, &mut io::stdout()))?
         }
         Order::Demo(wishes) => threads()?.block_on(demo::run(wishes, &mut io::stdout())),
         Order::Doctor(rendering) => {
@@ -60,7 +54,7 @@ fn perform() -> Result<(), CommandError> {
             wait_for(doctor::run(rendering, &cache_dir, &mut io::stdout()))?
         }
         Order::Id(rendering) => {
-            introduction::perform(rendering, &invocation.given, &invocation.defaults, &mut io::stdout())
+            id::perform(rendering, &invocation.given, &invocation.defaults, &mut io::stdout())
         }
         Order::Secret(order) => wait_for(secret::perform(
             order,
@@ -72,7 +66,7 @@ fn perform() -> Result<(), CommandError> {
         Order::Serve => serve(host.map_or_else(Host::new, Ok)?, &invocation, &variable),
         order => {
             let cache_dir = settings::cache_dir(&invocation.given, &invocation.defaults)?;
-            wait_for(order::perform(order, &cache_dir, &variable, &mut io::stdout()))?
+            wait_for(daemon_orders::perform(order, &cache_dir, &variable, &mut io::stdout()))?
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::{
     admin::{GetOrder, InvalidateOrder, Removed},
-    doctor,
+    command::{
+        doctor,
+        peers::{self, NoPeer, PingOrder, Pinged},
+    },
     door::{Door, DoorBody, DoorError, Exchange, Front, encode_target, refuse},
-    peers::{self, NoPeer, PingOrder, Pinged},
     settings::{DomainWarning, FleetReport, Report, SecretReport, SourcedSecret},
 };
 use bytes::Bytes;

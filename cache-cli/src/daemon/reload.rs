@@ -4,8 +4,8 @@
 
 use super::{admin::Shown, logging::Logging};
 use crate::{
+    arguments::Invocation,
     chain,
-    command::Invocation,
     door::{AccessLog, Front},
     exit::CommandError,
     settings::{Change, Imprint, Report, Settings, definition, domain_warnings},

@@ -3,9 +3,11 @@
 //! The flags of `serve` come from the table of settings, so this file names only what is no setting.
 
 use crate::{
-    demo,
+    command::{
+        demo,
+        monitor::{MonitorOptions, Repeat},
+    },
     exit::{CommandError, EXIT_CODES_HELP},
-    monitor::{MonitorOptions, Repeat},
     settings::{
         CONFIG_VARIABLE, Change, DEFINITIONS, Defaults, Definition, Given, Shape, Source, Transport,
         definition,

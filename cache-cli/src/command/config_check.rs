@@ -1,10 +1,10 @@
 //! The command `config --check`: whether a daemon would start with what is given.
 
 use crate::{
-    command::{Invocation, Rendering},
+    arguments::{Invocation, Rendering},
+    command::daemon_orders::{print, print_json},
     daemon,
     exit::CommandError,
-    order::{print, print_json},
     settings::{Report, SecretReport, Settings},
 };
 use serde_json::json;

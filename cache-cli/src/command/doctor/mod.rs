@@ -8,9 +8,9 @@ pub(crate) use examine::examine;
 
 use crate::{
     admin::Admin,
-    command::Rendering,
+    arguments::Rendering,
+    command::daemon_orders::{print, print_json},
     exit::CommandError,
-    order::{print, print_json},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

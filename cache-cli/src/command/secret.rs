@@ -1,9 +1,9 @@
 //! The command `secret`: make what a fleet has in common, and compare it without showing it.
 
 use crate::{
-    command::{Rendering, SecretOrder},
+    arguments::{Rendering, SecretOrder},
+    command::daemon_orders::{print, print_json},
     exit::CommandError,
-    order::{print, print_json},
     settings::{self, Defaults, Given, REMEDY, SecretReport},
 };
 use fleet_cache::FleetSecret;

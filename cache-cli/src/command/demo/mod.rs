@@ -7,9 +7,9 @@ mod report;
 mod trial;
 
 use crate::{
-    command::Rendering,
+    arguments::Rendering,
+    command::daemon_orders::{print, print_json},
     exit::CommandError,
-    order::{print, print_json},
     settings::Transport,
 };
 use report::{Comparison, Report};

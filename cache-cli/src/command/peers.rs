@@ -2,9 +2,9 @@
 
 use crate::{
     admin::Admin,
-    command::Rendering,
+    arguments::Rendering,
+    command::daemon_orders::{print, print_json},
     exit::CommandError,
-    order::{print, print_json},
 };
 use fleet_cache::{Node, Peer, RequestError, core::PeerId};
 use serde::{Deserialize, Serialize};

@@ -268,7 +268,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     /// A daemon that shares and has been asked a hundred times.
-    pub(in crate::monitor) fn sample() -> Reading {
+    pub(in crate::command::monitor) fn sample() -> Reading {
         let stats = json!({
             "hits": 60, "peer_hits": 20, "stale_hits": 4, "collapsed": 6, "misses": 10,
             "hit_rate": 0.9, "expirations": 7, "evictions": 3, "api_calls_saved": 90,

@@ -1,9 +1,9 @@
 //! The command `id`: what to tell other nodes so that they can reach this one.
 
 use crate::{
-    command::Rendering,
+    arguments::Rendering,
+    command::daemon_orders::{print, print_json},
     exit::CommandError,
-    order::{print, print_json},
     settings::{self, Defaults, Given, ListenAddress},
 };
 use fleet_cache::NodeIdentity;

@@ -1,11 +1,11 @@
 //! The commands that talk to a running daemon, and what they print.
 
+use super::{monitor, peers};
 use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
-    command::{Order, Rendering, Victims},
+    arguments::{Order, Rendering, Victims},
     door::CACHE_STATUS,
     exit::{Answerer, CommandError},
-    monitor, peers,
     settings::Report,
 };
 use http::HeaderMap;

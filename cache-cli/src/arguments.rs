@@ -8,6 +8,7 @@ use crate::{
         monitor::{MonitorOptions, Repeat},
     },
     exit::{CommandError, EXIT_CODES_HELP},
+    output::Rendering,
     settings::{
         CONFIG_VARIABLE, Change, DEFINITIONS, Defaults, Definition, Given, Shape, Source, Transport,
         definition,
@@ -61,15 +62,6 @@ pub(crate) enum Order {
     Serve,
     /// Show what the daemon has done.
     Stats(Rendering),
-}
-
-/// For whom output is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Rendering {
-    /// For programs.
-    Json,
-    /// For people.
-    Text,
 }
 
 /// What to forget.

@@ -13,6 +13,7 @@ mod command;
 mod daemon;
 mod door;
 mod exit;
+mod output;
 mod settings;
 mod socket;
 

@@ -1,10 +1,10 @@
 //! The command `config --check`: whether a daemon would start with what is given.
 
 use crate::{
-    arguments::{Invocation, Rendering},
-    command::daemon_orders::{print, print_json},
+    arguments::Invocation,
     daemon,
     exit::CommandError,
+    output::{Rendering, print, print_json},
     settings::{Report, SecretReport, Settings},
 };
 use serde_json::json;

@@ -3,19 +3,16 @@
 use super::{monitor, peers};
 use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
-    arguments::{Order, Rendering, Victims},
+    arguments::{Order, Victims},
     door::CACHE_STATUS,
     exit::{Answerer, CommandError},
+    output::{Rendering, print, print_bytes, print_json},
     settings::Report,
 };
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use std::{
-    ffi::OsString,
-    io::{self, Write},
-    path::Path,
-};
+use std::{ffi::OsString, io::Write, path::Path};
 
 /// Does `order` through the daemon of `cache_dir` and writes what comes of it to `out`.
 ///
@@ -179,33 +176,6 @@ fn flatten(prefix: &str, value: &Value, lines: &mut Vec<(String, String)>) {
         Value::String(text) => lines.push((prefix.to_owned(), text.clone())),
         Value::Null => lines.push((prefix.to_owned(), "-".to_owned())),
         Value::Bool(_) | Value::Number(_) => lines.push((prefix.to_owned(), value.to_string())),
-    }
-}
-
-/// Writes `value` for programs.
-///
-/// # Errors
-///
-/// See [`print`].
-pub(crate) fn print_json(out: &mut impl Write, value: &Value) -> Result<(), CommandError> {
-    print(out, &format!("{value:#}\n"))
-}
-
-/// Writes `text`, and takes a reader that has seen enough for a success.
-///
-/// # Errors
-///
-/// When it cannot be written.
-pub(crate) fn print(out: &mut impl Write, text: &str) -> Result<(), CommandError> {
-    print_bytes(out, text.as_bytes())
-}
-
-fn print_bytes(out: &mut impl Write, bytes: &[u8]) -> Result<(), CommandError> {
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CommandError::failed("cannot write the output", error))
-        }
-        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -1,9 +1,8 @@
 //! The command `id`: what to tell other nodes so that they can reach this one.
 
 use crate::{
-    arguments::Rendering,
-    command::daemon_orders::{print, print_json},
     exit::CommandError,
+    output::{Rendering, print, print_json},
     settings::{self, Defaults, Given, ListenAddress},
 };
 use fleet_cache::NodeIdentity;

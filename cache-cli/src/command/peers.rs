@@ -2,9 +2,8 @@
 
 use crate::{
     admin::Admin,
-    arguments::Rendering,
-    command::daemon_orders::{print, print_json},
     exit::CommandError,
+    output::{Rendering, print, print_json},
 };
 use fleet_cache::{Node, Peer, RequestError, core::PeerId};
 use serde::{Deserialize, Serialize};

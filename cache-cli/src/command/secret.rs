@@ -1,9 +1,9 @@
 //! The command `secret`: make what a fleet has in common, and compare it without showing it.
 
 use crate::{
-    arguments::{Rendering, SecretOrder},
-    command::daemon_orders::{print, print_json},
+    arguments::SecretOrder,
     exit::CommandError,
+    output::{Rendering, print, print_json},
     settings::{self, Defaults, Given, REMEDY, SecretReport},
 };
 use fleet_cache::FleetSecret;

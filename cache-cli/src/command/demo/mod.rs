@@ -7,9 +7,8 @@ mod report;
 mod trial;
 
 use crate::{
-    arguments::Rendering,
-    command::daemon_orders::{print, print_json},
     exit::CommandError,
+    output::{Rendering, print, print_json},
     settings::Transport,
 };
 use report::{Comparison, Report};

@@ -118,7 +118,7 @@ const COLUMN_WIDTH: usize = 18;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{arguments::Rendering, settings::Transport};
+    use crate::{output::Rendering, settings::Transport};
 
     fn report(calls_with_sharing: u64, identical: bool) -> Report {
         let wishes =

@@ -8,9 +8,8 @@ pub(crate) use examine::examine;
 
 use crate::{
     admin::Admin,
-    arguments::Rendering,
-    command::daemon_orders::{print, print_json},
     exit::CommandError,
+    output::{Rendering, print, print_json},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;

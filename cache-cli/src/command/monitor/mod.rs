@@ -8,7 +8,7 @@ mod reading;
 mod screen;
 mod text;
 
-use crate::{admin::Admin, arguments::Rendering, exit::CommandError};
+use crate::{admin::Admin, exit::CommandError, output::Rendering};
 use reading::Reading;
 use serde_json::Value;
 use std::{

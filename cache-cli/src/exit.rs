@@ -1,11 +1,5 @@
 //! How a command ends: what it tells the shell, and the person before it.
 
-use crate::{
-    command::doctor::Cause,
-    daemon::LockError,
-    settings::{EnvironmentError, FileError, SettingsError},
-    socket::SocketError,
-};
 use std::{error::Error, fmt, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// Why a command did not do what it was asked to.
@@ -19,7 +13,12 @@ pub(crate) enum CommandError {
         by: Answerer,
     },
     /// `doctor` found out why sharing does not work, and has said it.
-    Diagnosed(Cause),
+    Diagnosed {
+        /// The reason in one sentence.
+        cause: String,
+        /// What the shell is told.
+        exit_code: u8,
+    },
     /// Something went wrong along the way.
     Failed {
         /// What was attempted.
@@ -91,7 +90,7 @@ impl CommandError {
             Self::Answered { .. } => 5,
             Self::PeerAddressInUse { .. } => 6,
             Self::Unanswered { .. } => 7,
-            Self::Diagnosed(cause) => cause.exit_code(),
+            Self::Diagnosed { exit_code, .. } => *exit_code,
         })
     }
 }
@@ -103,7 +102,7 @@ impl fmt::Display for CommandError {
             Self::Answered { status, by: Answerer::Daemon } => {
                 write!(f, "the daemon answered {status} by itself; what it printed says why")
             }
-            Self::Diagnosed(cause) => cause.fmt(f),
+            Self::Diagnosed { cause, .. } => f.write_str(cause),
             Self::Failed { attempt, .. } => f.write_str(attempt),
             Self::InUse(error) | Self::Usage(error) => error.fmt(f),
             Self::NotRunning { directory } => write!(
@@ -128,7 +127,7 @@ impl Error for CommandError {
             Self::Failed { source, .. } => Some(source.as_ref()),
             Self::InUse(error) | Self::Usage(error) => error.source(),
             Self::Answered { .. }
-            | Self::Diagnosed(_)
+            | Self::Diagnosed { .. }
             | Self::NotRunning { .. }
             | Self::PeerAddressInUse { .. }
             | Self::Unanswered { .. } => None,
@@ -136,46 +135,16 @@ impl Error for CommandError {
     }
 }
 
-impl From<LockError> for CommandError {
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Held { .. } => Self::InUse(error.into()),
-            LockError::Unusable { directory, error } => {
-                Self::failed(format!("cannot use the cache directory {}", directory.display()), error)
-            }
-        }
+/// An error with everything behind it, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
     }
-}
-
-impl From<SocketError> for CommandError {
-    fn from(error: SocketError) -> Self {
-        match error {
-            SocketError::InUse { .. } => Self::InUse(error.into()),
-            SocketError::NoSocket(_) | SocketError::TooLong(_) => Self::Usage(error.into()),
-            SocketError::Group { .. } => Self::Usage(error.into()),
-            SocketError::Refused { path, error } => {
-                Self::failed(format!("cannot listen on the socket {}", path.display()), error)
-            }
-        }
-    }
-}
-
-impl From<SettingsError> for CommandError {
-    fn from(error: SettingsError) -> Self {
-        Self::Usage(error.into())
-    }
-}
-
-impl From<FileError> for CommandError {
-    fn from(error: FileError) -> Self {
-        Self::Usage(error.into())
-    }
-}
-
-impl From<EnvironmentError> for CommandError {
-    fn from(error: EnvironmentError) -> Self {
-        Self::Usage(error.into())
-    }
+    text
 }
 
 /// The exit codes as `--help` lists them; [`CommandError::exit_code`] gives them.

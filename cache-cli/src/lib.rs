@@ -20,9 +20,9 @@ mod socket;
 use arguments::{Invocation, Order};
 use command::{config_check, daemon_orders, demo, doctor, id, secret};
 use daemon::{Hangups, Reading};
-use exit::CommandError;
+use exit::{CommandError, chain};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use std::{env, error::Error, ffi::OsString, io, process::ExitCode, sync::Arc};
+use std::{env, ffi::OsString, io, process::ExitCode, sync::Arc};
 use tokio::runtime::Runtime;
 use tracing::warn;
 
@@ -140,18 +140,6 @@ fn threads() -> Result<Runtime, CommandError> {
         .enable_all()
         .build()
         .map_err(|error| CommandError::failed("cannot start the runtime", error))
-}
-
-/// An error with everything behind it, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// Names a file to which TLS libraries write session keys when it is set.

@@ -1,5 +1,6 @@
 //! Unix sockets that those alone can use who are to, replace what a dead daemon left, and clean up.
 
+use crate::exit::CommandError;
 use std::{
     fs::{self, DirBuilder, File, Permissions},
     io,
@@ -57,6 +58,19 @@ pub(crate) enum SocketError {
         #[source]
         error: io::Error,
     },
+}
+
+impl From<SocketError> for CommandError {
+    fn from(error: SocketError) -> Self {
+        match error {
+            SocketError::InUse { .. } => Self::InUse(error.into()),
+            SocketError::NoSocket(_) | SocketError::TooLong(_) => Self::Usage(error.into()),
+            SocketError::Group { .. } => Self::Usage(error.into()),
+            SocketError::Refused { path, error } => {
+                Self::failed(format!("cannot listen on the socket {}", path.display()), error)
+            }
+        }
+    }
 }
 
 /// Whom the file system lets connect to a socket.

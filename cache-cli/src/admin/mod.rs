@@ -4,8 +4,14 @@
 //! `POST /doctor`, `POST /invalidate`, `POST /clear`, and `POST /get`, which answers what the API does.
 
 mod client;
+mod examination;
+mod ping;
 
-pub(crate) use client::Admin;
+pub(crate) use {
+    client::Admin,
+    examination::{Cause, Check, Examination},
+    ping::{PingAnswer, PingOrder, Pinged},
+};
 
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

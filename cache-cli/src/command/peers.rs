@@ -1,12 +1,11 @@
 //! The commands `peers` and `ping`: whom the daemon is connected with, and how well.
 
 use crate::{
-    admin::Admin,
+    admin::{Admin, PingAnswer, PingOrder, Pinged},
     exit::CommandError,
     output::{Rendering, print, print_json},
 };
-use fleet_cache::{Node, Peer, RequestError, core::PeerId};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -43,7 +42,7 @@ pub(crate) async fn ping(
     let pinged: Pinged = admin.order("/ping", &PingOrder { peer }).await?;
     match (rendering, &pinged.answer) {
         (Rendering::Json, _) => print_json(out, &json!(pinged))?,
-        (Rendering::Text, Answer::Answered { round_trip_micros, skew_millis }) => {
+        (Rendering::Text, PingAnswer::Answered { round_trip_micros, skew_millis }) => {
             let millis = *round_trip_micros as f64 / 1000.0;
             let peer = &pinged.peer;
             print(
@@ -51,82 +50,11 @@ pub(crate) async fn ping(
                 &format!("{peer} answers in {millis:.2} ms; its clock is {}\n", skew_text(*skew_millis)),
             )?;
         }
-        (Rendering::Text, Answer::Failed { .. }) => {}
+        (Rendering::Text, PingAnswer::Failed { .. }) => {}
     }
     match pinged.answer {
-        Answer::Answered { .. } => Ok(()),
-        Answer::Failed { reason } => Err(CommandError::Unanswered { peer: pinged.peer, reason }),
-    }
-}
-
-/// What `POST /ping` takes.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct PingOrder {
-    /// A peer's id, or the end of it.
-    pub(crate) peer: String,
-}
-
-/// What `POST /ping` answers.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Pinged {
-    peer: String,
-    #[serde(flatten)]
-    answer: Answer,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-enum Answer {
-    Answered { round_trip_micros: u64, skew_millis: i64 },
-    Failed { reason: String },
-}
-
-impl Pinged {
-    /// Pings `peer` from `node`.
-    pub(crate) async fn by(node: &Node, peer: PeerId) -> Self {
-        let answer = match node.ping(peer).await {
-            Ok(pong) => Answer::Answered {
-                round_trip_micros: u64::try_from(pong.round_trip.as_micros()).unwrap_or(u64::MAX),
-                skew_millis: pong.skew_millis,
-            },
-            Err(error) => Answer::Failed { reason: error.to_string() },
-        };
-        Self { peer: peer.to_string(), answer }
-    }
-}
-
-/// Why a text names no peer.
-#[derive(Debug)]
-pub(crate) enum NoPeer {
-    /// It is the end of several ids.
-    Ambiguous(Vec<String>),
-    /// The node has ended.
-    Closed(RequestError),
-    /// No id that is known ends so.
-    Unknown,
-}
-
-/// The peer of `node` whose id is, or ends in, `text`.
-///
-/// # Errors
-///
-/// When there is none, or more than one.
-pub(crate) async fn named(node: &Node, text: &str) -> Result<PeerId, NoPeer> {
-    let peers = node.peers().await.map_err(NoPeer::Closed)?;
-    one_of(peers.into_iter().filter_map(|Peer { id, .. }| id), text)
-}
-
-fn one_of(ids: impl Iterator<Item = String>, text: &str) -> Result<PeerId, NoPeer> {
-    if let Ok(peer) = text.parse() {
-        return Ok(peer);
-    }
-    let mut found: Vec<String> = ids.filter(|id| !text.is_empty() && id.ends_with(text)).collect();
-    found.sort();
-    found.dedup();
-    match found.as_slice() {
-        [one] => one.parse().map_err(|_malformed| NoPeer::Unknown),
-        [] => Err(NoPeer::Unknown),
-        [_, _, ..] => Err(NoPeer::Ambiguous(found)),
+        PingAnswer::Answered { .. } => Ok(()),
+        PingAnswer::Failed { reason } => Err(CommandError::Unanswered { peer: pinged.peer, reason }),
     }
 }
 
@@ -220,33 +148,5 @@ fn skew_text(millis: i64) -> String {
         ..0 => format!("{} ms behind", millis.unsigned_abs()),
         0 => "the same".to_owned(),
         1.. => format!("{millis} ms ahead"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(byte: u8) -> String {
-        PeerId::from_public_key([byte; 32]).to_string()
-    }
-
-    #[test]
-    fn a_peer_is_named_by_its_id_or_by_an_end_that_no_other_has() {
-        let ids = || [id(1), id(2), id(1)].into_iter();
-        let (one, two) = (id(1), id(2));
-        assert_eq!(one_of(ids(), &one).unwrap().to_string(), one);
-        let end = &one[one.len() - 6..];
-        assert_ne!(end, &two[two.len() - 6..]);
-        assert_eq!(one_of(ids(), end).unwrap().to_string(), one);
-        assert!(matches!(one_of(ids(), "nobody"), Err(NoPeer::Unknown)));
-        assert!(matches!(one_of(ids(), ""), Err(NoPeer::Unknown)));
-    }
-
-    #[test]
-    fn an_end_that_several_have_is_refused_with_all_of_them() {
-        let ids = ["ab".to_owned(), "cb".to_owned()];
-        let Err(NoPeer::Ambiguous(found)) = one_of(ids.into_iter(), "b") else { panic!("it names two") };
-        assert_eq!(found, ["ab", "cb"]);
     }
 }

@@ -1,11 +1,11 @@
 //! The daemon's side of the admin socket.
 
+use super::{
+    examine::examine,
+    peers::{self, NoPeer},
+};
 use crate::{
-    admin::{GetOrder, InvalidateOrder, Removed},
-    command::{
-        doctor,
-        peers::{self, NoPeer, PingOrder, Pinged},
-    },
+    admin::{GetOrder, InvalidateOrder, PingOrder, Removed},
     door::{Door, DoorBody, DoorError, Exchange, Front, encode_target, refuse},
     settings::{DomainWarning, FleetReport, Report, SecretReport, SourcedSecret},
 };
@@ -108,7 +108,7 @@ impl Inner {
                 };
                 json_response(&Removed { removed })
             }
-            ("POST", "/doctor") => json_response(&doctor::examine(&self.front.node, &self.about()).await),
+            ("POST", "/doctor") => json_response(&examine(&self.front.node, &self.about()).await),
             ("POST", "/ping") => self.ping(order(body).await?).await,
             ("POST", "/get") => self.get(order(body).await?).await,
             (method, path) => Err(DoorError::new(
@@ -160,7 +160,7 @@ impl Inner {
                 .with_remedy("`fleet-cache peers` lists them")
         };
         match peers::named(&self.front.node, &order.peer).await {
-            Ok(peer) => json_response(&Pinged::by(&self.front.node, peer).await),
+            Ok(peer) => json_response(&peers::ping(&self.front.node, peer).await),
             Err(NoPeer::Ambiguous(ids)) => {
                 Err(no_such(format!("several peers' ids end in {:?}: {}", order.peer, ids.join(" "))))
             }

@@ -1,5 +1,6 @@
 //! One daemon per cache directory.
 
+use crate::exit::CommandError;
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
@@ -36,6 +37,17 @@ pub(crate) enum LockError {
         #[source]
         error: io::Error,
     },
+}
+
+impl From<LockError> for CommandError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held { .. } => Self::InUse(error.into()),
+            LockError::Unusable { directory, error } => {
+                Self::failed(format!("cannot use the cache directory {}", directory.display()), error)
+            }
+        }
+    }
 }
 
 impl InstanceLock {

@@ -1,21 +1,20 @@
 //! The daemon: opens the doors, keeps them open until it is told to stop, and leaves in order.
 
 mod admin;
+mod examine;
 mod joining;
 mod lock;
 mod logging;
 mod operations;
 mod own_origin;
+mod peers;
 mod pulse;
 mod reload;
 mod signal;
 mod supervisor;
 
 pub(crate) use {
-    admin::About,
-    lock::LockError,
     logging::start as start_logging,
-    pulse::pulse,
     reload::Reading,
     signal::{Hangups, StopSignals},
 };
@@ -29,7 +28,7 @@ use crate::{
     settings::{FleetReport, Limits, Settings, domain_warnings},
     socket::{self, Access, Socket},
 };
-use admin::{AdminService, Shown};
+use admin::{About, AdminService, Shown};
 use arc_swap::ArcSwapOption;
 use cache_origin_github::{ConfigError, Timeouts};
 use fleet_cache::{

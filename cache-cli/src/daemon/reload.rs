@@ -5,9 +5,8 @@
 use super::{admin::Shown, logging::Logging};
 use crate::{
     arguments::Invocation,
-    chain,
     door::{AccessLog, Front},
-    exit::CommandError,
+    exit::{CommandError, chain},
     settings::{Change, Imprint, Report, Settings, definition, domain_warnings},
 };
 use fleet_cache::{FleetSecret, Node, RotationError, github::Rules};

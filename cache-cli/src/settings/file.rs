@@ -4,6 +4,7 @@ use super::{
     definition::{DEFINITIONS, Definition, Shape},
     given::{Given, Source},
 };
+use crate::exit::CommandError;
 use std::{path::Path, sync::Arc};
 use toml::de::{DeTable, DeValue};
 
@@ -29,6 +30,12 @@ pub(crate) enum FileError {
         /// What is wrong there.
         problem: String,
     },
+}
+
+impl From<FileError> for CommandError {
+    fn from(error: FileError) -> Self {
+        Self::Usage(error.into())
+    }
 }
 
 /// Takes every setting of the file at `path` into `given`, over what is there.

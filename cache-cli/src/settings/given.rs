@@ -6,6 +6,7 @@ use super::{
     definition::{DEFINITIONS, Definition, Shape},
     spelling,
 };
+use crate::exit::CommandError;
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::Path, sync::Arc};
 
 /// The strongest word on every setting that anybody gave.
@@ -138,6 +139,12 @@ impl Given {
 #[derive(Debug, thiserror::Error)]
 #[error("environment {0}: is not valid UTF-8")]
 pub(crate) struct EnvironmentError(&'static str);
+
+impl From<EnvironmentError> for CommandError {
+    fn from(error: EnvironmentError) -> Self {
+        Self::Usage(error.into())
+    }
+}
 
 /// Names the settings file.
 pub(crate) const CONFIG_VARIABLE: &str = "CACHE_CONFIG";

@@ -24,9 +24,9 @@ pub(crate) use {
     definition::{Change, DEFINITIONS, Definition, Shape, definition},
     detour::Detour,
     domain::{DomainWarning, warnings as domain_warnings},
-    file::{FileError, read as read_file},
+    file::read as read_file,
     fleet::{FleetSettings, Transport},
-    given::{CONFIG_VARIABLE, EnvironmentError, Given, Source},
+    given::{CONFIG_VARIABLE, Given, Source},
     imprint::Imprint,
     report::{FleetReport, Report, SecretReport},
     secret_source::{REMEDY, SecretSearch, SourcedSecret, from_input},
@@ -34,7 +34,7 @@ pub(crate) use {
     web_origin::WebOrigin,
 };
 
-use crate::{door::Target, socket::Access};
+use crate::{door::Target, exit::CommandError, socket::Access};
 use cache_core::port::Durability;
 use cache_origin_github::{OriginUrl, Proxy, ProxyScope};
 use std::{
@@ -446,6 +446,12 @@ impl<'a> Reader<'a> {
 /// The settings that do not fit; nothing was started.
 #[derive(Debug)]
 pub(crate) struct SettingsError(Vec<String>);
+
+impl From<SettingsError> for CommandError {
+    fn from(error: SettingsError) -> Self {
+        Self::Usage(error.into())
+    }
+}
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,10 @@
 //! The monitor on a terminal: takes it over, draws at every update, and gives it back whatever happens.
 
 use super::{Source, reading::Reading, screen::Screen};
-use crate::{daemon::StopSignals, exit::CommandError};
+use crate::{
+    daemon::StopSignals,
+    exit::{CommandError, chain},
+};
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures::StreamExt;
 use ratatui::DefaultTerminal;
@@ -74,7 +77,7 @@ async fn show(
             },
             Some(update) = updates.recv() => match update {
                 Ok(reading) => screen.take(reading),
-                Err(error) => screen.fail(crate::chain(&error)),
+                Err(error) => screen.fail(chain(&error)),
             },
         }
     }

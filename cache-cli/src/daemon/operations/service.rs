@@ -2,7 +2,7 @@
 
 use super::{Phase, exposition::Exposition, metrics};
 use crate::{
-    daemon::pulse,
+    daemon::pulse::pulse,
     door::{DoorBody, Hosts},
 };
 use fleet_cache::Node;

@@ -1,8 +1,8 @@
 //! What the daemon finds when it examines itself, in under five seconds.
 
-use super::{Cause, Check, Examination};
+use super::{About, pulse::pulse};
 use crate::{
-    daemon::{About, pulse},
+    admin::{Cause, Check, Examination},
     settings::{SecretReport, SourcedSecret},
 };
 use fleet_cache::{
@@ -23,7 +23,7 @@ pub(crate) async fn examine(node: &Node, about: &About) -> Examination {
         vec![Check::ok("daemon", format!("answers: version {}, pid {}", about.version, about.pid))];
     checks.extend(about.domains.iter().map(|it| Check::warning("domain", &*it.finding, &it.remedy)));
     let sharing = sharing(node, about);
-    let shares = sharing.cause.is_none();
+    let shares = sharing.has_passed();
     checks.push(sharing);
     if shares {
         match settled_peers(node).await {
@@ -31,7 +31,7 @@ pub(crate) async fn examine(node: &Node, about: &About) -> Examination {
             Err(error) => checks.push(silent(error.to_string())),
         }
     }
-    Examination { checks }
+    Examination::of(checks)
 }
 
 async fn fleet_checks(node: &Node, about: &About, peers: &[Peer]) -> Vec<Check> {

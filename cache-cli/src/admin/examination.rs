@@ -1,52 +1,8 @@
-//! `fleet-cache doctor`: whether sharing works, and if not, what is in the way and what to do.
-//!
-//! The daemon examines itself ([`examine`]), since only it has the connections; this shows what it found.
+//! What the daemon answers to `POST /doctor`: what it looked at, and what is in the way.
 
-mod examine;
-
-pub(crate) use examine::examine;
-
-use crate::{
-    admin::Admin,
-    exit::CommandError,
-    output::{Rendering, print, print_json},
-};
+use crate::exit::CommandError;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use std::{fmt, io::Write, path::Path};
-
-/// Has the daemon of `cache_dir` examined and writes what was found to `out`.
-///
-/// # Errors
-///
-/// [`CommandError::Diagnosed`] with the first cause that was found, [`CommandError::NotRunning`] among others
-/// when there is no daemon; what was found is written all the same.
-pub(crate) async fn run(
-    rendering: Rendering,
-    cache_dir: &Path,
-    out: &mut impl Write,
-) -> Result<(), CommandError> {
-    let answer = match Admin::connect(cache_dir).await {
-        Ok(mut admin) => admin.order("/doctor", &json!({})).await,
-        Err(error) => Err(error),
-    };
-    let (examination, unreached) = match answer {
-        Ok(examination) => (examination, None),
-        Err(error) => {
-            let check = Check::failed("daemon", Cause::NotRunning, error.to_string(), START_REMEDY);
-            (Examination { checks: vec![check] }, Some(error))
-        }
-    };
-    match rendering {
-        Rendering::Json => print_json(out, &json!(examination))?,
-        Rendering::Text => print(out, &examination.to_string())?,
-    }
-    match (unreached, examination.cause()) {
-        (Some(error), _) => Err(error),
-        (None, Some(cause)) => Err(CommandError::Diagnosed(cause)),
-        (None, None) => Ok(()),
-    }
-}
+use std::fmt;
 
 /// Everything that was looked at, in order.
 #[derive(Debug, Deserialize, Serialize)]
@@ -55,8 +11,13 @@ pub(crate) struct Examination {
 }
 
 impl Examination {
+    /// That `checks` were made, in this order.
+    pub(crate) fn of(checks: Vec<Check>) -> Self {
+        Self { checks }
+    }
+
     /// The first thing in the way.
-    fn cause(&self) -> Option<Cause> {
+    pub(crate) fn cause(&self) -> Option<Cause> {
         self.checks.iter().find_map(|check| match check.state {
             State::Failed => check.cause,
             State::Ok | State::Warning => None,
@@ -83,7 +44,7 @@ impl fmt::Display for Examination {
 
 /// One thing that was looked at.
 #[derive(Debug, Deserialize, Serialize)]
-struct Check {
+pub(crate) struct Check {
     name: String,
     state: State,
     finding: String,
@@ -93,16 +54,24 @@ struct Check {
 }
 
 impl Check {
-    fn ok(name: &str, finding: impl Into<String>) -> Self {
+    /// All is well.
+    pub(crate) fn ok(name: &str, finding: impl Into<String>) -> Self {
         Self { name: name.into(), state: State::Ok, finding: finding.into(), remedy: None, cause: None }
     }
 
-    fn warning(name: &str, finding: impl Into<String>, remedy: &str) -> Self {
+    /// Something to know, which keeps nobody from sharing.
+    pub(crate) fn warning(name: &str, finding: impl Into<String>, remedy: &str) -> Self {
         Self { state: State::Warning, remedy: Some(remedy.into()), ..Self::ok(name, finding) }
     }
 
-    fn failed(name: &str, cause: Cause, finding: impl Into<String>, remedy: &str) -> Self {
+    /// Something in the way.
+    pub(crate) fn failed(name: &str, cause: Cause, finding: impl Into<String>, remedy: &str) -> Self {
         Self { state: State::Failed, cause: Some(cause), ..Self::warning(name, finding, remedy) }
+    }
+
+    /// Whether it did not fail.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.state != State::Failed
     }
 }
 
@@ -140,7 +109,7 @@ pub(crate) enum Cause {
 
 impl Cause {
     /// What the shell is told.
-    pub(crate) fn exit_code(self) -> u8 {
+    fn exit_code(self) -> u8 {
         match self {
             Self::NotRunning => 3,
             Self::SharingOff => 10,
@@ -169,8 +138,11 @@ impl fmt::Display for Cause {
     }
 }
 
-const START_REMEDY: &str =
-    "start it with `fleet-cache serve`, or name the directory of the one that runs with --cache-dir";
+impl From<Cause> for CommandError {
+    fn from(cause: Cause) -> Self {
+        Self::Diagnosed { cause: cause.to_string(), exit_code: cause.exit_code() }
+    }
+}
 
 #[cfg(test)]
 mod tests {

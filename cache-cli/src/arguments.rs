@@ -3,10 +3,8 @@
 //! The flags of `serve` come from the table of settings, so this file names only what is no setting.
 
 use crate::{
-    command::{
-        demo,
-        monitor::{MonitorOptions, Repeat},
-    },
+    admin::InvalidateOrder,
+    command::{DaemonOrder, LocalOrder, MonitorOptions, Repeat, SecretOrder, demo},
     exit::{CommandError, EXIT_CODES_HELP},
     output::Rendering,
     settings::{
@@ -22,64 +20,12 @@ use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf, time::Dura
 
 /// One order of the user.
 pub(crate) enum Order {
-    /// Forget everything.
-    Clear,
-    /// Show the running daemon's settings.
-    Config(Rendering),
-    /// See whether a daemon would start with what is given, without one.
-    ConfigCheck(Rendering),
-    /// Show on this machine what sharing saves.
-    Demo(demo::Wishes),
-    /// Find out whether sharing works.
-    Doctor(Rendering),
-    /// Get a path of the API through the daemon.
-    Get {
-        /// The path, with its query.
-        path: String,
-        /// Request headers as `Name: value`.
-        headers: Vec<String>,
-        /// Whether to print the status and the headers as well.
-        with_headers: bool,
-    },
-    /// Tell the addresses by which others reach this node.
-    Id(Rendering),
-    /// Forget one path or all that begin alike.
-    Invalidate(Victims),
-    /// Show again and again what the daemon does.
-    Monitor(MonitorOptions),
-    /// Show whom the daemon is connected with.
-    Peers(Rendering),
-    /// See whether a peer answers.
-    Ping {
-        /// Its id, or the end of it.
-        peer: String,
-        /// For whom the answer is.
-        rendering: Rendering,
-    },
-    /// Make a secret, or tell how to recognise one.
-    Secret(SecretOrder),
-    /// Be the daemon.
+    /// For a daemon that runs.
+    Daemon(DaemonOrder),
+    /// For this process, whether a daemon runs or not.
+    Local(LocalOrder),
+    /// To be the daemon.
     Serve,
-    /// Show what the daemon has done.
-    Stats(Rendering),
-}
-
-/// What to forget.
-pub(crate) enum Victims {
-    /// One path.
-    Path(String),
-    /// All paths that begin so.
-    Prefix(String),
-}
-
-/// What to do about secrets.
-pub(crate) enum SecretOrder {
-    /// Tell how to recognise the secret that the settings find.
-    Fingerprint(Rendering),
-    /// Tell how to recognise the secret on standard input.
-    FingerprintOfInput(Rendering),
-    /// Make a new one.
-    Generate(Rendering),
 }
 
 /// The order and what was given for the settings.
@@ -122,44 +68,62 @@ impl Invocation {
 }
 
 fn order(name: &str, matches: &ArgMatches) -> Order {
+    if name == "serve" {
+        return Order::Serve;
+    }
+    let local = local_order(name, matches).map(Order::Local);
+    let order = local.or_else(|| daemon_order(name, matches).map(Order::Daemon));
+    order.unwrap_or_else(|| unreachable!("clap lets no command {name} pass"))
+}
+
+fn daemon_order(name: &str, matches: &ArgMatches) -> Option<DaemonOrder> {
     let rendering = || rendering(matches);
     let text = |id: &str| matches.get_one::<String>(id).cloned();
+    Some(match name {
+        "clear" => DaemonOrder::Clear,
+        "config" => DaemonOrder::Config(rendering()),
+        "get" => DaemonOrder::Get {
+            path: text("path").expect("the path is required"),
+            headers: matches.get_many("header").map_or_else(Vec::new, |headers| headers.cloned().collect()),
+            with_headers: matches.get_flag("include"),
+        },
+        "invalidate" => DaemonOrder::Invalidate(match text("prefix") {
+            Some(prefix) => InvalidateOrder::Prefix(prefix),
+            None => InvalidateOrder::Path(text("path").expect("a path is required where no prefix is given")),
+        }),
+        "monitor" => DaemonOrder::Monitor(MonitorOptions { repeat: repeat(matches), rendering: rendering() }),
+        "peers" => DaemonOrder::Peers(rendering()),
+        "ping" => {
+            let peer = text("peer").expect("the peer is required");
+            DaemonOrder::Ping { peer, rendering: rendering() }
+        }
+        "stats" => DaemonOrder::Stats(rendering()),
+        _local => return None,
+    })
+}
+
+fn local_order(name: &str, matches: &ArgMatches) -> Option<LocalOrder> {
+    let rendering = || rendering(matches);
     let number = |id: &str| {
         let number = *matches.get_one::<u64>(id).expect("every number has a default");
         usize::try_from(number).expect("its range is small")
     };
-    match name {
-        "clear" => Order::Clear,
-        "config" if matches.get_flag("check") => Order::ConfigCheck(rendering()),
-        "config" => Order::Config(rendering()),
-        "demo" => Order::Demo(demo::Wishes {
+    Some(match name {
+        "config" if matches.get_flag("check") => LocalOrder::ConfigCheck(rendering()),
+        "demo" => LocalOrder::Demo(demo::Wishes {
             nodes: number("nodes"),
             repositories: number("repos"),
             transport: *matches.get_one("transport").expect("the transport has a default"),
             rendering: rendering(),
         }),
-        "doctor" => Order::Doctor(rendering()),
-        "get" => Order::Get {
-            path: text("path").expect("the path is required"),
-            headers: matches.get_many("header").map_or_else(Vec::new, |headers| headers.cloned().collect()),
-            with_headers: matches.get_flag("include"),
-        },
-        "id" => Order::Id(rendering()),
-        "invalidate" => Order::Invalidate(match text("prefix") {
-            Some(prefix) => Victims::Prefix(prefix),
-            None => Victims::Path(text("path").expect("a path is required where no prefix is given")),
-        }),
-        "monitor" => Order::Monitor(MonitorOptions { repeat: repeat(matches), rendering: rendering() }),
-        "peers" => Order::Peers(rendering()),
-        "ping" => Order::Ping { peer: text("peer").expect("the peer is required"), rendering: rendering() },
+        "doctor" => LocalOrder::Doctor(rendering()),
+        "id" => LocalOrder::Id(rendering()),
         "secret" => {
             let (name, matches) = matches.subcommand().expect("a subcommand is required");
-            Order::Secret(secret_order(name, matches))
+            LocalOrder::Secret(secret_order(name, matches))
         }
-        "serve" => Order::Serve,
-        "stats" => Order::Stats(rendering()),
-        other => unreachable!("clap lets no command {other} pass"),
-    }
+        _a_daemons => return None,
+    })
 }
 
 fn secret_order(name: &str, matches: &ArgMatches) -> SecretOrder {
@@ -428,6 +392,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_an_order() {
+        for known in command().get_subcommands() {
+            let order = match known.get_name() {
+                "get" | "invalidate" => invocation(&[known.get_name(), "/user"]).order,
+                "ping" => invocation(&["ping", "x"]).order,
+                "secret" => invocation(&["secret", "generate"]).order,
+                name => invocation(&[name]).order,
+            };
+            let is_serve = known.get_name() == "serve";
+            assert_eq!(matches!(order, Order::Serve), is_serve, "{}", known.get_name());
+        }
+        assert!(matches!(invocation(&["config"]).order, Order::Daemon(_)));
+        assert!(matches!(invocation(&["config", "--check"]).order, Order::Local(_)));
     }
 
     #[test]

@@ -18,12 +18,11 @@ mod settings;
 mod socket;
 
 use arguments::{Invocation, Order};
-use command::{config_check, daemon_orders, demo, doctor, id, secret};
 use daemon::{Hangups, Reading};
 use exit::{CommandError, chain};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{env, ffi::OsString, io, process::ExitCode, sync::Arc};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tracing::warn;
 
 /// Does what the command line says and tells how it ended.
@@ -45,40 +44,21 @@ fn perform() -> Result<(), CommandError> {
     let host =
         if env::args_os().nth(1).is_some_and(|name| name == "serve") { Some(Host::new()?) } else { None };
     let invocation = read_invocation()?;
-    match invocation.order {
-        Order::ConfigCheck(rendering) => {
-            wait_for(config_check::perform(rendering, &invocation, &mut io::stdout()))?
+    let Invocation { order, given, defaults } = invocation;
+    match order {
+        Order::Daemon(order) => {
+            let cache_dir = settings::cache_dir(&given, &defaults)?;
+            one_thread()?.block_on(order.perform(&cache_dir, &variable, &mut io::stdout()))
         }
-        Order::Demo(wishes) => threads()?.block_on(demo::run(wishes, &mut io::stdout())),
-        Order::Doctor(rendering) => {
-            let cache_dir = settings::cache_dir(&invocation.given, &invocation.defaults)?;
-            wait_for(doctor::run(rendering, &cache_dir, &mut io::stdout()))?
+        Order::Local(order) => {
+            let runtime = if order.wants_threads() { threads() } else { one_thread() }?;
+            runtime.block_on(order.perform(&given, &defaults, &mut io::stdin(), &mut io::stdout()))
         }
-        Order::Id(rendering) => {
-            id::perform(rendering, &invocation.given, &invocation.defaults, &mut io::stdout())
-        }
-        Order::Secret(order) => wait_for(secret::perform(
-            order,
-            &invocation.given,
-            &invocation.defaults,
-            &mut io::stdin(),
-            &mut io::stdout(),
-        ))?,
-        Order::Serve => serve(host.map_or_else(Host::new, Ok)?, &invocation, &variable),
-        order => {
-            let cache_dir = settings::cache_dir(&invocation.given, &invocation.defaults)?;
-            wait_for(daemon_orders::perform(order, &cache_dir, &variable, &mut io::stdout()))?
+        Order::Serve => {
+            refuse_key_log(&variable)?;
+            serve(host.map_or_else(Host::new, Ok)?, Reading::of(&given, &defaults)?)
         }
     }
-}
-
-/// Runs one command's future to its end on this thread.
-fn wait_for<T>(command: impl Future<Output = T>) -> Result<T, CommandError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::failed("cannot start the runtime", error))
-        .map(|runtime| runtime.block_on(command))
 }
 
 /// What a daemon runs on.
@@ -98,21 +78,24 @@ impl Host {
     }
 }
 
-fn serve(
-    host: Host,
-    invocation: &Invocation,
-    variable: &dyn Fn(&str) -> Option<OsString>,
-) -> Result<(), CommandError> {
-    if variable(KEY_LOG_VARIABLE).is_some_and(|path| !path.is_empty()) {
-        let text = "SSLKEYLOGFILE is set, so TLS libraries would write the keys of every session to that file; \
-                    unset it to start the daemon";
-        return Err(CommandError::Usage(text.into()));
+/// Refuses to serve where what members say to one another could be read from a file.
+fn refuse_key_log(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<(), CommandError> {
+    if variable(KEY_LOG_VARIABLE).is_none_or(|path| path.is_empty()) {
+        return Ok(());
     }
-    let reading = Reading::of(invocation)?;
+    let text = "SSLKEYLOGFILE is set, so TLS libraries would write the keys of every session to that file; \
+                unset it to start the daemon";
+    Err(CommandError::Usage(text.into()))
+}
+
+fn serve(host: Host, reading: Reading) -> Result<(), CommandError> {
     let (logging, _written_when_dropped) = daemon::start_logging(&reading.settings.log)
         .map_err(|error| CommandError::failed("cannot start to log", error))?;
     raise_descriptor_limit();
-    let read_again = Arc::new(|| Reading::of(&read_invocation()?));
+    let read_again = Arc::new(|| {
+        let Invocation { given, defaults, .. } = read_invocation()?;
+        Reading::of(&given, &defaults)
+    });
     let Host { runtime, hangups } = host;
     let ended = runtime.block_on(daemon::run(reading, hangups, (logging, read_again)));
     // A thread may be reading a settings file for ever: the process ends without it.
@@ -135,11 +118,16 @@ fn read_invocation() -> Result<Invocation, CommandError> {
     Invocation::read(env::args_os(), &|name| env::var_os(name), names)
 }
 
+fn one_thread() -> Result<Runtime, CommandError> {
+    runtime(Builder::new_current_thread())
+}
+
 fn threads() -> Result<Runtime, CommandError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::failed("cannot start the runtime", error))
+    runtime(Builder::new_multi_thread())
+}
+
+fn runtime(mut builder: Builder) -> Result<Runtime, CommandError> {
+    builder.enable_all().build().map_err(|error| CommandError::failed("cannot start the runtime", error))
 }
 
 /// Names a file to which TLS libraries write session keys when it is set.

@@ -1,11 +1,10 @@
 //! The command `config --check`: whether a daemon would start with what is given.
 
 use crate::{
-    arguments::Invocation,
     daemon,
     exit::CommandError,
     output::{Rendering, print, print_json},
-    settings::{Report, SecretReport, Settings},
+    settings::{Defaults, Given, Report, SecretReport, Settings},
 };
 use serde_json::json;
 use std::io::Write;
@@ -20,14 +19,15 @@ use std::io::Write;
 /// [`CommandError::Usage`] with every fault, one a line.
 pub(crate) async fn perform(
     rendering: Rendering,
-    invocation: &Invocation,
+    given: &Given,
+    defaults: &Defaults,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let mut settings = Settings::resolve(&invocation.given, &invocation.defaults)?;
+    let mut settings = Settings::resolve(given, defaults)?;
     daemon::check(&settings).await?;
     settings.find_secret().await;
     let secret = settings.fleet.secret.found().map(SecretReport::of);
-    let report = Report::new(&invocation.given, &invocation.defaults).with_secret(secret);
+    let report = Report::new(given, defaults).with_secret(secret);
     match rendering {
         Rendering::Json => print_json(out, &json!({ "settings": report, "warnings": settings.warnings })),
         Rendering::Text => {

@@ -1,9 +1,11 @@
 //! The commands that talk to a running daemon, and what they print.
 
-use super::{monitor, peers};
+use super::{
+    monitor::{self, MonitorOptions},
+    peers,
+};
 use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
-    arguments::{Order, Victims},
     door::CACHE_STATUS,
     exit::{Answerer, CommandError},
     output::{Rendering, print, print_bytes, print_json},
@@ -11,63 +13,95 @@ use crate::{
 };
 use http::HeaderMap;
 use http_body_util::BodyExt;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::{ffi::OsString, io::Write, path::Path};
 
-/// Does `order` through the daemon of `cache_dir` and writes what comes of it to `out`.
-///
-/// # Errors
-///
-/// When no daemon runs there, it refuses, or the output cannot be written.
-pub(crate) async fn perform(
-    order: Order,
-    cache_dir: &Path,
-    variable: &dyn Fn(&str) -> Option<OsString>,
-    out: &mut impl Write,
-) -> Result<(), CommandError> {
-    let mut admin = Admin::connect(cache_dir).await?;
-    match order {
-        Order::Clear => {
-            let Removed { removed } = admin.order("/clear", &json!({})).await?;
-            print(out, &format!("{}\n", forgotten(removed)))
-        }
-        Order::Config(rendering) => {
-            let report: Report = admin.show("/config").await?;
-            match rendering {
-                Rendering::Json => print_json(out, &json!(report)),
-                Rendering::Text => print(out, &report.to_string()),
+/// An order for a daemon that runs.
+pub(crate) enum DaemonOrder {
+    /// Forget everything.
+    Clear,
+    /// Show the daemon's settings.
+    Config(Rendering),
+    /// Get a path of the API.
+    Get {
+        /// The path, with its query.
+        path: String,
+        /// Request headers as `Name: value`.
+        headers: Vec<String>,
+        /// Whether to print the status and the headers as well.
+        with_headers: bool,
+    },
+    /// Forget one path or all that begin alike.
+    Invalidate(InvalidateOrder),
+    /// Show again and again what the daemon does.
+    Monitor(MonitorOptions),
+    /// Show the peers that the daemon is connected with.
+    Peers(Rendering),
+    /// See whether a peer answers.
+    Ping {
+        /// Its id, or the end of it.
+        peer: String,
+        /// For whom the answer is.
+        rendering: Rendering,
+    },
+    /// Show what the daemon has done.
+    Stats(Rendering),
+}
+
+impl DaemonOrder {
+    /// Has the daemon of `cache_dir` do this and writes what comes of it to `out`; `variable` reads the environment.
+    ///
+    /// # Errors
+    ///
+    /// When no daemon runs there, it refuses, or the output cannot be written.
+    pub(crate) async fn perform(
+        self,
+        cache_dir: &Path,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+        out: &mut impl Write,
+    ) -> Result<(), CommandError> {
+        let mut admin = Admin::connect(cache_dir).await?;
+        match self {
+            Self::Clear => forget(&mut admin, "/clear", &json!({}), out).await,
+            Self::Config(rendering) => {
+                let report: Report = admin.show("/config").await?;
+                match rendering {
+                    Rendering::Json => print_json(out, &json!(report)),
+                    Rendering::Text => print(out, &report.to_string()),
+                }
             }
-        }
-        Order::ConfigCheck(_) | Order::Demo(_) | Order::Doctor(_) => {
-            unreachable!("these look for a daemon themselves or need none")
-        }
-        Order::Get { path, headers, with_headers } => {
-            get(&mut admin, path, headers, with_headers, variable, out).await
-        }
-        Order::Invalidate(victims) => {
-            let order = match victims {
-                Victims::Path(path) => InvalidateOrder::Path(path),
-                Victims::Prefix(prefix) => InvalidateOrder::Prefix(prefix),
-            };
-            let Removed { removed } = admin.order("/invalidate", &order).await?;
-            print(out, &format!("{}\n", forgotten(removed)))
-        }
-        Order::Monitor(options) => {
-            // It was there, which is all that was to be known; the monitor connects by itself.
-            drop(admin);
-            monitor::run(options, cache_dir, out).await
-        }
-        Order::Peers(rendering) => peers::show(&mut admin, rendering, out).await,
-        Order::Ping { peer, rendering } => peers::ping(&mut admin, peer, rendering, out).await,
-        Order::Id(_) | Order::Secret(_) | Order::Serve => unreachable!("these are done without a daemon"),
-        Order::Stats(rendering) => {
-            let stats: Value = admin.show("/stats").await?;
-            match rendering {
-                Rendering::Json => print_json(out, &stats),
-                Rendering::Text => print(out, &table(&stats)),
+            Self::Get { path, headers, with_headers } => {
+                get(&mut admin, path, headers, with_headers, variable, out).await
+            }
+            Self::Invalidate(order) => forget(&mut admin, "/invalidate", &order, out).await,
+            Self::Monitor(options) => {
+                // It was there, which is all that was to be known; the monitor connects by itself.
+                drop(admin);
+                monitor::run(options, cache_dir, out).await
+            }
+            Self::Peers(rendering) => peers::show(&mut admin, rendering, out).await,
+            Self::Ping { peer, rendering } => peers::ping(&mut admin, peer, rendering, out).await,
+            Self::Stats(rendering) => {
+                let stats: Value = admin.show("/stats").await?;
+                match rendering {
+                    Rendering::Json => print_json(out, &stats),
+                    Rendering::Text => print(out, &table(&stats)),
+                }
             }
         }
     }
+}
+
+/// Has entries forgotten and tells how many they were.
+async fn forget(
+    admin: &mut Admin,
+    path: &str,
+    order: &impl Serialize,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let Removed { removed } = admin.order(path, order).await?;
+    print(out, &format!("{}\n", forgotten(removed)))
 }
 
 async fn get(

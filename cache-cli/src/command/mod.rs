@@ -1,10 +1,18 @@
 //! The commands beside `serve`: what each asks of a running daemon, or does without one, and what it prints.
 
-pub(crate) mod config_check;
-pub(crate) mod daemon_orders;
+mod config_check;
+mod daemon_orders;
 pub(crate) mod demo;
-pub(crate) mod doctor;
-pub(crate) mod id;
-pub(crate) mod monitor;
-pub(crate) mod peers;
-pub(crate) mod secret;
+mod doctor;
+mod id;
+mod local_orders;
+mod monitor;
+mod peers;
+mod secret;
+
+pub(crate) use {
+    daemon_orders::DaemonOrder,
+    local_orders::LocalOrder,
+    monitor::{MonitorOptions, Repeat},
+    secret::SecretOrder,
+};

@@ -1,7 +1,6 @@
 //! The command `secret`: make what a fleet has in common, and compare it without showing it.
 
 use crate::{
-    arguments::SecretOrder,
     exit::CommandError,
     output::{Rendering, print, print_json},
     settings::{self, Defaults, Given, REMEDY, SecretReport},
@@ -9,6 +8,16 @@ use crate::{
 use fleet_cache::FleetSecret;
 use serde_json::json;
 use std::io::{Read, Write};
+
+/// What to do about secrets.
+pub(crate) enum SecretOrder {
+    /// Tell how to recognise the secret that the settings find.
+    Fingerprint(Rendering),
+    /// Tell how to recognise the secret on standard input.
+    FingerprintOfInput(Rendering),
+    /// Make a new one.
+    Generate(Rendering),
+}
 
 /// Does `order` and writes what comes of it to `out`; warnings go to standard error.
 ///

@@ -4,10 +4,9 @@
 
 use super::{admin::Shown, logging::Logging};
 use crate::{
-    arguments::Invocation,
     door::{AccessLog, Front},
     exit::{CommandError, chain},
-    settings::{Change, Imprint, Report, Settings, definition, domain_warnings},
+    settings::{Change, Defaults, Given, Imprint, Report, Settings, definition, domain_warnings},
 };
 use fleet_cache::{FleetSecret, Node, RotationError, github::Rules};
 use std::sync::Arc;
@@ -25,13 +24,12 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// What `invocation` amounts to.
+    /// What was `given` amounts to, beside what the machine implies.
     ///
     /// # Errors
     ///
     /// Lists every value that does not fit.
-    pub(crate) fn of(invocation: &Invocation) -> Result<Self, CommandError> {
-        let Invocation { given, defaults, .. } = invocation;
+    pub(crate) fn of(given: &Given, defaults: &Defaults) -> Result<Self, CommandError> {
         Ok(Self {
             settings: Settings::resolve(given, defaults)?,
             report: Report::new(given, defaults),

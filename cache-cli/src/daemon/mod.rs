@@ -22,10 +22,10 @@ pub(crate) use {
 use crate::{
     door::{
         self, AccessLog, ApiUrls, Door, DoorLimits, EventLoops, Exchange, Front, Hosts, RenderedReplies,
-        Running, Target,
+        Running,
     },
     exit::CommandError,
-    settings::{FleetReport, Limits, Settings, domain_warnings},
+    settings::{AccessLogTarget, FleetReport, Limits, Settings, domain_warnings},
     socket::{self, Access, Socket},
 };
 use admin::{About, AdminService, Shown};
@@ -337,7 +337,7 @@ fn front(settings: &Settings, node: &Node, access_log: Option<AccessLog>) -> Arc
 }
 
 fn access_log(settings: &Settings) -> Result<Option<AccessLog>, CommandError> {
-    let start = |target: &Target| {
+    let start = |target: &AccessLogTarget| {
         AccessLog::start(target.clone())
             .map_err(|error| CommandError::failed("cannot open the access log", error))
     };

@@ -4,6 +4,7 @@
 //! holds up no answer; what it cannot take in time is dropped and counted.
 
 use super::{DoorBody, host::Door, problem::CACHE_STATUS};
+use crate::settings::AccessLogTarget;
 use http::{HeaderName, Request, Response};
 use hyper::body::Body as _;
 use nix::{errno::Errno, fcntl::OFlag};
@@ -12,8 +13,6 @@ use std::{
     fs::OpenOptions,
     io::{self, Write},
     os::unix::fs::OpenOptionsExt as _,
-    path::PathBuf,
-    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -22,45 +21,6 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 use tracing::warn;
-
-/// Where lines go.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Target {
-    /// To the end of a file, which is made if need be, readable to its owner alone.
-    File(PathBuf),
-    /// To standard output.
-    Output,
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "-" => Ok(Self::Output),
-            path => std::path::absolute(path).map(Self::File).map_err(|error| format!("is no path: {error}")),
-        }
-    }
-}
-
-impl Target {
-    fn open(&self) -> io::Result<Box<dyn Write + Send>> {
-        Ok(match self {
-            Self::File(path) => {
-                // Neither to open nor to write waits then where the file is a pipe that nobody reads.
-                let mut options = OpenOptions::new();
-                options.append(true).create(true).mode(0o600).custom_flags(OFlag::O_NONBLOCK.bits());
-                Box::new(options.open(path).map_err(|error| match error.raw_os_error() {
-                    Some(code) if code == Errno::ENXIO as i32 => {
-                        io::Error::other("it is a pipe that nobody reads")
-                    }
-                    _other => error,
-                })?)
-            }
-            Self::Output => Box::new(io::stdout()),
-        })
-    }
-}
 
 /// Takes lines. A clone writes to the same place, which is left once the last is dropped.
 #[derive(Clone, Debug)]
@@ -80,8 +40,8 @@ impl AccessLog {
     /// # Errors
     ///
     /// When it cannot be opened, or the system gives no thread.
-    pub(crate) fn start(target: Target) -> io::Result<Self> {
-        let out = target.open()?;
+    pub(crate) fn start(target: AccessLogTarget) -> io::Result<Self> {
+        let out = open(&target)?;
         let (orders, ordered) = sync_channel(LINES_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&dropped);
@@ -158,13 +118,31 @@ struct Line<'a> {
     client: Option<String>,
 }
 
+/// Opens `target` to write at its end.
+fn open(target: &AccessLogTarget) -> io::Result<Box<dyn Write + Send>> {
+    Ok(match target {
+        AccessLogTarget::File(path) => {
+            // Neither to open nor to write waits then where the file is a pipe that nobody reads.
+            let mut options = OpenOptions::new();
+            options.append(true).create(true).mode(0o600).custom_flags(OFlag::O_NONBLOCK.bits());
+            Box::new(options.open(path).map_err(|error| match error.raw_os_error() {
+                Some(code) if code == Errno::ENXIO as i32 => {
+                    io::Error::other("it is a pipe that nobody reads")
+                }
+                _other => error,
+            })?)
+        }
+        AccessLogTarget::Output => Box::new(io::stdout()),
+    })
+}
+
 fn bounded(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).collect()
 }
 
 fn write_all(
     mut out: Box<dyn Write + Send>,
-    target: &Target,
+    target: &AccessLogTarget,
     ordered: &Receiver<Order>,
     dropped: &AtomicU64,
 ) {
@@ -173,7 +151,7 @@ fn write_all(
         let done = match order {
             // In one piece: a pipe takes all of it or nothing.
             Order::Line(text) => out.write_all((text + "\n").as_bytes()).and_then(|()| out.flush()),
-            Order::Reopen => target.open().map(|opened| out = opened),
+            Order::Reopen => open(target).map(|opened| out = opened),
         };
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
@@ -235,7 +213,7 @@ mod tests {
     fn a_line_tells_what_was_asked_and_how_it_was_answered_and_nothing_secret() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("access.log");
-        let log = AccessLog::start(Target::File(path.clone())).unwrap();
+        let log = AccessLog::start(AccessLogTarget::File(path.clone())).unwrap();
         answered(&log, "/search/issues?q=secret");
         let lines = lines(&path, 1);
         let [line] = lines.as_slice() else { panic!("{lines:?}") };
@@ -252,7 +230,7 @@ mod tests {
     fn a_log_that_was_moved_away_goes_on_in_a_new_file() {
         let directory = tempfile::tempdir().unwrap();
         let (path, moved) = (directory.path().join("access.log"), directory.path().join("access.log.1"));
-        let log = AccessLog::start(Target::File(path.clone())).unwrap();
+        let log = AccessLog::start(AccessLogTarget::File(path.clone())).unwrap();
         answered(&log, "/a");
         lines(&path, 1);
         std::fs::rename(&path, &moved).unwrap();
@@ -267,11 +245,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-        let error = AccessLog::start(Target::File(path.clone())).unwrap_err();
+        let error = AccessLog::start(AccessLogTarget::File(path.clone())).unwrap_err();
         assert_eq!(error.to_string(), "it is a pipe that nobody reads");
         let _unread =
             OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
-        let mut out = Target::File(path).open().unwrap();
+        let mut out = open(&AccessLogTarget::File(path)).unwrap();
         let refused = (0..100_000).find_map(|_| out.write_all(&[b'x'; 1024]).err());
         assert_eq!(refused.map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
     }

@@ -24,7 +24,7 @@ mod web;
 mod wire;
 
 pub(crate) use {
-    access_log::{AccessLog, Target},
+    access_log::AccessLog,
     body::DoorBody,
     event_loops::EventLoops,
     exchange::{Exchange, Front, refuse},

@@ -3,6 +3,7 @@
 //! Flags beat the environment, which beats the file, which beats the defaults. Everything is checked
 //! here, once, and all faults are reported together; past here nobody looks at a flag or a variable.
 
+mod access_log;
 mod address;
 mod definition;
 mod detour;
@@ -20,6 +21,7 @@ mod value;
 mod web_origin;
 
 pub(crate) use {
+    access_log::AccessLogTarget,
     address::{Contact, ListenAddress},
     definition::{Change, DEFINITIONS, Definition, Shape, definition},
     detour::Detour,
@@ -34,7 +36,7 @@ pub(crate) use {
     web_origin::WebOrigin,
 };
 
-use crate::{door::Target, exit::CommandError, socket::Access};
+use crate::{exit::CommandError, socket::Access};
 use cache_core::port::Durability;
 use cache_origin_github::{OriginUrl, Proxy, ProxyScope};
 use std::{
@@ -112,7 +114,7 @@ pub(crate) struct Settings {
     /// How this node takes part in a fleet.
     pub(crate) fleet: FleetSettings,
     /// Where to write a line for each request.
-    pub(crate) access_log: Option<Target>,
+    pub(crate) access_log: Option<AccessLogTarget>,
     /// What to log and how.
     pub(crate) log: Log,
     /// What the user should know although it is no error.

@@ -1,0 +1,24 @@
+//! Where the access log goes.
+
+use super::Problem;
+use std::{path::PathBuf, str::FromStr};
+
+/// Where lines go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum AccessLogTarget {
+    /// To the end of a file, which is made if need be, readable to its owner alone.
+    File(PathBuf),
+    /// To standard output.
+    Output,
+}
+
+impl FromStr for AccessLogTarget {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        match text {
+            "-" => Ok(Self::Output),
+            path => super::path(path).map(Self::File),
+        }
+    }
+}

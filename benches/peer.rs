@@ -4,7 +4,7 @@
 //! thread of its own, as a peer has a process of its own: two tasks that take turns on one thread would measure
 //! neither the network nor the kernel. Redis is measured where `redis-server` is installed.
 
-use cache_tests::until;
+use cache_conformance::until;
 use fleet_cache::{FleetSecret, GitHub, Libp2p, Node, NodeBuilder, OpenTransport, Quic, core::SharingLimits};
 use futures::{StreamExt as _, stream};
 use std::{

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cache_tests::origin::ModelOrigin;
+use cache_model_origin::ModelOrigin;
 use fleet_cache::{
     FleetSecret, GitHub, Node, OpenTransport, TransportError,
     core::{

@@ -11,6 +11,7 @@ mod access;
 mod answer;
 mod asked;
 mod calls;
+pub mod client;
 mod fault;
 mod frame;
 mod gate;

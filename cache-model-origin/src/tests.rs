@@ -1,8 +1,10 @@
 //! The model's own rules, seen through a socket as a client sees them.
 
-use super::*;
+use super::{
+    client::{Client, ClientError, Reply},
+    *,
+};
 use bytes::Bytes;
-use cache_tests::http::{Client, ClientError, Reply};
 use serde_json::json;
 use std::time::Instant;
 
@@ -459,7 +461,7 @@ mod holding {
         };
         assert_eq!(origin.calls(), [tally("GET", "ghp_alice", 2), tally("HEAD", "anonymous", 1)]);
         assert_eq!(origin.calls_to(REPOSITORY), 3);
-        assert_eq!(origin.latest_calls()[0].headers["user-agent"], "cache-tests");
+        assert_eq!(origin.latest_calls()[0].headers["user-agent"], "cache-model-origin");
         origin.reset_calls();
         assert_eq!(origin.calls_total(), 0);
     }

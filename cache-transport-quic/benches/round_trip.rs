@@ -4,8 +4,8 @@
 //! the bar for peers is a median of at most twice that of plain TCP.
 
 use bytes::{Bytes, BytesMut};
+use cache_conformance::gates::OpenGate;
 use cache_core::port::{Lane, Transport, TransportEvent};
-use cache_tests::conformance::gates::OpenGate;
 use cache_transport_quic::{Quic, QuicSettings};
 use criterion::{Criterion, Throughput};
 use std::{

@@ -9,8 +9,8 @@
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
+use cache_conformance::gates::OpenGate;
 use cache_core::port::{Lane, Transport, TransportEvent};
-use cache_tests::conformance::gates::OpenGate;
 use cache_transport_libp2p::{Libp2p, Libp2pSettings};
 use cache_transport_quic::{Quic, QuicSettings};
 use rand::Rng as _;

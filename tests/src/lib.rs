@@ -4,10 +4,7 @@
 //! counts. [`http::Client`] speaks to it and to any front door. [`daemon::Daemon`] runs the binary under
 //! test. Nothing here knows how the cache works.
 
-pub mod conformance;
 pub mod daemon;
-mod eventually;
-pub mod http;
 
-pub use cache_model_origin as origin;
-pub use eventually::{SOON, eventually, eventually_blocking, until};
+pub use cache_conformance::{SOON, eventually, eventually_blocking, until};
+pub use cache_model_origin::{self as origin, client as http};

@@ -1,18 +1,16 @@
 //! The adapter for GitHub, in front of the model of it, through the suite for origins.
 
 use async_trait::async_trait;
+use cache_conformance::origin::{Mood, OriginFactory, Subject, Wanted};
 use cache_core::{Entry, Fetched};
 use cache_origin_github::{GitHub, Plan};
-use cache_tests::{
-    conformance::origin::{Mood, OriginFactory, Subject, Wanted},
-    origin::{Fault, FaultKind, ModelOrigin, Quota, Resource},
-};
+use cache_tests::origin::{Fault, FaultKind, ModelOrigin, Quota, Resource};
 use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-cache_tests::origin_conformance!(GitHubFactory);
+cache_conformance::origin_conformance!(GitHubFactory);
 
 struct GitHubFactory;
 

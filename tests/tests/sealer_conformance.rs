@@ -1,8 +1,8 @@
 //! The seal on what is stored, of each kind of key, through the suite for sealers.
 
+use cache_conformance::sealer::SealerFactory;
 use cache_core::port::Sealer;
 use cache_crypto::{FleetSecret, NodeKey, StorageSealer};
-use cache_tests::conformance::sealer::SealerFactory;
 use std::{
     collections::BTreeMap,
     sync::{Arc, LazyLock, Mutex},
@@ -11,17 +11,17 @@ use tempfile::TempDir;
 
 mod by_a_fleets_secret {
     use super::{Kind, Sealers};
-    cache_tests::sealer_conformance!(Sealers(Kind::Secret));
+    cache_conformance::sealer_conformance!(Sealers(Kind::Secret));
 }
 
 mod by_a_nodes_key {
     use super::{Kind, Sealers};
-    cache_tests::sealer_conformance!(Sealers(Kind::NodeKey));
+    cache_conformance::sealer_conformance!(Sealers(Kind::NodeKey));
 }
 
 mod by_one_that_opens_older_seals_too {
     use super::{Kind, Sealers};
-    cache_tests::sealer_conformance!(Sealers(Kind::Rotated));
+    cache_conformance::sealer_conformance!(Sealers(Kind::Rotated));
 }
 
 #[derive(Clone, Copy)]

@@ -1,25 +1,25 @@
 //! Both stores through the suite for stores.
 
 use anyhow::Context as _;
+use cache_conformance::store::{Place, StoreFactory};
 use cache_core::{
     Key,
     port::{Budget, SealError, Sealer, Store},
 };
 use cache_crypto::{FleetSecret, StorageSealer};
 use cache_store::{ENTRIES_FILE, MemoryStore, RedbStore};
-use cache_tests::conformance::store::{Place, StoreFactory};
 use parking_lot::Mutex;
 use std::{fs, sync::Arc};
 use tempfile::TempDir;
 
 mod in_memory {
     use super::MemoryFactory;
-    cache_tests::store_conformance!(MemoryFactory);
+    cache_conformance::store_conformance!(MemoryFactory);
 }
 
 mod on_disk {
     use super::RedbFactory;
-    cache_tests::store_conformance!(RedbFactory);
+    cache_conformance::store_conformance!(RedbFactory);
 }
 
 struct MemoryFactory;

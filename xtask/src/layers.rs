@@ -147,11 +147,20 @@ const LAYERS: &[Layer] = &[
         ],
         never: &["bincode"],
     },
+    // A consumer's own transport is put through it, so it knows no other.
+    Layer {
+        name: "cache-conformance",
+        // Before `tests/` as well.
+        folder: "tests/conformance/",
+        may_use: &["cache-core"],
+        never: &[],
+    },
     Layer {
         name: "cache-tests",
         folder: "tests/",
         may_use: &[
             "cache-cli",
+            "cache-conformance",
             "cache-core",
             "cache-crypto",
             "cache-model-origin",

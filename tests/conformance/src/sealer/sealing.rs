@@ -1,7 +1,7 @@
 //! Rules about sealing and opening.
 
 use super::{SealerFactory, TEXT};
-use crate::conformance::Outcome;
+use crate::Outcome;
 use anyhow::{anyhow, ensure};
 use cache_core::port::SealError;
 use std::{sync::Arc, thread};

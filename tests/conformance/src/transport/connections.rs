@@ -1,7 +1,7 @@
 //! Rules about how connections begin and end.
 
 use super::BAD_ADDRESSES;
-use crate::conformance::{
+use crate::{
     Factory, Outcome, Plan,
     apart::Apart,
     node::{Node, connect, connected_pair, pattern},

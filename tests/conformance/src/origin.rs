@@ -3,7 +3,7 @@
 //! An adapter's own test file names them all in one line:
 //!
 //! ```ignore
-//! cache_tests::origin_conformance!(GitHubFactory);
+//! cache_conformance::origin_conformance!(GitHubFactory);
 //! ```
 
 mod answers;
@@ -101,7 +101,7 @@ macro_rules! origin_conformance {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $rule() {
-                $crate::conformance::origin::$rule(&$factory).await.unwrap();
+                $crate::origin::$rule(&$factory).await.unwrap();
             }
         )+
     };

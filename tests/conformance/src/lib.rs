@@ -6,11 +6,15 @@
 //! of breaking it, each of which is noticed by the rule that forbids it.
 //!
 //! [`transport`] is the one for [`cache_core::port::Transport`]: a rule is a function from a [`Factory`] to
-//! an [`Outcome`], and [`crate::transport_conformance`] makes a test of each. The suite itself is tested: a
+//! an [`Outcome`], and [`transport_conformance`] makes a test of each. The suite itself is tested: a
 //! transport of channels within the process keeps every rule, and each way of breaking it is noticed by
 //! the rule that forbids it.
+//!
+//! The tests that the macros make are `#[tokio::test]`s: a crate that runs them names `tokio` among its own
+//! dependencies, with the features `macros` and `rt-multi-thread`.
 
 mod apart;
+mod eventually;
 mod factory;
 pub mod gates;
 #[cfg(test)]
@@ -23,4 +27,7 @@ pub mod store;
 mod tests;
 pub mod transport;
 
-pub use factory::{Factory, Outcome, Plan};
+pub use {
+    eventually::{SOON, eventually, eventually_blocking, until},
+    factory::{Factory, Outcome, Plan},
+};

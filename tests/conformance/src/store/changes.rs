@@ -1,7 +1,7 @@
 //! Rules about what changes do.
 
 use super::{StoreFactory, WIDE, entry, entry_of, held, key, put};
-use crate::conformance::Outcome;
+use crate::Outcome;
 use anyhow::{Context as _, ensure};
 use cache_core::{
     Domain, Key,

@@ -1,20 +1,20 @@
 //! libp2p through the suite for transports, over either of its carriers.
 
 use async_trait::async_trait;
+use cache_conformance::{Factory, Plan};
 use cache_core::port::{DialError, Transport};
-use cache_tests::conformance::{Factory, Plan};
 use cache_transport_libp2p::{Libp2p, Libp2pSettings};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
 mod over_quic {
     use super::Libp2pFactory;
-    cache_tests::transport_conformance!(Libp2pFactory("/ip4/127.0.0.1/udp/0/quic-v1"));
+    cache_conformance::transport_conformance!(Libp2pFactory("/ip4/127.0.0.1/udp/0/quic-v1"));
 }
 
 mod over_tcp {
     use super::Libp2pFactory;
-    cache_tests::transport_conformance!(Libp2pFactory("/ip4/127.0.0.1/tcp/0"));
+    cache_conformance::transport_conformance!(Libp2pFactory("/ip4/127.0.0.1/tcp/0"));
 }
 
 /// Listens on this address where the plan names none.

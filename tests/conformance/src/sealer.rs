@@ -3,7 +3,7 @@
 //! A sealer's own test file names them all in one line:
 //!
 //! ```ignore
-//! cache_tests::sealer_conformance!(StorageFactory);
+//! cache_conformance::sealer_conformance!(StorageFactory);
 //! ```
 
 #[cfg(test)]
@@ -50,7 +50,7 @@ macro_rules! sealer_conformance {
         $(
             #[test]
             fn $rule() {
-                $crate::conformance::sealer::$rule(&$factory).unwrap();
+                $crate::sealer::$rule(&$factory).unwrap();
             }
         )+
     };

@@ -1,7 +1,7 @@
 //! Rules about an origin that is well.
 
 use super::{ABSENCE_MAX, Mood, OriginFactory, Wanted, document, kept};
-use crate::conformance::Outcome;
+use crate::Outcome;
 use anyhow::{bail, ensure};
 use cache_core::Fetched;
 use std::time::Duration;

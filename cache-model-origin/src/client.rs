@@ -66,7 +66,7 @@ impl Client {
             .method(method)
             .uri(path)
             .header(header::HOST, &self.host)
-            .header(header::USER_AGENT, "cache-tests");
+            .header(header::USER_AGENT, "cache-model-origin");
         Draft { client: self.clone(), head, body: Bytes::new() }
     }
 

@@ -1,6 +1,6 @@
 //! Rules about peers that are slow, silent or loud.
 
-use crate::conformance::{
+use crate::{
     Factory, Outcome, Plan,
     node::{Node, connect, connected_pair, pattern},
 };

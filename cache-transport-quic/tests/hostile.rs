@@ -1,15 +1,16 @@
-//! QUIC through the suite for transports, and peers that speak QUIC well and the rest badly.
+//! Peers that speak QUIC well and the rest badly.
 
-use async_trait::async_trait;
+mod support;
+
 use bytes::Bytes;
+use cache_conformance::{Plan, gates::OpenGate};
 use cache_core::{
     PeerId,
     port::{
-        DialError, FRAME_BYTES_MAX, Gate as _, Lane, Refusal, STANCE_BYTES, Side, Stance, Tenure, Transport,
+        FRAME_BYTES_MAX, Gate as _, Lane, Refusal, STANCE_BYTES, Side, Stance, Tenure, Transport,
         TransportEvent,
     },
 };
-use cache_tests::conformance::{Factory, Plan, gates::OpenGate};
 use cache_transport_quic::{ListenError, Quic, QuicAddress, QuicSettings};
 use libp2p_identity::Keypair;
 use quinn::{
@@ -24,10 +25,9 @@ use std::{
     },
     time::Duration,
 };
+use support::start;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
-
-cache_tests::transport_conformance!(QuicFactory);
 
 #[tokio::test]
 async fn garbage_and_other_protocols_leave_no_trace() {
@@ -191,41 +191,6 @@ async fn control_frames_that_wait_when_a_node_shuts_down_still_arrive() {
         assert!(matches!(other.next().await, TransportEvent::Received { .. }));
     }
     assert_eq!(other.disconnected().await.as_ref(), "ended by the peer");
-}
-
-struct QuicFactory;
-
-#[async_trait]
-impl Factory for QuicFactory {
-    async fn start(&self, plan: Plan) -> anyhow::Result<Arc<dyn Transport>> {
-        Ok(Arc::new(start(plan)?))
-    }
-
-    fn bad_addresses(&self) -> Vec<(String, DialError)> {
-        [
-            ("/ip4/127.0.0.1/tcp/9100", DialError::BadAddress),
-            ("/ip4/127.0.0.1/udp/9100", DialError::BadAddress),
-            ("/dns4/no-such-host.invalid/udp/9100/quic-v1", DialError::Unreachable),
-            // An RSA key's id.
-            (
-                "/ip4/127.0.0.1/udp/9100/quic-v1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
-                DialError::BadAddress,
-            ),
-        ]
-        .map(|(address, error)| (String::from(address), error))
-        .into()
-    }
-}
-
-fn start(plan: Plan) -> anyhow::Result<Quic> {
-    let listen = plan.listen.as_deref().unwrap_or("/ip4/127.0.0.1/udp/0/quic-v1").parse()?;
-    let settings = QuicSettings {
-        admission_timeout: plan.admission_timeout,
-        dial_timeout: plan.dial_timeout,
-        peers_max: plan.peers_max,
-        ..QuicSettings::default()
-    };
-    Ok(Quic::listen(Zeroizing::new(plan.seed), &[listen], plan.gate, settings)?)
 }
 
 /// A node that strangers trouble.

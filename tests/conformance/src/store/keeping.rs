@@ -1,7 +1,7 @@
 //! Rules about what is kept, and for how long.
 
 use super::{DAY, NOW, StoreFactory, WIDE, entry, entry_of, held, key, put};
-use crate::conformance::Outcome;
+use crate::Outcome;
 use anyhow::{Context as _, ensure};
 use cache_core::{
     BODY_BYTES_MAX, Content, Domain, Draft, Entry, Headers, Key, Validators,

@@ -1,7 +1,7 @@
 //! Rules about names.
 
 use super::{SealerFactory, TEXT};
-use crate::conformance::Outcome;
+use crate::Outcome;
 use anyhow::{Context as _, ensure};
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Rules about what is there again.
 
 use super::{DAY, NOW, StoreFactory, WIDE, entry, entry_of, held, key, put, resources};
-use crate::conformance::Outcome;
+use crate::Outcome;
 use anyhow::ensure;
 use cache_core::{
     Doubted, Doubts, Scope,

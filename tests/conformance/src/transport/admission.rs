@@ -1,6 +1,6 @@
 //! Rules about who is let in.
 
-use crate::conformance::{
+use crate::{
     Factory, Outcome, Plan,
     gates::{RefusingGate, SilentGate},
     node::{Node, connect, pattern},

@@ -3,7 +3,7 @@
 //! A store's own test file names them all in one line:
 //!
 //! ```ignore
-//! cache_tests::store_conformance!(RedbFactory);
+//! cache_conformance::store_conformance!(RedbFactory);
 //! ```
 
 mod changes;
@@ -84,7 +84,7 @@ macro_rules! store_conformance {
         $(
             #[test]
             fn $rule() {
-                $crate::conformance::store::$rule(&$factory).unwrap();
+                $crate::store::$rule(&$factory).unwrap();
             }
         )+
     };

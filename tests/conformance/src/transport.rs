@@ -3,7 +3,7 @@
 //! A transport's own test file names them all in one line:
 //!
 //! ```ignore
-//! cache_tests::transport_conformance!(QuicFactory);
+//! cache_conformance::transport_conformance!(QuicFactory);
 //! ```
 
 mod admission;
@@ -52,7 +52,7 @@ macro_rules! transport_conformance {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $rule() {
-                $crate::conformance::transport::$rule(&$factory).await.unwrap();
+                $crate::transport::$rule(&$factory).await.unwrap();
             }
         )+
     };

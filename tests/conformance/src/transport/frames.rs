@@ -1,6 +1,6 @@
 //! Rules about frames.
 
-use crate::conformance::{
+use crate::{
     Factory, Outcome,
     node::{connected_pair, pattern, until},
 };

@@ -3,14 +3,15 @@
 use crate::{
     control,
     ending::Ending,
-    frame::{FrameReader, length, write_all, write_frames},
     handler::{Arrival, Lines, Step},
     shared::Shared,
+    write::{write_all, write_frames},
 };
 use cache_core::{
     PeerId,
     port::{ADMISSION_BYTES_MAX, Arbiter, Refused, STANCE_BYTES, Session, Side, Stance, Tenure},
 };
+use cache_transport::frame::{self, FrameReader};
 use futures::{
     AsyncReadExt, AsyncWriteExt,
     io::{ReadHalf, WriteHalf},
@@ -95,10 +96,12 @@ async fn part(
             match last_word {
                 LastWord::None => {}
                 LastWord::Stance(stance) => write_all(&mut writer, &stance.to_bytes()).await?,
-                LastWord::Early(why) => write_all(&mut writer, &[&length(b"")[..], &[why]].concat()).await?,
+                LastWord::Early(why) => {
+                    write_all(&mut writer, &[&frame::prefix(b"")[..], &[why]].concat()).await?;
+                }
             }
             writer.close().await?;
-            reader.end().await
+            reader.end().await.map_err(Ending::from)
         };
         // The connection is closed in any case.
         let _is_heard = timeout(FAREWELL_TIMEOUT, farewell).await;
@@ -178,7 +181,7 @@ async fn prove(
 
 /// The bytes of a stance; a stream that ends instead refuses us.
 async fn stance(reader: &mut FrameReader<ReadHalf<Stream>>) -> Result<[u8; STANCE_BYTES], Ending> {
-    if reader.has_ended().await? { Err(Ending::ByPeer) } else { reader.array().await }
+    if reader.has_ended().await? { Err(Ending::ByPeer) } else { Ok(reader.array().await?) }
 }
 
 /// Why an admission ends early: the dialer has found itself connected with whom it has reached.

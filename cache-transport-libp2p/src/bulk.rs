@@ -2,7 +2,6 @@
 
 use crate::{
     ending::Ending,
-    frame::{FrameReader, length},
     handler::{Arrival, Opener},
     link::Link,
     settings::BULK_STREAMS_MAX,
@@ -10,6 +9,7 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::port::FRAME_BYTES_MAX;
+use cache_transport::frame::{self, FrameReader};
 use futures::{AsyncWriteExt, FutureExt, StreamExt, future, future::BoxFuture, stream::FuturesUnordered};
 use libp2p::Stream;
 use std::{collections::BTreeMap, sync::Arc};
@@ -46,7 +46,7 @@ pub(crate) async fn send(link: Arc<Link>, opener: Opener) -> Ending {
 async fn send_one(opener: Opener, number: u64, frame: Bytes) -> Result<usize, Ending> {
     let mut stream = opener.bulk().await?;
     let mut header = number.to_be_bytes().to_vec();
-    header.extend_from_slice(&length(&frame));
+    header.extend_from_slice(&frame::prefix(&frame));
     stream.write_all(&header).await?;
     stream.write_all(&frame).await?;
     stream.close().await?;

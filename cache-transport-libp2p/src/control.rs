@@ -4,13 +4,15 @@ use crate::{
     admission::ControlStream,
     bulk,
     ending::Ending,
-    frame::{FrameReader, Said, Sign, write_all, write_frames},
     handler::{Lines, Step},
     link::Link,
     shared::Shared,
+    sign::{Said, Sign, next_said},
+    write::{write_all, write_frames},
 };
 use bytes::Bytes;
-use cache_core::port::{FRAME_BYTES_MAX, SILENCE_TIMEOUT, Side, Stance};
+use cache_core::port::{SILENCE_TIMEOUT, Side, Stance};
+use cache_transport::frame::FrameReader;
 use futures::{
     AsyncWriteExt, FutureExt,
     future::{self, BoxFuture},
@@ -51,7 +53,7 @@ pub(crate) fn lanes(
 
 async fn receive(shared: Arc<Shared>, link: Arc<Link>, mut reader: FrameReader<ReadHalf<Stream>>) -> Ending {
     loop {
-        match reader.next_said(FRAME_BYTES_MAX).await {
+        match next_said(&mut reader).await {
             Ok(Some(Said::Sign(Sign::Ping))) => {
                 link.heard();
                 link.outbox.sign(Sign::Pong);

@@ -4,6 +4,7 @@ use cache_core::{
     PeerId, Protocol,
     port::{DialError, Refusal, Refused},
 };
+use cache_transport::frame::FrameError;
 use std::{io, time::Duration};
 use thiserror::Error;
 
@@ -31,6 +32,9 @@ pub(crate) enum Ending {
     /// The connection broke, or was ended without a word.
     #[error("lost: {0}")]
     Lost(String),
+    /// The other side sent what are no frames.
+    #[error("broke the protocol: {0}")]
+    Frame(FrameError),
     /// The gate did not let the other side in.
     #[error("not let in: {0}")]
     NotLetIn(Refused),
@@ -52,14 +56,6 @@ pub(crate) enum Ending {
     /// The handshake or the admission took too long for this side or the other.
     #[error("took too long: {0}")]
     TimedOut(String),
-    /// A frame claims to be longer than what is taken.
-    #[error("a frame of {frame_bytes} bytes, the limit is {frame_bytes_max}")]
-    TooLong {
-        /// What the frame claims.
-        frame_bytes: usize,
-        /// What is taken.
-        frame_bytes_max: usize,
-    },
     /// There are as many peers, dials or newcomers as can be held.
     #[error("too many {0}")]
     TooMany(&'static str),
@@ -86,12 +82,12 @@ impl Ending {
             Self::NotLetIn(Refused::OtherVersion { .. }) | Self::OtherVersion => DialError::OtherVersion,
             Self::Silent(_) | Self::TimedOut(_) => DialError::TimedOut,
             Self::TooMany(_) => DialError::TooMany,
-            Self::Handshake(_)
+            Self::Frame(_)
+            | Self::Handshake(_)
             | Self::Lost(_)
             | Self::Protocol(_)
             | Self::Replaced
             | Self::Stream(_)
-            | Self::TooLong { .. }
             | Self::Unreachable(_)
             | Self::Unsupported(_) => DialError::Unreachable,
             Self::WrongPeer(_) => DialError::WrongPeer,
@@ -105,14 +101,23 @@ impl Ending {
             Self::ByPeer | Self::NotLetIn(Refused::Unproved) => Some(Refusal::Admission),
             Self::Lost(_) | Self::Stream(_) | Self::Unreachable(_) => Some(Refusal::Left),
             Self::BadAddress(_)
+            | Self::Frame(_)
             | Self::Handshake(_)
             | Self::Protocol(_)
-            | Self::TooLong { .. }
             | Self::Unsupported(_)
             | Self::WrongPeer(_) => Some(Refusal::Malformed),
             Self::NotLetIn(Refused::OtherVersion { .. }) | Self::OtherVersion => Some(Refusal::OtherVersion),
             Self::Silent(_) | Self::TimedOut(_) => Some(Refusal::TimedOut),
             Self::TooMany(_) => Some(Refusal::TooMany),
+        }
+    }
+}
+
+impl From<FrameError> for Ending {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Io(error) => Self::Stream(error),
+            error => Self::Frame(error),
         }
     }
 }

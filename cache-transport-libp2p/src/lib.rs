@@ -23,10 +23,6 @@ mod behaviour;
 mod bulk;
 mod control;
 mod ending;
-mod frame;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
 mod handler;
 mod identity;
 mod inbox;
@@ -34,8 +30,10 @@ mod link;
 mod outbox;
 mod settings;
 mod shared;
+mod sign;
 mod swarm;
 mod transport;
+mod write;
 
 pub use {
     address::{AddressError, Carrier, Libp2pAddress},

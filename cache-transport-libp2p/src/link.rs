@@ -1,6 +1,6 @@
 //! One admitted connection, as the rest of the transport sees it.
 
-use crate::{frame::Sign, outbox::Outbox};
+use crate::{outbox::Outbox, sign::Sign};
 use bytes::Bytes;
 use cache_core::{
     PeerId,

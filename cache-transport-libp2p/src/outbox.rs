@@ -1,8 +1,10 @@
 //! Frames that wait for one peer.
 
-use crate::frame::Sign;
-use crate::settings::{
-    BULK_QUEUE_BYTES_MAX, BULK_QUEUE_FRAMES_MAX, CONTROL_QUEUE_BYTES_MAX, CONTROL_QUEUE_FRAMES_MAX,
+use crate::{
+    settings::{
+        BULK_QUEUE_BYTES_MAX, BULK_QUEUE_FRAMES_MAX, CONTROL_QUEUE_BYTES_MAX, CONTROL_QUEUE_FRAMES_MAX,
+    },
+    sign::Sign,
 };
 use bytes::Bytes;
 use cache_core::port::{FRAME_BYTES_MAX, Lane, SendError};

@@ -5,11 +5,13 @@
 //! you are let in. Behind it each side tells its stance, and the arbiter's settles which connection with
 //! the same peer stays. The stream goes on to carry the control lane.
 
-use crate::{denial::Denial, frame, shared::Shared, tls};
+use crate::{denial::Denial, shared::Shared, tls};
+use bytes::Bytes;
 use cache_core::{
     PeerId,
     port::{ADMISSION_BYTES_MAX, Admission, Session, Side, Stance},
 };
+use cache_transport::frame::{self, FrameError, FrameReader};
 use quinn::{Connection, RecvStream, SendStream};
 
 /// A connection whose other side has proved itself to us.
@@ -47,27 +49,27 @@ pub(crate) async fn admit(
 pub(crate) struct Stream {
     connection: Connection,
     pub(crate) sender: SendStream,
-    pub(crate) receiver: RecvStream,
+    pub(crate) reader: FrameReader<RecvStream>,
 }
 
 impl Stream {
     async fn open(connection: &Connection, side: Side) -> Result<Self, Denial> {
         let ended = |_ended| Denial::of_end(connection);
-        let (mut sender, mut receiver) = match side {
+        let (sender, receiver) = match side {
             Side::Dialer => connection.open_bi().await.map_err(ended)?,
             Side::Listener => connection.accept_bi().await.map_err(ended)?,
         };
+        let mut stream = Self { connection: connection.clone(), sender, reader: FrameReader::new(receiver) };
         match side {
-            Side::Dialer => sender.write_all(&[HELLO]).await.map_err(|_ended| Denial::of_end(connection))?,
+            Side::Dialer => stream.write(&[HELLO]).await?,
             Side::Listener => {
-                let mut hello = [0];
-                receiver.read_exact(&mut hello).await.map_err(|_ended| Denial::of_end(connection))?;
-                if hello != [HELLO] {
+                let hello = stream.reader.array().await;
+                if hello.map_err(|error| stream.denial_of(&error))? != [HELLO] {
                     return Err(Denial::Malformed);
                 }
             }
         }
-        Ok(Self { connection: connection.clone(), sender, receiver })
+        Ok(stream)
     }
 
     pub(crate) async fn send_stance(&mut self, stance: Stance) -> Result<(), Denial> {
@@ -79,8 +81,7 @@ impl Stream {
         if !self.receive().await?.is_empty() {
             return Err(Denial::Malformed);
         }
-        let mut stance = Stance::KeepAnother.to_bytes();
-        self.read(&mut stance).await?;
+        let stance = self.reader.array().await.map_err(|error| self.denial_of(&error))?;
         Stance::from_bytes(stance).ok_or(Denial::Malformed)
     }
 
@@ -96,20 +97,16 @@ impl Stream {
         Err(Denial::Malformed)
     }
 
-    async fn receive(&mut self) -> Result<Vec<u8>, Denial> {
-        let mut prefix = [0; frame::PREFIX_BYTES];
-        self.read(&mut prefix).await?;
-        let message_bytes = usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX);
-        if message_bytes > ADMISSION_BYTES_MAX {
-            return Err(Denial::Malformed);
-        }
-        let mut message = vec![0; message_bytes];
-        self.read(&mut message).await?;
-        Ok(message)
+    async fn receive(&mut self) -> Result<Bytes, Denial> {
+        let message = self.reader.next(ADMISSION_BYTES_MAX).await.map_err(|error| self.denial_of(&error))?;
+        message.ok_or_else(|| Denial::of_end(&self.connection))
     }
 
-    async fn read(&mut self, bytes: &mut [u8]) -> Result<(), Denial> {
-        self.receiver.read_exact(bytes).await.map_err(|_ended| Denial::of_end(&self.connection))
+    fn denial_of(&self, error: &FrameError) -> Denial {
+        match error {
+            FrameError::TooLong { .. } => Denial::Malformed,
+            _ended => Denial::of_end(&self.connection),
+        }
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Denial> {

@@ -13,10 +13,6 @@ mod admission;
 mod denial;
 mod dial;
 mod entrance;
-mod frame;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
 mod inbox;
 mod link;
 mod outbox;

@@ -8,7 +8,6 @@
 
 use crate::{
     admission::{self, Stream},
-    frame::{self, FrameError, FrameReader},
     outbox::Outbox,
     shared::Shared,
 };
@@ -17,6 +16,7 @@ use cache_core::{
     PeerId,
     port::{FRAME_BYTES_MAX, Lane, PeerFigures, SendError, Side, Stance, Tenure},
 };
+use cache_transport::frame::{self, FrameError, FrameReader};
 use futures::{
     StreamExt as _,
     stream::{FuturesOrdered, FuturesUnordered},
@@ -41,7 +41,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, running: Running) {
     let Running { link, stream, verdict } = running;
     let mut lanes = JoinSet::new();
     lanes.spawn(write_control(Arc::clone(&link), stream.sender, verdict));
-    lanes.spawn(read_control(Arc::clone(&link), Arc::clone(shared), stream.receiver));
+    lanes.spawn(read_control(Arc::clone(&link), Arc::clone(shared), stream.reader));
     lanes.spawn(read_bulk(Arc::clone(&link), Arc::clone(shared)));
     lanes.spawn(write_bulk(Arc::clone(&link)));
     let end = match lanes.join_next().await {
@@ -176,10 +176,9 @@ impl Link {
     }
 }
 
-async fn read_control(link: Arc<Link>, shared: Arc<Shared>, receiver: RecvStream) -> End {
-    let mut reader = FrameReader::new(receiver);
+async fn read_control(link: Arc<Link>, shared: Arc<Shared>, mut reader: FrameReader<RecvStream>) -> End {
     loop {
-        let frame_bytes = match reader.header().await {
+        let frame_bytes = match reader.header(FRAME_BYTES_MAX).await {
             Ok(Some(frame_bytes)) => frame_bytes,
             Ok(None) => return End::ByPeer,
             Err(error) => return link.end_of(error),
@@ -194,17 +193,21 @@ async fn read_control(link: Arc<Link>, shared: Arc<Shared>, receiver: RecvStream
 
 async fn read_bulk(link: Arc<Link>, shared: Arc<Shared>) -> End {
     let begin = async || {
-        let mut receiver = link.connection.accept_uni().await?;
-        let frame_bytes = frame::read_header(&mut receiver).await.map_err(|error| link.end_of(error))?;
-        Ok((receiver, frame_bytes, charge(&link.bulk_budget, frame_bytes).await))
+        let mut reader = FrameReader::new(link.connection.accept_uni().await?);
+        let frame_bytes = match reader.header(FRAME_BYTES_MAX).await {
+            Ok(Some(frame_bytes)) => frame_bytes,
+            Ok(None) => return Err(link.end_of(FrameError::Truncated)),
+            Err(error) => return Err(link.end_of(error)),
+        };
+        Ok((reader, frame_bytes, charge(&link.bulk_budget, frame_bytes).await))
     };
     let mut next = pin!(begin());
     let mut bodies = FuturesOrdered::new();
     loop {
         tokio::select! {
             begun = &mut next, if bodies.len() < BULK_STREAMS_MAX => match begun {
-                Ok((receiver, frame_bytes, charge)) => {
-                    bodies.push_back(async move { (read_body(receiver, frame_bytes).await, charge) });
+                Ok((reader, frame_bytes, charge)) => {
+                    bodies.push_back(async move { (read_body(reader, frame_bytes).await, charge) });
                     next.set(begin());
                 }
                 Err(end) => return end,
@@ -218,13 +221,10 @@ async fn read_bulk(link: Arc<Link>, shared: Arc<Shared>) -> End {
 }
 
 /// The one frame of a bulk stream, behind which the stream must end.
-async fn read_body(mut receiver: RecvStream, frame_bytes: usize) -> Result<Bytes, FrameError> {
-    let frame = frame::read_rest(&mut receiver, Vec::new(), frame_bytes).await?;
-    match receiver.read(&mut [0]).await {
-        Ok(None) => Ok(frame),
-        Ok(Some(_)) => Err(FrameError::Trailing),
-        Err(error) => Err(FrameError::Io(error.into())),
-    }
+async fn read_body(mut reader: FrameReader<RecvStream>, frame_bytes: usize) -> Result<Bytes, FrameError> {
+    let frame = reader.body(frame_bytes).await?;
+    reader.end().await?;
+    Ok(frame)
 }
 
 async fn write_control(link: Arc<Link>, mut sender: SendStream, verdict: Option<Stance>) -> End {

@@ -86,15 +86,21 @@ const LAYERS: &[Layer] = &[
         never: &["foca", "libp2p", "multiaddr", "quinn", "redb", "dashmap"],
     },
     Layer {
+        name: "cache-transport",
+        folder: "cache-transport/",
+        may_use: &["cache-core"],
+        never: TRANSPORT_BODY_NEVER,
+    },
+    Layer {
         name: "cache-transport-libp2p",
         folder: "cache-transport-libp2p/",
-        may_use: &["cache-core"],
+        may_use: &["cache-core", "cache-transport"],
         never: TRANSPORT_NEVER,
     },
     Layer {
         name: "cache-transport-quic",
         folder: "cache-transport-quic/",
-        may_use: &["cache-core"],
+        may_use: &["cache-core", "cache-transport"],
         never: TRANSPORT_NEVER,
     },
     Layer {
@@ -142,6 +148,7 @@ const LAYERS: &[Layer] = &[
             "cache-origin-github",
             "cache-simulator",
             "cache-store",
+            "cache-transport",
             "cache-transport-libp2p",
             "cache-transport-quic",
         ],
@@ -203,6 +210,20 @@ const SIMULATOR_NEVER: &[&str] = &[
     "std::thread",
     "std::time::SystemTime",
     "tokio",
+];
+
+/// What the transports have in common knows neither of them, and opens no socket.
+const TRANSPORT_BODY_NEVER: &[&str] = &[
+    "bincode",
+    "cache_core::codec",
+    "cache_core::message",
+    "dashmap",
+    "libp2p",
+    "orion",
+    "quinn",
+    "redb",
+    "std::fs",
+    "tokio::net",
 ];
 
 /// A transport moves opaque frames: it neither reads, seals nor keeps them.

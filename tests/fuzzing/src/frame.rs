@@ -1,21 +1,21 @@
-//! Frames in a stream: both transports take the same ones from it, however it comes, and hold what came.
+//! Frames in a stream: the reader of both transports takes the same ones, however it comes, and holds what came.
 
 use crate::memory;
 use bytes::Bytes;
 use cache_core::port::FRAME_BYTES_MAX;
-use futures::FutureExt as _;
+use cache_transport::frame::{FrameError, FrameReader};
+use futures::{AsyncRead, FutureExt as _};
 use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
 };
-use tokio::io::ReadBuf;
 
 /// The first byte says in what pieces the rest comes.
 ///
 /// # Panics
 ///
-/// When a transport takes other frames than a reader of a few lines, ends otherwise, or holds more memory than
+/// When it takes other frames than a reader of a few lines, ends otherwise, or holds more memory than
 /// came and a fixed amount.
 pub fn check(data: &[u8]) {
     let Some((&pieces, wire)) = data.split_first() else { return };
@@ -23,16 +23,23 @@ pub fn check(data: &[u8]) {
     let (frames, ended_well) = expected(wire);
     // What was taken is kept here too, and each frame beside a block of its reader's.
     let bytes_max = FIXED_BYTES_MAX + 8 * wire.len() + 128 * frames.len();
-    let stream = || Pieces { left: wire, piece_bytes };
-    let quic = memory::within(bytes_max, || {
-        cache_transport_quic::fuzzing::read_frames(stream()).now_or_never().expect("the stream never waits")
+    let (taken, ended) = memory::within(bytes_max, || {
+        read_frames(Pieces { left: wire, piece_bytes }).now_or_never().expect("the stream never waits")
     });
-    let libp2p = memory::within(bytes_max, || {
-        cache_transport_libp2p::fuzzing::read_frames(stream()).now_or_never().expect("the stream never waits")
-    });
-    for (transport, (taken, ended)) in [("quic", quic), ("libp2p", libp2p)] {
-        assert!(taken == frames, "{transport} takes {} frames of {}", taken.len(), frames.len());
-        assert_eq!(ended.is_ok(), ended_well, "{transport} ends in {ended:?}");
+    assert!(taken == frames, "it takes {} frames of {}", taken.len(), frames.len());
+    assert_eq!(ended.is_ok(), ended_well, "it ends in {ended:?}");
+}
+
+/// Every frame of `stream`, to its end or to the first fault.
+async fn read_frames(stream: impl AsyncRead + Unpin) -> (Vec<Bytes>, Result<(), FrameError>) {
+    let mut reader = FrameReader::new(stream);
+    let mut frames = Vec::new();
+    loop {
+        match reader.next(FRAME_BYTES_MAX).await {
+            Ok(Some(frame)) => frames.push(frame),
+            Ok(None) => return (frames, Ok(())),
+            Err(error) => return (frames, Err(error)),
+        }
     }
 }
 
@@ -80,18 +87,7 @@ impl Pieces<'_> {
     }
 }
 
-impl tokio::io::AsyncRead for Pieces<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        buffer.put_slice(self.take(buffer.remaining()));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl futures::AsyncRead for Pieces<'_> {
+impl AsyncRead for Pieces<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,

@@ -1,0 +1,25 @@
+//! Writing to libp2p's streams, which hold back what is not flushed.
+
+use crate::ending::Ending;
+use bytes::Bytes;
+use cache_transport::frame;
+use futures::{AsyncWrite, AsyncWriteExt};
+
+/// Writes `frames`, short ones together, and flushes.
+pub(crate) async fn write_frames(
+    stream: &mut (impl AsyncWrite + Unpin),
+    frames: impl IntoIterator<Item = Bytes>,
+) -> Result<(), Ending> {
+    for chunk in frame::join(frames) {
+        stream.write_all(&chunk).await?;
+    }
+    stream.flush().await?;
+    Ok(())
+}
+
+/// Writes `bytes` as they are, and flushes.
+pub(crate) async fn write_all(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<(), Ending> {
+    stream.write_all(bytes).await?;
+    stream.flush().await?;
+    Ok(())
+}

@@ -100,7 +100,7 @@ const HOMES: &[(&str, &str)] = &[
 ];
 
 /// The polling helper.
-const SLEEPERS: &[&str] = &["tests/src/eventually.rs"];
+const SLEEPERS: &[&str] = &["tests/conformance/src/eventually.rs"];
 
 #[cfg(test)]
 mod tests {
@@ -142,7 +142,7 @@ mod tests {
         let expected = ["src/a.rs:6: a test waits by `eventually`, not by sleeping"];
         assert_eq!(texts(sleeping_tests, "src/a.rs", text), expected);
         assert_eq!(texts(sleeping_tests, "tests/tests/a.rs", text).len(), 2);
-        assert_eq!(texts(sleeping_tests, "tests/src/eventually.rs", text), [""; 0]);
+        assert_eq!(texts(sleeping_tests, "tests/conformance/src/eventually.rs", text), [""; 0]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Addresses as people write them, checked once.
+//! The addresses that QUIC can use.
 
-use multiaddr::{Multiaddr, PeerId, Protocol};
-use std::{fmt, str::FromStr};
+use cache_transport::address::{Address, AddressError, Carrier, Host};
+use multiaddr::{Multiaddr, PeerId};
+use std::{fmt, net::SocketAddr, str::FromStr};
 
 /// An address that this transport can dial or listen on, and, if it says so, whose key must answer there.
 ///
@@ -11,31 +12,36 @@ use std::{fmt, str::FromStr};
 /// # use cache_transport_quic::QuicAddress;
 /// let address: QuicAddress = "/ip4/192.0.2.7/udp/9100/quic-v1".parse()?;
 /// assert_eq!(address.port(), 9100);
-/// let refused = "/ip4/256.256.256.256/udp/9100/quic-v1".parse::<QuicAddress>();
-/// assert!(refused.unwrap_err().to_string().contains("256.256.256.256"));
+/// let refused = "/ip4/192.0.2.7/tcp/9100".parse::<QuicAddress>();
+/// assert!(refused.unwrap_err().to_string().contains("/ip4/192.0.2.7/udp/9100/quic-v1"));
 /// # Ok::<(), cache_transport_quic::AddressError>(())
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct QuicAddress {
-    multiaddr: Multiaddr,
-    port: u16,
-    peer: Option<PeerId>,
-}
+pub struct QuicAddress(Address);
 
 impl QuicAddress {
     /// The whole address.
     pub fn multiaddr(&self) -> &Multiaddr {
-        &self.multiaddr
+        self.0.multiaddr()
     }
 
     /// The port; 0 lets the system choose when listening.
     pub fn port(&self) -> u16 {
-        self.port
+        self.0.port()
     }
 
     /// Whose key must answer there.
     pub fn peer(&self) -> Option<PeerId> {
-        self.peer
+        self.0.peer()
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        self.0.host()
+    }
+
+    /// The socket, where the host is a number.
+    pub(crate) fn socket(&self) -> Option<SocketAddr> {
+        self.0.socket()
     }
 }
 
@@ -43,97 +49,12 @@ impl FromStr for QuicAddress {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let refuse = |reason: String| AddressError { address: text.into(), reason };
-        let multiaddr: Multiaddr = text.parse().map_err(|error| refuse(format!("{error}")))?;
-        let mut parts = multiaddr.iter();
-        match parts.next() {
-            Some(Protocol::Ip4(_) | Protocol::Ip6(_) | Protocol::Dns4(_) | Protocol::Dns6(_)) => {}
-            _other => return Err(refuse("it must begin with /ip4, /ip6, /dns4 or /dns6".into())),
-        }
-        let Some(Protocol::Udp(port)) = parts.next() else {
-            return Err(refuse("the host must be followed by /udp and a port".into()));
-        };
-        if parts.next() != Some(Protocol::QuicV1) {
-            return Err(refuse("the port must be followed by /quic-v1".into()));
-        }
-        let peer = match parts.next() {
-            None => None,
-            Some(Protocol::P2p(peer)) => Some(peer),
-            Some(other) => return Err(refuse(format!("`{other}` does not belong here"))),
-        };
-        if let Some(extra) = parts.next() {
-            return Err(refuse(format!("`{extra}` does not belong behind the peer's id")));
-        }
-        Ok(Self { multiaddr, port, peer })
+        Address::parse(text, &[Carrier::Quic], "/ip4/192.0.2.7/udp/9100/quic-v1").map(Self)
     }
 }
 
 impl fmt::Display for QuicAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.multiaddr.fmt(f)
-    }
-}
-
-/// Why an address is refused.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AddressError {
-    address: String,
-    reason: String,
-}
-
-impl fmt::Display for AddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}` is no address to use: {}; write one like /ip4/192.0.2.7/udp/9100/quic-v1",
-            self.address, self.reason
-        )
-    }
-}
-
-impl std::error::Error for AddressError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PEER: &str = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
-
-    #[test]
-    fn hosts_by_number_and_by_name_are_taken_with_and_without_a_peer() {
-        for text in [
-            "/ip4/127.0.0.1/udp/0/quic-v1",
-            "/ip6/::1/udp/9100/quic-v1",
-            "/dns4/ci.example/udp/9100/quic-v1",
-            "/dns6/ci.example/udp/9100/quic-v1",
-        ] {
-            assert_eq!(text.parse::<QuicAddress>().expect(text).peer(), None);
-            let with_peer = format!("{text}/p2p/{PEER}");
-            let peer = with_peer.parse::<QuicAddress>().expect(text).peer();
-            assert_eq!(peer.map(|peer| peer.to_string()).as_deref(), Some(PEER));
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_dialled_is_refused_with_its_text_and_a_remedy() {
-        for text in [
-            "",
-            "garbage",
-            "/ip4/256.256.256.256/udp/9100/quic-v1",
-            "/ip4/127.0.0.1/udp/99999/quic-v1",
-            "/ip4garbage/tcp//p2p/",
-            "/ip4/127.0.0.1/udp/9100/quic-v1/p2p/",
-            "/ip4/127.0.0.1/udp/9100/quic-v1/p2p/nobody",
-            "/ip4/127.0.0.1",
-            "/ip4/127.0.0.1/udp/9100",
-            "/dnsaddr/bootstrap.libp2p.io",
-            "/ip4/127.0.0.1/udp/9100/quic-v1/http",
-            " /ip4/127.0.0.1/udp/9100/quic-v1",
-            "/ip4/127.0.0.1/tcp/9100",
-        ] {
-            let refusal = text.parse::<QuicAddress>().expect_err(text).to_string();
-            assert!(refusal.contains(&format!("`{text}`")), "{refusal}");
-            assert!(refusal.contains("/ip4/192.0.2.7/udp/9100/quic-v1"), "{refusal}");
-        }
+        self.0.fmt(f)
     }
 }

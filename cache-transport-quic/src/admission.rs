@@ -5,13 +5,16 @@
 //! you are let in. Behind it each side tells its stance, and the arbiter's settles which connection with
 //! the same peer stays. The stream goes on to carry the control lane.
 
-use crate::{denial::Denial, shared::Shared, tls};
+use crate::{code, shared::Shared, tls};
 use bytes::Bytes;
 use cache_core::{
     PeerId,
-    port::{ADMISSION_BYTES_MAX, Admission, Session, Side, Stance},
+    port::{ADMISSION_BYTES_MAX, Admission, Refused, Session, Side, Stance},
 };
-use cache_transport::frame::{self, FrameError, FrameReader};
+use cache_transport::{
+    ending::Ending,
+    frame::{self, FrameError, FrameReader},
+};
 use quinn::{Connection, RecvStream, SendStream};
 
 /// A connection whose other side has proved itself to us.
@@ -26,10 +29,11 @@ pub(crate) async fn admit(
     connection: &Connection,
     side: Side,
     remote: PeerId,
-) -> Result<Proved, Denial> {
-    let channel = tls::channel(connection).ok_or(Denial::Left)?;
-    let mut stream = Stream::open(connection, side).await?;
-    let mut admission = shared.gate.begin(side, shared.local, remote, &channel);
+) -> Result<Proved, Ending> {
+    let no_channel = || Ending::Lost("gone before the admission was over".into());
+    let channel = tls::channel(connection).ok_or_else(no_channel)?;
+    let mut stream = Stream::open(connection, side, remote).await?;
+    let mut admission = shared.gate.begin(side, shared.book.local(), remote, &channel);
     for _message in 0..=MESSAGES_MAX {
         stream.transmit(&mut *admission).await?;
         if let Some(session) = admission.poll_session() {
@@ -38,54 +42,56 @@ pub(crate) async fn admit(
         let message = stream.receive().await?;
         // Empty, they let us in without having proved themselves, and will say no more.
         if message.is_empty() {
-            return Err(Denial::Refused);
+            return Err(Ending::NotLetIn(Refused::Unproved));
         }
         admission.handle(&message)?;
     }
-    Err(Denial::Malformed)
+    Err(Ending::Protocol(ENDLESS))
 }
 
 /// The stream of the admission.
 pub(crate) struct Stream {
     connection: Connection,
+    peer: PeerId,
     pub(crate) sender: SendStream,
     pub(crate) reader: FrameReader<RecvStream>,
 }
 
 impl Stream {
-    async fn open(connection: &Connection, side: Side) -> Result<Self, Denial> {
-        let ended = |_ended| Denial::of_end(connection);
+    async fn open(connection: &Connection, side: Side, peer: PeerId) -> Result<Self, Ending> {
+        let ended = |_ended| code::denial(connection, peer);
         let (sender, receiver) = match side {
             Side::Dialer => connection.open_bi().await.map_err(ended)?,
             Side::Listener => connection.accept_bi().await.map_err(ended)?,
         };
-        let mut stream = Self { connection: connection.clone(), sender, reader: FrameReader::new(receiver) };
+        let reader = FrameReader::new(receiver);
+        let mut stream = Self { connection: connection.clone(), peer, sender, reader };
         match side {
             Side::Dialer => stream.write(&[HELLO]).await?,
             Side::Listener => {
                 let hello = stream.reader.array().await;
-                if hello.map_err(|error| stream.denial_of(&error))? != [HELLO] {
-                    return Err(Denial::Malformed);
+                if hello.map_err(|error| stream.ending_of(error))? != [HELLO] {
+                    return Err(Ending::Protocol("another form of the admission"));
                 }
             }
         }
         Ok(stream)
     }
 
-    pub(crate) async fn send_stance(&mut self, stance: Stance) -> Result<(), Denial> {
+    pub(crate) async fn send_stance(&mut self, stance: Stance) -> Result<(), Ending> {
         self.write(&stance_message(stance)).await
     }
 
-    /// Where the other side stands, once it has let us in.
-    pub(crate) async fn stance(&mut self) -> Result<Stance, Denial> {
+    /// Where the other side stands, once it has let us in; `None` where it says what is no stance.
+    pub(crate) async fn stance(&mut self) -> Result<Option<Stance>, Ending> {
         if !self.receive().await?.is_empty() {
-            return Err(Denial::Malformed);
+            return Err(Ending::Protocol(ENDLESS));
         }
-        let stance = self.reader.array().await.map_err(|error| self.denial_of(&error))?;
-        Stance::from_bytes(stance).ok_or(Denial::Malformed)
+        let stance = self.reader.array().await.map_err(|error| self.ending_of(error))?;
+        Ok(Stance::from_bytes(stance))
     }
 
-    async fn transmit(&mut self, admission: &mut dyn Admission) -> Result<(), Denial> {
+    async fn transmit(&mut self, admission: &mut dyn Admission) -> Result<(), Ending> {
         for _message in 0..MESSAGES_MAX {
             let Some(message) = admission.poll_transmit() else { return Ok(()) };
             assert!(
@@ -94,23 +100,23 @@ impl Stream {
             );
             self.write(&[&frame::prefix(&message), &message[..]].concat()).await?;
         }
-        Err(Denial::Malformed)
+        Err(Ending::Protocol(ENDLESS))
     }
 
-    async fn receive(&mut self) -> Result<Bytes, Denial> {
-        let message = self.reader.next(ADMISSION_BYTES_MAX).await.map_err(|error| self.denial_of(&error))?;
-        message.ok_or_else(|| Denial::of_end(&self.connection))
+    async fn receive(&mut self) -> Result<Bytes, Ending> {
+        let message = self.reader.next(ADMISSION_BYTES_MAX).await.map_err(|error| self.ending_of(error))?;
+        message.ok_or_else(|| code::denial(&self.connection, self.peer))
     }
 
-    fn denial_of(&self, error: &FrameError) -> Denial {
+    fn ending_of(&self, error: FrameError) -> Ending {
         match error {
-            FrameError::TooLong { .. } => Denial::Malformed,
-            _ended => Denial::of_end(&self.connection),
+            FrameError::TooLong { .. } => error.into(),
+            _ended => code::denial(&self.connection, self.peer),
         }
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Denial> {
-        self.sender.write_all(bytes).await.map_err(|_ended| Denial::of_end(&self.connection))
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Ending> {
+        self.sender.write_all(bytes).await.map_err(|_ended| code::denial(&self.connection, self.peer))
     }
 }
 
@@ -121,6 +127,9 @@ pub(crate) fn stance_message(stance: Stance) -> Vec<u8> {
 
 /// Opens the stream; another value would be another form of what follows.
 const HELLO: u8 = 1;
+
+/// What is wrong with an admission that does not end where it should.
+const ENDLESS: &str = "more messages than an admission has";
 
 /// Messages of one admission in one direction. A proof takes two or three.
 const MESSAGES_MAX: usize = 8;

@@ -1,22 +1,20 @@
 //! Moves frames between peers over QUIC.
 //!
 //! [`Quic`] is a [`cache_core::port::Transport`]. It owns sockets, TLS with the certificates of libp2p (so that a
-//! peer has the same id on either transport), the running of the admission, streams, queues and their
-//! bounds. What frames mean, whom to dial and when, and what an admission says is decided elsewhere.
+//! peer has the same id on either transport), the running of the admission, and streams. What it has in common with
+//! other transports (frames, queues and their bounds, the book of connections) is [`cache_transport`]'s. What frames
+//! mean, whom to dial and when, and what an admission says is decided elsewhere.
 //!
 //! A connection's life, module by module: `dial` or `entrance` brings it about, `admission` lets its
-//! other side in, `settle` and `peers` see to which of several is kept, `link` moves its frames from an
-//! `outbox` and into the `inbox`, from where the driver takes them.
+//! other side in, `settle` and the book see to which of several is kept, `lanes` moves its frames from an
+//! outbox and into the inbox, from where the driver takes them. `code` says how endings travel.
 
 mod address;
 mod admission;
-mod denial;
+mod code;
 mod dial;
 mod entrance;
-mod inbox;
-mod link;
-mod outbox;
-mod peers;
+mod lanes;
 mod settings;
 mod settle;
 mod shared;
@@ -24,9 +22,5 @@ mod sockets;
 mod tls;
 mod transport;
 
-pub use {
-    address::{AddressError, QuicAddress},
-    settings::QuicSettings,
-    sockets::ListenError,
-    transport::Quic,
-};
+pub use cache_transport::address::AddressError;
+pub use {address::QuicAddress, settings::QuicSettings, sockets::ListenError, transport::Quic};

@@ -2,14 +2,18 @@
 
 use crate::{
     admission::{self, Proved, Stream},
-    denial::Denial,
-    link::{self, Link},
+    code,
+    lanes::{self, Running},
     shared::Shared,
     sockets,
 };
 use cache_core::{
     PeerId,
-    port::{Arbiter, Side, Stance, Tenure},
+    port::{Side, Stance},
+};
+use cache_transport::{
+    book::{self, Admitted, Candidate},
+    ending::Ending,
 };
 use quinn::Connection;
 use std::time::Duration;
@@ -21,51 +25,51 @@ pub(crate) async fn settle(
     connection: &Connection,
     side: Side,
     peer: PeerId,
-) -> Result<link::Running, Denial> {
+) -> Result<Running, Ending> {
     let begun = async {
         let proved = admission::admit(shared, connection, side, peer).await?;
         agree(shared, connection, side, peer, proved).await
     };
-    let begun = timeout(shared.settings.admission_timeout, begun).await.unwrap_or(Err(Denial::TimedOut));
-    begun.inspect_err(|denial| denial.close(connection))
+    let within = shared.settings.admission_timeout;
+    let too_late = |_elapsed| Err(Ending::TimedOut(format!("no admission within {within:?}")));
+    let begun = timeout(within, begun).await.unwrap_or_else(too_late);
+    begun.inspect_err(|ending| connection.close(code::of_denial(ending), b""))
 }
 
-/// What [`Arbiter`] lays down.
+/// What the arbiter lays down.
 async fn agree(
     shared: &Shared,
     connection: &Connection,
     side: Side,
     peer: PeerId,
     Proved { session, mut stream }: Proved,
-) -> Result<link::Running, Denial> {
-    let address = sockets::multiaddr(connection.remote_address(), peer);
-    let arbiter = Arbiter::between(shared.local, peer);
-    let keep = |number| Stance::Keep(Tenure { run: shared.run, number });
-    if arbiter == Arbiter::Remote {
-        if !shared.peers.has_room_for(peer) {
+) -> Result<Running, Ending> {
+    match shared.book.stance(peer) {
+        Some(Stance::TooMany) => {
             refuse(connection, stream, Stance::TooMany).await;
-            return Err(Denial::TooMany);
+            return Err(Ending::TooMany("peers"));
         }
-        stream.send_stance(keep(0)).await?;
+        Some(stance) => stream.send_stance(stance).await?,
+        None => {}
     }
-    let tenure = match stream.stance().await? {
-        Stance::Keep(tenure) => tenure,
-        Stance::KeepAnother => return Err(Denial::AlreadyConnected),
-        Stance::TooMany => return Err(Denial::TooMany),
-    };
-    let link = Link::new(shared, connection.clone(), peer, side, tenure);
-    match (shared.peers.insert(arbiter, link, address, session), arbiter) {
+    let tenure = book::heard(peer, stream.stance().await?)?;
+    shared.forget_ended(peer);
+    let address = sockets::multiaddr(connection.remote_address(), peer);
+    let candidate = Candidate { peer, side, address, tenure, session, own: connection.clone() };
+    match shared.book.admit(candidate) {
         // From here on nothing is waited for: a connection that counts is run, come what may.
-        (Ok(link), Arbiter::Remote) => Ok(link::Running { link, stream, verdict: None }),
-        (Ok(link), Arbiter::Local) => {
-            let verdict = Some(keep(link.tenure.number));
-            Ok(link::Running { link, stream, verdict })
+        Ok(Admitted { link, verdict, replaced }) => {
+            lanes::open(&link);
+            if let Some(replaced) = replaced {
+                shared.end(&replaced, &Ending::Replaced);
+            }
+            Ok(Running { link, stream, verdict })
         }
-        (Err(denial), Arbiter::Remote) => Err(denial),
-        (Err(denial), Arbiter::Local) => {
-            let stance = if denial == Denial::TooMany { Stance::TooMany } else { Stance::KeepAnother };
-            refuse(connection, stream, stance).await;
-            Err(denial)
+        Err(ending) => {
+            if let Some(stance) = shared.book.refusal(peer, &ending) {
+                refuse(connection, stream, stance).await;
+            }
+            Err(ending)
         }
     }
 }

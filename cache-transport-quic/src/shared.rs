@@ -1,42 +1,51 @@
 //! What every task of one transport shares.
 
-use crate::{entrance::Entrance, inbox::Inbox, peers::Peers, settings::QuicSettings, sockets::Sockets};
+use crate::{code, settings::QuicSettings, sockets::Sockets};
 use cache_core::{PeerId, port::Gate};
+use cache_transport::{book::Book, ending::Ending, entrance::Entrance};
 use libp2p_identity::Keypair;
 use parking_lot::Mutex;
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use quinn::Connection;
+use std::{fmt, sync::Arc};
 use tokio::{runtime::Handle, task::JoinSet};
 
+/// An admitted connection.
+pub(crate) type Link = cache_transport::link::Link<Connection>;
+
 pub(crate) struct Shared {
-    pub(crate) local: PeerId,
     pub(crate) keypair: Keypair,
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) settings: QuicSettings,
-    pub(crate) inbox: Arc<Inbox>,
-    pub(crate) peers: Peers,
+    pub(crate) book: Book<Connection>,
     pub(crate) entrance: Arc<Entrance>,
     pub(crate) sockets: Sockets,
     pub(crate) tasks: Tasks,
-    /// Tells this run of the process from others with the same identity.
-    pub(crate) run: u64,
-    pub(crate) link_ids: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn next_link_id(&self) -> u64 {
-        self.link_ids.fetch_add(1, Ordering::Relaxed)
+    /// Ends `link` and its connection at once.
+    pub(crate) fn end(&self, link: &Link, ending: &Ending) {
+        self.book.remove(link, ending);
+        link.own.close(code::of_ending(ending), b"");
+    }
+
+    /// Ends the link with `peer` whose connection has ended, though its task may not have noticed.
+    pub(crate) fn forget_ended(&self, peer: PeerId) {
+        if let Some(link) = self.book.get(peer)
+            && let Some(reason) = link.own.close_reason()
+        {
+            self.end(&link, &code::ending(&reason));
+        }
+    }
+
+    pub(crate) fn is_connected(&self, peer: PeerId) -> bool {
+        self.book.get(peer).is_some_and(|link| link.own.close_reason().is_none())
     }
 }
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("local", &self.local).finish_non_exhaustive()
+        f.debug_struct("Shared").field("local", &self.book.local()).finish_non_exhaustive()
     }
 }
 

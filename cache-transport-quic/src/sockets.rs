@@ -1,8 +1,8 @@
 //! The UDP sockets of one transport, and the QUIC endpoints on them.
 
-use crate::{QuicAddress, tls};
+use crate::QuicAddress;
 use cache_core::PeerId;
-use multiaddr::Protocol;
+use cache_transport::address::core_peer;
 use parking_lot::Mutex;
 use quinn::{AsyncUdpSocket, Endpoint, EndpointConfig, Runtime, TokioRuntime, VarInt};
 use socket2::{Domain, Socket, Type};
@@ -31,15 +31,11 @@ impl Sockets {
         let mut open = Vec::new();
         for address in listen {
             let refuse = |reason| ListenError::Address { address: address.to_string(), reason };
-            if address.peer().is_some_and(|peer| tls::core_peer(peer) != Some(local)) {
+            if address.peer().is_some_and(|peer| core_peer(peer) != Some(local)) {
                 return Err(refuse("it names another peer"));
             }
-            let ip: IpAddr = match address.multiaddr().iter().next() {
-                Some(Protocol::Ip4(ip)) => ip.into(),
-                Some(Protocol::Ip6(ip)) => ip.into(),
-                _name => return Err(refuse("listening takes a number such as /ip4/0.0.0.0, not a name")),
-            };
-            let bound = Open::bind(SocketAddr::new(ip, address.port()), Some(config.clone()));
+            let no_number = || refuse("listening takes a number such as /ip4/0.0.0.0, not a name");
+            let bound = Open::bind(address.socket().ok_or_else(no_number)?, Some(config.clone()));
             open.push(bound.map_err(|source| ListenError::Bind { address: address.to_string(), source })?);
         }
         Ok(Self { open: Mutex::new(open) })

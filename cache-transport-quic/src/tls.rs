@@ -1,7 +1,8 @@
 //! TLS and QUIC as we speak them: libp2p's certificates, our own protocol name, explicit limits.
 
-use crate::{link, settings::QuicSettings};
+use crate::{lanes, settings::QuicSettings};
 use cache_core::PeerId;
+use cache_transport::address::core_peer;
 use libp2p_identity::Keypair;
 use quinn::{
     Connection, MtuDiscoveryConfig, TransportConfig, TransportErrorCode, VarInt,
@@ -56,11 +57,6 @@ pub(crate) fn remote_peer(connection: &Connection) -> Option<PeerId> {
     core_peer(certificate.peer_id())
 }
 
-/// The same id in the core's type; `None` for a key that is not Ed25519.
-pub(crate) fn core_peer(peer: libp2p_identity::PeerId) -> Option<PeerId> {
-    peer.to_string().parse().ok()
-}
-
 /// How a handshake of ours ends that meets another key than [`client_config`] expects.
 ///
 /// The alert by which rustls tells of `ApplicationVerificationFailure`, which libp2p's verifier answers for
@@ -76,7 +72,7 @@ pub(crate) fn channel(connection: &Connection) -> Option<[u8; CHANNEL_BYTES]> {
     Some(channel)
 }
 
-/// Limits until the admission is over; [`link`] widens them.
+/// Limits until the admission is over; [`lanes`] widens them.
 fn transport_config(
     settings: &QuicSettings,
     bidi_streams_max: VarInt,
@@ -90,9 +86,9 @@ fn transport_config(
         // A stream or datagram too early is a breach of protocol that QUIC itself ends the connection for.
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
-        .stream_receive_window(link::STREAM_WINDOW_BYTES)
+        .stream_receive_window(lanes::STREAM_WINDOW_BYTES)
         .receive_window(STRANGER_WINDOW_BYTES)
-        .send_window(link::SEND_WINDOW_BYTES)
+        .send_window(lanes::SEND_WINDOW_BYTES)
         .keep_alive_interval(Some(keep_alive_interval(settings)))
         .max_idle_timeout(idle_timeout.try_into().ok())
         .mtu_discovery_config(Some(mtu));

@@ -2,11 +2,9 @@
 
 use crate::{
     ListenError, QuicAddress, QuicSettings,
-    dial::{self, Failure},
-    entrance,
-    inbox::Inbox,
-    link::{self, End},
-    peers::Peers,
+    code::CODE_ENDED,
+    dial,
+    entrance::{self, STRANGERS_MAX, STRANGERS_PER_SOURCE_MAX},
     shared::{Shared, Tasks},
     sockets::Sockets,
     tls,
@@ -15,13 +13,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cache_core::{
     PeerId,
-    port::{FRAME_BYTES_MAX, Gate, Lane, PeerFigures, SendError, Transport, TransportEvent},
+    port::{Gate, Lane, PeerFigures, SendError, Transport, TransportEvent},
+};
+use cache_transport::{
+    address::core_peer, book::Book, ending::Ending, entrance::Entrance, link::Queues, outbox::Limits,
 };
 use libp2p_identity::Keypair;
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     runtime::Handle,
     sync::Mutex,
@@ -56,21 +54,18 @@ impl Quic {
     ) -> Result<Self, ListenError> {
         let runtime = Handle::try_current().map_err(|_none| ListenError::NoRuntime)?;
         let keypair = Keypair::ed25519_from_bytes(&mut *seed).expect("any 32 bytes are an Ed25519 key");
-        let local = tls::core_peer(keypair.public().to_peer_id()).expect("an Ed25519 key has a peer id");
+        let local = core_peer(keypair.public().to_peer_id()).expect("an Ed25519 key has a peer id");
         let config = tls::server_config(&keypair, &settings).map_err(ListenError::Certificate)?;
-        let inbox = Arc::new(Inbox::new(settings.peers_max));
+        let limits = Limits { frames_max: settings.queue_frames_max, bytes_max: settings.queue_bytes_max };
+        let queues = Queues { bulk: limits, control: limits };
         let shared = Arc::new(Shared {
-            local,
             sockets: Sockets::listen(listen, local, &config)?,
             keypair,
             gate,
-            peers: Peers::new(settings.peers_max, Arc::clone(&inbox)),
+            book: Book::new(local, settings.peers_max, queues),
             settings,
-            inbox,
-            entrance: Arc::default(),
+            entrance: Arc::new(Entrance::new(STRANGERS_MAX, STRANGERS_PER_SOURCE_MAX)),
             tasks: Tasks::new(runtime),
-            run: run(),
-            link_ids: 0.into(),
         });
         for endpoint in shared.sockets.listening() {
             shared.tasks.spawn(entrance::accept(Arc::clone(&shared), endpoint));
@@ -82,40 +77,37 @@ impl Quic {
 #[async_trait]
 impl Transport for Quic {
     fn local_peer(&self) -> PeerId {
-        self.shared.local
+        self.shared.book.local()
     }
 
     fn addresses(&self) -> Vec<Box<str>> {
-        self.shared.sockets.addresses(self.shared.local)
+        self.shared.sockets.addresses(self.shared.book.local())
     }
 
     fn dial(&self, address: &str) {
         if self.shared.tasks.have_ended() {
-            return dial::fail(&self.shared, address.into(), Failure::shut_down());
+            return dial::fail(&self.shared, address.into(), &Ending::ShutDown);
         }
         self.shared.tasks.spawn(dial::dial(Arc::clone(&self.shared), address.into()));
     }
 
     fn send(&self, peer: PeerId, lane: Lane, frame: Bytes) -> Result<(), SendError> {
-        if frame.len() > FRAME_BYTES_MAX {
-            return Err(SendError::TooLong);
-        }
         tracing::trace!(?peer, ?lane, frame_bytes = frame.len(), "send");
-        self.shared.peers.get(peer).ok_or(SendError::NotConnected)?.send(lane, frame)
+        self.shared.book.get(peer).ok_or(SendError::NotConnected)?.send(lane, frame)
     }
 
     fn disconnect(&self, peer: PeerId) {
-        if let Some(link) = self.shared.peers.get(peer) {
-            self.shared.peers.remove(&link, &End::ByUs);
+        if let Some(link) = self.shared.book.get(peer) {
+            self.shared.end(&link, &Ending::ByUs);
         }
     }
 
     async fn next_event(&self) -> Option<TransportEvent> {
-        self.shared.inbox.next().await
+        self.shared.book.inbox().next().await
     }
 
     fn figures(&self, peer: PeerId) -> Option<PeerFigures> {
-        self.shared.peers.get(peer).map(|link| link.figures())
+        self.shared.book.get(peer).map(|link| link.figures(Some(link.own.rtt())))
     }
 
     async fn shutdown(&self) {
@@ -124,23 +116,24 @@ impl Transport for Quic {
         shared.sockets.stop_listening();
         // What waits on the control lanes, such as that we leave, still goes out.
         let end = Instant::now() + FLUSH_TIMEOUT;
-        let links = shared.peers.all();
+        let links = shared.book.all();
         for link in &links {
             link.finish();
         }
         for link in links {
-            if timeout_at(end, link.connection.closed()).await.is_err() {
+            if timeout_at(end, link.own.closed()).await.is_err() {
                 tracing::debug!(peer = ?link.peer, "frames that the peer did not take are dropped");
             }
         }
         let mut tasks = shared.tasks.end();
-        for link in shared.peers.all() {
-            shared.peers.remove(&link, &End::ShutDown);
+        shared.book.end();
+        for link in shared.book.all() {
+            shared.end(&link, &Ending::ShutDown);
         }
         tasks.shutdown().await;
-        shared.sockets.close(link::CODE_ENDED);
+        shared.sockets.close(CODE_ENDED);
         shared.sockets.release().await;
-        shared.inbox.end();
+        shared.book.inbox().end();
     }
 }
 
@@ -148,15 +141,9 @@ impl Drop for Quic {
     fn drop(&mut self) {
         // The tasks hold what they share, so that it does not end by itself.
         drop(self.shared.tasks.end());
-        self.shared.sockets.close(link::CODE_ENDED);
-        self.shared.inbox.end();
+        self.shared.sockets.close(CODE_ENDED);
+        self.shared.book.inbox().end();
     }
-}
-
-/// When this run began, in nanoseconds: no two of one identity begin at once.
-fn run() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Time for peers to take the last control frames.

@@ -190,7 +190,7 @@ async fn control_frames_that_wait_when_a_node_shuts_down_still_arrive() {
     for _frame in 0..100 {
         assert!(matches!(other.next().await, TransportEvent::Received { .. }));
     }
-    assert_eq!(other.disconnected().await.as_ref(), "ended by the peer");
+    assert_eq!(other.disconnected().await.as_ref(), "closed by the peer");
 }
 
 /// A node that strangers trouble.

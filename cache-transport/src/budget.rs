@@ -1,0 +1,86 @@
+//! What one peer's frames may occupy before the driver takes them.
+//!
+//! The reader of a lane charges each frame to that lane's budget before it goes on, and the driver gives the charge
+//! back by taking the frame. So a peer whose frames nobody takes is read no further, its sender runs into the flow
+//! control below, and the lanes do not wait for each other.
+
+use cache_core::port::FRAME_BYTES_MAX;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The bytes that frames of one lane of one connection may occupy.
+#[derive(Debug)]
+pub struct Budget(Arc<Semaphore>);
+
+/// A frame's share of a [`Budget`]; dropping it gives the share back.
+#[derive(Debug)]
+pub struct Charge {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Budget {
+    /// A budget for the control lane.
+    pub fn control() -> Self {
+        Self(Arc::new(Semaphore::new(CONTROL_BUDGET_BYTES)))
+    }
+
+    /// A budget for the bulk lane.
+    pub fn bulk() -> Self {
+        Self(Arc::new(Semaphore::new(BULK_BUDGET_BYTES)))
+    }
+
+    /// Waits until a frame of this length, at most [`FRAME_BYTES_MAX`], may be kept; `None` once closed.
+    pub async fn charge(&self, frame_bytes: usize) -> Option<Charge> {
+        let charged =
+            u32::try_from(frame_bytes + FRAME_OVERHEAD_BYTES).expect("frames are shorter than 4 GiB");
+        let permit = Arc::clone(&self.0).acquire_many_owned(charged).await.ok()?;
+        Some(Charge { _permit: permit })
+    }
+
+    /// Keeps no further frame.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// Bytes of control frames that are being read or wait for the driver, per connection.
+const CONTROL_BUDGET_BYTES: usize = FRAME_BYTES_MAX + 1024 * 1024;
+
+/// Bytes of bulk frames that are being read or wait for the driver, per connection.
+const BULK_BUDGET_BYTES: usize = 2 * (FRAME_BYTES_MAX + FRAME_OVERHEAD_BYTES);
+
+/// Charged for each frame besides its bytes, so that a budget bounds empty frames too.
+const FRAME_OVERHEAD_BYTES: usize = 256;
+
+const _: () = assert!(FRAME_BYTES_MAX + FRAME_OVERHEAD_BYTES <= CONTROL_BUDGET_BYTES);
+const _: () = assert!(CONTROL_BUDGET_BYTES <= BULK_BUDGET_BYTES);
+const _: () = assert!(BULK_BUDGET_BYTES <= Semaphore::MAX_PERMITS);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt as _;
+
+    #[test]
+    fn empty_frames_are_bounded_and_room_comes_back_when_they_are_taken() {
+        let budget = Budget::control();
+        let mut kept = Vec::new();
+        while let Some(charge) = budget.charge(0).now_or_never() {
+            kept.push(charge.expect("it is open"));
+        }
+        assert_eq!(kept.len(), CONTROL_BUDGET_BYTES / FRAME_OVERHEAD_BYTES);
+        kept.pop();
+        assert!(budget.charge(0).now_or_never().is_some());
+    }
+
+    #[test]
+    fn whoever_waits_hears_when_the_budget_is_closed() {
+        let budget = Budget::bulk();
+        let kept = [(); 2].map(|()| budget.charge(FRAME_BYTES_MAX).now_or_never().flatten().expect("room"));
+        let mut waiting = Box::pin(budget.charge(1));
+        assert!((&mut waiting).now_or_never().is_none());
+        budget.close();
+        assert!(waiting.now_or_never().expect("it is closed").is_none());
+        drop(kept);
+    }
+}

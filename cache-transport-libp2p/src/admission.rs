@@ -2,16 +2,19 @@
 
 use crate::{
     control,
-    ending::Ending,
     handler::{Arrival, Lines, Step},
     shared::Shared,
     write::{write_all, write_frames},
 };
 use cache_core::{
     PeerId,
-    port::{ADMISSION_BYTES_MAX, Arbiter, Refused, STANCE_BYTES, Session, Side, Stance, Tenure},
+    port::{ADMISSION_BYTES_MAX, Refused, STANCE_BYTES, Session, Side, Stance, Tenure},
 };
-use cache_transport::frame::{self, FrameReader};
+use cache_transport::{
+    book::{self, Admitted},
+    ending::Ending,
+    frame::{self, FrameReader},
+};
 use futures::{
     AsyncReadExt, AsyncWriteExt,
     io::{ReadHalf, WriteHalf},
@@ -35,7 +38,7 @@ pub(crate) type ControlStream = (FrameReader<ReadHalf<Stream>>, WriteHalf<Stream
 pub(crate) async fn meet(shared: Arc<Shared>, meeting: Meeting, mut lines: Lines) -> Step {
     let time = shared.settings.admission_timeout;
     let mut stream = None;
-    let is_redundant = meeting.side == Side::Dialer && shared.link(meeting.peer).is_some();
+    let is_redundant = meeting.side == Side::Dialer && shared.book.get(meeting.peer).is_some();
     let proved = async {
         let control = stream.insert(control_stream(meeting.side, &mut lines).await?);
         if is_redundant {
@@ -59,24 +62,17 @@ pub(crate) async fn meet(shared: Arc<Shared>, meeting: Meeting, mut lines: Lines
             return part(&shared, meeting, &ending, stream, last_word).await;
         }
     };
-    let arbiter = Arbiter::between(shared.local, meeting.peer);
     match (shared.admitted(meeting.id, meeting.peer, tenure, session), stream) {
-        (Ok(link), Some(stream)) => {
-            let ours = Tenure { run: shared.run, number: link.tenure.number };
-            let verdict = (arbiter == Arbiter::Local).then_some(Stance::Keep(ours));
+        (Ok(Admitted { link, verdict, .. }), Some(stream)) => {
             Step::Continue(control::lanes(&shared, &link, stream, verdict, lines))
         }
-        (Ok(link), None) => {
+        (Ok(Admitted { link, .. }), None) => {
             shared.ended(&link, &Ending::Protocol("an admission without a stream"));
             Step::End
         }
         (Err(ending), stream) => {
-            let last_word = match (&ending, arbiter) {
-                (Ending::TooMany(_), _either) => LastWord::Stance(Stance::TooMany),
-                (Ending::AlreadyConnected(_), Arbiter::Local) => LastWord::Stance(Stance::KeepAnother),
-                _overtaken => LastWord::None,
-            };
-            part(&shared, meeting, &ending, stream, last_word).await
+            let stance = shared.book.refusal(meeting.peer, &ending);
+            part(&shared, meeting, &ending, stream, stance.map_or(LastWord::None, LastWord::Stance)).await
         }
     }
 }
@@ -132,7 +128,7 @@ async fn control_stream(side: Side, lines: &mut Lines) -> Result<ControlStream, 
         Side::Listener => match lines.arrivals.recv().await {
             Some(Arrival::Control(stream)) => stream,
             Some(Arrival::Bulk(_)) => return Err(Ending::Protocol("bulk before the admission")),
-            None => return Err(Ending::ByPeer),
+            None => return Err(Ending::Denied),
         },
     };
     let (read, write) = stream.split();
@@ -145,7 +141,7 @@ async fn prove(
     meeting: Meeting,
     (reader, write): &mut ControlStream,
 ) -> Result<Proved, Ending> {
-    let mut admission = shared.gate.begin(meeting.side, shared.local, meeting.peer, NO_CHANNEL);
+    let mut admission = shared.gate.begin(meeting.side, shared.book.local(), meeting.peer, NO_CHANNEL);
     let session = loop {
         while let Some(message) = admission.poll_transmit() {
             write_frames(write, [message]).await?;
@@ -153,7 +149,7 @@ async fn prove(
         if let Some(session) = admission.poll_session() {
             break session;
         }
-        let message = reader.next(ADMISSION_BYTES_MAX).await?.ok_or(Ending::ByPeer)?;
+        let message = reader.next(ADMISSION_BYTES_MAX).await?.ok_or(Ending::Denied)?;
         if message.is_empty() {
             return match reader.array().await? {
                 [REDUNDANT] => Err(Ending::AlreadyConnected(meeting.peer)),
@@ -164,24 +160,19 @@ async fn prove(
         }
         admission.handle(&message).map_err(Ending::NotLetIn)?;
     };
-    if Arbiter::between(shared.local, meeting.peer) == Arbiter::Remote {
-        if !shared.has_room_for(meeting.peer) {
-            return Err(Ending::TooMany("peers"));
-        }
-        let stance = Stance::Keep(Tenure { run: shared.run, number: 0 });
-        write_all(write, &stance.to_bytes()).await?;
+    match shared.book.stance(meeting.peer) {
+        // Said as the last word.
+        Some(Stance::TooMany) => return Err(Ending::TooMany("peers")),
+        Some(stance) => write_all(write, &stance.to_bytes()).await?,
+        None => {}
     }
-    match Stance::from_bytes(stance(reader).await?) {
-        Some(Stance::Keep(tenure)) => Ok(Proved { session, tenure }),
-        Some(Stance::KeepAnother) => Err(Ending::AlreadyConnected(meeting.peer)),
-        Some(Stance::TooMany) => Err(Ending::TooMany("peers")),
-        None => Err(Ending::Protocol("no stance")),
-    }
+    let tenure = book::heard(meeting.peer, Stance::from_bytes(stance(reader).await?))?;
+    Ok(Proved { session, tenure })
 }
 
 /// The bytes of a stance; a stream that ends instead refuses us.
 async fn stance(reader: &mut FrameReader<ReadHalf<Stream>>) -> Result<[u8; STANCE_BYTES], Ending> {
-    if reader.has_ended().await? { Err(Ending::ByPeer) } else { Ok(reader.array().await?) }
+    if reader.has_ended().await? { Err(Ending::Denied) } else { Ok(reader.array().await?) }
 }
 
 /// Why an admission ends early: the dialer has found itself connected with whom it has reached.

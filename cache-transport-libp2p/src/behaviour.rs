@@ -3,10 +3,10 @@
 use crate::{
     admission::{self, Meeting},
     handler::{Ended, Handler},
-    identity,
     shared::Shared,
 };
 use cache_core::port::Side;
+use cache_transport::address::core_peer;
 use libp2p::{
     Multiaddr, PeerId,
     core::{Endpoint, transport::PortUse},
@@ -52,7 +52,7 @@ pub(crate) struct Links {
 
 impl Links {
     fn meet(&self, id: ConnectionId, peer: PeerId, side: Side) -> Result<Handler, ConnectionDenied> {
-        let peer = identity::from_libp2p(peer).ok_or_else(|| ConnectionDenied::new("not an Ed25519 key"))?;
+        let peer = core_peer(peer).ok_or_else(|| ConnectionDenied::new("not an Ed25519 key"))?;
         let shared = Arc::clone(&self.shared);
         Ok(Handler::new(move |lines| admission::meet(shared, Meeting { id, peer, side }, lines)))
     }

@@ -1,15 +1,16 @@
 //! The bulk lane: a stream for each frame, several at once, delivered in the order of their numbers.
 
 use crate::{
-    ending::Ending,
     handler::{Arrival, Opener},
-    link::Link,
     settings::BULK_STREAMS_MAX,
-    shared::Shared,
+    shared::{Link, Shared},
 };
 use bytes::Bytes;
-use cache_core::port::FRAME_BYTES_MAX;
-use cache_transport::frame::{self, FrameReader};
+use cache_core::port::{FRAME_BYTES_MAX, Lane};
+use cache_transport::{
+    ending::Ending,
+    frame::{self, FrameReader},
+};
 use futures::{AsyncWriteExt, FutureExt, StreamExt, future, future::BoxFuture, stream::FuturesUnordered};
 use libp2p::Stream;
 use std::{collections::BTreeMap, sync::Arc};
@@ -24,13 +25,13 @@ pub(crate) async fn send(link: Arc<Link>, opener: Opener) -> Ending {
             biased;
             Some(sent) = sending.next() => match sent {
                 Ok(frame_bytes) => {
-                    link.heard();
-                    link.outbox.bulk_sent(frame_bytes);
+                    link.own.heard();
+                    link.bulk.release(frame_bytes);
                     link.sent(frame_bytes);
                 }
                 Err(ending) => return ending,
             },
-            frame = link.outbox.bulk(), if sending.len() < BULK_STREAMS_MAX => match frame {
+            frame = link.bulk.take(), if sending.len() < BULK_STREAMS_MAX => match frame {
                 Some(frame) => {
                     sending.push(send_one(opener.clone(), number, frame));
                     number += 1;
@@ -83,9 +84,11 @@ pub(crate) async fn receive(
             },
         }
         while let Some((frame, reader)) = whole.remove(&next) {
-            link.received(&frame);
+            link.own.heard();
             // Once the link has ended, frames are forgotten.
-            let _is_current = shared.inbox.deliver(link.peer, link.id, frame).await;
+            if let Some(charge) = link.charge(Lane::Bulk, frame.len()).await {
+                shared.book.deliver(&link, frame, charge);
+            }
             works.push(end_one(reader).boxed());
             next += 1;
         }

@@ -3,16 +3,14 @@
 use crate::{
     admission::ControlStream,
     bulk,
-    ending::Ending,
     handler::{Lines, Step},
-    link::Link,
-    shared::Shared,
+    shared::{Link, Shared},
     sign::{Said, Sign, next_said},
     write::{write_all, write_frames},
 };
 use bytes::Bytes;
-use cache_core::port::{SILENCE_TIMEOUT, Side, Stance};
-use cache_transport::frame::FrameReader;
+use cache_core::port::{Lane, SILENCE_TIMEOUT, Side, Stance};
+use cache_transport::{ending::Ending, frame::FrameReader};
 use futures::{
     AsyncWriteExt, FutureExt,
     future::{self, BoxFuture},
@@ -22,7 +20,8 @@ use libp2p::Stream;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, sleep_until};
 
-/// Everything that `link` has to do, beginning with our `verdict` where we are the arbiter; each part woken for itself. The first part to end ends the connection.
+/// Everything that `link` has to do, beginning with our `verdict` where we are the arbiter; each part woken for itself.
+/// The first part to end ends the connection.
 pub(crate) fn lanes(
     shared: &Arc<Shared>,
     link: &Arc<Link>,
@@ -54,18 +53,22 @@ pub(crate) fn lanes(
 async fn receive(shared: Arc<Shared>, link: Arc<Link>, mut reader: FrameReader<ReadHalf<Stream>>) -> Ending {
     loop {
         match next_said(&mut reader).await {
-            Ok(Some(Said::Sign(Sign::Ping))) => {
-                link.heard();
-                link.outbox.sign(Sign::Pong);
-            }
-            Ok(Some(Said::Sign(Sign::Pong))) => link.pong(),
-            Ok(Some(Said::Frame(frame))) => {
-                link.received(&frame);
+            Ok(Some(Said::Sign(Sign::Ping))) => link.own.pinged(),
+            Ok(Some(Said::Sign(Sign::Pong))) => link.own.pong(),
+            Ok(Some(Said::Frame { frame_bytes })) => {
+                let charge = link.charge(Lane::Control, frame_bytes).await;
+                let frame = match reader.body(frame_bytes).await {
+                    Ok(frame) => frame,
+                    Err(error) => return error.into(),
+                };
+                link.own.heard();
                 // Once the link has ended, what still comes is read on to the end and forgotten.
-                let _is_current = shared.inbox.deliver(link.peer, link.id, frame).await;
+                if let Some(charge) = charge {
+                    shared.book.deliver(&link, frame, charge);
+                }
             }
             Ok(None) => return Ending::ByPeer,
-            Err(ending) => return ending,
+            Err(error) => return error.into(),
         }
     }
 }
@@ -76,21 +79,24 @@ async fn send(link: Arc<Link>, mut writer: WriteHalf<Stream>, verdict: Option<St
     {
         return ending;
     }
-    while let Some((signs, frames)) = link.outbox.control().await {
-        let signs: Vec<u8> = signs.into_iter().flat_map(Sign::to_bytes).collect();
-        if !signs.is_empty()
-            && let Err(ending) = write_all(&mut writer, &signs).await
-        {
-            return ending;
+    loop {
+        tokio::select! {
+            biased;
+            signs = link.own.signs() => {
+                let signs: Vec<u8> = signs.into_iter().flat_map(Sign::to_bytes).collect();
+                if let Err(ending) = write_all(&mut writer, &signs).await {
+                    return ending;
+                }
+            }
+            batch = link.control.take_batch() => {
+                let Some(frames) = batch else { break };
+                let frames_bytes = frames.iter().map(Bytes::len).sum();
+                if let Err(ending) = write_frames(&mut writer, frames).await {
+                    return ending;
+                }
+                link.sent(frames_bytes);
+            }
         }
-        if frames.is_empty() {
-            continue;
-        }
-        let frames_bytes = frames.iter().map(Bytes::len).sum();
-        if let Err(ending) = write_frames(&mut writer, frames).await {
-            return ending;
-        }
-        link.sent(frames_bytes);
     }
     // The other side reads to the end, then ends its own half, which `receive` sees.
     match writer.close().await {
@@ -101,7 +107,7 @@ async fn send(link: Arc<Link>, mut writer: WriteHalf<Stream>, verdict: Option<St
 
 /// After an orderly end, the time for what waits to go out and for the other side to notice.
 async fn linger(link: Arc<Link>) -> Ending {
-    link.outbox.closed().await;
+    link.own.closed().await;
     sleep(LINGER_TIMEOUT).await;
     Ending::ByUs
 }
@@ -110,16 +116,16 @@ async fn linger(link: Arc<Link>) -> Ending {
 /// once at first, which measures the round trip.
 async fn watch(link: Arc<Link>) -> Ending {
     let quiet = if link.side == Side::Dialer { QUIET_OF_DIALER } else { QUIET_OF_LISTENER };
-    link.ping();
+    link.own.ping();
     loop {
-        let heard = link.last_heard();
+        let heard = link.own.last_heard();
         sleep_until((heard + quiet).into()).await;
-        if link.last_heard() > heard {
+        if link.own.last_heard() > heard {
             continue;
         }
-        link.ping();
+        link.own.ping();
         sleep_until((heard + SILENCE_MAX).into()).await;
-        let silence = link.last_heard().elapsed();
+        let silence = link.own.last_heard().elapsed();
         if silence >= SILENCE_MAX {
             return Ending::Silent(silence);
         }

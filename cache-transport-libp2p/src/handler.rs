@@ -3,7 +3,8 @@
 //! A connection's work is polled by the very task that drives its socket, so a frame crosses no task on its
 //! way in or out, and nothing outlives the connection.
 
-use crate::{ending::Ending, settings::BULK_STREAMS_MAX};
+use crate::settings::BULK_STREAMS_MAX;
+use cache_transport::ending::Ending;
 use futures::{
     StreamExt,
     future::{self, BoxFuture},

@@ -1,6 +1,7 @@
 //! One identity, in our words and in libp2p's.
 
 use cache_core::PeerId;
+use cache_transport::address::core_peer;
 use libp2p::{
     PeerId as Libp2pPeerId,
     identity::{Keypair, PublicKey},
@@ -14,12 +15,7 @@ pub(crate) fn keypair(mut seed: Zeroizing<[u8; 32]>) -> Keypair {
 
 /// Our word for `keypair`'s public half.
 pub(crate) fn local_peer(keypair: &Keypair) -> PeerId {
-    from_libp2p(keypair.public().to_peer_id()).expect("the key pair is Ed25519")
-}
-
-/// Our word for `peer`; `None` unless its key is Ed25519.
-pub(crate) fn from_libp2p(peer: Libp2pPeerId) -> Option<PeerId> {
-    peer.to_base58().parse().ok()
+    core_peer(keypair.public().to_peer_id()).expect("the key pair is Ed25519")
 }
 
 /// libp2p's word for `peer`; `None` if its bytes are no point of the curve.

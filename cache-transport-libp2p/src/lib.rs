@@ -1,8 +1,9 @@
 //! Moves frames between peers over libp2p: TCP with noise and yamux, or QUIC.
 //!
-//! Owns the form of addresses that can be dialled and listened on ([`Libp2pAddress`]), the connections, their
-//! streams and queues ([`Libp2p`], a [`cache_core::port::Transport`]). Whom to dial, what frames mean and who
-//! is let in are others' affairs: the last one is asked of a [`cache_core::port::Gate`] before anything else.
+//! [`Libp2p`] is a [`cache_core::port::Transport`]. It owns the swarm, the streams of each connection and their signs of
+//! life. What it has in common with other transports (frames, queues and their bounds, the book of connections) is
+//! [`cache_transport`]'s. Whom to dial, what frames mean and who is let in are others' affairs: the last one is asked of
+//! a [`cache_core::port::Gate`] before anything else.
 //!
 //! # On the wire
 //!
@@ -22,12 +23,9 @@ mod admission;
 mod behaviour;
 mod bulk;
 mod control;
-mod ending;
 mod handler;
 mod identity;
-mod inbox;
-mod link;
-mod outbox;
+mod line;
 mod settings;
 mod shared;
 mod sign;
@@ -35,8 +33,9 @@ mod swarm;
 mod transport;
 mod write;
 
+pub use cache_transport::address::{AddressError, Carrier};
 pub use {
-    address::{AddressError, Carrier, Libp2pAddress},
+    address::Libp2pAddress,
     settings::Libp2pSettings,
     transport::{Libp2p, ListenError},
 };

@@ -49,15 +49,6 @@ pub(crate) const BULK_QUEUE_FRAMES_MAX: usize = 256;
 /// Bytes of the bulk lane that wait for one peer or are on their way.
 pub(crate) const BULK_QUEUE_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 
-/// Frames of one peer that wait for our consumer; its streams are read no further then.
-pub(crate) const INBOX_FRAMES_MAX: usize = 256;
-/// Bytes of one peer that wait for our consumer, unless a single frame is longer.
-pub(crate) const INBOX_BYTES_MAX: usize = 1024 * 1024;
-/// Comings and goings of one peer that wait for our consumer; it is not let in again before they are heard.
-pub(crate) const INBOX_CHANGES_MAX: usize = 16;
-/// Refusals that wait for our consumer; further ones are forgotten.
-pub(crate) const INBOX_REFUSALS_MAX: usize = 64;
-
 /// Bulk frames on their way at once, in each direction of a connection. At 20 ms of delay, four bodies of
 /// 64 KiB each round trip are 12 MiB/s; a peer that fills all and ends none pins four frames.
 pub(crate) const BULK_STREAMS_MAX: usize = 4;

@@ -1,28 +1,29 @@
 //! Signs of life, which stand between the frames of the control lane.
 
-use crate::ending::Ending;
-use bytes::Bytes;
 use cache_core::port::FRAME_BYTES_MAX;
-use cache_transport::frame::{self, FrameReader, PREFIX_BYTES};
+use cache_transport::frame::{self, FrameError, FrameReader, PREFIX_BYTES};
 use futures::AsyncRead;
 
 /// What comes on the control lane.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Said {
-    Frame(Bytes),
+    /// The length of a frame, which follows.
+    Frame {
+        frame_bytes: usize,
+    },
     Sign(Sign),
 }
 
-/// The next frame or sign of life, or `None` where the stream ends between two.
+/// The length of the next frame, or the next sign of life, or `None` where the stream ends between two.
 pub(crate) async fn next_said<R: AsyncRead + Unpin>(
     reader: &mut FrameReader<R>,
-) -> Result<Option<Said>, Ending> {
+) -> Result<Option<Said>, FrameError> {
     let Some(prefix) = reader.prefix().await? else { return Ok(None) };
     if let Some(sign) = Sign::of(prefix) {
         return Ok(Some(Said::Sign(sign)));
     }
     let frame_bytes = frame::checked(prefix, FRAME_BYTES_MAX)?;
-    Ok(Some(Said::Frame(reader.body(frame_bytes).await?)))
+    Ok(Some(Said::Frame { frame_bytes }))
 }
 
 /// A sign of life: a length that no frame has, and nothing behind it.
@@ -56,13 +57,17 @@ mod tests {
 
     #[test]
     fn signs_of_life_stand_between_frames_where_there_are_any() {
-        let frame = Bytes::from_static(b"frame");
+        let frame = b"frame";
         let wire =
-            [&Sign::Ping.to_bytes()[..], &frame::prefix(&frame), &frame, &Sign::Pong.to_bytes()].concat();
+            [&Sign::Ping.to_bytes()[..], &frame::prefix(frame), frame, &Sign::Pong.to_bytes()].concat();
         let mut reader = FrameReader::new(Cursor::new(wire.clone()));
-        let said = std::iter::from_fn(|| block_on(next_said(&mut reader)).unwrap());
-        let expected = [Said::Sign(Sign::Ping), Said::Frame(frame), Said::Sign(Sign::Pong)];
-        assert_eq!(said.collect::<Vec<_>>(), expected);
+        let mut next = || block_on(next_said(&mut reader)).unwrap();
+        assert_eq!(next(), Some(Said::Sign(Sign::Ping)));
+        assert_eq!(next(), Some(Said::Frame { frame_bytes: 5 }));
+        assert_eq!(block_on(reader.body(5)).unwrap(), &frame[..]);
+        let mut next = || block_on(next_said(&mut reader)).unwrap();
+        assert_eq!(next(), Some(Said::Sign(Sign::Pong)));
+        assert_eq!(next(), None);
         assert!(block_on(FrameReader::new(Cursor::new(wire)).next(1000)).is_err());
     }
 }

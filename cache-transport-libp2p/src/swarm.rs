@@ -3,12 +3,11 @@
 use crate::{
     address::Libp2pAddress,
     behaviour::{Behaviour, BehaviourEvent},
-    ending::Ending,
-    identity,
     settings::{QUIC_CONNECTION_BYTES_MAX, QUIC_STREAM_BYTES_MAX, STREAMS_MAX, STREAMS_NEGOTIATING_MAX},
     shared::Shared,
     transport,
 };
+use cache_transport::{address::core_peer, ending::Ending};
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, Swarm, SwarmBuilder,
@@ -150,14 +149,14 @@ fn on_event(shared: &Shared, event: SwarmEvent<BehaviourEvent>) {
         SwarmEvent::IncomingConnectionError { connection_id, send_back_addr, error, .. } => {
             let ending = of_newcomer(shared, connection_id, &error);
             if !shared.failed(connection_id, &ending) {
-                shared.inbox.refused(send_back_addr.to_string().into(), &ending);
+                shared.book.inbox().refused(send_back_addr.to_string().into(), &ending);
             }
         }
         SwarmEvent::ConnectionClosed { connection_id, peer_id, cause, .. } => {
             let ending = Ending::Lost(cause.map_or_else(|| "closed".into(), |error| innermost(&error)));
             shared.failed(connection_id, &ending);
-            if let Some(link) = identity::from_libp2p(peer_id).and_then(|peer| shared.link(peer))
-                && link.id == connection_id
+            if let Some(link) = core_peer(peer_id).and_then(|peer| shared.book.get(peer))
+                && link.own.id == connection_id
             {
                 shared.ended(&link, &ending);
             }

@@ -1,8 +1,7 @@
 //! The transport itself, as a node holds it.
 
 use crate::{
-    address::{Carrier, Libp2pAddress},
-    ending::Ending,
+    address::Libp2pAddress,
     identity,
     settings::{DIALS_MAX, Libp2pSettings},
     shared::Shared,
@@ -14,16 +13,19 @@ use cache_core::{
     PeerId,
     port::{Gate, Lane, PeerFigures, SendError, Transport, TransportEvent},
 };
+use cache_transport::{
+    address::{Carrier, core_peer},
+    ending::Ending,
+};
 use libp2p::{
     Multiaddr,
-    multiaddr::Protocol,
     swarm::dial_opts::{DialOpts, PeerCondition},
 };
 use std::{
     env,
     ffi::OsStr,
     io,
-    net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
+    net::{TcpListener, UdpSocket},
     sync::Arc,
     time::Duration,
 };
@@ -76,7 +78,7 @@ impl Libp2p {
             async move {
                 let addresses = swarm::run(swarm, listeners, &shared, ordered).await;
                 ports_free(&addresses).await;
-                shared.inbox.end();
+                shared.book.inbox().end();
                 tell_done.send_replace(true);
             }
         });
@@ -89,10 +91,10 @@ impl Libp2p {
         let carrier = address.carrier();
         let dial = match address.peer() {
             Some(peer) => {
-                match identity::from_libp2p(peer) {
+                match core_peer(peer) {
                     None => return Err(bad(format!("{peer} is no peer id of an Ed25519 key"))),
-                    Some(known) if known == self.shared.local => return Err(Ending::Itself),
-                    Some(known) if self.shared.link(known).is_some() => {
+                    Some(known) if known == self.shared.book.local() => return Err(Ending::Itself),
+                    Some(known) if self.shared.book.get(known).is_some() => {
                         return Err(Ending::AlreadyConnected(known));
                     }
                     Some(_unconnected) => {}
@@ -121,11 +123,11 @@ impl Libp2p {
 #[async_trait]
 impl Transport for Libp2p {
     fn local_peer(&self) -> PeerId {
-        self.shared.local
+        self.shared.book.local()
     }
 
     fn addresses(&self) -> Vec<Box<str>> {
-        let local = identity::to_libp2p(self.shared.local);
+        let local = identity::to_libp2p(self.shared.book.local());
         let with_peer = |address: Multiaddr| local.and_then(|local| address.with_p2p(local).ok());
         let addresses = self.shared.addresses().into_iter().filter_map(with_peer);
         addresses.map(|address| address.to_string().into()).collect()
@@ -133,26 +135,26 @@ impl Transport for Libp2p {
 
     fn dial(&self, address: &str) {
         if let Err(ending) = self.try_dial(address) {
-            self.shared.inbox.dial_failed(address.into(), &ending);
+            self.shared.book.inbox().dial_failed(address.into(), &ending);
         }
     }
 
     fn send(&self, peer: PeerId, lane: Lane, frame: Bytes) -> Result<(), SendError> {
-        self.shared.link(peer).ok_or(SendError::NotConnected)?.send(lane, frame)
+        self.shared.book.get(peer).ok_or(SendError::NotConnected)?.send(lane, frame)
     }
 
     fn disconnect(&self, peer: PeerId) {
-        if let Some(link) = self.shared.link(peer) {
+        if let Some(link) = self.shared.book.get(peer) {
             self.shared.ended(&link, &Ending::ByUs);
         }
     }
 
     async fn next_event(&self) -> Option<TransportEvent> {
-        self.shared.inbox.next().await
+        self.shared.book.inbox().next().await
     }
 
     fn figures(&self, peer: PeerId) -> Option<PeerFigures> {
-        self.shared.link(peer).map(|link| link.figures())
+        self.shared.book.get(peer).map(|link| link.figures(link.own.round_trip()))
     }
 
     async fn shutdown(&self) {
@@ -168,7 +170,7 @@ impl Drop for Libp2p {
     fn drop(&mut self) {
         self.task.abort();
         self.shared.end();
-        self.shared.inbox.end();
+        self.shared.book.inbox().end();
     }
 }
 
@@ -203,8 +205,8 @@ fn refuse_key_log(variable: Option<&OsStr>) -> Result<(), ListenError> {
 
 /// Refuses a TCP port where somebody listens already: libp2p shares ports, so it would not notice.
 fn refuse_taken(address: &Libp2pAddress) -> Result<(), ListenError> {
-    match socket(address.multiaddr()) {
-        Some((Carrier::Tcp, socket)) if socket.port() > 0 => {
+    match address.socket() {
+        Some(socket) if address.carrier() == Carrier::Tcp && socket.port() > 0 => {
             TcpListener::bind(socket).map(drop).map_err(|error| ListenError::Address {
                 address: address.to_string(),
                 reason: error.to_string(),
@@ -219,26 +221,15 @@ fn refuse_taken(address: &Libp2pAddress) -> Result<(), ListenError> {
 async fn ports_free(addresses: &[Multiaddr]) {
     let deadline = Instant::now() + PORTS_FREE_TIMEOUT;
     for address in addresses {
-        let Some((Carrier::Quic, socket)) = socket(address) else { continue };
+        let Ok(address) = address.to_string().parse::<Libp2pAddress>() else { continue };
+        let Some(socket) = address.socket().filter(|_socket| address.carrier() == Carrier::Quic) else {
+            continue;
+        };
         while UdpSocket::bind(socket).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
             && Instant::now() < deadline
         {
             sleep(PORTS_FREE_INTERVAL).await;
         }
-    }
-}
-
-fn socket(address: &Multiaddr) -> Option<(Carrier, SocketAddr)> {
-    let mut parts = address.iter();
-    let host: IpAddr = match parts.next()? {
-        Protocol::Ip4(host) => host.into(),
-        Protocol::Ip6(host) => host.into(),
-        _name => return None,
-    };
-    match parts.next()? {
-        Protocol::Tcp(port) => Some((Carrier::Tcp, SocketAddr::new(host, port))),
-        Protocol::Udp(port) => Some((Carrier::Quic, SocketAddr::new(host, port))),
-        _other => None,
     }
 }
 

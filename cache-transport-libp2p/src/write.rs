@@ -1,8 +1,7 @@
 //! Writing to libp2p's streams, which hold back what is not flushed.
 
-use crate::ending::Ending;
 use bytes::Bytes;
-use cache_transport::frame;
+use cache_transport::{ending::Ending, frame};
 use futures::{AsyncWrite, AsyncWriteExt};
 
 /// Writes `frames`, short ones together, and flushes.

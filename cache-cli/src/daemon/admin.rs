@@ -191,7 +191,7 @@ impl Inner {
         request.headers_mut().insert(header::HOST, host);
         request.headers_mut().entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
         // As a client of the unix socket would be answered: nothing is rewritten.
-        let exchange = Exchange::new(Arc::clone(&self.front), Door::Unix);
+        let exchange = Exchange::new(Arc::clone(&self.front), Door::UNIX);
         let Ok(response) = exchange.answer(request).await;
         Ok(response)
     }

@@ -234,7 +234,7 @@ impl Doors {
             sockets.push(socket);
             serving.spawn(door::serve(
                 listener,
-                exchange(Door::Unix),
+                exchange(Door::UNIX),
                 limits,
                 Arc::clone(loops),
                 running.clone(),
@@ -243,7 +243,7 @@ impl Doors {
         if let Some(listener) = self.tcp {
             serving.spawn(door::serve(
                 listener,
-                exchange(Door::Tcp),
+                exchange(Door::TCP),
                 limits,
                 Arc::clone(loops),
                 running.clone(),

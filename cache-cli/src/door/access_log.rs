@@ -3,7 +3,7 @@
 //! Holds neither credentials nor queries nor bodies. Lines are written by a thread of their own, so that a slow disk
 //! holds up no answer; what it cannot take in time is dropped and counted.
 
-use super::{DoorBody, host::Door, problem::CACHE_STATUS};
+use super::{DoorBody, problem::CACHE_STATUS};
 use crate::settings::AccessLogTarget;
 use http::{HeaderName, Request, Response};
 use hyper::body::Body as _;
@@ -56,16 +56,13 @@ impl AccessLog {
         let _full_or_ended = self.orders.try_send(Order::Reopen);
     }
 
-    /// What is said of `request` once it is answered.
-    pub(crate) fn asked<B>(request: &Request<B>, door: Door) -> Asked {
+    /// What is said of `request`, come through the door `door`, once it is answered.
+    pub(crate) fn asked<B>(request: &Request<B>, door: &'static str) -> Asked {
         let client = request.headers().get(CLIENT).and_then(|label| label.to_str().ok());
         Asked {
             at: SystemTime::now(),
             since: Instant::now(),
-            door: match door {
-                Door::Tcp => "tcp",
-                Door::Unix => "unix",
-            },
+            door,
             method: request.method().to_string(),
             path: bounded(request.uri().path(), PATH_CHARS_MAX),
             client: client.map(|label| bounded(label, CLIENT_CHARS_MAX)),
@@ -203,7 +200,7 @@ mod tests {
             .header("x-fleet-client", "nightly")
             .body(())
             .unwrap();
-        let asked = AccessLog::asked(&request, Door::Tcp);
+        let asked = AccessLog::asked(&request, "tcp");
         let mut response = Response::new(DoorBody::whole("body".into()));
         response.headers_mut().insert(CACHE_STATUS, "fleet-cache; hit; ttl=9".parse().unwrap());
         log.note(asked, &response);

@@ -3,8 +3,9 @@
 use super::{
     DoorBody,
     access_log::AccessLog,
-    host::{Destination, Door, Hosts, OtherHost, Refusal, Urls},
+    host::{Destination, Hosts, OtherHost, Refusal, Urls},
     incoming,
+    policy::Door,
     problem::DoorError,
     relay,
     rendered::RenderedReplies,
@@ -40,11 +41,11 @@ pub(crate) struct Front {
     pub(crate) api: ApiUrls,
     /// Answers that were rendered lately.
     pub(crate) rendered: RenderedReplies,
-    /// What clients of the TCP door must present.
+    /// What clients must present at doors that ask for it.
     pub(crate) client_token: ArcSwapOption<Secret>,
     /// What each answer is noted in.
     pub(crate) access_log: Option<AccessLog>,
-    /// Web pages that may use the TCP door.
+    /// Web pages that may use doors that browsers reach.
     pub(crate) web_origins: Vec<WebOrigin>,
 }
 
@@ -129,9 +130,10 @@ impl Exchange {
 
     /// The web page that asks, if it is one that may and expects to be told so.
     fn page<B>(&self, request: &Request<B>) -> Result<Option<HeaderValue>, DoorError> {
-        match self.door {
-            Door::Tcp => web::admit(request.headers(), &self.front.web_origins),
-            Door::Unix => Ok(None),
+        if self.door.meets_browsers {
+            web::admit(request.headers(), &self.front.web_origins)
+        } else {
+            Ok(None)
         }
     }
 
@@ -185,7 +187,7 @@ impl Exchange {
             warn!("a request came through this node before: the origin leads back here");
             return Err(DoorError::circle());
         }
-        if self.door == Door::Tcp
+        if self.door.asks_token
             && let Some(token) = &*self.front.client_token.load()
             && !token::presents(request.headers(), token)
         {
@@ -224,7 +226,7 @@ impl Service<Request<Incoming>> for Exchange {
         let Some(log) = &self.front.access_log else {
             return self.answer(request);
         };
-        let asked = AccessLog::asked(&request, self.door);
+        let asked = AccessLog::asked(&request, self.door.name);
         match self.answer(request) {
             Answering::Ready(response) => {
                 if let Some(response) = &response {
@@ -336,7 +338,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_origin_that_cannot_be_reached_gives_a_clear_error() {
-        let exchange = Exchange::new(front(None).await, Door::Tcp);
+        let exchange = Exchange::new(front(None).await, Door::TCP);
         let here = [("host", "127.0.0.1:8484")];
         let (status, body, _length) = answered(&exchange, request(Method::GET, "/user", &here)).await;
         assert_eq!(status, 502);
@@ -346,7 +348,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_to_head_has_the_length_but_not_the_body_of_one_to_get() {
-        let exchange = Exchange::new(front(None).await, Door::Tcp);
+        let exchange = Exchange::new(front(None).await, Door::TCP);
         let elsewhere = [("host", "evil.example")];
         let (_status, body, _length) = answered(&exchange, request(Method::GET, "/", &elsewhere)).await;
         let (status, empty, length) = answered(&exchange, request(Method::HEAD, "/", &elsewhere)).await;
@@ -357,7 +359,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_was_here_before_is_refused_whatever_it_asks() {
-        let exchange = Exchange::new(front(None).await, Door::Unix);
+        let exchange = Exchange::new(front(None).await, Door::UNIX);
         for method in [Method::GET, Method::HEAD, Method::POST] {
             let again = [("host", "localhost"), ("via", "1.1 other, 1.1 own")];
             assert_eq!(answered(&exchange, request(method.clone(), "/user", &again)).await.0, 508);
@@ -368,7 +370,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_host_is_not_mistaken_for_the_one_before() {
-        let exchange = Exchange::new(front(None).await, Door::Tcp);
+        let exchange = Exchange::new(front(None).await, Door::TCP);
         let own = Some(("host", "127.0.0.1:8484"));
         let route = |target: &str, host: Option<(&str, &str)>| {
             exchange.route(&request(Method::GET, target, host.as_slice()))
@@ -384,7 +386,7 @@ mod tests {
     #[tokio::test]
     async fn another_client_token_counts_from_the_next_request_of_a_connection_on() {
         let front = front(Some("sesame")).await;
-        let exchange = Exchange::new(Arc::clone(&front), Door::Tcp);
+        let exchange = Exchange::new(Arc::clone(&front), Door::TCP);
         let status = async |token| {
             let headers = [("host", "localhost"), ("x-fleet-cache-token", token)];
             answered(&exchange, request(Method::GET, "/user", &headers)).await.0
@@ -397,15 +399,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_tcp_door_asks_for_the_client_token() {
+    async fn a_door_that_browsers_reach_refuses_pages_that_nobody_named() {
+        let front = front(None).await;
+        let status = async |door| {
+            let headers = [("host", "localhost"), ("origin", "https://evil.example")];
+            answered(&Exchange::new(Arc::clone(&front), door), request(Method::GET, "/user", &headers))
+                .await
+                .0
+        };
+        assert_eq!((status(Door::TCP).await, status(Door::UNIX).await), (403, 502));
+        assert_eq!(status(Door { meets_browsers: true, ..Door::UNIX }).await, 403);
+        assert_eq!(status(Door { meets_browsers: false, ..Door::TCP }).await, 502);
+    }
+
+    #[tokio::test]
+    async fn a_door_asks_for_the_client_token_if_that_is_among_its_rules() {
         let front = front(Some("sesame")).await;
         let status = async |door, headers: &[(&str, &str)]| {
             let exchange = Exchange::new(Arc::clone(&front), door);
             answered(&exchange, request(Method::GET, "/user", headers)).await.0
         };
         let host = ("host", "localhost");
-        assert_eq!(status(Door::Tcp, &[host]).await, 407);
-        assert_eq!(status(Door::Tcp, &[host, ("x-fleet-cache-token", "sesame")]).await, 502);
-        assert_eq!(status(Door::Unix, &[host]).await, 502);
+        assert_eq!(status(Door::TCP, &[host]).await, 407);
+        assert_eq!(status(Door::TCP, &[host, ("x-fleet-cache-token", "sesame")]).await, 502);
+        assert_eq!(status(Door::UNIX, &[host]).await, 502);
+        assert_eq!(status(Door { asks_token: true, ..Door::UNIX }, &[host]).await, 407);
+        assert_eq!(status(Door { asks_token: false, ..Door::TCP }, &[host]).await, 502);
     }
 }

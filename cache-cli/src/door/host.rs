@@ -1,13 +1,14 @@
 //! Where a request belongs, told by the door it came through and the host that it names.
 //!
 //! `gh` sends requests for every host into its unix socket, and a web page can make a browser send
-//! requests for any name to this machine: what names neither the API nor this door is never sent to the API. On the
-//! unix socket GitHub's other hosts are told apart; everything else is refused.
+//! requests for any name to this machine: what names neither the API nor this door is never sent to the API. A door
+//! that serves GitHub's other hosts tells them apart; everything else is refused.
 
 mod other_hosts;
 
 pub(crate) use other_hosts::OtherHost;
 
+use super::policy::{Door, DoorHosts, DoorUrls};
 use crate::settings::Detour;
 use cache_origin_github::OriginUrl;
 use http::{HeaderValue, Method, Request, header, uri::Authority};
@@ -16,15 +17,6 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
-
-/// Which door a request came through.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Door {
-    /// HTTP over TCP.
-    Tcp,
-    /// HTTP on a unix socket.
-    Unix,
-}
 
 /// Which hosts lead to the API.
 #[derive(Clone, Debug)]
@@ -96,18 +88,21 @@ impl Hosts {
             return Err(Refusal::HostMalformed);
         }
         let (own, path) = (self.is_own(&named), request.uri().path());
-        let beside = || self.other.find(&named).filter(|_other| door == Door::Unix);
-        if door == Door::Unix && self.other.is_beside_api(&named, path) {
+        let serves_others = door.hosts == DoorHosts::ApiAndOthers;
+        let beside = || self.other.find(&named).filter(|_other| serves_others);
+        if serves_others && self.other.is_beside_api(&named, path) {
             // Named twice over, as the API and as a server's pages; the path tells.
             return beside().map(Destination::Other).ok_or(Refusal::HostMalformed);
         }
         if self.is_api(&named) {
             return Ok(Destination::Api(Urls::Kept));
         }
-        match (beside(), own, door) {
+        match (beside(), own, door.urls) {
             (Some(other), ..) => Ok(Destination::Other(other)),
-            (None, true, Door::Unix) => Ok(Destination::Api(Urls::Kept)),
-            (None, true, Door::Tcp) => Ok(Destination::Api(Urls::Rewritten(target(&named, path)))),
+            (None, true, DoorUrls::Kept) => Ok(Destination::Api(Urls::Kept)),
+            (None, true, DoorUrls::Rewritten { scheme }) => {
+                Ok(Destination::Api(Urls::Rewritten(target(scheme, &named, path))))
+            }
             (None, false, _) => Err(Refusal::Misdirected { host: named.as_str().to_owned(), door }),
         }
     }
@@ -162,9 +157,9 @@ fn authority(value: &HeaderValue) -> Option<Authority> {
 }
 
 /// How the URLs of a client begin that came by `named`: with Enterprise Server's prefix if it used that.
-fn target(named: &Authority, path: &str) -> Arc<str> {
+fn target(scheme: &str, named: &Authority, path: &str) -> Arc<str> {
     let prefix = if path == "/api/v3" || path.starts_with("/api/v3/") { "/api/v3/" } else { "/" };
-    format!("http://{named}{prefix}").into()
+    format!("{scheme}://{named}{prefix}").into()
 }
 
 #[cfg(test)]
@@ -197,7 +192,7 @@ mod tests {
     #[test]
     fn a_client_that_names_the_api_keeps_its_urls() {
         for host in ["api.github.com", "API.GitHub.com:443", "api.github.com:80", "api.github.localhost"] {
-            for door in [Door::Tcp, Door::Unix] {
+            for door in [Door::TCP, Door::UNIX] {
                 assert_eq!(routed(door, "/user", host), Ok(Urls::Kept), "{host}");
             }
         }
@@ -206,47 +201,58 @@ mod tests {
     #[test]
     fn a_client_that_names_this_door_gets_urls_to_it() {
         for host in ["127.0.0.1:8484", "localhost:8484", "[::1]:8484", "gh.localhost", "cache.internal:80"] {
-            assert_eq!(routed(Door::Tcp, "/user", host), rewritten(&format!("http://{host}/")));
+            assert_eq!(routed(Door::TCP, "/user", host), rewritten(&format!("http://{host}/")));
         }
     }
 
     #[test]
     fn a_client_that_uses_the_enterprise_prefix_gets_it_back() {
-        let routed = routed(Door::Tcp, "/api/v3/user", "localhost:1");
+        let routed = routed(Door::TCP, "/api/v3/user", "localhost:1");
         assert_eq!(routed, rewritten("http://localhost:1/api/v3/"));
     }
 
     #[test]
     fn an_absolute_target_outweighs_the_host_field() {
-        let absolute = routed(Door::Tcp, "http://api.github.com:80/user", "127.0.0.1:8484");
+        let absolute = routed(Door::TCP, "http://api.github.com:80/user", "127.0.0.1:8484");
         assert_eq!(absolute, Ok(Urls::Kept));
-        let elsewhere = routed(Door::Tcp, "http://example.com/", "api.github.com");
+        let elsewhere = routed(Door::TCP, "http://example.com/", "api.github.com");
         assert!(matches!(elsewhere, Err(Refusal::Misdirected { .. })));
     }
 
     #[test]
     fn on_the_unix_socket_nothing_is_rewritten_and_only_githubs_other_hosts_are_served() {
-        assert_eq!(routed(Door::Unix, "/user", "localhost"), Ok(Urls::Kept));
+        assert_eq!(routed(Door::UNIX, "/user", "localhost"), Ok(Urls::Kept));
         for host in ["github.com", "uploads.github.com", "results-receiver.actions.githubusercontent.com"] {
-            let found = hosts().route(Door::Unix, &request("/x", host));
+            let found = hosts().route(Door::UNIX, &request("/x", host));
             assert!(matches!(found, Ok(Destination::Other(other)) if other.name == host), "{host}");
-            let refusal = Refusal::Misdirected { host: host.to_owned(), door: Door::Tcp };
-            assert_eq!(routed(Door::Tcp, "/x", host), Err(refusal));
+            let refusal = Refusal::Misdirected { host: host.to_owned(), door: Door::TCP };
+            assert_eq!(routed(Door::TCP, "/x", host), Err(refusal));
         }
-        let refusal = Refusal::Misdirected { host: "evil.example".to_owned(), door: Door::Unix };
-        assert_eq!(routed(Door::Unix, "/x", "evil.example"), Err(refusal));
+        let refusal = Refusal::Misdirected { host: "evil.example".to_owned(), door: Door::UNIX };
+        assert_eq!(routed(Door::UNIX, "/x", "evil.example"), Err(refusal));
+    }
+
+    #[test]
+    fn which_hosts_a_door_serves_and_where_its_urls_lead_are_told_apart() {
+        let encrypted = Door { urls: DoorUrls::Rewritten { scheme: "https" }, ..Door::TCP };
+        assert_eq!(routed(encrypted, "/user", "localhost:8443"), rewritten("https://localhost:8443/"));
+        let told_its_address = Door { urls: Door::TCP.urls, ..Door::UNIX };
+        assert_eq!(routed(told_its_address, "/user", "localhost"), rewritten("http://localhost/"));
+        let for_everything = Door { hosts: DoorHosts::ApiAndOthers, ..Door::TCP };
+        let found = hosts().route(for_everything, &request("/x", "uploads.github.com"));
+        assert!(matches!(found, Ok(Destination::Other(_))), "{found:?}");
     }
 
     #[test]
     fn an_enterprise_servers_pages_lie_beside_its_api() {
         let hosts = Hosts::new(&"https://ghe.corp/api/v3".parse().unwrap(), &[], &[]);
         for (path, door, goes) in [
-            ("/api/v3/user", Door::Unix, "api"),
-            ("/api/graphql", Door::Unix, "api"),
-            ("/api/uploads/x", Door::Unix, "api"),
-            ("/login/device/code", Door::Unix, "other"),
-            ("/o/r/archive/main.zip", Door::Unix, "other"),
-            ("/user", Door::Tcp, "api"),
+            ("/api/v3/user", Door::UNIX, "api"),
+            ("/api/graphql", Door::UNIX, "api"),
+            ("/api/uploads/x", Door::UNIX, "api"),
+            ("/login/device/code", Door::UNIX, "other"),
+            ("/o/r/archive/main.zip", Door::UNIX, "other"),
+            ("/user", Door::TCP, "api"),
         ] {
             let routed = hosts.route(door, &request(path, "ghe.corp")).unwrap();
             let told = if matches!(routed, Destination::Api(_)) { "api" } else { "other" };
@@ -259,7 +265,7 @@ mod tests {
         for host in
             ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "api.github.com:8484"]
         {
-            let refused = routed(Door::Tcp, "/user", host);
+            let refused = routed(Door::TCP, "/user", host);
             assert!(matches!(refused, Err(Refusal::Misdirected { .. })), "{host}");
         }
     }
@@ -272,7 +278,7 @@ mod tests {
             ("https://ghe.corp:8443/api/v3", "ghe.corp:8443"),
         ] {
             let hosts = Hosts::new(&origin.parse().unwrap(), &[], &[]);
-            let routed = api(hosts.route(Door::Unix, &request("/api/v3/user", host)));
+            let routed = api(hosts.route(Door::UNIX, &request("/api/v3/user", host)));
             assert_eq!(routed, Ok(Urls::Kept), "{host}");
         }
     }
@@ -280,7 +286,7 @@ mod tests {
     #[test]
     fn a_loopback_origin_is_told_from_this_door_by_its_port() {
         let hosts = Hosts::new(&"http://127.0.0.1:9999".parse().unwrap(), &[], &[]);
-        let route = |host| api(hosts.route(Door::Tcp, &request("/user", host)));
+        let route = |host| api(hosts.route(Door::TCP, &request("/user", host)));
         assert_eq!(route("127.0.0.1:9999"), Ok(Urls::Kept));
         assert_eq!(route("127.0.0.1:8484"), rewritten("http://127.0.0.1:8484/"));
         assert_eq!(route("127.0.0.1"), rewritten("http://127.0.0.1/"));
@@ -289,18 +295,18 @@ mod tests {
     #[test]
     fn a_host_that_is_none_is_refused() {
         for host in ["", "a b", "u@localhost", "x\"y", "a,b", "localhost:x"] {
-            assert_eq!(routed(Door::Tcp, "/user", host), Err(Refusal::HostMalformed), "{host}");
+            assert_eq!(routed(Door::TCP, "/user", host), Err(Refusal::HostMalformed), "{host}");
         }
         let bare = Request::builder().uri("/user").body(()).unwrap();
-        assert_eq!(hosts().route(Door::Tcp, &bare), Err(Refusal::HostMalformed));
+        assert_eq!(hosts().route(Door::TCP, &bare), Err(Refusal::HostMalformed));
         let mut twice = request("/user", "localhost");
         twice.headers_mut().append(header::HOST, HeaderValue::from_static("evil.example"));
-        assert_eq!(hosts().route(Door::Tcp, &twice), Err(Refusal::HostMalformed));
+        assert_eq!(hosts().route(Door::TCP, &twice), Err(Refusal::HostMalformed));
     }
 
     #[test]
     fn a_tunnel_is_refused() {
         let request = Request::builder().method(Method::CONNECT).uri("api.github.com:443").body(()).unwrap();
-        assert_eq!(hosts().route(Door::Tcp, &request), Err(Refusal::Connect));
+        assert_eq!(hosts().route(Door::TCP, &request), Err(Refusal::Connect));
     }
 }

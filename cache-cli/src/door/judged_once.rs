@@ -2,7 +2,8 @@
 
 use super::{
     exchange::{Exchange, Front},
-    host::{Door, Hosts},
+    host::Hosts,
+    policy::Door,
     rendered::RenderedReplies,
     rewrite::ApiUrls,
 };
@@ -68,7 +69,7 @@ async fn door() -> Exchange {
             access_log: None,
             node: Node::builder(None, github).start().await.unwrap(),
         }),
-        Door::Tcp,
+        Door::TCP,
     )
 }
 

@@ -12,6 +12,7 @@ mod exchange;
 mod host;
 mod incoming;
 mod malformed;
+mod policy;
 mod problem;
 mod relay;
 mod rendered;
@@ -28,7 +29,8 @@ pub(crate) use {
     body::DoorBody,
     event_loops::EventLoops,
     exchange::{Exchange, Front, refuse},
-    host::{Door, Hosts},
+    host::Hosts,
+    policy::Door,
     problem::{CACHE_STATUS, DoorError},
     rendered::RenderedReplies,
     rewrite::ApiUrls,

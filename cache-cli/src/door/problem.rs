@@ -2,7 +2,8 @@
 
 use super::{
     cache_status,
-    host::{Door, Refusal},
+    host::Refusal,
+    policy::{Door, DoorHosts},
 };
 use bytes::Bytes;
 use cache_core::{FetchError, Shortage, Timestamp};
@@ -148,12 +149,12 @@ fn seconds_until(moment: Timestamp) -> u64 {
 
 fn misdirected(host: &str, door: Door) -> DoorError {
     let message = format!("{host} is not the API that this cache serves; the request was not sent anywhere");
-    let remedy = match door {
-        Door::Tcp => format!(
+    let remedy = match door.hosts {
+        DoorHosts::Api => format!(
             "reach this door by an IP address or localhost, or start it with --host {} if that is its name",
             host.rsplit_once(':').map_or(host, |(name, _port)| name)
         ),
-        Door::Unix => format!(
+        DoorHosts::ApiAndOthers => format!(
             "if requests for {host} shall go through this socket, start the daemon with --upstream {host}=https://{host}; \
              otherwise, with gh, run such commands with a GH_CONFIG_DIR whose http_unix_socket is empty"
         ),
@@ -272,7 +273,7 @@ mod tests {
     #[test]
     fn a_misdirected_request_learns_the_host_and_the_remedy() {
         let error =
-            DoorError::from(Refusal::Misdirected { host: "files.example".to_owned(), door: Door::Unix });
+            DoorError::from(Refusal::Misdirected { host: "files.example".to_owned(), door: Door::UNIX });
         assert_eq!(error.response().status(), 421);
         let body = body(&error);
         assert!(body["message"].as_str().unwrap().starts_with("files.example "));

@@ -1,4 +1,4 @@
-//! Whether a client of the TCP door knows its token.
+//! Whether a client knows the token that a door asks for.
 
 use super::access_log::CLIENT;
 use crate::settings::Secret;

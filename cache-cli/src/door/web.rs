@@ -4,7 +4,7 @@
 //! door a page would read with the rights, and at the cost, of whoever runs it, so pages are refused unless the
 //! operator names their origin. Requests by other names of this machine are refused elsewhere, by their `Host`.
 //!
-//! Only the TCP door looks: no browser opens a unix socket.
+//! Only doors that browsers reach look.
 
 use super::problem::DoorError;
 use crate::settings::WebOrigin;

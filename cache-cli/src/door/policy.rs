@@ -1,0 +1,59 @@
+//! What tells one door from another.
+
+/// A door as its requests are judged: what leads in, what a client has to present, and what it gets back.
+///
+/// Nothing asks which door it is; each question has a field of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Door {
+    /// Its name in the access log.
+    pub(crate) name: &'static str,
+    /// The hosts for which requests may come in.
+    pub(crate) hosts: DoorHosts,
+    /// The URLs in answers to clients that name the door itself.
+    pub(crate) urls: DoorUrls,
+    /// Whether clients must present the client token where one is set.
+    pub(crate) asks_token: bool,
+    /// Whether browsers reach it, so that it asks which page a request comes from.
+    pub(crate) meets_browsers: bool,
+}
+
+/// The hosts for which requests may come in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum DoorHosts {
+    /// The API, by its own name or the door's.
+    Api,
+    /// The API, and the hosts beside it, past the cache.
+    ApiAndOthers,
+}
+
+/// The URLs in answers to clients that name the door itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum DoorUrls {
+    /// They stay: clients send every request here, whatever its host.
+    Kept,
+    /// They are rewritten to lead back to the door.
+    Rewritten {
+        /// What clients speak with the door, `http` for example.
+        scheme: &'static str,
+    },
+}
+
+impl Door {
+    /// HTTP over TCP, for clients that were given its address.
+    pub(crate) const TCP: Self = Self {
+        name: "tcp",
+        hosts: DoorHosts::Api,
+        urls: DoorUrls::Rewritten { scheme: "http" },
+        asks_token: true,
+        meets_browsers: true,
+    };
+    /// HTTP on a unix socket, into which `gh` sends everything. The file system decides who may use it, and no browser
+    /// opens one.
+    pub(crate) const UNIX: Self = Self {
+        name: "unix",
+        hosts: DoorHosts::ApiAndOthers,
+        urls: DoorUrls::Kept,
+        asks_token: false,
+        meets_browsers: false,
+    };
+}

@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
     future::Future,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -28,7 +29,33 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     time::timeout,
 };
-use tracing::debug;
+use tracing::{debug, warn};
+
+/// Waits until a connection is `adopted`; `None` where it is not, its client takes too long for its part, gives way to
+/// a newcomer, or the daemon stops.
+pub(super) async fn let_in<IO>(
+    adopted: impl Future<Output = io::Result<IO>>,
+    vitals: &Vitals,
+    running: &mut Running,
+) -> Option<IO> {
+    // The client has begun something that it has to end, as with a head.
+    vitals.enter(Phase::Head);
+    tokio::select! {
+        biased;
+        adopted = adopted => match adopted {
+            Ok(stream) => {
+                vitals.enter(Phase::Idle);
+                Some(stream)
+            }
+            Err(error) => {
+                warn!(%error, "a connection cannot be served");
+                None
+            }
+        },
+        _phase = vitals.close_ordered() => None,
+        () = running.stopped() => None,
+    }
+}
 
 /// Serves one connection to its end; after a stop, to the end of the request in progress.
 pub(super) async fn converse<IO, S>(
@@ -100,7 +127,7 @@ async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut stream: IO) {
                 bytes => left = left.saturating_sub(bytes),
             }
         }
-        std::io::Result::Ok(())
+        io::Result::Ok(())
     };
     // Whatever comes of it, the connection is closed next.
     let _closed = timeout(LINGER_MAX, drain).await;

@@ -38,7 +38,7 @@ pub(crate) use {
 };
 
 use crate::exit::CommandError;
-use connection::converse;
+use connection::{converse, let_in};
 use crowd::Crowd;
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
@@ -63,8 +63,13 @@ pub(crate) trait Listener: Send + 'static {
     /// The next connection.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Accepted>> + Send;
 
-    /// Binds a connection to the event loop on which this is called.
-    fn adopt(accepted: Self::Accepted) -> io::Result<Self::Stream>;
+    /// Binds a connection to the event loop on which this is awaited, and has it do what comes before its first
+    /// request, such as a handshake.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the connection.
+    fn adopt(accepted: Self::Accepted) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
 impl Listener for TcpListener {
@@ -78,7 +83,7 @@ impl Listener for TcpListener {
         stream.into_std()
     }
 
-    fn adopt(accepted: std::net::TcpStream) -> io::Result<TcpStream> {
+    async fn adopt(accepted: std::net::TcpStream) -> io::Result<TcpStream> {
         TcpStream::from_std(accepted)
     }
 }
@@ -92,7 +97,7 @@ impl Listener for UnixListener {
         stream.into_std()
     }
 
-    fn adopt(accepted: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+    async fn adopt(accepted: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
         UnixStream::from_std(accepted)
     }
 }
@@ -172,11 +177,10 @@ pub(crate) async fn serve<L, S>(
         };
         if let Some(accepted) = newcomer.take_if(has_room) {
             let (number, vitals) = crowd.admit();
-            let (service, running, refused) = (service(), running.clone(), Arc::clone(&refused));
+            let (service, mut running, refused) = (service(), running.clone(), Arc::clone(&refused));
             let serving = async move {
-                match L::adopt(accepted) {
-                    Ok(stream) => converse(stream, service, vitals, refused, running).await,
-                    Err(error) => warn!(%error, "a connection cannot be served"),
+                if let Some(stream) = let_in(L::adopt(accepted), &vitals, &mut running).await {
+                    converse(stream, service, vitals, refused, running).await;
                 }
                 number
             };

@@ -2,7 +2,7 @@
 
 use super::{
     DoorBody, DoorLimits, EventLoops, Listener, Running,
-    connection::converse,
+    connection::{converse, let_in},
     crowd::Crowd,
     malformed::RefusedHeads,
     serve,
@@ -188,8 +188,81 @@ impl Listener for Scarce {
         self.0.lock().unwrap().take().ok_or_else(|| io::Error::from_raw_os_error(Errno::EMFILE as i32))
     }
 
-    fn adopt(accepted: DuplexStream) -> io::Result<DuplexStream> {
+    async fn adopt(accepted: DuplexStream) -> io::Result<DuplexStream> {
         Ok(accepted)
+    }
+}
+
+/// Gives connections, each of which is let in once its client has said one byte.
+struct Greeted(Mutex<Vec<DuplexStream>>);
+
+impl Listener for Greeted {
+    type Accepted = DuplexStream;
+    type Stream = DuplexStream;
+
+    async fn accept(&self) -> io::Result<DuplexStream> {
+        let next = self.0.lock().unwrap().pop();
+        match next {
+            Some(stream) => Ok(stream),
+            None => future::pending().await,
+        }
+    }
+
+    async fn adopt(mut accepted: DuplexStream) -> io::Result<DuplexStream> {
+        accepted.read_u8().await?;
+        Ok(accepted)
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_do_its_part_holds_up_nobody_and_is_let_go_at_a_stop() {
+    let (mut silent, first) = duplex(1024);
+    let (mut greeting, second) = duplex(1024);
+    let (stop, running) = Running::new();
+    let limits = DoorLimits { connections_max: 100, drain_timeout: IDLE_MAX };
+    let loops = Arc::new(EventLoops::start().unwrap());
+    let listener = Greeted(Mutex::new(vec![second, first]));
+    let door = tokio::spawn(serve(listener, || SMALL, limits, loops, running));
+    greeting.write_all(b"!GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    timeout(HEAD_MAX / 2, greeting.read_to_string(&mut answer)).await.expect("it waits for nobody").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    stop.send_replace(true);
+    let ended = timeout(HEAD_MAX / 2, silent.read_u8()).await.expect("it is let go at once");
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    door.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_ends_its_handshake_has_the_time_of_a_head_and_gives_way() {
+    let (_stop, mut running) = Running::new();
+    let mut crowd = Crowd::new();
+    let (_number, vitals) = crowd.admit();
+    let begun = Instant::now();
+    let never = future::pending::<io::Result<DuplexStream>>();
+    let ticking = async {
+        let mut ticks = interval(TICK);
+        loop {
+            ticks.tick().await;
+            crowd.close_overdue();
+        }
+    };
+    tokio::select! {
+        stream = let_in(never, &vitals, &mut running) => assert!(stream.is_none()),
+        () = ticking => {}
+    }
+    assert!(is_about(begun.elapsed(), HEAD_MAX), "{:?}", begun.elapsed());
+
+    let (_number, vitals) = crowd.admit();
+    let never = future::pending::<io::Result<DuplexStream>>();
+    let newcomers = async {
+        pass(Duration::from_secs(2)).await;
+        assert!(crowd.give_way());
+        future::pending::<()>().await;
+    };
+    tokio::select! {
+        stream = let_in(never, &vitals, &mut running) => assert!(stream.is_none()),
+        () = newcomers => {}
     }
 }
 

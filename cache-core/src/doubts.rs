@@ -33,8 +33,7 @@ impl Doubts {
 
     /// Drops the doubts of which `is_needed` says no. The one of everything stays.
     pub fn retain(&mut self, mut is_needed: impl FnMut(&Scope) -> bool) {
-        self.listed.retain(|(scope, _)| is_needed(scope));
-        self.text_bytes = self.listed.iter().map(|(scope, _)| scope.text_bytes()).sum();
+        self.keep(|(scope, _)| is_needed(scope));
     }
 
     /// Adds what was put in doubt later.
@@ -59,10 +58,15 @@ impl Doubts {
         }
     }
 
-    /// Puts everything in doubt that was there at `now`.
-    pub(crate) fn add_all(&mut self, now: Timestamp) {
-        self.retain(|_| false);
-        self.floor = self.floor.max(Some(now));
+    /// Puts everything in doubt that was there at `date`. What is doubted of later stays so.
+    pub(crate) fn add_all(&mut self, date: Timestamp) {
+        self.keep(|(_, doubted)| *doubted > date);
+        self.floor = self.floor.max(Some(date));
+    }
+
+    fn keep(&mut self, is_needed: impl FnMut(&(Scope, Timestamp)) -> bool) {
+        self.listed.retain(is_needed);
+        self.text_bytes = self.listed.iter().map(|(scope, _)| scope.text_bytes()).sum();
     }
 
     /// Whether `entry`, from the disk, is in doubt.
@@ -134,6 +138,16 @@ mod tests {
         doubts.add(&prefix("a/"), at(8));
         assert!(doubts.mean(&entry("a/1", 6)));
         assert_eq!(doubts.listed.len(), 1);
+    }
+
+    #[test]
+    fn a_doubt_of_everything_from_before_ends_no_later_doubt() {
+        let mut doubts = Doubts::default();
+        doubts.add(&prefix("a/"), at(2));
+        doubts.add(&prefix("b/"), at(8));
+        doubts.add_all(at(5));
+        assert_eq!(doubts, Doubts::new(Some(at(5)), [(prefix("b/"), at(8))]));
+        assert!(doubts.mean(&entry("b/1", 7)) && !doubts.mean(&entry("a/1", 7)));
     }
 
     #[test]

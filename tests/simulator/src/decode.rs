@@ -73,6 +73,10 @@ impl Plan {
         match sort {
             Sort::Plain => {}
             Sort::Dialing => self.peers.connections_max = [256, 3, 5, 2][pick % 4],
+            Sort::Returning => {
+                self.settings.disk = Disk::Present;
+                self.contacts = [self.contacts, 1][pick % 2];
+            }
             Sort::Changing => {
                 let lifetime = Duration::from_secs([5, 60][pick % 2]);
                 self.limits.freshness_max.lifetime = lifetime;
@@ -175,10 +179,11 @@ fn any_deed(bytes: &mut Bytes<'_>, sort: Sort) -> Deed {
     match sort {
         Sort::Changing if which >= 60 => return changing_deed(bytes),
         Sort::Lying if which >= 60 => return lie(bytes),
-        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain if which >= 20 => {
+        Sort::Returning if which >= 54 => return returning_deed(bytes),
+        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain | Sort::Returning if which >= 20 => {
             return peaceful_deed(bytes);
         }
-        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain => {}
+        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain | Sort::Returning => {}
     }
     let node = bytes.byte();
     let lasts = Duration::from_millis(bytes.of(&[50, 400, 2_000, 8_000, 30_000]));
@@ -207,6 +212,20 @@ fn changing_deed(bytes: &mut Bytes<'_>) -> Deed {
     match bytes.number(0..=1) {
         0 => Deed::Rotate { node },
         _crowd => Deed::Crowd { node, key: skewed(bytes), clients: bytes.of(&[2, 10, 40]) },
+    }
+}
+
+fn returning_deed(bytes: &mut Bytes<'_>) -> Deed {
+    let (node, key) = (bytes.byte(), skewed(bytes));
+    let (letters, every_domain) = (bytes.number(1..=4), bytes.number(0..=1) == 0);
+    match bytes.number(0..=7) {
+        0..=2 => Deed::Doubt { node, key, letters, every_domain },
+        3 | 4 => Deed::Refuse { node, key, letters },
+        5 | 6 => {
+            let down_for = Duration::from_millis(bytes.of(&[1, 400, 2_000, 8_000]));
+            Deed::Crash { victim: Victim::Node(node), down_for, keeps_disk: true }
+        }
+        _contact => Deed::Leave { node: key },
     }
 }
 
@@ -289,12 +308,14 @@ pub enum Sort {
     Lying,
     /// None of that.
     Plain,
+    /// Disks outlive processes, nobody knows how some writes end, and contacts go for good.
+    Returning,
 }
 
 impl Sort {
-    /// Every sort. Half of all worlds are plain.
+    /// Every sort. A third of all worlds are plain.
     pub const ALL: [Self; 6] =
-        [Self::Plain, Self::Plain, Self::Plain, Self::Dialing, Self::Changing, Self::Lying];
+        [Self::Plain, Self::Plain, Self::Returning, Self::Dialing, Self::Changing, Self::Lying];
 
     fn of(number: usize) -> Self {
         Self::ALL[number % Self::ALL.len()]

@@ -6,10 +6,12 @@
 
 mod checks;
 mod durable;
+mod floors;
 
-pub(crate) use checks::Circumstances;
+pub(crate) use checks::{Circumstances, stands_in};
+pub(crate) use floors::Floor;
 
-use self::durable::Durable;
+use self::durable::{Durable, Ended};
 use crate::{
     node::{GENERATIONS_MAX, Node, issuer, name},
     origin::FACT_HEADER,
@@ -39,8 +41,10 @@ pub enum Rule {
     Bounds,
     /// Every request is answered in time.
     Deadline,
-    /// What a node confirmed to have forgotten is not on its disk after a crash.
+    /// What a node confirmed to have forgotten is not on its disk after a crash, nor certain what it doubted.
     Durable,
+    /// What was put in doubt is served only once the origin was asked about it, or because it failed.
+    Doubted,
     /// Nobody dials itself, or again and again where nobody answers.
     Dialing,
     /// Calls to the origin are as few as the plan says.
@@ -51,7 +55,8 @@ pub enum Rule {
     InOrder,
     /// What was invalidated answers nobody who asks after the node was told.
     Invalidated,
-    /// Nobody has more connections than it may, or is alone for long while others can be reached.
+    /// Nobody has more connections than it may, or is alone for long while others can be reached, be it those that it
+    /// remembers from its last run.
     Links,
     /// Once faults end, everything comes to its end and every node can be asked.
     Liveness,
@@ -63,6 +68,8 @@ pub enum Rule {
     Panicked,
     /// The origin is left alone for as long as it wants to be.
     Quota,
+    /// What the fleet forgot or doubted while a node was down is not served by it as soon as it starts.
+    Restored,
     /// What is kept beyond its request is used or given up.
     Retained,
     /// Without any fault, nobody waits for longer than a few calls take.
@@ -113,7 +120,7 @@ pub(crate) struct Ledger {
     /// By how much a node may take a fact to be younger than it is, because it travelled.
     errors: BTreeMap<(usize, u64), Duration>,
     /// For each node and key, since when a fact must be to be served: the last invalidation that the node knows.
-    floors: Vec<BTreeMap<usize, Duration>>,
+    floors: Vec<BTreeMap<usize, Floor>>,
     /// Nodes that mean harm.
     liars: BTreeSet<usize>,
     issued: Vec<Issued>,
@@ -151,7 +158,7 @@ pub(crate) struct Asked {
     pub(crate) at: Duration,
     pub(crate) wanted: Wanted,
     /// Since when a fact must be to answer it.
-    pub(crate) floor: Duration,
+    pub(crate) floor: Floor,
     /// How long requests of that node had been held up by then.
     pub(crate) held_up: Duration,
 }
@@ -203,15 +210,15 @@ impl Ledger {
             Wanted::Entry { key, .. } | Wanted::PeersEntry { key } => Some(key),
             Wanted::Pong | Wanted::Written => None,
         };
-        let floor = key.and_then(|key| self.floor(node.number, key, now)).unwrap_or_default();
+        let floor = key.map(|key| self.floor(node.number, key, now)).unwrap_or_default();
         let asked = Asked { node: node.number, at: now, wanted, floor, held_up: node.held_up };
         self.requests.insert(RequestId(self.request_last), asked);
         RequestId(self.request_last)
     }
 
     /// Since when a fact must be that `node` may serve at `now`.
-    fn floor(&self, node: usize, key: usize, now: Duration) -> Option<Duration> {
-        self.floors[node].get(&key).copied().filter(|floor| now - *floor < REMEMBERED_FOR)
+    pub(crate) fn floor(&self, node: usize, key: usize, now: Duration) -> Floor {
+        self.floors[node].get(&key).copied().unwrap_or_default().remembered(now)
     }
 
     /// Numbers a fact.
@@ -262,16 +269,17 @@ impl Ledger {
         (before - self.requests.len()) as u64
     }
 
-    /// `node` forgets what `reach` means, on behalf of the client whose `request` it is.
+    /// `node` forgets and doubts what `reach` means, on behalf of the client whose `request` it is, if it is one's.
     pub(crate) fn on_issued(
         &mut self,
         node: usize,
         issuer: u64,
         now: Duration,
-        (request, reach): (RequestId, Reach),
+        (request, reach): (Option<RequestId>, Reach),
     ) {
-        for (key, at) in self.raise_floor(node, &reach, now) {
-            self.durable.on_asked(node, request, key, at);
+        let ended = self.raise_floor(node, &reach, now);
+        if let Some(request) = request {
+            self.durable.on_asked(node, request, ended);
         }
         self.issued.push(Issued { issuer, at: now, reach });
     }
@@ -378,9 +386,12 @@ impl Ledger {
         let issuers: BTreeSet<u64> = nodes.iter().map(|node| issuer(node.number, node.run)).collect();
         let matters = |issued: &&Issued| now - issued.at < REMEMBERED_FOR && issuers.contains(&issued.issuer);
         for issued in self.issued.iter().filter(matters) {
-            let key = (0..self.keys.len()).find(|key| issued.reach.covers(&self.keys[*key], OK))?;
-            let knows =
-                |node: &&&Node| self.floors[node.number].get(&key).is_some_and(|floor| *floor >= issued.at);
+            let manner = |key: usize| Some((key, issued.reach.manner(&self.keys[key], OK)?));
+            let (key, manner) = (0..self.keys.len()).find_map(manner)?;
+            let knows = |node: &&&Node| {
+                let floor = self.floors[node.number].get(&key);
+                floor.is_some_and(|floor| floor.of(manner) >= issued.at)
+            };
             if let Some(node) = nodes.iter().find(|node| !knows(node)) {
                 return Some(format!("n{} was not told of {:?}", node.number, issued.reach));
             }
@@ -395,24 +406,27 @@ impl Ledger {
             };
             if now - issued.at < REMEMBERED_FOR {
                 let (reach, at) = (issued.reach.clone(), issued.at);
-                for (key, at) in self.raise_floor(node, &reach, at) {
-                    self.durable.on_told(node, (from, notice.receipt), key, at);
-                }
+                let ended = self.raise_floor(node, &reach, at);
+                self.durable.on_told(node, (from, notice.receipt), ended);
             }
         }
     }
 
-    /// Answers which keys that is about, and since when a fact must be.
-    fn raise_floor(&mut self, node: usize, reach: &Reach, at: Duration) -> Vec<(usize, Duration)> {
-        let covered: Vec<usize> = match &reach.forgotten[..] {
-            [Scope::Key(key)] => self.key_number(key).into_iter().collect(),
-            _ => (0..self.keys.len()).filter(|key| reach.covers(&self.keys[*key], OK)).collect(),
+    /// Answers which keys that is about, and what becomes of them.
+    fn raise_floor(&mut self, node: usize, reach: &Reach, at: Duration) -> Vec<Ended> {
+        let keys = match (&reach.forgotten[..], &reach.doubted[..]) {
+            ([Scope::Key(key)], []) => {
+                let key = self.key_number(key);
+                key.map_or(0..0, |key| key..key + 1)
+            }
+            _ => 0..self.keys.len(),
         };
-        for key in &covered {
-            let floor = self.floors[node].entry(*key).or_default();
-            *floor = at.max(*floor);
+        let covered: Vec<Ended> =
+            keys.filter_map(|key| Some((key, reach.manner(&self.keys[key], OK)?, at))).collect();
+        for (key, manner, at) in &covered {
+            self.floors[node].entry(*key).or_default().raise(*manner, *at);
         }
-        covered.into_iter().map(|key| (key, at)).collect()
+        covered
     }
 }
 

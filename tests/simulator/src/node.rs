@@ -3,12 +3,12 @@
 use crate::{
     network::Frame,
     origin::Call,
-    plan::{CONTACTS, Dialing, Lie, Plan},
+    plan::{Dialing, Lie, Plan},
     random::Random,
 };
 use cache_core::{
-    Ceiling, Contact, Disk, Doubts, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Name, Naming,
-    PeerId, RequestId, Sharing, Timestamp, codec,
+    Ceiling, Contact, Disk, Domain, Doubts, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Member,
+    Name, Naming, PeerId, RequestId, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
     message::{Reach, Scope},
 };
@@ -40,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) disk: BTreeMap<Key, Vec<u8>>,
     /// What is in doubt, as the disk keeps it; empty if nothing is.
     pub(crate) doubts: Vec<u8>,
+    /// Whom the next process is to look for beside the contacts.
+    pub(crate) remembered: Vec<Member>,
     /// What is gone from the disk and would be back after a crash, by the number of the removal.
     limbo: BTreeMap<u64, Limbo>,
     pub(crate) loads: BTreeMap<LoadId, Key>,
@@ -92,6 +94,7 @@ pub(crate) enum Wish {
     Invalidate(Reach),
     Ping { peer: usize },
     Put { key: usize },
+    Refuse { domain: Domain, prefix: Box<str> },
 }
 
 impl Node {
@@ -113,6 +116,7 @@ impl Node {
             published: BTreeMap::new(),
             disk: BTreeMap::new(),
             doubts: Vec::new(),
+            remembered: Vec::new(),
             limbo: BTreeMap::new(),
             loads: BTreeMap::new(),
             calls: BTreeSet::new(),
@@ -152,13 +156,13 @@ impl Node {
         self.misdated += Duration::from_micros(self.wall.abs_diff(self.clock));
         self.clock = self.wall;
         let is_dialing = plan.dialing == Dialing::Ordered;
-        let contacts = (0..CONTACTS.min(plan.nodes)).filter(|_| is_dialing);
+        let contacts = (0..plan.contacts.min(plan.nodes)).filter(|_| is_dialing);
         let sharing = Sharing {
             local: self.peer,
             // As programs have it: by the wall clock, which may have been set back.
             boot: self.timestamp(now).as_unix_millis(),
             own_addresses: if is_dialing { vec![address(self.number)] } else { Vec::new() },
-            remembered: Vec::new(),
+            remembered: self.remembered.clone(),
             contacts: contacts.map(|number| Contact::new(address(number))).collect(),
             peers: plan.peers.clone(),
             ceiling: Arc::new(Most(plan.ceiling)),
@@ -208,6 +212,7 @@ impl Node {
     pub(crate) fn lose_disk(&mut self) {
         self.disk.clear();
         self.doubts.clear();
+        self.remembered.clear();
     }
 
     /// Ends the process; all it knew is gone but for the disk.
@@ -239,6 +244,12 @@ impl Node {
     pub(crate) fn true_time(&self, timestamp: Timestamp) -> Duration {
         let micros = i64::try_from(timestamp.as_unix_millis().saturating_mul(1000)).unwrap_or(i64::MAX);
         Duration::from_micros(micros.saturating_sub(EPOCH_MICROS + self.clock).max(0) as u64)
+    }
+
+    /// Whether readers see anything that `reach` means and that is not in doubt already.
+    pub(crate) fn shows_as_certain(&self, reach: &Reach) -> bool {
+        let mut shown = self.published.values();
+        shown.any(|entry| reach.covers(entry.key(), entry.content().status) && !entry.is_doubted())
     }
 
     pub(crate) fn load(&self, key: &Key) -> Option<Box<Entry>> {

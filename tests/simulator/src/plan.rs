@@ -40,6 +40,8 @@ pub struct Plan {
     pub disk_stuck_one_in: u64,
     /// Who dials whom.
     pub dialing: Dialing,
+    /// How many nodes, the first ones, all know of from the beginning, if they dial by themselves.
+    pub contacts: usize,
     /// What is demanded beyond what always is.
     pub demands: Demands,
     /// What happens, in order of time.
@@ -55,7 +57,7 @@ pub struct Plan {
 pub enum Dialing {
     /// Each is alone.
     Nobody,
-    /// Engines order their dials themselves. All have the same contacts: the first three nodes.
+    /// Engines order their dials themselves. All have the same contacts: the first [`Plan::contacts`] nodes.
     Ordered,
 }
 
@@ -70,8 +72,8 @@ pub struct Demands {
     pub wait_max: Option<Duration>,
 }
 
-/// Nodes that all know of from the beginning, if they dial by themselves.
-pub(crate) const CONTACTS: usize = 3;
+/// How many nodes all know of from the beginning, unless a plan has it otherwise.
+const CONTACTS: usize = 3;
 
 /// How messages travel.
 #[derive(Clone, Debug)]
@@ -157,6 +159,8 @@ pub enum Deed {
     Crash { victim: Victim, down_for: Duration, keeps_disk: bool },
     /// A client asks.
     Get { node: usize, key: usize, directives: Directives },
+    /// Somebody writes to all resources whose number begins so, and nobody hears how that ends.
+    Doubt { node: usize, key: usize, letters: usize, every_domain: bool },
     /// Clients of all nodes ask for one key within a while.
     Herd { key: usize, within: Duration },
     /// Somebody writes.
@@ -179,6 +183,8 @@ pub enum Deed {
     Ping { node: usize, peer: usize },
     /// A program keeps a value.
     Put { node: usize, key: usize },
+    /// The origin refuses a write to all resources of one domain whose number begins so.
+    Refuse { node: usize, key: usize, letters: usize },
     /// A node starts anew with the next of the settings by which the fleet changes its secret, unless another has yet
     /// to come so far.
     Rotate { node: usize },
@@ -278,6 +284,7 @@ impl Plan {
             },
             disk_stuck_one_in: 64,
             dialing: Dialing::Ordered,
+            contacts: CONTACTS,
             demands: Demands::default(),
             events: Vec::new(),
             encodes: true,
@@ -341,12 +348,14 @@ impl Deed {
             | Self::Clear { .. }
             | Self::Count { .. }
             | Self::Crowd { .. }
+            | Self::Doubt { .. }
             | Self::Get { .. }
             | Self::Herd { .. }
             | Self::Invalidate { .. }
             | Self::InvalidatePrefix { .. }
             | Self::Ping { .. }
-            | Self::Put { .. } => false,
+            | Self::Put { .. }
+            | Self::Refuse { .. } => false,
         }
     }
 
@@ -367,6 +376,7 @@ impl Deed {
             | Self::ClockStep { .. }
             | Self::Count { .. }
             | Self::Crowd { .. }
+            | Self::Doubt { .. }
             | Self::Get { .. }
             | Self::Invalidate { .. }
             | Self::InvalidatePrefix { .. }
@@ -374,6 +384,7 @@ impl Deed {
             | Self::Leave { .. }
             | Self::Ping { .. }
             | Self::Put { .. }
+            | Self::Refuse { .. }
             | Self::Rotate { .. } => Duration::ZERO,
         }
     }

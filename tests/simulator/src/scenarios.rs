@@ -4,8 +4,10 @@
 //! how many calls it may cost, is in this package's tests.
 
 mod hour;
+mod returning;
 
 pub use hour::hour_of_autoscaling;
+pub use returning::{contact_is_gone, doubts, returns_after_writes};
 
 use crate::{
     plan::{Deed, Event, Lie, OutageKind, Plan, Victim},
@@ -26,11 +28,13 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("autoscaler", autoscaler),
     ("cold-at-once", |seed, nodes| cold_at_once(seed, nodes, 3)),
     ("cold-in-turn", |seed, nodes| cold_in_turn(seed, nodes, 3)),
+    ("contact-is-gone", contact_is_gone),
     ("coordinator-alone-crashes", coordinator_alone_crashes),
     ("coordinator-answers-late", coordinator_answers_late),
     ("coordinator-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Coordinator(0)))),
     ("coordinator-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Coordinator(0)))),
     ("crowd-while-origin-is-down", crowd_while_origin_is_down),
+    ("doubts", doubts),
     ("few-connections", |seed, nodes| few_connections(seed, nodes, 10, (nodes / 2).clamp(3, 8))),
     ("herd", herd),
     ("herd-at-expiry", herd_at_expiry),
@@ -52,6 +56,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("peers-are-clamped", peers_are_clamped),
     ("puts-overtake-puts", puts_overtake_puts),
     ("renewals", renewals),
+    ("returns-after-writes", returns_after_writes),
     ("split", split),
     ("writes", writes),
     ("writes-overtake-answers", writes_overtake_answers),

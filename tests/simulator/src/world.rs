@@ -9,6 +9,7 @@ mod ending;
 mod fleet;
 mod lying;
 mod perform;
+mod returning;
 mod watching;
 
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     watch::Watch,
 };
 use cache_core::{PeerId, RequestId, freshness::Directives};
+use returning::Returning;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
@@ -61,6 +63,8 @@ pub struct World {
     refused: Option<RequestId>,
     /// The key of the answer that a node is hearing at this moment, and when the call for it began.
     landing: Option<(usize, Duration)>,
+    /// What each process found when it started.
+    returning: BTreeMap<usize, Returning>,
     /// Longest that a request may take where nothing fails.
     prompt: Option<Duration>,
     is_healed: bool,
@@ -162,6 +166,7 @@ impl World {
             ideal_until: BTreeMap::new(),
             refused: None,
             landing: None,
+            returning: BTreeMap::new(),
             prompt: None,
             is_healed: false,
             violation: None,

@@ -220,3 +220,28 @@ fn whoever_comes_late_calls_for_next_to_nothing_that_others_have_on_disk() {
         assert!(calls <= resources as u64 + 30, "seed {seed}: {calls} calls for {resources} resources");
     }
 }
+
+#[test]
+fn what_a_fleet_ends_while_a_node_is_down_is_not_served_by_it_when_it_is_back() {
+    for seed in 0..12 {
+        for nodes in [2, 3, 6, 12] {
+            sound(&scenario("returns-after-writes", seed, nodes));
+        }
+    }
+}
+
+#[test]
+fn what_is_in_doubt_is_served_only_once_the_origin_was_asked() {
+    for seed in 0..8 {
+        sound(&scenario("doubts", seed, 3 + seed as usize % 6));
+    }
+}
+
+#[test]
+fn whoever_starts_again_finds_its_fleet_though_its_only_contact_is_gone() {
+    for seed in 0..12 {
+        for nodes in [3, 4, 8, 20] {
+            sound(&scenario("contact-is-gone", seed, nodes));
+        }
+    }
+}

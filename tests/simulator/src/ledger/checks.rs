@@ -96,6 +96,10 @@ impl Ledger {
             let text = format!("{entry:?} is served {served:?} at the age of {age:?}, error {error:?}");
             return Err((Rule::TooOld, text));
         }
+        if fact.at + self.misdated < asked.floor.doubted && !stands_in(served) {
+            let text = format!("{fact:?} answers {asked:?} by {served:?}, though it was in doubt");
+            return Err((Rule::Doubted, text));
+        }
         if directives.no_cache && fact.at < asked.at {
             return Err((Rule::TooOld, format!("{fact:?} answers no-cache of {:?} by {served:?}", asked.at)));
         }
@@ -126,10 +130,26 @@ impl Ledger {
         if fact.key != key || !content.body.starts_with(format!("{key} ").as_bytes()) {
             return Err((Rule::WrongKey, format!("{fact:?} answers for key {key}")));
         }
-        if fact.at < asked.floor {
+        if fact.at < asked.floor.forgotten {
             return Err((Rule::Invalidated, format!("{fact:?} answers {asked:?}")));
         }
         Ok((number, fact))
+    }
+}
+
+/// Whether what is served so takes the place of an origin that fails.
+pub(crate) fn stands_in(served: Served) -> bool {
+    match served {
+        Served::Stale(
+            StaleReason::Failed(_)
+            | StaleReason::Fault { .. }
+            | StaleReason::HeldOff
+            | StaleReason::Throttled,
+        ) => true,
+        Served::Forwarded(_)
+        | Served::Hit
+        | Served::Peer
+        | Served::Stale(StaleReason::Accepted | StaleReason::WhileRevalidating) => false,
     }
 }
 

@@ -1,17 +1,21 @@
-//! What nodes confirmed to have forgotten, and so must not be back after a crash.
+//! What nodes confirmed to have forgotten or doubted, and so must not be back after a crash as if nothing had been.
 
-use cache_core::RequestId;
+use super::floors::Floor;
+use cache_core::{RequestId, message::Manner};
 use std::{collections::BTreeMap, time::Duration};
 
 /// For each node, since when facts must be that a crash leaves on its disk.
 pub(crate) struct Durable(Vec<Promises>);
 
+/// What was forgotten or doubted of a key, and when.
+pub(super) type Ended = (usize, Manner, Duration);
+
 #[derive(Default)]
 struct Promises {
     /// Since when a fact about a key must be.
-    floors: BTreeMap<usize, Duration>,
+    floors: BTreeMap<usize, Floor>,
     /// What it will be once the node confirms it.
-    unconfirmed: BTreeMap<Occasion, Vec<(usize, Duration)>>,
+    unconfirmed: BTreeMap<Occasion, Vec<Ended>>,
 }
 
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
@@ -27,12 +31,12 @@ impl Durable {
         Self((0..nodes).map(|_| Promises::default()).collect())
     }
 
-    pub(super) fn on_asked(&mut self, node: usize, request: RequestId, key: usize, at: Duration) {
-        self.0[node].unconfirmed.entry(Occasion::Asked(request)).or_default().push((key, at));
+    pub(super) fn on_asked(&mut self, node: usize, request: RequestId, ended: Vec<Ended>) {
+        self.0[node].unconfirmed.entry(Occasion::Asked(request)).or_default().extend(ended);
     }
 
-    pub(super) fn on_told(&mut self, node: usize, (from, receipt): (usize, u64), key: usize, at: Duration) {
-        self.0[node].unconfirmed.entry(Occasion::Told(from, receipt)).or_default().push((key, at));
+    pub(super) fn on_told(&mut self, node: usize, (from, receipt): (usize, u64), ended: Vec<Ended>) {
+        self.0[node].unconfirmed.entry(Occasion::Told(from, receipt)).or_default().extend(ended);
     }
 
     /// `node` answers `request`.
@@ -51,15 +55,14 @@ impl Durable {
     }
 
     /// Since when facts must be that `node` finds on its disk, now that it starts. What it does with them is another run.
-    pub(crate) fn take(&mut self, node: usize) -> BTreeMap<usize, Duration> {
+    pub(crate) fn take(&mut self, node: usize) -> BTreeMap<usize, Floor> {
         std::mem::take(&mut self.0[node]).floors
     }
 
     fn confirm(&mut self, node: usize, occasion: Occasion) {
         let Promises { floors, unconfirmed } = &mut self.0[node];
-        for (key, at) in unconfirmed.remove(&occasion).into_iter().flatten() {
-            let floor = floors.entry(key).or_default();
-            *floor = at.max(*floor);
+        for (key, manner, at) in unconfirmed.remove(&occasion).into_iter().flatten() {
+            floors.entry(key).or_default().raise(manner, at);
         }
     }
 }

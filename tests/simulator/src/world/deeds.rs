@@ -8,7 +8,7 @@ use crate::{
     plan::Deed,
 };
 use cache_core::{
-    Bucket, Domain, Draft, Figures, Input, Key, Outcome, Reader, RequestId, Served, Validators,
+    Bucket, Domain, Draft, Figures, Input, Key, Outcome, Reader, Refusal, RequestId, Served, Validators,
     freshness::{self, Directives},
     message::{Reach, Scope},
 };
@@ -60,16 +60,6 @@ impl World {
                     self.schedule_arrival(at, node, wish);
                 }
             }
-            Deed::Invalidate { node, key } => {
-                let scope = Scope::Key(self.ledger.keys[self.key(key)].clone());
-                self.wish(node % nodes, Wish::Invalidate(Reach::forget([scope])));
-            }
-            Deed::InvalidatePrefix { node, key, letters, every_domain } => {
-                let key = self.ledger.keys[self.key(key)].clone();
-                let domain = (!every_domain).then(|| key.domain());
-                let reach = Reach::forget([prefix_scope(&key, letters, domain)]);
-                self.wish(node % nodes, Wish::Invalidate(reach));
-            }
             Deed::Join { node } => self.start(node % nodes),
             Deed::Leave { node } => self.leave(node % nodes),
             Deed::Lie { liar, victim, lie } => self.lie(number, liar % nodes, victim % nodes, lie),
@@ -77,11 +67,35 @@ impl World {
                 self.begin_deed(number, &event.deed);
             }
             Deed::Ping { node, peer } => self.wish(node % nodes, Wish::Ping { peer: peer % nodes }),
-            Deed::Put { node, key } => {
-                let key = self.key(key);
-                self.wish(node % nodes, Wish::Put { key });
+            Deed::Doubt { node, .. }
+            | Deed::Invalidate { node, .. }
+            | Deed::InvalidatePrefix { node, .. }
+            | Deed::Put { node, .. }
+            | Deed::Refuse { node, .. } => {
+                let wish = self.write_of(&event.deed);
+                self.wish(node % nodes, wish);
             }
             Deed::Rotate { node } => self.rotate(node % nodes),
+        }
+    }
+
+    /// What a deed that writes has a node do.
+    fn write_of(&self, deed: &Deed) -> Wish {
+        let key_of = |number: usize| self.ledger.keys[self.key(number)].clone();
+        match *deed {
+            Deed::Doubt { key, letters, every_domain, .. } => {
+                Wish::Invalidate(prefix_reach(&key_of(key), letters, every_domain).uncertain())
+            }
+            Deed::Invalidate { key, .. } => Wish::Invalidate(Reach::forget([Scope::Key(key_of(key))])),
+            Deed::InvalidatePrefix { key, letters, every_domain, .. } => {
+                Wish::Invalidate(prefix_reach(&key_of(key), letters, every_domain))
+            }
+            Deed::Put { key, .. } => Wish::Put { key: self.key(key) },
+            Deed::Refuse { key, letters, .. } => {
+                let key = key_of(key);
+                Wish::Refuse { domain: key.domain(), prefix: prefix(resource_number(&key), letters).into() }
+            }
+            ref other => unreachable!("{other:?} writes nothing"),
         }
     }
 
@@ -199,6 +213,7 @@ impl World {
                 let request = self.ask(number, Wanted::Pong);
                 self.handle(number, Input::Ping { request, peer: self.nodes[peer].peer });
             }
+            Wish::Refuse { domain, prefix } => self.refuse(number, domain, prefix),
             Wish::Put { key } => {
                 self.watch.allow_asks(number, key, self.plan.limits.asks_max);
                 self.watch.on_put(number, key, self.now);
@@ -265,6 +280,24 @@ impl World {
 
     fn invalidate(&mut self, number: usize, reach: Reach) {
         let request = self.ask(number, Wanted::Written);
+        self.issue(number, Some(request), &reach);
+        self.handle(number, Input::Invalidate { request, reach });
+    }
+
+    /// The origin refuses a change. Whoever shows nothing of what that is about has nothing to doubt.
+    fn refuse(&mut self, number: usize, domain: Domain, prefix: Box<str>) {
+        // What is due comes first, and may hide what is shown.
+        self.handle(number, Input::Tick);
+        let reach = Reach::doubt([Scope::Prefix { prefix: prefix.clone(), domain: Some(domain) }]);
+        if self.nodes[number].shows_as_certain(&reach) {
+            self.issue(number, None, &reach);
+        }
+        let refusal = Refusal::Change { prefixes: vec![prefix] };
+        self.handle(number, Input::Refused { domain, refusal });
+    }
+
+    /// Takes note that `number` is about to end what `reach` means.
+    fn issue(&mut self, number: usize, request: Option<RequestId>, reach: &Reach) {
         let issuer = issuer(number, self.nodes[number].run);
         self.ledger.on_issued(number, issuer, self.now, (request, reach.clone()));
         let keys = &self.ledger.keys;
@@ -272,7 +305,6 @@ impl World {
             self.watch.allow_asks(number, key, self.plan.limits.asks_max);
         }
         self.ideal_until.retain(|key, _| !reach.covers(&keys[*key], OK));
-        self.handle(number, Input::Invalidate { request, reach });
     }
 
     /// The length of a value. Where values may be long, every other one is: it is overtaken by the next.
@@ -286,9 +318,14 @@ impl World {
     }
 }
 
-fn prefix_scope(key: &Key, letters: usize, domain: Option<Domain>) -> Scope {
-    let resource = key.resource().rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0);
-    Scope::Prefix { prefix: prefix(resource, letters).into(), domain }
+/// What has everything forgotten whose number begins as that of `key`.
+fn prefix_reach(key: &Key, letters: usize, every_domain: bool) -> Reach {
+    let domain = (!every_domain).then(|| key.domain());
+    Reach::forget([Scope::Prefix { prefix: prefix(resource_number(key), letters).into(), domain }])
+}
+
+fn resource_number(key: &Key) -> usize {
+    key.resource().rsplit('/').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// Time that a process takes to start anew.

@@ -8,7 +8,7 @@ use crate::{
     plan::Dialing,
 };
 use cache_core::{
-    Doubts, Entry, Input,
+    Input,
     port::{DIAL_TIMEOUT, DialError},
 };
 use std::time::Duration;
@@ -21,22 +21,9 @@ impl World {
         self.transcript.note(format_args!("{:?} n{number} starts", self.now));
         let node = &mut self.nodes[number];
         let (entries, doubts) = node.start(&self.plan, self.now);
-        self.check_durable(number, &entries, &doubts);
         self.ledger.misdated = self.nodes.iter().map(|node| node.misdated).sum();
+        self.on_returned(number, &entries, &doubts);
         self.handle(number, Input::Restored { doubts, entries });
-    }
-
-    /// What the last process confirmed to have forgotten must not be back, nor as certain as before what it doubted.
-    fn check_durable(&mut self, number: usize, entries: &[Entry], doubts: &Doubts) {
-        let floors = self.ledger.durable.take(number);
-        for entry in entries.iter().filter(|entry| !doubts.mean(entry)) {
-            let (Some((_, fact)), true) = (self.ledger.fact(entry.content()), self.liars.is_empty()) else {
-                continue;
-            };
-            if floors.get(&fact.key).is_some_and(|floor| fact.at < *floor) {
-                self.violate(Rule::Durable, format!("n{number} finds {entry:?} on its disk again"));
-            }
-        }
     }
 
     /// Ends the process of a node without a word. Its peers notice when their connections have been silent for

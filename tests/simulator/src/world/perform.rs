@@ -75,8 +75,10 @@ impl World {
             }
             Arrival::Frame(frame) => self.receive(number, &frame),
             Arrival::Input(input) => {
-                if let Input::Removed { removal } = input {
-                    self.nodes[number].on_durable(removal);
+                match input {
+                    Input::DialFailed { .. } => self.on_first_heard(number),
+                    Input::Removed { removal } => self.nodes[number].on_durable(removal),
+                    _ => {}
                 }
                 self.handle(number, input);
             }
@@ -198,12 +200,15 @@ impl World {
                 self.watch.on_pause(number, domain, self.now + *pause);
                 false
             }
+            Message::Pong { .. } => {
+                self.on_first_heard(number);
+                false
+            }
             Message::Announce(_)
             | Message::Claim { .. }
             | Message::Figures(_)
             | Message::Forgotten { .. }
             | Message::Ping { .. }
-            | Message::Pong { .. }
             | Message::Release { .. }
             | Message::WarmUp { .. }
             | Message::WarmedUp { .. } => false,
@@ -323,8 +328,7 @@ impl World {
                 node.published.remove(&key);
             }
             Output::Send { .. } => unreachable!("sent before"),
-            // Those that start again have the same contacts, which never move.
-            Output::Remember { .. } => {}
+            Output::Remember { members } => node.remembered = members,
             Output::Twins { .. } => {}
         }
     }
@@ -341,6 +345,7 @@ impl World {
         match self.ledger.complete(&circumstances, request, outcome) {
             Ok((asked, age)) => {
                 self.check_failure(number, &asked, outcome);
+                self.check_returned(number, outcome);
                 self.ledger.durable.on_answered(number, request);
                 if let Wanted::Entry { key, .. } = asked.wanted {
                     self.figures.count_outcome(outcome);

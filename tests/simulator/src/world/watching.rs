@@ -7,8 +7,8 @@ use crate::{
     plan::{Deed, Dialing},
 };
 use cache_core::{
-    Failure, Fetched, Input, Message, Outcome, Output, PeerId, PeerState, freshness,
-    message::{Invalidation, Reach},
+    Failure, Fetched, Input, Message, Outcome, Output, PeerId, PeerState, Refusal, freshness,
+    message::{Invalidation, Manner, Reach, Scope},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,6 +33,13 @@ impl Duty {
                 Self::TellPause
             }
             Input::Invalidate { reach, .. } => Self::Forget { reaches: vec![reach.clone()], tells: true },
+            Input::Refused { domain, refusal: Refusal::Change { prefixes } } => {
+                let scope = |prefix| Scope::Prefix { prefix, domain: Some(*domain) };
+                let reach = Reach::doubt(prefixes.iter().cloned().map(scope));
+                let is_shown = node.shows_as_certain(&reach);
+                let reaches = is_shown.then_some(reach).into_iter().collect();
+                Self::Forget { reaches, tells: is_shown }
+            }
             Input::Received { message: Message::Invalidate(notice), .. } => {
                 let reaches = notice.invalidations.iter().map(|it| it.reach.clone()).collect();
                 Self::Forget { reaches, tells: false }
@@ -54,7 +61,9 @@ impl World {
         let untold = match duty {
             Duty::Forget { reaches, tells } => {
                 let is_meant = |output: &Output| match output {
-                    Output::Retract { key } => reaches.iter().any(|reach| reach.covers(key, OK)),
+                    Output::Retract { key } => {
+                        reaches.iter().any(|reach| reach.manner(key, OK) == Some(Manner::Forget))
+                    }
                     _ => true,
                 };
                 if let Some(Output::Retract { key }) = outputs.iter().find(|output| !is_meant(output)) {
@@ -95,8 +104,7 @@ impl World {
 
     /// Checks the state that an engine shows after an input.
     pub(super) fn check_state(&mut self, number: usize) {
-        let (node, settings) = (&self.nodes[number], &self.plan.settings);
-        let engine = &node.engine;
+        let engine = &self.nodes[number].engine;
         // To list a thousand members after each input would take longer than all else.
         let is_small = self.nodes.len() <= LISTED_MAX;
         if is_small || engine.members_count() != self.watch.members_count(number) {
@@ -112,6 +120,9 @@ impl World {
             );
             return self.violate(Rule::Links, text);
         }
+        self.check_found(number, alone_for);
+        let (node, settings) = (&self.nodes[number], &self.plan.settings);
+        let engine = &node.engine;
         if engine.counters().bans > 0 {
             let banned = engine.peers().into_iter().filter(|it| matches!(it.state, PeerState::Banned(_)));
             let banned = banned.filter_map(|it| self.numbers.get(&it.peer?).copied()).collect();

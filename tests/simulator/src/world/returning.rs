@@ -1,0 +1,125 @@
+//! What is demanded of nodes that start again: of what they find on their disks, and of whom they remember.
+
+use super::{STARTING, World};
+use crate::{
+    ledger::{Floor, Rule, stands_in},
+    plan::{Deed, Dialing, Event},
+};
+use cache_core::{Doubts, Entry, Outcome, Served};
+use std::{collections::BTreeSet, time::Duration};
+
+/// What one process found when it started.
+pub(super) struct Returning {
+    since: Duration,
+    /// The facts on its disk.
+    facts: BTreeSet<u64>,
+    /// Whether the first member has yet to speak, and may.
+    is_waiting: bool,
+    /// Whom it was to look for beside the contacts.
+    remembered: Vec<usize>,
+}
+
+impl World {
+    /// `number` starts with these.
+    pub(super) fn on_returned(&mut self, number: usize, entries: &[Entry], doubts: &Doubts) {
+        self.check_durable(number, entries, doubts);
+        let node = &self.nodes[number];
+        let contacts = (0..self.plan.contacts.min(self.nodes.len())).filter(|contact| *contact != number);
+        let remembered: Vec<usize> =
+            node.remembered.iter().filter_map(|member| self.numbers.get(&member.peer()).copied()).collect();
+        let is_dialing = self.plan.dialing == Dialing::Ordered;
+        let returning = Returning {
+            since: self.now,
+            facts: entries.iter().filter_map(|entry| Some(self.ledger.fact(entry.content())?.0)).collect(),
+            is_waiting: is_dialing && contacts.count() + remembered.len() > 0,
+            remembered,
+        };
+        self.returning.insert(number, returning);
+    }
+
+    /// What the last process confirmed to have forgotten must not be back, nor as certain as before what it doubted.
+    fn check_durable(&mut self, number: usize, entries: &[Entry], doubts: &Doubts) {
+        let floors = self.ledger.durable.take(number);
+        if !self.liars.is_empty() {
+            return;
+        }
+        for entry in entries {
+            let Some((_, fact)) = self.ledger.fact(entry.content()) else { continue };
+            let Some(floor) = floors.get(&fact.key) else { continue };
+            let is_doubted = doubts.mean(entry) || fact.at + self.ledger.misdated >= floor.doubted;
+            if !is_doubted || (fact.at < floor.forgotten && !doubts.mean(entry)) {
+                self.violate(Rule::Durable, format!("n{number} finds {entry:?} on its disk again"));
+            }
+        }
+    }
+
+    /// `number` has heard all that its first peer had to tell, or has nobody to hear.
+    pub(super) fn on_first_heard(&mut self, number: usize) {
+        if let Some(returning) = self.returning.get_mut(&number) {
+            returning.is_waiting = false;
+        }
+    }
+
+    /// Checks that an answer is not what the fleet has ended while the node was down, once that could be known: while it
+    /// waits for its first peer nobody is told anything from its disk, and then nothing that the peer told it of.
+    pub(super) fn check_returned(&mut self, number: usize, outcome: &Outcome) {
+        let Outcome::Answered { entry, served: served @ Served::Hit } = outcome else { return };
+        let (Some((fact, known)), Some(returning)) =
+            (self.ledger.fact(entry.content()), self.returning.get(&number))
+        else {
+            return;
+        };
+        if !returning.facts.contains(&fact) {
+            return;
+        }
+        let is_waiting = returning.is_waiting && self.now < returning.since + GATHERING;
+        let honest = self.honest();
+        let knowing = honest.into_iter().filter(|node| *node == number || is_waiting);
+        let ends = |floor: Floor| {
+            let is_doubted = known.at + self.ledger.misdated < floor.doubted && !stands_in(*served);
+            known.at < floor.forgotten || is_doubted
+        };
+        let ended = |node: &usize| ends(self.ledger.floor(*node, known.key, self.now));
+        if let Some(node) = knowing.into_iter().find(ended) {
+            let text = format!("n{number} serves {known:?} of its disk, which n{node} knows to be ended");
+            self.violate(Rule::Restored, text);
+        }
+    }
+
+    /// Checks that `number`, which has been alone for so long, remembers nobody that it could have found.
+    pub(super) fn check_found(&mut self, number: usize, alone_for: Duration) {
+        if alone_for < FOUND_WITHIN || !self.is_calm_but_for_restarts() {
+            return;
+        }
+        let Some(returning) = self.returning.get(&number) else { return };
+        let has_been_up = |other: usize| {
+            self.is_up(other) && self.returning.get(&other).is_some_and(|it| it.since <= returning.since)
+        };
+        if let Some(other) = returning.remembered.iter().find(|other| has_been_up(**other)) {
+            let text = format!("n{number} is alone for {alone_for:?} and remembers n{other}, who is up");
+            self.violate(Rule::Links, text);
+        }
+    }
+
+    /// Whether nothing has happened so far that could keep two nodes that are up from one another.
+    fn is_calm_but_for_restarts(&self) -> bool {
+        let begun = |event: &&Event| STARTING + event.at <= self.now;
+        let restarts = |deed: &Deed| {
+            matches!(
+                deed,
+                Deed::ClockStep { .. } | Deed::Crash { .. } | Deed::Join { .. } | Deed::Leave { .. }
+            )
+        };
+        let disturbs = |event: &Event| event.deed.is_fault() && !restarts(&event.deed);
+        self.plan.dialing == Dialing::Ordered
+            && self.plan.network.loss_per_mille == 0
+            && !self.plan.events.iter().filter(begun).any(disturbs)
+    }
+}
+
+/// Longest that a node waits for the first of its fleet to speak, as the core has it.
+const GATHERING: Duration = Duration::from_millis(250);
+
+/// Time in which a node that nobody answers has tried all that it remembers: two rounds of dials that all run out of
+/// time, and the pauses between.
+const FOUND_WITHIN: Duration = Duration::from_secs(40);

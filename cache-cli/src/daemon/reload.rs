@@ -93,7 +93,7 @@ impl Reloader {
             reading.map_err(|error| CommandError::failed("cannot read the settings", error))??;
         super::check(&reading.settings).await?;
         reading.settings.find_secret().await;
-        let rules = super::rules(&reading.settings)?;
+        let rules = super::node::rules(&reading.settings)?;
         Ok((reading, rules))
     }
 

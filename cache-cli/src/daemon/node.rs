@@ -1,0 +1,91 @@
+//! The daemon's node, as its settings describe it.
+
+use super::joining::take_part;
+use crate::{
+    exit::CommandError,
+    settings::{Limits, Settings},
+};
+use cache_origin_github::{ConfigError, Timeouts};
+use fleet_cache::{
+    Budget, GitHub, GitHubBuilder, Node, OpenError, StartError, WriteBehindSettings, github::Rules,
+};
+
+/// Starts the node that `settings` describe.
+///
+/// # Errors
+///
+/// [`CommandError::Usage`] where they do not fit the machine; else when a part of the node cannot be had.
+pub(super) async fn start(settings: &Settings) -> Result<Node, CommandError> {
+    let budget = |limits: Limits| Budget { entries_max: limits.entries_max, bytes_max: limits.bytes_max };
+    let secret = settings.fleet.secret.found().map(|found| found.secret.clone());
+    let write_behind =
+        WriteBehindSettings { durability: settings.durability, ..WriteBehindSettings::default() };
+    take_part(Node::builder(secret, github(settings)?), &settings.fleet)?
+        .cache_dir(&settings.cache_dir)
+        .budget(budget(settings.memory))
+        .disk_budget(budget(settings.disk))
+        .write_behind(write_behind)
+        .start()
+        .await
+        .map_err(|error| match error {
+            StartError::Environment { .. } | StartError::Origin(_) => CommandError::Usage(error.into()),
+            StartError::Open(OpenError::InUse { .. }) => CommandError::InUse(error.into()),
+            other => CommandError::failed("cannot start the node", other),
+        })
+}
+
+/// How the node reaches the API that `settings` name.
+///
+/// # Errors
+///
+/// [`CommandError::Usage`], saying what does not fit.
+pub(super) fn github(settings: &Settings) -> Result<GitHub, CommandError> {
+    github_builder(settings).and_then(GitHubBuilder::build).map_err(|error| CommandError::Usage(error.into()))
+}
+
+/// The rules by which requests are judged, for a node that runs.
+///
+/// # Errors
+///
+/// [`CommandError::Usage`], saying what does not fit.
+pub(super) fn rules(settings: &Settings) -> Result<Rules, CommandError> {
+    github_builder(settings).and_then(GitHubBuilder::rules).map_err(|error| CommandError::Usage(error.into()))
+}
+
+fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
+    let mut github = GitHub::builder()
+        .origin(&settings.origin.to_string())?
+        .default_lifetime(settings.default_lifetime)
+        .if_error(settings.if_error)
+        .max_stale(settings.max_stale)
+        .while_revalidating(settings.while_revalidating)
+        .body_bytes_max(settings.body_bytes_max)
+        .respect_origin_max_age(settings.respect_max_age)
+        .pretty_print(settings.pretty_print)
+        .proxy(settings.proxy.clone())
+        .pseudonym(&pseudonym())
+        .timeouts(Timeouts {
+            head: settings.origin_timeout,
+            body_idle: settings.origin_timeout,
+            ..Timeouts::default()
+        });
+    if let Some(path) = &settings.certificates {
+        github = github.certificates(path);
+    }
+    for rule in &settings.routes {
+        github = github.route(rule)?;
+    }
+    for name in &settings.forwarded_headers {
+        github = github.forward_header(name)?;
+    }
+    for domain in &settings.domains {
+        github = github.named_domain(&domain.name, domain.members.iter().map(String::as_str))?;
+    }
+    Ok(github)
+}
+
+/// A name for `Via` that tells nobody which machine this is, and that a daemon that starts again does not share.
+fn pseudonym() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    format!("fleet-cache-{:016x}", RandomState::new().hash_one(std::process::id()))
+}

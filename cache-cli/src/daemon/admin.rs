@@ -1,13 +1,14 @@
 //! The daemon's side of the admin socket.
 
 use super::{
+    about::{About, Shown},
     examine::examine,
     peers::{self, NoPeer},
 };
 use crate::{
     admin::{GetOrder, InvalidateOrder, PingOrder, Removed},
     door::{Door, DoorBody, DoorError, Exchange, Front, encode_target, refuse},
-    settings::{DomainWarning, FleetReport, Report, SecretReport, SourcedSecret},
+    settings::SecretReport,
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -28,38 +29,6 @@ pub(crate) struct AdminService(Arc<Inner>);
 struct Inner {
     front: Arc<Front>,
     shown: watch::Receiver<Shown>,
-}
-
-/// What the daemon tells of itself and its settings, as they are in force.
-#[derive(Clone, Debug)]
-pub(crate) struct Shown {
-    /// The settings.
-    pub(crate) report: Report,
-    /// The rest.
-    pub(crate) about: About,
-}
-
-/// What the daemon says of itself beside what its node counts.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct About {
-    /// Its process id.
-    pub(crate) pid: u32,
-    /// Its version.
-    pub(crate) version: &'static str,
-    /// Where clients reach it.
-    pub(crate) doors: Vec<String>,
-    /// Where its health and its counts are told.
-    pub(crate) operations: Option<String>,
-    /// How it was told to take part in a fleet.
-    pub(crate) fleet: FleetReport,
-    /// What the fleet has in common.
-    #[serde(skip)]
-    pub(crate) secret: Option<SourcedSecret>,
-    /// What of that is about domains.
-    #[serde(skip)]
-    pub(crate) domains: Vec<DomainWarning>,
-    /// What its user should know.
-    pub(crate) warnings: Vec<String>,
 }
 
 impl AdminService {

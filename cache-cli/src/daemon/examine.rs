@@ -1,6 +1,6 @@
 //! What the daemon finds when it examines itself, in under five seconds.
 
-use super::{About, pulse::pulse};
+use super::{about::About, pulse::pulse};
 use crate::{
     admin::{Cause, Check, Examination},
     settings::{SecretReport, SourcedSecret},

@@ -1,6 +1,8 @@
 //! The daemon: opens the doors, keeps them open until it is told to stop, and leaves in order.
 
+mod about;
 mod admin;
+mod check;
 mod doors;
 mod examine;
 mod joining;
@@ -16,6 +18,7 @@ mod signal;
 mod supervisor;
 
 pub(crate) use {
+    check::check,
     logging::start as start_logging,
     reload::Reading,
     signal::{Hangups, StopSignals},
@@ -24,12 +27,12 @@ pub(crate) use {
 use crate::{
     door::{AccessLog, ApiUrls, EventLoops, Front, Hosts, RenderedReplies, Running},
     exit::CommandError,
-    settings::{AccessLogTarget, FleetReport, Settings, domain_warnings},
-    socket,
+    settings::{AccessLogTarget, Settings},
 };
-use admin::{About, AdminService, Shown};
+use about::{About, Shown};
+use admin::AdminService;
 use arc_swap::ArcSwapOption;
-use doors::{Doors, has_a_door};
+use doors::Doors;
 use fleet_cache::Node;
 use lock::InstanceLock;
 use logging::Logging;
@@ -71,7 +74,7 @@ pub(crate) async fn run(
         warn!("{warning}");
     }
     let node = node::start(&settings).await?;
-    let about = about(&settings, addresses, &operations);
+    let about = About::of(&settings, addresses, operations.address());
     announce(&about, &node.addresses());
     let (stop, running) = Running::new();
     let access_log = access_log(&settings)?;
@@ -116,20 +119,6 @@ pub(crate) async fn run(
     })
 }
 
-/// What the daemon says of itself at its start.
-fn about(settings: &Settings, doors: Vec<String>, operations: &Operations) -> About {
-    About {
-        pid: std::process::id(),
-        version: env!("CARGO_PKG_VERSION"),
-        doors,
-        operations: operations.address().map(|address| format!("http://{address}")),
-        fleet: FleetReport::of(&settings.fleet),
-        secret: settings.fleet.secret.found().cloned(),
-        domains: domain_warnings(&settings.domains),
-        warnings: settings.warnings.clone(),
-    }
-}
-
 /// Has the settings read again at each SIGHUP.
 async fn follow(hangups: &mut Hangups, reloader: &mut Reloader, supervisor: Supervisor) -> Infallible {
     loop {
@@ -138,20 +127,6 @@ async fn follow(hangups: &mut Hangups, reloader: &mut Reloader, supervisor: Supe
         reloader.reload().await;
         supervisor.ready();
     }
-}
-
-/// Sees whether a daemon could be made from `settings`, without opening anything.
-///
-/// # Errors
-///
-/// [`CommandError::Usage`], saying what does not fit.
-pub(crate) async fn check(settings: &Settings) -> Result<(), CommandError> {
-    has_a_door(settings)?;
-    if let Some(path) = &settings.unix {
-        socket::check_nameable(path)?;
-    }
-    own_origin::refuse(settings, settings.listen.as_slice()).await?;
-    node::github(settings).map(drop)
 }
 
 /// Ends the doors, then the node, and tells of it to the last.

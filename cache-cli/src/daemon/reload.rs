@@ -2,7 +2,7 @@
 //!
 //! Which can is in the table of settings ([`Change`]); how each is taken over is here.
 
-use super::{admin::Shown, logging::Logging};
+use super::{about::Shown, check::check, logging::Logging, node};
 use crate::{
     door::{AccessLog, Front},
     exit::{CommandError, chain},
@@ -91,9 +91,9 @@ impl Reloader {
         let reading = tokio::task::spawn_blocking(move || read_again()).await;
         let mut reading =
             reading.map_err(|error| CommandError::failed("cannot read the settings", error))??;
-        super::check(&reading.settings).await?;
+        check(&reading.settings).await?;
         reading.settings.find_secret().await;
-        let rules = super::node::rules(&reading.settings)?;
+        let rules = node::rules(&reading.settings)?;
         Ok((reading, rules))
     }
 

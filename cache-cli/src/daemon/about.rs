@@ -1,0 +1,53 @@
+//! What a daemon tells of itself.
+
+use crate::settings::{DomainWarning, FleetReport, Report, Settings, SourcedSecret, domain_warnings};
+use serde::Serialize;
+use std::net::SocketAddr;
+
+/// What the daemon tells of itself and its settings, as they are in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    /// The settings.
+    pub(crate) report: Report,
+    /// The rest.
+    pub(crate) about: About,
+}
+
+/// What the daemon says of itself beside what its node counts.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct About {
+    /// Its process id.
+    pub(crate) pid: u32,
+    /// Its version.
+    pub(crate) version: &'static str,
+    /// Where clients reach it.
+    pub(crate) doors: Vec<String>,
+    /// Where its health and its counts are told.
+    pub(crate) operations: Option<String>,
+    /// How it was told to take part in a fleet.
+    pub(crate) fleet: FleetReport,
+    /// What the fleet has in common.
+    #[serde(skip)]
+    pub(crate) secret: Option<SourcedSecret>,
+    /// What of that is about domains.
+    #[serde(skip)]
+    pub(crate) domains: Vec<DomainWarning>,
+    /// What its user should know.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl About {
+    /// A daemon that begins to serve at `doors`.
+    pub(super) fn of(settings: &Settings, doors: Vec<String>, operations: Option<SocketAddr>) -> Self {
+        Self {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION"),
+            doors,
+            operations: operations.map(|address| format!("http://{address}")),
+            fleet: FleetReport::of(&settings.fleet),
+            secret: settings.fleet.secret.found().cloned(),
+            domains: domain_warnings(&settings.domains),
+            warnings: settings.warnings.clone(),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What the command line may hold, and what `--help` says of it.
+//!
+//! The flags of `serve` come from the table of settings, so this file names only what is no setting.
+
+use crate::{
+    command::demo,
+    exit::EXIT_CODES_HELP,
+    settings::{Change, DEFINITIONS, Definition, Shape, Transport, definition},
+};
+use clap::{
+    Arg, ArgAction, Command,
+    builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser as _},
+};
+
+/// Everything that can be written.
+pub(super) fn command() -> Command {
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
+    let path = || Arg::new("path").value_name("PATH").value_parser(NonEmptyStringValueParser::new());
+    let serve = Command::new("serve")
+        .about("Run the daemon: HTTP doors, cache, admin socket")
+        .after_help(hangup_help());
+    Command::new("fleet-cache")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A cache for GitHub API responses: one call serves the whole fleet")
+        .after_help(EXIT_CODES_HELP)
+        .args_override_self(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            DEFINITIONS.iter().fold(with_file(serve), |serve, definition| serve.arg(setting(definition))),
+        )
+        .subcommand(
+            client("get", "Get a path of the API through the daemon and print the body")
+                .arg(path().required(true).help("Such as /repos/OWNER/REPO"))
+                .arg(
+                    Arg::new("include")
+                        .short('i')
+                        .long("include")
+                        .action(ArgAction::SetTrue)
+                        .help("Print the status and the headers before the body"),
+                )
+                .arg(
+                    Arg::new("header")
+                        .short('H')
+                        .long("header")
+                        .value_name("NAME: VALUE")
+                        .action(ArgAction::Append)
+                        .help("Without an Authorization here, GH_TOKEN or GITHUB_TOKEN is sent"),
+                ),
+        )
+        .subcommand(client("stats", "Show what the daemon has done").arg(json()))
+        .subcommand(invalidate())
+        .subcommand(demo().arg(json()))
+        .subcommand(client("peers", "Show the nodes that the daemon knows of, connected or not").arg(json()))
+        .subcommand(
+            client("ping", "See whether a node answers the daemon, how soon, and how its clock stands")
+                .arg(Arg::new("peer").value_name("PEER").required(true).help("Its id, or the end of it"))
+                .arg(json()),
+        )
+        .subcommand(client("doctor", "Find out whether sharing works, and what to do if not").arg(json()))
+        .subcommand(monitor().arg(json()))
+        .subcommand(client(
+            "clear",
+            "Forget everything on this node, in memory and on disk; other members keep what they have",
+        ))
+        .subcommand(config().arg(json()))
+        .subcommand(
+            ["cache-dir", "p2p-port", "p2p-listen", "transport"]
+                .into_iter()
+                .fold(with_file(Command::new("id")), |id, name| id.arg(setting(definition(name))))
+                .about("Print the addresses of this node for the other nodes' CACHE_BOOTSTRAP_PEERS")
+                .arg(json()),
+        )
+        .subcommand(secret())
+}
+
+/// What `serve --help` says of changes while the daemon runs.
+fn hangup_help() -> String {
+    let named = |definition: &&Definition| definition.change == Change::AtHangup;
+    let names: Vec<_> = DEFINITIONS.iter().filter(named).map(|definition| definition.name).collect();
+    format!(
+        "SIGHUP has a running daemon read its settings again and take over {}; the log names what has changed and needs \
+         a restart. Settings that do not fit change nothing.",
+        names.join(", ")
+    )
+}
+
+fn invalidate() -> Command {
+    let path = Arg::new("path").value_name("PATH").value_parser(NonEmptyStringValueParser::new());
+    client(
+        "invalidate",
+        "Forget one path, or all that begin alike, in every domain, here and at every member",
+    )
+    .arg(
+        path.required_unless_present("prefix")
+            .conflicts_with("prefix")
+            .help("Such as /repos/OWNER/REPO; its query belongs to it"),
+    )
+    .arg(
+        Arg::new("prefix")
+            .long("prefix")
+            .value_name("PREFIX")
+            .help("Forget every path that begins so, such as /repos/OWNER/"),
+    )
+}
+
+fn config() -> Command {
+    let check = Arg::new("check").long("check").action(ArgAction::SetTrue).help(
+        "Check what is given here, in the environment and in the file, as `serve` with the same flags would take it; \
+         needs no daemon and changes nothing",
+    );
+    let flags = DEFINITIONS.iter().filter(|definition| definition.name != "cache-dir").map(setting);
+    client(
+        "config",
+        "Show the running daemon's settings and where each came from, or check settings before a start",
+    )
+    .arg(check)
+    .args(flags.map(|flag| flag.requires("check").hide(true)))
+}
+
+fn secret() -> Command {
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
+    let input = Arg::new("input")
+        .value_name("-")
+        .value_parser(["-"])
+        .hide_possible_values(true)
+        .help("Read the secret from standard input, not from where `serve` would find it");
+    Command::new("secret")
+        .about("Make a fleet secret, or tell how to recognise one")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .after_help(EXIT_CODES_HELP)
+        .subcommand(Command::new("generate").about("Print a new fleet secret").arg(json()))
+        .subcommand(
+            ["shared-secret", "shared-secret-file"]
+                .into_iter()
+                .fold(with_file(Command::new("fingerprint")), |fingerprint, name| {
+                    fingerprint.arg(setting(definition(name)))
+                })
+                .about("Print by which digits the fleet secret is recognised, its kind and its source")
+                .arg(input)
+                .arg(json()),
+        )
+}
+
+fn demo() -> Command {
+    let number = |id: &'static str, default: &'static str, range: std::ops::RangeInclusive<usize>| {
+        let range = *range.start() as u64..=*range.end() as u64;
+        let parser = clap::value_parser!(u64).range(range);
+        Arg::new(id).long(id).value_name("COUNT").default_value(default).value_parser(parser)
+    };
+    let transport = PossibleValuesParser::new(["libp2p", "quic"]).try_map(|text| text.parse::<Transport>());
+    Command::new("demo")
+        .about("Show on this machine what sharing saves, with real nodes and a model of GitHub's API")
+        .after_help(
+            "It needs no daemon, no token and no network, takes some seconds, and leaves nothing behind.",
+        )
+        .arg(number("nodes", "5", 2..=demo::NODES_MAX).help("How many nodes read"))
+        .arg(
+            number("repos", "3", 1..=demo::REPOSITORIES_MAX).help("How many repositories each of them reads"),
+        )
+        .arg(
+            Arg::new("transport")
+                .long("transport")
+                .value_name("NAME")
+                .default_value("libp2p")
+                .value_parser(transport)
+                .help("How the nodes talk to one another"),
+        )
+}
+
+fn monitor() -> Command {
+    let interval = Arg::new("interval").long("interval").value_name("SECONDS").default_value("10");
+    client("monitor", "Show again and again what the daemon does; as text where there is no terminal")
+        .arg(Arg::new("once").long("once").action(ArgAction::SetTrue).help("Show it one time, as text"))
+        .arg(interval.value_parser(clap::value_parser!(u64).range(1..=86_400)).help("How often to look"))
+}
+
+/// A command that talks to a running daemon, which it finds by the cache directory.
+fn client(name: &'static str, about: &'static str) -> Command {
+    with_file(Command::new(name).about(about)).arg(setting(definition("cache-dir")))
+}
+
+fn with_file(command: Command) -> Command {
+    let about = "The settings file, TOML with the names of the flags as keys [env: CACHE_CONFIG]";
+    command.arg(Arg::new("config").long("config").value_name("FILE").help(about)).after_help(EXIT_CODES_HELP)
+}
+
+fn setting(definition: &'static Definition) -> Arg {
+    let mut help = definition.help.to_owned();
+    if let Some(default) = definition.default.filter(|_text| takes_value(definition)) {
+        help.push_str(&format!(" [default: {default}]"));
+    }
+    if !definition.variables.is_empty() {
+        help.push_str(&format!(" [env: {}]", definition.variables.join(", ")));
+    }
+    let argument = Arg::new(definition.name).long(definition.flag()).help(help);
+    match definition.shape {
+        Shape::Enabled | Shape::Disabled(_) => argument.action(ArgAction::SetTrue),
+        Shape::Many(form) => argument.value_name(form).action(ArgAction::Append),
+        Shape::One(form) => argument.value_name(form).action(ArgAction::Set),
+    }
+}
+
+fn takes_value(definition: &Definition) -> bool {
+    matches!(definition.shape, Shape::Many(_) | Shape::One(_))
+}

@@ -13,34 +13,67 @@ pub(crate) enum Rendering {
     Text,
 }
 
+/// Whether somebody still reads what is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reader {
+    /// Nobody does: it has seen enough.
+    Gone,
+    /// Somebody does.
+    There,
+}
+
 /// Writes `value` for programs.
 ///
 /// # Errors
 ///
-/// See [`print_bytes`].
+/// See [`write`].
 pub(crate) fn print_json(out: &mut impl Write, value: &Value) -> Result<(), CommandError> {
     print(out, &format!("{value:#}\n"))
 }
 
-/// Writes `text`.
+/// Writes `text`, and takes a reader that has seen enough for a success.
 ///
 /// # Errors
 ///
-/// See [`print_bytes`].
+/// See [`write`].
 pub(crate) fn print(out: &mut impl Write, text: &str) -> Result<(), CommandError> {
-    print_bytes(out, text.as_bytes())
+    write(out, text.as_bytes()).map(|_reader| ())
 }
 
-/// Writes `bytes`, and takes a reader that has seen enough for a success.
+/// Writes `bytes`, and tells whether more is wanted.
 ///
 /// # Errors
 ///
 /// When they cannot be written.
-pub(crate) fn print_bytes(out: &mut impl Write, bytes: &[u8]) -> Result<(), CommandError> {
+pub(crate) fn write(out: &mut impl Write, bytes: &[u8]) -> Result<Reader, CommandError> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CommandError::failed("cannot write the output", error))
+        Ok(()) => Ok(Reader::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(CommandError::failed("cannot write the output", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct GoneReader;
+
+    impl Write for GoneReader {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
         }
-        Ok(()) | Err(_) => Ok(()),
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_is_no_error() {
+        assert_eq!(write(&mut GoneReader, b"page").unwrap(), Reader::Gone);
+        let mut page = Vec::new();
+        assert_eq!(write(&mut page, b"page").unwrap(), Reader::There);
+        assert_eq!(page, b"page");
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
     door::CACHE_STATUS,
     exit::{Answerer, CommandError},
-    output::{Rendering, print, print_bytes, print_json},
+    output::{Rendering, print, print_json, write},
     settings::Report,
 };
 use http::HeaderMap;
@@ -128,7 +128,8 @@ async fn get(
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| CommandError::failed("the answer broke off", error))?;
         if let Ok(piece) = frame.into_data() {
-            print_bytes(out, &piece)?;
+            // Whoever has seen enough lets it come to its end all the same, so that the daemon keeps it.
+            let _reader = write(out, &piece)?;
         }
     }
     if status.is_client_error() || status.is_server_error() {

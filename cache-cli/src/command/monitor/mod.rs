@@ -8,7 +8,11 @@ mod reading;
 mod screen;
 mod text;
 
-use crate::{admin::Admin, exit::CommandError, output::Rendering};
+use crate::{
+    admin::Admin,
+    exit::CommandError,
+    output::{Reader, Rendering, write},
+};
 use reading::Reading;
 use serde_json::Value;
 use std::{
@@ -48,12 +52,12 @@ pub(crate) async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let mut source = Source { cache_dir: cache_dir.to_owned(), updates: 0 };
-    let print = |reading: &Reading| match options.rendering {
+    let page = |reading: &Reading| match options.rendering {
         Rendering::Json => serde_json::json!(reading).to_string() + "\n",
         Rendering::Text => text::page(reading),
     };
     match options.repeat {
-        Repeat::Once => write(out, &print(&source.read().await?)).map(|_written| ()),
+        Repeat::Once => write(out, page(&source.read().await?).as_bytes()).map(|_reader| ()),
         Repeat::Every(interval) if options.rendering == Rendering::Text && io::stdout().is_terminal() => {
             live::run(source, interval).await
         }
@@ -62,7 +66,7 @@ pub(crate) async fn run(
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
-                if write(out, &print(&source.read().await?))? == Reader::Gone {
+                if write(out, page(&source.read().await?).as_bytes())? == Reader::Gone {
                     return Ok(());
                 }
             }
@@ -92,47 +96,12 @@ impl Source {
     }
 }
 
-/// Whether somebody still reads what is written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Reader {
-    Gone,
-    There,
-}
-
-fn write(out: &mut impl Write, text: &str) -> Result<Reader, CommandError> {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(Reader::There),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
-        Err(error) => Err(CommandError::failed("cannot write the output", error)),
-    }
-}
-
 /// How long the daemon may take to answer, which takes it a millisecond while it lives.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct GoneReader;
-
-    impl Write for GoneReader {
-        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_reader_that_has_seen_enough_is_no_error() {
-        assert_eq!(write(&mut GoneReader, "page").unwrap(), Reader::Gone);
-        let mut page = Vec::new();
-        assert_eq!(write(&mut page, "page").unwrap(), Reader::There);
-        assert_eq!(page, b"page");
-    }
 
     #[tokio::test]
     async fn without_a_daemon_there_is_a_clear_error_and_no_output() {

@@ -154,9 +154,6 @@ impl Missed {
                 Err(shared.access.withheld.error(&shared.github, purse, (until, shortage)))
             }
             Outcome::Failed(failure) => Err(RequestError::from(failure)),
-            Outcome::Ponged { .. } | Outcome::Removed { .. } | Outcome::Stored { .. } => {
-                unreachable!("answers to other questions")
-            }
         }
     }
 }

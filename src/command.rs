@@ -2,8 +2,8 @@
 
 use crate::links::LinkCounts;
 use cache_core::{
-    Bucket, Domain, Draft, Entry, FetchError, Fetched, Figures, Key, Outcome, PeerId, PeerReport, Reach,
-    Reader, Refusal, RequestId, Timestamp,
+    Bucket, Domain, Draft, Entry, Failure, FetchError, Fetched, Figures, Key, Outcome, PeerId, PeerReport,
+    Reach, Reader, Refusal, RequestId, Timestamp,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 /// An order to the driver. Whoever gave it waits on the channel inside.
 pub(crate) enum Command {
     AskPeer {
+        request: RequestId,
         peer: PeerId,
         key: Key,
         done: oneshot::Sender<Completion>,
@@ -23,7 +24,7 @@ pub(crate) enum Command {
         request: RequestId,
     },
     Clear {
-        done: oneshot::Sender<Completion>,
+        done: Removed,
     },
     Flush {
         done: oneshot::Sender<Result<(), StoreError>>,
@@ -39,7 +40,7 @@ pub(crate) enum Command {
     },
     Invalidate {
         reach: Reach,
-        done: oneshot::Sender<Completion>,
+        done: Removed,
     },
     Pass {
         call: PassFuture,
@@ -50,12 +51,12 @@ pub(crate) enum Command {
     },
     Ping {
         peer: PeerId,
-        done: oneshot::Sender<Completion>,
+        done: Ponged,
     },
     Put {
         key: Key,
         draft: Draft,
-        done: oneshot::Sender<Completion>,
+        done: Stored,
     },
     /// The secrets are others by now.
     Rotated {
@@ -68,6 +69,15 @@ pub(crate) enum Command {
         done: oneshot::Sender<EngineStats>,
     },
 }
+
+/// Takes how many entries left memory.
+pub(crate) type Removed = oneshot::Sender<usize>;
+
+/// Takes what the peer's wall clock said.
+pub(crate) type Ponged = oneshot::Sender<Result<Timestamp, Failure>>;
+
+/// Hears that a value is kept.
+pub(crate) type Stored = oneshot::Sender<()>;
 
 /// How one request would call the origin. Run at most once, by the driver, whether or not its request
 /// still waits.
@@ -112,7 +122,7 @@ pub(crate) struct Private {
     pub(crate) stream: Option<http::Response<OriginBody>>,
 }
 
-/// How a request ended.
+/// How a look-up ended.
 pub(crate) struct Completion {
     pub(crate) outcome: Outcome,
     /// Set if this very request called the origin.

@@ -3,14 +3,15 @@
 //! Owns the engine, the running fetches and the way to the disk. Decides nothing: every output has exactly
 //! one action here.
 
+mod orders;
 mod passes;
 #[cfg(test)]
 mod world;
 
 use crate::{
     command::{
-        BrokenOff, Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, PassAnswer, Passed,
-        PeerStats, Private,
+        BrokenOff, Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, Passed, PeerStats,
+        Private,
     },
     links::Links,
 };
@@ -20,6 +21,7 @@ use cache_core::{
     port::{Change, StoreError, Transport, TransportEvent},
 };
 use cache_store::{CLOSE_TIMEOUT, CoarseClock, ReadIndex, WriteBehind};
+use orders::Orders;
 use std::{collections::HashMap, ops::ControlFlow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -43,8 +45,8 @@ pub(crate) struct Driver {
     requests: HashMap<RequestId, Waiting>,
     /// How requests fetch that are complete but may yet be renewed.
     retained: HashMap<RequestId, Option<FetchFn>>,
-    /// Answers to writes, until what they ended is forgotten everywhere.
-    written: HashMap<RequestId, (PassAnswer, oneshot::Sender<PassAnswer>)>,
+    /// Who waits for the end of an order.
+    orders: Orders,
     fetches: JoinSet<EndedFetch>,
     aborts: HashMap<FetchId, AbortHandle>,
     passes: JoinSet<Passed>,
@@ -58,8 +60,6 @@ pub(crate) struct Driver {
     loads_count: usize,
     /// Look-ups that were one too many: the engine is told that they found nothing.
     refused_loads: Vec<LoadId>,
-    /// Requests that the driver makes up itself count down from the top.
-    own_request_next: u64,
 }
 
 impl Driver {
@@ -81,7 +81,7 @@ impl Driver {
             commands,
             requests: HashMap::new(),
             retained: HashMap::new(),
-            written: HashMap::new(),
+            orders: Orders::default(),
             fetches: JoinSet::new(),
             aborts: HashMap::new(),
             passes: JoinSet::new(),
@@ -90,7 +90,6 @@ impl Driver {
             load_timeout,
             loads_count: 0,
             refused_loads: Vec::new(),
-            own_request_next: u64::MAX,
         }
     }
 
@@ -175,10 +174,8 @@ impl Driver {
                 Err(_elapsed) => warn!("the disk did not take the last entries in time; they are given up"),
             }
         }
-        // These writes were carried out, whoever has heard of it, and what they ended is not back after a restart.
-        for (answer, done) in std::mem::take(&mut self.written).into_values() {
-            let _gone = done.send(answer);
-        }
+        // What was written was carried out, whoever has heard of it, and what it ended is not back after a restart.
+        self.orders.answer_passed();
     }
 
     /// Time until the engine wants to be woken, rounded up to what the coarse clock can tell apart.
@@ -189,8 +186,8 @@ impl Driver {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::AskPeer { peer, key, done } => {
-                let request = self.own_request(done);
+            Command::AskPeer { request, peer, key, done } => {
+                self.requests.insert(request, Waiting { done, fetch: None, private: None });
                 self.handle(Input::AskPeer { request, peer, key });
             }
             Command::Cancel { request } => {
@@ -198,8 +195,8 @@ impl Driver {
                 self.handle(Input::Cancel { request });
             }
             Command::Clear { done } => {
-                let request = self.own_request(done);
-                self.handle(Input::Clear { request });
+                let order = self.orders.removal(done);
+                self.handle(Input::Clear { order });
             }
             Command::Flush { done } => self.flush(done),
             Command::Get { request, key, directives, bucket, reader, fetch, done } => {
@@ -207,8 +204,8 @@ impl Driver {
                 self.handle(Input::Get { request, key, directives, bucket, reader });
             }
             Command::Invalidate { reach, done } => {
-                let request = self.own_request(done);
-                self.handle(Input::Invalidate { request, reach });
+                let order = self.orders.removal(done);
+                self.handle(Input::Invalidate { order, reach });
             }
             Command::Pass { call, broken_off } => {
                 let pass = self.passes.spawn(call).id();
@@ -218,12 +215,12 @@ impl Driver {
                 let _gone = done.send(self.peers());
             }
             Command::Ping { peer, done } => {
-                let request = self.own_request(done);
-                self.handle(Input::Ping { request, peer });
+                let order = self.orders.ping(done);
+                self.handle(Input::Ping { order, peer });
             }
             Command::Put { key, draft, done } => {
-                let request = self.own_request(done);
-                self.handle(Input::Put { request, key, draft });
+                let order = self.orders.put(done);
+                self.handle(Input::Put { order, key, draft });
             }
             Command::Rotated { done } => {
                 self.handle(Input::Renamed);
@@ -303,10 +300,6 @@ impl Driver {
                 }
             }
             Output::Complete { request, outcome } => {
-                if let Some((answer, done)) = self.written.remove(&request) {
-                    let _gone = done.send(answer);
-                    return;
-                }
                 if let Some(waiting) = self.requests.remove(&request) {
                     if let Some(retained) = self.retained.get_mut(&request) {
                         *retained = waiting.fetch;
@@ -315,6 +308,9 @@ impl Driver {
                     let _gone = waiting.done.send(Completion { outcome, private: waiting.private });
                 }
             }
+            Output::Ponged { order, clock } => self.orders.on_ponged(order, clock),
+            Output::Removed { order, entries } => self.orders.on_removed(order, entries),
+            Output::Stored { order } => self.orders.on_stored(order),
             Output::Dial { address } => {
                 if let Some(links) = &self.links {
                     links.transport().dial(&address);
@@ -419,18 +415,6 @@ impl Driver {
                 let _gone = done.send(Ok(()));
             }
         }
-    }
-
-    fn own_request(&mut self, done: oneshot::Sender<Completion>) -> RequestId {
-        let request = self.own_number();
-        self.requests.insert(request, Waiting { done, fetch: None, private: None });
-        request
-    }
-
-    fn own_number(&mut self) -> RequestId {
-        let request = RequestId(self.own_request_next);
-        self.own_request_next -= 1;
-        request
     }
 
     fn stats(&self) -> EngineStats {

@@ -56,18 +56,9 @@ impl Node {
     /// Dropping the future gives up waiting; the peer may have been asked.
     pub async fn ping(&self, peer: PeerId) -> Result<Pong, RequestError> {
         let (sent, began) = (self.shared().clock.now(), Instant::now());
-        let completion = self.shared().order(|done| Command::Ping { peer, done }).await?;
+        let clock = self.shared().order(|done| Command::Ping { peer, done }).await??;
         let round_trip = began.elapsed();
-        match completion.outcome {
-            Outcome::Ponged { clock } => Ok(Pong { round_trip, skew_millis: skew(sent, round_trip, clock) }),
-            Outcome::Failed(failure) => Err(failure.into()),
-            Outcome::Absent
-            | Outcome::Answered { .. }
-            | Outcome::Pass
-            | Outcome::Relayed { .. }
-            | Outcome::Removed { .. }
-            | Outcome::Stored { .. } => unreachable!("answers to other questions"),
-        }
+        Ok(Pong { round_trip, skew_millis: skew(sent, round_trip, clock) })
     }
 
     /// Asks `peer`, and it alone, for the application's value under `key`, and keeps it; answers whether it had it.
@@ -84,16 +75,13 @@ impl Node {
     /// Dropping the future gives up waiting; a value that comes later is kept all the same.
     pub async fn ask_peer_for_value(&self, peer: PeerId, key: &str) -> Result<bool, RequestError> {
         let key = crate::values::application_key(key)?;
-        let completion = self.shared().order(|done| Command::AskPeer { peer, key, done }).await?;
+        let request = self.shared().number();
+        let completion = self.shared().order(|done| Command::AskPeer { request, peer, key, done }).await?;
         match completion.outcome {
             Outcome::Answered { served, .. } => Ok(served == Served::Peer),
-            Outcome::Absent => Ok(false),
+            // A peer's answer is an entry or nothing.
+            Outcome::Absent | Outcome::Pass | Outcome::Relayed { .. } => Ok(false),
             Outcome::Failed(failure) => Err(failure.into()),
-            Outcome::Pass
-            | Outcome::Ponged { .. }
-            | Outcome::Relayed { .. }
-            | Outcome::Removed { .. }
-            | Outcome::Stored { .. } => unreachable!("answers to other questions"),
         }
     }
 }

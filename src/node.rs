@@ -4,7 +4,7 @@
 
 use crate::{Call, NodeBuilder, Reply, RequestError, Stats, Values, command::Command, shared::Shared};
 use bytes::Bytes;
-use cache_core::{Outcome, Reach, Scope};
+use cache_core::{Reach, Scope};
 use cache_crypto::FleetSecret;
 use cache_origin_github::{GitHub, Rules};
 use http::Request;
@@ -113,8 +113,7 @@ impl Node {
     ///
     /// [`RequestError::Closed`] after a shutdown.
     pub async fn clear(&self) -> Result<usize, RequestError> {
-        let completion = self.shared.order(|done| Command::Clear { done }).await?;
-        Ok(removed(&completion.outcome))
+        self.shared.order(|done| Command::Clear { done }).await
     }
 
     /// Waits until everything kept so far survives a crash.
@@ -182,20 +181,12 @@ impl Node {
     }
 
     async fn forget(&self, reach: Reach) -> Result<usize, RequestError> {
-        let completion = self.shared.order(|done| Command::Invalidate { reach, done }).await?;
-        Ok(removed(&completion.outcome))
+        self.shared.order(|done| Command::Invalidate { reach, done }).await
     }
 }
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Node").field("entries", &self.shared.index.len()).finish_non_exhaustive()
-    }
-}
-
-pub(crate) fn removed(outcome: &Outcome) -> usize {
-    match outcome {
-        Outcome::Removed { entries } => *entries,
-        _ => 0,
     }
 }

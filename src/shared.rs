@@ -70,6 +70,11 @@ impl Shared {
         }
     }
 
+    /// A number for a look-up.
+    pub(crate) fn number(&self) -> RequestId {
+        RequestId(self.request_next.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Hands a look-up to the driver and waits for its end.
     pub(crate) async fn wait_for(
         &self,
@@ -78,7 +83,7 @@ impl Shared {
         (bucket, reader): (Bucket, Reader),
         fetch: FetchFn,
     ) -> Result<Completion, RequestError> {
-        let request = RequestId(self.request_next.fetch_add(1, Ordering::Relaxed));
+        let request = self.number();
         let cancel = CancelOnDrop { commands: &self.commands, request: Some(request) };
         let completion =
             self.order(|done| Command::Get { request, key, directives, bucket, reader, fetch, done }).await;

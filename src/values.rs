@@ -4,7 +4,6 @@ use crate::{
     Node, RequestError, ValueError,
     command::{Command, FetchFn, FetchReply, Private},
     key_text::with_key_text,
-    node::removed,
 };
 use bytes::Bytes;
 use cache_core::{
@@ -88,7 +87,7 @@ impl<'a> Values<'a> {
                     (OwnRun::Begun | OwnRun::NotBegun, failure) => ValueError::Request(failure.into()),
                 })
             }
-            Ok(_) => Err(ValueError::Others),
+            Ok(Outcome::Absent | Outcome::Pass) => Err(ValueError::Others),
             Err(error) => Err(ValueError::Request(error)),
         }
     }
@@ -106,8 +105,7 @@ impl<'a> Values<'a> {
             return Err(RequestError::ValueTooLong { value_bytes: value.len() });
         }
         let draft = draft(value, ttl);
-        self.node.shared().order(|done| Command::Put { key, draft, done }).await?;
-        Ok(())
+        self.node.shared().order(|done| Command::Put { key, draft, done }).await
     }
 
     /// The value under `key` if it is fresh here or at a peer.
@@ -144,8 +142,8 @@ impl<'a> Values<'a> {
     pub async fn invalidate(&self, key: &str) -> Result<bool, RequestError> {
         let key = application_key(key)?;
         let reach = Reach::forget([Scope::Key(key)]);
-        let completion = self.node.shared().order(|done| Command::Invalidate { reach, done }).await?;
-        Ok(removed(&completion.outcome) > 0)
+        let removed = self.node.shared().order(|done| Command::Invalidate { reach, done }).await?;
+        Ok(removed > 0)
     }
 
     /// Forgets every key that begins with `prefix`, here and at every member; answers how many were in this node's
@@ -157,8 +155,7 @@ impl<'a> Values<'a> {
     pub async fn invalidate_prefix(&self, prefix: &str) -> Result<usize, RequestError> {
         let prefix = format!("{MARK}{prefix}").into();
         let reach = Reach::forget([Scope::Prefix { prefix, domain: Some(Domain::APPLICATION) }]);
-        let completion = self.node.shared().order(|done| Command::Invalidate { reach, done }).await?;
-        Ok(removed(&completion.outcome))
+        self.node.shared().order(|done| Command::Invalidate { reach, done }).await
     }
 
     /// The whole of what a hit costs: no allocation, no channel, no call of the system's clock.
@@ -181,12 +178,7 @@ impl<'a> Values<'a> {
         match self.node.shared().wait_for(key, directives, (BUCKET, Reader::Admitted), never).await?.outcome {
             Outcome::Answered { entry, .. } => Ok(Some(entry.content().body.clone())),
             Outcome::Failed(failure) => Err(failure.into()),
-            Outcome::Absent
-            | Outcome::Pass
-            | Outcome::Ponged { .. }
-            | Outcome::Relayed { .. }
-            | Outcome::Removed { .. }
-            | Outcome::Stored { .. } => Ok(None),
+            Outcome::Absent | Outcome::Pass | Outcome::Relayed { .. } => Ok(None),
         }
     }
 }

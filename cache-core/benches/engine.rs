@@ -1,8 +1,8 @@
 //! What the engine itself costs, beside network and disk.
 
 use cache_core::{
-    Bucket, Content, Domain, Draft, Engine, Fetched, Input, Key, Output, Reader, RequestId, Settings,
-    Timestamp, Validators,
+    Bucket, Content, Domain, Draft, Engine, Fetched, Input, Key, OrderId, Output, Reader, RequestId,
+    Settings, Timestamp, Validators,
     freshness::{Directives, Freshness},
     port::Budget,
 };
@@ -32,8 +32,8 @@ fn put(criterion: &mut Criterion) {
     criterion.bench_function("put with eviction", |bencher| {
         bencher.iter(|| {
             number += 1;
-            let (request, key) = (RequestId(number), key(number));
-            engine.handle(NOW, Input::Put { request, key, draft: draft() });
+            let (order, key) = (OrderId(number), key(number));
+            engine.handle(NOW, Input::Put { order, key, draft: draft() });
             drain(&mut engine);
         });
     });
@@ -59,7 +59,7 @@ fn full_engine() -> (Engine, u64) {
     let budget = Budget { entries_max: ENTRIES, bytes_max: usize::MAX };
     let mut engine = Engine::new(Settings { budget, ..Settings::default() });
     for number in 1..=ENTRIES as u64 {
-        engine.handle(NOW, Input::Put { request: RequestId(number), key: key(number), draft: draft() });
+        engine.handle(NOW, Input::Put { order: OrderId(number), key: key(number), draft: draft() });
         drain(&mut engine);
     }
     (engine, ENTRIES as u64)

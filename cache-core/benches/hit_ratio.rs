@@ -4,8 +4,8 @@
 //! than [`BAR_POINTS`] percentage points behind the best.
 
 use cache_core::{
-    Bucket, Content, Domain, Draft, Engine, Input, Key, Outcome, Output, Reader, RequestId, Settings,
-    Timestamp, Validators,
+    Bucket, Content, Domain, Draft, Engine, Input, Key, OrderId, Outcome, Output, Reader, RequestId,
+    Settings, Timestamp, Validators,
     freshness::{Directives, Freshness},
     port::Budget,
 };
@@ -107,9 +107,9 @@ impl EngineCache {
         Self { engine: Engine::new(Settings { budget, ..Settings::default() }), request_last: 0 }
     }
 
-    fn handle(&mut self, input: impl FnOnce(RequestId) -> Input) -> bool {
+    fn handle(&mut self, input: impl FnOnce(u64) -> Input) -> bool {
         self.request_last += 1;
-        self.engine.handle(NOW, input(RequestId(self.request_last)));
+        self.engine.handle(NOW, input(self.request_last));
         let mut is_answered = false;
         while let Some(output) = self.engine.poll_output() {
             is_answered |= matches!(output, Output::Complete { outcome: Outcome::Answered { .. }, .. });
@@ -122,14 +122,14 @@ impl Cache for EngineCache {
     fn get(&mut self, key: u64) -> bool {
         let (key, directives) = (engine_key(key), Directives::ANYTHING_CACHED);
         let (bucket, reader) = (Bucket(0), Reader::Admitted);
-        self.handle(|request| Input::Get { request, key, directives, bucket, reader })
+        self.handle(|number| Input::Get { request: RequestId(number), key, directives, bucket, reader })
     }
 
     fn put(&mut self, key: u64) {
         let freshness = Freshness { lifetime: Duration::from_secs(300), ..Freshness::default() };
         let (content, validators) = (Content::of_value(""), Validators::default());
         let draft = Draft { content, freshness, validators, age: Duration::ZERO };
-        self.handle(|request| Input::Put { request, key: engine_key(key), draft });
+        self.handle(|number| Input::Put { order: OrderId(number), key: engine_key(key), draft });
     }
 }
 

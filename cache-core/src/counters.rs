@@ -50,7 +50,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts how a request ended.
+    /// Counts how a look-up ended.
     pub(crate) fn count(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Answered { served: Served::Hit, entry } => match entry.source() {
@@ -65,7 +65,6 @@ impl Counters {
                 self.misses += u64::from(!forward.collapsed);
             }
             Outcome::Absent | Outcome::Failed(_) | Outcome::Pass => self.misses += 1,
-            Outcome::Ponged { .. } | Outcome::Removed { .. } | Outcome::Stored { .. } => {}
         }
     }
 }

@@ -106,7 +106,7 @@ impl Engine {
             Input::Cancel { request } => {
                 self.flights.leave(request);
             }
-            Input::Clear { request } => self.on_clear(request),
+            Input::Clear { order } => self.on_clear(order),
             Input::Connected { peer, address, side, features } => {
                 self.on_connected(peer, &address, side, features);
             }
@@ -117,14 +117,15 @@ impl Engine {
             Input::Get { request, key, directives, bucket, reader } => {
                 self.on_get(request, key, directives, Caller { bucket, reader });
             }
-            Input::Invalidate { request, reach } => self.on_invalidate(request, reach),
+            Input::Invalidate { order, reach } => self.on_invalidate(order, reach),
             Input::Leave => self.on_leave(),
             Input::Loaded { load, entry } => {
                 self.on_loaded(load, entry.filter(|entry| self.is_useful(entry)));
             }
             Input::Misbehaved { peer, offence } => self.on_offence(peer, offence),
-            Input::Ping { request, peer } => self.on_ping_wanted(request, peer),
-            Input::Put { request, key, draft } => self.on_put(request, key, draft),
+            Input::Passed { order, reach, refused } => self.on_passed(order, reach, refused),
+            Input::Ping { order, peer } => self.on_ping_wanted(order, peer),
+            Input::Put { order, key, draft } => self.on_put(order, key, draft),
             Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
             Input::Refused { domain, refusal } => self.on_refused(domain, refusal),
             Input::Removed { removal } => self.on_removed(removal),

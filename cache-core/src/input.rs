@@ -13,6 +13,10 @@ use core::{fmt, time::Duration};
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RequestId(pub u64);
 
+/// One order that is no look-up, numbered by the driver; every number is used once.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct OrderId(pub u64);
+
 /// Which of the origin's allowances a call draws on, numbered by the origin adapter.
 ///
 /// GitHub counts searches, GraphQL points and everything else apart; when one is spent the others go on.
@@ -57,10 +61,10 @@ pub enum Input {
         /// The request given up.
         request: RequestId,
     },
-    /// Forget every entry; answered by [`Outcome::Removed`].
+    /// Forget every entry; reported by [`Output::Removed`].
     Clear {
-        /// Who wants to know when it is done.
-        request: RequestId,
+        /// The number under which it is reported.
+        order: OrderId,
     },
     /// A peer was let in.
     Connected {
@@ -111,10 +115,10 @@ pub enum Input {
         /// Who asks.
         reader: Reader,
     },
-    /// Forget and doubt what `reach` means, here and at every member; answered by [`Outcome::Removed`].
+    /// Forget and doubt what `reach` means, here and at every member; reported by [`Output::Removed`].
     Invalidate {
-        /// Who wants to know when it is done.
-        request: RequestId,
+        /// The number under which it is reported.
+        order: OrderId,
         /// What is meant.
         reach: Reach,
     },
@@ -134,17 +138,27 @@ pub enum Input {
         /// What.
         offence: Offence,
     },
-    /// See whether a peer answers; itself answered by [`Outcome::Ponged`], or a failure.
+    /// A call to the origin that passes the cache by ended, or broke off; reported by [`Output::Removed`] when what it leaves
+    /// behind is forgotten and doubted here and at every member.
+    Passed {
+        /// The number under which it is reported.
+        order: OrderId,
+        /// What it leaves behind: nothing, for a read.
+        reach: Reach,
+        /// What the origin refused, and to which domain.
+        refused: Option<(Domain, Refusal)>,
+    },
+    /// See whether a peer answers; reported by [`Output::Ponged`].
     Ping {
-        /// Who wants to know.
-        request: RequestId,
+        /// The number under which it is reported.
+        order: OrderId,
         /// Whom to ask.
         peer: PeerId,
     },
-    /// Keep this value; answered by [`Outcome::Stored`].
+    /// Keep this value; reported by [`Output::Stored`].
     Put {
-        /// Who wants to know when it is done.
-        request: RequestId,
+        /// The number under which it is reported.
+        order: OrderId,
         /// What to keep it under.
         key: Key,
         /// The value.

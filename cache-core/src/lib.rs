@@ -45,7 +45,7 @@ pub use {
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},
     flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},
-    input::{Audience, Bucket, FetchError, Fetched, Input, Reader, Refusal, RequestId},
+    input::{Audience, Bucket, FetchError, Fetched, Input, OrderId, Reader, Refusal, RequestId},
     key::{Domain, KEY_BYTES_MAX, Key},
     membership::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member},
     message::{AskId, Figures, Manner, Message, Reach, Scope},

@@ -1,10 +1,10 @@
-//! How requests end.
+//! How look-ups end.
 
 use crate::{Content, Entry, FetchError, Shortage, Timestamp};
 use alloc::sync::Arc;
 use core::fmt;
 
-/// How a request ended.
+/// How a look-up ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Nothing usable is cached, and the request forbids asking (`only-if-cached`).
@@ -20,27 +20,12 @@ pub enum Outcome {
     Failed(Failure),
     /// The answer cannot be shared: the leader has it as a stream, any other must fetch for itself.
     Pass,
-    /// The peer answered.
-    Ponged {
-        /// What its wall clock said.
-        clock: Timestamp,
-    },
     /// An answer that is not kept.
     Relayed {
         /// The answer.
         content: Content,
         /// How it was fetched.
         forward: Forward,
-    },
-    /// Entries were forgotten.
-    Removed {
-        /// How many were in memory.
-        entries: usize,
-    },
-    /// The value was kept.
-    Stored {
-        /// Under this entry.
-        entry: Arc<Entry>,
     },
 }
 
@@ -101,7 +86,7 @@ pub enum ForwardReason {
     UriMiss,
 }
 
-/// Why a request has no answer.
+/// Why there is no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Failure {

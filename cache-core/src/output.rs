@@ -1,6 +1,8 @@
 //! What the engine orders. The driver performs outputs in the order in which they come.
 
-use crate::{Doubted, Entry, Key, Member, Message, Outcome, PeerId, RequestId, Scope};
+use crate::{
+    Doubted, Entry, Failure, Key, Member, Message, OrderId, Outcome, PeerId, RequestId, Scope, Timestamp,
+};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 /// One call to the origin, numbered by the engine.
@@ -19,7 +21,7 @@ pub enum Output {
         /// Which one.
         fetch: FetchId,
     },
-    /// Answer a request. Comes exactly once for each.
+    /// Answer a look-up. Comes exactly once for each.
     Complete {
         /// Which one.
         request: RequestId,
@@ -62,6 +64,13 @@ pub enum Output {
         /// The entry.
         entry: Arc<Entry>,
     },
+    /// Report that a peer answered, or did not; comes exactly once for each [`Input::Ping`].
+    Ponged {
+        /// The ping's number.
+        order: OrderId,
+        /// What the peer's wall clock said.
+        clock: Result<Timestamp, Failure>,
+    },
     /// Let readers see an entry.
     Publish {
         /// The entry; it takes the place of any other under its key.
@@ -83,6 +92,14 @@ pub enum Output {
         /// What is doubted, if anything is.
         doubted: Option<Doubted>,
     },
+    /// Report that what was to be forgotten or doubted is so, here and at every member, or has taken too long; comes exactly
+    /// once for each [`Input::Clear`], [`Input::Invalidate`] and [`Input::Passed`].
+    Removed {
+        /// The number of that.
+        order: OrderId,
+        /// How many entries left this node's memory.
+        entries: usize,
+    },
     /// Keep the means by which a request fetches, though the request will be complete before it is decided
     /// whether they are needed. Followed by [`Output::Fetch`] with that leader, or [`Output::Forget`].
     Retain {
@@ -100,6 +117,11 @@ pub enum Output {
         to: Vec<PeerId>,
         /// What.
         message: Message,
+    },
+    /// Report that a value is kept; comes exactly once for each [`Input::Put`].
+    Stored {
+        /// The put's number.
+        order: OrderId,
     },
     /// Tell people that two nodes go by one identity, which may be this node's. Comes again for as long as they do.
     Twins {

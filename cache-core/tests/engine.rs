@@ -5,7 +5,7 @@
 mod engine_support;
 
 use cache_core::{
-    Content, Domain, Draft, Engine, Input, Key, Reach, RequestId, Scope, Settings, Timestamp, Validators,
+    Content, Domain, Draft, Engine, Input, Key, OrderId, Reach, Scope, Settings, Timestamp, Validators,
     freshness::Freshness,
 };
 use engine_support::{
@@ -53,10 +53,10 @@ fn a_prefix_that_runs_into_the_domain_names_nothing() {
     let content = Content::of_value("v");
     let freshness = Freshness { lifetime: Duration::from_secs(60), ..Freshness::default() };
     let draft = Draft { content, freshness, validators: Validators::default(), age: Duration::ZERO };
-    engine.handle(now, Input::Put { request: RequestId(1), key: key.clone(), draft });
+    engine.handle(now, Input::Put { order: OrderId(1), key: key.clone(), draft });
     let prefix = key.as_str()[..4].into();
     let reach = Reach::forget([Scope::Prefix { prefix, domain: None }]);
-    engine.handle(now, Input::Invalidate { request: RequestId(2), reach });
+    engine.handle(now, Input::Invalidate { order: OrderId(2), reach });
     assert_eq!(engine.entries_count(), 1);
 }
 

@@ -12,17 +12,9 @@ impl Driver {
         match ended {
             Ok((pass, Passed { answer, refused, reach, done })) => {
                 self.under_way.remove(&pass);
-                if let Some((domain, refusal)) = refused {
-                    self.handle(Input::Refused { domain, refusal });
-                }
                 // A client that has gone needs no answer; what it changed is forgotten all the same.
-                if reach.is_empty() {
-                    let _gone = done.send(answer);
-                    return;
-                }
-                let request = self.own_number();
-                self.written.insert(request, (answer, done));
-                self.handle(Input::Invalidate { request, reach });
+                let order = self.orders.passed(answer, done);
+                self.handle(Input::Passed { order, reach, refused });
             }
             // The body that the caller streams is the caller's code, and may panic.
             Err(error) => {
@@ -36,11 +28,8 @@ impl Driver {
 
     /// Nobody will hear how a call ends that passes the cache by.
     fn on_broken_off(&mut self, broken_off: BrokenOff) {
-        let reach = broken_off();
-        if !reach.is_empty() {
-            let request = self.own_number();
-            self.handle(Input::Invalidate { request, reach });
-        }
+        let (order, reach) = (self.orders.number(), broken_off());
+        self.handle(Input::Passed { order, reach, refused: None });
     }
 
     /// Breaks off what passes the cache by, and has what it leaves behind doubted while the disk and the members hear it.
@@ -64,10 +53,8 @@ impl Drop for Driver {
             return;
         }
         for broken_off in mem::take(&mut self.under_way).into_values() {
-            let (request, reach) = (self.own_number(), broken_off());
-            if !reach.is_empty() {
-                self.engine.handle(self.clock.now(), Input::Invalidate { request, reach });
-            }
+            let (order, reach) = (self.orders.number(), broken_off());
+            self.engine.handle(self.clock.now(), Input::Passed { order, reach, refused: None });
         }
         while let Some(output) = self.engine.poll_output() {
             if let Output::Remove { removal, scopes, doubted } = output {

@@ -105,7 +105,7 @@ struct Write {
     version: u64,
     /// How many writes had been answered for want of patience when it came.
     unconfirmed: u64,
-    answer: oneshot::Receiver<Completion>,
+    answer: oneshot::Receiver<usize>,
 }
 
 /// Tells how a flush ended.

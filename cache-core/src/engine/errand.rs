@@ -4,7 +4,8 @@
 
 use super::Engine;
 use crate::{
-    AskId, Failure, FetchError, Key, Message, Offence, Outcome, PeerId, RequestId, Served, Timestamp,
+    AskId, Failure, FetchError, Key, Message, Offence, OrderId, Outcome, Output, PeerId, RequestId, Served,
+    Timestamp,
     message::{Answer, Role},
 };
 use core::time::Duration;
@@ -12,22 +13,29 @@ use core::time::Duration;
 /// A request that waits for what one peer says.
 #[derive(Clone, Debug)]
 pub(super) struct Errand {
-    pub(super) request: RequestId,
     pub(super) peer: PeerId,
-    /// What the peer was asked for; `None` for a ping.
-    wanted: Option<Key>,
+    purpose: Purpose,
     until: Timestamp,
 }
 
+/// Whom it is for.
+#[derive(Clone, Debug)]
+enum Purpose {
+    /// Who wants to know whether the peer has the entry under a key.
+    Entry(RequestId, Key),
+    /// Who wants to know whether the peer answers.
+    Ping(OrderId),
+}
+
 impl Engine {
-    pub(super) fn on_ping_wanted(&mut self, request: RequestId, peer: PeerId) {
-        if let Some(ask) = self.begin_errand(request, peer, None) {
+    pub(super) fn on_ping_wanted(&mut self, order: OrderId, peer: PeerId) {
+        if let Some(ask) = self.begin_errand(peer, Purpose::Ping(order)) {
             self.say(peer, Message::Ping { token: ask.0 });
         }
     }
 
     pub(super) fn on_ask_peer(&mut self, request: RequestId, peer: PeerId, key: &Key) {
-        if let Some(ask) = self.begin_errand(request, peer, Some(key.clone()))
+        if let Some(ask) = self.begin_errand(peer, Purpose::Entry(request, key.clone()))
             && let Some(fleet) = &self.fleet
         {
             let name = fleet.name(key);
@@ -37,38 +45,38 @@ impl Engine {
 
     pub(super) fn on_pong(&mut self, from: PeerId, ask: AskId, clock: Timestamp) {
         self.on_first_heard(from, ask);
-        if self.errand(ask).is_some_and(|errand| errand.wanted.is_none())
-            && let Some(errand) = self.end_errand(ask, from)
+        if let Some(&Errand { purpose: Purpose::Ping(order), .. }) = self.errand(ask)
+            && self.end_errand(ask, from).is_some()
         {
-            self.conclude(errand.request, Outcome::Ponged { clock });
+            self.outputs.push_back(Output::Ponged { order, clock: Ok(clock) });
         }
     }
 
     /// Ends an errand with what the peer answered; gives the answer back if no errand asked for it.
     pub(super) fn on_errand_answered(&mut self, from: PeerId, ask: AskId, answer: Answer) -> Option<Answer> {
-        let Some(wanted) = self.errand(ask).and_then(|errand| errand.wanted.clone()) else {
+        let Some(Errand { purpose: Purpose::Entry(request, wanted), .. }) = self.errand(ask).cloned() else {
             return Some(answer);
         };
         // It looks for the entry on its disk, and will say more.
         if answer == Answer::Wait {
             return None;
         }
-        let Some(errand) = self.end_errand(ask, from) else {
+        if self.end_errand(ask, from).is_none() {
             return Some(answer);
-        };
+        }
         match answer {
             Answer::Hit(parcel) if parcel.key != wanted => {
                 self.on_offence(from, Offence::BadEntry);
-                self.conclude(errand.request, Outcome::Failed(Failure::Fetch(FetchError::Malformed)));
+                self.conclude(request, Outcome::Failed(Failure::Fetch(FetchError::Malformed)));
             }
             Answer::Hit(parcel) => match self.accept(from, *parcel) {
                 Some(entry) => {
-                    self.conclude(errand.request, Outcome::Answered { entry, served: Served::Peer });
+                    self.conclude(request, Outcome::Answered { entry, served: Served::Peer });
                 }
-                None => self.conclude(errand.request, Outcome::Absent),
+                None => self.conclude(request, Outcome::Absent),
             },
             Answer::Failed | Answer::Lease { .. } | Answer::Miss | Answer::Wait => {
-                self.conclude(errand.request, Outcome::Absent);
+                self.conclude(request, Outcome::Absent);
             }
         }
         None
@@ -77,25 +85,32 @@ impl Engine {
     pub(super) fn on_errand_timed_out(&mut self, ask: AskId) {
         let peer = self.errand(ask).map(|errand| errand.peer);
         if let Some(errand) = peer.and_then(|peer| self.end_errand(ask, peer)) {
-            self.conclude(errand.request, Outcome::Failed(Failure::TimedOut));
+            self.fail_errand(errand.purpose, Failure::TimedOut);
         }
     }
 
-    fn begin_errand(&mut self, request: RequestId, peer: PeerId, wanted: Option<Key>) -> Option<AskId> {
+    fn begin_errand(&mut self, peer: PeerId, purpose: Purpose) -> Option<AskId> {
         let until = self.now.saturating_add(ERRAND_TIMEOUT);
         let ask = self.flights.ask_number();
         let fleet = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer) && peer != fleet.local());
         let Some(fleet) = fleet else {
-            self.conclude(request, Outcome::Failed(Failure::NotConnected));
+            self.fail_errand(purpose, Failure::NotConnected);
             return None;
         };
         if fleet.errands.len() >= ERRANDS_MAX {
-            self.conclude(request, Outcome::Failed(Failure::Busy));
+            self.fail_errand(purpose, Failure::Busy);
             return None;
         }
-        fleet.errands.insert(ask, Errand { request, peer, wanted, until });
+        fleet.errands.insert(ask, Errand { peer, purpose, until });
         fleet.errand_dates.insert((until, ask));
         Some(ask)
+    }
+
+    fn fail_errand(&mut self, purpose: Purpose, failure: Failure) {
+        match purpose {
+            Purpose::Entry(request, _key) => self.conclude(request, Outcome::Failed(failure)),
+            Purpose::Ping(order) => self.outputs.push_back(Output::Ponged { order, clock: Err(failure) }),
+        }
     }
 
     fn errand(&self, ask: AskId) -> Option<&Errand> {

@@ -2,8 +2,7 @@
 
 use super::Engine;
 use crate::{
-    Domain, Doubted, Entry, Key, Manner, Message, Outcome, Output, PeerId, Reach, Refusal, RequestId, Scope,
-    Timestamp,
+    Domain, Doubted, Entry, Key, Manner, Message, OrderId, Output, PeerId, Reach, Refusal, Scope, Timestamp,
     flight::FlightId,
     message::{Notice, Verdict},
     settings::Disk,
@@ -13,12 +12,24 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 impl Engine {
     /// Forgets and doubts what `reach` means, here and at every member, and answers when all have done so.
-    pub(super) fn on_invalidate(&mut self, request: RequestId, reach: Reach) {
+    pub(super) fn on_invalidate(&mut self, order: OrderId, reach: Reach) {
         let (reach, receipt) = (reach.bounded(), self.receipts.number());
         let told = self.tell_invalidated(reach.clone(), receipt);
         let entries = self.forget(&reach);
         let asks_disk = self.forget_on_disk(&reach, Some(receipt));
-        self.await_receipts(Settled { request, entries }, receipt, told, asks_disk);
+        self.await_receipts(Settled { order, entries }, receipt, told, asks_disk);
+    }
+
+    /// Takes note of a call that passed the cache by: first what was refused, then what it leaves behind.
+    pub(super) fn on_passed(&mut self, order: OrderId, reach: Reach, refused: Option<(Domain, Refusal)>) {
+        if let Some((domain, refusal)) = refused {
+            self.on_refused(domain, refusal);
+        }
+        if reach.is_empty() {
+            self.outputs.push_back(Output::Removed { order, entries: 0 });
+        } else {
+            self.on_invalidate(order, reach);
+        }
     }
 
     /// Ends the right of a domain to what was refused to it.
@@ -74,11 +85,11 @@ impl Engine {
     }
 
     /// Forgets everything here. Other members keep what they have.
-    pub(super) fn on_clear(&mut self, request: RequestId) {
+    pub(super) fn on_clear(&mut self, order: OrderId) {
         let (reach, receipt) = (Reach::forget([Scope::everything()]), self.receipts.number());
         let entries = self.forget(&reach);
         let asks_disk = self.forget_on_disk(&reach, Some(receipt));
-        self.await_receipts(Settled { request, entries }, receipt, Vec::new(), asks_disk);
+        self.await_receipts(Settled { order, entries }, receipt, Vec::new(), asks_disk);
     }
 
     /// What a member tells of. It hears that it is done when nobody here can see any of it any more, nor after a crash.
@@ -174,8 +185,8 @@ impl Engine {
     }
 
     fn conclude_forgetting(&mut self, settled: Option<Settled>) {
-        if let Some(Settled { request, entries }) = settled {
-            self.complete(request, Outcome::Removed { entries });
+        if let Some(Settled { order, entries }) = settled {
+            self.outputs.push_back(Output::Removed { order, entries });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::{
-    Doubts, Draft, Entry, Key, Outcome, Output, RequestId, Scope,
+    Doubts, Draft, Entry, Key, OrderId, Output, Scope,
     cache::Insertion,
     flight::{FlightId, Keep},
     message::Verdict,
@@ -12,7 +12,7 @@ use alloc::{sync::Arc, vec::Vec};
 use core::mem;
 
 impl Engine {
-    pub(super) fn on_put(&mut self, request: RequestId, key: Key, draft: Draft) {
+    pub(super) fn on_put(&mut self, order: OrderId, key: Key, draft: Draft) {
         let detached = self.flights.detach(&key);
         for id in &detached {
             self.give_back_lease(*id, Verdict::Unused);
@@ -29,7 +29,7 @@ impl Engine {
         if is_kept {
             self.announce(&entry, None);
         }
-        self.complete(request, Outcome::Stored { entry });
+        self.outputs.push_back(Output::Stored { order });
     }
 
     pub(super) fn on_restored(&mut self, doubts: Doubts, entries: Vec<Entry>) {

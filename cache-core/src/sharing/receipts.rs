@@ -4,7 +4,7 @@
 //! Owns the bounds of these waits and their moments. Sends nothing: whoever need not wait any more is answered by the
 //! engine.
 
-use crate::{PeerId, RequestId, Timestamp};
+use crate::{OrderId, PeerId, Timestamp};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
@@ -27,7 +27,7 @@ pub(crate) struct Receipts {
 
 #[derive(Debug)]
 struct Waiting {
-    request: RequestId,
+    order: OrderId,
     /// How many entries were in memory.
     entries: usize,
     /// Members that have not said so yet.
@@ -40,7 +40,7 @@ struct Waiting {
 /// A request that waits no more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Settled {
-    pub(crate) request: RequestId,
+    pub(crate) order: OrderId,
     /// How many entries were in memory.
     pub(crate) entries: usize,
 }
@@ -62,7 +62,7 @@ impl Receipts {
         members: impl IntoIterator<Item = PeerId>,
         disk: bool,
     ) -> Wait {
-        let Settled { request, entries } = settled;
+        let Settled { order, entries } = settled;
         let members: BTreeSet<PeerId> = members.into_iter().collect();
         if members.is_empty() && !disk {
             return Wait::Over(settled);
@@ -72,7 +72,7 @@ impl Receipts {
         }
         let until = now.saturating_add(if members.is_empty() { DURABLE_WITHIN } else { FORGOTTEN_WITHIN });
         self.dates.insert((until, receipt));
-        self.waiting.insert(receipt, Waiting { request, entries, members, disk, until });
+        self.waiting.insert(receipt, Waiting { order, entries, members, disk, until });
         Wait::Begun
     }
 
@@ -155,7 +155,7 @@ impl Receipts {
         }
         let waiting = self.waiting.remove(&receipt)?;
         self.dates.remove(&(waiting.until, receipt));
-        Some(Settled { request: waiting.request, entries: waiting.entries })
+        Some(Settled { order: waiting.order, entries: waiting.entries })
     }
 }
 
@@ -208,7 +208,7 @@ mod tests {
         Timestamp::from_unix_millis(1_000_000 + millis)
     }
 
-    const SETTLED: Settled = Settled { request: RequestId(7), entries: 3 };
+    const SETTLED: Settled = Settled { order: OrderId(7), entries: 3 };
 
     #[test]
     fn a_request_waits_for_all_members_and_for_the_disk() {
@@ -244,8 +244,8 @@ mod tests {
     fn who_is_gone_is_not_awaited() {
         let mut receipts = Receipts::default();
         receipts.wait(at(0), 1, SETTLED, [peer(1), peer(2)], false);
-        receipts.wait(at(0), 2, Settled { request: RequestId(8), entries: 0 }, [peer(1)], false);
-        assert_eq!(receipts.on_gone(peer(1)), [Settled { request: RequestId(8), entries: 0 }]);
+        receipts.wait(at(0), 2, Settled { order: OrderId(8), entries: 0 }, [peer(1)], false);
+        assert_eq!(receipts.on_gone(peer(1)), [Settled { order: OrderId(8), entries: 0 }]);
         assert_eq!(receipts.on_gone(peer(2)), [SETTLED]);
     }
 

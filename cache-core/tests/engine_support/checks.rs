@@ -1,6 +1,6 @@
 //! What each output must satisfy. Every rule is written down without a look at the engine's own code.
 
-use super::world::{Fact, Source, State, World};
+use super::world::{Asked, Fact, Source, State, World};
 use cache_core::{
     Content, Engine, Entry, Key, Outcome, Output, RequestId, Served, StaleReason, freshness::Directives,
 };
@@ -10,6 +10,10 @@ impl World {
     pub(super) fn check(&self, output: &Output) {
         match output {
             Output::Complete { request, outcome } => self.check_outcome(*request, outcome),
+            Output::Removed { order, .. } | Output::Stored { order } => {
+                let asked = self.check_waiting(RequestId(order.0));
+                assert!(asked.key.is_none(), "{order:?} is a get");
+            }
             Output::Fetch { leader, revalidate, .. } => self.check_call(*leader, revalidate.as_ref()),
             Output::Persist { entry } => self.check_kept(entry),
             Output::Publish { entry } => {
@@ -26,6 +30,7 @@ impl World {
             Output::Dial { .. }
             | Output::Disconnect { .. }
             | Output::Forget { .. }
+            | Output::Ponged { .. }
             | Output::Retain { .. }
             | Output::Send { .. }
             | Output::Remember { .. }
@@ -48,13 +53,15 @@ impl World {
         assert!(bytes <= self.settings.budget.bytes_max, "too many bytes");
     }
 
-    fn check_outcome(&self, request: RequestId, outcome: &Outcome) {
+    fn check_waiting(&self, request: RequestId) -> &Asked {
         let asked = self.requests.get(&request).expect("only requests are answered");
         assert_eq!(asked.state, State::Waiting, "{request:?} is answered again");
-        let Some(key) = &asked.key else {
-            assert!(matches!(outcome, Outcome::Removed { .. } | Outcome::Stored { .. }));
-            return;
-        };
+        asked
+    }
+
+    fn check_outcome(&self, request: RequestId, outcome: &Outcome) {
+        let asked = self.check_waiting(request);
+        let key = asked.key.as_ref().expect("only gets are answered so");
         let directives = &asked.directives;
         match outcome {
             Outcome::Answered { entry, served } => {
@@ -80,9 +87,6 @@ impl World {
             Outcome::Pass => assert!(!directives.only_if_cached),
             Outcome::Absent => assert!(directives.only_if_cached),
             Outcome::Failed(_) => {}
-            Outcome::Ponged { .. } | Outcome::Removed { .. } | Outcome::Stored { .. } => {
-                panic!("{request:?} is a get")
-            }
         }
     }
 

@@ -3,7 +3,7 @@
 use super::ops::{Answer, Event, KEYS_COUNT, Op, Pause, Plan, RESOURCES, Shape, domain, key};
 use cache_core::{
     Audience, Bucket, Content, Disk, Doubts, Draft, Engine, Entry, FetchError, FetchId, Fetched, Input, Key,
-    LoadId, Outcome, Output, Reach, Reader, RequestId, Scope, Served, Settings, Shortage, Timestamp,
+    LoadId, OrderId, Outcome, Output, Reach, Reader, RequestId, Scope, Served, Settings, Shortage, Timestamp,
     Validators, freshness::Directives,
 };
 use std::{collections::BTreeMap, fmt::Write, sync::Arc, time::Duration};
@@ -168,8 +168,8 @@ impl World {
             Event::Answer { pick, answer } => self.answer(*pick, answer),
             Event::Cancel { pick } => self.cancel(*pick),
             Event::Clear => {
-                let request = self.write(|_key| true);
-                self.handle(Input::Clear { request });
+                let order = self.write(|_key| true);
+                self.handle(Input::Clear { order });
             }
             Event::Get { key: number, directives, bucket } => {
                 let request = self.ask(Some(key(*number)), *directives);
@@ -177,17 +177,17 @@ impl World {
                 self.handle(Input::Get { request, key: key(*number), directives, bucket, reader });
             }
             Event::Invalidate { key: number } => {
-                let request = self.write(|written| *written == key(*number));
+                let order = self.write(|written| *written == key(*number));
                 let reach = Reach::forget([Scope::Key(key(*number))]);
-                self.handle(Input::Invalidate { request, reach });
+                self.handle(Input::Invalidate { order, reach });
             }
             Event::InvalidatePrefix { prefix, domain: number } => {
                 let (prefix, domain) = (RESOURCES[*prefix], number.map(domain));
-                let request = self.write(|key| {
+                let order = self.write(|key| {
                     key.resource().starts_with(prefix) && domain.is_none_or(|domain| key.domain() == domain)
                 });
                 let reach = Reach::forget([Scope::Prefix { prefix: prefix.into(), domain }]);
-                self.handle(Input::Invalidate { request, reach });
+                self.handle(Input::Invalidate { order, reach });
             }
             Event::Load { pick, readable } => {
                 if let Some(load) = picked(&self.loads, *pick) {
@@ -197,9 +197,9 @@ impl World {
             }
             Event::Put { key: number, shape } => {
                 let key = key(*number);
-                let request = self.write(|written| *written == key);
+                let order = self.write(|written| *written == key);
                 let draft = self.draft(key.clone(), self.step + 1, Source::Put, *shape);
-                self.handle(Input::Put { request, key, draft });
+                self.handle(Input::Put { order, key, draft });
             }
             Event::Read { key: number } => {
                 if let Some(entry) = self.published.get(&key(*number)) {
@@ -268,12 +268,16 @@ impl World {
         request
     }
 
-    /// Notes that the next input writes all keys for which `is_meant`.
-    fn write(&mut self, is_meant: impl Fn(&Key) -> bool) -> RequestId {
+    fn conclude(&mut self, request: RequestId) {
+        self.requests.get_mut(&request).expect("checked before").state = State::Done;
+    }
+
+    /// Notes that the next input writes all keys for which `is_meant`. Orders and requests have numbers of one sequence.
+    fn write(&mut self, is_meant: impl Fn(&Key) -> bool) -> OrderId {
         for key in (0..KEYS_COUNT).map(key).filter(is_meant) {
             self.written.insert(key, self.step + 1);
         }
-        self.ask(None, Directives::default())
+        OrderId(self.ask(None, Directives::default()).0)
     }
 
     fn draft(&mut self, key: Key, step: u64, source: Source, shape: Shape) -> Draft {
@@ -326,9 +330,8 @@ impl World {
                 let is_known = self.calls.remove(fetch).is_some() || self.answered_last == Some(*fetch);
                 assert!(is_known, "only what is under way can be cancelled");
             }
-            Output::Complete { request, .. } => {
-                self.requests.get_mut(request).expect("checked before").state = State::Done;
-            }
+            Output::Complete { request, .. } => self.conclude(*request),
+            Output::Removed { order, .. } | Output::Stored { order } => self.conclude(RequestId(order.0)),
             Output::Fetch { fetch, leader, .. } => {
                 let key = self.requests[leader].key.clone().expect("only gets fetch");
                 self.calls.insert(*fetch, Call { key, leader: *leader, step: self.step });
@@ -336,6 +339,7 @@ impl World {
             Output::Dial { .. }
             | Output::Disconnect { .. }
             | Output::Forget { .. }
+            | Output::Ponged { .. }
             | Output::Retain { .. }
             | Output::Send { .. }
             | Output::Remember { .. }

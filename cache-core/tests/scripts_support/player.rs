@@ -7,7 +7,7 @@ use super::{
 };
 use cache_core::{
     Audience, Bucket, Deadline, Doubts, Engine, Entry, Features, FetchId, Fetched, Input, Key, LoadId,
-    Message, Output, PeerId, Reach, Reader, Refusal, RequestId, Settings, Shortage, Timestamp,
+    Message, OrderId, Output, PeerId, Reach, Reader, Refusal, RequestId, Settings, Shortage, Timestamp,
     port::{DialError, Side},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -75,8 +75,8 @@ impl Player {
                 self.handle(Input::Cancel { request });
             }
             "clear" => {
-                let request = RequestId(words.number('r'));
-                self.handle(Input::Clear { request });
+                let order = OrderId(words.number('r'));
+                self.handle(Input::Clear { order });
             }
             "clock-back" => self.now = self.now.saturating_sub(words.duration()),
             "connect" => self.connect(fleet::peer(words.number('p')), words.flag("cold")),
@@ -87,9 +87,9 @@ impl Player {
             "get" => self.get(words),
             "refused" => self.refused(words),
             "invalidate" => {
-                let request = RequestId(words.number('r'));
+                let order = OrderId(words.number('r'));
                 let reach = self.reach(words);
-                self.handle(Input::Invalidate { request, reach });
+                self.handle(Input::Invalidate { order, reach });
             }
             "leave" => self.handle(Input::Leave),
             "loaded" => self.loaded(words),
@@ -97,9 +97,10 @@ impl Player {
                 let address = words.next("an address").into();
                 self.handle(Input::DialFailed { address, failure: DialError::Unreachable });
             }
+            "passed" => self.passed(words),
             "ping" => {
-                let request = RequestId(words.number('r'));
-                self.handle(Input::Ping { request, peer: fleet::peer(words.number('p')) });
+                let order = OrderId(words.number('r'));
+                self.handle(Input::Ping { order, peer: fleet::peer(words.number('p')) });
             }
             "put" => self.put(words),
             "read" => self.published[&words.key()].mark_visited(),
@@ -130,11 +131,18 @@ impl Player {
         }
     }
 
+    fn passed(&mut self, words: &mut Words<'_>) {
+        let order = OrderId(words.number('r'));
+        let refused = words.value("refused").map(super::words::domain);
+        let refused = refused.map(|domain| (domain, Refusal::Credential));
+        let reach = if words.flag("bare") { Reach::default() } else { self.reach(words) };
+        self.handle(Input::Passed { order, reach, refused });
+    }
+
     fn put(&mut self, words: &mut Words<'_>) {
-        let request = RequestId(words.number('r'));
+        let order = OrderId(words.number('r'));
         let key = self.key(words);
-        self.keys.insert(request, key.clone());
-        self.handle(Input::Put { request, key, draft: words.draft() });
+        self.handle(Input::Put { order, key, draft: words.draft() });
     }
 
     fn begin_anew(&mut self, engine: Engine, talk: Option<Talk>) {
@@ -294,6 +302,14 @@ impl Player {
             Output::Complete { request, outcome } => {
                 format!("complete r{} {}", request.0, show::outcome(outcome, self.now))
             }
+            Output::Ponged { order, clock: Ok(clock) } => {
+                format!("ponged r{} clock={}", order.0, clock.as_unix_millis())
+            }
+            Output::Ponged { order, clock: Err(failure) } => {
+                format!("ponged r{} failed {}", order.0, show::failure(failure, self.now))
+            }
+            Output::Removed { order, entries } => format!("removed r{} {entries}", order.0),
+            Output::Stored { order } => format!("stored r{}", order.0),
             Output::Fetch { fetch, leader, revalidate } => {
                 self.fetches.push(*fetch);
                 let key = show::key(&self.keys[leader]);

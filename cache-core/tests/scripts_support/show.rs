@@ -49,12 +49,9 @@ pub(crate) fn outcome(outcome: &Outcome, now: Timestamp) -> String {
         Outcome::Answered { entry, served } => format!("{}{}", answered(served), shape(entry, now)),
         Outcome::Failed(failure) => format!("failed {}", self::failure(failure, now)),
         Outcome::Pass => "pass".into(),
-        Outcome::Ponged { clock } => format!("ponged clock={}", clock.as_unix_millis()),
         Outcome::Relayed { content, forward } => {
             format!("relayed {}{}", self::forward(forward), body(content))
         }
-        Outcome::Removed { entries } => format!("removed {entries}"),
-        Outcome::Stored { entry } => format!("stored{}", body(entry.content())),
     }
 }
 

@@ -181,9 +181,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
         Outcome::Answered { served: Served::Forwarded(_), .. } => "forwarded",
         Outcome::Failed(_) => "failed",
         Outcome::Pass => "passed",
-        Outcome::Ponged { .. } => "ponged",
         Outcome::Relayed { .. } => "relayed",
-        Outcome::Removed { .. } | Outcome::Stored { .. } => "written",
     }
 }
 

@@ -6,7 +6,7 @@ use cache_core::{
     Content, Entry, Outcome, RequestId, Served, Source, StaleReason,
     freshness::{Directives, Freshness},
 };
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// When and where a request is answered.
 pub(crate) struct Circumstances<'a> {
@@ -23,17 +23,16 @@ pub(crate) struct Circumstances<'a> {
 type Checked<T> = Result<T, (Rule, String)>;
 
 impl Ledger {
-    /// Takes note of how `request` ends; answers what it was and how old the answer is.
-    pub(crate) fn complete(
+    /// Takes `request`, which ends with `ending`, off the books; answers what it was.
+    pub(crate) fn take(
         &mut self,
-        circumstances: &Circumstances<'_>,
+        (node, now, request_timeout): (&Node, Duration, Duration),
         request: RequestId,
-        outcome: &Outcome,
-    ) -> Checked<(Asked, Option<Duration>)> {
-        let Circumstances { node, now, request_timeout, refused, .. } = *circumstances;
+        ending: &dyn fmt::Debug,
+    ) -> Checked<Asked> {
         let asked = self.requests.remove(&request);
         let asked = asked
-            .ok_or_else(|| (Rule::AnsweredOnce, format!("{request:?} waits for nothing: {outcome:?}")))?;
+            .ok_or_else(|| (Rule::AnsweredOnce, format!("{request:?} waits for nothing: {ending:?}")))?;
         if asked.node != node.number {
             return Err((
                 Rule::AnsweredOnce,
@@ -44,7 +43,19 @@ impl Ledger {
         if now > until {
             return Err((Rule::Deadline, format!("{request:?} took {:?}", now - asked.at)));
         }
-        if refused == Some(request) && !matches!(outcome, Outcome::Relayed { .. }) {
+        Ok(asked)
+    }
+
+    /// Takes note of how `request` ends; answers what it was and how old the answer is.
+    pub(crate) fn complete(
+        &mut self,
+        circumstances: &Circumstances<'_>,
+        request: RequestId,
+        outcome: &Outcome,
+    ) -> Checked<(Asked, Option<Duration>)> {
+        let Circumstances { node, now, request_timeout, .. } = *circumstances;
+        let asked = self.take((node, now, request_timeout), request, outcome)?;
+        if circumstances.refused == Some(request) && !matches!(outcome, Outcome::Relayed { .. }) {
             let text = format!("{request:?} was refused and is told {outcome:?}");
             return Err((Rule::WrongAudience, text));
         }
@@ -65,9 +76,7 @@ impl Ledger {
             (Wanted::Entry { directives, .. }, Outcome::Absent) if directives.only_if_cached => None,
             (Wanted::Entry { directives, .. }, Outcome::Pass) if !directives.only_if_cached => None,
             (Wanted::PeersEntry { .. }, Outcome::Absent)
-            | (Wanted::Pong, Outcome::Ponged { .. })
-            | (Wanted::Entry { .. } | Wanted::PeersEntry { .. } | Wanted::Pong, Outcome::Failed(_))
-            | (Wanted::Written, Outcome::Removed { .. } | Outcome::Stored { .. }) => None,
+            | (Wanted::Entry { .. } | Wanted::PeersEntry { .. }, Outcome::Failed(_)) => None,
             (wanted, outcome) => return Err((Rule::WrongOutcome, format!("{wanted:?} ends as {outcome:?}"))),
         };
         Ok((asked, age))

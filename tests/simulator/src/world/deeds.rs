@@ -8,7 +8,8 @@ use crate::{
     plan::Deed,
 };
 use cache_core::{
-    Bucket, Domain, Draft, Figures, Input, Key, Outcome, Reader, Refusal, RequestId, Served, Validators,
+    Bucket, Domain, Draft, Figures, Input, Key, OrderId, Outcome, Reader, Refusal, RequestId, Served,
+    Validators,
     freshness::{self, Directives},
     message::{Reach, Scope},
 };
@@ -200,7 +201,7 @@ impl World {
                     self.watch.allow_asks(number, key, self.plan.limits.asks_max);
                 }
                 let request = self.ask(number, Wanted::Written);
-                self.handle(number, Input::Clear { request });
+                self.handle(number, Input::Clear { order: OrderId(request.0) });
             }
             Wish::Count => {
                 let figures =
@@ -211,7 +212,7 @@ impl World {
             Wish::Invalidate(reach) => self.invalidate(number, reach),
             Wish::Ping { peer } => {
                 let request = self.ask(number, Wanted::Pong);
-                self.handle(number, Input::Ping { request, peer: self.nodes[peer].peer });
+                self.handle(number, Input::Ping { order: OrderId(request.0), peer: self.nodes[peer].peer });
             }
             Wish::Refuse { domain, prefix } => self.refuse(number, domain, prefix),
             Wish::Put { key } => {
@@ -225,7 +226,8 @@ impl World {
                 let draft =
                     Draft { content, freshness, validators: Validators::default(), age: Duration::ZERO };
                 self.ideal_until.insert(key, self.now + freshness.lifetime);
-                self.handle(number, Input::Put { request, key: self.ledger.keys[key].clone(), draft });
+                let (order, key) = (OrderId(request.0), self.ledger.keys[key].clone());
+                self.handle(number, Input::Put { order, key, draft });
             }
         }
     }
@@ -281,7 +283,13 @@ impl World {
     fn invalidate(&mut self, number: usize, reach: Reach) {
         let request = self.ask(number, Wanted::Written);
         self.issue(number, Some(request), &reach);
-        self.handle(number, Input::Invalidate { request, reach });
+        let order = OrderId(request.0);
+        // A user ordered it, or a write left it behind.
+        let input = match order.0.is_multiple_of(2) {
+            true => Input::Invalidate { order, reach },
+            false => Input::Passed { order, reach, refused: None },
+        };
+        self.handle(number, input);
     }
 
     /// The origin refuses a change. Whoever shows nothing of what that is about has nothing to doubt.

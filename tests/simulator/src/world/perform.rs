@@ -13,12 +13,12 @@ use crate::{
     origin::Call,
 };
 use cache_core::{
-    Audience, Disk, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence, Outcome, Output,
-    PeerId, RequestId, Served, codec,
+    Audience, Disk, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence, OrderId,
+    Outcome, Output, PeerId, RequestId, Served, codec,
     message::{Answer, Invalidation, Role},
     port::Side,
 };
-use std::{sync::Arc, time::Duration};
+use std::{fmt, mem, sync::Arc, time::Duration};
 
 impl World {
     /// Something reaches a node, which deals with it when it can.
@@ -288,6 +288,10 @@ impl World {
                 node.calls.remove(&fetch);
             }
             Output::Complete { request, outcome } => self.complete(number, request, &outcome),
+            Output::Ponged { order, clock } => self.done(number, order, Wanted::Pong, &clock),
+            Output::Removed { order, .. } | Output::Stored { order } => {
+                self.done(number, order, Wanted::Written, &"done");
+            }
             Output::Dial { address } => self.dial_ordered(number, address),
             Output::Disconnect { peer } => {
                 if let Some(other) = self.numbers.get(&peer).copied() {
@@ -333,6 +337,22 @@ impl World {
         }
     }
 
+    /// An order ended. It has a number of the requests', so that one ledger holds both.
+    fn done(&mut self, number: usize, order: OrderId, kind: Wanted, ending: &dyn fmt::Debug) {
+        let request = RequestId(order.0);
+        let circumstances = (&self.nodes[number], self.now, self.plan.settings.request_timeout);
+        match self.ledger.take(circumstances, request, ending) {
+            Ok(asked) if mem::discriminant(&asked.wanted) == mem::discriminant(&kind) => {
+                self.ledger.durable.on_answered(number, request);
+            }
+            Ok(asked) => {
+                let text = format!("n{number}: {:?} ends as {kind:?}", asked.wanted);
+                self.violate(Rule::WrongOutcome, text);
+            }
+            Err((rule, text)) => self.violate(rule, format!("n{number}: {text}")),
+        }
+    }
+
     pub(super) fn complete(&mut self, number: usize, request: RequestId, outcome: &Outcome) {
         let circumstances = Circumstances {
             node: &self.nodes[number],
@@ -374,13 +394,7 @@ impl World {
     fn count_service(&mut self, key: usize, outcome: &Outcome) {
         let answer = match outcome {
             Outcome::Answered { entry, served } => Some((entry, *served)),
-            Outcome::Absent
-            | Outcome::Failed(_)
-            | Outcome::Pass
-            | Outcome::Ponged { .. }
-            | Outcome::Relayed { .. }
-            | Outcome::Removed { .. }
-            | Outcome::Stored { .. } => None,
+            Outcome::Absent | Outcome::Failed(_) | Outcome::Pass | Outcome::Relayed { .. } => None,
         };
         let Some((entry, served)) = answer else { return self.figures.service.on_refused(self.now) };
         if let Served::Stale(_) = served {

@@ -32,7 +32,9 @@ impl Duty {
             Input::Fetched { fetch, fetched: Fetched::Throttled { .. } } if node.calls.contains(fetch) => {
                 Self::TellPause
             }
-            Input::Invalidate { reach, .. } => Self::Forget { reaches: vec![reach.clone()], tells: true },
+            Input::Invalidate { reach, .. } | Input::Passed { reach, .. } => {
+                Self::Forget { reaches: vec![reach.clone()], tells: true }
+            }
             Input::Refused { domain, refusal: Refusal::Change { prefixes } } => {
                 let scope = |prefix| Scope::Prefix { prefix, domain: Some(*domain) };
                 let reach = Reach::doubt(prefixes.iter().cloned().map(scope));

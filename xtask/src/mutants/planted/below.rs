@@ -74,8 +74,8 @@ pub(in crate::mutants) const BUGS: &[Below] = &[
         mutant: Mutant {
             name: "write-answered-without-the-disk",
             file: "cache-core/src/engine/forgetting.rs",
-            old: "self.await_receipts(Settled { request, entries }, receipt, told, asks_disk);",
-            new: "self.await_receipts(Settled { request, entries }, receipt, told, asks_disk && false);",
+            old: "self.await_receipts(Settled { order, entries }, receipt, told, asks_disk);",
+            new: "self.await_receipts(Settled { order, entries }, receipt, told, asks_disk && false);",
         },
     },
 ];

@@ -70,7 +70,7 @@ impl Inbox {
         self.news.notify_one();
     }
 
-    /// Tells that somebody was not let in, where that is worth telling, and unless [`REFUSALS_MAX`] of these wait:
+    /// Tells that somebody was not let in, where that is worth telling, and unless 64 of these wait:
     /// anybody can bring them about.
     pub fn refused(&self, address: Box<str>, ending: &Ending) {
         let Some(refusal) = ending.refusal() else { return };

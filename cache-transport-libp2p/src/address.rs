@@ -4,9 +4,9 @@ use cache_transport::address::{Address, AddressError, Carrier};
 use multiaddr::{Multiaddr, PeerId};
 use std::{fmt, net::SocketAddr, str::FromStr};
 
-/// An address that this transport can dial or listen on, and, if it says so, whose key must answer there.
+/// An address that this transport can dial or listen on, and, if it says so, the peer whose key must answer there.
 ///
-/// Parsing is the only way in; past it nobody checks again.
+/// Parsing is the only way to make one, so an address that exists needs no further check.
 ///
 /// ```
 /// # use cache_transport_libp2p::Libp2pAddress;
@@ -35,7 +35,7 @@ impl Libp2pAddress {
         self.0.port()
     }
 
-    /// Whose key must answer there.
+    /// The peer whose key must answer there.
     pub fn peer(&self) -> Option<PeerId> {
         self.0.peer()
     }

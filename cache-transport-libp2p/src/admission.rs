@@ -23,7 +23,7 @@ use libp2p::{Stream, swarm::ConnectionId};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
-/// Who met on a fresh connection.
+/// The two sides of a fresh connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Meeting {
     pub(crate) id: ConnectionId,
@@ -67,7 +67,7 @@ pub(crate) async fn meet(shared: Arc<Shared>, meeting: Meeting, mut lines: Lines
             Step::Continue(control::lanes(&shared, &link, stream, verdict, lines))
         }
         (Ok(Admitted { link, .. }), None) => {
-            shared.ended(&link, &Ending::Protocol("an admission without a stream"));
+            shared.end_link(&link, &Ending::Protocol("an admission without a stream"));
             Step::End
         }
         (Err(ending), stream) => {
@@ -107,7 +107,7 @@ async fn part(
 
 /// What the other side hears before the stream ends.
 enum LastWord {
-    /// It does not know the secret, or is the one who ends it.
+    /// The other side does not know the secret, or ends the stream itself.
     None,
     /// It has proved itself, and yet the connection is not kept.
     Stance(Stance),
@@ -175,7 +175,7 @@ async fn stance(reader: &mut FrameReader<ReadHalf<Stream>>) -> Result<[u8; STANC
     if reader.has_ended().await? { Err(Ending::Denied) } else { Ok(reader.array().await?) }
 }
 
-/// Why an admission ends early: the dialer has found itself connected with whom it has reached.
+/// Why an admission ends early: the dialer has found itself connected with the peer that it has reached.
 const REDUNDANT: u8 = 1;
 /// Why an admission ends early: the other side has taken too long.
 const TOO_LATE: u8 = 2;
@@ -185,6 +185,6 @@ const OTHER_VERSION: u8 = 3;
 /// Time for the other side to hear the end: a few round trips, one of them lost.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// libp2p shows nothing of a connection that both sides know and nobody else does. The identities are proved
+/// libp2p shows nothing of a connection that both sides know and no others do. The identities are proved
 /// by its handshake, and the proof brings nonces of its own.
 const NO_CHANNEL: &[u8] = &[];

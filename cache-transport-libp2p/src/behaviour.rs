@@ -23,7 +23,7 @@ use std::{
     task::{Context, Poll},
 };
 
-/// All that speaks on a connection. Identify tells what every libp2p node tells, and nobody listens to it.
+/// All that speaks on a connection. Identify tells what every libp2p node tells, and this node ignores it.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     links: Links,

@@ -43,7 +43,7 @@ pub(crate) async fn send(link: Arc<Link>, opener: Opener) -> Ending {
     }
 }
 
-/// Sends one frame and waits until it was handed over; answers its length.
+/// Sends one frame and waits until it was handed over; returns its length.
 async fn send_one(opener: Opener, number: u64, frame: Bytes) -> Result<usize, Ending> {
     let mut stream = opener.bulk().await?;
     let mut header = number.to_be_bytes().to_vec();

@@ -35,7 +35,7 @@ pub(crate) fn lanes(
         async move {
             let ending = work.await;
             tracing::debug!(peer = ?link.peer, %ending, "connection ends");
-            shared.ended(&link, &ending);
+            shared.end_link(&link, &ending);
             Step::End
         }
         .boxed()

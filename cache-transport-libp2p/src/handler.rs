@@ -103,10 +103,10 @@ impl ConnectionHandler for Handler {
                 let _is_taken = self.arrivals.try_send(arrival);
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: stream, info }) => {
-                // Whoever asked may be gone; the stream is reset then.
+                // The work that asked may be gone; the stream is reset then.
                 let _is_taken = info.send(stream);
             }
-            // Dropping `info` tells whoever asked.
+            // Dropping `info` tells the work that asked.
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info: _, .. }) => {}
             _of_no_concern => {}
         }

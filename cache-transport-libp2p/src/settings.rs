@@ -20,7 +20,7 @@ pub struct Libp2pSettings {
 
 impl Default for Libp2pSettings {
     /// 256 peers. 96 newcomers from one address: eighty daemons of one host, or behind one translator of addresses,
-    /// that start together; whoever comes beyond is closed and dials again in a second or two. 128 newcomers in all.
+    /// that start together; one that comes beyond is closed and dials again in a second or two. 128 newcomers in all.
     /// The times are the port's.
     fn default() -> Self {
         Self {
@@ -53,7 +53,7 @@ pub(crate) const BULK_QUEUE_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
 /// 64 KiB each round trip are 12 MiB/s; a peer that fills all and ends none pins four frames.
 pub(crate) const BULK_STREAMS_MAX: usize = 4;
 /// Streams of one connection. Ours: control, and identify each way, and the bulk frames; and some that
-/// are ending. With yamux every stream may hold 256 KiB that nobody reads.
+/// are ending. With yamux every stream may hold 256 KiB unread.
 pub(crate) const STREAMS_MAX: usize = 2 * BULK_STREAMS_MAX + 5 + 7;
 /// Streams of one connection whose protocol is being agreed on.
 pub(crate) const STREAMS_NEGOTIATING_MAX: usize = BULK_STREAMS_MAX + 4;

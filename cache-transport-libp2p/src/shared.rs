@@ -1,4 +1,4 @@
-//! What all connections of one transport share: who is connected, who tries to be.
+//! What all connections of one transport share: the book of those admitted, and the attempts at more.
 
 use crate::{
     address::Libp2pAddress,
@@ -31,8 +31,8 @@ use std::{
 /// An admitted connection.
 pub(crate) type Link = cache_transport::link::Link<Line>;
 
-/// The book of connections, and the attempts at some. Whoever takes an attempt out, or a link, tells the consumer how
-/// it ended; so each is told once.
+/// The book of connections, and the attempts at some. A function that takes an attempt out, or a link, tells the driver
+/// how it ended; so each is told once.
 pub(crate) struct Shared {
     pub(crate) gate: Arc<dyn Gate>,
     pub(crate) settings: Libp2pSettings,
@@ -76,7 +76,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Tells how an attempt failed; answers false if there is none (any more).
+    /// Tells how an attempt failed; returns false if there is none (any more).
     pub(crate) fn failed(&self, id: ConnectionId, ending: &Ending) -> bool {
         let Some(attempt) = self.attempts.lock().remove(&id) else { return false };
         tracing::debug!(address = %attempt.address, %ending, "no connection");
@@ -92,7 +92,7 @@ impl Shared {
         self.attempts.lock().get(&id).map(|attempt| attempt.since.elapsed())
     }
 
-    /// Makes a link of an attempt whose admission has succeeded, unless another link stays: it is an attempt still then.
+    /// Makes a link of an attempt whose admission has succeeded. On an error it is an attempt still.
     pub(crate) fn admitted(
         &self,
         id: ConnectionId,
@@ -118,7 +118,7 @@ impl Shared {
     }
 
     /// Ends `link`, if it has not ended yet, and tells why.
-    pub(crate) fn ended(&self, link: &Link, ending: &Ending) {
+    pub(crate) fn end_link(&self, link: &Link, ending: &Ending) {
         self.book.remove(link, ending);
         link.own.close();
     }
@@ -127,7 +127,7 @@ impl Shared {
     pub(crate) fn end(&self) {
         self.book.end();
         for link in self.book.all() {
-            self.ended(&link, &Ending::ByUs);
+            self.end_link(&link, &Ending::ByUs);
         }
         let attempts: Vec<_> = self.attempts.lock().keys().copied().collect();
         for id in attempts {

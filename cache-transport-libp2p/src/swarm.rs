@@ -95,7 +95,7 @@ pub(crate) async fn listen(
     Ok(listeners)
 }
 
-/// Drives `swarm` until `orders` end, then closes everything in an orderly way; answers where it listened.
+/// Drives `swarm` until `orders` end, then closes everything in an orderly way; returns where it listened.
 pub(crate) async fn run(
     mut swarm: Swarm<Behaviour>,
     listeners: Vec<ListenerId>,
@@ -158,7 +158,7 @@ fn on_event(shared: &Shared, event: SwarmEvent<BehaviourEvent>) {
             if let Some(link) = core_peer(peer_id).and_then(|peer| shared.book.get(peer))
                 && link.own.id == connection_id
             {
-                shared.ended(&link, &ending);
+                shared.end_link(&link, &ending);
             }
         }
         SwarmEvent::ListenerClosed { reason: Err(error), addresses, .. } => {

@@ -145,7 +145,7 @@ impl Transport for Libp2p {
 
     fn disconnect(&self, peer: PeerId) {
         if let Some(link) = self.shared.book.get(peer) {
-            self.shared.ended(&link, &Ending::ByUs);
+            self.shared.end_link(&link, &Ending::ByUs);
         }
     }
 
@@ -203,7 +203,7 @@ fn refuse_key_log(variable: Option<&OsStr>) -> Result<(), ListenError> {
     if variable.is_some_and(|path| !path.is_empty()) { Err(ListenError::KeyLog) } else { Ok(()) }
 }
 
-/// Refuses a TCP port where somebody listens already: libp2p shares ports, so it would not notice.
+/// Refuses a TCP port that is listened on already: libp2p shares ports, so it would not notice.
 fn refuse_taken(address: &Libp2pAddress) -> Result<(), ListenError> {
     match address.socket() {
         Some(socket) if address.carrier() == Carrier::Tcp && socket.port() > 0 => {

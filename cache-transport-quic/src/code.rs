@@ -1,6 +1,6 @@
 //! How endings travel over QUIC: as the code with which a connection is closed.
 //!
-//! Whoever is not let in hears no more than that it was denied, was not needed, took too long, or speaks another
+//! A side that is not let in hears no more than that it was denied, was not needed, took too long, or speaks another
 //! version.
 
 use cache_core::{PeerId, port::Refused};
@@ -69,7 +69,7 @@ pub(crate) fn ending_of_write(error: WriteError) -> Ending {
     }
 }
 
-/// All that somebody who is not let in hears.
+/// All that a side hears that is not let in.
 pub(crate) const CODE_DENIED: VarInt = VarInt::from_u32(0);
 
 pub(crate) const CODE_ENDED: VarInt = VarInt::from_u32(1);

@@ -127,7 +127,7 @@ async fn resolve(address: &QuicAddress) -> Result<Vec<SocketAddr>, Ending> {
     Ok(found.filter(is_wanted).take(CANDIDATES_MAX).collect())
 }
 
-/// Sent in the clear, and looked at by nobody: libp2p's certificates name keys, not hosts.
+/// Sent in the clear, and never looked at: libp2p's certificates name keys, not hosts.
 const SERVER_NAME: &str = "fleet-cache";
 
 /// Addresses of one name that are tried.

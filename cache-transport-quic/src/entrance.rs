@@ -12,7 +12,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
         let from = incoming.remote_address().ip();
         let Some(ticket) = Ticket::take(&shared.entrance, from) else {
             // No answer at all: the honest try again within a second, the others learn nothing.
-            tracing::debug!(%from, "too many strangers; one is ignored");
+            tracing::debug!(%from, "too many newcomers; one is ignored");
             tell(&shared, sockets::anonymous(incoming.remote_address()), &Ending::TooMany("newcomers"));
             incoming.ignore();
             continue;
@@ -47,19 +47,19 @@ async fn receive(shared: Arc<Shared>, incoming: Incoming, ticket: Ticket) {
     }
 }
 
-/// Tells that somebody was not let in, where that is worth telling.
+/// Tells that a newcomer was not let in, where that is worth telling.
 fn tell(shared: &Shared, address: Box<str>, ending: &Ending) {
     tracing::debug!(%address, reason = %ending, "not let in");
     shared.book.inbox().refused(address, ending);
 }
 
 /// Connections that may be on their way in at once. Each costs some 50 KiB until it is let in or not.
-pub(crate) const STRANGERS_MAX: usize = 128;
+pub(crate) const NEWCOMERS_MAX: usize = 128;
 
 /// The same from one source: a rack of runners behind one router that start together.
-pub(crate) const STRANGERS_PER_SOURCE_MAX: usize = 32;
+pub(crate) const NEWCOMERS_PER_SOURCE_MAX: usize = 32;
 
 /// Time for the TLS handshake: a few round trips, some of them lost.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-const _: () = assert!(STRANGERS_PER_SOURCE_MAX * 2 <= STRANGERS_MAX);
+const _: () = assert!(NEWCOMERS_PER_SOURCE_MAX * 2 <= NEWCOMERS_MAX);

@@ -33,11 +33,11 @@ pub(crate) async fn run(shared: &Arc<Shared>, running: Running) {
     lanes.spawn(write_bulk(Arc::clone(&link)));
     let ending = match lanes.join_next().await {
         Some(Ok(ending)) => ending,
-        // Nobody but us aborts a lane, and then we are not here any more: it has panicked.
+        // A lane is aborted by this function alone, further below: it has panicked.
         Some(Err(_)) | None => Ending::Fault,
     };
     tracing::debug!(peer = ?link.peer, %ending, "connection ended");
-    shared.end(&link, &ending);
+    shared.end_link(&link, &ending);
     // What the lanes hold keeps the socket open.
     lanes.shutdown().await;
 }

@@ -61,7 +61,7 @@ async fn agree(
         Ok(Admitted { link, verdict, replaced }) => {
             lanes::open(&link);
             if let Some(replaced) = replaced {
-                shared.end(&replaced, &Ending::Replaced);
+                shared.end_link(&replaced, &Ending::Replaced);
             }
             Ok(Running { link, stream, verdict })
         }

@@ -24,7 +24,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Ends `link` and its connection at once.
-    pub(crate) fn end(&self, link: &Link, ending: &Ending) {
+    pub(crate) fn end_link(&self, link: &Link, ending: &Ending) {
         self.book.remove(link, ending);
         link.own.close(code::of_ending(ending), b"");
     }
@@ -34,7 +34,7 @@ impl Shared {
         if let Some(link) = self.book.get(peer)
             && let Some(reason) = link.own.close_reason()
         {
-            self.end(&link, &code::ending(&reason));
+            self.end_link(&link, &code::ending(&reason));
         }
     }
 

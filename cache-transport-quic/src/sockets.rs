@@ -104,7 +104,7 @@ impl Sockets {
             }
             sockets.push(socket);
         }
-        // QUIC's own tasks drop the socket when they run next, and tell nobody.
+        // QUIC's own tasks drop the socket when they run next, and do not tell.
         let end = Instant::now() + RELEASE_TIMEOUT;
         while sockets.iter().any(|socket| socket.strong_count() > 0) && Instant::now() < end {
             sleep(RELEASE_INTERVAL).await;
@@ -158,7 +158,7 @@ pub(crate) fn multiaddr(address: SocketAddr, peer: PeerId) -> Box<str> {
     format!("{}/p2p/{peer}", anonymous(address)).into()
 }
 
-/// The same of somebody whose key we do not know.
+/// The same of a stranger, whose key is not known.
 pub(crate) fn anonymous(address: SocketAddr) -> Box<str> {
     let port = address.port();
     match address.ip().to_canonical() {

@@ -31,7 +31,7 @@ pub(crate) fn server_config(
     Ok(config)
 }
 
-/// How we dial; with `expected`, nobody else's key passes the handshake.
+/// How this node dials; with `expected`, no other peer's key passes the handshake.
 pub(crate) fn client_config(
     keypair: &Keypair,
     expected: Option<libp2p_identity::PeerId>,
@@ -49,7 +49,7 @@ pub(crate) fn client_config(
     Ok(config)
 }
 
-/// Whom the handshake has proved; `None` for a key that is not Ed25519.
+/// The peer that the handshake has proved; `None` for a key that is not Ed25519.
 pub(crate) fn remote_peer(connection: &Connection) -> Option<PeerId> {
     let identity = connection.peer_identity()?;
     let certificates = identity.downcast_ref::<Vec<CertificateDer<'static>>>()?;
@@ -59,13 +59,13 @@ pub(crate) fn remote_peer(connection: &Connection) -> Option<PeerId> {
 
 /// How a handshake of ours ends that meets another key than [`client_config`] expects.
 ///
-/// The alert by which rustls tells of `ApplicationVerificationFailure`, which libp2p's verifier answers for
+/// The alert by which rustls tells of `ApplicationVerificationFailure`, which libp2p's verifier returns for
 /// nothing else.
 pub(crate) fn wrong_peer() -> TransportErrorCode {
     TransportErrorCode::crypto(rustls::AlertDescription::AccessDenied.into())
 }
 
-/// What both sides, and nobody else, know of this very connection.
+/// What both sides, and no others, know of this very connection.
 pub(crate) fn channel(connection: &Connection) -> Option<[u8; CHANNEL_BYTES]> {
     let mut channel = [0; CHANNEL_BYTES];
     connection.export_keying_material(&mut channel, CHANNEL_LABEL, b"").ok()?;
@@ -87,7 +87,7 @@ fn transport_config(
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(lanes::STREAM_WINDOW_BYTES)
-        .receive_window(STRANGER_WINDOW_BYTES)
+        .receive_window(NEWCOMER_WINDOW_BYTES)
         .send_window(lanes::SEND_WINDOW_BYTES)
         .keep_alive_interval(Some(keep_alive_interval(settings)))
         .max_idle_timeout(idle_timeout.try_into().ok())
@@ -123,8 +123,8 @@ const INCOMING_MAX: usize = 256;
 /// Bytes kept of each such handshake: a client hello with post-quantum key shares is under 3 KiB.
 const INCOMING_BYTES_MAX: u64 = 16 * 1024;
 
-/// Bytes that somebody not yet let in may have us keep: every message of an admission, with room.
-const STRANGER_WINDOW_BYTES: VarInt = VarInt::from_u32(16 * 1024);
+/// Bytes that a side that is not let in yet may have this node keep: every message of an admission, with room.
+const NEWCOMER_WINDOW_BYTES: VarInt = VarInt::from_u32(16 * 1024);
 
 /// Zero would mean that connections never time out.
 const IDLE_TIMEOUT_MIN: Duration = Duration::from_millis(100);

@@ -4,7 +4,7 @@ use crate::{
     ListenError, QuicAddress, QuicSettings,
     code::CODE_ENDED,
     dial,
-    entrance::{self, STRANGERS_MAX, STRANGERS_PER_SOURCE_MAX},
+    entrance::{self, NEWCOMERS_MAX, NEWCOMERS_PER_SOURCE_MAX},
     shared::{Shared, Tasks},
     sockets::Sockets,
     tls,
@@ -64,7 +64,7 @@ impl Quic {
             gate,
             book: Book::new(local, settings.peers_max, queues),
             settings,
-            entrance: Arc::new(Entrance::new(STRANGERS_MAX, STRANGERS_PER_SOURCE_MAX)),
+            entrance: Arc::new(Entrance::new(NEWCOMERS_MAX, NEWCOMERS_PER_SOURCE_MAX)),
             tasks: Tasks::new(runtime),
         });
         for endpoint in shared.sockets.listening() {
@@ -98,7 +98,7 @@ impl Transport for Quic {
 
     fn disconnect(&self, peer: PeerId) {
         if let Some(link) = self.shared.book.get(peer) {
-            self.shared.end(&link, &Ending::ByUs);
+            self.shared.end_link(&link, &Ending::ByUs);
         }
     }
 
@@ -128,7 +128,7 @@ impl Transport for Quic {
         let mut tasks = shared.tasks.end();
         shared.book.end();
         for link in shared.book.all() {
-            shared.end(&link, &Ending::ShutDown);
+            shared.end_link(&link, &Ending::ShutDown);
         }
         tasks.shutdown().await;
         shared.sockets.close(CODE_ENDED);

@@ -8,9 +8,9 @@ use std::{
 };
 use thiserror::Error;
 
-/// An address to dial or to listen on, and, if it says so, whose key must answer there.
+/// An address to dial or to listen on, and, if it says so, the peer whose key must answer there.
 ///
-/// [`Self::parse`] is the only way in; past it nobody checks again.
+/// [`Self::parse`] is the only way to make one, so an address that exists needs no further check.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Address {
     multiaddr: Multiaddr,
@@ -92,7 +92,7 @@ impl Address {
         self.port
     }
 
-    /// Whose key must answer there.
+    /// The peer whose key must answer there.
     pub fn peer(&self) -> Option<multiaddr::PeerId> {
         self.peer
     }

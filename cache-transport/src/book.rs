@@ -1,4 +1,4 @@
-//! The book of connections: who is connected, with one connection each, and which of several that is.
+//! The book of connections: which peers are connected, and which of several connections with one peer stays.
 //!
 //! Owns the links, their order in time, and what the [`Arbiter`] lays down. Beginnings and ends of connections become
 //! events here and nowhere else. A transport dials, proves and closes; the book says what is kept.
@@ -37,9 +37,9 @@ pub struct Book<T> {
 /// A connection whose other side has proved itself, and that would be kept.
 #[derive(Debug)]
 pub struct Candidate<T> {
-    /// Whom the handshake proved.
+    /// The peer that the handshake proved.
     pub peer: PeerId,
-    /// Who dialled.
+    /// Which side this node is of.
     pub side: Side,
     /// Where the other side is.
     pub address: Box<str>,
@@ -261,7 +261,7 @@ mod tests {
         let (one, two) = (book(peer(1)), book(peer(2)));
         let mut kept = Vec::new();
         for connection in 0..3 {
-            // The one who follows speaks first, then the arbiter.
+            // The side that follows speaks first, then the arbiter.
             let stance = two.stance(peer(1)).expect("it follows");
             let tenure = heard(peer(2), Some(stance)).unwrap();
             match admit(&one, peer(2), tenure.run, tenure.number) {

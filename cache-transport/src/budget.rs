@@ -1,7 +1,7 @@
 //! What one peer's frames may occupy before the driver takes them.
 //!
 //! The reader of a lane charges each frame to that lane's budget before it goes on, and the driver gives the charge
-//! back by taking the frame. So a peer whose frames nobody takes is read no further, its sender runs into the flow
+//! back by taking the frame. So a peer whose frames are not taken is read no further, its sender runs into the flow
 //! control below, and the lanes do not wait for each other.
 
 use cache_core::port::FRAME_BYTES_MAX;

@@ -1,4 +1,4 @@
-//! Why a connection ends, or never began, in words for people and for whoever decides what comes next.
+//! Why a connection ends, or never began, in words for people and as an error for the engine.
 
 use crate::frame::FrameError;
 use cache_core::{
@@ -69,7 +69,7 @@ pub enum Ending {
     /// There are as many of these as can be held.
     #[error("too many {0}")]
     TooMany(&'static str),
-    /// There is nobody to connect with.
+    /// Nothing that can be connected with is there.
     #[error("{0}")]
     Unreachable(String),
     /// The other side does not speak the protocol, or gave no stream for it.
@@ -106,7 +106,7 @@ impl Ending {
         }
     }
 
-    /// What it means for a newcomer; nothing, if there is nobody to wonder about.
+    /// What it means for a newcomer; `None` where there is no newcomer to tell about.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::AlreadyConnected(_)

@@ -41,7 +41,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// A place for somebody at this address, if there is one left.
+    /// A place for a newcomer from this address, if one is left.
     pub fn take(entrance: &Arc<Entrance>, from: IpAddr) -> Option<Self> {
         let source = source_of(from);
         let mut state = entrance.state.lock();

@@ -70,8 +70,8 @@ impl Inbox {
         self.news.notify_one();
     }
 
-    /// Tells that somebody was not let in, where that is worth telling, and unless 64 of these wait:
-    /// anybody can bring them about.
+    /// Tells that a newcomer was not let in, where that is worth telling, and unless 64 of these wait:
+    /// any stranger can bring them about.
     pub fn refused(&self, address: Box<str>, ending: &Ending) {
         let Some(refusal) = ending.refusal() else { return };
         let mut state = self.state.lock();
@@ -95,7 +95,7 @@ impl Inbox {
                     return Some(event);
                 }
                 if state.ended {
-                    // Whoever asks again is answered again.
+                    // The next call is to return as well.
                     self.news.notify_one();
                     return None;
                 }
@@ -214,7 +214,7 @@ struct Waiting {
 /// Connections with one peer that may come and go before the driver looks.
 const TURNS_OF_LIFE_MAX: usize = 8;
 
-/// Refusals that may wait: a look at who knocks, not a record of it.
+/// Refusals that may wait: a sample of the newcomers, not a record.
 const REFUSALS_MAX: usize = 64;
 
 /// Failed dials and refusals that may wait: more come only when the driver has stopped.

@@ -19,9 +19,9 @@ use std::{
 pub struct Link<T> {
     /// Unlike that of any other connection of this transport.
     pub id: LinkId,
-    /// Whom the handshake proved.
+    /// The peer that the handshake proved.
     pub peer: PeerId,
-    /// Who dialled.
+    /// Which side this node is of.
     pub side: Side,
     /// When the connection was admitted.
     pub since: Instant,

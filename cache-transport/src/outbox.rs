@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use tokio::sync::Notify;
 
-/// A queue with one taker. Whoever puts in never waits; a full queue refuses.
+/// A queue with one taker. Pushing never waits; a full queue refuses.
 #[derive(Debug)]
 pub struct Outbox {
     limits: Limits,

@@ -57,7 +57,8 @@ impl Layer {
     }
 }
 
-/// From the bottom up. Tests, benchmarks and examples are free of this; `build.rs` is not.
+/// From the bottom up. Tests, benchmarks and examples are free of this, but for what would have them build the whole
+/// product; `build.rs` is not.
 const LAYERS: &[Layer] = &[
     Layer {
         name: "cache-core",
@@ -272,6 +273,13 @@ mod tests {
     fn a_dependency_for_tests_alone_is_none() {
         let root = workspace("[dev-dependencies]\ntokio = \"1\"\n", "//! Core.\n");
         assert_eq!(breaches(root.path()).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_test_of_one_crate_that_builds_the_whole_product_is_a_breach() {
+        let root = workspace("[dev-dependencies]\ncache-tests = \"0.1\"\n", "//! Core.\n");
+        let expected = ["cache-core: its tests must not build the whole product by `cache-tests`"];
+        assert_eq!(breaches(root.path()).unwrap(), expected);
     }
 
     #[test]

@@ -49,10 +49,16 @@ pub(super) fn breaches(packages: &[Package]) -> Vec<String> {
             breaches.push(format!("{name}: has no place in the table of layers"));
             continue;
         };
-        let binding = package.dependencies.iter().filter(|it| it.kind.as_deref() != Some("dev"));
-        for Dependency { name: used, .. } in binding {
+        for Dependency { name: used, kind } in &package.dependencies {
+            let is_allowed = layer.may_use.contains(&used.as_str());
+            if kind.as_deref() == Some("dev") {
+                if WHOLE.contains(&used.as_str()) && !is_allowed {
+                    breaches.push(format!("{name}: its tests must not build the whole product by `{used}`"));
+                }
+                continue;
+            }
             let forbidden = match ours.contains(used.as_str()) {
-                true => !layer.may_use.contains(&used.as_str()),
+                true => !is_allowed,
                 false => layer.forbids(&used.replace('-', "_")).is_some(),
             };
             if forbidden {
@@ -62,3 +68,6 @@ pub(super) fn breaches(packages: &[Package]) -> Vec<String> {
     }
     breaches
 }
+
+/// Crates that need all others, so that the test of one crate would wait for every crate.
+const WHOLE: &[&str] = &["cache-cli", "cache-tests"];

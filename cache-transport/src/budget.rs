@@ -10,9 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The bytes that frames of one lane of one connection may occupy.
 #[derive(Debug)]
-pub struct Budget(Arc<Semaphore>);
+pub(crate) struct Budget(Arc<Semaphore>);
 
-/// A frame's share of a [`Budget`]; dropping it gives the share back.
+/// A frame's share of what a lane may occupy; dropping it gives the share back.
 #[derive(Debug)]
 pub struct Charge {
     _permit: OwnedSemaphorePermit,
@@ -20,17 +20,17 @@ pub struct Charge {
 
 impl Budget {
     /// A budget for the control lane.
-    pub fn control() -> Self {
+    pub(crate) fn control() -> Self {
         Self(Arc::new(Semaphore::new(CONTROL_BUDGET_BYTES)))
     }
 
     /// A budget for the bulk lane.
-    pub fn bulk() -> Self {
+    pub(crate) fn bulk() -> Self {
         Self(Arc::new(Semaphore::new(BULK_BUDGET_BYTES)))
     }
 
     /// Waits until a frame of this length, at most [`FRAME_BYTES_MAX`], may be kept; `None` once closed.
-    pub async fn charge(&self, frame_bytes: usize) -> Option<Charge> {
+    pub(crate) async fn charge(&self, frame_bytes: usize) -> Option<Charge> {
         let charged =
             u32::try_from(frame_bytes + FRAME_OVERHEAD_BYTES).expect("frames are shorter than 4 GiB");
         let permit = Arc::clone(&self.0).acquire_many_owned(charged).await.ok()?;
@@ -38,7 +38,7 @@ impl Budget {
     }
 
     /// Keeps no further frame.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.0.close();
     }
 }

@@ -22,12 +22,12 @@ pub struct Inbox {
 
 impl Inbox {
     /// For connections with `links_max` peers, so that events of as many that have left can wait beside theirs.
-    pub fn new(links_max: usize) -> Self {
+    pub(crate) fn new(links_max: usize) -> Self {
         Self { peers_max: links_max.saturating_mul(2), state: Mutex::default(), news: Notify::new() }
     }
 
     /// Whether events of one more connection with `peer` may wait.
-    pub fn has_room_for(&self, peer: PeerId) -> bool {
+    pub(crate) fn has_room_for(&self, peer: PeerId) -> bool {
         let state = self.state.lock();
         match state.peers.get(&peer) {
             Some(queue) => queue.turns_of_life < TURNS_OF_LIFE_MAX,
@@ -36,7 +36,7 @@ impl Inbox {
     }
 
     /// Tells the beginning of the connection `link` with `peer`; frames of it count from now on.
-    pub fn connected(&self, peer: PeerId, link: LinkId, event: TransportEvent) {
+    pub(crate) fn connected(&self, peer: PeerId, link: LinkId, event: TransportEvent) {
         self.push_to_peer(peer, |queue| {
             queue.link = Some(link);
             queue.turns_of_life += 1;
@@ -45,7 +45,7 @@ impl Inbox {
     }
 
     /// Tells the end of the connection that counts for `peer`; frames that come later are dropped.
-    pub fn disconnected(&self, peer: PeerId, ending: &Ending) {
+    pub(crate) fn disconnected(&self, peer: PeerId, ending: &Ending) {
         self.push_to_peer(peer, |queue| {
             queue.link = None;
             let event = TransportEvent::Disconnected { peer, reason: ending.to_string().into() };
@@ -54,7 +54,7 @@ impl Inbox {
     }
 
     /// Hands on a frame that came over `link`; `charge` is given back when the driver takes it.
-    pub fn deliver(&self, peer: PeerId, link: LinkId, frame: Bytes, charge: Charge) {
+    pub(crate) fn deliver(&self, peer: PeerId, link: LinkId, frame: Bytes, charge: Charge) {
         self.push_to_peer(peer, |queue| {
             if queue.link == Some(link) {
                 let event = TransportEvent::Received { peer, frame };

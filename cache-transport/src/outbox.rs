@@ -25,16 +25,12 @@ pub struct Limits {
 
 impl Outbox {
     /// An empty queue.
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, state: Mutex::default(), news: Notify::new() }
     }
 
-    /// Queues `frame`.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::QueueFull`] at the limits, [`SendError::NotConnected`] once finished. The frame is dropped.
-    pub fn push(&self, frame: Bytes) -> Result<(), SendError> {
+    /// Queues `frame`, unless the limits are reached or the queue is finished: it is dropped then.
+    pub(crate) fn push(&self, frame: Bytes) -> Result<(), SendError> {
         let mut state = self.state.lock();
         if state.finished {
             return Err(SendError::NotConnected);
@@ -51,7 +47,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The oldest frames, at least one and otherwise up to [`BATCH_BYTES`]; `None` when none will follow.
+    /// The oldest frames, at least one and otherwise up to 64 KiB; `None` when none will follow.
     ///
     /// # Cancellation
     ///
@@ -96,13 +92,13 @@ impl Outbox {
     }
 
     /// Refuses further frames; those that wait may still be taken.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.state.lock().finished = true;
         self.news.notify_one();
     }
 
     /// Refuses further frames, and drops those that wait.
-    pub fn discard(&self) {
+    pub(crate) fn discard(&self) {
         let mut state = self.state.lock();
         let waiting_bytes: usize = state.frames.drain(..).map(|frame| frame.len()).sum();
         state.bytes -= waiting_bytes;
@@ -137,7 +133,7 @@ impl State {
 }
 
 /// What is written in one go. More would hold short frames back behind long ones that came later.
-pub const BATCH_BYTES: usize = 64 * 1024;
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Bounds a batch of empty frames.
 const BATCH_FRAMES_MAX: usize = 256;

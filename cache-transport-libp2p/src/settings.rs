@@ -1,6 +1,7 @@
 //! What of a transport can be chosen, and bounds that cannot.
 
 use cache_core::port::{ADMISSION_TIMEOUT, DIAL_TIMEOUT, FRAME_BYTES_MAX};
+use cache_transport::budget::CHARGE_BYTES_MAX;
 use std::time::Duration;
 
 /// How many connections are held at most, and how long they may take to come to be.
@@ -48,6 +49,9 @@ pub(crate) const CONTROL_QUEUE_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const BULK_QUEUE_FRAMES_MAX: usize = 256;
 /// Bytes of the bulk lane that wait for one peer or are on their way.
 pub(crate) const BULK_QUEUE_BYTES_MAX: usize = 4 * FRAME_BYTES_MAX;
+
+/// Bytes of one peer on one lane that wait for the driver: as much as the longest frame.
+pub(crate) const INBOX_BYTES_MAX: usize = CHARGE_BYTES_MAX;
 
 /// Bulk frames on their way at once, in each direction of a connection. At 20 ms of delay, four bodies of
 /// 64 KiB each round trip are 12 MiB/s; a peer that fills all and ends none pins four frames.

@@ -5,7 +5,7 @@ use crate::{
     line::Line,
     settings::{
         BULK_QUEUE_BYTES_MAX, BULK_QUEUE_FRAMES_MAX, CONTROL_QUEUE_BYTES_MAX, CONTROL_QUEUE_FRAMES_MAX,
-        Libp2pSettings,
+        INBOX_BYTES_MAX, Libp2pSettings,
     },
 };
 use cache_core::{
@@ -172,8 +172,10 @@ fn source(remote: &str) -> IpAddr {
     socket.map_or(Ipv4Addr::UNSPECIFIED.into(), |socket| socket.ip())
 }
 
-/// What may wait for one peer.
+/// What may wait in either direction.
 const QUEUES: Queues = Queues {
     bulk: Limits { frames_max: BULK_QUEUE_FRAMES_MAX, bytes_max: BULK_QUEUE_BYTES_MAX },
+    bulk_budget_bytes: INBOX_BYTES_MAX,
     control: Limits { frames_max: CONTROL_QUEUE_FRAMES_MAX, bytes_max: CONTROL_QUEUE_BYTES_MAX },
+    control_budget_bytes: INBOX_BYTES_MAX,
 };

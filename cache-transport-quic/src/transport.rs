@@ -16,7 +16,8 @@ use cache_core::{
     port::{Gate, Lane, PeerFigures, SendError, Transport, TransportEvent},
 };
 use cache_transport::{
-    address::core_peer, book::Book, ending::Ending, entrance::Entrance, link::Queues, outbox::Limits,
+    address::core_peer, book::Book, budget::CHARGE_BYTES_MAX, ending::Ending, entrance::Entrance,
+    link::Queues, outbox::Limits,
 };
 use libp2p_identity::Keypair;
 use std::{sync::Arc, time::Duration};
@@ -57,7 +58,12 @@ impl Quic {
         let local = core_peer(keypair.public().to_peer_id()).expect("an Ed25519 key has a peer id");
         let config = tls::server_config(&keypair, &settings).map_err(ListenError::Certificate)?;
         let limits = Limits { frames_max: settings.queue_frames_max, bytes_max: settings.queue_bytes_max };
-        let queues = Queues { bulk: limits, control: limits };
+        let queues = Queues {
+            bulk: limits,
+            bulk_budget_bytes: BULK_BUDGET_BYTES,
+            control: limits,
+            control_budget_bytes: CONTROL_BUDGET_BYTES,
+        };
         let shared = Arc::new(Shared {
             sockets: Sockets::listen(listen, local, &config)?,
             keypair,
@@ -145,6 +151,12 @@ impl Drop for Quic {
         self.shared.book.inbox().end();
     }
 }
+
+/// Bytes of control frames that are being read or wait for the driver, per connection.
+const CONTROL_BUDGET_BYTES: usize = CHARGE_BYTES_MAX + 1024 * 1024;
+
+/// Bytes of bulk frames that are being read or wait for the driver, per connection: one while another is heard.
+const BULK_BUDGET_BYTES: usize = 2 * CHARGE_BYTES_MAX;
 
 /// Time for peers to take the last control frames.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);

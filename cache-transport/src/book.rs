@@ -354,7 +354,11 @@ mod tests {
 
     fn book(local: PeerId) -> Book<()> {
         let limits = Limits { frames_max: 1, bytes_max: 1000 };
-        Book::new(local, PEERS_MAX, Queues { bulk: limits, control: limits })
+        Book::new(
+            local,
+            PEERS_MAX,
+            Queues { bulk: limits, bulk_budget_bytes: 0, control: limits, control_budget_bytes: 0 },
+        )
     }
 
     fn admit(book: &Book<()>, peer: PeerId, run: u64, number: u64) -> Result<Admitted<()>, Ending> {

@@ -19,14 +19,9 @@ pub struct Charge {
 }
 
 impl Budget {
-    /// A budget for the control lane.
-    pub(crate) fn control() -> Self {
-        Self(Arc::new(Semaphore::new(CONTROL_BUDGET_BYTES)))
-    }
-
-    /// A budget for the bulk lane.
-    pub(crate) fn bulk() -> Self {
-        Self(Arc::new(Semaphore::new(BULK_BUDGET_BYTES)))
+    /// A budget of so many bytes, or of [`CHARGE_BYTES_MAX`], if that is more: the longest frame must fit.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.clamp(CHARGE_BYTES_MAX, Semaphore::MAX_PERMITS))))
     }
 
     /// Waits until a frame of this length, at most [`FRAME_BYTES_MAX`], may be kept; `None` once closed.
@@ -43,18 +38,13 @@ impl Budget {
     }
 }
 
-/// Bytes of control frames that are being read or wait for the driver, per connection.
-const CONTROL_BUDGET_BYTES: usize = FRAME_BYTES_MAX + 1024 * 1024;
-
-/// Bytes of bulk frames that are being read or wait for the driver, per connection.
-const BULK_BUDGET_BYTES: usize = 2 * (FRAME_BYTES_MAX + FRAME_OVERHEAD_BYTES);
+/// What the longest frame is charged, in bytes.
+pub const CHARGE_BYTES_MAX: usize = FRAME_BYTES_MAX + FRAME_OVERHEAD_BYTES;
 
 /// Charged for each frame besides its bytes, so that a budget bounds empty frames too.
 const FRAME_OVERHEAD_BYTES: usize = 256;
 
-const _: () = assert!(FRAME_BYTES_MAX + FRAME_OVERHEAD_BYTES <= CONTROL_BUDGET_BYTES);
-const _: () = assert!(CONTROL_BUDGET_BYTES <= BULK_BUDGET_BYTES);
-const _: () = assert!(BULK_BUDGET_BYTES <= Semaphore::MAX_PERMITS);
+const _: () = assert!(CHARGE_BYTES_MAX <= u32::MAX as usize);
 
 #[cfg(test)]
 mod tests {
@@ -63,24 +53,29 @@ mod tests {
 
     #[test]
     fn empty_frames_are_bounded_and_room_comes_back_when_they_are_taken() {
-        let budget = Budget::control();
+        let budget = Budget::new(CHARGE_BYTES_MAX);
         let mut kept = Vec::new();
         while let Some(charge) = budget.charge(0).now_or_never() {
             kept.push(charge.expect("it is open"));
         }
-        assert_eq!(kept.len(), CONTROL_BUDGET_BYTES / FRAME_OVERHEAD_BYTES);
+        assert_eq!(kept.len(), CHARGE_BYTES_MAX / FRAME_OVERHEAD_BYTES);
         kept.pop();
         assert!(budget.charge(0).now_or_never().is_some());
     }
 
     #[test]
     fn whoever_waits_hears_when_the_budget_is_closed() {
-        let budget = Budget::bulk();
+        let budget = Budget::new(2 * CHARGE_BYTES_MAX);
         let kept = [(); 2].map(|()| budget.charge(FRAME_BYTES_MAX).now_or_never().flatten().expect("room"));
         let mut waiting = Box::pin(budget.charge(1));
         assert!((&mut waiting).now_or_never().is_none());
         budget.close();
         assert!(waiting.now_or_never().expect("it is closed").is_none());
         drop(kept);
+    }
+
+    #[test]
+    fn the_longest_frame_fits_into_any_budget() {
+        assert!(Budget::new(0).charge(FRAME_BYTES_MAX).now_or_never().flatten().is_some());
     }
 }

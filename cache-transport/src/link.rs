@@ -44,13 +44,18 @@ pub struct Link<T> {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct LinkId(pub(crate) u64);
 
-/// What may wait for one peer.
+/// What of one connection's frames may wait, in either direction.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Queues {
-    /// On the bulk lane.
+    /// What may wait for the peer, on the bulk lane.
     pub bulk: Limits,
-    /// On the control lane.
+    /// Bytes of bulk frames that are being read or wait for the driver; at least
+    /// [`crate::budget::CHARGE_BYTES_MAX`].
+    pub bulk_budget_bytes: usize,
+    /// What may wait for the peer, on the control lane.
     pub control: Limits,
+    /// As [`Self::bulk_budget_bytes`], of control frames.
+    pub control_budget_bytes: usize,
 }
 
 impl<T> Link<T> {
@@ -64,8 +69,8 @@ impl<T> Link<T> {
             own,
             control: Outbox::new(queues.control),
             bulk: Outbox::new(queues.bulk),
-            control_budget: Budget::control(),
-            bulk_budget: Budget::bulk(),
+            control_budget: Budget::new(queues.control_budget_bytes),
+            bulk_budget: Budget::new(queues.bulk_budget_bytes),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
             dropped_frames: AtomicU64::new(0),

@@ -6,6 +6,7 @@
 
 mod announcing;
 mod asking;
+mod boarding;
 mod coordinating;
 mod errand;
 mod fleet;

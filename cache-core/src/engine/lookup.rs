@@ -1,6 +1,6 @@
 //! The way of a request: memory, disk, the fleet, and then the origin.
 
-use super::{Engine, proving::Patience};
+use super::{Engine, boarding::Newcomer, proving::Patience};
 use crate::{
     Entry, Failure, FetchError, ForwardReason, Key, LoadId, Outcome, Output, Reader, RequestId, Served,
     StaleReason, Timestamp,
@@ -47,25 +47,11 @@ impl Engine {
         if directives.only_if_cached && !disk_unasked && !peers_unasked {
             return self.complete(request, Outcome::Absent);
         }
+        let newcomer = Newcomer { request, directives, caller, until };
         if let Some(id) = joinable {
-            if self.flights.waiting_count(id) >= self.settings.waiters_max {
-                self.complete(request, Outcome::Failed(Failure::Busy));
-            } else if fetching && directives.no_cache {
-                self.flights.follow(id, request, (caller, directives), until, self.generation);
-            } else {
-                self.flights.join(id, request, directives, until, self.generation);
-            }
-            return;
+            return self.board(id, newcomer, fetching && directives.no_cache);
         }
-        if self.flights.len() >= self.settings.flights_max {
-            return self.complete(request, Outcome::Failed(Failure::Busy));
-        }
-        let id = self.flights.open(key.clone(), caller, reason, found, self.generation);
-        self.flights.join(id, request, directives, until, self.generation);
-        if disk_unasked && !self.is_gathering() {
-            let load = self.flights.begin_load(id, self.now.saturating_add(self.settings.load_timeout));
-            self.outputs.push_back(Output::Load { load, key });
-        } else {
+        if let Some(id) = self.open(key, newcomer, reason, found) {
             self.take_off(id);
         }
     }

@@ -4,12 +4,11 @@
 //! itself, and nothing that is kept, or that others fetch, is ever its answer. What is kept spares the origin sending
 //! it again: it is asked whether that still holds, under the credential at hand, which costs nothing if it does.
 
-use super::Engine;
+use super::{Engine, boarding::Newcomer};
 use crate::{
-    Failure, ForwardReason, Key, Outcome, Output, Payer, RequestId, Timestamp,
+    ForwardReason, Key, Outcome, Payer, RequestId, Timestamp,
     flight::{Caller, FlightId, Stage, Waiter},
     freshness::Directives,
-    settings::Disk,
 };
 use alloc::vec::Vec;
 
@@ -36,32 +35,19 @@ impl Engine {
         if directives.only_if_cached {
             return self.complete(request, Outcome::Absent);
         }
+        let newcomer = Newcomer { request, directives, caller, until };
         let found = self.cache.lookup(&key).cloned();
         let own = self.flights.proving(&key).find(|(other, _)| *other == payer);
         let may_wait = patience == Patience::Whole && found.is_none();
         let other = if may_wait { self.flights.proving(&key).next() } else { None };
         if let Some((whose, id)) = own.or(other) {
-            if self.flights.waiting_count(id) >= self.settings.waiters_max {
-                self.complete(request, Outcome::Failed(Failure::Busy));
-            } else if whose != payer || (directives.no_cache && self.is_fetching(id)) {
-                self.flights.follow(id, request, (caller, directives), until, self.generation);
-            } else {
-                self.flights.join(id, request, directives, until, self.generation);
-            }
-            return;
-        }
-        if self.flights.len() >= self.settings.flights_max {
-            return self.complete(request, Outcome::Failed(Failure::Busy));
+            let follows = whose != payer || (directives.no_cache && self.is_fetching(id));
+            return self.board(id, newcomer, follows);
         }
         let reason = found.as_deref().map_or(ForwardReason::UriMiss, |entry| self.refused(entry));
-        let disk_unasked = self.settings.disk == Disk::Present && found.is_none();
         let is_fresh = reason == ForwardReason::Request;
-        let id = self.flights.open(key.clone(), caller, reason, found, self.generation);
-        self.flights.join(id, request, directives, until, self.generation);
-        if disk_unasked {
-            let load = self.flights.begin_load(id, self.now.saturating_add(self.settings.load_timeout));
-            self.outputs.push_back(Output::Load { load, key });
-        } else if is_fresh {
+        let Some(id) = self.open(key, newcomer, reason, found) else { return };
+        if is_fresh {
             // Nobody has anything newer to ask about.
             self.depart(id);
         } else {

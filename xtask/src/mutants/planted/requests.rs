@@ -42,8 +42,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "no-cache-joins-what-flies",
         file: "engine/lookup.rs",
-        old: "} else if fetching && directives.no_cache {",
-        new: "} else if fetching && directives.no_cache && directives.only_if_cached {",
+        old: "self.board(id, newcomer, fetching && directives.no_cache);",
+        new: "self.board(id, newcomer, fetching && directives.no_cache && directives.only_if_cached);",
     },
     Mutant {
         name: "no-cache-ignored",
@@ -101,15 +101,15 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "waiters-not-bounded",
-        file: "engine/lookup.rs",
+        file: "engine/boarding.rs",
         old: "if self.flights.waiting_count(id) >= self.settings.waiters_max {",
         new: "if false {",
     },
     Mutant {
         name: "flights-not-bounded",
-        file: "engine/lookup.rs",
-        old: "        if self.flights.len() >= self.settings.flights_max {\n            return self.complete",
-        new: "        if false {\n            return self.complete",
+        file: "engine/boarding.rs",
+        old: "if self.flights.len() >= self.settings.flights_max {",
+        new: "if false {",
     },
     Mutant {
         name: "asks-not-bounded",

@@ -9,13 +9,21 @@ mod keeping;
 mod leases;
 mod members;
 mod requests;
+mod returning;
 mod writes;
 
 use super::Mutant;
 pub(super) use below::BUGS as BELOW;
 
-pub(super) const PLANTED: &[&[Mutant]] =
-    &[freshness::BUGS, keeping::BUGS, leases::BUGS, members::BUGS, requests::BUGS, writes::BUGS];
+pub(super) const PLANTED: &[&[Mutant]] = &[
+    freshness::BUGS,
+    keeping::BUGS,
+    leases::BUGS,
+    members::BUGS,
+    requests::BUGS,
+    returning::BUGS,
+    writes::BUGS,
+];
 
 /// Bugs that may go unnoticed, and why.
 pub(super) const HARMLESS: &[(&str, &str)] = &[(

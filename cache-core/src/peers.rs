@@ -300,7 +300,8 @@ impl Peers {
         self.conduct.silent(now)
     }
 
-    /// Whether a contact is being dialled, or is about to be, while none has failed and nobody was connected yet.
+    /// Whether nobody was connected yet, and a contact or a remembered member is being dialled, or about to be, for the
+    /// first time. That one is not there says nothing of the others.
     pub(crate) fn awaits_first_contact(&self) -> bool {
         let contacts = || {
             let candidates = self.book.candidates().map(|(_target, candidate)| candidate);
@@ -314,7 +315,7 @@ impl Peers {
             };
             is_open && contact.last_failure.is_none() && contact.failures == 0
         };
-        self.connected.is_empty() && contacts().next().is_some() && contacts().all(is_untried)
+        self.connected.is_empty() && contacts().any(is_untried)
     }
 
     /// Starts the dials that are due and for which there is room, and finds out when to look again.

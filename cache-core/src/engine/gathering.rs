@@ -14,7 +14,7 @@ use core::{mem, time::Duration};
 pub(super) enum Gathering {
     /// Nothing has happened yet.
     NotBegun,
-    /// A contact is being dialled, and none has failed.
+    /// A contact, or a member remembered from the last run, is being dialled for the first time.
     Until(Timestamp),
     /// The first peer is there, and was asked something. What it tells of comes before its answer.
     Hearing { from: PeerId, token: AskId, until: Timestamp },
@@ -23,8 +23,9 @@ pub(super) enum Gathering {
 }
 
 impl Engine {
-    /// Whether look-ups wait for the first peer: at most `GATHERING_MAX` from the first input on, while a contact is
-    /// being dialled and none has failed, and then, with a disk, until that peer has told what was invalidated.
+    /// Whether look-ups wait for the first peer: at most `GATHERING_MAX` from the first input on, while a contact or a
+    /// remembered member is being dialled for the first time, and then, with a disk, until that peer has told what was
+    /// invalidated.
     pub fn is_gathering(&self) -> bool {
         let gathering = self.fleet.as_ref().map(|fleet| fleet.gathering);
         matches!(gathering, Some(Gathering::NotBegun | Gathering::Until(_) | Gathering::Hearing { .. }))

@@ -223,7 +223,7 @@ pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
         boot: 1,
         own_addresses: Vec::new(),
         remembered: Vec::new(),
-        contacts: words.value("contact").map(Contact::new).into_iter().collect(),
+        contacts: words.value("contact").into_iter().flat_map(|it| it.split(',')).map(Contact::new).collect(),
         peers: PeerSettings::default(),
         ceiling: Arc::new(Names),
         naming: Arc::new(Names),

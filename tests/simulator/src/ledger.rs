@@ -8,7 +8,7 @@ mod checks;
 mod durable;
 mod floors;
 
-pub(crate) use checks::{Circumstances, stands_in};
+pub(crate) use checks::Circumstances;
 pub(crate) use floors::Floor;
 
 use self::durable::{Durable, Ended};

@@ -40,6 +40,10 @@ pub(crate) struct Watch {
     batches: BTreeMap<(usize, usize), usize>,
     /// Since when nodes have nobody to share with.
     alone: BTreeMap<usize, Duration>,
+    /// Since when one node knows that it is connected with another.
+    linked: BTreeMap<(usize, usize), Duration>,
+    /// Whom nodes that are down must remember.
+    remembered: BTreeMap<usize, Vec<usize>>,
 }
 
 /// An allowance of messages, as peers have it.
@@ -249,16 +253,39 @@ impl Watch {
         now - *self.alone.entry(node).or_insert(now)
     }
 
+    /// `node` knows that it is connected with `peer`.
+    pub(crate) fn on_linked(&mut self, node: usize, peer: usize, now: Duration) {
+        self.linked.entry((node, peer)).or_insert(now);
+    }
+
+    /// Whom `node` remembers, now that it starts: those that it was connected with when it stopped, and had been for long
+    /// enough.
+    pub(crate) fn take_remembered(&mut self, node: usize) -> Vec<usize> {
+        self.remembered.remove(&node).unwrap_or_default()
+    }
+
+    /// `node` lost its disk.
+    pub(crate) fn on_disk_lost(&mut self, node: usize) {
+        self.remembered.remove(&node);
+    }
+
     /// `node` has lost its connection with `peer`.
     pub(crate) fn on_lost(&mut self, node: usize, peer: usize) {
+        self.linked.remove(&(node, peer));
         self.asks.retain(|(asked, asker, _), _| (*asked, *asker) != (node, peer));
         self.made.retain(|(asker, asked, _), _| (*asker, *asked) != (node, peer));
         self.batches.remove(&(node, peer));
         self.tokens.remove(&(node, peer));
     }
 
-    /// A process ends, and forgets.
-    pub(crate) fn on_stopped(&mut self, node: usize) {
+    /// A process ends, and forgets all but those that it has met. If they are more than it may remember, nobody knows which.
+    pub(crate) fn on_stopped(&mut self, node: usize, now: Duration) {
+        let of_node = self.linked.extract_if((node, 0)..(node + 1, 0), |_, _| true);
+        let met: Vec<((usize, usize), Duration)> = of_node.collect();
+        if met.len() <= REMEMBERED_MAX {
+            let kept = met.into_iter().filter(|(_, since)| now - *since > KEPT_WITHIN);
+            self.remembered.insert(node, kept.map(|((_, peer), _)| peer).collect());
+        }
         self.alone.remove(&node);
         self.asks.retain(|(asked, ..), _| *asked != node);
         self.made.retain(|(asker, ..), _| *asker != node);
@@ -325,6 +352,10 @@ impl Watch {
         Ok(())
     }
 }
+
+/// Members that a node remembers over a restart, and the longest time until it does, as the core has it.
+const REMEMBERED_MAX: usize = 16;
+const KEPT_WITHIN: Duration = Duration::from_secs(12);
 
 /// Time after an ask in which the asker certainly still waits.
 const IN_TIME: Duration = Duration::from_millis(900);

@@ -147,7 +147,7 @@ impl Ledger {
 }
 
 /// Whether what is served so takes the place of an origin that fails.
-pub(crate) fn stands_in(served: Served) -> bool {
+fn stands_in(served: Served) -> bool {
     match served {
         Served::Stale(
             StaleReason::Failed(_)

@@ -30,15 +30,18 @@ pub fn doubts(seed: u64, nodes: usize) -> Plan {
     plan
 }
 
-/// A node is down for a while, in which others write what it has on its disk. It is asked for that as soon as it is back.
+/// A node is down for a while, in which others write what it has on its disk. It is asked for that as soon as it is back,
+/// but for one thing, of which it is only told, and is asked for all when it has started once more. In later rounds members
+/// remember the first writes no more; in the last one all start again.
 pub fn returns_after_writes(seed: u64, nodes: usize) -> Plan {
-    let resources = 6;
+    let (resources, untold) = (8, 7);
     let mut plan = with_disks(seed, nodes, resources);
     // All its contacts answer within the time for which it waits for the first.
     plan.network.latency = [Duration::from_micros(200), millis(2), millis(15)][seed as usize % 3];
     let (victim, writer) = (nodes - 1, 0);
-    for round in 0..6 {
-        let at = millis(20_000 * round);
+    for round in 0..ROUNDS {
+        let is_last = round + 1 == ROUNDS;
+        let at = millis(20_000 * round) + if round < EARLY_ROUNDS { Duration::ZERO } else { FORGOTTEN_AFTER };
         for key in 0..resources {
             plan = plan.with(at + millis(10 * key as u64), get(victim, key));
         }
@@ -52,10 +55,17 @@ pub fn returns_after_writes(seed: u64, nodes: usize) -> Plan {
             };
             plan = plan.with(down + millis(1_000), deed);
         }
-        for key in 0..resources {
+        let back = down + down_for;
+        for key in (0..resources).filter(|key| *key != untold) {
             // The later ones come while it is being told, or a little after.
             let after = Duration::from_micros(1 + 300 * key as u64 * (1 + round));
-            plan = plan.with(down + down_for + after, get(victim, key));
+            plan = plan.with(back + after, get(victim, key));
+        }
+        let again = back + millis(2_000);
+        let victims = if is_last { 0 } else { victim }..nodes;
+        plan = victims.fold(plan, |plan, node| plan.with(again, crash(node, millis(500))));
+        for key in 0..resources {
+            plan = plan.with(again + millis(501), get(victim, key));
         }
     }
     plan
@@ -94,5 +104,12 @@ fn with_disks(seed: u64, nodes: usize, resources: usize) -> Plan {
 fn crash(node: usize, down_for: Duration) -> Deed {
     Deed::Crash { victim: Victim::Node(node), down_for, keeps_disk: true }
 }
+
+/// Rounds, and how many of them come before [`FORGOTTEN_AFTER`].
+const ROUNDS: u64 = 6;
+const EARLY_ROUNDS: u64 = 4;
+
+/// Time after which no member remembers a write.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(620);
 
 const STREAM: u64 = 32;

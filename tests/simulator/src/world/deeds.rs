@@ -39,6 +39,7 @@ impl World {
                     self.crash(node);
                     if !keeps_disk {
                         self.nodes[node].lose_disk();
+                        self.watch.on_disk_lost(node);
                     }
                     self.schedule(self.now + down_for, Happening::Start { node });
                 }

@@ -38,7 +38,7 @@ impl World {
             });
         }
         self.nodes[number].stop();
-        self.watch.on_stopped(number);
+        self.watch.on_stopped(number, self.now);
         self.figures.lost += self.ledger.on_stopped(number);
     }
 
@@ -54,7 +54,7 @@ impl World {
         self.schedule(self.now + CLOSING, Happening::Close(connections));
         self.nodes[number].flush();
         self.nodes[number].stop();
-        self.watch.on_stopped(number);
+        self.watch.on_stopped(number, self.now);
         self.figures.lost += self.ledger.on_stopped(number);
     }
 

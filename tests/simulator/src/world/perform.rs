@@ -58,6 +58,7 @@ impl World {
                     self.lose(number, peer, old);
                 }
                 self.nodes[number].connected.insert(peer, connection);
+                self.watch.on_linked(number, peer, self.now);
                 let side = if dialed { Side::Dialer } else { Side::Listener };
                 let address = address(peer);
                 self.handle(
@@ -76,7 +77,7 @@ impl World {
             Arrival::Frame(frame) => self.receive(number, &frame),
             Arrival::Input(input) => {
                 match input {
-                    Input::DialFailed { .. } => self.on_first_heard(number),
+                    Input::DialFailed { .. } => self.on_dial_failed(number),
                     Input::Removed { removal } => self.nodes[number].on_durable(removal),
                     _ => {}
                 }
@@ -292,7 +293,10 @@ impl World {
             Output::Removed { order, .. } | Output::Stored { order } => {
                 self.done(number, order, Wanted::Written, &"done");
             }
-            Output::Dial { address } => self.dial_ordered(number, address),
+            Output::Dial { address } => {
+                self.on_dial(number);
+                self.dial_ordered(number, address);
+            }
             Output::Disconnect { peer } => {
                 if let Some(other) = self.numbers.get(&peer).copied() {
                     self.break_off(number, other, Duration::ZERO);

@@ -2,11 +2,14 @@
 
 use super::{STARTING, World};
 use crate::{
-    ledger::{Floor, Rule, stands_in},
+    ledger::{Floor, Rule},
     plan::{Deed, Dialing, Event},
 };
-use cache_core::{Doubts, Entry, Outcome, Served};
-use std::{collections::BTreeSet, time::Duration};
+use cache_core::{Doubts, Entry, Outcome, Served, Source};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// What one process found when it started.
 pub(super) struct Returning {
@@ -15,31 +18,33 @@ pub(super) struct Returning {
     facts: BTreeSet<u64>,
     /// Whether the first member has yet to speak, and may.
     is_waiting: bool,
-    /// Whom it was to look for beside the contacts.
+    /// Dials under way.
+    dials: usize,
+    /// Since when facts must be that it finds as if they were certain: what it confirmed to have doubted before.
+    floors: BTreeMap<usize, Floor>,
+    /// Those with whom it was connected when it stopped, and had been for long enough to remember them.
     remembered: Vec<usize>,
 }
 
 impl World {
     /// `number` starts with these.
     pub(super) fn on_returned(&mut self, number: usize, entries: &[Entry], doubts: &Doubts) {
-        self.check_durable(number, entries, doubts);
-        let node = &self.nodes[number];
-        let contacts = (0..self.plan.contacts.min(self.nodes.len())).filter(|contact| *contact != number);
-        let remembered: Vec<usize> =
-            node.remembered.iter().filter_map(|member| self.numbers.get(&member.peer()).copied()).collect();
-        let is_dialing = self.plan.dialing == Dialing::Ordered;
-        let returning = Returning {
-            since: self.now,
-            facts: entries.iter().filter_map(|entry| Some(self.ledger.fact(entry.content())?.0)).collect(),
-            is_waiting: is_dialing && contacts.count() + remembered.len() > 0,
-            remembered,
-        };
+        let floors = self.ledger.durable.take(number);
+        self.check_durable(number, &floors, entries, doubts);
+        let facts = entries.iter().filter_map(|entry| Some(self.ledger.fact(entry.content())?.0)).collect();
+        let remembered = self.watch.take_remembered(number);
+        let returning = Returning { since: self.now, facts, is_waiting: true, dials: 0, floors, remembered };
         self.returning.insert(number, returning);
     }
 
     /// What the last process confirmed to have forgotten must not be back, nor as certain as before what it doubted.
-    fn check_durable(&mut self, number: usize, entries: &[Entry], doubts: &Doubts) {
-        let floors = self.ledger.durable.take(number);
+    fn check_durable(
+        &mut self,
+        number: usize,
+        floors: &BTreeMap<usize, Floor>,
+        entries: &[Entry],
+        doubts: &Doubts,
+    ) {
         if !self.liars.is_empty() {
             return;
         }
@@ -53,17 +58,31 @@ impl World {
         }
     }
 
-    /// `number` has heard all that its first peer had to tell, or has nobody to hear.
+    /// `number` has heard all that its first peer had to tell.
     pub(super) fn on_first_heard(&mut self, number: usize) {
         if let Some(returning) = self.returning.get_mut(&number) {
             returning.is_waiting = false;
         }
     }
 
+    pub(super) fn on_dial(&mut self, number: usize) {
+        if let Some(returning) = self.returning.get_mut(&number) {
+            returning.dials += 1;
+        }
+    }
+
+    /// A dial of `number` came to nothing. If no other is under way, there is nobody to wait for.
+    pub(super) fn on_dial_failed(&mut self, number: usize) {
+        if let Some(returning) = self.returning.get_mut(&number) {
+            returning.dials = returning.dials.saturating_sub(1);
+            returning.is_waiting &= returning.dials > 0;
+        }
+    }
+
     /// Checks that an answer is not what the fleet has ended while the node was down, once that could be known: while it
     /// waits for its first peer nobody is told anything from its disk, and then nothing that the peer told it of.
     pub(super) fn check_returned(&mut self, number: usize, outcome: &Outcome) {
-        let Outcome::Answered { entry, served: served @ Served::Hit } = outcome else { return };
+        let Outcome::Answered { entry, served: Served::Hit } = outcome else { return };
         let (Some((fact, known)), Some(returning)) =
             (self.ledger.fact(entry.content()), self.returning.get(&number))
         else {
@@ -72,14 +91,18 @@ impl World {
         if !returning.facts.contains(&fact) {
             return;
         }
-        let is_waiting = returning.is_waiting && self.now < returning.since + GATHERING;
+        let is_waiting =
+            returning.is_waiting && returning.dials > 0 && self.now < returning.since + GATHERING;
         let honest = self.honest();
         let knowing = honest.into_iter().filter(|node| *node == number || is_waiting);
-        let ends = |floor: Floor| {
-            let is_doubted = known.at + self.ledger.misdated < floor.doubted && !stands_in(*served);
-            known.at < floor.forgotten || is_doubted
-        };
+        let ends =
+            |floor: Floor| known.at < floor.forgotten || known.at + self.ledger.misdated < floor.doubted;
         let ended = |node: &usize| ends(self.ledger.floor(*node, known.key, self.now));
+        let before = returning.floors.get(&known.key).copied().unwrap_or_default();
+        if entry.source() == Source::Own && known.at + self.ledger.misdated < before.doubted {
+            let text = format!("n{number} serves {known:?} of its disk, which it doubted before it ended");
+            return self.violate(Rule::Doubted, text);
+        }
         if let Some(node) = knowing.into_iter().find(ended) {
             let text = format!("n{number} serves {known:?} of its disk, which n{node} knows to be ended");
             self.violate(Rule::Restored, text);

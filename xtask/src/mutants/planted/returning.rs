@@ -52,6 +52,12 @@ pub(super) const BUGS: &[Mutant] = &[
         new: "Some(from) if self.settings.disk == Disk::Present && false => {",
     },
     Mutant {
+        name: "absent-contact-ends-the-wait",
+        file: "peers.rs",
+        old: "contacts().any(is_untried)",
+        new: "contacts().all(is_untried)",
+    },
+    Mutant {
         name: "forgotten-while-withheld-and-shown",
         file: "engine/forgetting.rs",
         old: "            self.withheld.retain(|entry| !scope.covers(entry.key(), entry.content().status));\n",

@@ -123,9 +123,10 @@ of them for each write in GitHub's own description. Registration tokens, rendere
 A write that is in neither forgets all of its repository, organisation or account.
 
 A write that was carried out also ends every answer that says that something is not there or is elsewhere. One that was
-refused ends nothing. One without an answer, or answered with a 5xx, may have been carried out: what it would forget is
-doubted. A GraphQL mutation does not tell what it changes either: all that its own domain holds is doubted. A GraphQL query
-changes nothing, if its document is at most 256 KiB long.
+refused changed nothing, and ends nothing; but after a 403 or a 404 what the credential's own domain holds of the
+repository is doubted, since the right to read it may have ended too. One without an answer, or answered with a 5xx, may
+have been carried out: what it would forget is doubted. A GraphQL mutation does not tell what it changes either: all that
+its own domain holds is doubted. A GraphQL query changes nothing, if its document is at most 256 KiB long.
 
 What a write forgot or put in doubt is so after a restart too, also one by `kill -9` right after its answer.
 

@@ -144,7 +144,7 @@ async fn prove(
     let mut admission = shared.gate.begin(meeting.side, shared.book.local(), meeting.peer, NO_CHANNEL);
     let session = loop {
         while let Some(message) = admission.poll_transmit() {
-            write_frames(write, [message]).await?;
+            write_frames(write, vec![message]).await?;
         }
         if let Some(session) = admission.poll_session() {
             break session;

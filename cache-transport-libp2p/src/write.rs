@@ -7,7 +7,7 @@ use futures::{AsyncWrite, AsyncWriteExt};
 /// Writes `frames`, short ones together, and flushes.
 pub(crate) async fn write_frames(
     stream: &mut (impl AsyncWrite + Unpin),
-    frames: impl IntoIterator<Item = Bytes>,
+    frames: Vec<Bytes>,
 ) -> Result<(), Ending> {
     for chunk in frame::join(frames) {
         stream.write_all(&chunk).await?;

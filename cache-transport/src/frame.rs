@@ -159,9 +159,10 @@ pub fn prefix(frame: &[u8]) -> [u8; PREFIX_BYTES] {
 }
 
 /// Puts frames one behind the other: short ones copied together, long ones as they are.
-pub fn join(frames: impl IntoIterator<Item = Bytes>) -> Vec<Bytes> {
+pub fn join(frames: Vec<Bytes>) -> Vec<Bytes> {
+    let copied = |frame: &Bytes| if frame.len() <= COPIED_BYTES_MAX { frame.len() } else { 0 };
     let mut chunks = Vec::new();
-    let mut short = BytesMut::new();
+    let mut short = BytesMut::with_capacity(frames.iter().map(|frame| PREFIX_BYTES + copied(frame)).sum());
     for frame in frames {
         short.put_slice(&prefix(&frame));
         if frame.len() <= COPIED_BYTES_MAX {
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_ends_within_a_frame_is_told_from_one_that_ends_between_two() {
-        let wire = join([Bytes::from_static(b"one"), Bytes::from_static(b"two")]).concat();
+        let wire = join(vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")]).concat();
         for cut in 1..wire.len() {
             let mut reader = FrameReader::new(Cursor::new(&wire[..cut]));
             let mut frames = 0;
@@ -277,7 +278,7 @@ mod tests {
 
     #[test]
     fn bytes_behind_the_last_frame_are_told_from_an_end() {
-        let wire = join([Bytes::from_static(b"one")]).concat();
+        let wire = join(vec![Bytes::from_static(b"one")]).concat();
         for (tail, is_end) in [(&b""[..], true), (b"x", false)] {
             let mut reader = FrameReader::new(Cursor::new([&wire, tail].concat()));
             assert!(block_on(reader.next(3)).unwrap().is_some());

@@ -41,7 +41,6 @@ mod command;
 mod driver;
 pub mod environment;
 mod error;
-mod fleet;
 mod global;
 mod joining;
 mod key_text;
@@ -49,6 +48,7 @@ mod links;
 mod node;
 mod notices;
 mod pass;
+mod peers;
 mod recollection;
 mod reply;
 mod secrets;
@@ -61,15 +61,15 @@ mod withheld;
 
 pub use {
     builder::NodeBuilder,
-    cache_core::{self as core, FetchError, Settings, port::Budget},
+    cache_core::{self as core, FetchError, PeerId, PeerIdError, PeerSource, Settings, port::Budget},
     cache_crypto::{FleetSecret, KeyFile, KeyFileError, NodeIdentity, SECRETS_MAX, SecretError, SecretKind},
     cache_origin_github::{self as github, GitHub, GitHubBuilder, PassReason},
     cache_store::{OpenError, WriteBehindSettings},
     call::{Call, Miss, Pass},
     error::{RequestError, StartError, ValueError},
-    fleet::{Peer, Pong},
     global::{AlreadyStarted, configure, global},
     node::Node,
+    peers::{Peer, PeerState, Pong},
     reply::{Provenance, Reply, ReplyBody},
     secrets::RotationError,
     stats::{DiskStats, FleetTotals, Stats},

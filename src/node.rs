@@ -78,8 +78,8 @@ impl Node {
     }
 
     /// The classic cache calls, for values that are not GitHub's.
-    pub fn values(&self) -> Values<'_> {
-        Values::new(self)
+    pub fn values(&self) -> Values {
+        Values::new(self.clone())
     }
 
     /// Forgets what is kept under `path`, its query included, in every domain, here and at every member; answers how

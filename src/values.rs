@@ -17,14 +17,26 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 /// Values under keys of the program's own, in the same cache and under the same budgets as everything else.
 ///
-/// Borrowed from [`Node::values`]. Keys are any text; they never meet GitHub's resources.
-#[derive(Clone, Copy, Debug)]
-pub struct Values<'a> {
-    node: &'a Node,
+/// A handle to the node, from [`Node::values`]. Keys are any text; they never meet GitHub's resources.
+///
+/// ```
+/// # use {fleet_cache::{GitHub, Node}, std::{convert::Infallible, time::Duration}};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+/// let values = node.values();
+/// let fetch = || async { Ok::<_, Infallible>("computed") };
+/// let value = values.get_or_fetch("answer", Duration::from_secs(60), fetch).await?;
+/// assert_eq!((&*value, values.try_get("answer")), (&b"computed"[..], Some(value.clone())));
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Values {
+    node: Node,
 }
 
-impl<'a> Values<'a> {
-    pub(crate) fn new(node: &'a Node) -> Self {
+impl Values {
+    pub(crate) fn new(node: Node) -> Self {
         Self { node }
     }
 

@@ -15,7 +15,9 @@ use cache_core::{
 };
 use cache_crypto::{FleetGate, FleetSecret, Keyring};
 use cache_tests::{origin::ModelOrigin, until};
-use fleet_cache::{GitHub, Node, OpenTransport as _, Peer, environment, github::Credential};
+use fleet_cache::{
+    GitHub, Node, OpenTransport as _, Peer, PeerSource, PeerState, environment, github::Credential,
+};
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -495,7 +497,7 @@ mod bootstrap_policy {
         let node = fleet.start_one(vec![format!("/ip4/127.0.0.1/tcp/{closed}")]).await;
         until("it backs off", async || {
             let peers = node.peers().await.unwrap();
-            let backs_off = |peer: &Peer| peer.state == "backing off" && peer.reason.is_some();
+            let backs_off = |peer: &Peer| peer.state == PeerState::BackingOff && peer.reason.is_some();
             peers.iter().any(|peer| backs_off(peer) && peer.failures >= 2)
         })
         .await;
@@ -506,7 +508,7 @@ mod bootstrap_policy {
         let node = builder(&ModelOrigin::start(), a_secret()).transport(Over::Quic).bootstrap(given.to_vec());
         let node = node.start().await.expect("a port is free");
         let peers = node.peers().await.expect("the node runs");
-        assert!(peers.iter().all(|peer| peer.source == "contact"), "{peers:?}");
+        assert!(peers.iter().all(|peer| peer.source == PeerSource::Contact), "{peers:?}");
         sorted(peers.into_iter().filter_map(|peer| peer.address).collect())
     }
 

@@ -6,8 +6,8 @@ use crate::{
     settings::{SecretReport, SourcedSecret},
 };
 use fleet_cache::{
-    Node, Peer, Pong, RequestError, Stats,
-    core::{PeerId, Protocol, port::DialError},
+    Node, Peer, PeerId, PeerState, Pong, RequestError, Stats,
+    core::{Protocol, port::DialError},
 };
 use futures::future::join_all;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -44,7 +44,7 @@ async fn fleet_checks(node: &Node, about: &About, peers: &[Peer]) -> Vec<Check> 
     checks.extend(itself(node, about, peers));
     checks.extend(twins(&stats, peers));
     checks.push(reached(&stats, about.fleet.peers_max(), peers));
-    let connected: Vec<PeerId> = connected(peers).filter_map(|peer| peer.id.as_ref()?.parse().ok()).collect();
+    let connected: Vec<PeerId> = connected(peers).filter_map(|peer| peer.id).collect();
     if connected.is_empty() {
         return checks;
     }
@@ -82,7 +82,9 @@ async fn settled_peers(node: &Node) -> Result<Vec<Peer>, RequestError> {
     let end = Instant::now() + SETTLE_MAX;
     loop {
         let peers = node.peers().await?;
-        let is_open = |peer: &Peer| matches!(peer.state, "dialing" | "known") && peer.failure.is_none();
+        let is_open = |peer: &Peer| {
+            matches!(peer.state, PeerState::Dialing | PeerState::Known) && peer.failure.is_none()
+        };
         if !peers.iter().any(is_open) || Instant::now() >= end {
             return Ok(peers);
         }
@@ -144,9 +146,9 @@ fn itself(node: &Node, about: &About, peers: &[Peer]) -> Option<Check> {
 
 /// Nodes that go by one identity; nothing where there are none.
 fn twins(stats: &Stats, peers: &[Peer]) -> Option<Check> {
-    let own = stats.peer_id.as_deref().filter(|_id| stats.has_twin);
-    let others = peers.iter().filter(|peer| peer.is_twin).filter_map(|peer| peer.id.as_deref());
-    let twins: Vec<&str> = own.into_iter().chain(others).collect();
+    let own = stats.peer_id.clone().filter(|_id| stats.has_twin);
+    let others = peers.iter().filter(|peer| peer.is_twin).filter_map(|peer| peer.id);
+    let twins: Vec<String> = own.into_iter().chain(others.map(|id| id.to_string())).collect();
     let finding = format!("two nodes with the same identity displace each other: {}", twins.join(", "));
     (!twins.is_empty()).then(|| Check::warning("identity", finding, TWINS_REMEDY))
 }
@@ -160,7 +162,9 @@ fn reached(stats: &Stats, peers_max: usize, peers: &[Peer]) -> Check {
     }
     // Where there are more members than connections, nodes leave some to those who come.
     let is_beyond = count + away.len() > peers_max && count >= peers_max / 2;
-    let failing = |peer: &&Peer| peer.failure.is_some() || matches!(peer.state, "banned" | "backing off");
+    let failing = |peer: &&Peer| {
+        peer.failure.is_some() || matches!(peer.state, PeerState::Banned | PeerState::BackingOff)
+    };
     let away: Vec<&Peer> = if is_beyond { away.into_iter().filter(failing).collect() } else { away };
     if count == 0 && !away.is_empty() && away.iter().all(|peer| peer.failure == Some(DialError::TooMany)) {
         let finding = format!("none is connected, as others are full: {}", list(&away));
@@ -261,7 +265,7 @@ fn silent(finding: String) -> Check {
 }
 
 fn is_connected(peer: &Peer) -> bool {
-    matches!(peer.state, "connected" | "silent")
+    peer.state.is_connected()
 }
 
 fn connected(peers: &[Peer]) -> impl Iterator<Item = &Peer> {
@@ -271,7 +275,8 @@ fn connected(peers: &[Peer]) -> impl Iterator<Item = &Peer> {
 /// Where the first few of `peers` are, and what is the matter with them.
 fn list(peers: &[&Peer]) -> String {
     let shown = peers.iter().take(LISTED_MAX).map(|peer| {
-        let place = peer.address.as_ref().or(peer.id.as_ref()).map_or("?", String::as_str);
+        let place =
+            peer.address.clone().or(peer.id.map(|id| id.to_string())).unwrap_or_else(|| "?".to_owned());
         match &peer.reason {
             Some(reason) => format!("{place} ({}: {reason})", peer.state),
             None => format!("{place} ({})", peer.state),

@@ -1,7 +1,8 @@
 //! The peers of the daemon's node, as its commands name them.
 
 use crate::admin::{PingAnswer, Pinged};
-use fleet_cache::{Node, Peer, RequestError, core::PeerId};
+use fleet_cache::{Node, PeerId, RequestError};
+use std::collections::BTreeMap;
 
 /// Pings `peer` from `node`.
 pub(super) async fn ping(node: &Node, peer: PeerId) -> Pinged {
@@ -33,20 +34,21 @@ pub(super) enum NoPeer {
 /// When there is none, or more than one.
 pub(super) async fn named(node: &Node, text: &str) -> Result<PeerId, NoPeer> {
     let peers = node.peers().await.map_err(NoPeer::Closed)?;
-    one_of(peers.into_iter().filter_map(|Peer { id, .. }| id), text)
+    one_of(peers.into_iter().filter_map(|peer| peer.id), text)
 }
 
-fn one_of(ids: impl Iterator<Item = String>, text: &str) -> Result<PeerId, NoPeer> {
+fn one_of(ids: impl Iterator<Item = PeerId>, text: &str) -> Result<PeerId, NoPeer> {
     if let Ok(peer) = text.parse() {
         return Ok(peer);
     }
-    let mut found: Vec<String> = ids.filter(|id| !text.is_empty() && id.ends_with(text)).collect();
-    found.sort();
-    found.dedup();
-    match found.as_slice() {
-        [one] => one.parse().map_err(|_malformed| NoPeer::Unknown),
-        [] => Err(NoPeer::Unknown),
-        [_, _, ..] => Err(NoPeer::Ambiguous(found)),
+    let texts = ids.map(|id| (id.to_string(), id));
+    let found: BTreeMap<String, PeerId> =
+        texts.filter(|(id, _peer)| !text.is_empty() && id.ends_with(text)).collect();
+    let mut ids = found.values();
+    match (ids.next(), ids.next()) {
+        (Some(one), None) => Ok(*one),
+        (None, _) => Err(NoPeer::Unknown),
+        (Some(_), Some(_)) => Err(NoPeer::Ambiguous(found.into_keys().collect())),
     }
 }
 
@@ -54,26 +56,35 @@ fn one_of(ids: impl Iterator<Item = String>, text: &str) -> Result<PeerId, NoPee
 mod tests {
     use super::*;
 
-    fn id(byte: u8) -> String {
-        PeerId::from_public_key([byte; 32]).to_string()
+    fn id(byte: u8) -> PeerId {
+        PeerId::from_public_key([byte; 32])
     }
 
     #[test]
     fn a_peer_is_named_by_its_id_or_by_an_end_that_no_other_has() {
         let ids = || [id(1), id(2), id(1)].into_iter();
-        let (one, two) = (id(1), id(2));
-        assert_eq!(one_of(ids(), &one).unwrap().to_string(), one);
+        let (one, two) = (id(1).to_string(), id(2).to_string());
+        assert_eq!(one_of(ids(), &one).unwrap(), id(1));
         let end = &one[one.len() - 6..];
         assert_ne!(end, &two[two.len() - 6..]);
-        assert_eq!(one_of(ids(), end).unwrap().to_string(), one);
+        assert_eq!(one_of(ids(), end).unwrap(), id(1));
         assert!(matches!(one_of(ids(), "nobody"), Err(NoPeer::Unknown)));
         assert!(matches!(one_of(ids(), ""), Err(NoPeer::Unknown)));
     }
 
     #[test]
     fn an_end_that_several_have_is_refused_with_all_of_them() {
-        let ids = ["ab".to_owned(), "cb".to_owned()];
-        let Err(NoPeer::Ambiguous(found)) = one_of(ids.into_iter(), "b") else { panic!("it names two") };
-        assert_eq!(found, ["ab", "cb"]);
+        // Of a hundred ids, some end alike.
+        let ids = || (0..100).map(id);
+        let mut by_end = BTreeMap::<char, Vec<String>>::new();
+        for id in ids().map(|id| id.to_string()) {
+            by_end.entry(id.chars().last().unwrap()).or_default().push(id);
+        }
+        let (end, mut alike) = by_end.into_iter().find(|(_end, ids)| ids.len() > 1).unwrap();
+        alike.sort();
+        let Err(NoPeer::Ambiguous(found)) = one_of(ids(), &end.to_string()) else {
+            panic!("it names several")
+        };
+        assert_eq!(found, alike);
     }
 }

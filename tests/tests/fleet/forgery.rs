@@ -15,7 +15,7 @@ use cache_tests::{
     until,
 };
 use fleet_cache::{
-    FleetSecret, GitHub, Node, Provenance, Reply, RequestError, core::Served, github::RecipeState,
+    FleetSecret, GitHub, Node, PeerState, Provenance, Reply, RequestError, core::Served, github::RecipeState,
 };
 use http::{Request, request};
 use http_body_util::Empty;
@@ -172,7 +172,7 @@ async fn a_coordinator_that_answers_with_another_key_s_entry_is_found_out_and_ba
             assert_eq!(stage.origin.calls_to(&path), 1, "{over:?}");
         }
         until("it is banned", async || {
-            standing(&stage.node, stage.member.peer).await.is_some_and(|peer| peer.state == "banned")
+            standing(&stage.node, stage.member.peer).await.is_some_and(|peer| peer.state == PeerState::Banned)
         })
         .await;
     }

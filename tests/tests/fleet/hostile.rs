@@ -11,6 +11,7 @@ use cache_core::{
     port::BULK_BYTES_MIN,
 };
 use cache_tests::until;
+use fleet_cache::PeerState;
 use std::{
     io::Write as _,
     net::{SocketAddr, TcpStream, UdpSocket},
@@ -155,7 +156,7 @@ async fn shares(fleet: &Fleet, when: &str) {
 
 async fn is_banned(fleet: &Fleet, member: &Member) {
     until("it is banned", async || {
-        standing(&fleet.nodes[0], member.peer).await.is_some_and(|peer| peer.state == "banned")
+        standing(&fleet.nodes[0], member.peer).await.is_some_and(|peer| peer.state == PeerState::Banned)
     })
     .await;
     let node = fleet.nodes[0].peer_id().expect("the node shares");

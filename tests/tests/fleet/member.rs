@@ -10,7 +10,7 @@ use cache_core::{
 };
 use cache_crypto::{FleetGate, Keyring};
 use cache_tests::until;
-use fleet_cache::{FleetSecret, Node, OpenTransport as _};
+use fleet_cache::{FleetSecret, Node, OpenTransport as _, PeerState};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -66,10 +66,10 @@ impl Member {
             self.is_connected(peer)
         })
         .await;
-        let of_node = |known: &fleet_cache::Peer| known.id.as_deref() == Some(&*self.peer.to_string());
+        let of_node = |known: &fleet_cache::Peer| known.id == Some(self.peer);
         until("the node knows of it", async || {
             let peers = node.peers().await.expect("the node runs");
-            peers.iter().any(|known| of_node(known) && known.state == "connected")
+            peers.iter().any(|known| of_node(known) && known.state == PeerState::Connected)
         })
         .await;
         peer

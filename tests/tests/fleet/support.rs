@@ -114,9 +114,8 @@ pub(crate) async fn totals(node: &Node) -> FleetTotals {
 
 /// How `node` stands with the peer that calls itself `id`, if it knows it.
 pub(crate) async fn standing(node: &Node, id: PeerId) -> Option<Peer> {
-    let id = id.to_string();
     let peers = node.peers().await.expect("the node runs");
-    peers.into_iter().find(|peer| peer.id.as_ref() == Some(&id))
+    peers.into_iter().find(|peer| peer.id == Some(id))
 }
 
 /// Where tests listen.

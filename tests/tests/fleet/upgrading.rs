@@ -6,6 +6,7 @@ use crate::{
 };
 use cache_core::{Features, Message, Protocol, codec, port::DialError};
 use cache_tests::until;
+use fleet_cache::PeerState;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_later_release_adds_is_skipped_and_held_against_nobody() {
@@ -34,7 +35,7 @@ async fn what_a_later_release_adds_is_skipped_and_held_against_nobody() {
         let counted = totals(&fleet.nodes[0]).await;
         assert_eq!((counted.skipped_frames, counted.rejected_frames), (60, 0), "{over:?}");
         let standing = standing(&fleet.nodes[0], member.peer).await.expect("it is connected");
-        assert_eq!((standing.state, standing.score), ("connected", 0), "{over:?}");
+        assert_eq!((standing.state, standing.score), (PeerState::Connected, 0), "{over:?}");
         assert_eq!(connected(&fleet.nodes[0]).await, 2, "{over:?}");
         body(&fleet.nodes[0], &Fleet::repository(1)).await;
     }

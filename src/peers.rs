@@ -1,4 +1,4 @@
-//! What a node can tell of the fleet it shares with, and how to look into it.
+//! What a node can tell of its peers, and how to look into them.
 
 use crate::{
     Node, RequestError,
@@ -6,11 +6,14 @@ use crate::{
     shared::SharingState,
 };
 use cache_core::{
-    Outcome, PeerId, PeerSource, PeerState, Served, Timestamp,
+    Outcome, PeerId, PeerSource, Served, Timestamp,
     port::{DialError, PeerFigures},
 };
-use serde::Serialize;
-use std::time::{Duration, Instant};
+use serde::{Serialize, Serializer};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 impl Node {
     /// Who this node is to others; `None` when it keeps to itself.
@@ -96,18 +99,60 @@ pub struct Pong {
     pub skew_millis: i64,
 }
 
+/// How things stand with a peer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum PeerState {
+    /// It could not be reached, and is tried again after [`Peer::seconds`].
+    #[serde(rename = "backing off")]
+    BackingOff,
+    /// It did what no member does, and is refused for [`Peer::seconds`].
+    Banned,
+    /// It is connected.
+    Connected,
+    /// A connection with it is being made.
+    Dialing,
+    /// It is known, and not tried for the time being.
+    Known,
+    /// It is connected, but did not answer lately.
+    Silent,
+}
+
+impl PeerState {
+    /// Whether there is a connection with the peer.
+    pub fn is_connected(self) -> bool {
+        matches!(self, Self::Connected | Self::Silent)
+    }
+}
+
+impl fmt::Display for PeerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BackingOff => "backing off",
+            Self::Banned => "banned",
+            Self::Connected => "connected",
+            Self::Dialing => "dialing",
+            Self::Known => "known",
+            Self::Silent => "silent",
+        })
+    }
+}
+
 /// A peer that this node knows of, and how it stands with it.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Peer {
-    /// Who; `None` for a contact that names no peer and has not answered yet.
-    pub id: Option<String>,
+    /// The peer; `None` for a contact that names no peer and has not answered yet.
+    #[serde(serialize_with = "id_text")]
+    pub id: Option<PeerId>,
     /// Where it is connected, or else where it is tried next.
     pub address: Option<String>,
-    /// `connected`, `silent`, `dialing`, `backing off`, `banned`, or `known`.
-    pub state: &'static str,
-    /// How it came to be known: `contact`, `itself`, `membership`, or `remembered` from the last run.
-    pub source: &'static str,
+    /// How things stand with it.
+    pub state: PeerState,
+    /// How it came to be known.
+    #[serde(serialize_with = "source_text")]
+    pub source: PeerSource,
     /// Seconds for which it has been connected, or until it is tried again or its ban ends.
     pub seconds: Option<u64>,
     /// Zero for a peer without fault; at -100 it is banned.
@@ -140,27 +185,23 @@ impl From<PeerStats> for Peer {
             reason = Some("two nodes have this identity: remove identity.key on one".to_owned());
         }
         let (state, seconds) = match report.state {
-            PeerState::BackingOff { until } => ("backing off", left(until)),
-            PeerState::Banned(ban) => {
+            cache_core::PeerState::BackingOff { until } => (PeerState::BackingOff, left(until)),
+            cache_core::PeerState::Banned(ban) => {
                 reason = Some(ban.offence.to_string());
-                ("banned", left(ban.until))
+                (PeerState::Banned, left(ban.until))
             }
-            PeerState::Connected { since, is_silent, .. } => {
-                (if is_silent { "silent" } else { "connected" }, Some(now.saturating_since(since).as_secs()))
+            cache_core::PeerState::Connected { since, is_silent, .. } => {
+                let state = if is_silent { PeerState::Silent } else { PeerState::Connected };
+                (state, Some(now.saturating_since(since).as_secs()))
             }
-            PeerState::Dialing { .. } => ("dialing", None),
-            PeerState::Known => ("known", None),
+            cache_core::PeerState::Dialing { .. } => (PeerState::Dialing, None),
+            cache_core::PeerState::Known => (PeerState::Known, None),
         };
         Self {
-            id: report.peer.map(|peer| peer.to_string()),
+            id: report.peer,
             address: report.address.map(String::from),
             state,
-            source: match report.source {
-                PeerSource::Contact => "contact",
-                PeerSource::Itself => "itself",
-                PeerSource::Membership => "membership",
-                PeerSource::Remembered => "remembered",
-            },
+            source: report.source,
             seconds,
             score: report.score,
             failures: report.failures,
@@ -173,6 +214,23 @@ impl From<PeerStats> for Peer {
             round_trip_micros: round_trip.map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX)),
         }
     }
+}
+
+/// A peer's id as people write it.
+fn id_text<S: Serializer>(id: &Option<PeerId>, serializer: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => serializer.collect_str(id),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn source_text<S: Serializer>(source: &PeerSource, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match source {
+        PeerSource::Contact => "contact",
+        PeerSource::Itself => "itself",
+        PeerSource::Membership => "membership",
+        PeerSource::Remembered => "remembered",
+    })
 }
 
 /// How far `clock`, read half a round trip after `sent`, is ahead, in milliseconds.

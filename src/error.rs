@@ -31,6 +31,11 @@ pub enum RequestError {
     NotCached,
     /// There is no connection with the peer that was to be asked.
     NotConnected,
+    /// The target is at another host than the origin's.
+    OtherHost {
+        /// The host, and the port if the target names one.
+        host: String,
+    },
     /// What is kept cannot be written to disk. It is still served from memory.
     NotDurable(StoreError),
     /// The origin's quota is spent, and nothing stale may stand in.
@@ -87,6 +92,9 @@ impl fmt::Display for RequestError {
                 write!(f, "the key is {key_bytes} bytes, the limit is {VALUE_KEY_BYTES_MAX}")
             }
             Self::NotCached => f.write_str("not cached, and the request forbids asking the origin"),
+            Self::OtherHost { host } => {
+                write!(f, "`{host}` is not the host of this node's origin; ask it directly")
+            }
             Self::NotConnected => f.write_str("there is no connection with that peer; see `peers`"),
             Self::NotDurable(error) => error.fmt(f),
             Self::Throttled { until, .. } => {
@@ -110,6 +118,7 @@ impl std::error::Error for RequestError {
             | Self::Closed
             | Self::KeyTooLong { .. }
             | Self::NotCached
+            | Self::OtherHost { .. }
             | Self::NotConnected
             | Self::Throttled { .. }
             | Self::TimedOut

@@ -54,6 +54,8 @@ mod reply;
 mod secrets;
 mod shared;
 mod stats;
+#[cfg(feature = "tower")]
+mod tower;
 mod transports;
 mod twins;
 mod values;

@@ -61,7 +61,7 @@ impl OriginUrl {
 
     /// Whether `uri` is an address on this origin, or on GitHub's own, which is what an origin that stands
     /// before GitHub names in its answers.
-    pub(crate) fn owns(&self, uri: &Uri) -> bool {
+    pub fn owns(&self, uri: &Uri) -> bool {
         let Some(authority) = uri.authority() else {
             return uri.scheme().is_none() && uri.path().starts_with('/');
         };

@@ -1,0 +1,49 @@
+//! A node as a service of `tower`, for HTTP clients that take one, such as octocrab.
+
+use crate::{Node, ReplyBody, RequestError};
+use bytes::Bytes;
+use http::{Request, Response};
+use std::{
+    error::Error,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+
+/// Answers as [`Node::request`] does; the response is as the request wants it: coded, without a body for HEAD, or 304.
+///
+/// A node is the end of a stack: it calls the origin itself. Its clones share one cache, and it is always ready. A target
+/// may name the origin's host, as octocrab's do, or none.
+///
+/// # Errors
+///
+/// [`RequestError`]; [`RequestError::OtherHost`] for a target at another host than the origin's.
+///
+/// # Cancellation
+///
+/// See [`Node::request`].
+impl<B> Service<Request<B>> for Node
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<ReplyBody>;
+    type Error = RequestError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, RequestError>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let node = self.clone();
+        Box::pin(async move {
+            if !node.github().origin().owns(request.uri()) {
+                let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+                return Err(RequestError::OtherHost { host });
+            }
+            Ok(node.request(request).await?.into_response())
+        })
+    }
+}

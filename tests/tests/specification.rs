@@ -3,21 +3,21 @@
 //! Real nodes, sockets on the loopback interface, and a model of GitHub's API that counts its calls. Where a
 //! check names something that exists here in another form, its first line says in which.
 
+#[path = "specification/sessions.rs"]
+mod sessions;
 #[path = "fleet/support.rs"]
 #[expect(dead_code, reason = "the fleet's own tests need more of it")]
 mod support;
 #[path = "specification/wire.rs"]
 mod wire;
 
-use cache_core::{
-    Message, PeerId, codec,
-    port::{DIAL_TIMEOUT, Gate, Session, Side},
-};
+use cache_core::{Message, PeerId, codec, port::DIAL_TIMEOUT};
 use cache_crypto::{FleetGate, FleetSecret, Keyring};
 use cache_tests::{origin::ModelOrigin, until};
 use fleet_cache::{
     GitHub, Node, OpenTransport as _, Peer, PeerSource, PeerState, environment, github::Credential,
 };
+use sessions::sessions;
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -544,27 +544,6 @@ mod bootstrap_policy {
 
 fn a_secret() -> FleetSecret {
     FleetSecret::generate().expect("the system has entropy")
-}
-
-type OneSide = Option<Box<dyn Session>>;
-
-/// What an admission between those who go by these secrets leaves each side with: the dialer first.
-fn sessions(dialer: &FleetSecret, listener: &FleetSecret) -> (OneSide, OneSide) {
-    let (one, other) = (PeerId::from_public_key([1; 32]), PeerId::from_public_key([2; 32]));
-    let gate = |secret: &FleetSecret| FleetGate::new(Keyring::new(secret));
-    let mut dialer = gate(dialer).begin(Side::Dialer, one, other, b"channel");
-    let mut listener = gate(listener).begin(Side::Listener, other, one, b"channel");
-    for _ in 0..2 {
-        for turn in [true, false] {
-            let (from, to) = if turn { (&mut dialer, &mut listener) } else { (&mut listener, &mut dialer) };
-            if let Some(message) = from.poll_transmit()
-                && to.handle(&message).is_err()
-            {
-                return (dialer.poll_session(), listener.poll_session());
-            }
-        }
-    }
-    (dialer.poll_session(), listener.poll_session())
 }
 
 /// A node without peers.

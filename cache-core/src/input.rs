@@ -47,7 +47,8 @@ impl Reader {
 #[derive(Debug)]
 pub enum Input {
     /// Ask one peer, and it alone, whether it has the entry under `key`, and take the entry if so; answered by
-    /// [`Outcome::Answered`], [`Outcome::Absent`], or a failure when the peer keeps silent. For diagnosis.
+    /// [`Outcome::Answered`](crate::Outcome::Answered), [`Outcome::Absent`](crate::Outcome::Absent), or a failure
+    /// when the peer keeps silent. For diagnosis.
     AskPeer {
         /// Who wants to know.
         request: RequestId,
@@ -61,7 +62,7 @@ pub enum Input {
         /// The request given up.
         request: RequestId,
     },
-    /// Forget every entry; reported by [`Output::Removed`].
+    /// Forget every entry; reported by [`Output::Removed`](crate::Output::Removed).
     Clear {
         /// The number under which it is reported.
         order: OrderId,
@@ -104,7 +105,7 @@ pub enum Input {
     },
     /// A client wants the answer under `key`.
     Get {
-        /// The number under which [`Output::Complete`] will come, exactly once.
+        /// The number under which [`Output::Complete`](crate::Output::Complete) will come, exactly once.
         request: RequestId,
         /// What is wanted, and by which domain.
         key: Key,
@@ -115,7 +116,8 @@ pub enum Input {
         /// Who asks.
         reader: Reader,
     },
-    /// Forget and doubt what `reach` means, here and at every member; reported by [`Output::Removed`].
+    /// Forget and doubt what `reach` means, here and at every member; reported by
+    /// [`Output::Removed`](crate::Output::Removed).
     Invalidate {
         /// The number under which it is reported.
         order: OrderId,
@@ -138,8 +140,9 @@ pub enum Input {
         /// What.
         offence: Offence,
     },
-    /// A call to the origin that passes the cache by ended, or broke off; reported by [`Output::Removed`] when what it leaves
-    /// behind is forgotten and doubted here and at every member.
+    /// A call to the origin that passes the cache by ended, or broke off; reported by
+    /// [`Output::Removed`](crate::Output::Removed) when what it leaves behind is forgotten and doubted here and at
+    /// every member.
     Passed {
         /// The number under which it is reported.
         order: OrderId,
@@ -148,14 +151,14 @@ pub enum Input {
         /// What the origin refused, and to which domain.
         refused: Option<(Domain, Refusal)>,
     },
-    /// See whether a peer answers; reported by [`Output::Ponged`].
+    /// See whether a peer answers; reported by [`Output::Ponged`](crate::Output::Ponged).
     Ping {
         /// The number under which it is reported.
         order: OrderId,
         /// Whom to ask.
         peer: PeerId,
     },
-    /// Keep this value; reported by [`Output::Stored`].
+    /// Keep this value; reported by [`Output::Stored`](crate::Output::Stored).
     Put {
         /// The number under which it is reported.
         order: OrderId,
@@ -180,10 +183,10 @@ pub enum Input {
         /// What was refused.
         refusal: Refusal,
     },
-    /// What was to be forgotten on disk will not be back after a crash, and what is in doubt will be so then; or the disk
-    /// refused, and owes it.
+    /// What was to be forgotten on disk will not be back after a crash, and what is in doubt will be so then; or the
+    /// disk refused, and owes it.
     Removed {
-        /// The number from [`Output::Remove`].
+        /// The number from [`Output::Remove`](crate::Output::Remove).
         removal: u64,
     },
     /// What [`Naming`](crate::Naming) calls keys is different from now on. What it called them before must be among it
@@ -293,8 +296,8 @@ impl fmt::Display for FetchError {
 
 impl core::error::Error for FetchError {}
 
-/// What the origin refused to a domain of one credential, and so what that may not be served any more. Memory, disk and
-/// all members follow, if there is any of it in memory here.
+/// What the origin refused to a domain of one credential, and so what that may not be served any more. Memory, disk
+/// and all members follow, if there is any of it in memory here.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
     /// To change something. Whether it may still be read is not said: what begins so is in doubt.

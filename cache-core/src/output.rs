@@ -38,7 +38,7 @@ pub enum Output {
         /// With whom.
         peer: PeerId,
     },
-    /// Call the origin as `leader` would, and report [`Input::Fetched`].
+    /// Call the origin as `leader` would, and report [`Input::Fetched`](crate::Input::Fetched).
     Fetch {
         /// The number to report under.
         fetch: FetchId,
@@ -52,7 +52,7 @@ pub enum Output {
         /// Which request.
         request: RequestId,
     },
-    /// Look a key up on disk and report [`Input::Loaded`].
+    /// Look a key up on disk and report [`Input::Loaded`](crate::Input::Loaded).
     Load {
         /// The number to report under.
         load: LoadId,
@@ -64,7 +64,7 @@ pub enum Output {
         /// The entry.
         entry: Arc<Entry>,
     },
-    /// Report that a peer answered, or did not; comes exactly once for each [`Input::Ping`].
+    /// Report that a peer answered, or did not; comes exactly once for each [`Input::Ping`](crate::Input::Ping).
     Ponged {
         /// The ping's number.
         order: OrderId,
@@ -85,15 +85,17 @@ pub enum Output {
     /// Forget on disk what these mean, and note there what is in doubt, in one go and durably. No scope is
     /// [`Scope::Signposts`]: no signpost is on disk.
     Remove {
-        /// The number to report [`Input::Removed`] under when it is durable; `None` if nobody waits for that.
+        /// The number to report [`Input::Removed`](crate::Input::Removed) under when it is durable; `None` if nobody
+        /// waits for that.
         removal: Option<u64>,
         /// What is forgotten.
         scopes: Vec<Scope>,
         /// What is doubted, if anything is.
         doubted: Option<Doubted>,
     },
-    /// Report that what was to be forgotten or doubted is so, here and at every member, or has taken too long; comes exactly
-    /// once for each [`Input::Clear`], [`Input::Invalidate`] and [`Input::Passed`].
+    /// Report that what was to be forgotten or doubted is so, here and at every member, or has taken too long; comes
+    /// exactly once for each [`Input::Clear`](crate::Input::Clear), [`Input::Invalidate`](crate::Input::Invalidate)
+    /// and [`Input::Passed`](crate::Input::Passed).
     Removed {
         /// The number of that.
         order: OrderId,
@@ -118,7 +120,7 @@ pub enum Output {
         /// What.
         message: Message,
     },
-    /// Report that a value is kept; comes exactly once for each [`Input::Put`].
+    /// Report that a value is kept; comes exactly once for each [`Input::Put`](crate::Input::Put).
     Stored {
         /// The put's number.
         order: OrderId,

@@ -2,7 +2,7 @@
 
 use super::{STARTING, World};
 use crate::{
-    ledger::{Floor, Rule},
+    ledger::{Floor, ROUNDING, Rule},
     plan::{Deed, Dialing, Event},
 };
 use cache_core::{Doubts, Entry, Outcome, Served, Source};
@@ -91,8 +91,9 @@ impl World {
         if !returning.facts.contains(&fact) {
             return;
         }
+        // The node's clock has a grain, by which its wait may end early.
         let is_waiting =
-            returning.is_waiting && returning.dials > 0 && self.now < returning.since + GATHERING;
+            returning.is_waiting && returning.dials > 0 && self.now + ROUNDING < returning.since + GATHERING;
         let honest = self.honest();
         let knowing = honest.into_iter().filter(|node| *node == number || is_waiting);
         let ends =

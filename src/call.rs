@@ -15,6 +15,7 @@ use cache_origin_github::{OriginBody, PassReason, Plan, Planned, Question, Stand
 use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 use http_body_util::Empty;
 use std::{fmt, sync::Arc, time::Duration};
+use tracing::trace;
 
 /// What a request comes to, as [`Node::call`] judges it.
 ///
@@ -219,6 +220,7 @@ impl Shared {
             Plan::Pass(reason) => LookUp::Pass(reason),
             Plan::Cached(planned) => {
                 let now = self.clock.now();
+                trace!("looked up");
                 let fresh = self.index.get(key_text).filter(|entry| {
                     usable(entry, &planned.directives, now) == Usable::Fresh
                         && self.github.suits(&entry.content().headers, request, &planned)

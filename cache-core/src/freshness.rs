@@ -125,12 +125,13 @@ pub fn usable(entry: &Entry, directives: &Directives, now: Timestamp) -> Usable 
     if directives.no_cache || directives.max_age.is_some_and(|max| age(entry, now) > max) {
         return Usable::AfterRevalidation;
     }
-    let allowed = entry.freshness().within(directives.grant.most);
-    let left = left_of(allowed.lifetime, entry, now);
-    if !left.is_zero() && left >= directives.min_fresh {
+    let end = end_within(&directives.grant.most, entry);
+    let is_fresh = entry.born() <= now && now < end;
+    if is_fresh && (directives.min_fresh.is_zero() || end.saturating_since(now) >= directives.min_fresh) {
         return Usable::Fresh;
     }
-    let overdue = now.saturating_since(end_of(allowed.lifetime, entry));
+    let allowed = entry.freshness().within(directives.grant.most);
+    let overdue = now.saturating_since(end);
     // A request that wants time to spare has no use for an entry whose time is up.
     if !directives.min_fresh.is_zero() || entry.born() > now {
         Usable::AfterRevalidation
@@ -154,9 +155,9 @@ fn accepts_stale(allowed: Freshness, directives: &Directives, overdue: Duration)
 
 /// Whether `entry` may stand in at `now` for an origin that does not answer, for a request with this `grant`.
 pub fn stands_in(entry: &Entry, grant: &Grant, now: Timestamp) -> bool {
-    let allowed = entry.freshness().within(grant.most);
-    let overdue = now.saturating_since(end_of(allowed.lifetime, entry));
-    overdue < allowed.if_error || !left_of(allowed.lifetime, entry, now).is_zero()
+    let end = end_within(&grant.most, entry);
+    let overdue = now.saturating_since(end);
+    overdue < entry.freshness().if_error.min(grant.most.if_error) || !left_until(end, entry, now).is_zero()
 }
 
 /// Time since the content had age zero (RFC 9111, section 4.2.3).
@@ -166,16 +167,12 @@ pub fn age(entry: &Entry, now: Timestamp) -> Duration {
 
 /// Time for which `entry` may still be served without asking the origin, to a request with this `grant`.
 pub fn time_left(entry: &Entry, grant: &Grant, now: Timestamp) -> Duration {
-    if entry.is_doubted() {
-        Duration::ZERO
-    } else {
-        left_of(entry.freshness().within(grant.most).lifetime, entry, now)
-    }
+    if entry.is_doubted() { Duration::ZERO } else { left_until(end_within(&grant.most, entry), entry, now) }
 }
 
 /// Time for which `entry` has been stale for a request with this `grant`; zero while it is fresh.
 pub fn overdue(entry: &Entry, grant: &Grant, now: Timestamp) -> Duration {
-    now.saturating_since(end_of(entry.freshness().within(grant.most).lifetime, entry))
+    now.saturating_since(end_within(&grant.most, entry))
 }
 
 /// Time for which `entry` may still be served without asking the origin, by what was granted when it was kept.
@@ -183,16 +180,22 @@ pub fn overdue(entry: &Entry, grant: &Grant, now: Timestamp) -> Duration {
 /// Zero once stale, for an entry in doubt, and for one dated after `now`, which a clock set back can produce: such an entry
 /// is asked about rather than believed for longer than its lifetime.
 pub fn remaining(entry: &Entry, now: Timestamp) -> Duration {
-    if entry.is_doubted() { Duration::ZERO } else { left_of(entry.freshness().lifetime, entry, now) }
+    if entry.is_doubted() { Duration::ZERO } else { left_until(entry.fresh_until(), entry, now) }
 }
 
-/// What is left of a `lifetime` that `entry` is given, in doubt or not.
-fn left_of(lifetime: Duration, entry: &Entry, now: Timestamp) -> Duration {
-    if entry.born() > now { Duration::ZERO } else { end_of(lifetime, entry).saturating_since(now) }
+/// Time from `now` to `end`, in doubt or not; none for an entry dated after `now`.
+fn left_until(end: Timestamp, entry: &Entry, now: Timestamp) -> Duration {
+    if entry.born() > now { Duration::ZERO } else { end.saturating_since(now) }
 }
 
-fn end_of(lifetime: Duration, entry: &Entry) -> Timestamp {
-    entry.born().saturating_add(lifetime)
+/// The first moment at which `entry` is stale to those who are granted `most`. Run for every hit: what the entry knows of
+/// itself is not worked out again.
+fn end_within(most: &Freshness, entry: &Entry) -> Timestamp {
+    if most.lifetime >= entry.freshness().lifetime {
+        entry.fresh_until()
+    } else {
+        entry.born().saturating_add(most.lifetime)
+    }
 }
 
 /// Time for which `entry` has been stale; zero while it is fresh.

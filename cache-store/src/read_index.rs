@@ -9,7 +9,6 @@ use crate::counters::HitCounters;
 use cache_core::{Entry, Key};
 use dashmap::DashMap;
 use std::{fmt, sync::Arc};
-use tracing::trace;
 
 /// Entries by key text, for any number of readers at once.
 ///
@@ -68,7 +67,6 @@ impl ReadIndex {
     /// Whether it may be served is for [`cache_core::freshness`] to say; whether it was a hit, for the caller
     /// to count.
     pub fn get(&self, key_text: &str) -> Option<Arc<Entry>> {
-        trace!("looked up");
         let entry = Arc::clone(self.entries.get(key_text)?.value());
         entry.mark_visited();
         Some(entry)

@@ -156,8 +156,9 @@ fn accepts_stale(allowed: Freshness, directives: &Directives, overdue: Duration)
 /// Whether `entry` may stand in at `now` for an origin that does not answer, for a request with this `grant`.
 pub fn stands_in(entry: &Entry, grant: &Grant, now: Timestamp) -> bool {
     let end = end_within(&grant.most, entry);
-    let overdue = now.saturating_since(end);
-    overdue < entry.freshness().if_error.min(grant.most.if_error) || !left_until(end, entry, now).is_zero()
+    let (overdue, if_error) =
+        (now.saturating_since(end), entry.freshness().if_error.min(grant.most.if_error));
+    overdue < if_error || !left_until(end, entry, now).is_zero()
 }
 
 /// Time since the content had age zero (RFC 9111, section 4.2.3).

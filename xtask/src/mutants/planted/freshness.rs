@@ -48,14 +48,14 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "stale-stands-in-for-ever",
         file: "freshness.rs",
-        old: "overdue < allowed.if_error || !left_of(allowed.lifetime, entry, now).is_zero()",
-        new: "{ let _unused = overdue; !allowed.if_error.is_zero() }",
+        old: "overdue < if_error || !left_until(end, entry, now).is_zero()",
+        new: "{ let _unused = overdue; !if_error.is_zero() }",
     },
     Mutant {
         name: "stale-served-as-fresh",
         file: "freshness.rs",
-        old: "if !left.is_zero() && left >= directives.min_fresh {",
-        new: "if left >= directives.min_fresh {",
+        old: "let is_fresh = entry.born() <= now && now < end;",
+        new: "let is_fresh = true;",
     },
     Mutant {
         name: "stale-lent-to-members",

@@ -12,8 +12,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "doubted-shown-to-readers",
         file: "freshness.rs",
-        old: "if entry.is_doubted() { Duration::ZERO } else { left_of(entry.freshness().lifetime, entry, now) }",
-        new: "left_of(entry.freshness().lifetime, entry, now)",
+        old: "if entry.is_doubted() { Duration::ZERO } else { left_until(entry.fresh_until(), entry, now) }",
+        new: "left_until(entry.fresh_until(), entry, now)",
     },
     Mutant {
         name: "doubted-on-disk-and-loaded-as-certain",

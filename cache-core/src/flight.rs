@@ -84,6 +84,8 @@ pub(crate) struct Consulted {
     pub(crate) holder_asked: bool,
     /// Who granted the lease under which this flight fetches; we may have done so ourselves.
     pub(crate) lease: Option<PeerId>,
+    /// Whether those who ask us for it wait for this flight, as for one that holds a lease of ours.
+    pub(crate) claims: bool,
     /// When the last of them was asked.
     pub(crate) asked_at: Timestamp,
     /// As what the last of them was asked.
@@ -282,6 +284,11 @@ impl Flights {
             Stage::Asking { peer, .. } | Stage::Waiting { peer, .. } => Some(peer),
             Stage::Begun | Stage::Gathering | Stage::Loading { .. } | Stage::Fetching { .. } => None,
         }
+    }
+
+    /// Whom any flight asks or waits for.
+    pub(crate) fn all_asked(&self) -> impl Iterator<Item = PeerId> {
+        self.by_ask.values().filter_map(|id| self.asked(*id))
     }
 
     /// The flight that asks or waits under this number.

@@ -41,7 +41,7 @@ use crate::{
 };
 use alloc::{
     boxed::Box,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
 use attempts::{Attempts, Reached};
@@ -125,12 +125,14 @@ impl Peers {
     }
 
     /// The transport connected with `peer` at `address`. A refused peer's `Disconnect` is decided as well.
+    ///
+    /// Connections with those in `exchanging`, which owe this node an answer or are owed one, give way last.
     pub(crate) fn on_connected(
         &mut self,
         now: Timestamp,
         peer: PeerId,
-        address: &str,
-        side: Side,
+        (address, side): (&str, Side),
+        exchanging: &BTreeSet<PeerId>,
     ) -> Welcome {
         let reached = (side == Side::Dialer).then(|| self.attempts.reached(peer, address)).flatten();
         let reason = match reached.as_ref().map(|reached| reached.kind) {
@@ -150,10 +152,9 @@ impl Peers {
         } else {
             self.conduct.ban(now, peer).map(Refusal::Banned)
         };
-        let is_full = !self.connected.contains_key(&peer)
-            && self.connected.len() >= self.settings.connections_max
-            && refusal.is_none();
-        let instead_of = is_full.then(|| self.giving_way.choose(now, &self.connected, reason)).flatten();
+        let is_full = !self.connected.contains_key(&peer) && self.is_full() && refusal.is_none();
+        let choose = || self.giving_way.choose(now, &self.connected, reason, exchanging);
+        let instead_of = is_full.then(choose).flatten();
         let refusal = refusal.or((is_full && instead_of.is_none()).then_some(Refusal::Full));
         self.withdraw_dials(peer);
         if let Some(least) = instead_of {
@@ -171,7 +172,8 @@ impl Peers {
                         self.settle(target, address);
                     }
                 }
-                let connection = Connection { address: address.into(), side, since: now, used_at: now };
+                let used_at = (reason == Reason::Lookup).then_some(now);
+                let connection = Connection { address: address.into(), side, since: now, used_at };
                 self.connected.insert(peer, connection);
                 Welcome::Keep { instead_of }
             }
@@ -220,7 +222,7 @@ impl Peers {
     /// Something was said to `peer`, or heard from it, for a lookup: others give way before it.
     pub(crate) fn on_used(&mut self, now: Timestamp, peer: PeerId) {
         if let Some(connection) = self.connected.get_mut(&peer) {
-            connection.used_at = now;
+            connection.used_at = Some(now);
         }
     }
 
@@ -287,6 +289,11 @@ impl Peers {
     /// When [`Self::on_due`] has something to do; `None` while only events can bring that about.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         self.deadline
+    }
+
+    /// Whether one more connection is kept only in place of another.
+    pub(crate) fn is_full(&self) -> bool {
+        self.connected.len() >= self.settings.connections_max
     }
 
     /// The connections that are kept.
@@ -384,6 +391,11 @@ impl Peers {
             self.book.targets_of(peer).iter().any(|target| self.attempts.is_dialing(*target))
         });
         if is_dialed {
+            if kind == Kind::Wanted
+                && let Some(peer) = peer
+            {
+                self.book.targets_of(peer).into_iter().for_each(|target| self.attempts.want(target));
+            }
             return;
         }
         if let Some(address) = self.book.candidate_mut(target).and_then(|candidate| candidate.begin(now)) {

@@ -39,7 +39,9 @@ impl Engine {
         let beyond = (near == fleet.local())
             .then(|| fleet.superior_beyond(&name, now, &flight.consulted.silent))
             .flatten();
-        let coordinator = beyond.unwrap_or(near);
+        // Who has the lease from us fetches for us too, whoever we have it from.
+        let is_leased = fleet.leases.holder(&name).is_some_and(|holder| holder != fleet.local());
+        let coordinator = if is_leased { fleet.local() } else { beyond.unwrap_or(near) };
         let is_local = coordinator == fleet.local();
         let missed = &flight.consulted.missed;
         let announced = if flight.consulted.holder_asked {
@@ -59,6 +61,11 @@ impl Engine {
         }
         if !is_local {
             let role = if fetches { Role::Coordinator } else { Role::Holder };
+            if fetches && fleet.ring.exceeds_connections() {
+                let local = fleet.local();
+                fleet.leases.claim(now, name, local, limits);
+                self.flights.flight_mut(id).consulted.claims = true;
+            }
             self.ask(id, coordinator, name, role);
             return ControlFlow::Break(());
         }
@@ -126,6 +133,7 @@ impl Engine {
         };
         match answer {
             Answer::Failed => {
+                self.fail_claimants(id);
                 self.stand_in(id, StaleReason::Failed(FetchError::FleetFailed));
                 self.fail_in_fleet(id);
             }
@@ -163,6 +171,9 @@ impl Engine {
             return self.take_off(id);
         }
         if let Some(entry) = self.accept(from, parcel) {
+            if self.flights.flight(id).consulted.claims {
+                self.conclude_leases(&entry);
+            }
             self.flights.flight_mut(id).stale = Some(Arc::clone(&entry));
             if self.serve_loaded(id, &entry, Served::Peer).is_break() {
                 return;

@@ -9,6 +9,7 @@ use crate::{
     sharing::{Asker, Next, Turn},
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use core::mem;
 
 impl Engine {
     /// A member asks. What is fresh here is the answer whatever we are asked as; what may be on disk, or with whom
@@ -99,6 +100,19 @@ impl Engine {
         self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
     }
 
+    /// The fleet has failed to fetch what flight `id` asked for: so it has for those who wait for the flight.
+    pub(super) fn fail_claimants(&mut self, id: FlightId) {
+        let flight = self.flights.flight_mut(id);
+        let Some(fleet) = self.fleet.as_mut().filter(|_| flight.consulted.claims) else { return };
+        flight.consulted.claims = false;
+        let name = fleet.name(&flight.key);
+        if fleet.leases.holder(&name) == Some(fleet.local()) {
+            for asker in fleet.leases.conclude(&name) {
+                self.dismiss(asker, Verdict::Failed);
+            }
+        }
+    }
+
     /// The right to fetch `name`, with what we know of old, in memory or as `found` on disk, if that is short.
     pub(super) fn lease_answer(&self, name: Name, found: Option<&Entry>) -> Answer {
         let stale = self.fleet.as_ref().and_then(|fleet| {
@@ -137,10 +151,13 @@ impl Engine {
     /// by now and was told of it.
     pub(super) fn give_back_lease(&mut self, id: FlightId, verdict: Verdict) {
         let flight = self.flights.flight_mut(id);
-        let Some(coordinator) = flight.consulted.lease.take() else { return };
-        let key = flight.key.clone();
-        let Some(fleet) = &self.fleet else { return };
-        let (name, local) = (fleet.name(&key), fleet.local());
+        let (claims, lease) = (mem::take(&mut flight.consulted.claims), flight.consulted.lease.take());
+        let Some(fleet) = self.fleet.as_ref().filter(|_| claims || lease.is_some()) else { return };
+        let (name, local) = (fleet.name(&flight.key), fleet.local());
+        if claims && lease != Some(local) {
+            self.on_release(local, name, verdict);
+        }
+        let (Some(coordinator), Some(fleet)) = (lease, &self.fleet) else { return };
         let present = Some(fleet.coordinator(&name, self.now, &[])).filter(|present| *present != coordinator);
         for coordinator in present.into_iter().chain([coordinator]) {
             if coordinator == local {

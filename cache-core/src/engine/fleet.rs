@@ -262,8 +262,9 @@ impl Engine {
 
     pub(super) fn on_connected(&mut self, peer: PeerId, address: &str, side: Side, features: Features) {
         let now = self.now;
+        let exchanging = self.exchanging();
         let Some(fleet) = &mut self.fleet else { return };
-        match fleet.peers.on_connected(now, peer, address, side) {
+        match fleet.peers.on_connected(now, peer, (address, side), &exchanging) {
             Welcome::Keep { instead_of } => {
                 if let Some(other) = instead_of {
                     self.lose(other, End::GaveWay);
@@ -279,6 +280,19 @@ impl Engine {
             // The order to disconnect is among the decisions already.
             Welcome::Refuse(_) => {}
         }
+    }
+
+    /// Members that owe this node an answer or are owed one, where that decides which connection gives way.
+    fn exchanging(&self) -> BTreeSet<PeerId> {
+        let Some(fleet) = self.fleet.as_ref().filter(|fleet| fleet.peers.is_full()) else {
+            return BTreeSet::new();
+        };
+        let asked = self.flights.all_asked();
+        asked
+            .chain(fleet.leases.peers())
+            .chain(fleet.inquiries.peers())
+            .chain(fleet.searches.peers())
+            .collect()
     }
 
     /// Learns anew by what names members may ask for what is here, in memory and on disk.

@@ -52,6 +52,11 @@ impl Inquiries {
         self.dates.first().map(|(date, ask)| (*date, Deadline::Inquiry(*ask)))
     }
 
+    /// Who is asked on behalf of others, or granted a lease that others hold.
+    pub(super) fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.pending.values().map(|inquiry| inquiry.superior).chain(self.owed.values().copied())
+    }
+
     fn begin(&mut self, ask: AskId, inquiry: Inquiry) {
         self.names.insert(inquiry.name, ask);
         self.dates.insert((inquiry.until, ask));

@@ -80,7 +80,9 @@ impl Engine {
         // That one reader more was told what all members know is no news to them.
         let is_news = !flight_proves || status != NOT_MODIFIED || reason != ForwardReason::Request;
         if stored && is_news {
-            let lease = self.flights.flight_mut(id).consulted.lease.take();
+            let consulted = &mut self.flights.flight_mut(id).consulted;
+            consulted.claims = false;
+            let lease = consulted.lease.take();
             self.announce(&entry, lease);
         } else if may_keep && !stored {
             self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);

@@ -68,6 +68,13 @@ impl Attempts {
         overdue.map(|(address, attempt)| (address, attempt.target)).collect()
     }
 
+    /// A lookup needs whom the dial of `target`, if there is one, leads to.
+    pub(super) fn want(&mut self, target: Target) {
+        for attempt in self.attempts.values_mut().filter(|attempt| attempt.target == target) {
+            attempt.kind = Kind::Wanted;
+        }
+    }
+
     pub(super) fn target(&self, address: &str) -> Option<Target> {
         self.attempts.get(address).map(|attempt| attempt.target)
     }

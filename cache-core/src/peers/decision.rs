@@ -103,6 +103,6 @@ pub(crate) struct Connection {
     pub(crate) side: Side,
     /// Since when.
     pub(crate) since: Timestamp,
-    /// When something was last said or heard for a lookup.
-    pub(crate) used_at: Timestamp,
+    /// When something was last said or heard for a lookup, if it ever was.
+    pub(crate) used_at: Option<Timestamp>,
 }

@@ -1,10 +1,11 @@
 //! Which connection gives way when there are as many as there may be.
 //!
-//! Owns the pace at which that happens. A connection is as useful as the last lookup that it served is recent.
+//! Owns the pace at which that happens. A connection is as useful as the last lookup that it served is recent,
+//! and more so while it serves one.
 
 use super::Connection;
-use crate::{PeerId, Timestamp};
-use alloc::collections::BTreeMap;
+use crate::{PeerId, Timestamp, port::Side};
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 /// What a new connection is for, as far as we know.
@@ -25,22 +26,35 @@ pub(super) struct GivingWay {
 
 impl GivingWay {
     /// The connection that gives way now; `None` if all are too young, or too many gave way lately.
+    ///
+    /// Between this node and those in `exchanging` something is asked for that has yet to be answered: their
+    /// connections go last.
     pub(super) fn choose(
         &mut self,
         now: Timestamp,
         connected: &BTreeMap<PeerId, Connection>,
         reason: Reason,
+        exchanging: &BTreeSet<PeerId>,
     ) -> Option<PeerId> {
         let whole_at = self.whole_at.max(now);
         if whole_at.saturating_since(now) > PERIOD * (BURST - 1) {
             return None;
         }
-        let may_go = |connection: &Connection| match reason {
-            Reason::Lookup => now.saturating_since(connection.used_at) >= IDLE_MIN,
-            Reason::Meeting => now.saturating_since(connection.since) >= STAND_MIN,
+        let useful_at = |connection: &Connection| connection.used_at.unwrap_or(connection.since);
+        let may_go = |peer: &PeerId, connection: &Connection| {
+            let unused_for = now.saturating_since(useful_at(connection));
+            match (reason, connection.used_at, connection.side) {
+                (Reason::Meeting, ..) => now.saturating_since(connection.since) >= STAND_MIN,
+                // Whom we dialled did not come to ask.
+                (Reason::Lookup, None, Side::Dialer) => true,
+                (Reason::Lookup, None, Side::Listener) => unused_for >= IDLE_MIN,
+                (Reason::Lookup, Some(_), _) if exchanging.contains(peer) => unused_for >= IDLE_MIN,
+                (Reason::Lookup, Some(_), _) => unused_for >= ARRIVE_MIN,
+            }
         };
-        let idle = connected.iter().filter(|(_peer, connection)| may_go(connection));
-        let (least, _) = idle.min_by_key(|(_peer, connection)| connection.used_at)?;
+        let may_go = connected.iter().filter(|(peer, connection)| may_go(peer, connection));
+        let (least, _) =
+            may_go.min_by_key(|(peer, connection)| (exchanging.contains(peer), useful_at(connection)))?;
         self.whole_at = whole_at.saturating_add(PERIOD);
         Some(*least)
     }
@@ -50,9 +64,12 @@ impl GivingWay {
 /// came to ask is answered.
 pub(super) const STAND_MIN: Duration = Duration::from_secs(2);
 
-/// Time without a lookup after which a connection, however new, gives way to one that a lookup waits for: what was
-/// asked on it is answered by then.
+/// Time after which a connection, however new, gives way to one that a lookup waits for, although nothing was asked on
+/// it yet, or something that has not been answered.
 const IDLE_MIN: Duration = Duration::from_millis(250);
+
+/// Time for what was last said on a connection to arrive, after which it gives way to one that a lookup waits for.
+const ARRIVE_MIN: Duration = Duration::from_millis(20);
 
 /// How many connections may give way at once, and the time in which one more may: a herd of newcomers gets in within
 /// seconds, and a fleet at rest stays at rest.

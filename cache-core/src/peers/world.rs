@@ -2,13 +2,15 @@
 
 use super::{Contact, DialError, PeerDecision, PeerSettings, Peers, Side, Welcome, contact::with_peer};
 use crate::{Member, PeerId, Timestamp};
-use alloc::{boxed::Box, format, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, format, vec::Vec};
 use core::time::Duration;
 
 /// [`Peers`] of the node [`LOCAL`], and what was decided.
 pub(super) struct World {
     pub(super) peers: Peers,
     pub(super) now: Timestamp,
+    /// Those with whom something is asked for and not answered yet.
+    pub(super) exchanging: BTreeSet<PeerId>,
 }
 
 impl World {
@@ -27,7 +29,7 @@ impl World {
     ) -> Self {
         let own = [place(LOCAL_NUMBER)];
         let peers = Peers::new(local(), &own, contacts, remembered, settings);
-        Self { peers, now: Timestamp::from_unix_millis(1_000_000) }
+        Self { peers, now: Timestamp::from_unix_millis(1_000_000), exchanging: BTreeSet::new() }
     }
 
     /// What has been decided and not taken.
@@ -105,12 +107,13 @@ impl World {
 
     /// `number` answers our dial of where it listens.
     pub(super) fn reach(&mut self, number: u8) -> Welcome {
-        self.peers.on_connected(self.now, peer(number), &address(number), Side::Dialer)
+        self.peers.on_connected(self.now, peer(number), (&address(number), Side::Dialer), &self.exchanging)
     }
 
     /// `number` dials us.
     pub(super) fn come(&mut self, number: u8) -> Welcome {
-        self.peers.on_connected(self.now, peer(number), "/ip4/10.0.0.9/tcp/40000", Side::Listener)
+        let came = ("/ip4/10.0.0.9/tcp/40000", Side::Listener);
+        self.peers.on_connected(self.now, peer(number), came, &self.exchanging)
     }
 
     pub(super) fn lose(&mut self, number: u8) {

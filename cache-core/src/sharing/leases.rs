@@ -91,12 +91,22 @@ impl Leases {
         Turn::Granted
     }
 
+    /// Who holds a lease or waits for one.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.parts.iter().map(|(peer, _name)| *peer)
+    }
+
     /// Whether `name` is being fetched.
     pub(crate) fn contains(&self, name: &Name) -> bool {
         self.leases.contains_key(name)
     }
 
-    /// Takes note that `peer` holds the lease of `name` from an earlier coordinator, unless there is one.
+    /// Who fetches `name`.
+    pub(crate) fn holder(&self, name: &Name) -> Option<PeerId> {
+        self.leases.get(name).map(|lease| lease.holder.peer)
+    }
+
+    /// Takes note that `peer` holds the lease of `name` from another coordinator, unless there is one.
     pub(crate) fn claim(&mut self, now: Timestamp, name: Name, peer: PeerId, limits: &SharingLimits) {
         if !self.leases.contains_key(&name) && self.leases.len() < limits.leases_max {
             let until = now.saturating_add(limits.lease_term);

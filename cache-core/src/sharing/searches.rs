@@ -167,6 +167,17 @@ impl Searches {
         self.deadlines.first().map(|(until, _)| *until)
     }
 
+    /// Who waits for a search, and who is asked.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
+        self.searches.values().flat_map(|search| {
+            let asked = match search.step {
+                Step::Asking { peer, .. } => Some(peer),
+                Step::Begun | Step::Loading { .. } => None,
+            };
+            search.waiting.iter().map(|(asker, _)| asker.peer).chain(asked)
+        })
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.searches.len()
     }

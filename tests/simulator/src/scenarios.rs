@@ -36,6 +36,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("crowd-while-origin-is-down", crowd_while_origin_is_down),
     ("doubts", doubts),
     ("few-connections", |seed, nodes| few_connections(seed, nodes, 10, (nodes / 2).clamp(3, 8))),
+    ("few-connections-in-haste", |seed, nodes| few_connections_in_haste(seed, nodes.clamp(10, 12), 10, 8)),
     ("herd", herd),
     ("herd-at-expiry", herd_at_expiry),
     ("herd-at-quota-reset", herd_at_quota_reset),
@@ -76,6 +77,26 @@ pub fn cold_in_turn(seed: u64, nodes: usize, resources: usize) -> Plan {
 /// more than `connections_max` others.
 pub fn few_connections(seed: u64, nodes: usize, resources: usize, connections_max: usize) -> Plan {
     let mut plan = cold_in_turn(seed, nodes, resources);
+    plan.peers.connections_max = connections_max;
+    for event in &mut plan.events {
+        event.at += FORMING;
+    }
+    plan
+}
+
+/// As [`few_connections`], a hundred times as fast: most requests come while what others asked for is on its way.
+pub fn few_connections_in_haste(seed: u64, nodes: usize, resources: usize, connections_max: usize) -> Plan {
+    let mut plan = few_connections(seed, nodes, resources, connections_max);
+    for event in &mut plan.events {
+        event.at = FORMING + (event.at - FORMING) / 100;
+    }
+    plan
+}
+
+/// Once all know of one another, every node asks for every resource within 50 ms. None may be connected with more than
+/// `connections_max` others.
+pub fn few_connections_at_once(seed: u64, nodes: usize, resources: usize, connections_max: usize) -> Plan {
+    let mut plan = cold_at_once(seed, nodes, resources);
     plan.peers.connections_max = connections_max;
     for event in &mut plan.events {
         event.at += FORMING;

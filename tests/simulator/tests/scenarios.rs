@@ -64,6 +64,28 @@ fn with_eight_connections_each_resource_costs_one_call_once_all_know_of_one_anot
 }
 
 #[test]
+fn with_eight_connections_twelve_nodes_make_one_call_for_each_resource_however_fast_they_ask() {
+    for seed in 0..100 {
+        assert_eq!(calls(scenarios::few_connections_in_haste(seed, 12, 10, 8)), 10, "seed {seed}");
+    }
+}
+
+#[test]
+fn with_eight_connections_what_all_want_at_the_same_moment_costs_few_calls_more() {
+    // Nodes, resources, and the most calls in any of twenty fleets.
+    for (nodes, resources, most) in
+        [(12, 1, 2), (20, 1, 2), (40, 1, 2), (12, 10, 12), (20, 10, 20), (40, 10, 34)]
+    {
+        for seed in 0..20 {
+            let mut plan = scenarios::few_connections_at_once(seed, nodes, resources, 8);
+            plan.demands.calls_percent_max = None;
+            let calls = calls(plan);
+            assert!(calls <= most, "{nodes} nodes, {resources} resources, seed {seed}: {calls} calls");
+        }
+    }
+}
+
+#[test]
 fn with_eight_connections_no_resource_costs_a_third_call_while_nodes_still_look_for_one_another() {
     for nodes in [9, 12, 20, 40] {
         let mut plan = scenarios::cold_in_turn(nodes as u64, nodes, 10);

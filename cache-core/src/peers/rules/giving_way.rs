@@ -137,6 +137,51 @@ fn whom_a_lookup_waits_for_takes_the_place_of_one_that_has_only_just_come_and_se
 }
 
 #[test]
+fn whom_a_lookup_waits_for_takes_the_place_of_one_that_was_dialled_and_serves_none_however_new() {
+    let mut world = world(2);
+    world.member(101);
+    world.member(102);
+    world.dials();
+    world.reach(101);
+    world.reach(102);
+    world.peers.on_used(world.now, peer(101));
+    world.member(103);
+    assert!(world.peers.want(world.now, peer(103)));
+    world.decisions();
+    assert_eq!(world.reach(103), instead_of(102));
+}
+
+#[test]
+fn whom_a_lookup_waits_for_takes_the_place_of_one_that_was_answered_and_not_of_one_that_still_waits() {
+    let mut world = world(2);
+    world.come(1);
+    world.come(2);
+    world.peers.on_used(world.now, peer(1));
+    world.peers.on_used(world.now, peer(2));
+    world.exchanging.insert(peer(1));
+    world.advance(Duration::from_millis(30));
+    world.member(103);
+    assert!(world.peers.want(world.now, peer(103)));
+    world.decisions();
+    assert_eq!(world.reach(103), instead_of(2));
+}
+
+#[test]
+fn a_dial_under_way_that_a_lookup_begins_to_wait_for_is_one_for_a_lookup() {
+    let mut world = world(2);
+    for number in 101..=103 {
+        world.member(number);
+    }
+    assert_eq!(world.dials(), [address(101), address(102)]);
+    world.come(1);
+    world.come(2);
+    world.advance(Duration::from_millis(300));
+    assert!(world.peers.want(world.now, peer(102)));
+    assert_eq!(world.reach(101), Welcome::Refuse(Refusal::Full), "nothing waits for it");
+    assert_eq!(world.reach(102), instead_of(1));
+}
+
+#[test]
 fn a_contact_that_lives_is_dialled_for_want_of_connections_alone_where_not_all_can_be_connected() {
     let mut world =
         World::with(&contacts([101]), PeerSettings { connections_max: 4, ..PeerSettings::default() }, 1);

@@ -72,8 +72,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "waiters-dismissed-without-a-word",
         file: "engine/coordinating.rs",
-        old: "self.say(asker.peer, Message::Answer { ask: asker.ask, answer });\n    }\n\n    /// The right to fetch",
-        new: "let _unused = answer;\n    }\n\n    /// The right to fetch",
+        old: "self.say(asker.peer, Message::Answer { ask: asker.ask, answer });\n    }\n\n    /// The fleet has failed",
+        new: "let _unused = answer;\n    }\n\n    /// The fleet has failed",
     },
     Mutant {
         name: "waiters-not-sent-the-entry",

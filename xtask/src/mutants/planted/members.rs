@@ -36,8 +36,20 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "nobody-gives-way",
         file: "peers.rs",
-        old: "is_full.then(|| self.giving_way.choose(now, &self.connected, reason)).flatten();",
-        new: "is_full.then(|| self.giving_way.choose(now, &self.connected, reason)).flatten().filter(|_| false);",
+        old: "let instead_of = is_full.then(choose).flatten();",
+        new: "let instead_of = is_full.then(choose).flatten().filter(|_| false);",
+    },
+    Mutant {
+        name: "own-lookup-unseen-by-those-who-ask",
+        file: "engine/asking.rs",
+        old: "if fetches && fleet.ring.exceeds_connections() {",
+        new: "if fetches && fleet.ring.is_alone() {",
+    },
+    Mutant {
+        name: "own-lease-passed-by",
+        file: "engine/asking.rs",
+        old: "is_some_and(|holder| holder != fleet.local())",
+        new: "is_some_and(|_holder| false)",
     },
     Mutant {
         name: "ended-connection-taken-for-an-unreachable-peer",
@@ -48,8 +60,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "more-connections-than-may-be",
         file: "peers.rs",
-        old: "&& self.connected.len() >= self.settings.connections_max\n            && refusal",
-        new: "&& self.connected.len() > self.settings.connections_max\n            && refusal",
+        old: "        self.connected.len() >= self.settings.connections_max\n",
+        new: "        self.connected.len() > self.settings.connections_max\n",
     },
     Mutant {
         name: "names-not-learned-anew",

@@ -35,13 +35,7 @@ impl Engine {
             return ControlFlow::Continue(());
         }
         let name = fleet.name(&flight.key);
-        let near = fleet.coordinator(&name, now, &flight.consulted.silent);
-        let beyond = (near == fleet.local())
-            .then(|| fleet.superior_beyond(&name, now, &flight.consulted.silent))
-            .flatten();
-        // Who has the lease from us fetches for us too, whoever we have it from.
-        let is_leased = fleet.leases.holder(&name).is_some_and(|holder| holder != fleet.local());
-        let coordinator = if is_leased { fleet.local() } else { beyond.unwrap_or(near) };
+        let coordinator = fleet.coordinator_for_us(&name, now, &flight.consulted.silent);
         let is_local = coordinator == fleet.local();
         let missed = &flight.consulted.missed;
         let announced = if flight.consulted.holder_asked {

@@ -92,6 +92,17 @@ impl Fleet {
         self.ring.superior_beyond(name, may_be)
     }
 
+    /// Whom to ask for `name` for ourselves, who may be us.
+    pub(super) fn coordinator_for_us(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> PeerId {
+        // Who has the lease from us fetches for us too, whoever we have it from.
+        if self.leases.holder(name).is_some_and(|holder| holder != self.local()) {
+            return self.local();
+        }
+        let near = self.coordinator(name, now, except);
+        let beyond = (near == self.local()).then(|| self.superior_beyond(name, now, except)).flatten();
+        beyond.unwrap_or(near)
+    }
+
     /// Whom to ask in turn when `asker` asks us for `name`.
     fn superior(&self, name: &Name, now: Timestamp, asker: PeerId) -> Option<PeerId> {
         if !self.ring.exceeds_connections() {

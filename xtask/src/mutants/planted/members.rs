@@ -47,8 +47,8 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "own-lease-passed-by",
-        file: "engine/asking.rs",
-        old: "is_some_and(|holder| holder != fleet.local())",
+        file: "engine/inquiring.rs",
+        old: "is_some_and(|holder| holder != self.local())",
         new: "is_some_and(|_holder| false)",
     },
     Mutant {

@@ -72,7 +72,7 @@ pub use {
     global::{AlreadyStarted, configure, global},
     node::Node,
     peers::{Peer, PeerState, Pong},
-    reply::{Provenance, Reply, ReplyBody},
+    reply::{Provenance, ReadError, Reply, ReplyBody, StatusError},
     secrets::RotationError,
     stats::{DiskStats, FleetTotals, Stats},
     transports::{OpenTransport, TransportError},

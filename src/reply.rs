@@ -3,6 +3,10 @@
 //! Owns how an entry, an answer that is not kept, or a stream becomes one HTTP response. What its headers
 //! say of the cache (`Age`, `Cache-Status`) and to whom its links point is for the door that sends it.
 
+mod reading;
+
+pub use reading::{ReadError, StatusError};
+
 use bytes::Bytes;
 use cache_core::{
     Content, Entry, FetchError, Forward, Served, Timestamp,
@@ -24,9 +28,9 @@ use tokio::runtime::Handle;
 ///
 /// ```no_run
 /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
-/// let reply = node.get("/repos/rust-lang/rust").await?;
+/// let reply = node.get("/repos/rust-lang/rust").await?.error_for_status()?;
 /// println!("{} from {:?}", reply.status(), reply.provenance());
-/// let body = reply.bytes().await?;
+/// let repository: serde_json::Value = reply.json().await?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]

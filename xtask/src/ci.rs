@@ -50,11 +50,22 @@ const STEPS: &[Step] = &[
         name: "clippy",
         run: |root| cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
     },
+    Step { name: "features", run: |root| FEATURE_SETS.iter().all(|features| builds_with(root, features)) },
     Step {
         name: "doc",
         run: |root| cargo(root, &["doc", "--no-deps", "--workspace"], &[("RUSTDOCFLAGS", "-D warnings")]),
     },
 ];
+
+/// What the facade is built with other than by default: nothing, and each feature alone.
+const FEATURE_SETS: &[&str] = &["", "libp2p", "quic", "tower"];
+
+fn builds_with(root: &Path, features: &str) -> bool {
+    println!("features: `{features}`");
+    let check =
+        ["check", "--package", "fleet-cache", "--lib", "--no-default-features", "--features", features];
+    cargo(root, &check, &[])
+}
 
 fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> bool {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -11,6 +11,7 @@ mod freshness;
 mod lifecycle;
 mod named_domain;
 mod never_kept;
+mod reading;
 mod refusals;
 mod semantics;
 mod support;

@@ -43,6 +43,8 @@ pub struct Counters {
     pub leases_passed: u64,
     /// Peers banned.
     pub bans: u64,
+    /// Messages dropped unread, since their sender had sent more than it may, or was not connected.
+    pub messages_dropped: u64,
     /// Entries received from peers and kept.
     pub entries_received: u64,
     /// Entries received from peers and dropped: no younger than ours, or older than an invalidation.

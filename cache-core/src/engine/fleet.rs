@@ -432,6 +432,7 @@ impl Engine {
     pub(super) fn on_received(&mut self, from: PeerId, message: Message, bytes: usize) {
         let now = self.now;
         if !self.admits(from, bytes) {
+            self.counters.messages_dropped += 1;
             return;
         }
         let Some(fleet) = &mut self.fleet else { return };

@@ -162,7 +162,18 @@ impl World {
             return;
         }
         let bytes = payload_bytes(&frame.payload) + FRAME_OVERHEAD_BYTES;
+        let pause = match &message {
+            Message::Quota { payer, pause, .. } => Some((*payer, *pause)),
+            _ => None,
+        };
+        let dropped = self.nodes[number].engine.counters().messages_dropped;
         self.handle(number, Input::Received { from, message, bytes });
+        // What is more than its sender may send is dropped, and tells nobody anything.
+        let was_heard = self.nodes[number].engine.counters().messages_dropped == dropped;
+        if let Some((payer, pause)) = pause.filter(|_| was_heard) {
+            let domain = usize::from(payer.as_bytes()[0].saturating_sub(1));
+            self.watch.on_pause(number, domain, self.now + pause);
+        }
         if is_offence {
             self.count_offence(frame.from, number);
         }
@@ -196,11 +207,6 @@ impl World {
                 false
             }
             Message::Membership(_) => self.liars.contains(&from) && is_rumour(message),
-            Message::Quota { payer, pause, .. } => {
-                let domain = usize::from(payer.as_bytes()[0].saturating_sub(1));
-                self.watch.on_pause(number, domain, self.now + *pause);
-                false
-            }
             Message::Pong { .. } => {
                 self.on_first_heard(number);
                 false
@@ -210,6 +216,7 @@ impl World {
             | Message::Figures(_)
             | Message::Forgotten { .. }
             | Message::Ping { .. }
+            | Message::Quota { .. }
             | Message::Release { .. }
             | Message::WarmUp { .. }
             | Message::WarmedUp { .. } => false,

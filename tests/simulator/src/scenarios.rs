@@ -76,12 +76,7 @@ pub fn cold_in_turn(seed: u64, nodes: usize, resources: usize) -> Plan {
 /// Once all know of one another, every node asks for every resource, one after the other. None may be connected with
 /// more than `connections_max` others.
 pub fn few_connections(seed: u64, nodes: usize, resources: usize, connections_max: usize) -> Plan {
-    let mut plan = cold_in_turn(seed, nodes, resources);
-    plan.peers.connections_max = connections_max;
-    for event in &mut plan.events {
-        event.at += FORMING;
-    }
-    plan
+    once_formed(cold_in_turn(seed, nodes, resources), connections_max)
 }
 
 /// As [`few_connections`], a hundred times as fast: most requests come while what others asked for is on its way.
@@ -96,12 +91,7 @@ pub fn few_connections_in_haste(seed: u64, nodes: usize, resources: usize, conne
 /// Once all know of one another, every node asks for every resource within 50 ms. None may be connected with more than
 /// `connections_max` others.
 pub fn few_connections_at_once(seed: u64, nodes: usize, resources: usize, connections_max: usize) -> Plan {
-    let mut plan = cold_at_once(seed, nodes, resources);
-    plan.peers.connections_max = connections_max;
-    for event in &mut plan.events {
-        event.at += FORMING;
-    }
-    plan
+    once_formed(cold_at_once(seed, nodes, resources), connections_max)
 }
 
 /// Every node asks for every resource within 50 ms.
@@ -539,6 +529,15 @@ pub fn get(node: usize, key: usize) -> Deed {
 }
 
 /// The same, without a call more than one cache shared by all would make.
+/// Has all of `plan` happen once all know of one another, with so many connections at most.
+fn once_formed(mut plan: Plan, connections_max: usize) -> Plan {
+    plan.peers.connections_max = connections_max;
+    for event in &mut plan.events {
+        event.at += FORMING;
+    }
+    plan
+}
+
 fn ideal(mut plan: Plan) -> Plan {
     plan.demands.calls_percent_max = Some(100);
     plan

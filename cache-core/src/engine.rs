@@ -4,21 +4,10 @@
 //! [`crate::freshness`], [`crate::sharing`]) answers with decisions; here they are put together, in one file for
 //! each part of a request's way.
 
-mod announcing;
-mod asking;
-mod boarding;
-mod coordinating;
-mod errand;
 mod fleet;
 mod forgetting;
-mod gathering;
-mod inquiring;
 mod keeping;
-mod landing;
-mod lookup;
-mod proving;
-mod searching;
-mod warming;
+mod request;
 
 use crate::{
     Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Member, Outcome, Output, PeerId,

@@ -1,6 +1,6 @@
 //! What is forgotten or doubted, on whose behalf, and when that is done everywhere.
 
-use super::Engine;
+use super::{Engine, fleet::Fleet};
 use crate::{
     Domain, Doubted, Entry, Key, Manner, Message, OrderId, Output, PeerId, Reach, Refusal, Scope, Timestamp,
     flight::FlightId,
@@ -121,7 +121,7 @@ impl Engine {
     /// `from` no longer remembers all that was invalidated until `mark`. If we may have missed some of it, what is here
     /// from before is in doubt; answers whether it is.
     fn doubts_until(&mut self, from: PeerId, mark: Timestamp) -> bool {
-        let has_missed = |fleet: &super::Fleet| fleet.acquaintances.heard_until(from) < mark;
+        let has_missed = |fleet: &Fleet| fleet.acquaintances.heard_until(from) < mark;
         let is_doubted = self.fleet.as_deref().is_some_and(has_missed);
         if is_doubted {
             self.cache.doubt_from_before(mark);

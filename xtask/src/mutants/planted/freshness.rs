@@ -17,13 +17,13 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "lifetime-not-clamped-by-own-rules",
-        file: "engine/announcing.rs",
+        file: "engine/fleet/announcing.rs",
         old: "clamped(clamped(parcel.draft, most), fleet.sharing.limits.freshness_max)",
         new: "{ let _unused = most; clamped(parcel.draft, fleet.sharing.limits.freshness_max) }",
     },
     Mutant {
         name: "lifetime-not-clamped-by-the-limit",
-        file: "engine/announcing.rs",
+        file: "engine/fleet/announcing.rs",
         old: "clamped(clamped(parcel.draft, most), fleet.sharing.limits.freshness_max)",
         new: "clamped(parcel.draft, most)",
     },
@@ -59,19 +59,19 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "stale-lent-to-members",
-        file: "engine/coordinating.rs",
+        file: "engine/fleet/coordinating.rs",
         old: "let fresh = entry.as_ref().filter(|entry| !freshness::remaining(entry, now).is_zero());",
         new: "let fresh = entry.as_ref();",
     },
     Mutant {
         name: "older-takes-the-place-of-younger",
-        file: "engine/announcing.rs",
+        file: "engine/fleet/announcing.rs",
         old: "!is_latest || !is_after(entry.edition(), entry.born(), held) || *held == entry",
         new: "!is_latest || *held == entry",
     },
     Mutant {
         name: "disk-takes-the-place-of-what-was-brought",
-        file: "engine/lookup.rs",
+        file: "engine/request/lookup.rs",
         old: "brought.as_ref().is_none_or(|brought| brought.born() < entry.born());",
         new: "!brought.as_ref().is_some_and(|brought| **brought == *entry);",
     },

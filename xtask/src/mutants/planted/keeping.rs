@@ -17,13 +17,13 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "key-of-a-hit-not-looked-at",
-        file: "engine/asking.rs",
+        file: "engine/request/asking.rs",
         old: "if parcel.key != self.flights.flight(id).key {\n            self.on_offence(from, Offence::BadEntry);\n            return self.depart(id);\n        }",
         new: "",
     },
     Mutant {
         name: "key-of-a-stale-parcel-not-looked-at",
-        file: "engine/asking.rs",
+        file: "engine/request/asking.rs",
         old: "let Some(parcel) = stale.filter(|parcel| parcel.key == self.flights.flight(id).key) else { return };",
         new: "let Some(mut parcel) = stale else { return };\n        parcel.key = self.flights.flight(id).key.clone();",
     },
@@ -53,7 +53,7 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "names-never-forgotten",
-        file: "engine/fleet.rs",
+        file: "engine/fleet/state.rs",
         old: "            self.names.remove(&name);",
         new: "            let _unused = name;",
     },

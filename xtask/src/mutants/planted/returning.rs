@@ -47,7 +47,7 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "first-peer-not-heard-out",
-        file: "engine/gathering.rs",
+        file: "engine/fleet/gathering.rs",
         old: "Some(from) if self.settings.disk == Disk::Present => {",
         new: "Some(from) if self.settings.disk == Disk::Present && false => {",
     },
@@ -71,7 +71,7 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "members-not-remembered",
-        file: "engine/fleet.rs",
+        file: "engine/fleet/meeting.rs",
         old: "            self.outputs.push_back(Output::Remember { members });\n",
         new: "            let _unused = members;\n",
     },

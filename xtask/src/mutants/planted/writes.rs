@@ -5,13 +5,13 @@ use crate::mutants::Mutant;
 pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "overtaken-taken-for-later",
-        file: "engine/announcing.rs",
+        file: "engine/fleet/announcing.rs",
         old: "by_issuer.unwrap_or(born >= held.born())",
         new: "by_issuer.filter(|_| false).unwrap_or(born >= held.born())",
     },
     Mutant {
         name: "replaced-elsewhere-still-shown",
-        file: "engine/announcing.rs",
+        file: "engine/fleet/announcing.rs",
         old: "                self.drop_held(&key);",
         new: "",
     },
@@ -41,13 +41,13 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "invalidation-not-told",
-        file: "engine/announcing.rs",
+        file: "engine/fleet/announcing.rs",
         old: "self.say_all(Message::Invalidate(Notice { receipt, mark: None, invalidations }));",
         new: "let _unused = (invalidations, receipt);",
     },
     Mutant {
         name: "invalidations-not-told-to-newcomers",
-        file: "engine/fleet.rs",
+        file: "engine/fleet/meeting.rs",
         old: "            self.say(peer, Message::Invalidate(notice));\n",
         new: "            let _unused = notice;\n",
     },
@@ -71,7 +71,7 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "invalidated-on-disk-and-loaded",
-        file: "engine/lookup.rs",
+        file: "engine/request/lookup.rs",
         old: "        if self.flights.flight(id).keep == Keep::No {\n            return self.ask_anew(id);\n        }\n        let key = self.flights.flight(id).key.clone();\n        // A member",
         new: "        let key = self.flights.flight(id).key.clone();\n        // A member",
     },
@@ -83,13 +83,13 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "whoever-waits-takes-what-was-invalidated",
-        file: "engine/asking.rs",
+        file: "engine/request/asking.rs",
         old: "if !self.is_credible(from, &parcel) {\n            self.counters.entries_refused += 1;\n            return self.take_off(id);",
         new: "if false {\n            self.counters.entries_refused += 1;\n            return self.take_off(id);",
     },
     Mutant {
         name: "hit-invalidated-on-its-way-fails-the-request",
-        file: "engine/asking.rs",
+        file: "engine/request/asking.rs",
         old: "            self.counters.entries_refused += 1;\n            return self.take_off(id);",
         new: "            self.counters.entries_refused += 1;\n            return self.fail(id, Failure::TimedOut);",
     },

@@ -1,9 +1,9 @@
 //! What a fetch came back with, and what that means for those who wait.
 
-use super::Engine;
 use crate::{
     Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Outcome,
     Payer, Reader, RequestId, Served, StaleReason,
+    engine::Engine,
     flight::{FlightId, Keep},
     freshness::{self, Directives},
     message::{Verdict, is_signpost},
@@ -11,7 +11,7 @@ use crate::{
 use alloc::{sync::Arc, vec::Vec};
 
 impl Engine {
-    pub(super) fn on_fetched(&mut self, fetch: FetchId, fetched: Fetched) {
+    pub(in crate::engine) fn on_fetched(&mut self, fetch: FetchId, fetched: Fetched) {
         let Some((id, leader)) = self.flights.end_fetch(fetch) else {
             return;
         };
@@ -158,7 +158,7 @@ impl Engine {
     }
 
     /// Answers with the stale entry all who accept that, if it may stand in for the origin.
-    pub(super) fn stand_in(&mut self, id: FlightId, reason: StaleReason) {
+    pub(in crate::engine) fn stand_in(&mut self, id: FlightId, reason: StaleReason) {
         let Some(entry) = self.flights.flight(id).stale.clone() else {
             return;
         };

@@ -1,9 +1,9 @@
 //! Asking members for what is not here, and what their answers mean for those who wait.
 
-use super::{Engine, searching::DEPUTIES_MAX};
 use crate::{
     AskId, Entry, Failure, FetchError, Message, Name, Offence, Outcome, PeerId, Served, StaleReason,
     Timestamp,
+    engine::{Engine, fleet::DEPUTIES_MAX},
     flight::{FlightId, Keep, Stage},
     message::{Answer, Parcel, Role, Verdict},
     sharing::{Asker, Turn},
@@ -109,7 +109,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_answer(&mut self, from: PeerId, ask: AskId, answer: Answer) {
+    pub(in crate::engine) fn on_answer(&mut self, from: PeerId, ask: AskId, answer: Answer) {
         let Some(answer) = self.on_errand_answered(from, ask, answer) else { return };
         let Some(answer) = self.on_search_answered(from, ask, answer) else { return };
         let Some(answer) = self.on_inquiry_answered(from, ask, answer) else { return };
@@ -202,7 +202,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn fail_in_fleet(&mut self, id: FlightId) {
+    pub(in crate::engine) fn fail_in_fleet(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
         let held = self.quotas.held(flight.payer(), flight.caller.bucket, self.now);
         let failure = held.map_or(Failure::Fetch(FetchError::FleetFailed), Failure::from);
@@ -220,7 +220,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_ask_timed_out(&mut self, ask: AskId) {
+    pub(in crate::engine) fn on_ask_timed_out(&mut self, ask: AskId) {
         let Some(id) = self.flights.by_ask(ask) else { return };
         let (stage, key) = (self.flights.flight(id).stage, self.flights.flight(id).key.clone());
         let Some(peer) = self.flights.asked(id) else { return };
@@ -238,14 +238,14 @@ impl Engine {
     }
 
     /// The number and the peer under which flight `id` asks or waits.
-    pub(super) fn consulting(&self, id: FlightId) -> Option<(FlightId, AskId, PeerId)> {
+    pub(in crate::engine) fn consulting(&self, id: FlightId) -> Option<(FlightId, AskId, PeerId)> {
         match self.flights.flight(id).stage {
             Stage::Asking { ask, peer, .. } | Stage::Waiting { ask, peer, .. } => Some((id, ask, peer)),
             Stage::Begun | Stage::Gathering | Stage::Loading { .. } | Stage::Fetching { .. } => None,
         }
     }
 
-    pub(super) fn on_brought(&mut self, id: FlightId, entry: &Arc<Entry>) {
+    pub(in crate::engine) fn on_brought(&mut self, id: FlightId, entry: &Arc<Entry>) {
         self.flights.flight_mut(id).stale = Some(Arc::clone(entry));
         if self.serve_loaded(id, entry, Served::Peer).is_break() {
             return;

@@ -1,7 +1,6 @@
 //! How a newcomer catches up: some other member sends it what is read most, in batches.
 
-use super::Engine;
-use crate::{Features, Message, Offence, PeerId, message::Announced};
+use crate::{Features, Message, Offence, PeerId, engine::Engine, message::Announced};
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 

@@ -1,9 +1,9 @@
 //! Looking, for members that ask, where an entry may be that is not in memory: on this node's disk, and, while this
 //! node is new as a coordinator, at those that coordinated before it.
 
-use super::Engine;
 use crate::{
     AskId, Entry, Key, LoadId, Message, Name, Offence, Output, PeerId, Scope,
+    engine::Engine,
     message::{Answer, Role},
     settings::Disk,
     sharing::{Asker, Turn},
@@ -96,7 +96,7 @@ impl Engine {
     }
 
     /// What the disk held for a search.
-    pub(super) fn on_search_loaded(&mut self, load: LoadId, entry: Option<&Entry>) {
+    pub(in crate::engine) fn on_search_loaded(&mut self, load: LoadId, entry: Option<&Entry>) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         let Some(name) = fleet.searches.loaded(load) else { return };
@@ -116,7 +116,12 @@ impl Engine {
     }
 
     /// A deputy answers; gives the answer back if no search asked for it.
-    pub(super) fn on_search_answered(&mut self, from: PeerId, ask: AskId, answer: Answer) -> Option<Answer> {
+    pub(in crate::engine) fn on_search_answered(
+        &mut self,
+        from: PeerId,
+        ask: AskId,
+        answer: Answer,
+    ) -> Option<Answer> {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return Some(answer) };
         let Some(name) = fleet.searches.asked(ask, from) else { return Some(answer) };
@@ -140,7 +145,7 @@ impl Engine {
         None
     }
 
-    pub(super) fn on_search_due(&mut self) {
+    pub(in crate::engine) fn on_search_due(&mut self) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         let Some((name, silent)) = fleet.searches.on_due(now) else { return };
@@ -161,14 +166,14 @@ impl Engine {
     }
 
     /// Takes note that what `scope` means is on disk no more.
-    pub(super) fn unshelve(&mut self, scope: &Scope) {
+    pub(in crate::engine) fn unshelve(&mut self, scope: &Scope) {
         if let Some(fleet) = &mut self.fleet {
             fleet.shelf.take_scope(scope);
         }
     }
 
     /// Takes note that the entry under `key` leaves memory and stays on disk.
-    pub(super) fn shelve(&mut self, key: &Key) {
+    pub(in crate::engine) fn shelve(&mut self, key: &Key) {
         if self.settings.disk == Disk::Present
             && let Some(fleet) = &mut self.fleet
         {
@@ -179,4 +184,4 @@ impl Engine {
 }
 
 /// Most former coordinators that are asked for one name: the one before us, and the one before that if it was as new.
-pub(super) const DEPUTIES_MAX: usize = 2;
+pub(in crate::engine) const DEPUTIES_MAX: usize = 2;

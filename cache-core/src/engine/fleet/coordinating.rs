@@ -1,8 +1,8 @@
 //! Answering members: entries from here, and leases where this node is the coordinator.
 
-use super::Engine;
 use crate::{
     AskId, Entry, FetchError, Message, Name, PeerId, StaleReason,
+    engine::Engine,
     flight::{FlightId, Stage},
     freshness,
     message::{Answer, Parcel, Role, Verdict},
@@ -101,7 +101,7 @@ impl Engine {
     }
 
     /// The fleet has failed to fetch what flight `id` asked for: so it has for those who wait for the flight.
-    pub(super) fn fail_claimants(&mut self, id: FlightId) {
+    pub(in crate::engine) fn fail_claimants(&mut self, id: FlightId) {
         let flight = self.flights.flight_mut(id);
         let Some(fleet) = self.fleet.as_mut().filter(|_| flight.consulted.claims) else { return };
         flight.consulted.claims = false;
@@ -125,7 +125,7 @@ impl Engine {
     }
 
     /// Sends `entry` to all who wait for it here; answers who they are.
-    pub(super) fn conclude_leases(&mut self, entry: &Arc<Entry>) -> Vec<PeerId> {
+    pub(in crate::engine) fn conclude_leases(&mut self, entry: &Arc<Entry>) -> Vec<PeerId> {
         let Some(fleet) = &mut self.fleet else { return Vec::new() };
         let local = fleet.local();
         let names = fleet.sharing.naming.names(entry.key());
@@ -149,7 +149,7 @@ impl Engine {
 
     /// Gives the lease of flight `id` back, if it has one: to whoever granted it, and to a newcomer who coordinates it
     /// by now and was told of it.
-    pub(super) fn give_back_lease(&mut self, id: FlightId, verdict: Verdict) {
+    pub(in crate::engine) fn give_back_lease(&mut self, id: FlightId, verdict: Verdict) {
         let flight = self.flights.flight_mut(id);
         let (claims, lease) = (mem::take(&mut flight.consulted.claims), flight.consulted.lease.take());
         let Some(fleet) = self.fleet.as_ref().filter(|_| claims || lease.is_some()) else { return };
@@ -175,7 +175,7 @@ impl Engine {
         self.on_next(name, next, verdict);
     }
 
-    pub(super) fn on_lease_due(&mut self) {
+    pub(in crate::engine) fn on_lease_due(&mut self) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         if let Some((name, next)) = fleet.leases.on_due(now, &fleet.sharing.limits) {

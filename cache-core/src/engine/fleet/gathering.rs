@@ -4,8 +4,9 @@
 //! would be fetched although a member has it. And what it finds on its disk may have been invalidated while it was down:
 //! that is withheld until the first peer has told what it knows.
 
-use super::Engine;
-use crate::{AskId, Domain, Entry, Message, PeerId, Scope, Timestamp, flight::FlightId, settings::Disk};
+use crate::{
+    AskId, Domain, Entry, Message, PeerId, Scope, Timestamp, engine::Engine, flight::FlightId, settings::Disk,
+};
 use alloc::{sync::Arc, vec::Vec};
 use core::{mem, time::Duration};
 
@@ -31,7 +32,7 @@ impl Engine {
         matches!(gathering, Some(Gathering::NotBegun | Gathering::Until(_) | Gathering::Hearing { .. }))
     }
 
-    pub(super) fn begin_gathering(&mut self) {
+    pub(in crate::engine) fn begin_gathering(&mut self) {
         let until = self.now.saturating_add(GATHERING_MAX);
         if let Some(fleet) = &mut self.fleet
             && fleet.gathering == Gathering::NotBegun
@@ -42,7 +43,7 @@ impl Engine {
     }
 
     /// Ends it once the first peer is there, or once there is none to wait for.
-    pub(super) fn end_gathering(&mut self) {
+    pub(in crate::engine) fn end_gathering(&mut self) {
         let Some(fleet) = &mut self.fleet else { return };
         let Gathering::Until(until) = fleet.gathering else { return };
         let local = fleet.local();
@@ -70,12 +71,17 @@ impl Engine {
     }
 
     /// Whether something that is withheld and `counts` begins so and belongs to `domain`.
-    pub(super) fn withholds(&self, prefix: &str, domain: Domain, counts: fn(&Entry) -> bool) -> bool {
+    pub(in crate::engine) fn withholds(
+        &self,
+        prefix: &str,
+        domain: Domain,
+        counts: fn(&Entry) -> bool,
+    ) -> bool {
         let scope = Scope::Prefix { prefix: prefix.into(), domain: Some(domain) };
         self.withheld.iter().any(|entry| scope.covers_key(entry.key()) && counts(entry))
     }
 
-    pub(super) fn stop_gathering(&mut self) {
+    pub(in crate::engine) fn stop_gathering(&mut self) {
         if let Some(fleet) = &mut self.fleet {
             fleet.gathering = Gathering::Over;
         }
@@ -96,7 +102,7 @@ impl Engine {
     }
 
     /// Takes in what was restored, the most recently stored first, but for what is there already.
-    pub(super) fn take_in(&mut self, restored: Vec<Entry>) {
+    pub(in crate::engine) fn take_in(&mut self, restored: Vec<Entry>) {
         // The most recently stored ends at the head of the eviction order.
         for entry in restored.into_iter().rev() {
             if self.is_useful(&entry) && self.cache.lookup(entry.key()).is_none() {

@@ -2,12 +2,13 @@
 //!
 //! Nothing of it is counted as a look-up: it spares nobody a call.
 
-use super::Engine;
 use crate::{
     AskId, Failure, FetchError, Key, Message, Offence, OrderId, Outcome, Output, PeerId, RequestId, Served,
     Timestamp,
+    engine::Engine,
     message::{Answer, Role},
 };
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// A request that waits for what one peer says.
@@ -28,13 +29,13 @@ enum Purpose {
 }
 
 impl Engine {
-    pub(super) fn on_ping_wanted(&mut self, order: OrderId, peer: PeerId) {
+    pub(in crate::engine) fn on_ping_wanted(&mut self, order: OrderId, peer: PeerId) {
         if let Some(ask) = self.begin_errand(peer, Purpose::Ping(order)) {
             self.say(peer, Message::Ping { token: ask.0 });
         }
     }
 
-    pub(super) fn on_ask_peer(&mut self, request: RequestId, peer: PeerId, key: &Key) {
+    pub(in crate::engine) fn on_ask_peer(&mut self, request: RequestId, peer: PeerId, key: &Key) {
         if let Some(ask) = self.begin_errand(peer, Purpose::Entry(request, key.clone()))
             && let Some(fleet) = &self.fleet
         {
@@ -53,7 +54,12 @@ impl Engine {
     }
 
     /// Ends an errand with what the peer answered; gives the answer back if no errand asked for it.
-    pub(super) fn on_errand_answered(&mut self, from: PeerId, ask: AskId, answer: Answer) -> Option<Answer> {
+    pub(in crate::engine) fn on_errand_answered(
+        &mut self,
+        from: PeerId,
+        ask: AskId,
+        answer: Answer,
+    ) -> Option<Answer> {
         let Some(Errand { purpose: Purpose::Entry(request, wanted), .. }) = self.errand(ask).cloned() else {
             return Some(answer);
         };
@@ -82,7 +88,7 @@ impl Engine {
         None
     }
 
-    pub(super) fn on_errand_timed_out(&mut self, ask: AskId) {
+    pub(in crate::engine) fn on_errand_timed_out(&mut self, ask: AskId) {
         let peer = self.errand(ask).map(|errand| errand.peer);
         if let Some(errand) = peer.and_then(|peer| self.end_errand(ask, peer)) {
             self.fail_errand(errand.purpose, Failure::TimedOut);
@@ -110,6 +116,16 @@ impl Engine {
         match purpose {
             Purpose::Entry(request, _key) => self.conclude(request, Outcome::Failed(failure)),
             Purpose::Ping(order) => self.outputs.push_back(Output::Ponged { order, clock: Err(failure) }),
+        }
+    }
+
+    /// Completes with a failure what was asked of `peer` for diagnosis.
+    pub(in crate::engine) fn fail_errands(&mut self, peer: PeerId) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let asks: Vec<AskId> =
+            fleet.errands.iter().filter(|(_, errand)| errand.peer == peer).map(|(ask, _)| *ask).collect();
+        for ask in asks {
+            self.on_errand_timed_out(ask);
         }
     }
 

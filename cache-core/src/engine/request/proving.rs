@@ -4,9 +4,10 @@
 //! itself, and nothing that is kept, or that others fetch, is ever its answer. What is kept spares the origin sending
 //! it again: it is asked whether that still holds, under the credential at hand, which costs nothing if it does.
 
-use super::{Engine, boarding::Newcomer};
+use super::boarding::Newcomer;
 use crate::{
     ForwardReason, Key, Outcome, Payer, RequestId, Timestamp,
+    engine::Engine,
     flight::{Caller, FlightId, Stage, Waiter},
     freshness::Directives,
 };

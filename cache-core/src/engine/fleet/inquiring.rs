@@ -8,9 +8,10 @@
 //! To those who ask it, a member on the way is the coordinator: it grants the lease that it was granted, and owes the
 //! entry to the one that it has the lease from.
 
-use super::{Engine, fleet::Fleet};
+use super::Fleet;
 use crate::{
     AskId, Deadline, Entry, Message, Name, Offence, PeerId, Timestamp,
+    engine::Engine,
     message::{Announced, Answer, Invalidation, Notice, Parcel, Role, Verdict},
     sharing::Asker,
 };
@@ -93,7 +94,12 @@ impl Fleet {
     }
 
     /// Whom to ask for `name` for ourselves, who may be us.
-    pub(super) fn coordinator_for_us(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> PeerId {
+    pub(in crate::engine) fn coordinator_for_us(
+        &self,
+        name: &Name,
+        now: Timestamp,
+        except: &[PeerId],
+    ) -> PeerId {
         // Who has the lease from us fetches for us too, whoever we have it from.
         if self.leases.holder(name).is_some_and(|holder| holder != self.local()) {
             return self.local();
@@ -143,7 +149,12 @@ impl Engine {
     }
 
     /// Takes an answer to what was asked for others; gives it back if it is none.
-    pub(super) fn on_inquiry_answered(&mut self, from: PeerId, ask: AskId, answer: Answer) -> Option<Answer> {
+    pub(in crate::engine) fn on_inquiry_answered(
+        &mut self,
+        from: PeerId,
+        ask: AskId,
+        answer: Answer,
+    ) -> Option<Answer> {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return Some(answer) };
         let Some(inquiry) =
@@ -209,7 +220,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_inquiry_timed_out(&mut self, ask: AskId) {
+    pub(in crate::engine) fn on_inquiry_timed_out(&mut self, ask: AskId) {
         let Some(inquiry) = self.fleet.as_ref().and_then(|fleet| fleet.inquiries.pending.get(&ask).copied())
         else {
             return;
@@ -221,7 +232,7 @@ impl Engine {
     }
 
     /// Counts it against `peer` that it left an ask unanswered, if it can have heard it.
-    pub(super) fn blame_silence(&mut self, peer: PeerId) {
+    pub(in crate::engine) fn blame_silence(&mut self, peer: PeerId) {
         self.counters.asks_unanswered += 1;
         let fleet = self.fleet.as_mut().filter(|fleet| fleet.peers.connected().contains_key(&peer));
         if let Some(fleet) = fleet {
@@ -298,7 +309,7 @@ impl Engine {
     }
 
     /// Says `message` to `to`, over a connection that is made for the purpose if there is none.
-    pub(super) fn say_linked(&mut self, to: PeerId, message: Message) {
+    pub(in crate::engine) fn say_linked(&mut self, to: PeerId, message: Message) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         if fleet.peers.connected().contains_key(&to) {
@@ -337,7 +348,7 @@ impl Engine {
     }
 
     /// Where members are not all connected, tells some others what was news to us.
-    pub(super) fn pass_on(&mut self, news: Vec<Invalidation>) {
+    pub(in crate::engine) fn pass_on(&mut self, news: Vec<Invalidation>) {
         let Some(fleet) = &self.fleet else { return };
         if news.is_empty() || !fleet.ring.exceeds_connections() {
             return;

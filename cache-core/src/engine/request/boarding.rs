@@ -1,8 +1,8 @@
 //! How a request comes to wait in a flight: one that is under way, the one behind it, or a new one.
 
-use super::Engine;
 use crate::{
     Entry, Failure, ForwardReason, Key, Outcome, Output, RequestId, Timestamp,
+    engine::Engine,
     flight::{Caller, FlightId},
     freshness::Directives,
     settings::Disk,

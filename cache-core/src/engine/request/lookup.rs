@@ -1,9 +1,10 @@
 //! The way of a request: memory, disk, the fleet, and then the origin.
 
-use super::{Engine, boarding::Newcomer, proving::Patience};
+use super::{boarding::Newcomer, proving::Patience};
 use crate::{
     Entry, Failure, FetchError, ForwardReason, Key, LoadId, Outcome, Output, Reader, RequestId, Served,
     StaleReason, Timestamp,
+    engine::Engine,
     flight::{Caller, FlightId, Keep, Stage},
     freshness::{self, Directives, Usable},
     message::Verdict,
@@ -13,7 +14,13 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::ops::ControlFlow;
 
 impl Engine {
-    pub(super) fn on_get(&mut self, request: RequestId, key: Key, directives: Directives, caller: Caller) {
+    pub(in crate::engine) fn on_get(
+        &mut self,
+        request: RequestId,
+        key: Key,
+        directives: Directives,
+        caller: Caller,
+    ) {
         let until = self.now.saturating_add(self.settings.request_timeout);
         self.look_up(request, key, directives, caller, until);
     }
@@ -115,7 +122,7 @@ impl Engine {
     }
 
     /// Asks the fleet, and failing that the origin, for a flight that neither memory nor disk could answer.
-    pub(super) fn take_off(&mut self, id: FlightId) {
+    pub(in crate::engine) fn take_off(&mut self, id: FlightId) {
         if self.flights.waiting(id).is_empty() && self.flights.flight(id).renewer.is_none() {
             return self.close(id);
         }
@@ -130,7 +137,7 @@ impl Engine {
     /// Calls the origin for a flight that no member could answer either, if it may be called now.
     ///
     /// A flight whose key was written while it asked begins again: what it fetched would not be kept.
-    pub(super) fn depart(&mut self, id: FlightId) {
+    pub(in crate::engine) fn depart(&mut self, id: FlightId) {
         if self.flights.flight(id).keep == Keep::No {
             return self.ask_anew(id);
         }
@@ -172,7 +179,7 @@ impl Engine {
         self.outputs.push_back(Output::Fetch { fetch, leader, revalidate });
     }
 
-    pub(super) fn on_loaded(&mut self, load: LoadId, entry: Option<Box<Entry>>) {
+    pub(in crate::engine) fn on_loaded(&mut self, load: LoadId, entry: Option<Box<Entry>>) {
         let Some(id) = self.flights.end_load(load) else {
             return self.on_search_loaded(load, entry.as_deref());
         };
@@ -200,7 +207,7 @@ impl Engine {
     /// Begins again for those who wait in a flight whose key was invalidated or put, with their deadlines.
     ///
     /// What was put is in memory, and whoever came after an invalidation may be fetching already.
-    pub(super) fn ask_anew(&mut self, id: FlightId) {
+    pub(in crate::engine) fn ask_anew(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
         let key = flight.key.clone();
         let waiting = self.flights.waiting(id).into_iter();
@@ -250,7 +257,7 @@ impl Engine {
         ControlFlow::Break(())
     }
 
-    pub(super) fn on_request_timed_out(&mut self, request: RequestId) {
+    pub(in crate::engine) fn on_request_timed_out(&mut self, request: RequestId) {
         let flight = self.flights.waiter(request).flight;
         let Directives { no_cache, grant, .. } = self.flights.waiter(request).directives;
         let accepts_stale = !self.flights.flight(flight).is_proving() && !no_cache;

@@ -1,8 +1,9 @@
 //! Telling members what is new or no longer true, and hearing it from them.
 
-use super::Engine;
 use crate::{
-    Bucket, Entry, Key, Message, Name, Payer, PeerId, Shortage, Source, Timestamp, freshness,
+    Bucket, Entry, Key, Message, Name, Payer, PeerId, Shortage, Source, Timestamp,
+    engine::Engine,
+    freshness,
     message::{Announced, Edition, Notice, Parcel, Reach, Verdict, clamped},
 };
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
@@ -10,7 +11,7 @@ use core::time::Duration;
 
 impl Engine {
     /// Tells the fleet of a new entry: its coordinator, and who granted the lease for it, have it whole.
-    pub(super) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>) {
+    pub(in crate::engine) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>) {
         let told = self.conclude_leases(entry);
         let Some(fleet) = self.fleet.as_ref().filter(|fleet| !fleet.ring.is_alone()) else { return };
         let local = fleet.local();
@@ -31,7 +32,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_announced(&mut self, from: PeerId, parcel: Parcel) {
+    pub(in crate::engine) fn on_announced(&mut self, from: PeerId, parcel: Parcel) {
         let key = parcel.key.clone();
         // What is stale on arrival will be so from the next fetcher too: those who wait need not do so in turn.
         let is_stale = parcel.draft.age >= parcel.draft.freshness.lifetime;
@@ -91,7 +92,7 @@ impl Engine {
 
     /// Takes an entry from a peer in, unless ours is as young or it may be what was invalidated. Answers what is
     /// held under its key now, if that is of any use.
-    pub(super) fn accept(&mut self, from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
+    pub(in crate::engine) fn accept(&mut self, from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
         let now = self.now;
         if !self.is_credible(from, &parcel) {
             self.counters.entries_refused += 1;
@@ -129,7 +130,7 @@ impl Engine {
     }
 
     /// Whether `parcel` of `from` cannot be what was invalidated: `from` knows of all that means it.
-    pub(super) fn is_credible(&self, from: PeerId, parcel: &Parcel) -> bool {
+    pub(in crate::engine) fn is_credible(&self, from: PeerId, parcel: &Parcel) -> bool {
         let Some(fleet) = &self.fleet else { return false };
         let Parcel { key, draft, after, .. } = parcel;
         // What we no longer remember cannot be demanded by name.
@@ -143,7 +144,7 @@ impl Engine {
 
     /// The entry in `parcel`, within what we grant; `None` if it may be what was invalidated, or our own rules
     /// do not let it be kept.
-    pub(super) fn open_parcel(&self, parcel: Parcel) -> Option<Entry> {
+    pub(in crate::engine) fn open_parcel(&self, parcel: Parcel) -> Option<Entry> {
         let fleet = self.fleet.as_ref()?;
         let Parcel { key, draft, after, edition: _ } = &parcel;
         if !fleet.invalidations.permit(self.now, key, draft.content.status, after) {
@@ -155,7 +156,7 @@ impl Engine {
     }
 
     /// The number of a content that this node has put or fetched and is about to tell others of.
-    pub(super) fn issue_edition(&mut self, key: &Key) -> Option<Edition> {
+    pub(in crate::engine) fn issue_edition(&mut self, key: &Key) -> Option<Edition> {
         let now = self.now;
         let fleet = self.fleet.as_mut()?;
         let edition = Some(fleet.editions.issue());
@@ -172,7 +173,7 @@ impl Engine {
     }
 
     /// Tells the fleet what was forgotten or doubted here, and answers who is told.
-    pub(super) fn tell_invalidated(&mut self, reach: Reach, receipt: u64) -> Vec<PeerId> {
+    pub(in crate::engine) fn tell_invalidated(&mut self, reach: Reach, receipt: u64) -> Vec<PeerId> {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return Vec::new() };
         fleet.holders.clear();
@@ -183,7 +184,13 @@ impl Engine {
     }
 
     /// Tells the fleet of a pause, unless it is of this host alone.
-    pub(super) fn tell_quota(&mut self, payer: Payer, bucket: Bucket, pause: Duration, shortage: Shortage) {
+    pub(in crate::engine) fn tell_quota(
+        &mut self,
+        payer: Payer,
+        bucket: Bucket,
+        pause: Duration,
+        shortage: Shortage,
+    ) {
         if payer != Payer::HOST {
             self.say_all(Message::Quota { payer, bucket, pause, shortage });
         }

@@ -1,0 +1,64 @@
+//! What members say, handed to those whom it concerns.
+
+use super::saying::is_of_lookup;
+use crate::{AskId, Message, Offence, Payer, PeerId, engine::Engine, message::Announced, peers::Traffic};
+
+impl Engine {
+    /// Whether what `from` said in so many `bytes` is taken: it is connected, and says no more than it may.
+    pub(in crate::engine) fn admits(&mut self, from: PeerId, bytes: usize) -> bool {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return false };
+        if !fleet.peers.connected().contains_key(&from) {
+            return false;
+        }
+        match fleet.peers.on_traffic(now, from, bytes) {
+            Traffic::Within => true,
+            Traffic::Over { ban } => {
+                self.counters.bans += u64::from(ban.is_some());
+                false
+            }
+        }
+    }
+
+    pub(in crate::engine) fn on_received(&mut self, from: PeerId, message: Message, bytes: usize) {
+        let now = self.now;
+        if !self.admits(from, bytes) {
+            self.counters.messages_dropped += 1;
+            return;
+        }
+        let Some(fleet) = &mut self.fleet else { return };
+        if is_of_lookup(&message) {
+            fleet.peers.on_used(now, from);
+        }
+        match message {
+            Message::Announce(Announced::Named { name, remaining, age, edition }) => {
+                self.on_announced_elsewhere(from, name, remaining, age, edition);
+            }
+            Message::Announce(Announced::Whole(parcel)) => self.on_announced(from, *parcel),
+            Message::Answer { ask, answer } => self.on_answer(from, ask, answer),
+            Message::Ask { ask, name, role } => self.on_ask(from, ask, name, role),
+            Message::Claim { name } => {
+                fleet.leases.claim(self.now, name, from, &fleet.sharing.limits);
+            }
+            Message::Figures(figures) => {
+                fleet.figures.insert(from, figures);
+            }
+            Message::Forgotten { receipt } => self.on_forgotten(from, receipt),
+            Message::Invalidate(notice) => self.on_invalidated(from, &notice),
+            Message::Membership(bytes) => {
+                if fleet.membership.on_message(now, from, &bytes).is_err() {
+                    self.on_offence(from, Offence::Malformed);
+                }
+            }
+            Message::Ping { token } => self.say(from, Message::Pong { token, clock: self.now }),
+            Message::Pong { token, clock } => self.on_pong(from, AskId(token), clock),
+            Message::Quota { payer, bucket, pause, shortage } if payer != Payer::HOST => {
+                self.quotas.hold(payer, bucket, self.now, pause, shortage);
+            }
+            Message::Quota { .. } => {}
+            Message::Release { name, verdict } => self.on_release(from, name, verdict),
+            Message::WarmUp { skip } => self.on_warm_up(from, skip),
+            Message::WarmedUp { next } => self.on_warmed_up(from, next),
+        }
+    }
+}

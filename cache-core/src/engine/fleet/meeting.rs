@@ -1,0 +1,193 @@
+//! How members come, and which connections are made.
+
+use super::{state::Fleet, warming::WARM_UP_TIMEOUT};
+use crate::{
+    Features, Message, Offence, Output, PeerId,
+    engine::Engine,
+    membership::{Decision, End, Member},
+    peers::{PeerDecision, Welcome, peer_of_address},
+    port::{DialError, Side},
+};
+use alloc::{boxed::Box, collections::BTreeSet, string::String, sync::Arc, vec::Vec};
+
+impl Engine {
+    /// Whether there is anybody to share with.
+    pub(in crate::engine) fn shares(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| !fleet.ring.is_alone())
+    }
+
+    /// Orders what is decided about members and connections.
+    pub(in crate::engine) fn order_connections(&mut self) {
+        while let Some(decision) = self.fleet.as_mut().and_then(|fleet| fleet.membership.poll_decision()) {
+            self.on_membership(decision);
+        }
+        let Some(fleet) = &mut self.fleet else { return };
+        while let Some(decision) = fleet.peers.poll_decision() {
+            self.outputs.push_back(match decision {
+                PeerDecision::Dial { address } => Output::Dial { address },
+                PeerDecision::Disconnect { peer } => Output::Disconnect { peer },
+            });
+        }
+    }
+
+    fn on_membership(&mut self, decision: Decision) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        match decision {
+            Decision::Down { peer } => {
+                fleet.peers.on_gone(now, peer);
+                self.leave_ring(peer);
+            }
+            Decision::Doubted(member) => fleet.peers.on_known(now, member.peer(), &addresses(&member)),
+            Decision::Forgotten { peer } => fleet.peers.on_forgotten(peer),
+            Decision::Renewed(member) | Decision::Up(member) => {
+                fleet.peers.on_back(now, member.peer(), &addresses(&member));
+                if fleet.peers.connected().contains_key(&member.peer()) {
+                    self.join_ring(member.peer());
+                } else {
+                    fleet.ring.insert_beyond(member.peer());
+                }
+                self.recollect(member.peer());
+            }
+            Decision::Twins { peer } => self.outputs.push_back(Output::Twins { peer }),
+            Decision::Send { to, bytes } => {
+                if fleet.peers.connected().contains_key(&to) {
+                    self.say(to, Message::Membership(bytes));
+                }
+            }
+        }
+    }
+
+    pub(in crate::engine) fn on_membership_due(&mut self) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.membership.on_due(now);
+        }
+    }
+
+    pub(in crate::engine) fn on_peers_due(&mut self) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_due(now);
+        }
+        self.drop_unsent();
+    }
+
+    pub(in crate::engine) fn on_dial_failed(&mut self, address: &str, failure: DialError) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_dial_failed(now, address, failure);
+            if let (Some(peer), true) = (peer_of_address(address), says_that_nobody_is_there(failure)) {
+                fleet.membership.on_unreachable(now, peer);
+            }
+        }
+        self.drop_unsent();
+    }
+
+    pub(in crate::engine) fn on_offence(&mut self, peer: PeerId, offence: Offence) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet
+            && fleet.peers.on_offence(now, peer, offence).is_some()
+        {
+            self.counters.bans += 1;
+        }
+    }
+
+    pub(in crate::engine) fn on_connected(
+        &mut self,
+        peer: PeerId,
+        address: &str,
+        side: Side,
+        features: Features,
+    ) {
+        let now = self.now;
+        let exchanging = self.exchanging();
+        let Some(fleet) = &mut self.fleet else { return };
+        match fleet.peers.on_connected(now, peer, (address, side), &exchanging) {
+            Welcome::Keep { instead_of } => {
+                if let Some(other) = instead_of {
+                    self.lose(other, End::GaveWay);
+                }
+                if let Some(fleet) = &mut self.fleet {
+                    fleet.features.insert(peer, features);
+                    fleet.membership.on_connected(now, peer);
+                }
+                self.recollect(peer);
+                self.join_ring(peer);
+                self.say_unsent(peer);
+            }
+            // The order to disconnect is among the decisions already.
+            Welcome::Refuse(_) => {}
+        }
+    }
+
+    /// Members that owe this node an answer or are owed one, where that decides which connection gives way.
+    fn exchanging(&self) -> BTreeSet<PeerId> {
+        let Some(fleet) = self.fleet.as_ref().filter(|fleet| fleet.peers.is_full()) else {
+            return BTreeSet::new();
+        };
+        let asked = self.flights.all_asked();
+        asked
+            .chain(fleet.leases.peers())
+            .chain(fleet.inquiries.peers())
+            .chain(fleet.searches.peers())
+            .collect()
+    }
+
+    /// Shares names out with `peer` as well, who is connected and lives.
+    fn join_ring(&mut self, peer: PeerId) {
+        let now = self.now;
+        let Some(fleet) = self.fleet.as_mut().filter(|fleet| !fleet.ring.contains(peer)) else { return };
+        if fleet.ring.is_alone() {
+            fleet.new_until = Some(now.saturating_add(WARM_UP_TIMEOUT));
+        }
+        fleet.ring.insert(peer);
+        // First what is no longer true, then what is.
+        let notices = fleet.invalidations.notices(now, || self.receipts.number());
+        fleet.acquaintances.on_met(now, peer, notices.last().map(|notice| notice.receipt));
+        for notice in notices {
+            self.say(peer, Message::Invalidate(notice));
+        }
+        self.claim_leases(|coordinator| coordinator == peer);
+        self.warm_up_from(peer);
+    }
+
+    /// `peer` is to be looked for after a restart, if it is connected and known where it can be reached.
+    fn recollect(&mut self, peer: PeerId) {
+        let now = self.now;
+        if let Some(Fleet { membership, peers, recollection, .. }) = self.fleet.as_deref_mut()
+            && let Some(member) = membership.member(peer)
+            && peers.connected().contains_key(&peer)
+        {
+            recollection.on_met(now, member, |known| membership.is_alive(known));
+        }
+    }
+
+    /// Has kept whom to look for after a restart.
+    pub(in crate::engine) fn remember(&mut self) {
+        let now = self.now;
+        if let Some(members) = self.fleet.as_mut().and_then(|fleet| fleet.recollection.take(now)) {
+            self.outputs.push_back(Output::Remember { members });
+        }
+    }
+
+    /// Learns anew by what names members may ask for what is here, in memory and on disk.
+    pub(in crate::engine) fn on_renamed(&mut self) {
+        let Some(fleet) = &mut self.fleet else { return };
+        fleet.names.clear();
+        for key in self.cache.keys() {
+            fleet.learn_names(key);
+        }
+        let naming = Arc::clone(&fleet.sharing.naming);
+        fleet.shelf.rename(|key| naming.names(key));
+    }
+}
+
+/// Whether a member whose dial came to nothing so may be dead.
+fn says_that_nobody_is_there(failure: DialError) -> bool {
+    matches!(failure, DialError::TimedOut | DialError::Unreachable)
+}
+
+fn addresses(member: &Member) -> Vec<Box<str>> {
+    member.addresses().map(String::into_boxed_str).collect()
+}

@@ -1,0 +1,39 @@
+//! What is said to members.
+
+use crate::{Figures, Message, Output, PeerId, engine::Engine};
+use alloc::vec::Vec;
+
+impl Engine {
+    pub(in crate::engine) fn on_counted(&mut self, figures: Figures) {
+        self.say_all(Message::Figures(figures));
+    }
+
+    pub(in crate::engine) fn say(&mut self, to: PeerId, message: Message) {
+        if let Some(fleet) = self.fleet.as_mut().filter(|_fleet| is_of_lookup(&message)) {
+            fleet.peers.on_used(self.now, to);
+        }
+        self.say_to(Vec::from([to]), message);
+    }
+
+    pub(super) fn say_all(&mut self, message: Message) {
+        let Some(fleet) = &self.fleet else { return };
+        self.say_to(fleet.ring.others().collect(), message);
+    }
+
+    /// Says `message` to those among `to` that understand it. The only place where anything is said.
+    pub(super) fn say_to(&mut self, mut to: Vec<PeerId>, message: Message) {
+        let Some(fleet) = &self.fleet else { return };
+        to.retain(|peer| fleet.understands(*peer, message.needs()));
+        if !to.is_empty() {
+            self.outputs.push_back(Output::Send { to, message });
+        }
+    }
+}
+
+/// Whether `message` is part of looking something up, which makes a connection worth keeping.
+pub(super) fn is_of_lookup(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Answer { .. } | Message::Ask { .. } | Message::Claim { .. } | Message::Release { .. }
+    )
+}

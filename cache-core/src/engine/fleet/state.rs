@@ -1,0 +1,168 @@
+//! What a node knows of its fleet.
+
+use super::{gathering::Gathering, inquiring::Inquiries, warming::WarmingUp};
+use crate::{
+    AskId, Deadline, Features, Figures, Key, Name, PeerId, Sharing, Timestamp,
+    membership::{Member, Membership, MembershipSettings},
+    message::Edition,
+    peers::Peers,
+    sharing::{
+        Acquaintances, Editions, Holders, Invalidations, Leases, Patience, Recollection, Ring, Searches,
+        Shelf,
+    },
+};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use core::time::Duration;
+
+/// Everything about other members.
+#[derive(Debug)]
+pub(in crate::engine) struct Fleet {
+    pub(in crate::engine) sharing: Sharing,
+    pub(in crate::engine) peers: Peers,
+    pub(in crate::engine) membership: Membership,
+    pub(super) recollection: Recollection,
+    pub(in crate::engine) ring: Ring,
+    pub(in crate::engine) leases: Leases,
+    pub(super) inquiries: Inquiries,
+    pub(in crate::engine) invalidations: Invalidations,
+    pub(super) editions: Editions,
+    pub(in crate::engine) holders: Holders,
+    pub(in crate::engine) acquaintances: Acquaintances,
+    /// What members call the entries in memory.
+    pub(in crate::engine) names: BTreeMap<Name, Key>,
+    /// How prompt each connected peer is.
+    pub(in crate::engine) patience: BTreeMap<PeerId, Patience>,
+    /// Which parts of the protocol each connected peer speaks.
+    pub(super) features: BTreeMap<PeerId, Features>,
+    /// What each peer counted.
+    pub(in crate::engine) figures: BTreeMap<PeerId, Figures>,
+    pub(super) errands: BTreeMap<AskId, super::errand::Errand>,
+    pub(super) errand_dates: BTreeSet<(Timestamp, AskId)>,
+    pub(in crate::engine) searches: Searches,
+    /// What members call the entries that are on disk alone.
+    pub(in crate::engine) shelf: Shelf,
+    pub(super) gathering: Gathering,
+    pub(super) warming: WarmingUp,
+    /// Until when others may have what this node coordinates, since they did so before; `None` if they cannot.
+    pub(super) new_until: Option<Timestamp>,
+    /// How many batches each peer was sent since it connected.
+    pub(super) warm_ups: BTreeMap<PeerId, usize>,
+}
+
+impl Fleet {
+    pub(in crate::engine) fn new(sharing: Sharing) -> Self {
+        let Sharing { local, boot, own_addresses, contacts, remembered, peers, seed, .. } = &sharing;
+        let member = Member::new(*local, *boot, own_addresses);
+        let membership = MembershipSettings {
+            members_max: peers.known_max(),
+            connections_wanted: peers.connections_wanted(),
+            ..MembershipSettings::default()
+        };
+        Self {
+            membership: Membership::new(member, *seed, &membership),
+            peers: Peers::new(*local, own_addresses, contacts, remembered, (peers.clone(), *seed)),
+            recollection: Recollection::new(remembered),
+            ring: Ring::new(sharing.local),
+            leases: Leases::default(),
+            inquiries: Inquiries::default(),
+            invalidations: Invalidations::new(sharing.seed),
+            editions: Editions::new(sharing.seed),
+            holders: Holders::default(),
+            acquaintances: Acquaintances::default(),
+            names: BTreeMap::new(),
+            features: BTreeMap::new(),
+            patience: BTreeMap::new(),
+            figures: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            errand_dates: BTreeSet::new(),
+            searches: Searches::default(),
+            shelf: Shelf::default(),
+            gathering: Gathering::NotBegun,
+            warming: WarmingUp::default(),
+            new_until: None,
+            warm_ups: BTreeMap::new(),
+            sharing,
+        }
+    }
+
+    pub(in crate::engine) fn next_deadline(&self) -> Option<(Timestamp, Deadline)> {
+        let inquiry = self.inquiries.next_deadline();
+        let lease = self.leases.next_deadline().map(|date| (date, Deadline::Lease));
+        let errand = self.errand_dates.first().map(|(date, ask)| (*date, Deadline::Errand(*ask)));
+        let peers = self.peers.next_deadline().map(|date| (date, Deadline::Peers));
+        let membership = self.membership.next_deadline().map(|date| (date, Deadline::Membership));
+        let recollection = self.recollection.next_deadline().map(|date| (date, Deadline::Recollection));
+        let search = self.searches.next_deadline().map(|date| (date, Deadline::Search));
+        let gathering = match self.gathering {
+            Gathering::Until(date) | Gathering::Hearing { until: date, .. } => {
+                Some((date, Deadline::Gathering))
+            }
+            Gathering::NotBegun | Gathering::Over => None,
+        };
+        lease
+            .into_iter()
+            .chain(errand)
+            .chain(inquiry)
+            .chain(peers)
+            .chain(membership)
+            .chain(recollection)
+            .chain(search)
+            .chain(gathering)
+            .min()
+    }
+
+    pub(in crate::engine) fn local(&self) -> PeerId {
+        self.sharing.local
+    }
+
+    /// What we call `key`.
+    pub(in crate::engine) fn name(&self, key: &Key) -> Name {
+        self.sharing.naming.names(key)[0]
+    }
+
+    /// Whether `peer` speaks the parts of the protocol that are `needed`.
+    pub(super) fn understands(&self, peer: PeerId, needed: Features) -> bool {
+        self.features.get(&peer).copied().unwrap_or_default().has(needed)
+    }
+
+    /// Takes note that members speak of `edition` of `key`. `false` if a later one of its issuer is known.
+    pub(super) fn note_edition(&mut self, now: Timestamp, key: &Key, edition: Option<Edition>) -> bool {
+        let Some(edition) = edition else { return true };
+        let names = self.sharing.naming.names(key);
+        names.into_iter().all(|name| self.editions.note(now, name, edition))
+    }
+
+    pub(in crate::engine) fn learn_names(&mut self, key: &Key) {
+        for name in self.sharing.naming.names(key) {
+            self.names.insert(name, key.clone());
+        }
+    }
+
+    pub(in crate::engine) fn forget_names(&mut self, key: &Key) {
+        for name in self.sharing.naming.names(key) {
+            self.names.remove(&name);
+        }
+    }
+
+    /// Who coordinates `name`, as far as we can tell: passing over those who are silent.
+    pub(super) fn coordinator(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> PeerId {
+        let passed_over: Vec<PeerId> = self.peers.silent(now).chain(except.iter().copied()).collect();
+        self.ring.coordinator(name, &passed_over)
+    }
+
+    /// How long `peer` is given to say something.
+    pub(in crate::engine) fn time_for(&self, peer: PeerId) -> Duration {
+        let most = self.sharing.limits.ask_timeout;
+        self.patience.get(&peer).map_or(most, |patience| patience.time(most))
+    }
+
+    /// Who coordinated `name` before this node, which is new to it; `None` if it is not, or nobody but `except` did.
+    pub(in crate::engine) fn deputy(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> Option<PeerId> {
+        self.new_until.filter(|until| now < *until)?;
+        let except: Vec<PeerId> = except.iter().copied().chain([self.local()]).collect();
+        Some(self.coordinator(name, now, &except)).filter(|deputy| *deputy != self.local())
+    }
+}

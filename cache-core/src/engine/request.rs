@@ -1,0 +1,7 @@
+//! The way of a request: memory, disk, the fleet, and then the origin.
+
+mod asking;
+mod boarding;
+mod landing;
+mod lookup;
+mod proving;

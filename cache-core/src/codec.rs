@@ -5,7 +5,6 @@
 
 mod doubts;
 mod invalidation;
-pub(crate) mod membership;
 mod message;
 
 pub use {
@@ -22,9 +21,11 @@ use crate::{
 };
 use alloc::{boxed::Box, string::String, vec::Vec};
 use bincode::{
-    BorrowDecode, Decode, Encode,
+    BorrowDecode,
     de::{BorrowDecoder, Decoder},
 };
+/// For the parts of other modules' messages, so that these need not know what writes them.
+pub(crate) use bincode::{Decode, Encode};
 use bytes::Bytes;
 use core::{fmt, time::Duration};
 
@@ -149,7 +150,7 @@ const CONFIG: bincode::config::Configuration<
 > = bincode::config::standard().with_limit::<RECORD_BYTES_MAX>();
 
 /// Encodes `form`, one part of a message or of what is on disk.
-fn encode(form: &impl Encode) -> Vec<u8> {
+pub(crate) fn encode(form: &impl Encode) -> Vec<u8> {
     bincode::encode_to_vec(form, bincode::config::standard())
         .expect("a vector takes any length, and no part refuses encoding")
 }
@@ -157,7 +158,7 @@ fn encode(form: &impl Encode) -> Vec<u8> {
 /// Decodes what `bytes` begin with, and tells how long it is.
 ///
 /// Allocates no more than `MEMORY_MAX` bytes, whatever the bytes claim.
-fn decode_some<T: Decode<()>, const MEMORY_MAX: usize>(bytes: &[u8]) -> Option<(T, usize)> {
+pub(crate) fn decode_some<T: Decode<()>, const MEMORY_MAX: usize>(bytes: &[u8]) -> Option<(T, usize)> {
     bincode::decode_from_slice(bytes, bincode::config::standard().with_limit::<MEMORY_MAX>()).ok()
 }
 

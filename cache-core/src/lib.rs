@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod address;
 mod cache;
 pub mod codec;
 mod counters;
@@ -39,6 +40,7 @@ pub mod sieve;
 mod time;
 
 pub use {
+    address::{ADDRESS_BYTES_MAX, peer_of_address},
     counters::Counters,
     doubts::{Doubted, Doubts},
     engine::Engine,
@@ -47,16 +49,13 @@ pub use {
     headers::{HEADERS_BYTES_MAX, Headers},
     input::{Audience, Bucket, FetchError, Fetched, Input, OrderId, Reader, Refusal, RequestId},
     key::{Domain, KEY_BYTES_MAX, Key},
-    membership::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member},
+    membership::{MEMBER_ADDRESSES_MAX, Member},
     message::{AskId, Figures, Manner, Message, Reach, Scope},
     name::{Name, Naming},
     outcome::{Failure, Forward, ForwardReason, Outcome, Served, StaleReason},
     output::{FetchId, LoadId, Output},
     peer::{PeerId, PeerIdError},
-    peers::{
-        Ban, Contact, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits,
-        peer_of_address,
-    },
+    peers::{Ban, Contact, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits},
     protocol::{Features, Protocol},
     quota::{Payer, Shortage},
     settings::{Disk, Settings},

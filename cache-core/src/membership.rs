@@ -15,6 +15,7 @@ pub(crate) mod member;
 mod settings;
 mod timers;
 mod twins;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -23,14 +24,11 @@ use beyond::Beyond;
 pub(crate) use effects::Decision;
 use effects::Effects;
 use foca::Codec as _;
-pub use member::{ADDRESS_BYTES_MAX, MEMBER_ADDRESSES_MAX, Member};
+pub use member::{MEMBER_ADDRESSES_MAX, Member};
 use settings::DOWN_REMEMBERED;
 pub(crate) use settings::MembershipSettings;
 
-use crate::{
-    PeerId, Timestamp,
-    codec::membership::{MembershipCodec, Parsed, parse_message},
-};
+use crate::{PeerId, Timestamp};
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
@@ -40,6 +38,7 @@ use member::{Identity, is_later};
 use rand_pcg::{Pcg64Mcg, rand_core::SeedableRng as _};
 use timers::{Timer, Timers};
 use twins::Twins;
+use wire::{MembershipCodec, Parsed, parse_message};
 
 /// Who is in the fleet, as far as we know, and what must be said to keep knowing.
 ///

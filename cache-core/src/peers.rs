@@ -29,7 +29,7 @@ mod world;
 pub(crate) use decision::{Connection, KNOWN_MIN, PeerDecision, Refusal, Traffic, Welcome};
 pub use {
     conduct::{Ban, Offence},
-    contact::{Contact, peer_of_address},
+    contact::Contact,
     decision::PeerSettings,
     report::{PeerReport, PeerSource, PeerState},
     traffic::TrafficLimits,

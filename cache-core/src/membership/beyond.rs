@@ -6,8 +6,9 @@
 //! in [`VOUCHED_IN_A_ROW`], since of some members we know by hearsay alone. News meant for one that we cannot reach goes
 //! to another.
 
+use super::wire::MembershipCodec;
 use super::{Member, member::Identity};
-use crate::{PeerId, Timestamp, codec::membership::MembershipCodec};
+use crate::{PeerId, Timestamp};
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,

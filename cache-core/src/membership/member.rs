@@ -1,7 +1,10 @@
 //! Who a member is: its key, how recently it started, and where it can be reached.
 
-use crate::PeerId;
-use alloc::{boxed::Box, format, string::String, sync::Arc, vec::Vec};
+use crate::{
+    PeerId,
+    address::{is_place, peer_of_address, place_of_address, with_peer},
+};
+use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
 
 /// A node of the fleet, as members tell one another.
 ///
@@ -24,13 +27,13 @@ impl Member {
     ///
     /// `boot` grows with every start of the node, as its wall clock in milliseconds does: of two that claim
     /// one key, the later is believed. Of `addresses`, multiaddrs with or without the peer's id, the first
-    /// [`MEMBER_ADDRESSES_MAX`] are kept that are printable, within [`ADDRESS_BYTES_MAX`] and not another's.
+    /// [`MEMBER_ADDRESSES_MAX`] are kept that are printable, within [`ADDRESS_BYTES_MAX`](crate::ADDRESS_BYTES_MAX) and not another's.
     pub fn new(peer: PeerId, boot: u64, addresses: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let suffix = suffix(peer);
         let stems = addresses.into_iter().filter_map(|address| {
             let address = address.as_ref();
-            let stem = address.strip_suffix(&suffix).unwrap_or(address);
-            is_stem(stem).then(|| Box::from(stem))
+            let is_own = peer_of_address(address) == Some(peer);
+            let place = if is_own { place_of_address(address) } else { address };
+            is_place(place).then(|| Box::from(place))
         });
         Self { peer, boot, addresses: stems.take(MEMBER_ADDRESSES_MAX).collect() }
     }
@@ -48,12 +51,12 @@ impl Member {
     /// Where it says that it can be reached: multiaddrs that end in its peer id, at most
     /// [`MEMBER_ADDRESSES_MAX`]. Hearsay until a handshake proves it.
     pub fn addresses(&self) -> impl Iterator<Item = String> {
-        self.addresses.iter().map(|stem| format!("{stem}{}", suffix(self.peer)))
+        self.addresses.iter().map(|place| with_peer(place, self.peer).into_string())
     }
 
     /// A member as others wrote it; `None` if it breaks a limit.
     pub(crate) fn from_stems(peer: PeerId, boot: u64, stems: Vec<String>) -> Option<Self> {
-        let sound = stems.len() <= MEMBER_ADDRESSES_MAX && stems.iter().all(|stem| is_stem(stem));
+        let sound = stems.len() <= MEMBER_ADDRESSES_MAX && stems.iter().all(|stem| is_place(stem));
         sound.then(|| Self { peer, boot, addresses: stems.into_iter().map(String::into_boxed_str).collect() })
     }
 
@@ -121,24 +124,11 @@ pub(crate) const fn is_later(boot: u64, other: u64) -> bool {
 /// Most addresses of one member: two families on two transports.
 pub const MEMBER_ADDRESSES_MAX: usize = 4;
 
-/// Longest address of a member, in bytes, without its peer id: a longest DNS name hardly fits, others do.
-pub const ADDRESS_BYTES_MAX: usize = 256;
-
-fn suffix(peer: PeerId) -> String {
-    format!("/p2p/{peer}")
-}
-
-/// Whether `text` may stand before a peer id. It may reach logs, so nothing in it may look like a new line.
-fn is_stem(text: &str) -> bool {
-    let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
-    let is_anothers = text.rsplit('/').nth(1) == Some("p2p");
-    text.len() <= ADDRESS_BYTES_MAX && text.len() > 1 && text.starts_with('/') && printable && !is_anothers
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
+    use crate::address::ADDRESS_BYTES_MAX;
+    use alloc::{format, vec};
 
     #[test]
     fn addresses_are_kept_without_the_peer_s_own_id_and_told_with_it() {

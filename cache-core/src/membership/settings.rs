@@ -1,6 +1,7 @@
 //! How fast members notice one another, and the configuration of foca that follows.
 
-use crate::{codec::membership::MEMBERSHIP_BYTES_MAX, peers::KNOWN_MIN};
+use super::wire::MEMBERSHIP_BYTES_MAX;
+use crate::peers::KNOWN_MIN;
 use core::{
     num::{NonZeroU8, NonZeroUsize},
     time::Duration,

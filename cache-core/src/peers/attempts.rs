@@ -2,12 +2,11 @@
 //!
 //! Owns their bound, and finds the dial that a connection came from.
 
-use super::{
-    DIALS_MAX, Kind,
-    book::Target,
-    contact::{peer_of_address, place_of_address},
+use super::{DIALS_MAX, Kind, book::Target};
+use crate::{
+    PeerId, Timestamp,
+    address::{peer_of_address, place_of_address},
 };
-use crate::{PeerId, Timestamp};
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
 /// At most [`DIALS_MAX`] dials, by address.

@@ -5,10 +5,14 @@
 
 use super::{
     candidate::{Candidate, Origin, Stage, TRIES_MAX},
-    contact::{Contact, chosen, is_acceptable, peer_of_address, place_of_address, with_peer},
+    contact::{Contact, chosen},
     jitter::Jitter,
 };
-use crate::{Member, PeerId, REMEMBERED_MAX, Timestamp, port::DialError};
+use crate::{
+    Member, PeerId, REMEMBERED_MAX, Timestamp,
+    address::{is_acceptable, peer_of_address, place_of_address, with_peer},
+    port::DialError,
+};
 use alloc::{
     boxed::Box,
     collections::{BTreeMap, VecDeque},

@@ -1,10 +1,12 @@
 //! Addresses to try first: what an operator configured.
 //!
-//! Owns which contacts are taken and in which order. Of a multiaddr the core reads the `/p2p/` suffix alone;
-//! transports parse the rest.
+//! Owns which contacts are taken and in which order.
 
-use crate::PeerId;
-use alloc::{boxed::Box, format, vec::Vec};
+use crate::{
+    PeerId,
+    address::{is_acceptable, peer_of_address, place_of_address, with_peer},
+};
+use alloc::{boxed::Box, vec::Vec};
 
 /// An address to try, with the peer that must answer there where that is known.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,34 +53,5 @@ pub(super) fn chosen(contacts: &[Contact], local: PeerId, own_addresses: &[Box<s
     chosen
 }
 
-/// The peer that a multiaddr names at its end: `/ip4/../p2p/12D3Koo..`; `None` if it names none that can be.
-pub fn peer_of_address(address: &str) -> Option<PeerId> {
-    let (_place, peer) = address.rsplit_once(PEER_MARK)?;
-    peer.parse().ok()
-}
-
-/// `address` without the peer at its end.
-pub(super) fn place_of_address(address: &str) -> &str {
-    match address.rsplit_once(PEER_MARK) {
-        Some((place, peer)) if !peer.contains('/') => place,
-        Some(_) | None => address,
-    }
-}
-
-/// `address` such that whoever answers there must be `peer`.
-pub(super) fn with_peer(address: &str, peer: PeerId) -> Box<str> {
-    format!("{}{PEER_MARK}{peer}", place_of_address(address)).into()
-}
-
-/// Whether `address` may be kept and dialled: of bounded length, and fit to be printed.
-pub(super) fn is_acceptable(address: &str) -> bool {
-    (1..=ADDRESS_BYTES_MAX).contains(&address.len()) && address.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
 /// Most contacts taken. The specification's figure.
 pub(super) const CONTACTS_MAX: usize = 10;
-
-/// Longest address taken, in bytes: the longest host name (253) does not occur, and all else is far shorter.
-pub(super) const ADDRESS_BYTES_MAX: usize = 256;
-
-const PEER_MARK: &str = "/p2p/";

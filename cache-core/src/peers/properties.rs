@@ -8,6 +8,7 @@ use super::{
     world::{LOCAL_NUMBER, World, address, contacts, local, peer, place},
     *,
 };
+use crate::address::peer_of_address;
 use alloc::{collections::BTreeSet, format, string::String, vec};
 use proptest::{collection, prelude::*, sample::select};
 

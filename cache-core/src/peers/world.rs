@@ -1,7 +1,7 @@
 //! A node's peers in virtual time, for tests.
 
-use super::{Contact, DialError, PeerDecision, PeerSettings, Peers, Side, Welcome, contact::with_peer};
-use crate::{Member, PeerId, Timestamp};
+use super::{Contact, DialError, PeerDecision, PeerSettings, Peers, Side, Welcome};
+use crate::{Member, PeerId, Timestamp, address::with_peer};
 use alloc::{boxed::Box, collections::BTreeSet, format, vec::Vec};
 use core::time::Duration;
 

@@ -3,9 +3,10 @@
 use super::{state::Fleet, warming::WARM_UP_TIMEOUT};
 use crate::{
     Features, Message, Offence, Output, PeerId,
+    address::peer_of_address,
     engine::Engine,
     membership::{Decision, End, Member},
-    peers::{PeerDecision, Welcome, peer_of_address},
+    peers::{PeerDecision, Welcome},
     port::{DialError, Side},
 };
 use alloc::{boxed::Box, collections::BTreeSet, string::String, sync::Arc, vec::Vec};

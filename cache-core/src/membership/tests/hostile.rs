@@ -3,7 +3,7 @@
 extern crate std;
 
 use super::{super::*, Fleet, peer};
-use crate::codec::membership::MEMBERSHIP_BYTES_MAX;
+use crate::membership::wire::MEMBERSHIP_BYTES_MAX;
 use alloc::{boxed::Box, vec};
 use bytes::BufMut as _;
 use foca::Codec as _;

@@ -1,6 +1,7 @@
 //! The specification's bootstrap checks, as far as the core goes.
 
 use super::super::{candidate::*, contact::*, world::*, *};
+use crate::address::{ADDRESS_BYTES_MAX, with_peer};
 use alloc::vec;
 
 #[test]
@@ -39,16 +40,6 @@ fn addresses_that_cannot_be_any_are_skipped() {
     let bad = ["", " ", "/ip4/10.0.0.1\n/tcp/9100", "/dns4/é/tcp/9100", &long];
     let list: Vec<_> = bad.into_iter().chain([&*place(1)]).map(Contact::new).collect();
     assert_eq!(World::new(&list).start(), [place(1)]);
-}
-
-#[test]
-fn the_peer_of_an_address_is_the_valid_id_at_its_end() {
-    let id = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
-    let named = alloc::format!("/ip4/10.0.0.1/tcp/9100/p2p/{id}");
-    assert_eq!(peer_of_address(&named), id.parse().ok());
-    for unnamed in ["", "garbage", "/ip4/10.0.0.1/tcp/9100", "/ip4/10.0.0.1/tcp/9100/p2p/", "/p2p/12D3Koo"] {
-        assert_eq!(peer_of_address(unnamed), None, "{unnamed}");
-    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is believed of what membership tells.
 
-use super::super::{candidate::*, contact::*, world::*, *};
+use super::super::{candidate::*, world::*, *};
+use crate::address::{ADDRESS_BYTES_MAX, with_peer};
 use alloc::{format, vec};
 
 #[test]

@@ -4,13 +4,14 @@
 //! updates. foca frames it so; the parts are ours. Where only foca compares identities their addresses are
 //! left out.
 
-use super::{Decode, Encode, decode_some, encode};
+use super::{
+    Malformed, Member,
+    member::{Identity, MEMBER_ADDRESSES_MAX},
+};
 use crate::{
     PeerId,
-    membership::{
-        Malformed, Member,
-        member::{ADDRESS_BYTES_MAX, Identity, MEMBER_ADDRESSES_MAX},
-    },
+    address::ADDRESS_BYTES_MAX,
+    codec::{Decode, Encode, decode_some, encode},
 };
 use alloc::{string::String, vec::Vec};
 use bytes::{Buf, BufMut};

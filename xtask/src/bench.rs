@@ -1,60 +1,37 @@
-//! Measurements, side by side with the programs that people would use instead.
+//! Benchmarks of single crates by cargo, and of the built daemon by the system tests.
 
-mod door;
-mod nginx;
-mod origin;
-mod start;
-mod statistics;
-mod wrk;
-
-use anyhow::{Result, bail};
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use crate::cargo::{cargo, test_system};
+use anyhow::Result;
+use std::{ffi::OsString, path::Path};
 
 /// What to measure, and how often.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// `door`, `start`, or part of the name of benchmarks of `cargo bench`; nothing for all of these.
     name: Option<String>,
-    /// A stand-in's script, `ghstub.py`, as the origin; the model origin of the tests otherwise.
-    #[arg(long)]
-    stub: Option<PathBuf>,
-    /// How often each program is measured; they take turns.
-    #[arg(long, default_value_t = 5)]
-    rounds: u32,
-    /// Seconds of each measurement.
-    #[arg(long, default_value_t = 5)]
-    seconds: u32,
+    /// For `door` and `start`, such as `--rounds 9`; `cargo xtask bench door -- --help` lists all.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
 }
 
-/// Measures and prints.
-pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
-    if arguments.rounds == 0 {
-        bail!("nothing is measured in 0 rounds");
-    }
-    match arguments.name.as_deref() {
-        None => {
-            cargo_bench(root, None)?;
-            door::run(root, arguments)?;
-            start::run(root, arguments)
+/// Measures and prints; returns whether every benchmark ran.
+pub(crate) fn run(root: &Path, arguments: Arguments) -> Result<bool> {
+    let Arguments { name, mut arguments } = arguments;
+    match name.as_deref() {
+        None => Ok(cargo_bench(root, None)? && test_system(root, "bench", &[])?),
+        Some(daemon @ ("door" | "start")) => {
+            arguments.insert(0, daemon.into());
+            test_system(root, "bench", &arguments)
         }
-        Some("door") => door::run(root, arguments),
-        Some("start") => start::run(root, arguments),
         Some(name) => cargo_bench(root, Some(name)),
     }
 }
 
-fn cargo_bench(root: &Path, name: Option<&str>) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["bench", "--workspace", "--benches"]).current_dir(root);
+fn cargo_bench(root: &Path, name: Option<&str>) -> Result<bool> {
+    let mut command = cargo(root);
+    command.args(["bench", "--workspace", "--benches"]);
     if let Some(name) = name {
         command.args(["--", name]);
     }
-    if !command.status()?.success() {
-        bail!("cargo bench failed");
-    }
-    Ok(())
+    Ok(command.status()?.success())
 }

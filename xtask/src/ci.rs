@@ -1,9 +1,9 @@
 //! Every check that needs nothing but this workspace, in one run that stops at no failure.
 
-use crate::{layers, table::Table, tidy};
+use crate::{layers, tidy};
+use comfy_table::Table;
 use std::{
     path::Path,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -68,9 +68,8 @@ fn builds_with(root: &Path, features: &str) -> bool {
 }
 
 fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> bool {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
-    command.current_dir(root).args(arguments).envs(environment.iter().copied());
+    let mut command = crate::cargo::cargo(root);
+    command.args(arguments).envs(environment.iter().copied());
     match command.status() {
         Ok(status) => status.success(),
         Err(error) => {
@@ -88,15 +87,16 @@ fn reported(outcome: anyhow::Result<bool>) -> bool {
 }
 
 fn summary(outcomes: &[(&str, Verdict, Duration)]) -> String {
-    let mut table = Table::new(["step", "verdict", "seconds"]);
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(["step", "verdict", "seconds"]);
     for (name, verdict, took) in outcomes {
         let verdict = match verdict {
             Verdict::Failed => "FAILED",
             Verdict::Passed => "passed",
         };
-        table.row([(*name).to_owned(), verdict.to_owned(), format!("{:.1}", took.as_secs_f64())]);
+        table.add_row([(*name).to_owned(), verdict.to_owned(), format!("{:.1}", took.as_secs_f64())]);
     }
-    table.render()
+    table.trim_fmt()
 }
 
 #[cfg(test)]
@@ -110,7 +110,7 @@ mod tests {
             ("tidy", Verdict::Failed, Duration::ZERO),
         ];
         let summary = summary(&outcomes);
-        assert!(summary.contains("fmt    passed      1.5"), "{summary}");
-        assert!(summary.contains("tidy   FAILED      0.0"), "{summary}");
+        assert!(summary.contains("fmt   passed   1.5"), "{summary}");
+        assert!(summary.contains("tidy  FAILED   0.0"), "{summary}");
     }
 }

@@ -160,6 +160,14 @@ const LAYERS: &[Layer] = &[
         may_use: &["cache-core"],
         never: &[],
     },
+    // Drives the built daemon from outside, so it builds without what it tests.
+    Layer {
+        name: "cache-system-tests",
+        // Before `tests/` as well.
+        folder: "tests/system/",
+        may_use: &[],
+        never: &["hyper", "libp2p", "quinn", "tokio"],
+    },
     Layer {
         name: "cache-tests",
         folder: "tests/",

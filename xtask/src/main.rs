@@ -3,18 +3,14 @@
 //! Depends on none of the crates it looks after, so that it runs when they do not compile.
 
 mod bench;
+mod cargo;
 mod ci;
-mod integration;
 mod layers;
 mod mutants;
 mod operations;
-mod process;
 mod rust_code;
-mod sim;
 mod sources;
-mod table;
 mod tidy;
-mod web;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -35,7 +31,12 @@ enum Command {
     /// Run every check that needs no other program, and list all that fail.
     Ci,
     /// Drive the daemon with real clients in front of a stand-in for the GitHub API.
-    Integration(integration::Arguments),
+    #[command(disable_help_flag = true)]
+    Integration {
+        /// Handed on to `tests/system`, such as `--stub PATH`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Check that no crate uses what its place in the architecture forbids.
     Layers,
     /// Plant bugs in the core, one at a time, and see whether the simulator notices each.
@@ -64,17 +65,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what was asked, and answers whether all was well.
+/// Does what was asked, and returns whether all was well.
 fn run(command: Command) -> Result<bool> {
     let root = sources::workspace_root();
     match command {
-        Command::Bench(arguments) => bench::run(&root, &arguments).map(|()| true),
+        Command::Bench(arguments) => bench::run(&root, arguments),
         Command::Ci => Ok(ci::run(&root)),
-        Command::Integration(arguments) => integration::run(&root, arguments),
+        Command::Integration { arguments } => cargo::test_system(&root, "integration", &arguments),
         Command::Layers => layers::run(&root),
         Command::Mutants(arguments) => mutants::run(&root, &arguments),
         Command::Operations(arguments) => operations::run(&root, &arguments).map(|()| true),
-        Command::Sim { arguments } => sim::run(&root, &arguments),
+        Command::Sim { arguments } => cargo::simulate(&root, &arguments),
         Command::Tidy => tidy::run(&root),
     }
 }

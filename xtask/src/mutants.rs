@@ -7,8 +7,9 @@
 mod planted;
 mod worlds;
 
-use crate::{process::target_directory, table::Table};
+use crate::cargo::{cargo, output, target_directory};
 use anyhow::{Context as _, Result, bail, ensure};
+use comfy_table::Table;
 use planted::{BELOW, HARMLESS, PLANTED};
 use serde_json::{Value, json};
 use std::{
@@ -159,12 +160,11 @@ struct Copy {
 impl Copy {
     /// Copies what git knows below `root`, or would; leaves alone what is the same already.
     fn new(root: &Path) -> Result<Self> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let folder = target_directory(root, &cargo)?.join("mutants");
+        let folder = target_directory(root)?.join("mutants");
         let copy = Self { sources: folder.join("sources"), target: folder.join("build") };
         let mut command = Command::new("git");
         command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
-        let listed = crate::process::output(&mut command)?;
+        let listed = output(&mut command)?;
         for path in listed.split('\0').filter(|path| !path.is_empty() && root.join(path).is_file()) {
             write(&copy.sources.join(path), &fs::read(root.join(path))?)?;
         }
@@ -195,11 +195,9 @@ impl Copy {
     }
 
     fn compile(&self, name: &str) -> Result<PathBuf> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
+        let mut command = cargo(&self.sources);
         command
             .args(["build", "--quiet", "--release", "--package", "cache-simulator", "--bin", "sim"])
-            .current_dir(&self.sources)
             .env("CARGO_TARGET_DIR", &self.target)
             .envs(PROFILE.iter().copied())
             // A bug may leave something unused.
@@ -235,13 +233,19 @@ impl Finding {
 }
 
 fn table(findings: &[Finding]) -> String {
-    let mut table = Table::new(["bug", "rule that it breaks", "by", "seconds"]);
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header([
+        "bug",
+        "rule that it breaks",
+        "by",
+        "seconds",
+    ]);
     for finding in findings {
         let missed = ("-".to_owned(), finding.harmless().unwrap_or("-").to_owned());
         let (rule, place) = finding.caught.clone().unwrap_or(missed);
-        table.row([finding.name.to_owned(), rule, place, format!("{:.1}", finding.seconds)]);
+        table.add_row([finding.name.to_owned(), rule, place, format!("{:.1}", finding.seconds)]);
     }
-    table.render()
+    table.trim_fmt()
 }
 
 /// Writes a file unless it says that already, so that what was built of it holds.

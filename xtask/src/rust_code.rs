@@ -120,10 +120,16 @@ enum Kind {
 }
 
 fn is_test_file(path: &str) -> bool {
+    if PROGRAMS.iter().any(|program| path.starts_with(program)) {
+        return path.ends_with("/tests.rs");
+    }
     // The crate in the folder `tests` is test code, including its library.
     let in_folder = |folder: &str| path.starts_with(folder) || path.contains(&format!("/{folder}"));
     path.ends_with("/tests.rs") || ["tests/", "benches/", "examples/"].into_iter().any(in_folder)
 }
+
+/// Programs that happen to live beside the tests: what they may use and how they wait is judged as a product's is.
+const PROGRAMS: &[&str] = &["tests/simulator/src/", "tests/system/src/"];
 
 fn is_for_tests(attribute: &Attribute) -> bool {
     let last_is_test = |path: &syn::Path| path.segments.last().is_some_and(|last| last.ident == "test");
@@ -233,6 +239,10 @@ mod tests {
         assert!(code.is_test(4));
         for path in ["a/tests/x.rs", "tests/src/lib.rs", "a/benches/b.rs", "a/src/b/tests.rs"] {
             assert!(RustCode::of(&Source::new(path, text)).is_test(1), "{path}");
+        }
+        for path in ["tests/simulator/src/world.rs", "tests/system/src/main.rs"] {
+            let code = RustCode::of(&Source::new(path, text));
+            assert!(!code.is_test(1) && code.is_test(4), "{path}");
         }
     }
 }

@@ -17,7 +17,7 @@
 
 use crate::plan::{Deed, Event, Plan, Victim};
 use cache_core::freshness::Directives;
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 impl Plan {
     /// The plan that `trace` is, with all chances from `seed`, on the network and in front of the origin of
@@ -158,11 +158,11 @@ impl<'a> Line<'a> {
 }
 
 /// Words by their numbers, in order of their first lines.
-type Numbers<'a> = HashMap<&'a str, usize>;
+type Numbers<'a> = BTreeMap<&'a str, usize>;
 
 /// Numbers the nodes, those who are there from the beginning first; answers how many these are, too.
 fn nodes<'a>(lines: &[Line<'a>]) -> Result<(Numbers<'a>, usize), TraceError> {
-    let mut firsts: HashMap<&str, &Line<'_>> = HashMap::new();
+    let mut firsts: BTreeMap<&str, &Line<'_>> = BTreeMap::new();
     for line in lines {
         let first = firsts.entry(line.node).or_insert(line);
         if line.at < first.at {

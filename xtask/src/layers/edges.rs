@@ -1,9 +1,9 @@
 //! Dependencies as the manifests state them.
 
 use super::Layer;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde::Deserialize;
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{collections::BTreeSet, path::Path};
 
 /// A member of the workspace.
 #[derive(Debug, Deserialize)]
@@ -26,16 +26,8 @@ struct Metadata {
 
 /// The members of the workspace at `root`, as cargo reads their manifests. Needs no network.
 pub(super) fn packages(root: &Path) -> Result<Vec<Package>> {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(program)
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .current_dir(root)
-        .output()
-        .context("running cargo metadata")?;
-    if !output.status.success() {
-        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    let metadata: Metadata = serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
+    let metadata: Metadata =
+        serde_json::from_str(&crate::cargo::metadata(root)?).context("reading cargo metadata")?;
     Ok(metadata.packages)
 }
 

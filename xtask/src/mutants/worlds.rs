@@ -2,6 +2,7 @@
 //! them in one thread under seeds.
 
 use super::{Arguments, Copy, Finding, Mutant, wait};
+use crate::cargo::cargo;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::{
@@ -63,13 +64,11 @@ pub(super) fn look_for(
 
 /// Builds the world's test, and answers where it is.
 fn compile(below: &Below, copy: &Copy) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let (arguments, _) = below.world.test();
-    let mut command = Command::new(cargo);
+    let mut command = cargo(copy.sources());
     command
         .args(["test", "--no-run", "--message-format", "json"])
         .args(arguments)
-        .current_dir(copy.sources())
         .env("CARGO_TARGET_DIR", copy.target());
     let output = command.stderr(Stdio::null()).output()?;
     ensure!(output.status.success(), "bug {:?} does not build", below.mutant.name);

@@ -1,41 +1,15 @@
 //! Figures in columns.
 
-/// Rows under headings, first column to the left, the others to the right.
-#[derive(Clone, Debug)]
-pub(crate) struct Table {
-    rows: Vec<Vec<String>>,
-}
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
-impl Table {
-    /// An empty table with these headings.
-    pub(crate) fn new<const COLUMNS: usize>(headings: [&str; COLUMNS]) -> Self {
-        Self { rows: vec![headings.map(str::to_owned).to_vec()] }
+/// An empty table under `headings`; the first column goes to the left, the others to the right.
+pub(crate) fn figures<const COLUMNS: usize>(headings: [&str; COLUMNS]) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(headings);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
     }
-
-    /// Adds a row.
-    pub(crate) fn row<const COLUMNS: usize>(&mut self, cells: [String; COLUMNS]) {
-        self.rows.push(cells.into_iter().collect());
-    }
-
-    /// The table as text, a line per row.
-    pub(crate) fn render(&self) -> String {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        let mut text = String::new();
-        for row in &self.rows {
-            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            });
-            text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-            text.push('\n');
-        }
-        text
-    }
+    table
 }
 
 #[cfg(test)]
@@ -44,8 +18,8 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let mut table = Table::new(["name", "n"]);
-        table.row(["a".to_owned(), "1000".to_owned()]);
-        assert_eq!(table.render(), "name     n\na     1000\n");
+        let mut table = figures(["name", "n"]);
+        table.add_row(["a", "1000"]);
+        assert_eq!(table.trim_fmt(), " name     n\n a     1000");
     }
 }

@@ -1,24 +1,37 @@
-//! One plain HTTP request, for steering programs of our own choice; real clients do the measuring.
+//! Plain HTTP requests, for steering programs of our own choice; real clients do the measuring.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use std::{
-    fmt::Write as _,
-    io::{BufRead as _, BufReader, Write as _},
-    net::{SocketAddr, TcpStream},
-    time::Duration,
+use std::{net::SocketAddr, sync::LazyLock, time::Duration};
+use ureq::{
+    Agent, Error,
+    config::AutoHeaderValue,
+    http::{Request, header},
 };
 
-/// The body that `address` answers to `path`, which has to be 200.
+/// An answer, whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// What it says about how it was made; empty if it says nothing.
+    pub(crate) cache_status: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The body that `address` sends for `path`, with status 200.
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Vec<u8>> {
     let answer = fetch(address, path, headers)?;
-    if answer.status != 200 {
-        bail!("GET {path}: answered {}", answer.status);
-    }
+    ensure!(answer.status == 200, "GET {path}: answered {}", answer.status);
     Ok(answer.body)
 }
 
-/// What `address` answers to `path`, whatever its status; an error if that is not whole after 30 s.
+/// The same, read as JSON.
+pub(crate) fn get_json(address: SocketAddr, path: &str) -> Result<Value> {
+    let body = get(address, path, &[])?;
+    serde_json::from_slice(&body).with_context(|| format!("GET {path} is JSON"))
+}
+
+/// What `address` answers to `path`, whatever its status; an error if that is not whole after [`ANSWER_MAX`].
 pub(crate) fn fetch(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
     send(address, "GET", path, headers, b"")
 }
@@ -31,109 +44,89 @@ pub(crate) fn send(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Result<Answer> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
     for (name, value) in headers {
-        write!(request, "{name}: {value}\r\n")?;
+        request = request.header(*name, *value);
     }
-    if !body.is_empty() {
-        write!(request, "Content-Length: {}\r\n", body.len())?;
-    }
-    request.push_str("\r\n");
-    stream.write_all(request.as_bytes())?;
-    stream.write_all(body)?;
-    read(BufReader::new(stream)).with_context(|| format!("{method} {path}"))
+    let request = request.header(header::CONNECTION, "close");
+    let ask = || -> Result<Answer, Error> {
+        let mut answer = match body {
+            b"" => AGENT.run(request.body(())?),
+            body => AGENT.run(request.body(body)?),
+        }?;
+        let cache_status = answer.headers().get("cache-status");
+        let cache_status = cache_status.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let status = answer.status().as_u16();
+        Ok(Answer { status, cache_status, body: answer.body_mut().read_to_vec()? })
+    };
+    ask().with_context(|| format!("{method} {path}"))
 }
 
-/// An answer, whole.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// What it says about how it was made; empty if it says nothing.
-    pub(crate) cache_status: String,
-    pub(crate) body: Vec<u8>,
-}
+/// Says nothing of its own accord, keeps no connection, and asks nobody else on the way.
+static AGENT: LazyLock<Agent> = LazyLock::new(|| {
+    Agent::config_builder()
+        .accept(AutoHeaderValue::None)
+        .accept_encoding(AutoHeaderValue::None)
+        .user_agent(AutoHeaderValue::None)
+        .http_status_as_error(false)
+        .max_idle_connections(0)
+        .max_redirects(0)
+        .proxy(None)
+        .timeout_global(Some(ANSWER_MAX))
+        .build()
+        .new_agent()
+});
 
-/// The same, read as JSON.
-pub(crate) fn get_json(address: SocketAddr, path: &str) -> Result<Value> {
-    let body = get(address, path, &[])?;
-    serde_json::from_slice(&body).with_context(|| format!("GET {path} is JSON"))
-}
-
-/// Reads no further than the stated end: not every server closes when it is asked to.
-fn read(mut reply: BufReader<impl std::io::Read>) -> Result<Answer> {
-    let mut line = String::new();
-    reply.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let status = status.with_context(|| format!("no status in {line:?}"))?;
-    let (mut length, mut is_chunked, mut cache_status) = (None, false, String::new());
-    loop {
-        line.clear();
-        reply.read_line(&mut line)?;
-        if line.trim().is_empty() {
-            break;
-        }
-        let Some((name, value)) = line.split_once(':') else {
-            continue;
-        };
-        if name.eq_ignore_ascii_case("content-length") {
-            length = Some(value.trim().parse()?);
-        } else if name.eq_ignore_ascii_case("cache-status") {
-            value.trim().clone_into(&mut cache_status);
-        } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            is_chunked = value.trim().eq_ignore_ascii_case("chunked");
-        }
-    }
-    let body =
-        if is_chunked { chunks(reply)? } else { exactly(&mut reply, length.context("no Content-Length")?)? };
-    Ok(Answer { status, cache_status, body })
-}
-
-/// A body in chunks without extensions or trailers.
-fn chunks(mut reply: BufReader<impl std::io::Read>) -> Result<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let mut line = String::new();
-        reply.read_line(&mut line)?;
-        let length = usize::from_str_radix(line.trim(), 16).with_context(|| format!("no chunk: {line:?}"))?;
-        let chunk = exactly(&mut reply, length + 2)?;
-        if length == 0 {
-            return Ok(body);
-        }
-        body.extend_from_slice(&chunk[..length]);
-    }
-}
-
-fn exactly(reply: &mut impl std::io::Read, length: usize) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    reply.read_exact(&mut bytes)?;
-    Ok(bytes)
-}
+/// Longest wait for a whole answer: several times the daemon's own patience with its origin.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        net::{Ipv4Addr, TcpListener},
+        thread,
+    };
+
+    /// What is made of a connection over which `reply` comes.
+    fn told(reply: &'static [u8]) -> Result<Answer> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let head =
+                BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let head = head.collect::<Vec<_>>();
+            stream.write_all(reply).unwrap();
+            head
+        });
+        let answer = fetch(address, "/a", &[("X-Sent", "1")]);
+        let head = server.join().unwrap();
+        assert_eq!(head[0], "GET /a HTTP/1.1");
+        let names = ["host", "x-sent", "connection"];
+        let is_ours = |line: &String| names.iter().any(|name| line.to_lowercase().starts_with(name));
+        assert!(head.len() == 1 + names.len() && head[1..].iter().all(is_ours), "{head:?}");
+        answer
+    }
 
     #[test]
     fn a_body_ends_where_its_length_says_and_not_with_the_connection() {
-        let reply = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nCache-Status: c; hit\r\n\r\nabc";
-        let answer = read(BufReader::new(reply.as_slice())).unwrap();
-        assert_eq!((answer.status, answer.body), (200, b"ab".to_vec()));
-        assert_eq!(answer.cache_status, "c; hit");
+        let answer =
+            told(b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\nCache-Status: c; hit\r\n\r\nabc").unwrap();
+        assert_eq!((answer.status, answer.cache_status.as_str()), (404, "c; hit"));
+        assert_eq!(answer.body, b"ab");
     }
 
     #[test]
-    fn a_body_in_chunks_is_put_together() {
-        let reply =
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\na\r\n0123456789\r\n0\r\n\r\n";
-        assert_eq!(read(BufReader::new(reply.as_slice())).unwrap().body, b"ab0123456789");
-        assert!(read(BufReader::new(&reply[..reply.len() - 8])).is_err());
-    }
-
-    #[test]
-    fn what_is_no_answer_is_an_error() {
-        let error = read(BufReader::new(b"garbage\r\n".as_slice())).unwrap_err();
-        assert_eq!(error.to_string(), "no status in \"garbage\\r\\n\"");
+    fn an_answer_that_ends_early_or_is_none_is_an_error_that_names_the_request() {
+        for cut in [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab".as_slice(),
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+            b"garbage\r\n",
+        ] {
+            let error = told(cut).unwrap_err();
+            assert_eq!(error.to_string(), "GET /a");
+        }
     }
 }

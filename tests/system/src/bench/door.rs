@@ -6,7 +6,7 @@ use super::{
     statistics::Sample,
     wrk,
 };
-use crate::{process::build_release, table::Table, web};
+use crate::{process::build_release, table::figures, web};
 use anyhow::{Result, ensure};
 use std::{net::SocketAddr, path::Path};
 
@@ -75,16 +75,16 @@ fn warm(contenders: &[Contender]) -> Result<usize> {
 }
 
 fn render(contenders: &[Contender]) -> String {
-    let mut table = Table::new(["program", "requests/s", "p50 ms", "p99 ms"]);
+    let mut table = figures(["program", "requests/s", "p50 ms", "p99 ms"]);
     for contender in contenders {
-        table.row([
+        table.add_row([
             contender.name.to_owned(),
             contender.rate.spread(0),
             contender.p50_ms.spread(2),
             contender.p99_ms.spread(2),
         ]);
     }
-    table.render()
+    table.trim_fmt()
 }
 
 /// A file of 5,700 bytes as JSON: some 8 KiB.

@@ -5,7 +5,7 @@ use super::{
     origin::{self, HEADERS},
     statistics::Sample,
 };
-use crate::{process::build_release, table::Table, web};
+use crate::{process::build_release, table::figures, web};
 use anyhow::Result;
 use std::{path::Path, time::Instant};
 
@@ -33,11 +33,11 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         daemon.wait_ready(address)?;
         again_ms.add(milliseconds(start));
     }
-    let mut table = Table::new(["figure", "least / middle / greatest", "bar"]);
-    table.row(["first start to listening, ms".to_owned(), first_ms.spread(1), "100".to_owned()]);
-    table.row([format!("start with {ENTRIES} entries, ms"), again_ms.spread(1), "100".to_owned()]);
-    table.row([format!("resident with {ENTRIES} entries, MiB"), resident_mib.spread(1), "20".to_owned()]);
-    println!("start: {} rounds\n{}", arguments.rounds, table.render());
+    let mut table = figures(["figure", "least / middle / greatest", "bar"]);
+    table.add_row(["first start to listening, ms".to_owned(), first_ms.spread(1), "100".to_owned()]);
+    table.add_row([format!("start with {ENTRIES} entries, ms"), again_ms.spread(1), "100".to_owned()]);
+    table.add_row([format!("resident with {ENTRIES} entries, MiB"), resident_mib.spread(1), "20".to_owned()]);
+    println!("start: {} rounds\n{}", arguments.rounds, table.trim_fmt());
     Ok(())
 }
 

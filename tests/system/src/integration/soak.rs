@@ -11,7 +11,7 @@ use super::{
     reader::{Diet, LIFETIME, Seen, reading},
     usage::{Usage, mib},
 };
-use crate::table::Table;
+use crate::table::figures;
 use anyhow::{Result, ensure};
 use std::{
     thread,
@@ -35,7 +35,7 @@ pub(super) fn soak(setting: &FleetSetting<'_>, length: Duration) -> Result<Strin
     let (samples, seen) = reading(setting.stub, &doors, Diet::Mixed, READ_PERIOD, |reads| {
         turmoil.around(&mut members, reads, || sample(&standing, length))
     })?;
-    println!("\n{}\n{turmoil}", table(&samples).render());
+    println!("\n{}\n{turmoil}", table(&samples).trim_fmt());
     judge(&samples, &seen)?;
     let unconfirmed = members.iter().map(|member| member.figure(UNCONFIRMED)).sum::<Result<u64>>()?;
     turmoil.judge(unconfirmed)?;
@@ -68,9 +68,9 @@ fn sample(ids: &[u32], length: Duration) -> Result<Samples> {
 }
 
 /// First, last and largest figures of every quarter.
-fn table(samples: &[Vec<Usage>]) -> Table {
+fn table(samples: &[Vec<Usage>]) -> comfy_table::Table {
     let mut table =
-        Table::new(["daemon", "quarter", "MiB", "", "max", "descriptors", "", "max", "threads", "", "max"]);
+        figures(["daemon", "quarter", "MiB", "", "max", "descriptors", "", "max", "threads", "", "max"]);
     for (number, samples) in samples.iter().enumerate() {
         for (quarter, samples) in quarters(samples).enumerate() {
             let (first, last) = (samples[0], samples[samples.len() - 1]);
@@ -79,7 +79,7 @@ fn table(samples: &[Vec<Usage>]) -> Table {
             let [mib1, mib2, mib3] = of(|usage| mib(usage.resident_kib));
             let [descriptors1, descriptors2, descriptors3] = of(|usage| usage.descriptors.to_string());
             let [threads1, threads2, threads3] = of(|usage| usage.threads.to_string());
-            table.row([
+            table.add_row([
                 (number + 1).to_string(),
                 (quarter + 1).to_string(),
                 mib1,

@@ -14,7 +14,7 @@ use crate::{
     PeerReport, RequestId, Served, Settings, Sharing, Timestamp,
     cache::Cache,
     doubts::Doubts,
-    flight::{Caller, Flights},
+    flights::{Caller, Flights},
     quota::Quotas,
     sharing::Receipts,
 };

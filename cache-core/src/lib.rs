@@ -15,10 +15,11 @@ mod address;
 mod cache;
 pub mod codec;
 mod counters;
+mod deadline;
 mod doubts;
 mod engine;
 mod entry;
-mod flight;
+mod flights;
 pub mod freshness;
 mod headers;
 mod input;
@@ -42,10 +43,10 @@ mod time;
 pub use {
     address::{ADDRESS_BYTES_MAX, peer_of_address},
     counters::Counters,
+    deadline::Deadline,
     doubts::{Doubted, Doubts},
     engine::Engine,
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},
-    flight::Deadline,
     headers::{HEADERS_BYTES_MAX, Headers},
     input::{Audience, Bucket, FetchError, Fetched, Input, OrderId, Reader, Refusal, RequestId},
     key::{Domain, KEY_BYTES_MAX, Key},

@@ -3,7 +3,7 @@
 use super::{Engine, fleet::Fleet};
 use crate::{
     Domain, Doubted, Entry, Key, Manner, Message, OrderId, Output, PeerId, Reach, Refusal, Scope, Timestamp,
-    flight::FlightId,
+    flights::FlightId,
     message::{Notice, Verdict},
     settings::Disk,
     sharing::{Owed, Settled, Wait},

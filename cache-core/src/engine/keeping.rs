@@ -4,7 +4,7 @@ use super::Engine;
 use crate::{
     Doubts, Draft, Entry, Key, OrderId, Output, Scope,
     cache::Insertion,
-    flight::{FlightId, Keep},
+    flights::{FlightId, Keep},
     message::Verdict,
     settings::Disk,
 };
@@ -49,8 +49,8 @@ impl Engine {
     /// Drops the entry that an answer which is not kept has proved outdated.
     pub(super) fn drop_superseded(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
-        let key = flight.key.clone();
-        if flight.keep == Keep::Yes && flight.stale.is_some() {
+        let key = flight.key().clone();
+        if flight.keep() == Keep::Yes && flight.stale().is_some() {
             self.drop_held(&key);
         }
     }

@@ -3,13 +3,12 @@
 use crate::{
     AskId, Entry, FetchError, Message, Name, PeerId, StaleReason,
     engine::Engine,
-    flight::{FlightId, Stage},
+    flights::FlightId,
     freshness,
     message::{Answer, Parcel, Role, Verdict},
     sharing::{Asker, Next, Turn},
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::mem;
 
 impl Engine {
     /// A member asks. What is fresh here is the answer whatever we are asked as; what may be on disk, or with whom
@@ -72,7 +71,7 @@ impl Engine {
         }
         match self.flights.end_ask(asker.ask, asker.peer) {
             Some(id) => {
-                self.flights.flight_mut(id).consulted.lease = local;
+                self.flights.flight_mut(id).hold_lease_of(asker.peer);
                 self.depart(id);
             }
             None => self.on_release(asker.peer, name, Verdict::Unused),
@@ -103,9 +102,8 @@ impl Engine {
     /// The fleet has failed to fetch what flight `id` asked for: so it has for those who wait for the flight.
     pub(in crate::engine) fn fail_claimants(&mut self, id: FlightId) {
         let flight = self.flights.flight_mut(id);
-        let Some(fleet) = self.fleet.as_mut().filter(|_| flight.consulted.claims) else { return };
-        flight.consulted.claims = false;
-        let name = fleet.name(&flight.key);
+        let Some(fleet) = self.fleet.as_mut().filter(|_| flight.take_claim()) else { return };
+        let name = fleet.name(flight.key());
         if fleet.leases.holder(&name) == Some(fleet.local()) {
             for asker in fleet.leases.conclude(&name) {
                 self.dismiss(asker, Verdict::Failed);
@@ -151,9 +149,9 @@ impl Engine {
     /// by now and was told of it.
     pub(in crate::engine) fn give_back_lease(&mut self, id: FlightId, verdict: Verdict) {
         let flight = self.flights.flight_mut(id);
-        let (claims, lease) = (mem::take(&mut flight.consulted.claims), flight.consulted.lease.take());
+        let (claims, lease) = (flight.take_claim(), flight.take_lease());
         let Some(fleet) = self.fleet.as_ref().filter(|_| claims || lease.is_some()) else { return };
-        let (name, local) = (fleet.name(&flight.key), fleet.local());
+        let (name, local) = (fleet.name(flight.key()), fleet.local());
         if claims && lease != Some(local) {
             self.on_release(local, name, verdict);
         }
@@ -202,7 +200,7 @@ impl Engine {
     /// Tells the coordinators for which `concerns` holds what this node is fetching for all.
     pub(super) fn claim_leases(&mut self, concerns: impl Fn(PeerId) -> bool) {
         for id in self.flights.leased() {
-            let key = self.flights.flight(id).key.clone();
+            let key = self.flights.flight(id).key().clone();
             let Some(fleet) = &self.fleet else { return };
             let name = fleet.name(&key);
             let coordinator = fleet.coordinator(&name, self.now, &[]);
@@ -215,14 +213,14 @@ impl Engine {
     /// Has the lease of flight `id`, whose coordinator is gone, noted by the one that comes after it.
     pub(super) fn claim_lease(&mut self, id: FlightId) {
         let now = self.now;
-        if !matches!(self.flights.flight(id).stage, Stage::Fetching { .. }) {
+        if !self.flights.flight(id).is_fetching() {
             return;
         }
-        let key = self.flights.flight(id).key.clone();
+        let key = self.flights.flight(id).key().clone();
         let Some(fleet) = &mut self.fleet else { return };
         let name = fleet.name(&key);
         let coordinator = fleet.coordinator(&name, now, &[]);
-        self.flights.flight_mut(id).consulted.lease = Some(coordinator);
+        self.flights.flight_mut(id).hold_lease_of(coordinator);
         if coordinator == fleet.local() {
             fleet.leases.claim(now, name, coordinator, &fleet.sharing.limits);
         } else {

@@ -5,7 +5,8 @@
 //! that is withheld until the first peer has told what it knows.
 
 use crate::{
-    AskId, Domain, Entry, Message, PeerId, Scope, Timestamp, engine::Engine, flight::FlightId, settings::Disk,
+    AskId, Domain, Entry, Message, PeerId, Scope, Timestamp, engine::Engine, flights::FlightId,
+    settings::Disk,
 };
 use alloc::{sync::Arc, vec::Vec};
 use core::{mem, time::Duration};
@@ -93,7 +94,7 @@ impl Engine {
                 continue;
             }
             // Neither memory nor disk was looked at with what is known now.
-            if self.settings.disk == Disk::Present && self.flights.flight(id).renewer.is_none() {
+            if self.settings.disk == Disk::Present && !self.flights.flight(id).renews() {
                 self.ask_anew(id);
             } else {
                 self.take_off(id);

@@ -340,7 +340,7 @@ impl Engine {
             self.lose_superior(peer);
             for ask in self.flights.asking(peer) {
                 if let Some(id) = self.flights.end_ask(ask, peer) {
-                    self.flights.flight_mut(id).consulted.silent.push(peer);
+                    self.flights.flight_mut(id).note_silent(peer);
                     self.take_off(id);
                 }
             }

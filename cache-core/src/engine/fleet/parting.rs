@@ -43,9 +43,9 @@ impl Engine {
             self.grant(name, asker);
         }
         for id in self.flights.leased() {
-            let lease = &mut self.flights.flight_mut(id).consulted.lease;
-            if *lease == Some(peer) {
-                *lease = None;
+            let flight = self.flights.flight_mut(id);
+            if flight.consulted().lease == Some(peer) {
+                flight.take_lease();
                 self.claim_lease(id);
             }
         }

@@ -4,7 +4,7 @@ use crate::{
     AskId, Entry, Failure, FetchError, Message, Name, Offence, Outcome, PeerId, Served, StaleReason,
     Timestamp,
     engine::{Engine, fleet::DEPUTIES_MAX},
-    flight::{FlightId, Keep, Stage},
+    flights::{FlightId, Keep, Stage},
     message::{Answer, Parcel, Role, Verdict},
     sharing::{Asker, Turn},
 };
@@ -18,27 +18,27 @@ impl Engine {
     pub(super) fn consult(&mut self, id: FlightId) -> ControlFlow<()> {
         let now = self.now;
         let flight = self.flights.flight(id);
-        let renews = flight.renewer.is_some();
+        let renews = flight.renews();
         let directives = |request: &_| self.flights.waiter(*request).directives;
         let wants = |request: &_| !directives(request).no_cache;
         // Who may not ask the origin has no use for a lease.
         let may_fetch = |request: &_| !directives(request).only_if_cached;
         let fetches = renews || self.flights.waiting(id).iter().any(may_fetch);
-        let shares = flight.keep == Keep::Yes
-            && flight.consulted.lease.is_none()
+        let shares = flight.keep() == Keep::Yes
+            && flight.consulted().lease.is_none()
             && (renews || self.flights.waiting(id).iter().any(wants));
         let Some(fleet) = self.fleet.as_mut().filter(|fleet| shares && !fleet.ring.is_alone()) else {
             return ControlFlow::Continue(());
         };
         let limits = &fleet.sharing.limits;
-        if flight.consulted.asks >= limits.asks_max {
+        if flight.consulted().asks >= limits.asks_max {
             return ControlFlow::Continue(());
         }
-        let name = fleet.name(&flight.key);
-        let coordinator = fleet.coordinator_for_us(&name, now, &flight.consulted.silent);
+        let name = fleet.name(flight.key());
+        let coordinator = fleet.coordinator_for_us(&name, now, &flight.consulted().silent);
         let is_local = coordinator == fleet.local();
-        let missed = &flight.consulted.missed;
-        let announced = if flight.consulted.holder_asked {
+        let missed = &flight.consulted().missed;
+        let announced = if flight.consulted().holder_asked {
             None
         } else {
             fleet.holders.take_fresh(now, &name).filter(|peer| fleet.ring.contains(*peer))
@@ -50,7 +50,7 @@ impl Engine {
             self.ask(id, holder, name, Role::Holder);
             return ControlFlow::Break(());
         }
-        if !fetches && (is_local || flight.consulted.asks > 0) {
+        if !fetches && (is_local || flight.consulted().asks > 0) {
             return ControlFlow::Continue(());
         }
         if !is_local {
@@ -58,14 +58,13 @@ impl Engine {
             if fetches && fleet.ring.exceeds_connections() {
                 let local = fleet.local();
                 fleet.leases.claim(now, name, local, limits);
-                self.flights.flight_mut(id).consulted.claims = true;
+                self.flights.flight_mut(id).claim();
             }
             self.ask(id, coordinator, name, role);
             return ControlFlow::Break(());
         }
         let wait_until = now.saturating_add(limits.wait_timeout);
-        let ask = self.flights.begin_ask(id, coordinator, wait_until);
-        self.flights.flight_mut(id).consulted.role = Some(Role::Coordinator);
+        let ask = self.flights.begin_ask(id, (coordinator, Role::Coordinator), (now, wait_until));
         match fleet.leases.ask(now, name, Asker { peer: coordinator, ask }, limits) {
             Turn::Full => {
                 self.flights.end_ask(ask, coordinator);
@@ -74,7 +73,7 @@ impl Engine {
             Turn::Granted => {
                 self.flights.end_ask(ask, coordinator);
                 self.counters.leases += 1;
-                self.flights.flight_mut(id).consulted.lease = Some(coordinator);
+                self.flights.flight_mut(id).hold_lease_of(coordinator);
                 ControlFlow::Continue(())
             }
             Turn::Waits => {
@@ -87,11 +86,7 @@ impl Engine {
     pub(super) fn ask(&mut self, id: FlightId, peer: PeerId, name: Name, role: Role) {
         let Some(fleet) = &self.fleet else { return };
         let until = self.now.saturating_add(fleet.time_for(peer));
-        let ask = self.flights.begin_ask(id, peer, until);
-        self.flights.flight_mut(id).consulted.asked_at = self.now;
-        let consulted = &mut self.flights.flight_mut(id).consulted;
-        consulted.holder_asked |= role == Role::Holder;
-        consulted.role = Some(role);
+        let ask = self.flights.begin_ask(id, (peer, role), (self.now, until));
         self.counters.asks += 1;
         self.say_linked(peer, Message::Ask { ask, name, role });
     }
@@ -99,7 +94,7 @@ impl Engine {
     /// Waits for another member's fetch, with all whom that may serve; or for what a holder is looking for, with all.
     pub(super) fn wait(&mut self, id: FlightId, ask: AskId, until: Timestamp) {
         self.flights.begin_wait(ask, until);
-        if self.flights.flight(id).consulted.role == Some(Role::Holder) {
+        if self.flights.flight(id).consulted().role == Some(Role::Holder) {
             return;
         }
         for request in self.flights.waiting(id) {
@@ -133,7 +128,7 @@ impl Engine {
             }
             Answer::Hit(parcel) => self.on_hit(id, from, *parcel),
             Answer::Lease { name: _, stale } => {
-                self.flights.flight_mut(id).consulted.lease = Some(from);
+                self.flights.flight_mut(id).hold_lease_of(from);
                 self.take_stale(id, stale);
                 self.depart(id);
             }
@@ -146,16 +141,16 @@ impl Engine {
     fn on_prompt(&mut self, from: PeerId, ask: AskId) {
         let Some(id) = self.flights.by_ask(ask) else { return };
         let flight = self.flights.flight(id);
-        if matches!(flight.stage, Stage::Asking { peer, .. } if peer == from)
+        if matches!(flight.stage(), Stage::Asking { peer, .. } if peer == from)
             && let Some(fleet) = &mut self.fleet
         {
             let patience = fleet.patience.entry(from).or_default();
-            patience.on_answer(flight.consulted.asked_at, self.now);
+            patience.on_answer(flight.consulted().asked_at, self.now);
         }
     }
 
     pub(super) fn on_hit(&mut self, id: FlightId, from: PeerId, parcel: Parcel) {
-        if parcel.key != self.flights.flight(id).key {
+        if parcel.key != *self.flights.flight(id).key() {
             self.on_offence(from, Offence::BadEntry);
             return self.depart(id);
         }
@@ -165,10 +160,10 @@ impl Engine {
             return self.take_off(id);
         }
         if let Some(entry) = self.accept(from, parcel) {
-            if self.flights.flight(id).consulted.claims {
+            if self.flights.flight(id).consulted().claims {
                 self.conclude_leases(&entry);
             }
-            self.flights.flight_mut(id).stale = Some(Arc::clone(&entry));
+            self.flights.flight_mut(id).learn(Arc::clone(&entry));
             if self.serve_loaded(id, &entry, Served::Peer).is_break() {
                 return;
             }
@@ -181,10 +176,10 @@ impl Engine {
 
     /// After a miss: a holder's sends us on to the coordinator, a coordinator's to the origin.
     pub(super) fn take_off_again(&mut self, id: FlightId, from: PeerId) {
-        let consulted = &mut self.flights.flight_mut(id).consulted;
-        match consulted.role {
+        let flight = self.flights.flight_mut(id);
+        match flight.consulted().role {
             Some(Role::Holder) => {
-                consulted.missed.push(from);
+                flight.note_missed(from);
                 self.take_off(id);
             }
             Some(Role::Coordinator) | None => self.depart(id),
@@ -204,25 +199,27 @@ impl Engine {
 
     pub(in crate::engine) fn fail_in_fleet(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
-        let held = self.quotas.held(flight.payer(), flight.caller.bucket, self.now);
+        let held = self.quotas.held(flight.payer(), flight.caller().bucket, self.now);
         let failure = held.map_or(Failure::Fetch(FetchError::FleetFailed), Failure::from);
         self.fail(id, failure);
     }
 
     /// Takes what the coordinator knew of old as something to ask the origin about.
     pub(super) fn take_stale(&mut self, id: FlightId, stale: Option<Box<Parcel>>) {
-        let Some(parcel) = stale.filter(|parcel| parcel.key == self.flights.flight(id).key) else { return };
-        if self.flights.flight(id).stale.is_some() {
+        let Some(parcel) = stale.filter(|parcel| parcel.key == *self.flights.flight(id).key()) else {
+            return;
+        };
+        if self.flights.flight(id).stale().is_some() {
             return;
         }
         if let Some(entry) = self.open_parcel(*parcel) {
-            self.flights.flight_mut(id).stale = Some(Arc::new(entry));
+            self.flights.flight_mut(id).learn(Arc::new(entry));
         }
     }
 
     pub(in crate::engine) fn on_ask_timed_out(&mut self, ask: AskId) {
         let Some(id) = self.flights.by_ask(ask) else { return };
-        let (stage, key) = (self.flights.flight(id).stage, self.flights.flight(id).key.clone());
+        let (stage, key) = (self.flights.flight(id).stage(), self.flights.flight(id).key().clone());
         let Some(peer) = self.flights.asked(id) else { return };
         self.flights.end_ask(ask, peer);
         let Some(fleet) = &mut self.fleet else { return };
@@ -230,7 +227,7 @@ impl Engine {
         if peer == fleet.local() {
             fleet.leases.withdraw(&name, Asker { peer, ask });
         } else if matches!(stage, Stage::Asking { .. }) {
-            self.flights.flight_mut(id).consulted.silent.push(peer);
+            self.flights.flight_mut(id).note_silent(peer);
             self.blame_silence(peer);
             return self.take_off(id);
         }
@@ -239,14 +236,14 @@ impl Engine {
 
     /// The number and the peer under which flight `id` asks or waits.
     pub(in crate::engine) fn consulting(&self, id: FlightId) -> Option<(FlightId, AskId, PeerId)> {
-        match self.flights.flight(id).stage {
+        match self.flights.flight(id).stage() {
             Stage::Asking { ask, peer, .. } | Stage::Waiting { ask, peer, .. } => Some((id, ask, peer)),
             Stage::Begun | Stage::Gathering | Stage::Loading { .. } | Stage::Fetching { .. } => None,
         }
     }
 
     pub(in crate::engine) fn on_brought(&mut self, id: FlightId, entry: &Arc<Entry>) {
-        self.flights.flight_mut(id).stale = Some(Arc::clone(entry));
+        self.flights.flight_mut(id).learn(Arc::clone(entry));
         if self.serve_loaded(id, entry, Served::Peer).is_break() {
             return;
         }

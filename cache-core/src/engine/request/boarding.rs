@@ -3,7 +3,7 @@
 use crate::{
     Entry, Failure, ForwardReason, Key, Outcome, Output, RequestId, Timestamp,
     engine::Engine,
-    flight::{Caller, FlightId},
+    flights::{Caller, FlightId},
     freshness::Directives,
     settings::Disk,
 };

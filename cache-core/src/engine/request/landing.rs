@@ -4,7 +4,7 @@ use crate::{
     Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Outcome,
     Payer, Reader, RequestId, Served, StaleReason,
     engine::Engine,
-    flight::{FlightId, Keep},
+    flights::{FlightId, Keep},
     freshness::{self, Directives},
     message::{Verdict, is_signpost},
 };
@@ -17,23 +17,23 @@ impl Engine {
         };
         match fetched {
             Fetched::Fresh(draft) => self.land(id, leader, draft, None),
-            Fetched::NotModified(draft) if self.flights.flight(id).stale.is_some() => {
+            Fetched::NotModified(draft) if self.flights.flight(id).stale().is_some() => {
                 self.counters.revalidated += 1;
                 self.land(id, leader, draft, Some(NOT_MODIFIED));
             }
             Fetched::NotModified(_) => self.on_fetch_failed(id, FetchError::Malformed),
             Fetched::Unstorable { content, audience: Audience::Domain } => {
-                self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);
+                self.flights.flight_mut(id).conclude(Verdict::Unshareable);
                 self.drop_superseded(id);
                 self.relay(id, leader, &content);
             }
             Fetched::Unstorable { content, audience: Audience::Leader } => {
-                self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);
+                self.flights.flight_mut(id).conclude(Verdict::Unshareable);
                 self.relay_to(id, leader, leader, &content);
                 self.hand_over_or(id, Self::pass);
             }
             Fetched::Oversize => {
-                self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);
+                self.flights.flight_mut(id).conclude(Verdict::Unshareable);
                 self.drop_superseded(id);
                 self.pass(id);
             }
@@ -45,8 +45,9 @@ impl Engine {
             }
             Fetched::Throttled { content, retry_after, shortage } => {
                 let flight = self.flights.flight(id);
-                let (payer, bucket) = (flight.payer(), flight.caller.bucket);
-                self.flights.flight_mut(id).consulted.verdict = Some(self.verdict_of_pause(id));
+                let (payer, bucket) = (flight.payer(), flight.caller().bucket);
+                let verdict = self.verdict_of_pause(id);
+                self.flights.flight_mut(id).conclude(verdict);
                 self.quotas.hold(payer, bucket, self.now, retry_after, shortage);
                 self.tell_quota(payer, bucket, retry_after, shortage);
                 self.stand_in(id, StaleReason::Throttled);
@@ -66,26 +67,26 @@ impl Engine {
     /// Keeps what was fetched and answers all who wait with it.
     pub(super) fn land(&mut self, id: FlightId, leader: RequestId, draft: Draft, status: Option<u16>) {
         let flight = self.flights.flight(id);
-        let (reason, flight_proves) = (flight.reason, flight.is_proving());
+        let (reason, flight_proves) = (flight.reason(), flight.is_proving());
         let is_renewal = status.is_some();
         let status = status.unwrap_or(draft.content.status);
-        let (key, generation) = (flight.key.clone(), flight.generation);
+        let (key, generation) = (flight.key().clone(), flight.generation());
         // What is renewed unchanged is the same content still.
-        let renewed = flight.stale.as_ref().filter(|_| is_renewal).and_then(|stale| stale.edition());
+        let renewed = flight.stale().filter(|_| is_renewal).and_then(|stale| stale.edition());
         let edition = renewed.or_else(|| self.issue_edition(&key));
         let entry = Arc::new(Entry::new(key, draft, self.now, generation).of_edition(edition));
         let is_outdated = self.is_outdated_signpost(id, entry.content().status);
-        let may_keep = self.flights.flight(id).keep == Keep::Yes && !is_outdated;
+        let may_keep = self.flights.flight(id).keep() == Keep::Yes && !is_outdated;
         let stored = may_keep && self.keep(Arc::clone(&entry));
         // That one reader more was told what all members know is no news to them.
         let is_news = !flight_proves || status != NOT_MODIFIED || reason != ForwardReason::Request;
         if stored && is_news {
-            let consulted = &mut self.flights.flight_mut(id).consulted;
-            consulted.claims = false;
-            let lease = consulted.lease.take();
+            let flight = self.flights.flight_mut(id);
+            flight.take_claim();
+            let lease = flight.take_lease();
             self.announce(&entry, lease);
         } else if may_keep && !stored {
-            self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Unshareable);
+            self.flights.flight_mut(id).conclude(Verdict::Unshareable);
         }
         for request in self.contented(id, is_outdated) {
             let forward = Forward { reason, status, collapsed: request != leader, stored };
@@ -106,7 +107,7 @@ impl Engine {
     /// Whether an answer of flight `id` with `status` says that something is not there, or is elsewhere, and a write
     /// may have ended that since the flight began.
     fn is_outdated_signpost(&self, id: FlightId, status: u16) -> bool {
-        is_signpost(status) && self.flights.flight(id).generation < self.signposts_ended
+        is_signpost(status) && self.flights.flight(id).generation() < self.signposts_ended
     }
 
     /// Who of those that wait may have the answer: all, unless it `is_outdated`; then those who came before it was.
@@ -128,7 +129,7 @@ impl Engine {
             return;
         }
         let collapsed = request != leader;
-        let reason = self.flights.flight(id).reason;
+        let reason = self.flights.flight(id).reason();
         let forward = Forward { reason, status: content.status, collapsed, stored: false };
         self.complete(request, Outcome::Relayed { content: content.clone(), forward });
     }
@@ -159,10 +160,10 @@ impl Engine {
 
     /// Answers with the stale entry all who accept that, if it may stand in for the origin.
     pub(in crate::engine) fn stand_in(&mut self, id: FlightId, reason: StaleReason) {
-        let Some(entry) = self.flights.flight(id).stale.clone() else {
+        let Some(entry) = self.flights.flight(id).stale().cloned() else {
             return;
         };
-        if self.flights.flight(id).caller.reader != Reader::Admitted {
+        if self.flights.flight(id).caller().reader != Reader::Admitted {
             return;
         }
         for request in self.flights.waiting(id) {
@@ -177,16 +178,16 @@ impl Engine {
     /// pay for themselves.
     pub(super) fn verdict_of_pause(&self, id: FlightId) -> Verdict {
         let flight = self.flights.flight(id);
-        match flight.caller.reader {
+        match flight.caller().reader {
             Reader::Admitted if flight.payer() != Payer::HOST => Verdict::Failed,
             Reader::Admitted | Reader::Unproven(_) => Verdict::Unused,
         }
     }
 
     pub(super) fn hold_off(&mut self, id: FlightId) {
-        self.flights.flight_mut(id).consulted.verdict = Some(Verdict::Failed);
+        self.flights.flight_mut(id).conclude(Verdict::Failed);
         let until = self.now.saturating_add(self.settings.hold_off);
-        self.cache.hold_off(&self.flights.flight(id).key, until);
+        self.cache.hold_off(self.flights.flight(id).key(), until);
     }
 }
 

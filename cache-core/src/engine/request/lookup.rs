@@ -5,7 +5,7 @@ use crate::{
     Entry, Failure, FetchError, ForwardReason, Key, LoadId, Outcome, Output, Reader, RequestId, Served,
     StaleReason, Timestamp,
     engine::Engine,
-    flight::{Caller, FlightId, Keep, Stage},
+    flights::{Caller, FlightId, Keep, Stage},
     freshness::{self, Directives, Usable},
     message::Verdict,
     settings::Disk,
@@ -46,7 +46,7 @@ impl Engine {
             },
         };
         let joinable = self.flights.joinable(&key);
-        let stage = joinable.map(|id| self.flights.flight(id).stage);
+        let stage = joinable.map(|id| self.flights.flight(id).stage());
         let fetching = matches!(stage, Some(Stage::Fetching { .. }));
         let is_asked = fetching || matches!(stage, Some(Stage::Waiting { .. }));
         let disk_unasked = self.settings.disk == Disk::Present && found.is_none() && !is_asked;
@@ -111,7 +111,7 @@ impl Engine {
             let id = self.flights.open(key.clone(), caller, ForwardReason::Stale, stale, self.generation);
             // Before the answer: the driver forgets how a request fetches once it is complete.
             if self.shares() {
-                self.flights.flight_mut(id).renewer = Some(request);
+                self.flights.flight_mut(id).renew_by(request);
                 self.outputs.push_back(Output::Retain { request });
                 self.answer(request, entry, Served::Stale(StaleReason::WhileRevalidating));
                 return self.take_off(id);
@@ -123,7 +123,7 @@ impl Engine {
 
     /// Asks the fleet, and failing that the origin, for a flight that neither memory nor disk could answer.
     pub(in crate::engine) fn take_off(&mut self, id: FlightId) {
-        if self.flights.waiting(id).is_empty() && self.flights.flight(id).renewer.is_none() {
+        if self.flights.waiting(id).is_empty() && !self.flights.flight(id).renews() {
             return self.close(id);
         }
         if self.is_gathering() {
@@ -138,7 +138,7 @@ impl Engine {
     ///
     /// A flight whose key was written while it asked begins again: what it fetched would not be kept.
     pub(in crate::engine) fn depart(&mut self, id: FlightId) {
-        if self.flights.flight(id).keep == Keep::No {
+        if self.flights.flight(id).keep() == Keep::No {
             return self.ask_anew(id);
         }
         for request in self.flights.waiting(id) {
@@ -146,14 +146,15 @@ impl Engine {
                 self.complete(request, Outcome::Absent);
             }
         }
-        if self.flights.waiting(id).is_empty() && self.flights.flight(id).renewer.is_none() {
+        if self.flights.waiting(id).is_empty() && !self.flights.flight(id).renews() {
             return self.close(id);
         }
         let flight = self.flights.flight(id);
-        let (key, payer, bucket) = (flight.key.clone(), flight.payer(), flight.caller.bucket);
+        let (key, payer, bucket) = (flight.key().clone(), flight.payer(), flight.caller().bucket);
         if let Some(pause) = self.quotas.held(payer, bucket, self.now) {
             self.counters.fetches_withheld += 1;
-            self.flights.flight_mut(id).consulted.verdict = Some(self.verdict_of_pause(id));
+            let verdict = self.verdict_of_pause(id);
+            self.flights.flight_mut(id).conclude(verdict);
             self.stand_in(id, StaleReason::Throttled);
             return self.fail(id, Failure::from(pause));
         }
@@ -165,7 +166,7 @@ impl Engine {
             }
         }
         let leader = self.flights.next_leader(id, self.settings.leaders_max.max(1));
-        match leader.or_else(|| self.flights.flight_mut(id).renewer.take()) {
+        match leader.or_else(|| self.flights.flight_mut(id).take_renewer()) {
             Some(leader) => self.fetch(id, leader),
             None => self.close(id),
         }
@@ -174,7 +175,7 @@ impl Engine {
     pub(super) fn fetch(&mut self, id: FlightId, leader: RequestId) {
         let until = self.now.saturating_add(self.settings.fetch_timeout);
         let fetch = self.flights.begin_fetch(id, leader, until);
-        let revalidate = self.flights.flight(id).stale.clone();
+        let revalidate = self.flights.flight(id).stale().cloned();
         self.counters.fetches += 1;
         self.outputs.push_back(Output::Fetch { fetch, leader, revalidate });
     }
@@ -183,10 +184,10 @@ impl Engine {
         let Some(id) = self.flights.end_load(load) else {
             return self.on_search_loaded(load, entry.as_deref());
         };
-        if self.flights.flight(id).keep == Keep::No {
+        if self.flights.flight(id).keep() == Keep::No {
             return self.ask_anew(id);
         }
-        let key = self.flights.flight(id).key.clone();
+        let key = self.flights.flight(id).key().clone();
         // A member may have brought it meanwhile; the younger one counts.
         let brought = self.cache.lookup(&key).cloned();
         let is_younger = |entry: &Entry| brought.as_ref().is_none_or(|brought| brought.born() < entry.born());
@@ -196,7 +197,7 @@ impl Engine {
             self.admit(Arc::clone(entry));
         }
         if let Some(entry) = loaded.or(brought) {
-            self.flights.flight_mut(id).stale = Some(Arc::clone(&entry));
+            self.flights.flight_mut(id).learn(Arc::clone(&entry));
             if self.serve_loaded(id, &entry, Served::Hit).is_break() {
                 return;
             }
@@ -209,7 +210,7 @@ impl Engine {
     /// What was put is in memory, and whoever came after an invalidation may be fetching already.
     pub(in crate::engine) fn ask_anew(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
-        let key = flight.key.clone();
+        let key = flight.key().clone();
         let waiting = self.flights.waiting(id).into_iter();
         let mut waiters: Vec<_> = waiting.filter_map(|it| Some((it, self.flights.leave(it)?))).collect();
         // Who has fetched already cannot do so again, and leads only if nobody else is left.
@@ -228,9 +229,10 @@ impl Engine {
         entry: &Arc<Entry>,
         fresh_as: Served,
     ) -> ControlFlow<()> {
-        let caller = self.flights.flight(id).caller;
+        let caller = self.flights.flight(id).caller();
         if self.flights.flight(id).is_proving() {
-            self.flights.flight_mut(id).reason = self.refused(entry);
+            let reason = self.refused(entry);
+            self.flights.flight_mut(id).ask_because(reason);
             return ControlFlow::Continue(());
         }
         let mut lagging = Vec::new();
@@ -242,7 +244,7 @@ impl Engine {
                     lagging.push(request);
                 }
                 Ok(Usable::Fresh | Usable::AcceptedStale | Usable::AfterRevalidation) => {}
-                Err(reason) => self.flights.flight_mut(id).reason = reason,
+                Err(reason) => self.flights.flight_mut(id).ask_because(reason),
             }
         }
         let renewing = if self.flights.waiting(id).is_empty() { lagging.pop() } else { None };
@@ -261,7 +263,7 @@ impl Engine {
         let flight = self.flights.waiter(request).flight;
         let Directives { no_cache, grant, .. } = self.flights.waiter(request).directives;
         let accepts_stale = !self.flights.flight(flight).is_proving() && !no_cache;
-        let stale = self.flights.flight(flight).stale.clone();
+        let stale = self.flights.flight(flight).stale().cloned();
         let stale = stale.filter(|entry| freshness::stands_in(entry, &grant, self.now));
         match stale {
             Some(entry) if accepts_stale => {
@@ -273,27 +275,27 @@ impl Engine {
 
     /// Ends a flight in which nobody waits any more; its followers take off together.
     pub(super) fn close(&mut self, id: FlightId) {
-        let verdict = self.flights.flight(id).consulted.verdict.unwrap_or(Verdict::Unused);
+        let verdict = self.flights.flight(id).consulted().verdict.unwrap_or(Verdict::Unused);
         self.give_back_lease(id, verdict);
-        let (flight, followers) = self.flights.close(id);
-        if let Some(request) = flight.renewer {
+        let (mut flight, followers) = self.flights.close(id);
+        if let Some(request) = flight.take_renewer() {
             self.outputs.push_back(Output::Forget { request });
         }
         if followers.is_empty() {
             return;
         }
         if flight.is_proving() {
-            return self.prove_anew(&flight.key, followers);
+            return self.prove_anew(flight.key(), followers);
         }
-        let id = self.flights.joinable(&flight.key).unwrap_or_else(|| {
-            let stale = self.cache.lookup(&flight.key).cloned();
+        let id = self.flights.joinable(flight.key()).unwrap_or_else(|| {
+            let stale = self.cache.lookup(flight.key()).cloned();
             let reason = stale.as_deref().map_or(ForwardReason::UriMiss, |entry| self.refused(entry));
-            self.flights.open(flight.key, flight.caller, reason, stale, self.generation)
+            self.flights.open(flight.key().clone(), flight.caller(), reason, stale, self.generation)
         });
         for (request, waiter) in followers {
             self.flights.join(id, request, waiter.directives, waiter.until, self.generation);
         }
-        if self.flights.flight(id).stage == Stage::Begun {
+        if self.flights.flight(id).stage() == Stage::Begun {
             self.take_off(id);
         }
     }

@@ -8,7 +8,7 @@ use super::boarding::Newcomer;
 use crate::{
     ForwardReason, Key, Outcome, Payer, RequestId, Timestamp,
     engine::Engine,
-    flight::{Caller, FlightId, Stage, Waiter},
+    flights::{Caller, Waiter},
     freshness::Directives,
 };
 use alloc::vec::Vec;
@@ -42,7 +42,7 @@ impl Engine {
         let may_wait = patience == Patience::Whole && found.is_none();
         let other = if may_wait { self.flights.proving(&key).next() } else { None };
         if let Some((whose, id)) = own.or(other) {
-            let follows = whose != payer || (directives.no_cache && self.is_fetching(id));
+            let follows = whose != payer || (directives.no_cache && self.flights.flight(id).is_fetching());
             return self.board(id, newcomer, follows);
         }
         let reason = found.as_deref().map_or(ForwardReason::UriMiss, |entry| self.refused(entry));
@@ -63,9 +63,5 @@ impl Engine {
             let (caller, until) = (waiter.caller, waiter.until);
             self.prove(request, (key.clone(), payer), waiter.directives, (caller, Patience::Spent), until);
         }
-    }
-
-    fn is_fetching(&self, id: FlightId) -> bool {
-        matches!(self.flights.flight(id).stage, Stage::Fetching { .. })
     }
 }

@@ -18,14 +18,14 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "key-of-a-hit-not-looked-at",
         file: "engine/request/asking.rs",
-        old: "if parcel.key != self.flights.flight(id).key {\n            self.on_offence(from, Offence::BadEntry);\n            return self.depart(id);\n        }",
+        old: "if parcel.key != *self.flights.flight(id).key() {\n            self.on_offence(from, Offence::BadEntry);\n            return self.depart(id);\n        }",
         new: "",
     },
     Mutant {
         name: "key-of-a-stale-parcel-not-looked-at",
         file: "engine/request/asking.rs",
-        old: "let Some(parcel) = stale.filter(|parcel| parcel.key == self.flights.flight(id).key) else { return };",
-        new: "let Some(mut parcel) = stale else { return };\n        parcel.key = self.flights.flight(id).key.clone();",
+        old: "let Some(parcel) = stale.filter(|parcel| parcel.key == *self.flights.flight(id).key()) else {\n            return;\n        };",
+        new: "let Some(mut parcel) = stale else { return };\n        parcel.key = self.flights.flight(id).key().clone();",
     },
     Mutant {
         name: "entries-not-bounded",
@@ -66,7 +66,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "superseded-still-served",
         file: "engine/keeping.rs",
-        old: "if flight.keep == Keep::Yes && flight.stale.is_some() {",
-        new: "if flight.keep == Keep::No && flight.stale.is_some() {",
+        old: "if flight.keep() == Keep::Yes && flight.stale().is_some() {",
+        new: "if flight.keep() == Keep::No && flight.stale().is_some() {",
     },
 ];

@@ -96,8 +96,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "wrong-key-forgiven",
         file: "engine/request/asking.rs",
-        old: "if parcel.key != self.flights.flight(id).key {\n            self.on_offence(from, Offence::BadEntry);",
-        new: "if parcel.key != self.flights.flight(id).key {",
+        old: "if parcel.key != *self.flights.flight(id).key() {\n            self.on_offence(from, Offence::BadEntry);",
+        new: "if parcel.key != *self.flights.flight(id).key() {",
     },
     Mutant {
         name: "warm-ups-not-bounded",
@@ -144,7 +144,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "silent-coordinator-asked-again",
         file: "engine/request/asking.rs",
-        old: "            self.flights.flight_mut(id).consulted.silent.push(peer);\n            self.blame_silence(peer);",
+        old: "            self.flights.flight_mut(id).note_silent(peer);\n            self.blame_silence(peer);",
         new: "",
     },
     Mutant {

@@ -11,31 +11,31 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "request-without-a-deadline",
-        file: "flight.rs",
+        file: "flights.rs",
         old: "        self.deadlines.insert((until, Deadline::Request(request)));\n",
         new: "",
     },
     Mutant {
         name: "fetch-without-a-deadline",
-        file: "flight.rs",
+        file: "flights.rs",
         old: "        self.deadlines.insert((until, Deadline::Fetch(fetch)));\n        fetch",
         new: "        let _unused = until;\n        fetch",
     },
     Mutant {
         name: "load-without-a-deadline",
-        file: "flight.rs",
+        file: "flights.rs",
         old: "        self.deadlines.insert((until, Deadline::Load(load)));\n        load",
         new: "        let _unused = until;\n        load",
     },
     Mutant {
         name: "ask-without-a-deadline",
-        file: "flight.rs",
+        file: "flights.rs",
         old: "        self.deadlines.insert((until, Deadline::Ask(ask)));\n        ask\n",
         new: "        let _unused = until;\n        ask\n",
     },
     Mutant {
         name: "wait-without-a-deadline",
-        file: "flight.rs",
+        file: "flights.rs",
         old: "            self.deadlines.insert((until, Deadline::Ask(ask)));\n            self.flight_mut(id).stage",
         new: "            self.flight_mut(id).stage",
     },
@@ -54,8 +54,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "only-if-cached-fetches",
         file: "engine/request/lookup.rs",
-        old: "            if self.flights.waiter(request).directives.only_if_cached {\n                self.complete(request, Outcome::Absent);\n            }\n        }\n        if self.flights.waiting(id).is_empty() && self.flights.flight(id).renewer.is_none() {\n            return self.close(id);\n        }\n        let flight",
-        new: "            let _unused = request;\n        }\n        if self.flights.waiting(id).is_empty() && self.flights.flight(id).renewer.is_none() {\n            return self.close(id);\n        }\n        let flight",
+        old: "            if self.flights.waiter(request).directives.only_if_cached {\n                self.complete(request, Outcome::Absent);\n            }\n        }\n        if self.flights.waiting(id).is_empty() && !self.flights.flight(id).renews() {\n            return self.close(id);\n        }\n        let flight",
+        new: "            let _unused = request;\n        }\n        if self.flights.waiting(id).is_empty() && !self.flights.flight(id).renews() {\n            return self.close(id);\n        }\n        let flight",
     },
     Mutant {
         name: "refusal-told-to-everybody",
@@ -114,12 +114,12 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "asks-not-bounded",
         file: "engine/request/asking.rs",
-        old: "if flight.consulted.asks >= limits.asks_max {",
+        old: "if flight.consulted().asks >= limits.asks_max {",
         new: "if false {",
     },
     Mutant {
         name: "leaders-not-bounded",
-        file: "flight.rs",
+        file: "flights.rs",
         old: "if flight.leaders_count >= leaders_max {",
         new: "if flight.leaders_count >= usize::MAX {",
     },
@@ -137,7 +137,7 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "followers-lost",
-        file: "flight.rs",
+        file: "flights.rs",
         old: "flight.followers.retain(|following| *following != request);",
         new: "flight.followers.clear();",
     },

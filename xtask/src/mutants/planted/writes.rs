@@ -59,7 +59,7 @@ pub(super) const BUGS: &[Mutant] = &[
     },
     Mutant {
         name: "invalidated-while-fetched-and-kept",
-        file: "flight.rs",
+        file: "flights.rs",
         old: "            if self.asked(id).is_none() {\n                self.detach_one(key, id);\n                detached.push(id);\n                continue;\n            }\n",
         new: "",
     },
@@ -72,8 +72,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "invalidated-on-disk-and-loaded",
         file: "engine/request/lookup.rs",
-        old: "        if self.flights.flight(id).keep == Keep::No {\n            return self.ask_anew(id);\n        }\n        let key = self.flights.flight(id).key.clone();\n        // A member",
-        new: "        let key = self.flights.flight(id).key.clone();\n        // A member",
+        old: "        if self.flights.flight(id).keep() == Keep::No {\n            return self.ask_anew(id);\n        }\n        let key = self.flights.flight(id).key().clone();\n        // A member",
+        new: "        let key = self.flights.flight(id).key().clone();\n        // A member",
     },
     Mutant {
         name: "invalidated-but-still-on-disk",

@@ -3,12 +3,13 @@
 //! Owns flights, waiters and every deadline of theirs. Decides who may join and who leads next; what a
 //! result means for the waiters is the engine's.
 
+mod flight;
+
+pub(crate) use flight::{Caller, Consulted, Flight, Keep, Stage};
+
 use crate::{
-    AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, Manner, Payer, PeerId, Reader, RequestId,
-    Scope, Timestamp,
-    cache::keys_in,
-    freshness::Directives,
-    message::{Role, Verdict},
+    AskId, Deadline, Entry, FetchId, ForwardReason, Key, LoadId, Manner, Payer, PeerId, Reader, RequestId,
+    Scope, Timestamp, cache::keys_in, freshness::Directives, message::Role,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -30,99 +31,6 @@ pub(crate) struct Flights {
     number_last: u64,
 }
 
-/// One lookup in progress and its waiters.
-#[derive(Debug)]
-pub(crate) struct Flight {
-    pub(crate) key: Key,
-    /// For whom it is. All who wait in one flight are alike in this; who follow it need not be.
-    pub(crate) caller: Caller,
-    pub(crate) stage: Stage,
-    /// Why the origin is asked.
-    pub(crate) reason: ForwardReason,
-    /// The entry to ask the origin about, or to serve in its stead.
-    pub(crate) stale: Option<Arc<Entry>>,
-    /// The engine's count of invalidations when the flight began.
-    pub(crate) generation: u64,
-    /// Whether the result may be kept: not after the key was invalidated or put meanwhile.
-    pub(crate) keep: Keep,
-    /// What it has had to do with other members.
-    pub(crate) consulted: Consulted,
-    /// A request that was served stale and whose means to fetch are kept for the renewal.
-    pub(crate) renewer: Option<RequestId>,
-    /// Waiters in the order in which they came.
-    waiting: Vec<RequestId>,
-    /// Requests that demand a call made after they came; they take off together when this flight lands.
-    followers: Vec<RequestId>,
-    leaders_count: usize,
-}
-
-impl Flight {
-    /// Who pays for its calls.
-    pub(crate) fn payer(&self) -> Payer {
-        self.caller.reader.payer(self.key.domain())
-    }
-
-    /// Whether what is kept or fetched for others answers nobody who waits in it.
-    pub(crate) fn is_proving(&self) -> bool {
-        matches!(self.caller.reader, Reader::Unproven(_))
-    }
-}
-
-/// Who asks, and which allowance a call for it draws on.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Caller {
-    pub(crate) bucket: Bucket,
-    pub(crate) reader: Reader,
-}
-
-/// What a flight has had to do with other members.
-#[derive(Debug, Default)]
-pub(crate) struct Consulted {
-    /// How many were asked.
-    pub(crate) asks: usize,
-    /// Whether one was asked that may have the entry without coordinating it.
-    pub(crate) holder_asked: bool,
-    /// Who granted the lease under which this flight fetches; we may have done so ourselves.
-    pub(crate) lease: Option<PeerId>,
-    /// Whether those who ask us for it wait for this flight, as for one that holds a lease of ours.
-    pub(crate) claims: bool,
-    /// When the last of them was asked.
-    pub(crate) asked_at: Timestamp,
-    /// As what the last of them was asked.
-    pub(crate) role: Option<Role>,
-    /// Who said nothing.
-    pub(crate) silent: Vec<PeerId>,
-    /// Who has not got it.
-    pub(crate) missed: Vec<PeerId>,
-    /// What to tell the coordinator if the flight ends with nothing to share.
-    pub(crate) verdict: Option<Verdict>,
-}
-
-/// How far a flight has got: `Loading → Gathering → Asking → Waiting → Fetching`; it may skip or end at any stage, and go
-/// back to asking when the member that it waits for is gone.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Stage {
-    /// Nobody is being asked; a flight is in this stage only within one input.
-    Begun,
-    /// The disk was asked; silence until `until` counts as nothing found.
-    Loading { load: LoadId, until: Timestamp },
-    /// The fleet is being looked for; that comes to an end for all flights at once.
-    Gathering,
-    /// A peer was asked; silence until `until` counts as its absence.
-    Asking { ask: AskId, peer: PeerId, until: Timestamp },
-    /// Another holds the lease that `peer` granted; at `until` we fetch for ourselves.
-    Waiting { ask: AskId, peer: PeerId, until: Timestamp },
-    /// The origin was called with the credential of `leader`; the call is given up at `until`.
-    Fetching { fetch: FetchId, leader: RequestId, until: Timestamp },
-}
-
-/// Whether the result of a flight may become an entry.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Keep {
-    No,
-    Yes,
-}
-
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct FlightId(u64);
 
@@ -137,39 +45,6 @@ pub(crate) struct Waiter {
     pub(crate) has_led: bool,
     /// The engine's count of invalidations when it came.
     pub(crate) generation: u64,
-}
-
-/// What is due at a moment.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Deadline {
-    /// A peer says nothing, or another member fetches for too long.
-    Ask(AskId),
-    /// A diagnosis takes too long.
-    Errand(AskId),
-    /// A call to the origin takes too long.
-    Fetch(FetchId),
-    /// The fleet has been looked for for long enough.
-    Gathering,
-    /// The term of a lease is over.
-    Lease,
-    /// A look-up on disk takes too long.
-    Load(LoadId),
-    /// The membership protocol has something to do.
-    Membership,
-    /// Who was met lately is to be kept.
-    Recollection,
-    /// A contact is to be tried, or a ban is over.
-    Peers,
-    /// A member that was asked on behalf of another says nothing, or for too long.
-    Inquiry(AskId),
-    /// A member, or the disk, takes too long to forget.
-    Receipt,
-    /// An entry is too old even to be asked about.
-    Removal,
-    /// A request has waited too long.
-    Request(RequestId),
-    /// A search for a member takes too long.
-    Search,
 }
 
 impl Flights {
@@ -250,12 +125,17 @@ impl Flights {
         Some(id)
     }
 
-    /// Enters the stage of asking `peer`, who may be ourselves.
-    pub(crate) fn begin_ask(&mut self, id: FlightId, peer: PeerId, until: Timestamp) -> AskId {
+    /// Enters the stage of asking `peer`, which may be this node, as `role`.
+    pub(crate) fn begin_ask(
+        &mut self,
+        id: FlightId,
+        (peer, role): (PeerId, Role),
+        (now, until): (Timestamp, Timestamp),
+    ) -> AskId {
         let ask = self.ask_number();
         let flight = self.flight_mut(id);
         flight.stage = Stage::Asking { ask, peer, until };
-        flight.consulted.asks += 1;
+        flight.consulted.begin(role, now);
         self.by_ask.insert(ask, id);
         self.deadlines.insert((until, Deadline::Ask(ask)));
         ask

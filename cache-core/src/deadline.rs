@@ -1,0 +1,36 @@
+//! What the engine has to come back for.
+
+use crate::{AskId, FetchId, LoadId, RequestId};
+
+/// What is due at a moment.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Deadline {
+    /// A peer says nothing, or another member fetches for too long.
+    Ask(AskId),
+    /// A diagnosis takes too long.
+    Errand(AskId),
+    /// A call to the origin takes too long.
+    Fetch(FetchId),
+    /// The fleet has been looked for for long enough.
+    Gathering,
+    /// The term of a lease is over.
+    Lease,
+    /// A look-up on disk takes too long.
+    Load(LoadId),
+    /// The membership protocol has something to do.
+    Membership,
+    /// Who was met lately is to be kept.
+    Recollection,
+    /// A contact is to be tried, or a ban is over.
+    Peers,
+    /// A member that was asked on behalf of another says nothing, or for too long.
+    Inquiry(AskId),
+    /// A member, or the disk, takes too long to forget.
+    Receipt,
+    /// An entry is too old even to be asked about.
+    Removal,
+    /// A request has waited too long.
+    Request(RequestId),
+    /// A search for a member takes too long.
+    Search,
+}

@@ -1,0 +1,216 @@
+//! One lookup in progress: for whom it is, how far it has got, and what it has had to do with other members.
+//!
+//! Whoever holds a flight may read it; it changes by the verbs of [`Flight`] alone. Its stage and its waiters are kept in
+//! step with the indices of [`super::Flights`], which changes those.
+
+use crate::{
+    AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, Payer, PeerId, Reader, RequestId, Timestamp,
+    message::{Role, Verdict},
+};
+use alloc::{sync::Arc, vec::Vec};
+use core::mem;
+
+/// One lookup in progress and its waiters.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    pub(super) key: Key,
+    /// For whom it is. All who wait in one flight are alike in this; who follow it need not be.
+    pub(super) caller: Caller,
+    pub(super) stage: Stage,
+    /// Why the origin is asked.
+    pub(super) reason: ForwardReason,
+    /// The entry to ask the origin about, or to serve in its stead.
+    pub(super) stale: Option<Arc<Entry>>,
+    /// The engine's count of invalidations when the flight began.
+    pub(super) generation: u64,
+    /// Whether the result may be kept: not after the key was invalidated or put meanwhile.
+    pub(super) keep: Keep,
+    /// What it has had to do with other members.
+    pub(super) consulted: Consulted,
+    /// A request that was served stale and whose means to fetch are kept for the renewal.
+    pub(super) renewer: Option<RequestId>,
+    /// Waiters in the order in which they came.
+    pub(super) waiting: Vec<RequestId>,
+    /// Requests that demand a call made after they came; they take off together when this flight lands.
+    pub(super) followers: Vec<RequestId>,
+    pub(super) leaders_count: usize,
+}
+
+impl Flight {
+    /// Who pays for its calls.
+    pub(crate) fn payer(&self) -> Payer {
+        self.caller.reader.payer(self.key.domain())
+    }
+
+    /// Whether what is kept or fetched for others answers nobody who waits in it.
+    pub(crate) fn is_proving(&self) -> bool {
+        matches!(self.caller.reader, Reader::Unproven(_))
+    }
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// For whom it is.
+    pub(crate) fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Whether the origin is being called.
+    pub(crate) fn is_fetching(&self) -> bool {
+        matches!(self.stage, Stage::Fetching { .. })
+    }
+
+    /// Why the origin is asked.
+    pub(crate) fn reason(&self) -> ForwardReason {
+        self.reason
+    }
+
+    /// The entry to ask the origin about, or to serve in its stead.
+    pub(crate) fn stale(&self) -> Option<&Arc<Entry>> {
+        self.stale.as_ref()
+    }
+
+    /// The engine's count of invalidations that its result takes account of.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether its result may become an entry.
+    pub(crate) fn keep(&self) -> Keep {
+        self.keep
+    }
+
+    /// What it has had to do with other members.
+    pub(crate) fn consulted(&self) -> &Consulted {
+        &self.consulted
+    }
+
+    /// Whether it goes on without anybody who waits, to renew what was served stale.
+    pub(crate) fn renews(&self) -> bool {
+        self.renewer.is_some()
+    }
+
+    /// Has `request`, which was served stale, lend its means to fetch.
+    pub(crate) fn renew_by(&mut self, request: RequestId) {
+        self.renewer = Some(request);
+    }
+
+    /// Takes the request that lent its means to fetch.
+    pub(crate) fn take_renewer(&mut self) -> Option<RequestId> {
+        self.renewer.take()
+    }
+
+    /// The origin is asked for this `reason`, as is known by now.
+    pub(crate) fn ask_because(&mut self, reason: ForwardReason) {
+        self.reason = reason;
+    }
+
+    /// `entry` is what the origin will be asked about.
+    pub(crate) fn learn(&mut self, entry: Arc<Entry>) {
+        self.stale = Some(entry);
+    }
+
+    /// `coordinator` has granted the lease.
+    pub(crate) fn hold_lease_of(&mut self, coordinator: PeerId) {
+        self.consulted.lease = Some(coordinator);
+    }
+
+    /// Takes the lease, to give it back or to say what came of it.
+    pub(crate) fn take_lease(&mut self) -> Option<PeerId> {
+        self.consulted.lease.take()
+    }
+
+    /// Those who ask this node for it wait for this flight from now on.
+    pub(crate) fn claim(&mut self) {
+        self.consulted.claims = true;
+    }
+
+    /// Nobody else waits for this flight any more; returns whether anybody might have.
+    pub(crate) fn take_claim(&mut self) -> bool {
+        mem::take(&mut self.consulted.claims)
+    }
+
+    /// `peer` said nothing when it was asked.
+    pub(crate) fn note_silent(&mut self, peer: PeerId) {
+        self.consulted.silent.push(peer);
+    }
+
+    /// `peer` has not got it.
+    pub(crate) fn note_missed(&mut self, peer: PeerId) {
+        self.consulted.missed.push(peer);
+    }
+
+    /// What to tell the coordinator if the flight ends with nothing to share.
+    pub(crate) fn conclude(&mut self, verdict: Verdict) {
+        self.consulted.verdict = Some(verdict);
+    }
+}
+
+/// Who asks, and which allowance a call for it draws on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Caller {
+    pub(crate) bucket: Bucket,
+    pub(crate) reader: Reader,
+}
+
+/// What a flight has had to do with other members.
+#[derive(Debug, Default)]
+pub(crate) struct Consulted {
+    /// How many were asked.
+    pub(crate) asks: usize,
+    /// Whether one was asked that may have the entry without coordinating it.
+    pub(crate) holder_asked: bool,
+    /// Who granted the lease under which this flight fetches; we may have done so ourselves.
+    pub(crate) lease: Option<PeerId>,
+    /// Whether those who ask us for it wait for this flight, as for one that holds a lease of ours.
+    pub(crate) claims: bool,
+    /// When the last of them was asked.
+    pub(crate) asked_at: Timestamp,
+    /// As what the last of them was asked.
+    pub(crate) role: Option<Role>,
+    /// Who said nothing.
+    pub(crate) silent: Vec<PeerId>,
+    /// Who has not got it.
+    pub(crate) missed: Vec<PeerId>,
+    /// What to tell the coordinator if the flight ends with nothing to share.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+impl Consulted {
+    /// One more is asked at `now`, as `role`.
+    pub(super) fn begin(&mut self, role: Role, now: Timestamp) {
+        self.asks += 1;
+        self.asked_at = now;
+        self.holder_asked |= role == Role::Holder;
+        self.role = Some(role);
+    }
+}
+
+/// How far a flight has got: `Loading → Gathering → Asking → Waiting → Fetching`; it may skip or end at any stage, and go
+/// back to asking when the member that it waits for is gone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Stage {
+    /// Nobody is being asked; a flight is in this stage only within one input.
+    Begun,
+    /// The disk was asked; silence until `until` counts as nothing found.
+    Loading { load: LoadId, until: Timestamp },
+    /// The fleet is being looked for; that comes to an end for all flights at once.
+    Gathering,
+    /// A peer was asked; silence until `until` counts as its absence.
+    Asking { ask: AskId, peer: PeerId, until: Timestamp },
+    /// Another holds the lease that `peer` granted; at `until` we fetch for ourselves.
+    Waiting { ask: AskId, peer: PeerId, until: Timestamp },
+    /// The origin was called with the credential of `leader`; the call is given up at `until`.
+    Fetching { fetch: FetchId, leader: RequestId, until: Timestamp },
+}
+
+/// Whether the result of a flight may become an entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Keep {
+    No,
+    Yes,
+}

@@ -120,7 +120,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one(
         "unix-mode",
         "MODE",
-        "The permissions of that socket, in octal; 0600 unless a group is given, 0660 with one",
+        "Permissions of that socket, in octal; by default 0600, or 0660 if a group is given",
     )
     .variables(&["CACHE_UNIX_MODE"]),
     Definition::one("unix-group", "GROUP", "The group that the socket belongs to, by name or number")
@@ -131,7 +131,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one(
         "origin-timeout",
         "SECONDS",
-        "How long the origin may take to begin, or to go on with, an answer",
+        "How long the origin may take to begin an answer, or to go on with it",
     )
     .variables(&["CACHE_ORIGIN_TIMEOUT"])
     .default("15"),
@@ -147,13 +147,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one(
         "no-proxy",
         "HOSTS",
-        "Hosts reached without it: names, addresses and networks with commas",
+        "Hosts to reach without the proxy: names, addresses and networks, with commas",
     )
     .variables(&["CACHE_NO_PROXY", "NO_PROXY", "no_proxy"]),
     Definition::many(
         "upstream",
         "HOST=URL",
-        "Where requests on the unix socket for a host other than the API go; GitHub's own hosts are known",
+        "Where to send requests on the unix socket for a host other than the API; GitHub's own hosts are known",
     )
     .variables(&["CACHE_UPSTREAM"]),
     Definition::one("cache-dir", "DIR", "Where entries, the lock and the admin socket are kept")
@@ -165,7 +165,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one(
         "stale-if-error",
         "TIME",
-        "How long past that an answer stands in while the origin fails",
+        "How long after its lifetime an answer stands in while the origin fails",
     )
     .variables(&["CACHE_STALE_IF_ERROR"])
     .default("24h")
@@ -173,7 +173,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one(
         "stale-while-revalidate",
         "TIME",
-        "How long past that an answer is served while it is renewed",
+        "How long after its lifetime an answer is served while it is renewed",
     )
     .variables(&["CACHE_STALE_WHILE_REVALIDATE"])
     .default("0")
@@ -181,7 +181,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one(
         "max-stale",
         "TIME",
-        "How long past its lifetime, within stale-if-error, a request gets an answer by `max-stale`",
+        "How long after its lifetime, within stale-if-error, a request with `max-stale` gets an answer",
     )
     .variables(&["CACHE_MAX_STALE"])
     .default("300s")
@@ -196,7 +196,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::many(
         "forward-header",
         "NAME",
-        "A header of clients that reaches the origin on cached reads too, as part of the key",
+        "A client header that is sent to the origin on cached reads too, as part of the key",
     )
     .variables(&["CACHE_FORWARD_HEADERS"])
     .at_hangup(),
@@ -207,8 +207,8 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     .at_hangup(),
     Definition::many(
         "domain",
-        "NAME=WHO",
-        "Let credentials that begin so share what is kept, each once GitHub has answered it; `NAME=all` for all",
+        "NAME=PREFIX*",
+        "Credentials that share entries, by how they begin, each once GitHub has answered it; `NAME=all` for all",
     )
     .variables(&["CACHE_DOMAINS"])
     .at_hangup(),
@@ -224,7 +224,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one(
         "disk-bytes",
         "SIZE",
-        "Size of the file on disk, which may become half as large again; from 8MiB on",
+        "Size of the file on disk, which may become half as large again; at least 8MiB",
     )
     .variables(&["CACHE_DISK_BYTES"])
     .default("512MiB"),
@@ -240,7 +240,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         .variables(&["CACHE_PRETTY_PRINT"])
         .default("false")
     .at_hangup(),
-    Definition::one("max-connections", "NUMBER", "Most client connections at once; the longest idle gives way to one more")
+    Definition::one("max-connections", "NUMBER", "Most client connections at once; the one that has been idle longest gives way to one more")
         .variables(&["CACHE_MAX_CONNECTIONS"])
         .default("1024"),
     Definition::one("drain", "SECONDS", "How long requests in progress may take to end after SIGTERM")
@@ -294,7 +294,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::many(
         "p2p-listen",
         "MULTIADDR",
-        "Where to listen for other nodes, in place of what the port makes",
+        "Where to listen for other nodes, instead of the addresses that the port gives",
     )
     .variables(&["CACHE_P2P_LISTEN"]),
     Definition::many(
@@ -306,7 +306,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one(
         "max-peers",
         "NUMBER",
-        "Most other nodes to be connected with, from 4 to 4096; a larger fleet is reached through them",
+        "Most other nodes to connect with, from 4 to 4096; they lead to the others of a larger fleet",
     )
     .variables(&["CACHE_MAX_PEERS"])
     .default("256"),
@@ -322,7 +322,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::one(
         "shared-secret",
         "SECRET",
-        "What the nodes of a fleet have in common; other users can read flags, so prefer the file",
+        "The secret that the nodes of a fleet share; other users can read flags, so prefer the file",
     )
     .variables(&["CACHE_P2P_SHARED_SECRET"])
     .at_hangup()
@@ -333,12 +333,12 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::many(
         "accept-secret",
         "SECRET",
-        "An older or newer shared secret by which nodes are let in too, while the fleet changes",
+        "An older or newer secret with which nodes are let in too, while the fleet changes its secret",
     )
     .variables(&["CACHE_P2P_ACCEPTED_SECRETS"])
     .at_hangup()
     .redacted(),
-    Definition::many("accept-secret-file", "FILE", "A file that holds such a secret")
+    Definition::many("accept-secret-file", "FILE", "A file that holds a secret to accept")
         .variables(&["CACHE_P2P_ACCEPTED_SECRET_FILES"])
         .at_hangup(),
     Definition::one(

@@ -42,10 +42,11 @@ fn row(definition: &Definition) -> String {
 const INTRODUCTION: &str = "\
 # Settings of `fleet-cache serve`
 
-Each can be given as a flag, as an environment variable, or as a key of the file that `--config FILE` names (TOML).
-A flag beats the environment, which beats the file, which beats the default. `fleet-cache config` shows what is in
-force and where it came from; secrets are not shown. SIGHUP has a running daemon read its settings again: those marked so
-take effect then, the others when it is started again ([operations](operations.md#changing-settings-while-it-runs)).
+Each setting can be given as a flag, as an environment variable, or as a key of the TOML file that `--config FILE` names.
+A flag overrides the environment, which overrides the file, which overrides the default. `fleet-cache config` shows the
+settings in force and where they came from; it does not show secrets. On SIGHUP a running daemon reads its settings again.
+Those marked in the table take effect then, the others when the daemon is started again
+([operations](operations.md#changing-settings-while-it-runs)).
 
 | flag | key in the file | environment | default | SIGHUP | what it does |
 |---|---|---|---|---|---|
@@ -54,20 +55,20 @@ take effect then, the others when it is started again ([operations](operations.m
 const REMARKS: &str = "
 * Times are seconds, or a number with `ms`, `s`, `m`, `h` or `d`. Sizes are bytes, or a number with `KiB`, `MiB`, `GiB`
   (powers of 1024), or with `kB`, `MB`, `GB` (powers of 1000).
-* Without `--config` and `CACHE_CONFIG` the file is `fleet-cache/config.toml` in `$XDG_CONFIG_HOME`, else in `~/.config`,
+* Without `--config` and `CACHE_CONFIG`, the file is `fleet-cache/config.toml` in `$XDG_CONFIG_HOME`, else in `~/.config`,
   if it is there. The cache directory is `fleet-cache` in `$XDG_CACHE_HOME`, else in `~/.cache` (macOS:
   `~/Library/Caches`).
-* `fleet-cache config --check`, with the flags that `serve` is to have, reports everything that does not fit, of all
-  sources at once, and starts nothing; it exits with 0 or 2. A `CACHE_` variable that is no setting is warned about.
-* A client of a door with a client token sends it as `X-Fleet-Cache-Token`. A token that is to keep other machines out
-  has at least 16 characters.
-* A store that cannot be used is set aside in the cache directory, under its name with a number behind it; the latest
-  three are kept.
+* `fleet-cache config --check`, with the flags that `serve` is to have, reports every fault of all sources at once, and
+  starts nothing; it exits with 0 or 2. It warns about a `CACHE_` variable that is not a setting.
+* If a door has a client token, clients send it as `X-Fleet-Cache-Token`. A token that is to keep other machines out must
+  have at least 16 characters.
+* A store that cannot be used is set aside in the cache directory, under its name with a number appended; the latest three
+  are kept.
 * Flags marked `…` may be repeated; in the environment their values are separated by commas, in the file they are a
   list.
-* Where a setting has several variables, the first that is set counts, and a difference is warned about.
-* `GH_TOKEN` or `GITHUB_TOKEN` is what `fleet-cache get` sends. The daemon calls the API with no credential of its own:
-  every client brings one.
+* If a setting has several variables, the first that is set counts; the daemon warns if they differ.
+* `fleet-cache get` sends `GH_TOKEN` or `GITHUB_TOKEN`. The daemon has no credential of its own for the API: every client
+  brings one.
 * The daemon refuses to start while `SSLKEYLOGFILE` is set, since that would write TLS session secrets to a file.
 
 ## The fleet
@@ -79,25 +80,27 @@ fleet-cache secret generate > secret     # 256 random bits; `secret fingerprint`
 fleet-cache id                           # this node's addresses, for the others' CACHE_BOOTSTRAP_PEERS
 ```
 
-* The secret is what `shared-secret` or `shared-secret-file` gives; else, where `p2p`, `p2p-port`, `p2p-listen` or
-  `bootstrap` is given and says that the node is to share, `GH_TOKEN`, else `GITHUB_TOKEN`, else what `gh auth token`
-  prints within 5 seconds. A token that is there for other programs opens no port by itself. A token is a convenience: a fleet that goes by tokens falls apart when
-  they are rotated or differ between nodes, and the log says so. With none, a node keeps to itself, and says so too.
-* A secret that is given and cannot be used keeps the daemon from starting. A token that cannot serve does not.
+* `shared-secret` or `shared-secret-file` gives the secret. Without them, if `p2p`, `p2p-port`, `p2p-listen` or `bootstrap`
+  says that the node is to share, the secret is `GH_TOKEN`, else `GITHUB_TOKEN`, else what `gh auth token` prints within
+  5 seconds. So a token that is set for other programs opens no port by itself. A token is a convenience: a fleet that uses
+  tokens falls apart when they are rotated or differ between nodes, and the log says so. Without a secret, a node does not
+  share, and logs that too.
+* If a secret is given but cannot be used, the daemon does not start. A token that cannot be used does not prevent the start.
 * To change the secret: give every node the new one as `accept-secret`; then give every node the new one as
-  `shared-secret` and the old one as `accept-secret`; then take the old one away. A node goes by at most four.
-  SIGHUP will do for each round ([operations](operations.md#changing-the-secret-while-the-fleet-runs)).
-* In `CACHE_P2P_ACCEPTED_SECRETS` commas separate, so a passphrase that holds one goes into a file.
-* Where a file with a secret lets others than its owner and its group's readers in, the log warns.
+  `shared-secret` and the old one as `accept-secret`; then remove the old one. A node takes at most four secrets. SIGHUP
+  is enough for each round ([operations](operations.md#changing-the-secret-while-the-fleet-runs)).
+* Commas separate the secrets in `CACHE_P2P_ACCEPTED_SECRETS`, so put a passphrase that contains one into a file.
+* The log warns if more than the owner and the group's readers can use a file that holds a secret.
 * An address of a node is `/ip4`, `/ip6`, `/dns4` or `/dns6`, then `/tcp/PORT` (libp2p only) or `/udp/PORT/quic-v1`, and
-  in `bootstrap` `/p2p/` with the node's id, which then must answer there; without it any node may that proves to have
-  the secret. The id is made once and kept as `identity.key` in the cache directory, which no image of a machine should
-  hold.
-* At most ten nodes are contacted, in order, each by one address; what is left out is named in the log. Beside them a
-  node contacts the 16 members that it was connected with last, which it keeps as `members.sealed` in the cache directory.
+  in `bootstrap` also `/p2p/` with a node's id. With an id, that very node must answer there; without it, any node may that
+  proves that it has the secret. A node makes its id once and keeps it as `identity.key` in the cache directory; do not put
+  that file into an image of a machine.
+* A node contacts at most ten of the given nodes, in order, each by one address, and the log names those that it leaves out.
+  It also contacts the 16 members that it was connected with last, which it keeps as `members.sealed` in the cache
+  directory.
 * `CACHE_TTL`, `IPFS_ACCELERATE_CACHE_DIR`, `P2P_LISTEN_PORT`, `BOOTSTRAP_PEERS` and `P2P_BOOTSTRAP_PEERS` are names that
   earlier caches of this kind, or their scripts, used.
-* All nodes of a fleet take the same transport. `fleet-cache doctor` finds out whether sharing works.
+* All nodes of a fleet must use the same transport. `fleet-cache doctor` finds out whether sharing works.
 
 ## Exit codes
 

@@ -60,76 +60,77 @@ const BEGIN: &str = "\
 
 Written by `BLESS=1 cargo test -p cache-origin-github` from the tables in `cache-origin-github/src`.
 
-An answer is fresh for {default} s (`--default-ttl`), except on these routes. The first that fits counts; `--route` puts
-others in front of them. `*` stands for one segment and `**` for any number of characters, also the slashes in the name
-of a branch. What is said of `/repos/*/*` holds for `/repositories/17` too, by which GitHub links the pages behind the
-first; so for `/orgs/*` and `/organizations/17`, `/users/*` and `/user/17`. A rule that names one repository, such as
-`/repos/acme/site/**`, cannot know its number and holds by name alone. The capitals of accounts and repositories are no
-difference anywhere.
+An answer is fresh for {default} s (`--default-ttl`), except on the routes in the table. The first row that fits counts;
+`--route` puts others in front of them. `*` stands for one segment, and `**` for any number of characters, including the
+slashes in the name of a branch. A rule for `/repos/*/*` also holds for `/repositories/17`, the form in which GitHub links
+all pages but the first; the same goes for `/orgs/*` and `/organizations/17`, and for `/users/*` and `/user/17`. A rule that
+names one repository, such as `/repos/acme/site/**`, cannot know its number and holds by name alone. The names of accounts
+and repositories are compared without regard to case.
 
-That there is no such thing (404, 410) is believed for {absence} s at most.
+An answer that says that there is no such thing (404, 410) is fresh for at most {absence} s.
 
 ";
 
 const UNSETTLED: &str = "
 ## Answers that say \"ask again\"
 
-What is still under way ends without a write that would make anybody forget it: a run finishes, GitHub works out whether
-a pull request can be merged. Such an answer is fresh for {unsettled} s, whatever its route's lifetime, and is then asked
-about with its validators: a 304 is free. A route may have another time: `--route '/repos/*/*/actions/runs = 60s
-unsettled=20s'`.
+Some states change without a write that would make a node forget them: a run finishes, or GitHub works out whether a pull
+request can be merged. An answer that shows such a state is fresh for {unsettled} s, whatever its route's lifetime. After
+that the node asks about it with its validators, and a 304 is free. `--route` can give a route another time: `--route
+'/repos/*/*/actions/runs = 60s unsettled=20s'`.
 
-These fields and values say so. `[]` stands for any item of a list, `[0]` for the first. A row without values says that
-what looks unsettled there waits for a person and lasts.
+The table lists the fields and values that show such a state. `[]` stands for any item of a list, `[0]` for the first. In a
+row without values, what looks unsettled waits for a person, and therefore lasts.
 
 ";
 
 const CREDENTIAL: &str = "
-On a route that has no row, a field `mergeable` that is `null`, an `incomplete_results` that is `true`, and any field
-whose name ends in `state` or `status` and whose value is a word for \"under way\" (`pending`, `queued`, `processing`,
-`exporting` and the like) count, in the answer itself and in the items of its first list. What lies deeper does not, nor
-do words for what lasts, such as `open` and `active`.
+On a route without a row, these fields count, in the answer itself and in the items of its first list: a `mergeable` that is
+`null`, an `incomplete_results` that is `true`, and any field with a name that ends in `state` or `status` and a value that
+means \"under way\" (`pending`, `queued`, `processing`, `exporting` and the like). Deeper fields do not count, nor do words
+for lasting states, such as `open` and `active`.
 
 ## Answers that hold a credential
 
-They are asked for past the cache: not kept, not sent to other nodes, not written to disk, whatever a `--route` says.
+Requests for these routes pass the cache by. Their answers are not kept, not sent to other nodes and not written to disk,
+whatever a `--route` says.
 
 ";
 
 const NEVER: &str = "
-A second net looks into every answer that is about to be kept. One with a field such as `token`, `temp_download_token`,
-`temp_clone_token`, `secret`, `password` or `private_key` that holds a text, or with a text that begins as GitHub's
-tokens do (`ghs_`, `github_pat_`), is handed to the client that asked and to nobody else. Masked secrets (`********`)
-are none. `download_url` of a private file is let pass: the token in it opens that file alone, for whoever may read the
-answer.
+A second check looks into every answer that is about to be kept. If a field such as `token`, `temp_download_token`,
+`temp_clone_token`, `secret`, `password` or `private_key` holds a text, or if a text begins as GitHub's tokens do (`ghs_`,
+`github_pat_`), only the client that asked gets the answer. Masked secrets (`********`) do not count. The check lets
+`download_url` of a private file pass: the token in it opens only that file, which readers of the answer may read anyway.
 
 ## What else is never kept
 
-Unless a `--route` says otherwise:
+These answers are not kept unless a `--route` says otherwise:
 
 ";
 
 const WRITES: &str = "
 ## What a write forgets
 
-A write that was carried out forgets its own family of resources (a write to `/repos/o/r/issues/7/labels` all of
-`/repos/o/r/issues`), what they belong to, and whatever else shows its change: a merge the readme, languages, commits
-and branches, a team's access the repository's collaborators, a star the repository and its stargazers. Where the path
-does not tell which, as with a fork's new owner or a repository written to by number, all that may be meant is doubted:
-asked about once, for free if it is unchanged, before it is served again.
+A write that was carried out makes nodes forget three things: its own family of resources (for a write to
+`/repos/o/r/issues/7/labels`, all of `/repos/o/r/issues`), the resources that these belong to, and whatever else shows the
+change. A merge also changes the readme, languages, commits and branches; a team's access, the repository's collaborators; a
+star, the repository and its stargazers. If the path does not tell which resource changed, as with a fork's new owner or a
+repository that is written to by number, all resources that may have changed are doubted: before one is served again, the
+node asks about it once, for free if it is unchanged.
 
-`cache-origin-github/src/touch/table.rs` has the rules, and `cache-origin-github/tests/operations/writes.txt` what comes
-of them for each write in GitHub's own description. Registration tokens, rendered markdown and the like forget nothing.
-A write that is in neither forgets all of its repository, organisation or account.
+`cache-origin-github/src/touch/table.rs` has the rules. `cache-origin-github/tests/operations/writes.txt` lists their effect
+for each write in GitHub's own description. Registration tokens, rendered markdown and the like forget nothing. A write that
+is in neither forgets all of its repository, organisation or account.
 
-A write that was carried out also ends every answer that says that something is not there or is elsewhere. One that was
-refused changed nothing, and ends nothing; but after a 403 or a 404 what the credential's own domain holds of the
-repository is doubted, since the right to read it may have ended too. One without an answer, or answered with a 5xx, may
-have been carried out: what it would forget is doubted. A GraphQL mutation does not tell what it changes either: all that
-its own domain holds is doubted. A GraphQL query changes nothing, if its document is at most 256 KiB long.
+A write that was carried out also ends every answer that says that something is not there or is elsewhere. A write that was
+refused changed nothing, and ends nothing. But after a 403 or a 404, what the credential's own domain holds of the repository
+is doubted, since the right to read it may have ended too. A write without an answer, or with a 5xx, may have been carried
+out, so what it would forget is doubted. A GraphQL mutation does not tell what it changes, so all that its own domain holds
+is doubted. A GraphQL query changes nothing, if its document is at most 256 KiB long.
 
-What a write forgot or put in doubt is so after a restart too, also one by `kill -9` right after its answer.
+What a write forgot or put in doubt stays so after a restart, even after `kill -9` right after its answer.
 
-What nobody can know from the path of a write: the number of a repository (so the pages behind the first are doubted for
-all repositories), and the login of the account behind a token (so lists below `/users/` are).
+The path of a write does not tell the number of a repository, so all pages but the first are doubted for all repositories.
+Nor does it tell the login of the account behind a token, so lists below `/users/` are doubted.
 ";

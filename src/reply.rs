@@ -18,7 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -41,6 +41,8 @@ pub struct Reply {
     time_left: Option<Duration>,
     overdue: Option<Duration>,
     live: HeaderMap,
+    /// What [`Reply::headers`] lends, made when it is first asked for: most replies are sent on unread.
+    headers: OnceLock<Box<HeaderMap>>,
     form: Form,
 }
 
@@ -58,31 +60,7 @@ pub enum Provenance {
 }
 
 impl Reply {
-    pub(crate) fn of_entry(
-        entry: Arc<Entry>,
-        served: Served,
-        (now, grant): (Timestamp, &Grant),
-        form: Form,
-    ) -> Self {
-        Self {
-            provenance: Provenance::Entry(served),
-            age: Some(freshness::age(&entry, now)),
-            time_left: Some(freshness::time_left(&entry, grant, now)),
-            overdue: Some(freshness::overdue(&entry, grant, now)),
-            live: HeaderMap::new(),
-            answer: Answer::Entry(entry),
-            form,
-        }
-    }
-
-    pub(crate) fn of_content(content: Content, forward: Forward, form: Form) -> Self {
-        let provenance = Provenance::Relayed(forward);
-        let answer = Answer::Content(content);
-        Self { answer, provenance, age: None, time_left: None, overdue: None, live: HeaderMap::new(), form }
-    }
-
-    pub(crate) fn of_stream(response: Response<OriginBody>, runtime: Handle, provenance: Provenance) -> Self {
-        let answer = Answer::Stream(response.map(|body| ReplyBody(Source::Stream(body, runtime))));
+    fn new(answer: Answer, provenance: Provenance, form: Form) -> Self {
         Self {
             answer,
             provenance,
@@ -90,8 +68,32 @@ impl Reply {
             time_left: None,
             overdue: None,
             live: HeaderMap::new(),
-            form: Form::default(),
+            headers: OnceLock::new(),
+            form,
         }
+    }
+
+    pub(crate) fn of_entry(
+        entry: Arc<Entry>,
+        served: Served,
+        (now, grant): (Timestamp, &Grant),
+        form: Form,
+    ) -> Self {
+        Self {
+            age: Some(freshness::age(&entry, now)),
+            time_left: Some(freshness::time_left(&entry, grant, now)),
+            overdue: Some(freshness::overdue(&entry, grant, now)),
+            ..Self::new(Answer::Entry(entry), Provenance::Entry(served), form)
+        }
+    }
+
+    pub(crate) fn of_content(content: Content, forward: Forward, form: Form) -> Self {
+        Self::new(Answer::Content(content), Provenance::Relayed(forward), form)
+    }
+
+    pub(crate) fn of_stream(response: Response<OriginBody>, runtime: Handle, provenance: Provenance) -> Self {
+        let answer = Answer::Stream(response.map(|body| ReplyBody(Source::Stream(body, runtime))));
+        Self::new(answer, provenance, Form::default())
     }
 
     /// The same without the body of an answer that streams.
@@ -106,7 +108,7 @@ impl Reply {
     }
 
     pub(crate) fn with_live(self, live: HeaderMap) -> Self {
-        Self { live, ..self }
+        Self { live, headers: OnceLock::new(), ..self }
     }
 
     /// The origin's status.
@@ -119,14 +121,29 @@ impl Reply {
     }
 
     /// The origin's headers; quota and scopes only if this very request called the origin.
-    pub fn headers(&self) -> HeaderMap {
-        let mut headers: HeaderMap = match &self.answer {
-            Answer::Content(content) => fields(&content.headers).collect(),
-            Answer::Entry(entry) => fields(&entry.content().headers).collect(),
-            Answer::Stream(response) => response.headers().clone(),
-        };
-        headers.extend(self.live.clone());
-        headers
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let reply = node.get("/repos/rust-lang/rust/issues").await?;
+    /// if let Some(link) = reply.headers().get("link") {
+    ///     println!("more pages: {}", link.to_str()?);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn headers(&self) -> &HeaderMap {
+        match &self.answer {
+            Answer::Content(content) => self.headers_of(content),
+            Answer::Entry(entry) => self.headers_of(entry.content()),
+            Answer::Stream(response) => response.headers(),
+        }
+    }
+
+    fn headers_of(&self, content: &Content) -> &HeaderMap {
+        self.headers.get_or_init(|| {
+            let mut headers: HeaderMap = fields(&content.headers).collect();
+            headers.extend(self.live.clone());
+            Box::new(headers)
+        })
     }
 
     /// Where the reply came from.
@@ -282,4 +299,27 @@ enum Answer {
     Content(Content),
     Entry(Arc<Entry>),
     Stream(Response<ReplyBody>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cache_core::{ForwardReason, Headers};
+
+    #[test]
+    fn headers_are_put_together_when_they_are_read_and_only_once() {
+        let headers = Headers::from_iter([("etag", "\"1\"")]);
+        let content = Content { status: 200, headers, body: Bytes::new() };
+        let reason = ForwardReason::UriMiss;
+        let forward = Forward { reason, status: 200, collapsed: false, stored: false };
+        let live = HeaderMap::from_iter([(http::header::VIA, http::HeaderValue::from_static("1.1 origin"))]);
+        let reply = Reply::of_content(content, forward, Form::default()).with_live(live);
+        assert!(reply.headers.get().is_none());
+        let first = reply.headers();
+        assert_eq!(
+            (&first["etag"], &first["via"]),
+            (&"\"1\"".parse().unwrap(), &"1.1 origin".parse().unwrap())
+        );
+        assert!(std::ptr::eq(first, reply.headers()));
+    }
 }

@@ -5,7 +5,7 @@
 //! neither the network nor the kernel. Redis is measured where `redis-server` is installed.
 
 use cache_conformance::until;
-use fleet_cache::{FleetSecret, GitHub, Libp2p, Node, NodeBuilder, OpenTransport, Quic, core::SharingLimits};
+use fleet_cache::{FleetSecret, GitHub, Libp2p, Node, NodeBuilder, OpenTransport, Quic, SharingLimits};
 use futures::{StreamExt as _, stream};
 use std::{
     process::{Child, Command, Stdio},

@@ -3,19 +3,17 @@
 //! `cargo run --example own_transport` shows that the second node is served by the first: one call in all.
 //! What a transport owes is written down at [`Transport`]; sealing and admission are not its business.
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use cache_model_origin::ModelOrigin;
 use fleet_cache::{
-    FleetSecret, GitHub, Node, OpenTransport, TransportError,
-    core::{
-        PeerId,
-        port::{DialError, Gate, Lane, PeerFigures, SendError, Side, Transport, TransportEvent},
+    FleetSecret, GitHub, Node, OpenTransport, PeerId, TransportError,
+    transport::{
+        DialError, Gate, Lane, PeerFigures, SendError, Side, Transport, TransportEvent, Zeroizing,
+        async_trait,
     },
 };
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
-use zeroize::Zeroizing;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -39,8 +39,10 @@ mod builder;
 mod call;
 mod command;
 mod driver;
+pub mod entry;
 pub mod environment;
 mod error;
+pub mod github;
 mod global;
 mod joining;
 mod key_text;
@@ -56,17 +58,23 @@ mod shared;
 mod stats;
 #[cfg(feature = "tower")]
 mod tower;
-mod transports;
+pub mod transport;
 mod twins;
 mod values;
 mod withheld;
 
 pub use {
     builder::NodeBuilder,
-    cache_core::{self as core, FetchError, PeerId, PeerIdError, PeerSource, Settings, port::Budget},
-    cache_crypto::{FleetSecret, KeyFile, KeyFileError, NodeIdentity, SECRETS_MAX, SecretError, SecretKind},
-    cache_origin_github::{self as github, GitHub, GitHubBuilder, PassReason},
-    cache_store::{OpenError, WriteBehindSettings},
+    cache_core::{
+        Disk, FetchError, Forward, ForwardReason, PeerId, PeerIdError, PeerSettings, PeerSource, Served,
+        Settings, SharingLimits, Shortage, StaleReason, Timestamp, TrafficLimits,
+        port::{Budget, Durability, StoreError},
+    },
+    cache_crypto::{
+        FleetSecret, KeyFile, KeyFileError, KeyringFull, NodeIdentity, SECRETS_MAX, SecretError, SecretKind,
+    },
+    cache_origin_github::{Coding, Form, GitHub, GitHubBuilder, PassReason},
+    cache_store::{DISK_BUDGET, OpenError, WriteBehindSettings},
     call::{Call, Miss, Pass},
     error::{RequestError, StartError, ValueError},
     global::{AlreadyStarted, configure, global},
@@ -75,11 +83,11 @@ pub use {
     reply::{Provenance, ReadError, Reply, ReplyBody, StatusError},
     secrets::RotationError,
     stats::{DiskStats, FleetTotals, Stats},
-    transports::{OpenTransport, TransportError},
+    transport::{OpenTransport, TransportError},
     values::{VALUE_KEY_BYTES_MAX, Values},
 };
 
 #[cfg(feature = "libp2p")]
-pub use transports::Libp2p;
+pub use transport::Libp2p;
 #[cfg(feature = "quic")]
-pub use transports::Quic;
+pub use transport::Quic;

@@ -5,10 +5,7 @@ use crate::{
     admin::{Cause, Check, Examination},
     settings::{SecretReport, SourcedSecret},
 };
-use fleet_cache::{
-    Node, Peer, PeerId, PeerState, Pong, RequestError, Stats,
-    core::{Protocol, port::DialError},
-};
+use fleet_cache::{Node, Peer, PeerId, PeerState, Pong, RequestError, Stats, transport::DialError};
 use futures::future::join_all;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::{sleep, timeout};
@@ -120,7 +117,7 @@ fn version(stats: &Stats, peers: &[Peer]) -> Option<Check> {
     let foreign: Vec<&Peer> =
         peers.iter().filter(|peer| peer.failure == Some(DialError::OtherVersion)).collect();
     let refusals = stats.aggregate.map_or(0, |aggregate| aggregate.refused_version);
-    let ours = Protocol::OURS;
+    let ours = cache_core::Protocol::OURS;
     let finding = match (foreign.is_empty(), refusals) {
         (true, 0) => return None,
         (true, refusals) => {

@@ -15,7 +15,7 @@ use cache_tests::{
     until,
 };
 use fleet_cache::{
-    FleetSecret, GitHub, Node, PeerState, Provenance, Reply, RequestError, core::Served, github::RecipeState,
+    FleetSecret, GitHub, Node, PeerState, Provenance, Reply, RequestError, Served, github::RecipeState,
 };
 use http::{Request, request};
 use http_body_util::Empty;
@@ -203,7 +203,7 @@ async fn a_frame_recorded_on_another_connection_does_not_open() {
         let stage = Stage::new(over).await;
         let second = Member::new(over, &stage.secret).await;
         let peer = second.meet(&stage.node).await;
-        let message = fleet_cache::core::codec::encode_message(&Message::Ping { token: 1 });
+        let message = cache_core::codec::encode_message(&Message::Ping { token: 1 });
         let recorded = second.seal(peer, &message);
         stage.member.send(stage.peer, recorded).expect("there is room");
         until("it is refused", async || totals(&stage.node).await.rejected_frames == 1).await;
@@ -310,7 +310,7 @@ impl Stage {
     }
 }
 
-fn asked_as_coordinator(heard: &[Message]) -> Option<fleet_cache::core::AskId> {
+fn asked_as_coordinator(heard: &[Message]) -> Option<cache_core::AskId> {
     heard.iter().find_map(|message| match message {
         Message::Ask { ask, role: Role::Coordinator, .. } => Some(*ask),
         _other => None,

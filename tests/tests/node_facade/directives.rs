@@ -1,7 +1,7 @@
 //! What a request's own words demand of the cache, and in which form each client gets the answer.
 
 use crate::support::{ALICE, PUBLIC, answer, ask, get_by, origin_and_node};
-use fleet_cache::{Provenance, RequestError, core::ForwardReason};
+use fleet_cache::{ForwardReason, Provenance, RequestError};
 use http::Request;
 
 #[tokio::test]

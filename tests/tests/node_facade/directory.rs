@@ -2,7 +2,7 @@
 
 use crate::support::{ALICE, PUBLIC, SOON, answer, builder, get_by, github};
 use cache_tests::{eventually, origin::ModelOrigin};
-use fleet_cache::{FleetSecret, Node, NodeBuilder, Provenance, StartError, core::Served};
+use fleet_cache::{FleetSecret, Node, NodeBuilder, Provenance, Served, StartError};
 use std::{path::Path, time::Duration};
 
 fn at(origin: &ModelOrigin, directory: &Path) -> NodeBuilder {

@@ -4,8 +4,7 @@ use crate::support::{ALICE, Answer, BOB, PRIVATE, PUBLIC, SOON, answer, ask, bui
 use bytes::Bytes;
 use cache_tests::origin::{Fault, FaultKind, ModelOrigin, Quota, Resource, Visibility};
 use fleet_cache::{
-    GitHubBuilder, Node, Provenance, RequestError, Settings,
-    core::{FetchError, Served, StaleReason},
+    FetchError, GitHubBuilder, Node, Provenance, RequestError, Served, Settings, StaleReason,
     github::Timeouts,
 };
 use std::time::{Duration, Instant};

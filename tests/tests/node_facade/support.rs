@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use cache_tests::origin::ModelOrigin;
 use fleet_cache::{
-    GitHub, GitHubBuilder, Node, NodeBuilder, Provenance, RequestError,
-    core::{Forward, ForwardReason, Served},
+    Forward, ForwardReason, GitHub, GitHubBuilder, Node, NodeBuilder, Provenance, RequestError, Served,
 };
 use http::{HeaderMap, Request, StatusCode, request};
 use http_body_util::{BodyExt as _, Full};

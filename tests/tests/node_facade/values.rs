@@ -4,8 +4,7 @@ use crate::support::{ALICE, PUBLIC, SOON, answer, get_by, origin_and_node, post,
 use bytes::Bytes;
 use cache_tests::eventually;
 use fleet_cache::{
-    GitHub, Node, RequestError, Settings, VALUE_KEY_BYTES_MAX, ValueError,
-    core::{BODY_BYTES_MAX, FetchError},
+    FetchError, GitHub, Node, RequestError, Settings, VALUE_KEY_BYTES_MAX, ValueError, entry::BODY_BYTES_MAX,
 };
 use std::{
     convert::Infallible,

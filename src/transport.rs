@@ -3,10 +3,17 @@
 //! A transport needs the node's identity and the fleet's gate, which the node has only once it starts. So a
 //! program hands in where to listen, and the node opens it.
 
-use async_trait::async_trait;
-use cache_core::port::{Gate, Transport};
+/// Makes a trait of `async fn`s one that an object can stand for, as [`OpenTransport`] and [`Transport`] are.
+pub use async_trait::async_trait;
+pub use cache_core::port::{
+    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, Admission, BULK_BYTES_MIN, DIAL_TIMEOUT, DialError,
+    FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Refusal, Refused, SILENCE_TIMEOUT, SealError, SendError,
+    Session, Side, Transport, TransportEvent,
+};
+/// Wipes what it holds when it is dropped.
+pub use zeroize::Zeroizing;
+
 use std::{error::Error, fmt, sync::Arc};
-use zeroize::Zeroizing;
 
 /// A transport that was chosen but not opened yet. [`Quic`] and [`Libp2p`] are two; a program may bring its own.
 ///

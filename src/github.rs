@@ -1,0 +1,11 @@
+//! GitHub's API as a node's origin: how to reach it, by which rules its answers are kept, and what it said.
+//!
+//! [`GitHub`](crate::GitHub) and its builder are at the root of the crate; the types that their methods take and
+//! return are here.
+
+pub use cache_origin_github::{
+    ABSENCE_LIFETIME, ConfigError, Credential, CredentialMatch, DomainQuota, IF_ERROR_DEFAULT,
+    LIFETIME_DEFAULT, LIFETIME_MAX, MAX_STALE_DEFAULT, OriginBody, OriginStats, OriginUrl, Proxy, ProxyScope,
+    Quota, RecipeState, RecipeStats, RouteRule, RouteTable, Rules, TIMEOUT_MAX, TIMEOUT_MIN, Timeouts,
+    TokenDigest,
+};

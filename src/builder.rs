@@ -178,7 +178,7 @@ impl NodeBuilder {
                 let (known, disk_budget) = ((self.secret, self.accepted), self.disk_budget);
                 let open = move || open_store(&directory, &known, disk_budget, budget, now);
                 let task = runtime.spawn_blocking(open);
-                let (store, restored, members) = task.await.map_err(|_panic| StartError::NoRuntime)??;
+                let (store, restored, members) = task.await??;
                 let disk = WriteBehind::start(Box::new(store), self.write_behind);
                 (Some(disk.map_err(StartError::Thread)?), Some(restored), Some(members))
             }

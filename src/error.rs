@@ -1,15 +1,44 @@
-//! Why a node has no answer.
+//! Why a node has no answer, one type for each kind of question.
 
-use crate::VALUE_KEY_BYTES_MAX;
-use cache_core::{BODY_BYTES_MAX, Failure, FetchError, Shortage, Timestamp, port::StoreError};
+mod peer;
+mod start;
+mod value;
+
+pub use {
+    peer::{AskPeerError, PingError},
+    start::{RotationError, StartError},
+    value::{GetValueError, InvalidateValueError, KeyTooLong, PutValueError, ValueError},
+};
+
+pub(crate) use start::message_of;
+
+use cache_core::{Failure, FetchError, Shortage, Timestamp, port::StoreError};
 use cache_origin_github::{CORE, Quota, resource_name};
-use std::fmt;
+use thiserror::Error;
+
+/// The node was shut down, by any of its handles.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("the node was shut down")]
+pub struct Closed;
 
 /// Why a request has no answer. Nothing was kept and nothing was lost.
-#[derive(Debug)]
+///
+/// ```no_run
+/// use fleet_cache::RequestError;
+///
+/// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+/// match node.get("/user/repos").await {
+///     Ok(reply) => println!("{}", reply.text().await?),
+///     Err(RequestError::Throttled { until, .. }) => println!("GitHub wants to be left alone until {until}"),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The target is not one that HTTP allows.
+    /// The target is not one that HTTP allows. From [`Node::get`](crate::Node::get) alone.
+    #[error("`{target}` is no request target; give a path such as /user")]
     BadTarget {
         /// The target as given.
         target: String,
@@ -17,28 +46,19 @@ pub enum RequestError {
         source: http::uri::InvalidUri,
     },
     /// More is under way than the node's limits allow; try again.
+    #[error("too many lookups are in progress; try again")]
     Busy,
     /// The node was shut down.
-    Closed,
+    #[error(transparent)]
+    Closed(#[from] Closed),
     /// The origin gave no whole answer, and nothing stale may stand in.
+    #[error(transparent)]
     Fetch(FetchError),
-    /// The key is longer than [`VALUE_KEY_BYTES_MAX`](crate::VALUE_KEY_BYTES_MAX).
-    KeyTooLong {
-        /// Its length.
-        key_bytes: usize,
-    },
     /// The request forbids asking the origin, and nothing usable is cached.
+    #[error("not cached, and the request forbids asking the origin")]
     NotCached,
-    /// There is no connection with the peer that was to be asked.
-    NotConnected,
-    /// The target is at another host than the origin's.
-    OtherHost {
-        /// The host, and the port if the target names one.
-        host: String,
-    },
-    /// What is kept cannot be written to disk. It is still served from memory.
-    NotDurable(StoreError),
     /// The origin's quota is spent, and nothing stale may stand in.
+    #[error("the origin's quota is spent until {until} (Unix time)")]
     Throttled {
         /// When the origin may be asked again.
         until: Timestamp,
@@ -50,12 +70,8 @@ pub enum RequestError {
         quota: Option<Quota>,
     },
     /// No answer came before the request's deadline.
+    #[error("no answer came in time")]
     TimedOut,
-    /// The value is longer than [`BODY_BYTES_MAX`](cache_core::BODY_BYTES_MAX).
-    ValueTooLong {
-        /// Its length.
-        value_bytes: usize,
-    },
 }
 
 impl RequestError {
@@ -69,150 +85,36 @@ impl From<Failure> for RequestError {
         match failure {
             Failure::Busy => Self::Busy,
             Failure::Fetch(error) => Self::Fetch(error),
-            Failure::NotConnected => Self::NotConnected,
             Failure::Throttled { until, shortage } => {
                 Self::Throttled { until, shortage, resource: resource_name(CORE), quota: None }
             }
-            // A failure of a kind that this version does not know is at least no answer in time.
-            Failure::TimedOut | _ => Self::TimedOut,
+            // A failure of a kind that this version does not know is at least no answer in time; for want of a connection
+            // fails only what asks one peer.
+            Failure::NotConnected | Failure::TimedOut | _ => Self::TimedOut,
         }
     }
 }
 
-impl fmt::Display for RequestError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadTarget { target, .. } => {
-                write!(f, "`{target}` is no request target; give a path such as /user")
-            }
-            Self::Busy => f.write_str("too many lookups are in progress; try again"),
-            Self::Closed => f.write_str("the node was shut down"),
-            Self::Fetch(error) => error.fmt(f),
-            Self::KeyTooLong { key_bytes } => {
-                write!(f, "the key is {key_bytes} bytes, the limit is {VALUE_KEY_BYTES_MAX}")
-            }
-            Self::NotCached => f.write_str("not cached, and the request forbids asking the origin"),
-            Self::OtherHost { host } => {
-                write!(f, "`{host}` is not the host of this node's origin; ask it directly")
-            }
-            Self::NotConnected => f.write_str("there is no connection with that peer; see `peers`"),
-            Self::NotDurable(error) => error.fmt(f),
-            Self::Throttled { until, .. } => {
-                write!(f, "the origin's quota is spent until {until} (Unix time)")
-            }
-            Self::TimedOut => f.write_str("no answer came in time"),
-            Self::ValueTooLong { value_bytes } => {
-                write!(f, "the value is {value_bytes} bytes, the limit is {BODY_BYTES_MAX}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for RequestError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::BadTarget { source, .. } => Some(source),
-            Self::Fetch(error) => Some(error),
-            Self::NotDurable(error) => error.source(),
-            Self::Busy
-            | Self::Closed
-            | Self::KeyTooLong { .. }
-            | Self::NotCached
-            | Self::OtherHost { .. }
-            | Self::NotConnected
-            | Self::Throttled { .. }
-            | Self::TimedOut
-            | Self::ValueTooLong { .. } => None,
-        }
-    }
-}
-
-/// Why [`Values::get_or_fetch`](crate::Values::get_or_fetch) has no value.
-#[derive(Debug)]
+/// Why a request for another of GitHub's hosts has no answer; see [`Node::relay`](crate::Node::relay).
+#[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ValueError<E> {
-    /// The caller's own fetch failed.
-    Fetch(E),
-    /// Others fetched on this caller's behalf, and they failed; its own fetch was not run.
-    Others,
-    /// The node gives no answer.
-    Request(RequestError),
+pub enum RelayError {
+    /// The node was shut down.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    /// There was no head of an answer.
+    #[error(transparent)]
+    Fetch(FetchError),
 }
 
-impl<E: fmt::Display> fmt::Display for ValueError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fetch(error) => error.fmt(f),
-            Self::Others => f.write_str("the callers that fetched this value failed"),
-            Self::Request(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: std::error::Error + 'static> std::error::Error for ValueError<E> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Fetch(error) => Some(error),
-            Self::Others => None,
-            Self::Request(error) => Some(error),
-        }
-    }
-}
-
-/// Why a node could not start. Nothing was changed on disk that another start would miss.
-#[derive(Debug)]
+/// Why it is not known that everything survives a crash; see [`Node::flush`](crate::Node::flush).
+#[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum StartError {
-    /// A value from the environment cannot be used.
-    Environment {
-        /// The variable.
-        name: &'static str,
-        /// What is wrong with it, and what would be right.
-        problem: String,
-    },
-    /// The directory's own key, or the node's identity, cannot be read or made.
-    NodeKey(cache_crypto::KeyFileError),
-    /// The origin cannot be used as configured.
-    Origin(cache_origin_github::ConfigError),
-    /// There is no Tokio runtime to run on, or it is ending.
-    NoRuntime,
-    /// The store cannot be opened, for example because another process uses the directory.
-    Open(cache_store::OpenError),
-    /// The store was opened and cannot be read.
-    Restore(StoreError),
-    /// More secrets are accepted than a node can go by.
-    Secrets(cache_crypto::KeyringFull),
-    /// The system gives no thread to write to disk on.
-    Thread(std::io::Error),
-    /// The transport cannot be opened, for example because an address is in use.
-    Transport(crate::TransportError),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Environment { name, problem } => write!(f, "{name}: {problem}"),
-            Self::NodeKey(error) => error.fmt(f),
-            Self::NoRuntime => f.write_str("a node starts inside a Tokio runtime, and there is none here"),
-            Self::Origin(error) => error.fmt(f),
-            Self::Open(error) => error.fmt(f),
-            Self::Restore(error) => error.fmt(f),
-            Self::Secrets(error) => error.fmt(f),
-            Self::Thread(error) => write!(f, "no thread for writing to disk: {error}"),
-            Self::Transport(error) => write!(f, "cannot listen for other nodes: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::NodeKey(error) => error.source(),
-            Self::Origin(error) => error.source(),
-            Self::Open(error) => error.source(),
-            Self::Restore(error) => error.source(),
-            Self::Environment { .. } | Self::NoRuntime | Self::Secrets(_) | Self::Thread(_) => None,
-            Self::Transport(error) => error.source(),
-        }
-    }
+pub enum FlushError {
+    /// The node was shut down.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    /// What is kept cannot be written to disk. It is still served from memory.
+    #[error(transparent)]
+    NotDurable(StoreError),
 }

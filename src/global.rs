@@ -1,8 +1,9 @@
 //! The process-wide node.
 
-use crate::{Node, NodeBuilder, StartError, environment};
+use crate::{Node, NodeBuilder, StartError, environment, error::message_of};
 use parking_lot::Mutex;
-use std::{fmt, thread};
+use std::thread;
+use thiserror::Error;
 
 /// The one node of this process: made by the first caller, shared by all.
 ///
@@ -49,16 +50,9 @@ pub fn configure(builder: NodeBuilder) -> Result<(), AlreadyStarted> {
 }
 
 /// The process-wide node runs already, so it can no longer be configured.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("the process-wide node runs already; configure it before its first use")]
 pub struct AlreadyStarted;
-
-impl fmt::Display for AlreadyStarted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the process-wide node runs already; configure it before its first use")
-    }
-}
-
-impl std::error::Error for AlreadyStarted {}
 
 fn start_on_own_thread(builder: NodeBuilder) -> Result<Node, StartError> {
     let (started, result) = std::sync::mpsc::sync_channel(1);
@@ -66,9 +60,9 @@ fn start_on_own_thread(builder: NodeBuilder) -> Result<Node, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = match runtime {
             Ok(runtime) => runtime,
-            Err(_unavailable) => {
+            Err(error) => {
                 // The receiver waits below for as long as this thread lives.
-                let _waits = started.send(Err(StartError::NoRuntime));
+                let _waits = started.send(Err(StartError::Runtime(error)));
                 return;
             }
         };
@@ -81,11 +75,11 @@ fn start_on_own_thread(builder: NodeBuilder) -> Result<Node, StartError> {
             }
         });
     };
-    thread::Builder::new()
-        .name("fleet-cache".into())
-        .spawn(run)
-        .map_err(|_unavailable| StartError::NoRuntime)?;
-    result.recv().map_err(|_panicked| StartError::NoRuntime)?
+    let running = thread::Builder::new().name("fleet-cache".into()).spawn(run).map_err(StartError::Thread)?;
+    result.recv().unwrap_or_else(|_panicked| {
+        let panic = running.join().err().unwrap_or_else(|| Box::new("it said nothing"));
+        Err(StartError::Panicked { message: message_of(&*panic) })
+    })
 }
 
 enum State {

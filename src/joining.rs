@@ -78,7 +78,7 @@ impl Wishes {
         };
         // Stretching a passphrase takes tenths of a second.
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let (lock, seed, remembered) = prepared.map_err(|_panic| StartError::NoRuntime)??;
+        let (lock, seed, remembered) = prepared??;
         let transport = transport
             .open(seed, Arc::clone(&lock.gate) as Arc<dyn Gate>, self.peers_max + PEERS_IN_DOUBT)
             .await

@@ -34,6 +34,8 @@
 //!
 //! For values that are not GitHub's there is the classic call, [`Values::get_or_fetch`].
 
+#![warn(clippy::exhaustive_enums, reason = "what programs match on may gain a variant")]
+
 mod addresses;
 mod builder;
 mod call;
@@ -76,17 +78,21 @@ pub use {
     cache_origin_github::{Coding, Form, GitHub, GitHubBuilder, PassReason},
     cache_store::{DISK_BUDGET, OpenError, WriteBehindSettings},
     call::{Call, Miss, Pass},
-    error::{RequestError, StartError, ValueError},
+    error::{
+        AskPeerError, Closed, FlushError, GetValueError, InvalidateValueError, KeyTooLong, PingError,
+        PutValueError, RelayError, RequestError, RotationError, StartError, ValueError,
+    },
     global::{AlreadyStarted, configure, global},
     node::Node,
     peers::{Peer, PeerState, Pong},
     reply::{Provenance, ReadError, Reply, ReplyBody, StatusError},
-    secrets::RotationError,
     stats::{DiskStats, FleetTotals, Stats},
     transport::{OpenTransport, TransportError},
     values::{VALUE_KEY_BYTES_MAX, Values},
 };
 
+#[cfg(feature = "tower")]
+pub use tower::ServiceError;
 #[cfg(feature = "libp2p")]
 pub use transport::Libp2p;
 #[cfg(feature = "quic")]

@@ -2,7 +2,10 @@
 //!
 //! What is decided about entries is the engine's; how the origin is called is the adapter's.
 
-use crate::{Call, NodeBuilder, Reply, RequestError, Stats, Values, command::Command, shared::Shared};
+use crate::{
+    Call, Closed, FlushError, NodeBuilder, Reply, RequestError, Stats, Values, command::Command,
+    shared::Shared,
+};
 use bytes::Bytes;
 use cache_core::{Reach, Scope};
 use cache_crypto::FleetSecret;
@@ -87,8 +90,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`RequestError::Closed`] after a shutdown.
-    pub async fn invalidate(&self, path: &str) -> Result<usize, RequestError> {
+    /// [`Closed`] after a shutdown.
+    pub async fn invalidate(&self, path: &str) -> Result<usize, Closed> {
         // In a resource's text, a space ends the path and its query.
         let prefix = self.shared.github.resource_prefix(path) + " ";
         self.forget(Reach::forget([Scope::Prefix { prefix: prefix.into(), domain: None }])).await
@@ -100,8 +103,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`RequestError::Closed`] after a shutdown.
-    pub async fn invalidate_prefix(&self, path: &str) -> Result<usize, RequestError> {
+    /// [`Closed`] after a shutdown.
+    pub async fn invalidate_prefix(&self, path: &str) -> Result<usize, Closed> {
         let github = &self.shared.github;
         self.forget(github.reach_of_prefix(github.resource_prefix(path))).await
     }
@@ -111,8 +114,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`RequestError::Closed`] after a shutdown.
-    pub async fn clear(&self) -> Result<usize, RequestError> {
+    /// [`Closed`] after a shutdown.
+    pub async fn clear(&self) -> Result<usize, Closed> {
         self.shared.order(|done| Command::Clear { done }).await
     }
 
@@ -120,17 +123,17 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`RequestError::NotDurable`] if the disk does not take it; [`RequestError::Closed`] after a shutdown.
-    pub async fn flush(&self) -> Result<(), RequestError> {
-        self.shared.order(|done| Command::Flush { done }).await?.map_err(RequestError::NotDurable)
+    /// [`FlushError::NotDurable`] if the disk does not take it; [`FlushError::Closed`] after a shutdown.
+    pub async fn flush(&self) -> Result<(), FlushError> {
+        self.shared.order(|done| Command::Flush { done }).await?.map_err(FlushError::NotDurable)
     }
 
     /// What the node counted and holds.
     ///
     /// # Errors
     ///
-    /// [`RequestError::Closed`] after a shutdown.
-    pub async fn stats(&self) -> Result<Stats, RequestError> {
+    /// [`Closed`] after a shutdown.
+    pub async fn stats(&self) -> Result<Stats, Closed> {
         let engine = self.shared.order(|done| Command::Stats { done }).await?;
         Ok(Stats::gather(&self.shared, &engine, self.addresses()))
     }
@@ -180,7 +183,7 @@ impl Node {
         &self.shared
     }
 
-    async fn forget(&self, reach: Reach) -> Result<usize, RequestError> {
+    async fn forget(&self, reach: Reach) -> Result<usize, Closed> {
         self.shared.order(|done| Command::Invalidate { reach, done }).await
     }
 }

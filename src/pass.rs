@@ -1,11 +1,11 @@
 //! What passes the cache by: writes, streams, and requests for GitHub's other hosts.
 
 use crate::{
-    Node, Provenance, Reply, RequestError,
+    Closed, Node, Provenance, RelayError, Reply, RequestError,
     command::{BrokenOff, Command, Passed},
 };
 use bytes::Bytes;
-use cache_core::{Failure, FetchError, Reach};
+use cache_core::{FetchError, Reach};
 use cache_origin_github::{Asked, Delivery, GitHub, OriginBody, OriginUrl};
 use http::{HeaderValue, Request};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Node {
         let broken_off = broken_off(&github, &touched, &delivery);
         let (mut done, answer) = oneshot::channel();
         let permit = Arc::clone(&self.shared().passes).acquire_owned().await;
-        let permit = permit.map_err(|_closed| RequestError::Closed)?;
+        let permit = permit.map_err(|_closed| Closed)?;
         let call = Box::pin(async move {
             let _until_the_head_is_there = permit;
             let forwarded = async {
@@ -50,9 +50,9 @@ impl Node {
             Passed { answer, refused, reach, done }
         });
         let order = Command::Pass { call, broken_off };
-        self.shared().commands.send(order).await.map_err(|_closed| RequestError::Closed)?;
-        let answer = answer.await.map_err(|_closed| RequestError::Closed)?;
-        let response = answer.map_err(|error| RequestError::from(Failure::Fetch(error)))?;
+        self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
+        let answer = answer.await.map_err(|_closed| Closed)?;
+        let response = answer.map_err(RequestError::Fetch)?;
         Ok(Reply::of_stream(response, self.shared().runtime.clone(), provenance))
     }
 
@@ -63,7 +63,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`RequestError::Fetch`] when there was no head of an answer, [`RequestError::Closed`] after a shutdown.
+    /// [`RelayError::Fetch`] when there was no head of an answer, [`RelayError::Closed`] after a shutdown.
     ///
     /// # Cancellation
     ///
@@ -73,14 +73,14 @@ impl Node {
         request: Request<B>,
         host: &HeaderValue,
         to: &OriginUrl,
-    ) -> Result<http::Response<OriginBody>, RequestError>
+    ) -> Result<http::Response<OriginBody>, RelayError>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let touched = self.shared().github.touched_through(host, request.method(), request.uri());
         if touched.is_empty() {
-            return self.shared().github.relay(request, host, to).await.map_err(RequestError::Fetch);
+            return self.shared().github.relay(request, host, to).await.map_err(RelayError::Fetch);
         }
         let (github, host, to) = (self.shared().github.clone(), host.clone(), to.clone());
         let (asked, admissions) = (github.asked(&request), Arc::clone(&self.shared().access.admissions));
@@ -95,8 +95,8 @@ impl Node {
             Passed { answer, refused, reach, done }
         });
         let order = Command::Pass { call, broken_off };
-        self.shared().commands.send(order).await.map_err(|_closed| RequestError::Closed)?;
-        answer.await.map_err(|_closed| RequestError::Closed)?.map_err(RequestError::Fetch)
+        self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
+        answer.await.map_err(|_closed| Closed)?.map_err(RelayError::Fetch)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a node can tell of its peers, and how to look into them.
 
 use crate::{
-    Node, RequestError,
+    AskPeerError, Closed, Node, PingError,
     command::{Command, PeerStats},
     shared::SharingState,
 };
@@ -37,12 +37,12 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`RequestError::Closed`] after a shutdown.
+    /// [`Closed`] after a shutdown.
     ///
     /// # Cancellation
     ///
     /// Dropping the future changes nothing.
-    pub async fn peers(&self) -> Result<Vec<Peer>, RequestError> {
+    pub async fn peers(&self) -> Result<Vec<Peer>, Closed> {
         let peers = self.shared().order(|done| Command::Peers { done }).await?;
         Ok(peers.into_iter().map(Peer::from).collect())
     }
@@ -51,15 +51,16 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`RequestError::NotConnected`]; [`RequestError::TimedOut`] after three seconds, or when the connection ends;
-    /// [`RequestError::Busy`] while 64 such questions are under way; [`RequestError::Closed`] after a shutdown.
+    /// [`PingError::NotConnected`]; [`PingError::TimedOut`] after three seconds, or when the connection ends;
+    /// [`PingError::Busy`] while 64 such questions are under way; [`PingError::Closed`] after a shutdown.
     ///
     /// # Cancellation
     ///
     /// Dropping the future gives up waiting; the peer may have been asked.
-    pub async fn ping(&self, peer: PeerId) -> Result<Pong, RequestError> {
+    pub async fn ping(&self, peer: PeerId) -> Result<Pong, PingError> {
         let (sent, began) = (self.shared().clock.now(), Instant::now());
-        let clock = self.shared().order(|done| Command::Ping { peer, done }).await??;
+        let clock =
+            self.shared().order(|done| Command::Ping { peer, done }).await?.map_err(PingError::from)?;
         let round_trip = began.elapsed();
         Ok(Pong { round_trip, skew_millis: skew(sent, round_trip, clock) })
     }
@@ -70,13 +71,13 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// See [`ping`](Self::ping); also [`RequestError::KeyTooLong`], and [`RequestError::Fetch`] when the peer gave
-    /// something else, which counts against it.
+    /// [`AskPeerError::Fetch`] when the peer gave something else, which counts against it, and
+    /// [`AskPeerError::KeyTooLong`]; the others as for [`ping`](Self::ping).
     ///
     /// # Cancellation
     ///
     /// Dropping the future gives up waiting; a value that comes later is kept all the same.
-    pub async fn ask_peer_for_value(&self, peer: PeerId, key: &str) -> Result<bool, RequestError> {
+    pub async fn ask_peer_for_value(&self, peer: PeerId, key: &str) -> Result<bool, AskPeerError> {
         let key = crate::values::application_key(key)?;
         let request = self.shared().number();
         let completion = self.shared().order(|done| Command::AskPeer { request, peer, key, done }).await?;

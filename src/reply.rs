@@ -48,6 +48,7 @@ pub struct Reply {
 
 /// Where a reply came from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Provenance {
     /// An entry: from the cache, or just fetched.
     Entry(Served),

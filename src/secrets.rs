@@ -3,12 +3,10 @@
 //! Owns those in force. What follows from them is told in this order: whom the gate lets in, by what names members speak
 //! of entries, which connections end, and under which keys the disk is sealed.
 
-use crate::{Node, command::Command, links::FleetNaming, shared::SharingState};
-use cache_core::port::{Sealer, StoreError};
-use cache_crypto::{
-    FleetGate, FleetSecret, KeyFileError, Keyring, KeyringFull, NodeKey, SecretKind, StorageSealer,
-};
-use std::{fmt, path::PathBuf, sync::Arc};
+use crate::{Closed, Node, RotationError, command::Command, links::FleetNaming, shared::SharingState};
+use cache_core::port::Sealer;
+use cache_crypto::{FleetGate, FleetSecret, Keyring, KeyringFull, NodeKey, SecretKind, StorageSealer};
+use std::{path::PathBuf, sync::Arc};
 use tokio::sync::{Mutex, oneshot};
 
 /// The secrets that a node goes by, and what goes by them.
@@ -80,14 +78,11 @@ impl Node {
             Ok((keyring, sealer))
         };
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let (keyring, sealer) = prepared.map_err(|_panic| RotationError::Closed)??;
+        let (keyring, sealer) = prepared??;
         if let SharingState::Shared { lock, secret, .. } = &shared.sharing {
             lock.naming.go_by(keyring.names());
             lock.gate.go_by(keyring);
-            self.shared()
-                .order(|done| Command::Rotated { done })
-                .await
-                .map_err(|_closed| RotationError::Closed)?;
+            self.shared().order(|done| Command::Rotated { done }).await?;
             *secret.lock() = kind;
         }
         *in_force = wanted;
@@ -97,7 +92,7 @@ impl Node {
             // Whoever rotated may have given up waiting.
             let _gone = done.send(result);
         });
-        resealed.await.map_err(|_ended| RotationError::Closed)?.map_err(RotationError::Disk)
+        resealed.await.map_err(|_ended| Closed)?.map_err(RotationError::Disk)
     }
 }
 
@@ -121,44 +116,4 @@ pub(crate) fn sealer<'a>(
         Some(secret) => StorageSealer::from_secret(secret).opening_also(own),
     };
     Arc::new(older.filter(seals).map(StorageSealer::from_secret).fold(current, StorageSealer::opening_also))
-}
-
-/// Why a node does not go by other secrets.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum RotationError {
-    /// The node has ended.
-    Closed,
-    /// The disk was not sealed anew. The node shares by the new secrets all the same, and tries again when it is told, or
-    /// started, as long as it knows the former one.
-    Disk(StoreError),
-    /// The node's own key cannot be read.
-    NodeKey(KeyFileError),
-    /// The node was started without a secret, and shares with nobody until it is started with one.
-    NoSecret,
-    /// They are too many.
-    Secrets(KeyringFull),
-}
-
-impl fmt::Display for RotationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Closed => "the node has ended",
-            Self::Disk(_) => "what is on disk cannot be sealed by the new secret",
-            Self::NodeKey(_) => "the node's own key cannot be used",
-            Self::NoSecret => "the node was started without a fleet secret; start it again with one",
-            Self::Secrets(_) => "the secrets cannot be used",
-        })
-    }
-}
-
-impl std::error::Error for RotationError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Disk(source) => Some(source),
-            Self::NodeKey(source) => Some(source),
-            Self::Secrets(source) => Some(source),
-            Self::Closed | Self::NoSecret => None,
-        }
-    }
 }

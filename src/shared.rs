@@ -1,7 +1,7 @@
 //! What all handles to one node have in common, and how an order reaches its driver.
 
 use crate::{
-    RequestError,
+    Closed,
     command::{Command, Completion, FetchFn},
     secrets::{Lock, Secrets},
     withheld::Withheld,
@@ -82,7 +82,7 @@ impl Shared {
         directives: freshness::Directives,
         (bucket, reader): (Bucket, Reader),
         fetch: FetchFn,
-    ) -> Result<Completion, RequestError> {
+    ) -> Result<Completion, Closed> {
         let request = self.number();
         let cancel = CancelOnDrop { commands: &self.commands, request: Some(request) };
         let completion =
@@ -95,10 +95,10 @@ impl Shared {
     pub(crate) async fn order<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
-    ) -> Result<T, RequestError> {
+    ) -> Result<T, Closed> {
         let (done, answer) = oneshot::channel();
-        self.commands.send(command(done)).await.map_err(|_closed| RequestError::Closed)?;
-        answer.await.map_err(|_closed| RequestError::Closed)
+        self.commands.send(command(done)).await.map_err(|_closed| Closed)?;
+        answer.await.map_err(|_closed| Closed)
     }
 }
 

@@ -9,7 +9,23 @@ use std::{
     pin::Pin,
     task::{Context, Poll},
 };
+use thiserror::Error;
 use tower_service::Service;
+
+/// Why a node that is used as a service has no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// The target is at another host than the origin's.
+    #[error("`{host}` is not the host of this node's origin; ask it directly")]
+    OtherHost {
+        /// The host, and the port if the target names one.
+        host: String,
+    },
+    /// The node has none.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
 
 /// Answers as [`Node::request`] does; the response is as the request wants it: coded, without a body for HEAD, or 304.
 ///
@@ -18,7 +34,8 @@ use tower_service::Service;
 ///
 /// # Errors
 ///
-/// [`RequestError`]; [`RequestError::OtherHost`] for a target at another host than the origin's.
+/// [`ServiceError::Request`] as [`Node::request`]; [`ServiceError::OtherHost`] for a target at another host than the
+/// origin's.
 ///
 /// # Cancellation
 ///
@@ -29,10 +46,10 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     type Response = Response<ReplyBody>;
-    type Error = RequestError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, RequestError>> + Send>>;
+    type Error = ServiceError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ReplyBody>, ServiceError>> + Send>>;
 
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), RequestError>> {
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), ServiceError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -41,7 +58,7 @@ where
         Box::pin(async move {
             if !node.github().origin().owns(request.uri()) {
                 let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-                return Err(RequestError::OtherHost { host });
+                return Err(ServiceError::OtherHost { host });
             }
             Ok(node.request(request).await?.into_response())
         })

@@ -5,15 +5,19 @@
 
 /// Makes a trait of `async fn`s one that an object can stand for, as [`OpenTransport`] and [`Transport`] are.
 pub use async_trait::async_trait;
-pub use cache_core::port::{
-    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, Admission, BULK_BYTES_MIN, DIAL_TIMEOUT, DialError,
-    FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Refusal, Refused, SILENCE_TIMEOUT, SealError, SendError,
-    Session, Side, Transport, TransportEvent,
+pub use cache_core::{
+    Protocol,
+    port::{
+        ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, Admission, BULK_BYTES_MIN, DIAL_TIMEOUT, DialError,
+        FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Refusal, Refused, SILENCE_TIMEOUT, SealError, SendError,
+        Session, Side, Transport, TransportEvent,
+    },
 };
 /// Wipes what it holds when it is dropped.
 pub use zeroize::Zeroizing;
 
 use std::{error::Error, fmt, sync::Arc};
+use thiserror::Error;
 
 /// A transport that was chosen but not opened yet. [`Quic`] and [`Libp2p`] are two; a program may bring its own.
 ///
@@ -39,25 +43,14 @@ pub trait OpenTransport: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Why a transport could not be chosen or opened.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error(transparent)]
 pub struct TransportError(Box<dyn Error + Send + Sync>);
 
 impl TransportError {
     /// Says what is in the way.
     pub fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(reason.into())
-    }
-}
-
-impl fmt::Display for TransportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for TransportError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The classic cache calls, for values that a program computes itself.
 
 use crate::{
-    Node, RequestError, ValueError,
+    Closed, GetValueError, InvalidateValueError, KeyTooLong, Node, PutValueError, ValueError,
     command::{Command, FetchFn, FetchReply, Private},
     key_text::with_key_text,
 };
@@ -47,10 +47,10 @@ impl Values {
     ///
     /// # Errors
     ///
-    /// [`ValueError::Fetch`] with the error of this caller's own `fetch` if that ran;
-    /// [`ValueError::Others`] if only others' ran; [`ValueError::Request`] if this caller's own gave no
-    /// result, because it panicked or took longer than
-    /// [`Settings::fetch_timeout`](crate::Settings::fetch_timeout), or if the node is busy or closed.
+    /// [`ValueError::Fetch`] with the error of this caller's own `fetch` if that ran, or [`ValueError::NoResult`] if it
+    /// panicked; [`ValueError::Others`] if only others' ran; [`ValueError::TimedOut`] if a fetch took longer than
+    /// [`Settings::fetch_timeout`](crate::Settings::fetch_timeout); [`ValueError::KeyTooLong`];
+    /// [`ValueError::Busy`] or [`ValueError::Closed`] if that is what the node is.
     ///
     /// # Cancellation
     ///
@@ -70,7 +70,7 @@ impl Values {
         if let Some(value) = self.fresh(key) {
             return Ok(value);
         }
-        let key = application_key(key).map_err(ValueError::Request)?;
+        let key = application_key(key)?;
         let own_run = Arc::new(Mutex::new(OwnRun::NotBegun));
         let run = Arc::clone(&own_run);
         let fetch: FetchFn = Box::new(move |_stale| {
@@ -96,11 +96,15 @@ impl Values {
                 Err(match (own_run, failure) {
                     (OwnRun::Failed(error), _) => ValueError::Fetch(error),
                     (OwnRun::NotBegun, Failure::Fetch(_)) => ValueError::Others,
-                    (OwnRun::Begun | OwnRun::NotBegun, failure) => ValueError::Request(failure.into()),
+                    (OwnRun::Begun, Failure::Fetch(FetchError::TimedOut)) => ValueError::TimedOut,
+                    (OwnRun::Begun, Failure::Fetch(_)) => ValueError::NoResult,
+                    (OwnRun::Begun | OwnRun::NotBegun, Failure::Busy) => ValueError::Busy,
+                    // Values draw on no allowance, and ask no peer by name.
+                    (OwnRun::Begun | OwnRun::NotBegun, _out_of_time) => ValueError::TimedOut,
                 })
             }
             Ok(Outcome::Absent | Outcome::Pass) => Err(ValueError::Others),
-            Err(error) => Err(ValueError::Request(error)),
+            Err(closed) => Err(ValueError::Closed(closed)),
         }
     }
 
@@ -109,23 +113,24 @@ impl Values {
     ///
     /// # Errors
     ///
-    /// [`RequestError::KeyTooLong`] or [`RequestError::ValueTooLong`], and then another value stays;
-    /// [`RequestError::Closed`] after a shutdown.
-    pub async fn put(&self, key: &str, value: impl Into<Bytes>, ttl: Duration) -> Result<(), RequestError> {
+    /// [`PutValueError::KeyTooLong`] or [`PutValueError::ValueTooLong`], and then another value stays;
+    /// [`PutValueError::Closed`] after a shutdown.
+    pub async fn put(&self, key: &str, value: impl Into<Bytes>, ttl: Duration) -> Result<(), PutValueError> {
         let (key, value) = (application_key(key)?, value.into());
         if value.len() > BODY_BYTES_MAX {
-            return Err(RequestError::ValueTooLong { value_bytes: value.len() });
+            return Err(PutValueError::ValueTooLong { value_bytes: value.len() });
         }
         let draft = draft(value, ttl);
-        self.node.shared().order(|done| Command::Put { key, draft, done }).await
+        Ok(self.node.shared().order(|done| Command::Put { key, draft, done }).await?)
     }
 
     /// The value under `key` if it is fresh here or at a peer.
     ///
     /// # Errors
     ///
-    /// [`RequestError::Closed`] after a shutdown.
-    pub async fn get(&self, key: &str) -> Result<Option<Bytes>, RequestError> {
+    /// [`GetValueError::KeyTooLong`]; [`GetValueError::Busy`] or [`GetValueError::TimedOut`] if the disk or a peer has to
+    /// be asked and cannot be; [`GetValueError::Closed`] after a shutdown.
+    pub async fn get(&self, key: &str) -> Result<Option<Bytes>, GetValueError> {
         if let Some(value) = self.fresh(key) {
             return Ok(Some(value));
         }
@@ -141,8 +146,8 @@ impl Values {
     ///
     /// # Errors
     ///
-    /// [`RequestError::Closed`] after a shutdown.
-    pub async fn get_stale(&self, key: &str) -> Result<Option<Bytes>, RequestError> {
+    /// See [`get`](Self::get).
+    pub async fn get_stale(&self, key: &str) -> Result<Option<Bytes>, GetValueError> {
         self.cached(application_key(key)?, Directives::ANYTHING_CACHED).await
     }
 
@@ -150,8 +155,8 @@ impl Values {
     ///
     /// # Errors
     ///
-    /// [`RequestError::Closed`] after a shutdown.
-    pub async fn invalidate(&self, key: &str) -> Result<bool, RequestError> {
+    /// [`InvalidateValueError::KeyTooLong`]; [`InvalidateValueError::Closed`] after a shutdown.
+    pub async fn invalidate(&self, key: &str) -> Result<bool, InvalidateValueError> {
         let key = application_key(key)?;
         let reach = Reach::forget([Scope::Key(key)]);
         let removed = self.node.shared().order(|done| Command::Invalidate { reach, done }).await?;
@@ -163,8 +168,8 @@ impl Values {
     ///
     /// # Errors
     ///
-    /// [`RequestError::Closed`] after a shutdown.
-    pub async fn invalidate_prefix(&self, prefix: &str) -> Result<usize, RequestError> {
+    /// [`Closed`] after a shutdown.
+    pub async fn invalidate_prefix(&self, prefix: &str) -> Result<usize, Closed> {
         let prefix = format!("{MARK}{prefix}").into();
         let reach = Reach::forget([Scope::Prefix { prefix, domain: Some(Domain::APPLICATION) }]);
         self.node.shared().order(|done| Command::Invalidate { reach, done }).await
@@ -184,12 +189,15 @@ impl Values {
         })
     }
 
-    async fn cached(&self, key: Key, directives: Directives) -> Result<Option<Bytes>, RequestError> {
+    async fn cached(&self, key: Key, directives: Directives) -> Result<Option<Bytes>, GetValueError> {
         let never: FetchFn =
             Box::new(|_stale| Box::pin(async { FetchReply::failed(FetchError::FetcherGone) }));
         match self.node.shared().wait_for(key, directives, (BUCKET, Reader::Admitted), never).await?.outcome {
             Outcome::Answered { entry, .. } => Ok(Some(entry.content().body.clone())),
-            Outcome::Failed(failure) => Err(failure.into()),
+            Outcome::Failed(Failure::Busy) => Err(GetValueError::Busy),
+            // It was being fetched for others, to no avail.
+            Outcome::Failed(Failure::Fetch(_)) => Ok(None),
+            Outcome::Failed(_out_of_time) => Err(GetValueError::TimedOut),
             Outcome::Absent | Outcome::Pass | Outcome::Relayed { .. } => Ok(None),
         }
     }
@@ -203,10 +211,10 @@ enum OwnRun<E> {
     Failed(E),
 }
 
-pub(crate) fn application_key(key: &str) -> Result<Key, RequestError> {
+pub(crate) fn application_key(key: &str) -> Result<Key, KeyTooLong> {
     let key_bytes = key.len();
     if key_bytes > VALUE_KEY_BYTES_MAX {
-        return Err(RequestError::KeyTooLong { key_bytes });
+        return Err(KeyTooLong { key_bytes });
     }
     Ok(with_key_text(|text| {
         spell_key(text, key);

@@ -4,7 +4,8 @@ use super::Reply;
 use cache_core::FetchError;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
-use std::{fmt, str::Utf8Error};
+use std::str::Utf8Error;
+use thiserror::Error;
 
 impl Reply {
     /// The body as text, without any coding.
@@ -74,39 +75,23 @@ impl Reply {
 }
 
 /// Why a reply cannot be read as asked.
-#[derive(Debug)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
     /// A body that streamed from the origin ended early.
+    #[error("the body ended early: {0}")]
     BrokenOff(FetchError),
     /// The body is not JSON, or not of the shape that was asked for.
+    #[error("the body cannot be read from JSON: {0}")]
     NotJson(Box<dyn std::error::Error + Send + Sync>),
     /// The body is not UTF-8.
+    #[error("the body is no text: {0}")]
     NotText(Utf8Error),
 }
 
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BrokenOff(error) => write!(f, "the body ended early: {error}"),
-            Self::NotJson(error) => write!(f, "the body cannot be read from JSON: {error}"),
-            Self::NotText(error) => write!(f, "the body is no text: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ReadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::BrokenOff(error) => error.source(),
-            Self::NotJson(error) => error.source(),
-            Self::NotText(error) => error.source(),
-        }
-    }
-}
-
 /// A reply whose status is an error.
-#[derive(Debug)]
+#[derive(Debug, Error)]
+#[error("the origin answered {status}")]
 pub struct StatusError {
     status: StatusCode,
     reply: Box<Reply>,
@@ -123,14 +108,6 @@ impl StatusError {
         *self.reply
     }
 }
-
-impl fmt::Display for StatusError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the origin answered {}", self.status)
-    }
-}
-
-impl std::error::Error for StatusError {}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use crate::{
     admin::{Cause, Check, Examination},
     settings::{SecretReport, SourcedSecret},
 };
-use fleet_cache::{Node, Peer, PeerId, PeerState, Pong, RequestError, Stats, transport::DialError};
+use fleet_cache::{Closed, Node, Peer, PeerId, PeerState, PingError, Pong, Stats, transport::DialError};
 use futures::future::join_all;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::{sleep, timeout};
@@ -75,7 +75,7 @@ fn sharing(node: &Node, about: &About) -> Check {
 }
 
 /// The peers once each was tried, or has taken longer than [`SETTLE_MAX`].
-async fn settled_peers(node: &Node) -> Result<Vec<Peer>, RequestError> {
+async fn settled_peers(node: &Node) -> Result<Vec<Peer>, Closed> {
     let end = Instant::now() + SETTLE_MAX;
     loop {
         let peers = node.peers().await?;
@@ -187,7 +187,7 @@ fn reached(stats: &Stats, peers_max: usize, peers: &[Peer]) -> Check {
     }
 }
 
-type Answers = [(PeerId, Result<Pong, RequestError>)];
+type Answers = [(PeerId, Result<Pong, PingError>)];
 
 /// Whether everybody answers, and how far their clocks are from ours.
 fn clocks(answers: &Answers) -> Check {
@@ -251,8 +251,8 @@ async fn probe(node: &Node, peer: PeerId) -> Check {
     }
 }
 
-async fn ping(node: &Node, peer: PeerId) -> Result<Pong, RequestError> {
-    timeout(PING_MAX, node.ping(peer)).await.unwrap_or(Err(RequestError::TimedOut))
+async fn ping(node: &Node, peer: PeerId) -> Result<Pong, PingError> {
+    timeout(PING_MAX, node.ping(peer)).await.unwrap_or(Err(PingError::TimedOut))
 }
 
 fn silent(finding: String) -> Check {

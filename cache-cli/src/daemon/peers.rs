@@ -1,7 +1,7 @@
 //! The peers of the daemon's node, as its commands name them.
 
 use crate::admin::{PingAnswer, Pinged};
-use fleet_cache::{Node, PeerId, RequestError};
+use fleet_cache::{Closed, Node, PeerId};
 use std::collections::BTreeMap;
 
 /// Pings `peer` from `node`.
@@ -22,7 +22,7 @@ pub(super) enum NoPeer {
     /// It is the end of several ids.
     Ambiguous(Vec<String>),
     /// The node has ended.
-    Closed(RequestError),
+    Closed(Closed),
     /// No id that is known ends so.
     Unknown,
 }

@@ -1,6 +1,6 @@
 //! Whether the node still works: a question to its driver, with a deadline.
 
-use fleet_cache::{Node, RequestError, Stats};
+use fleet_cache::{Closed, Node, Stats};
 use std::{fmt, time::Duration};
 
 /// Asks the node's driver for its counts, which it gives only while it goes round its loop.
@@ -15,7 +15,7 @@ use std::{fmt, time::Duration};
 pub(crate) async fn pulse(node: &Node) -> Result<Stats, NoPulse> {
     match tokio::time::timeout(PULSE_TIMEOUT, node.stats()).await {
         Ok(Ok(stats)) => Ok(stats),
-        Ok(Err(error)) => Err(NoPulse::Refused(error)),
+        Ok(Err(error)) => Err(NoPulse::Ended(error)),
         Err(_elapsed) => Err(NoPulse::Silent),
     }
 }
@@ -23,8 +23,8 @@ pub(crate) async fn pulse(node: &Node) -> Result<Stats, NoPulse> {
 /// Why there is no answer from the driver. Nothing was changed.
 #[derive(Debug)]
 pub(crate) enum NoPulse {
-    /// It ended, or is too busy to take the question.
-    Refused(RequestError),
+    /// It ended.
+    Ended(Closed),
     /// It did not answer in time.
     Silent,
 }
@@ -32,7 +32,7 @@ pub(crate) enum NoPulse {
 impl fmt::Display for NoPulse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(error) => error.fmt(f),
+            Self::Ended(error) => error.fmt(f),
             Self::Silent => write!(f, "the node has not answered for {} s", PULSE_TIMEOUT.as_secs()),
         }
     }
@@ -55,6 +55,6 @@ mod tests {
         let node = Node::builder(None, github).start().await.unwrap();
         assert_eq!(pulse(&node).await.unwrap().misses, 0);
         node.shutdown().await;
-        assert!(matches!(pulse(&node).await, Err(NoPulse::Refused(_))));
+        assert!(matches!(pulse(&node).await, Err(NoPulse::Ended(_))));
     }
 }

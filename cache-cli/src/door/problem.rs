@@ -8,7 +8,7 @@ use super::{
 use bytes::Bytes;
 use cache_core::{FetchError, Shortage, Timestamp};
 use cache_origin_github::Quota;
-use fleet_cache::RequestError;
+use fleet_cache::{Closed, RequestError};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 use std::time::{Duration, SystemTime};
@@ -106,7 +106,7 @@ impl From<RequestError> for DoorError {
             RequestError::Busy => {
                 Self { retry_after: Some(1), ..new(StatusCode::SERVICE_UNAVAILABLE, "busy") }
             }
-            RequestError::Closed => new(StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            RequestError::Closed(closed) => Self::from(closed),
             RequestError::Fetch(FetchError::TimedOut) | RequestError::TimedOut => {
                 new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout")
             }
@@ -116,6 +116,13 @@ impl From<RequestError> for DoorError {
             }
             RequestError::Fetch(_) | _ => new(StatusCode::BAD_GATEWAY, "origin"),
         }
+    }
+}
+
+impl From<Closed> for DoorError {
+    /// The daemon is about to end.
+    fn from(closed: Closed) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", closed.to_string())
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use bytes::Bytes;
 use cache_core::FetchError;
-use fleet_cache::{Node, RequestError};
+use fleet_cache::{Node, RelayError};
 use http::{Request, Response, StatusCode};
 use hyper::body::Body;
 use std::error::Error;
@@ -34,7 +34,7 @@ where
     token::take_out(&mut parts.headers);
     let answer = node.relay(Request::from_parts(parts, body), &other.name, &other.address).await;
     let mut response = answer.map_err(|error| match error {
-        RequestError::Fetch(error) => unreachable_host(other, error),
+        RelayError::Fetch(error) => unreachable_host(other, error),
         _ended => unreachable_host(other, FetchError::FetcherGone),
     })?;
     let status = response.status().as_u16();

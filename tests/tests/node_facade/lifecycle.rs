@@ -7,7 +7,10 @@ use cache_tests::{
     eventually, eventually_blocking,
     origin::{Fault, FaultKind, ModelOrigin},
 };
-use fleet_cache::{Node, RequestError, Settings, StartError};
+use fleet_cache::{
+    Closed, FlushError, GetValueError, InvalidateValueError, Node, PeerId, PingError, PutValueError,
+    RequestError, Settings, StartError, ValueError,
+};
 use std::time::Duration;
 
 #[tokio::test]
@@ -58,18 +61,24 @@ async fn after_a_shutdown_every_question_is_answered_by_closed_and_nothing_is_se
     tokio::join!(node.shutdown(), other.shutdown());
     node.shutdown().await;
 
-    let closed = |error: RequestError| assert!(matches!(error, RequestError::Closed), "{error:?}");
+    let closed = |error: RequestError| assert!(matches!(error, RequestError::Closed(_)), "{error:?}");
     closed(ask(&node, get_by(ALICE, PUBLIC)).await.unwrap_err());
     closed(ask(&other, get_by(ALICE, "/repos/acme/widget-2")).await.unwrap_err());
     closed(ask(&node, get_by(ALICE, "/rate_limit")).await.unwrap_err());
     closed(send(&node, post(&format!("{PUBLIC}/issues"), r#"{"title":"x"}"#)).await.unwrap_err());
     closed(node.get("/user").await.unwrap_err());
-    closed(node.values().get("key").await.unwrap_err());
-    closed(node.values().put("key", "value", Duration::ZERO).await.unwrap_err());
-    closed(node.invalidate(PUBLIC).await.unwrap_err());
-    closed(node.clear().await.unwrap_err());
-    closed(node.flush().await.unwrap_err());
-    closed(node.stats().await.unwrap_err());
+    let values = node.values();
+    assert!(matches!(values.get("key").await, Err(GetValueError::Closed(_))));
+    assert!(matches!(values.put("key", "value", Duration::ZERO).await, Err(PutValueError::Closed(_))));
+    assert!(matches!(values.invalidate("key").await, Err(InvalidateValueError::Closed(_))));
+    let fetched = values.get_or_fetch("other key", Duration::ZERO, async || Ok::<_, ()>("value")).await;
+    assert!(matches!(fetched, Err(ValueError::Closed(_))), "{fetched:?}");
+    assert_eq!(node.invalidate(PUBLIC).await, Err(Closed));
+    assert_eq!(node.clear().await, Err(Closed));
+    assert!(matches!(node.flush().await, Err(FlushError::Closed(_))));
+    assert!(matches!(node.ping(PeerId::from_public_key([1; 32])).await, Err(PingError::Closed(_))));
+    assert_eq!(node.stats().await.unwrap_err(), Closed);
+    assert_eq!(node.peers().await.unwrap_err(), Closed);
     assert!(node.try_hit(&bare(get_by(ALICE, PUBLIC)).into_parts().0).is_none());
     assert_eq!(origin.calls_total(), 1);
 }
@@ -88,7 +97,7 @@ async fn a_shutdown_ends_the_requests_in_progress() {
     origin.wait_in_flight(2).await;
     node.shutdown().await;
     for asking in asking {
-        assert!(matches!(asking.await.unwrap(), Err(RequestError::Closed)));
+        assert!(matches!(asking.await.unwrap(), Err(RequestError::Closed(_))));
     }
     origin.wait_idle().await;
 }
@@ -242,7 +251,7 @@ fn the_connections_of_a_node_end_with_its_runtime() {
     assert!(eventually_blocking(SOON, || origin.in_flight() == 1));
     drop(runtime);
     let error = caller.join().unwrap().unwrap_err();
-    assert!(matches!(error, RequestError::Closed), "{error:?}");
+    assert!(matches!(error, RequestError::Closed(_)), "{error:?}");
     assert!(eventually_blocking(SOON, || origin.in_flight() == 0));
 }
 

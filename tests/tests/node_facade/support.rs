@@ -103,9 +103,7 @@ impl Answer {
     pub(crate) fn forward(&self) -> Option<Forward> {
         match self.provenance {
             Provenance::Entry(Served::Forwarded(forward)) | Provenance::Relayed(forward) => Some(forward),
-            Provenance::Entry(Served::Hit | Served::Peer | Served::Stale(_))
-            | Provenance::Oversize
-            | Provenance::Passed(_) => None,
+            _ => None,
         }
     }
 

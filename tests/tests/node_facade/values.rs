@@ -4,7 +4,7 @@ use crate::support::{ALICE, PUBLIC, SOON, answer, get_by, origin_and_node, post,
 use bytes::Bytes;
 use cache_tests::eventually;
 use fleet_cache::{
-    FetchError, GitHub, Node, RequestError, Settings, VALUE_KEY_BYTES_MAX, ValueError, entry::BODY_BYTES_MAX,
+    GitHub, Node, PutValueError, Settings, VALUE_KEY_BYTES_MAX, ValueError, entry::BODY_BYTES_MAX,
 };
 use std::{
     convert::Infallible,
@@ -101,7 +101,7 @@ async fn whose_fetch_fails_gets_its_error_and_who_only_waited_is_told_so() {
 async fn a_fetch_that_panics_is_a_failed_one_and_the_node_goes_on() {
     let node = node().await;
     let error = node.values().get_or_fetch("key", MINUTE, never).await.unwrap_err();
-    assert!(matches!(error, ValueError::Request(RequestError::Fetch(_))), "{error:?}");
+    assert!(matches!(error, ValueError::NoResult), "{error:?}");
 
     // Another's run takes its place, and whoever only waited for panics is told of others.
     let (runs, gate) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
@@ -127,7 +127,7 @@ async fn a_fetch_that_panics_is_a_failed_one_and_the_node_goes_on() {
     for caller in callers {
         match caller.await.unwrap().unwrap_err() {
             ValueError::Others => others_count += 1,
-            ValueError::Request(RequestError::Fetch(_)) => {}
+            ValueError::NoResult => {}
             other => panic!("{other}"),
         }
     }
@@ -166,7 +166,7 @@ async fn a_fetch_that_takes_too_long_is_given_up() {
     let node = Node::builder(None, github).settings(settings).start().await.unwrap();
     let hanging = std::future::pending::<Result<Bytes, Infallible>>;
     let error = node.values().get_or_fetch("key", MINUTE, hanging).await.unwrap_err();
-    let timed_out = matches!(error, ValueError::Request(RequestError::Fetch(FetchError::TimedOut)));
+    let timed_out = matches!(error, ValueError::TimedOut);
     assert!(timed_out, "{error:?}");
     let fetched = node.values().get_or_fetch("key", MINUTE, async || Ok::<_, Infallible>("v")).await;
     assert_eq!(fetched.unwrap(), "v");
@@ -220,15 +220,15 @@ async fn what_is_too_long_is_refused_and_what_was_there_stays() {
     let values = node.values();
     let (long, longest) = ("k".repeat(VALUE_KEY_BYTES_MAX + 1), "k".repeat(VALUE_KEY_BYTES_MAX));
     let refused = values.put(&long, "v", MINUTE).await.unwrap_err();
-    assert!(matches!(refused, RequestError::KeyTooLong { key_bytes } if key_bytes == long.len()));
+    assert!(matches!(refused, PutValueError::KeyTooLong(key) if key.key_bytes == long.len()));
     let refused = values.get_or_fetch(&long, MINUTE, never).await.unwrap_err();
-    assert!(matches!(refused, ValueError::Request(RequestError::KeyTooLong { .. })));
+    assert!(matches!(refused, ValueError::KeyTooLong(_)));
     values.put(&longest, "v", MINUTE).await.unwrap();
     assert_eq!(values.get(&longest).await.unwrap().unwrap(), "v");
 
     let huge = vec![0; BODY_BYTES_MAX + 1];
     let refused = values.put(&longest, huge.clone(), MINUTE).await.unwrap_err();
-    assert!(matches!(refused, RequestError::ValueTooLong { value_bytes } if value_bytes == huge.len()));
+    assert!(matches!(refused, PutValueError::ValueTooLong { value_bytes } if value_bytes == huge.len()));
     assert_eq!(values.get(&longest).await.unwrap().unwrap(), "v");
     // One that is fetched is handed on all the same.
     let fetched = values.get_or_fetch("huge", MINUTE, async move || Ok::<_, Infallible>(huge)).await;

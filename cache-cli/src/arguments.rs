@@ -25,9 +25,9 @@ pub(crate) enum Order {
 
 /// The order and what was given for the settings.
 pub(crate) struct Invocation {
-    /// What to do.
+    /// The command to run.
     pub(crate) order: Order,
-    /// With which settings.
+    /// The settings that the command line gives.
     pub(crate) given: Given,
     /// What the machine implies.
     pub(crate) defaults: Defaults,

@@ -7,7 +7,7 @@ use std::{error::Error, fmt, net::SocketAddr, path::PathBuf, process::ExitCode};
 pub(crate) enum CommandError {
     /// A `get` was answered with an error, which was printed like any answer.
     Answered {
-        /// The status.
+        /// The status that the API answered.
         status: u16,
         /// Which side gave it.
         by: Answerer,
@@ -21,7 +21,7 @@ pub(crate) enum CommandError {
     },
     /// Something went wrong along the way.
     Failed {
-        /// What was attempted.
+        /// What the command was doing.
         attempt: String,
         /// What came in between.
         source: Box<dyn Error + Send + Sync>,
@@ -30,17 +30,17 @@ pub(crate) enum CommandError {
     InUse(Box<dyn Error + Send + Sync>),
     /// No daemon uses this cache directory.
     NotRunning {
-        /// The directory.
+        /// The cache directory without a daemon.
         directory: PathBuf,
     },
     /// Another process listens where this node was to listen for others.
     PeerAddressInUse {
-        /// Where.
+        /// The address that is in use.
         address: String,
     },
     /// A peer did not answer a `ping`.
     Unanswered {
-        /// Who.
+        /// The peer that did not answer.
         peer: String,
         /// What is known of the reason.
         reason: String,

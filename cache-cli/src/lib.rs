@@ -25,7 +25,7 @@ use std::{env, ffi::OsString, io, process::ExitCode, sync::Arc};
 use tokio::runtime::{Builder, Runtime};
 use tracing::warn;
 
-/// Does what the command line says and tells how it ended.
+/// Does what the command line says, and returns how it ended.
 ///
 /// Takes over SIGTERM and SIGINT and the process's log when it serves, so a process calls it once.
 pub fn run() -> ExitCode {

@@ -1,24 +1,24 @@
-//! What commands print, and for whom.
+//! What commands print, and in which form.
 
 use crate::exit::CommandError;
 use serde_json::Value;
 use std::io::{self, Write};
 
-/// For whom output is.
+/// The reader that output is meant for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Rendering {
-    /// For programs.
+    /// Output for programs.
     Json,
-    /// For people.
+    /// Output for people.
     Text,
 }
 
-/// Whether somebody still reads what is written.
+/// Whether the output still has a reader.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Reader {
-    /// Nobody does: it has seen enough.
+    /// The reader has gone: it has seen enough.
     Gone,
-    /// Somebody does.
+    /// The reader is there, as far as is known.
     There,
 }
 

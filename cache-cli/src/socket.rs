@@ -1,4 +1,4 @@
-//! Unix sockets that those alone can use who are to, replace what a dead daemon left, and clean up.
+//! Unix sockets that only the intended users can use: they replace what a dead daemon left, and clean up.
 
 use crate::exit::CommandError;
 use std::{
@@ -22,25 +22,25 @@ pub(crate) struct Socket {
 /// Why there can be no socket at a path. What was there still is.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SocketError {
-    /// Somebody listens on it.
+    /// Another process listens on it.
     #[error(
         "the socket {} is in use by another process{}",
         path.display(), pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
     )]
     InUse {
-        /// The socket.
+        /// The path of the socket.
         path: PathBuf,
-        /// Who, where the system tells.
+        /// The number of that process, if the system tells.
         pid: Option<i32>,
     },
     /// It cannot be given to the group that was asked for.
     #[error("cannot give the socket {} to the group {group}: {error}; name a group that this user is in", path.display())]
     Group {
-        /// The socket.
+        /// The path of the socket.
         path: PathBuf,
         /// The group, by its number.
         group: u32,
-        /// Why.
+        /// What the system says.
         error: io::Error,
     },
     /// Something else is there.
@@ -49,12 +49,12 @@ pub(crate) enum SocketError {
     /// The path is longer than clients can name.
     #[error("the socket path {} is longer than {SOCKET_PATH_BYTES_MAX} bytes; give a shorter one", .0.display())]
     TooLong(PathBuf),
-    /// The system refuses.
+    /// The system does not allow it.
     #[error("cannot listen on the socket {}", path.display())]
     Refused {
-        /// The socket.
+        /// The path of the socket.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         #[source]
         error: io::Error,
     },
@@ -73,25 +73,25 @@ impl From<SocketError> for CommandError {
     }
 }
 
-/// Whom the file system lets connect to a socket.
+/// The users that the file system lets connect to a socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Access {
-    /// The permission bits.
+    /// The permission bits of the socket.
     pub(crate) mode: u32,
     /// The number of the group that it belongs to; without one, this process's own.
     pub(crate) group: Option<u32>,
 }
 
 impl Access {
-    /// Its owner alone.
+    /// Only its owner may connect.
     pub(crate) const OWNER: Self = Self { mode: 0o600, group: None };
 }
 
 impl Socket {
-    /// Listens on a socket at `path` that those can use whom `access` names.
+    /// Listens on a socket at `path` that only the users in `access` can use.
     ///
-    /// The socket comes to be in a directory that nobody else can enter and is moved into place with its
-    /// final mode, so there is no moment at which another user could connect.
+    /// The socket is made in a directory that no other user can enter and is moved into place with its final mode, so
+    /// there is no moment at which another user could connect.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl Drop for Socket {
     /// Removes the socket unless another process has put its own there.
     fn drop(&mut self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
-            // A socket that stays behind is recognised as dead by whoever comes next.
+            // A socket that stays behind is recognised as dead by the next daemon.
             drop(fs::remove_file(&self.path));
         }
     }
@@ -125,7 +125,7 @@ impl Drop for Socket {
 ///
 /// # Errors
 ///
-/// As the system says; `NotFound` or `ConnectionRefused` when nobody listens.
+/// Fails as the system says: with `NotFound` or `ConnectionRefused` if nothing listens.
 pub(crate) async fn connect(path: &Path) -> io::Result<UnixStream> {
     let (_directory, short) = short_path(path)?;
     UnixStream::connect(short).await
@@ -172,7 +172,8 @@ fn bind_private(path: &Path, access: Access) -> Result<UnixListener, SocketError
     listener
 }
 
-/// Binds at `inside`, where nobody else can come, and moves the socket to `path` once it is whose it is to be.
+/// Binds at `inside`, where no other user can come, and moves the socket to `path` once it has its final owner and
+/// mode.
 fn bind_inside(inside: &Path, path: &Path, access: Access) -> Result<UnixListener, SocketError> {
     let refused = |error| SocketError::Refused { path: path.to_owned(), error };
     let (_directory, short) = short_path(inside).map_err(refused)?;

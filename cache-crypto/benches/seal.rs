@@ -1,4 +1,4 @@
-//! What sealing costs beside moving the bytes, and what letting a peer in costs.
+//! Measures what sealing costs compared with moving the bytes, and what letting a peer in costs.
 
 use cache_core::{
     PeerId,

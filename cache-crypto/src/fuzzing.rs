@@ -1,4 +1,4 @@
-//! Admissions whose chances are given, so that a run can be repeated. No API.
+//! Admissions with given random numbers, so that a run can be repeated. Not part of the API.
 
 use crate::{
     FleetGate,

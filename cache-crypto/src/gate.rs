@@ -1,4 +1,4 @@
-//! Who is let in: those who prove that they know a secret of ours.
+//! Decides which nodes are let in: those that prove that they know a secret of this node.
 //!
 //! ```text
 //! dialer                                    listener
@@ -8,22 +8,22 @@
 //!   | ◀── answer: a proof for that secret ──── |
 //! ```
 //!
-//! All messages of a build have one length each, and to those who know no secret they are random bytes behind the
-//! protocol that the build speaks: they show neither the fleet nor how many secrets are in use. What is proved is in
-//! [`crate::transcript`].
+//! All messages of a build have the same length. To a reader that knows no secret they are random bytes behind the
+//! protocol that the build speaks: they show neither the fleet nor how many secrets are in use. [`crate::transcript`]
+//! says what is proved.
 //!
-//! A hello begins with the major version of the protocol (1 byte), in every version. In ours the minor version (1) and
-//! the features (8, little-endian) follow, then the random bytes; what a later minor version puts behind them is
-//! covered by the proof and otherwise skipped. Who speaks another major version is refused, and may be told so: it
-//! depends on no secret. Who alters a hello on its way, to have two sides speak less than they could, keeps them from
-//! meeting.
+//! A hello begins with the major version of the protocol (1 byte), in every version. In this version the minor
+//! version (1) and the features (8, little-endian) follow, then the random bytes; what a later minor version appends
+//! is covered by the proof and otherwise skipped. A node that speaks another major version is refused, and may be
+//! told so, since that depends on no secret. An attacker that alters a hello on its way, to make two sides speak less
+//! than they could, only keeps them from meeting.
 //!
-//! A proof under a key that comes from a guessable secret lets whoever receives it test guesses at leisure.
-//! One side must go first, and it is the dialer: a listener can be dialled by anybody and gives away nothing
-//! that depends on its secrets before it knows whom it talks to, while a dialer chooses whom it dials, and
-//! an address with a peer id in it is answered by that peer or not at all. What is left is a node that is
-//! led to dial an attacker. Each guess then costs what the stretch of the secret's kind costs; a generated
-//! secret cannot be guessed. Somebody who dials may try as many guesses per connection as there are slots.
+//! If the key of a proof comes from a guessable secret, the receiver of the proof can test guesses at leisure. One
+//! side must go first, and it is the dialer. Anyone can dial a listener, so a listener gives away nothing that
+//! depends on its secrets before it knows which peer it talks to. A dialer chooses what it dials, and if the address
+//! has a peer id, either that peer answers or the connection fails. What remains is a node that is tricked into
+//! dialing an attacker. Each guess then costs what the stretch of the secret's kind costs; a generated secret cannot
+//! be guessed. An attacker that dials may try as many guesses per connection as there are slots.
 
 use crate::{
     KeyId, Keyring,
@@ -42,7 +42,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, atomic::Ordering},
 };
 
-/// Lets in whoever proves a secret of the [`Keyring`], and proves the same one in turn.
+/// Lets in a peer that proves a secret of the [`Keyring`], and proves the same one in turn.
 ///
 /// ```
 /// use cache_core::{PeerId, port::{Gate, Side}};
@@ -88,8 +88,8 @@ impl FleetGate {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How many were let in by each secret, the current one first. A secret that nobody comes by any more
-    /// can be forgotten.
+    /// How many peers each secret let in, the current secret first. A secret that lets no more peers in can be
+    /// dropped.
     pub fn admissions(&self) -> Vec<(KeyId, u64)> {
         let shared = self.shared();
         let keys = shared.keyring.keys().iter();
@@ -157,7 +157,7 @@ enum Stage {
     ListenerProving(Proved, Protocol),
     /// The session's being taken.
     Admitted(Box<FleetSession>),
-    /// Nothing.
+    /// The admission has ended; nothing more is sent or read.
     Over,
 }
 
@@ -198,13 +198,13 @@ impl Admission for FleetAdmission {
 }
 
 impl FleetAdmission {
-    /// What we have in common with who says `theirs`.
+    /// The protocol that this node has in common with the sender of `theirs`.
     fn common(&self, ours: &[u8], theirs: &[u8]) -> Result<Protocol, Refused> {
         let (&major, _) = theirs.split_first().ok_or(Refused::Unproved)?;
         if major != self.shared.protocol.major {
             return Err(Refused::OtherVersion { major });
         }
-        // An echo of ours comes from somebody with nothing of their own to say.
+        // A sender of our own hello has nothing of its own to say.
         let spoken = spoken(theirs).filter(|_| theirs != ours).ok_or(Refused::Unproved)?;
         self.shared.protocol.with(spoken).ok_or(Refused::OtherVersion { major })
     }
@@ -236,7 +236,7 @@ impl FleetAdmission {
         }
     }
 
-    /// Takes the dialer's proof, and answers by the first of our secrets that it proves.
+    /// Takes the dialer's proof, and answers with the first of our secrets that it proves.
     fn admit_dialer(&mut self, met: Met, protocol: Protocol, message: &[u8]) -> Option<Stage> {
         let slots: &Slots = message.try_into().ok()?;
         let key = met.proved_by(self.shared.keyring.keys(), slots)?;
@@ -268,7 +268,7 @@ impl FleetAdmission {
 /// What makes one side of one admission unlike any other.
 pub(crate) struct Random {
     pub(crate) nonce: [u8; NONCE_BYTES],
-    /// For the slots that no secret of ours needs.
+    /// Random bytes for the slots that no secret of ours needs.
     pub(crate) padding: Slots,
 }
 

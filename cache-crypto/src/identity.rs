@@ -1,4 +1,4 @@
-//! Who a node is to others, across restarts.
+//! The identity of a node, which it keeps across restarts.
 
 use crate::{KeyFile, KeyFileError, schedule::Key32};
 use cache_core::PeerId;
@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 /// A node's identity: the seed of its Ed25519 key pair, kept so that its address stays true.
 ///
-/// Thirty-two random bytes in the file [`KeyFile::Identity`] of the cache directory, readable by its owner alone.
-/// Whoever can read the file can pass for this node, though not join a fleet without its secret. It must not
-/// be copied to a second node: two nodes of one identity displace each other.
+/// Thirty-two random bytes in the file [`KeyFile::Identity`] of the cache directory, readable by its owner alone. A
+/// thief of the file can pass for this node, but cannot join a fleet without its secret. The file must not be copied
+/// to a second node: two nodes of one identity displace each other.
 ///
 /// ```
 /// # let cache_dir = tempfile::tempdir()?;

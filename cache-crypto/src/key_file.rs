@@ -1,7 +1,7 @@
-//! Thirty-two bytes that a node keeps for itself, in a file that nobody else may read.
+//! Thirty-two bytes that a node keeps for itself, in a file that only its owner may read.
 //!
-//! Owns the files' form, who may read them, and that processes which start at the same time agree on one.
-//! What the bytes are for is [`NodeKey`](crate::NodeKey)'s and [`NodeIdentity`](crate::NodeIdentity)'s.
+//! Owns the files' form and permissions, and makes sure that processes which start at the same time agree on one.
+//! [`NodeKey`](crate::NodeKey) and [`NodeIdentity`](crate::NodeIdentity) say what the bytes are for.
 
 use crate::schedule::{Key32, checksum, fill_random};
 use std::{
@@ -122,7 +122,7 @@ impl fmt::Display for KeyFile {
 pub enum KeyFileError {
     /// The file or its directory cannot be read or written.
     Io {
-        /// The key file.
+        /// The file with the wrong contents.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -131,16 +131,16 @@ pub enum KeyFileError {
     Malformed {
         /// What it should be.
         file: KeyFile,
-        /// The key file.
+        /// The key file that could not be used.
         path: PathBuf,
     },
     /// The operating system gives no entropy.
     NoEntropy,
     /// Others than the owner may read or write the file.
     OpenToOthers {
-        /// The key file.
+        /// The key file that others can read.
         path: PathBuf,
-        /// Its permission bits.
+        /// The permission bits that it has.
         mode: u32,
     },
 }

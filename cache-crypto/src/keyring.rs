@@ -15,9 +15,9 @@ use std::{
 
 /// The fleet's current secret, and others that members may still, or already, use.
 ///
-/// A fleet rotates without a gap in three rounds over its members: accept the new secret beside the old
-/// one, make the new one current and accept the old one, forget the old one. Any two members that share a
-/// secret, current or not, let each other in.
+/// A fleet rotates its secret without interruption in three rounds over its members: accept the new secret beside the
+/// old one, make the new one current and accept the old one, drop the old one. Any two members that share a secret,
+/// current or not, let each other in.
 ///
 /// ```
 /// use cache_crypto::{FleetSecret, Keyring};
@@ -31,12 +31,12 @@ use std::{
 pub struct Keyring(Vec<Arc<MemberKey>>);
 
 impl Keyring {
-    /// Goes by `current` alone. The first use of a passphrase or a token takes some tenths of a second.
+    /// A keyring with `current` alone. The first use of a passphrase or a token takes some tenths of a second.
     pub fn new(current: &FleetSecret) -> Self {
         Self(vec![Arc::new(MemberKey::of(current))])
     }
 
-    /// Goes by `other` as well, after those already there. One that is there already changes nothing.
+    /// Accepts `other` as well, after those already there. A secret that is there already changes nothing.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Keyring {
         self.0.iter().map(|key| key.id)
     }
 
-    /// What names entries among those who go by these secrets.
+    /// The names of entries among nodes that have these secrets.
     pub fn names(&self) -> FleetNames {
         FleetNames::of(self.0.iter().map(|key| hmac_key(&key.name)).collect())
     }
@@ -86,7 +86,8 @@ impl fmt::Debug for Keyring {
     }
 }
 
-/// By which people tell secrets apart: what [`FleetSecret::fingerprint`] prints. Never sent to anybody.
+/// Digits by which people tell secrets apart: what [`FleetSecret::fingerprint`] prints. They are never sent to
+/// another node.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct KeyId([u8; 4]);
 
@@ -142,7 +143,7 @@ impl MemberKey {
         }
     }
 
-    /// Whether the node goes by the secret no more.
+    /// Whether the node no longer accepts the secret.
     pub(crate) fn is_revoked(&self) -> bool {
         self.is_revoked.load(Ordering::Acquire)
     }

@@ -1,10 +1,10 @@
 //! Secrets, and what is sealed with them.
 //!
 //! Owns the fleet's secret and its text forms ([`FleetSecret`]), the key and the identity that a node keeps for
-//! itself ([`NodeKey`], [`NodeIdentity`]), the schedule by which keys for one purpose each are derived from a
-//! secret or a key, the seal on what is stored ([`StorageSealer`]), and between members: who is let in
-//! ([`FleetGate`], by a [`Keyring`]), the seal on each connection's frames, and what entries are called
-//! ([`FleetNames`]). Knows nothing of networks and of what the sealed bytes mean.
+//! itself ([`NodeKey`], [`NodeIdentity`]), the schedule that derives keys for one purpose each from a secret or a
+//! key, and the seal on what is stored ([`StorageSealer`]). Between members, it owns the admission ([`FleetGate`], by
+//! a [`Keyring`]), the seal on each connection's frames, and the names of entries ([`FleetNames`]). Knows nothing of
+//! networks and of what the sealed bytes mean.
 //!
 //! Every secret is wiped when dropped, and none shows in `Debug`, in an error or in a log.
 

@@ -8,8 +8,8 @@ use std::{fmt, path::Path};
 
 /// A node's own key: seals what the node stores when no fleet secret is set.
 ///
-/// Thirty-two random bytes in the file [`KeyFile::NodeKey`] of the cache directory, readable by its owner alone.
-/// Whoever can read the file can read the store; it keeps a copied store or a backup closed.
+/// Thirty-two random bytes in the file [`KeyFile::NodeKey`] of the cache directory, readable by its owner alone. A
+/// reader of the file can read the store; without the file, a copied store or a backup stays closed.
 ///
 /// ```
 /// # let cache_dir = tempfile::tempdir()?;

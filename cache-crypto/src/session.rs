@@ -18,8 +18,8 @@ use std::{fmt, sync::Arc};
 
 /// Seals frames to the other side and opens those from it: XChaCha20-Poly1305, one key for each direction.
 ///
-/// A frame is the version (1 byte), its place in the sequence (8, little-endian), the ciphertext, and the
-/// tag (16). Authenticated beside it: the version, the lane, the place, the sender and the receiver.
+/// A frame is the version (1 byte), its place in the sequence (8, little-endian), the ciphertext, and the tag (16).
+/// The tag also authenticates the version, the lane, the place, the sender and the receiver.
 ///
 /// The nonce is the lane and the place, not random. Keys belong to one direction of one connection, so no
 /// nonce comes twice, and sealing needs neither entropy nor 24 bytes of it in each frame.
@@ -37,7 +37,7 @@ pub(crate) struct FleetSession {
 }
 
 impl FleetSession {
-    /// The session of `local` with `remote`, who seal with a key each and speak `protocol`.
+    /// The session of `local` with `remote`. Each seals with a key of its own, and both speak `protocol`.
     pub(crate) fn new(
         local: PeerId,
         sending: &Key32,
@@ -125,7 +125,7 @@ impl fmt::Debug for FleetSession {
     }
 }
 
-/// Frames one way.
+/// The keys and places of the frames that go one way.
 struct Direction {
     key: SecretKey,
     sender: PeerId,
@@ -133,7 +133,7 @@ struct Direction {
 }
 
 impl Direction {
-    /// What is authenticated beside a frame's content.
+    /// What the tag authenticates besides a frame's content.
     fn context(&self, lane: Lane, place: u64) -> [u8; CONTEXT_BYTES] {
         let mut context = [0; CONTEXT_BYTES];
         context[0] = VERSION;

@@ -1,7 +1,7 @@
 //! What an admission is about, and what is proved and derived from it.
 //!
-//! A chain of digests over who met, on which channel, and every message in order. Each proof covers
-//! the chain up to its own message, and the session's keys cover the whole of it.
+//! A chain of digests over the two peers that meet, the channel, and every message in order. Each proof covers the
+//! chain up to its own message, and the session's keys cover all of it.
 //!
 //! ```text
 //! met    = SHA-256("fleet-cache v1 met" || dialer || listener || channel || dialer's hello || listener's hello),
@@ -26,7 +26,7 @@ use orion::{
 };
 use std::sync::Arc;
 
-/// Who met: the same on both sides.
+/// The two peers that met and their channel: the same on both sides.
 #[derive(Clone, Copy)]
 pub(crate) struct Parties {
     pub(crate) dialer: PeerId,
@@ -131,7 +131,7 @@ fn first_proved(keys: &[Arc<MemberKey>], is_proved: impl Fn(&MemberKey) -> bool)
     })
 }
 
-/// In constant time.
+/// Compares in constant time.
 fn is_same(one: &Proof, other: &Proof) -> bool {
     secure_cmp(one, other).is_ok()
 }

@@ -1,7 +1,7 @@
 //! The vectors once more, from the protocol's description and other people's primitives.
 //!
-//! Nothing of ours is called: keys, proofs and frames come from the `hmac`, `sha2` and `chacha20poly1305`
-//! crates. HKDF is written out, since both of its steps are one HMAC here.
+//! Calls no code of this crate: keys, proofs and frames come from the `hmac`, `sha2` and `chacha20poly1305` crates.
+//! HKDF is written out, since both of its steps are one HMAC here.
 
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305,

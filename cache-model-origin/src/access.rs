@@ -1,4 +1,4 @@
-//! Who asks: tokens, the accounts behind them, and which private repositories each may see.
+//! The tokens, the accounts behind them, and which private repositories each may see.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, header};
@@ -37,7 +37,7 @@ impl Access {
         self.revoked.insert(token.to_owned());
     }
 
-    /// Who sent `headers`; the scheme makes no difference.
+    /// The account that sent `headers`; the scheme of the credential makes no difference.
     pub(super) fn asker(&self, headers: &HeaderMap) -> Asker {
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             return Asker::Anonymous;
@@ -54,7 +54,7 @@ impl Access {
     }
 }
 
-/// Who one call came from.
+/// The account that one call came from.
 #[derive(Clone, Debug)]
 pub(super) enum Asker {
     /// No credential was sent.
@@ -74,7 +74,7 @@ impl Asker {
         }
     }
 
-    /// Whose quota pays.
+    /// The account whose quota pays.
     pub(super) fn payer(&self) -> &str {
         self.account().map_or("anonymous", |account| &account.login)
     }
@@ -121,7 +121,7 @@ fn token_of(authorization: &str) -> String {
     text.split_once(':').map_or(String::new(), |(_user, token)| token.to_owned())
 }
 
-/// Any other well-formed token is a user of its own who sees nothing private.
+/// Any other well-formed token is a user of its own that sees nothing private.
 fn stranger(token: &str) -> Option<Account> {
     let (kind, rest) = [
         ("ghp_", Kind::Personal),

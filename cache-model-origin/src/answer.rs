@@ -24,7 +24,7 @@ pub(super) enum Caching {
     Allowed,
     /// `no-cache`, and no ETag.
     Forbidden,
-    /// Nothing.
+    /// The answer does not say.
     Unsaid,
 }
 
@@ -96,8 +96,8 @@ impl Answer {
 
 /// One page of `total` things, newest first, with the links that GitHub gives along.
 ///
-/// `base` is the path that the links name, which is not the path that was asked. `wrap` puts the page
-/// into an object under this name beside the total.
+/// `base` is the path that the links name, which is not the path that was requested. `wrap` puts the page into an
+/// object under this name, together with the total.
 pub(super) fn page(
     asked: &Asked,
     base: &str,

@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, VecDeque};
 /// A fault that spoils the answer on its way leaves `status` as it was meant.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The method.
+    /// The method of the call.
     pub method: Method,
-    /// Path and query.
+    /// Path and query, as the call named them.
     pub path: String,
     /// The token without its scheme; `anonymous` if there was none.
     pub token: String,
     /// The status of the answer.
     pub status: StatusCode,
-    /// Whether the call was taken off somebody's quota.
+    /// Whether the call counted against a quota.
     pub paid: bool,
     /// All headers of the request.
     pub headers: HeaderMap,
@@ -25,13 +25,13 @@ pub struct Call {
 /// How often calls that are alike were made.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Tally {
-    /// The method.
+    /// The method of the calls.
     pub method: String,
-    /// Path and query.
+    /// Path and query, as the calls named them.
     pub path: String,
     /// The token without its scheme; `anonymous` if there was none.
     pub token: String,
-    /// The status of the answers.
+    /// The status that was answered.
     pub status: u16,
     /// How many there were.
     pub count: u64,
@@ -42,8 +42,8 @@ pub struct Tally {
 pub struct Counts {
     /// All of them, whatever became of them.
     pub total: u64,
-    /// Those that were taken off somebody's quota. Free are, as at GitHub, a 304 for a known token, bad
-    /// credentials, a spent quota and `/rate_limit`.
+    /// The calls that counted against a quota. As at GitHub, a 304 for a known token, bad credentials, a spent quota
+    /// and `/rate_limit` are free.
     pub paid: u64,
     /// Those answered 304. An anonymous one is among the paid as well, as at GitHub.
     pub not_modified: u64,

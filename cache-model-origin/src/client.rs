@@ -60,7 +60,7 @@ impl Client {
         self.request(Method::POST, path).body(body)
     }
 
-    /// Any request.
+    /// A request with any method.
     pub fn request(&self, method: Method, path: &str) -> Draft {
         let head = Request::builder()
             .method(method)
@@ -74,7 +74,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When nobody listens.
+    /// If nothing listens at the address.
     pub async fn connect(&self) -> Result<Connection, ClientError> {
         match &self.door {
             Door::Tcp(address) => {
@@ -102,7 +102,7 @@ impl Draft {
         self.header("authorization", &format!("token {token}"))
     }
 
-    /// Adds a header.
+    /// Adds one header to those of the request.
     pub fn header(self, name: &str, value: &str) -> Self {
         Self { head: self.head.header(name, value), ..self }
     }
@@ -117,7 +117,7 @@ impl Draft {
         self
     }
 
-    /// Sets the body.
+    /// Sets the body in place of an empty one.
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         Self { body: body.into(), ..self }
     }
@@ -126,14 +126,14 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// When nobody listens, or no whole answer comes.
+    /// If nothing listens at the address, or no whole answer comes.
     pub async fn send(self) -> Result<Reply, ClientError> {
         let mut connection = self.client.connect().await?;
         connection.send(self).await
     }
 }
 
-/// An open connection.
+/// A connection that was opened and not used yet.
 #[derive(Debug)]
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
@@ -176,9 +176,9 @@ impl Drop for Connection {
 /// A whole answer, its body as it came over the wire.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// The status.
+    /// The status of the answer.
     pub status: StatusCode,
-    /// All headers.
+    /// All headers of the answer.
     pub headers: HeaderMap,
     /// The body, compressed if `Content-Encoding` says so.
     pub body: Bytes,

@@ -9,7 +9,7 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 /// A failure in store for calls yet to come.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fault {
-    /// How to fail.
+    /// How the call fails.
     pub kind: FaultKind,
     /// Only calls whose target, query included, contains this text.
     pub path_contains: String,
@@ -52,7 +52,7 @@ pub enum FaultKind {
     Reset,
     /// A secondary limit: 403 with this `Retry-After`, free of quota.
     SecondaryLimit {
-        /// Seconds to wait.
+        /// Time that the answer asks to wait, in seconds.
         retry_after_seconds: u32,
     },
     /// This status with a page of HTML, free of quota, without validators.
@@ -66,7 +66,7 @@ pub enum FaultKind {
 pub(super) enum Break {
     /// These bytes, then the end.
     Bytes(Vec<u8>),
-    /// A reset.
+    /// The connection is reset.
     Reset,
 }
 

@@ -103,7 +103,7 @@ impl World {
             Charge::One(resource) => (resource, true),
             Charge::Spent(resource) => (resource, false),
         };
-        // A 304 is free for those who say who they are.
+        // A 304 is free for a client that names its account.
         let paid = due && (status != StatusCode::NOT_MODIFIED || asker.account().is_none());
         let quota = self.quotas.of(asker.payer(), resource);
         quota.used += u64::from(paid);

@@ -1,4 +1,4 @@
-//! Holding answers back, and knowing how many calls are under way: what makes concurrency repeatable.
+//! Holds answers back and counts the calls under way, which makes concurrency repeatable.
 
 use tokio::sync::watch;
 

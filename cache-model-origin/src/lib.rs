@@ -1,9 +1,9 @@
 //! A model of `api.github.com`: an HTTP/1.1 server on the loopback interface that counts what it is asked.
 //!
-//! It owns the rules by which GitHub answers, as far as a cache can tell: who sees what, ETags and 304s,
-//! quotas, pages, redirects, and failure. Whoever starts it steers it by the methods of [`ModelOrigin`]
-//! and reads figures from it; clients see nothing of that. The same calls get the same bytes on every run, except
-//! for `Date` and the ends of quota windows.
+//! It owns the rules by which GitHub answers, as far as a cache can tell: what each token sees, ETags and 304s,
+//! quotas, pages, redirects, and failure. The program that starts it steers it by the methods of [`ModelOrigin`] and
+//! reads figures from it; clients see nothing of that. The same calls get the same bytes on every run, except for
+//! `Date` and the ends of quota windows.
 
 #![forbid(unsafe_code)]
 
@@ -134,7 +134,7 @@ impl ModelOrigin {
         self.shared.gate.hold(path_contains);
     }
 
-    /// Lets all held answers go, and further ones pass.
+    /// Lets all held answers go, and later ones pass.
     pub fn release(&self) {
         self.shared.gate.release();
     }
@@ -176,7 +176,7 @@ impl ModelOrigin {
         self.shared.world.lock().bump(Repository::known(repository));
     }
 
-    /// Changes who sees `repository`.
+    /// Changes which tokens see `repository`.
     ///
     /// # Panics
     ///
@@ -186,7 +186,7 @@ impl ModelOrigin {
         self.shared.world.lock().set_visibility(repository, visibility);
     }
 
-    /// Makes `token` one that nobody has.
+    /// Makes `token` one that belongs to no account.
     pub fn revoke(&self, token: &str) {
         self.shared.world.lock().access.revoke(token);
     }
@@ -222,7 +222,7 @@ impl ModelOrigin {
         self.shared.world.lock().calls = calls::Calls::default();
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -244,7 +244,7 @@ impl ModelOrigin {
 
     /// How many calls there were to each path that was called, query included, by whatever method.
     ///
-    /// A path that nobody called is absent. The sum over all paths is what [`Self::counts`] answers.
+    /// A path that was never called is absent. [`Self::counts`] returns the sum over all paths.
     pub fn counts_by_path(&self) -> BTreeMap<String, Counts> {
         self.shared.world.lock().calls.counts_by_path()
     }
@@ -260,7 +260,7 @@ impl ModelOrigin {
         calls.iter().filter(|tally| tally.path == path).map(|tally| tally.count).sum()
     }
 
-    /// How many calls were taken off somebody's quota.
+    /// How many calls counted against a quota.
     pub fn paid_calls(&self) -> u64 {
         self.counts().paid
     }
@@ -317,21 +317,21 @@ impl Drop for ModelOrigin {
 pub enum EtagMode {
     /// The body alone, so that every token is given the same one.
     Body,
-    /// There is none.
+    /// The resource does not exist.
     None,
     /// As observed at GitHub: the values of `Accept`, `Authorization` and `Cookie`, if sent, each followed
     /// by a colon, then the body.
     Recipe,
 }
 
-/// Who sees a repository.
+/// Which tokens see a repository.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Visibility {
-    /// Nobody.
+    /// No token sees it.
     Deleted,
     /// Those whose token sees private repositories of its number.
     Private,
-    /// Everybody.
+    /// Every token sees it, and so do requests without one.
     Public,
 }
 

@@ -9,7 +9,7 @@ use std::{
 /// The allowance of one account for one kind of call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Quota {
-    /// Calls per window.
+    /// Most calls per window.
     pub limit: u64,
     /// Calls made in this window.
     pub used: u64,

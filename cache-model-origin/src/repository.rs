@@ -181,7 +181,7 @@ impl View {
             let block = Sha256::digest(format!("{full_name} {path} {}", self.revision));
             return block.iter().copied().cycle().take(size).collect();
         }
-        // The address in the text belongs to the file: nobody on the way may rewrite it.
+        // The address in the text belongs to the file: nothing on the way may rewrite it.
         format!(
             "# {full_name} {path} at {reference}, revision {}\n\nSee {API}/repos/{full_name} for more.\n",
             self.revision

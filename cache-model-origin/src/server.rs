@@ -78,12 +78,12 @@ async fn respond(
 ) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let Ok(body) = receive(body).await else {
-        // The client broke off in the middle of its own request; nobody is left to answer.
+        // The client broke off in the middle of its own request, so there is nothing to answer.
         return future::pending().await;
     };
     let asked = Asked::new(head.method, &head.uri, head.headers, body);
     let exchange = shared.world.lock().exchange(&asked);
-    // Only now, so that whoever waits for calls under way knows that their answers are decided.
+    // Only now, so that a test that waits for calls under way knows that their answers are decided.
     let _entered = shared.gate.enter();
     shared.gate.pass(&asked.target).await;
     // The timer rounds up to its next millisecond, even from zero: too slow for a benchmark.

@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    /// Makes the token of an installation one that nobody has, as it asks for.
+    /// Makes the token of an installation invalid, at the token's own request.
     fn end(&mut self, asker: &Asker) -> Answer {
         match asker {
             Asker::Known { token, account } if account.kind == Kind::Installation => {

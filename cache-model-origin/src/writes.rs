@@ -79,7 +79,7 @@ impl World {
         Answer::json(&issue).with_status(StatusCode::CREATED).header(header::LOCATION, location)
     }
 
-    /// GraphQL is not interpreted: the answer tells what was asked, and by whom.
+    /// GraphQL is not interpreted: the answer repeats the query and names the account that sent it.
     pub(super) fn graphql(&mut self, asked: &Asked, asker: &Asker) -> Answer {
         let charge = Charge::One(Resource::Graphql);
         let Some(account) = asker.account() else {

@@ -50,7 +50,7 @@ enum Doubt {
     Stale,
 }
 
-/// How a request may be answered that nothing fresh in memory answers.
+/// How a request may be answered if nothing fresh in memory answers it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Standing {
     /// As what the engine is to see the reader.
@@ -71,7 +71,7 @@ impl Default for Admissions {
 impl Admissions {
     /// Whether `reader` may be answered with `entry` at `now`, as far as rights go.
     ///
-    /// Costs nothing for a reader who has its domain to itself.
+    /// Costs nothing for a reader that has its domain to itself.
     pub fn permit(&self, reader: Reader, entry: &Entry, now: Timestamp) -> bool {
         let Reader::Unproven(payer) = reader else { return true };
         let about = digest(entry.key().as_str());
@@ -103,8 +103,8 @@ impl Admissions {
         }
     }
 
-    /// Takes note of what came of a call that `reader` made for `key`. Answers what the origin refused to the domain of
-    /// which it is the only credential, if it did.
+    /// Notes the outcome of a call that `reader` made for `key`. If `reader` is the only credential of its domain,
+    /// returns what the origin refused to it, if anything.
     ///
     /// `asked_about` is the entry that the origin was asked about, if there was one.
     pub fn note(
@@ -141,8 +141,8 @@ impl Admissions {
         None
     }
 
-    /// Takes note that the origin refused by `status` what was `asked` in a call that passed the cache by. Answers as
-    /// [`note`](Self::note) does.
+    /// Notes that the origin refused with `status` what was `asked` in a call that passed the cache by. Returns the
+    /// same as [`note`](Self::note).
     ///
     /// What such a call is granted says nothing: it may not even be for something that is kept.
     pub fn note_passed(&self, asked: &Asked, status: StatusCode) -> Option<(Domain, Refusal)> {
@@ -152,7 +152,7 @@ impl Admissions {
             return self.refuse(payer);
         }
         if !asked.is_read && payer == Payer::HOST {
-            // Nobody may change anything without a credential, whatever there is to read.
+            // Nothing can be changed without a credential, whatever can be read.
             return None;
         }
         let prefixes = prefixes_of(asked.resource.as_deref()?);
@@ -179,7 +179,8 @@ impl Admissions {
         Some((Domain::from_bytes(*payer.as_bytes()), Refusal::Credential))
     }
 
-    /// Has whatever is of one scope with `resource` asked about before it is served to `payer`.
+    /// Marks everything of one scope with `resource`, so that the origin is asked about it before it is served to
+    /// `payer`.
     fn suspect(&self, payer: Payer, resource: &str, doubt: Doubt) {
         let scope = digest(scope_of(resource));
         self.doubt(payer, scope, doubt);
@@ -202,7 +203,7 @@ impl Admissions {
     }
 }
 
-/// The answer by which the origin lets somebody read, and for how long it is fresh.
+/// The answer by which the origin lets a credential read, and for how long it is fresh.
 fn granted(fetched: &Fetched) -> Option<(&Content, Duration)> {
     let (content, lifetime) = match fetched {
         Fetched::Fresh(draft) | Fetched::NotModified(draft) => (&draft.content, draft.freshness.lifetime),
@@ -242,19 +243,19 @@ fn digest(text: &str) -> u64 {
     KEY.hash_one(text)
 }
 
-/// Drawn anew in every process, so that nobody can look for texts of one digest.
+/// Drawn anew in every process, so that an attacker cannot look for texts of one digest.
 static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// Stands for whatever a credential may read, among digests of scopes. One of those may be the same by a chance of one
-/// in 2^64, and is then refused or pardoned together with all others.
+/// Stands for everything that a credential may read, among digests of scopes. A scope may have the same digest by a
+/// chance of one in 2^64, and is then refused or pardoned together with all others.
 const EVERYTHING: u64 = 0;
 
 /// Longest time for which an answer that the origin gave to a credential of a named domain is served to it again, and so
 /// the longest that one reads on after it was revoked. No shorter lifetime is ever exceeded.
 pub const ADMISSION_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// Most answers whose readers are remembered. One that is forgotten is asked about again, which costs no quota. 16 Ki
-/// are a thousand resources for each of 16 credentials, in about two MiB.
+/// Most answers whose readers are remembered. If one is forgotten, the origin is asked about it again, which costs no
+/// quota. 16 Ki are a thousand resources for each of 16 credentials, in about two MiB.
 const GRANTS_MAX: usize = 16 * 1024;
 
 /// Most refusals that are remembered. What one of them forbids was dropped when it came, so forgetting it matters only

@@ -1,7 +1,7 @@
 //! What a write leaves behind, by how it ended.
 //!
-//! Which resources a write touches if it is carried out is [`GitHub::touched_by`]'s to say. Here it is decided
-//! whether it was: yes, no, or nobody knows.
+//! [`GitHub::touched_by`] says which resources a write touches if it is carried out. This module decides whether it
+//! was carried out: yes, no, or unknown.
 
 use crate::{GitHub, graphql};
 use bytes::Bytes;
@@ -31,11 +31,11 @@ impl GitHub {
     /// What is no longer true after a write that touches `touched`, was given to the origin as far as `delivery`
     /// says, and was answered with `answer`.
     ///
-    /// A write that was carried out (2xx) ends, besides what it touches, whatever says that something is not there or
-    /// is elsewhere. One that was refused (4xx), sent elsewhere (3xx), never sent, or broken off by its client changes
-    /// nothing. Of one without an answer, or with the origin's own fault for one (5xx), nobody knows what it did: what
-    /// it touches is in doubt. It may even be carried out after that, as long as the origin works on it. GitHub gives
-    /// up after 10 s, and [`Timeouts::head`](crate::Timeouts::head) is longer.
+    /// A write that was carried out (2xx) ends, besides what it touches, everything that says that something is not
+    /// there or is elsewhere. A write that was refused (4xx), sent elsewhere (3xx), never sent, or broken off by its
+    /// client changes nothing. Of a write without an answer, or with a fault of the origin for one (5xx), it is
+    /// unknown what it did, so what it touches is in doubt. It may even be carried out after that, as long as the
+    /// origin works on it. GitHub gives up after 10 s, and [`Timeouts::head`](crate::Timeouts::head) is longer.
     pub fn left_by(
         &self,
         touched: Reach,
@@ -76,7 +76,7 @@ pub struct Delivery {
 enum Extent {
     /// Some of it; its sender may give more.
     Part,
-    /// All of it.
+    /// The whole body was given.
     Whole,
     /// Some of it; its sender failed, or went away.
     Broken,
@@ -129,7 +129,7 @@ pub struct Delivered<B> {
     body: B,
     /// Bytes that are still to come, where the request says how many there are.
     left: Option<u64>,
-    /// Whether it is to be read besides.
+    /// Whether the body is also to be read here, to tell a GraphQL query.
     is_seen: bool,
     delivery: Delivery,
 }

@@ -28,7 +28,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) circumstances: Circumstances<'a>,
 }
 
-/// What decides beside the answer itself.
+/// What the decision depends on besides the answer itself.
 #[derive(Clone, Copy)]
 pub(crate) struct Circumstances<'a> {
     pub(crate) origin: &'a OriginUrl,
@@ -50,11 +50,11 @@ pub(crate) struct Circumstances<'a> {
 /// How a body that was read stands to the coding that it came in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum BodyCoding {
-    /// It had none.
+    /// The body had no coding.
     Absent,
     /// It is still in it: it is one that we do not undo.
     Left,
-    /// It was undone.
+    /// The coding was undone.
     Undone,
 }
 
@@ -141,7 +141,7 @@ impl Answer<'_> {
     fn hand_on(self) -> Fetched {
         let audience = match self.head.status.as_u16() {
             200..=299 if self.circumstances.findings(&self.kept()).credential => Audience::Leader,
-            // Nobody has seen what is in it.
+            // What is in the body is unknown.
             200..=299 if self.circumstances.named && self.coding == BodyCoding::Left => Audience::Leader,
             200..=299 => Audience::Domain,
             300..=399 if !self.leads_to_origin() => Audience::Leader,
@@ -160,7 +160,7 @@ impl Answer<'_> {
         self.with_headers(field::kept(&self.head.headers, self.coding, !self.circumstances.named))
     }
 
-    /// The same for those who wait for it now, who are told its age and coding too.
+    /// The same for the requests that wait for it now, which also get its age and coding.
     fn content(&self) -> Content {
         self.with_headers(field::relayed(&self.head.headers, self.coding, !self.circumstances.named))
     }
@@ -173,7 +173,7 @@ impl Answer<'_> {
         Terms::read(&self.head.headers, self.circumstances.now)
     }
 
-    /// RFC 9111, section 4.2.3, but for the part that trusts two clocks to agree.
+    /// RFC 9111, section 4.2.3, except for the part that trusts two clocks to agree.
     fn age(&self, terms: &Terms) -> Duration {
         terms.age.saturating_add(self.circumstances.taken)
     }
@@ -290,15 +290,15 @@ fn freshness(terms: &Terms, circumstances: &Circumstances<'_>, findings: Finding
     Some(freshness)
 }
 
-/// Whether an answer depends on more than fields that can be compared. Every request has an agent, and no two
-/// clients the same; what the origin makes of ours is for nobody to keep.
+/// Whether an answer depends on more than fields that can be compared. Every request has an agent, and no two clients
+/// the same; so an answer that depends on the agent is not kept.
 fn varies_by_more(headers: &HeaderMap, circumstances: &Circumstances<'_>) -> bool {
     let is_agent = |name: &str| circumstances.one_agent && name.eq_ignore_ascii_case("user-agent");
     varying(headers).any(|name| name == "*" || is_agent(name))
 }
 
-/// Lifetime of "there is no such thing": long enough for a fleet that polls, short enough for whoever has
-/// just made the thing.
+/// Lifetime of "there is no such thing": long enough for a fleet that polls, short enough for a client that has just
+/// made the thing.
 pub const ABSENCE_LIFETIME: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ enum Source {
     Plain(Incoming),
     /// The origin's bytes, compressed.
     Gzip(Box<Gunzip>),
-    /// It failed as somebody looked ahead.
+    /// The body failed when its beginning was read ahead.
     Failed(FetchError),
     Done,
 }
@@ -45,8 +45,8 @@ impl OriginBody {
 
     /// The body without its coding, which `headers` name and then no longer do; and what became of the coding.
     ///
-    /// One `gzip` is undone, which is what was asked for. Any other coding stays on the body and in `headers`, and so
-    /// do several: whoever put them there in spite of `Accept-Encoding` does so for every client alike.
+    /// One `gzip` is undone, since the request asked for it. Any other coding stays on the body and in `headers`, and
+    /// so do several: an intermediary that adds them in spite of `Accept-Encoding` does so for every client alike.
     pub(crate) fn decoded(headers: &mut HeaderMap, incoming: Incoming, idle: Duration) -> (Self, BodyCoding) {
         match coding(headers) {
             BodyCoding::Undone => {
@@ -114,7 +114,7 @@ impl OriginBody {
 /// As much of the text as its beginning `start` gives.
 fn gunzipped(start: &[u8]) -> Bytes {
     let mut decoder = MultiGzDecoder::new(Vec::new());
-    // What is damaged gives no text; whoever reads on is told of it.
+    // A damaged body gives no text; the reader of the rest gets the error.
     let _damaged = decoder.write_all(start).and_then(|()| decoder.flush());
     std::mem::take(decoder.get_mut()).into()
 }

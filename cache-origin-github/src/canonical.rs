@@ -185,8 +185,8 @@ const SPELLINGS: [u8; 256] = {
 
 /// In a segment of a path: what RFC 3986 lets stand there (section 3.3).
 const IN_PATH: u8 = 1;
-/// In a parameter of a query, of a form as clients write it: what RFC 3986 lets stand there (section 3.4) but for what
-/// separates parameters, and spaces.
+/// The characters that stand as they are in a parameter of a query, as clients write it: what RFC 3986 allows there
+/// (section 3.4), except the separators of parameters, and spaces.
 const IN_QUERY: u8 = 2;
 /// What ends a name in a query, and what some take for the end of a parameter. Percent-encoded it means itself.
 const SEPARATORS: [u8; 2] = *b"=;";

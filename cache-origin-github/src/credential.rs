@@ -1,4 +1,4 @@
-//! Who pays for a call: reading a credential from whichever form a client sends it in.
+//! The payer of a call: reads a credential in whichever form a client sends it.
 //!
 //! GitHub accepts one token as `token X`, as `Bearer X` and as a Basic password. All three are the same
 //! [`Credential`], and cached fetches send all three as `Bearer X`, since GitHub's entity tags depend on
@@ -10,7 +10,7 @@ use http::HeaderValue;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A token by which the origin knows who asks. Cleared from memory when dropped; never shown.
+/// A token by which the origin knows its caller. Cleared from memory when dropped; never shown.
 ///
 /// ```
 /// # use cache_origin_github::Credential;

@@ -1,4 +1,4 @@
-//! Who may read an answer: from a request's credential to its [`Domain`].
+//! Which requests may read an answer: from a request's credential to its [`Domain`].
 //!
 //! A credential's domain is a digest of the token, unless an operator names a domain for a set of
 //! credentials that may read the same things. Digests are remembered, so that a cached hit computes none.
@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CredentialMatch {
-    /// Every credential.
+    /// Every credential belongs to the domain.
     All,
     /// One token, of which only a digest is kept.
     Exact(TokenDigest),
@@ -72,7 +72,7 @@ impl TokenDigest {
     }
 }
 
-/// The domain of a request, and who in it asks.
+/// The domain of a request, and which credential of it asks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Readers {
     pub(crate) domain: Domain,

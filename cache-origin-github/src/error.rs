@@ -9,7 +9,7 @@ pub enum ConfigError {
     /// A file of certificates cannot be used.
     #[error("certificates in `{path}` cannot be used: {problem}; name a readable PEM file")]
     Certificates {
-        /// The file.
+        /// The file that cannot be used.
         path: Box<str>,
         /// What is wrong with it.
         problem: Box<str>,
@@ -23,7 +23,7 @@ pub enum ConfigError {
     /// The name of a domain is empty or too long.
     #[error("`{name}` cannot name a domain: use 1 to {max} characters")]
     DomainName {
-        /// The name given.
+        /// The name that was given.
         name: Box<str>,
         /// Most bytes that a name may have.
         max: usize,
@@ -33,9 +33,9 @@ pub enum ConfigError {
         "header `{name}` cannot be forwarded: {problem}; name a field that a gateway before the API asks for"
     )]
     ForwardHeader {
-        /// The name given.
+        /// The name that was given.
         name: Box<str>,
-        /// Why not.
+        /// Why it cannot be used.
         problem: &'static str,
     },
     /// The base address of the API is unusable.
@@ -54,7 +54,7 @@ pub enum ConfigError {
     /// A route rule cannot be read.
     #[error("route rule `{rule}` cannot be read: {problem}; write it like `GET /repos/*/*/issues** = 60s`")]
     Route {
-        /// The rule given.
+        /// The rule that was given.
         rule: Box<str>,
         /// What is wrong with it.
         problem: &'static str,
@@ -62,9 +62,9 @@ pub enum ConfigError {
     /// A duration is out of range.
     #[error("{setting} of {value:?} is out of range: use {min:?} to {max:?}")]
     Range {
-        /// Which setting.
+        /// The name of the setting.
         setting: &'static str,
-        /// The value given.
+        /// The value that was given.
         value: Duration,
         /// The smallest that is allowed.
         min: Duration,

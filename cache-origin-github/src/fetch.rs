@@ -41,7 +41,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// Who may read the answer.
+    /// The domain of those that may read the answer.
     pub fn domain(&self) -> Domain {
         self.readers.domain
     }
@@ -57,8 +57,8 @@ impl Question {
 pub struct Fetch {
     /// What the engine is told.
     pub fetched: Fetched,
-    /// Fields that concern the call just made and the credential that paid for it, such as
-    /// `X-RateLimit-Remaining`. For the client that led the fetch and for nobody else.
+    /// Fields that concern the call just made and the credential that paid for it, such as `X-RateLimit-Remaining`.
+    /// Only the client that led the fetch may see them.
     pub live: HeaderMap,
     /// With [`Fetched::Oversize`]: the answer itself, uncoded, with all its fields.
     pub stream: Option<Response<OriginBody>>,
@@ -85,7 +85,7 @@ impl GitHub {
         let written = write_representation(&mut class, &request.headers, &fields);
         let class = class.split(' ').nth(1).filter(|class| written.is_ok() && *class != USUAL_CLASS);
         let accept = class.and_then(|class| HeaderValue::from_str(class).ok());
-        // Read apart from the other fields: a credential of ours must never stand in for the client's.
+        // Read apart from the other fields: the node's own credential must never stand in for the client's.
         let own = request.headers.get(header::AUTHORIZATION);
         let own = own.map(|value| Credential::from_authorization(value.as_bytes()));
         let mut question = Question {
@@ -107,9 +107,9 @@ impl GitHub {
 
     /// Asks the origin, and whether `revalidate` still holds if it is given.
     ///
-    /// If it is not, and the client has validators of its own, they are sent: an answer of 304 is for that client
-    /// alone, and nothing is kept from it. Never fails as such: what went wrong is in [`Fetch::fetched`]. Makes one call, or two when the first
-    /// answers 304 in a way that cannot be believed.
+    /// If there is no such entry and the client has validators of its own, they are sent. A 304 is then for that
+    /// client alone, and nothing of it is kept. The call never fails as such: errors are in [`Fetch::fetched`]. Makes
+    /// one call, or two when the first answers 304 in a way that cannot be believed.
     ///
     /// # Cancellation
     ///
@@ -235,10 +235,10 @@ impl GitHub {
 
     /// How to ask whether `entry` still holds, if there is a way.
     ///
-    /// A tag computed for the credential at hand is best: unlike a stored one it vouches for the very body
-    /// that is kept. It is tried before the recipe has shown itself to hold, since a stored one may have been
-    /// put beside another body by whoever sent it; if the recipe fails, that costs one call. A stored tag
-    /// serves under the credential that it was given to, and nobody else.
+    /// A tag computed for the credential at hand is best: unlike a stored one, it vouches for the very body that is
+    /// kept. It is tried before the recipe has proved right, since a peer that sent an entry may have put its stored
+    /// tag with another body. If the recipe fails, that costs one call. A stored tag serves only under the credential
+    /// that it was given to.
     fn condition(&self, question: &Question, entry: Arc<Entry>) -> Option<Condition> {
         let content = entry.content();
         let validators = entry.validators();

@@ -32,15 +32,15 @@ pub(crate) fn fit(headers: &HeaderMap) -> bool {
     Headers::of_all(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))).is_some()
 }
 
-/// The fields that may be repeated to whoever reads the answer.
+/// The fields that may be repeated to every reader of the answer.
 ///
 /// What tells about the credential stays only where every reader has that very credential.
 pub(crate) fn kept(headers: &HeaderMap, coding: BodyCoding, one_credential: bool) -> Headers {
     picked(headers, coding, |name| is_kept(name, one_credential))
 }
 
-/// The fields for those who wait for an answer that is not kept. They are told what an entry's readers are told by
-/// the entry itself: how old it is, and the coding that its body still has.
+/// The fields for requests that wait for an answer that is not kept. They get what an entry tells its readers: how
+/// old it is, and the coding that its body still has.
 pub(crate) fn relayed(headers: &HeaderMap, coding: BodyCoding, one_credential: bool) -> Headers {
     let is_coded = coding == BodyCoding::Left;
     picked(headers, coding, |name| {
@@ -84,10 +84,10 @@ fn is_kept(name: &str, one_credential: bool) -> bool {
 }
 
 const QUOTA_PREFIX: &str = "x-ratelimit-";
-/// What the origin says to a browser about the page that asked: to whom an answer that is kept may be shown is for
-/// whoever serves it to say.
+/// What the origin says to a browser about the page that asked. The server of a kept answer decides for itself which
+/// pages may see it.
 const SHARING_PREFIX: &str = "access-control-";
-/// Of one connection.
+/// Fields that concern one connection.
 pub(crate) const OF_CONNECTION: [&str; 10] = [
     "connection",
     "http2-settings",
@@ -100,7 +100,7 @@ pub(crate) const OF_CONNECTION: [&str; 10] = [
     "transfer-encoding",
     "upgrade",
 ];
-/// Of one call.
+/// Fields that concern one call.
 const OF_CALL: [&str; 2] = ["x-github-request-id", "x-runtime-rack"];
 /// Of the credential that paid: what it may do, when it ends.
 const OF_CREDENTIAL: [&str; 6] = [

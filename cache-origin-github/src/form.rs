@@ -29,7 +29,7 @@ pub struct Form {
 pub enum Coding {
     /// Compressed, for clients that accept it.
     Gzip,
-    /// As it is.
+    /// The body as the entry has it.
     #[default]
     Identity,
 }
@@ -70,8 +70,8 @@ impl Coding {
 impl Form {
     /// Whether the client already has what `entry` holds, so that a 304 answers it.
     ///
-    /// Compares weakly, as RFC 9110, section 13.1.2 demands, with the tag that was served and the one that
-    /// the origin last gave. `If-Modified-Since` counts only without `If-None-Match`.
+    /// Compares weakly, as RFC 9110, section 13.1.2 demands, with the tag that was served and the one that the origin
+    /// last gave. `If-Modified-Since` counts only without `If-None-Match`.
     pub fn not_modified(&self, entry: &Entry) -> bool {
         let content = entry.content();
         if content.status != 200 {

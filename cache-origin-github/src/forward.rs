@@ -8,14 +8,13 @@ use hyper::body::Body;
 use std::error::Error;
 
 impl GitHub {
-    /// Sends `request` to the origin as the client made it, and gives back what the origin answers.
+    /// Sends `request` to the origin as the client made it, and returns what the origin answers.
     ///
-    /// Fields stay byte for byte, the credential among them, but for those that concern one connection. A
-    /// request without a credential carries that of [`GitHubBuilder::credential`](crate::GitHubBuilder), if
-    /// there is one.
-    /// The target's `/api/v3` is mapped as for cached requests; its host is the origin's. A `User-Agent` is
-    /// added if there is none, since GitHub refuses such requests. Redirects are not followed. A read without a
-    /// body is sent once more when the origin closes a kept connection as it goes out; a write never is.
+    /// Fields stay byte for byte, the credential among them, except for those that concern one connection. A request
+    /// without a credential gets that of [`GitHubBuilder::credential`](crate::GitHubBuilder), if there is one. The
+    /// target's `/api/v3` is mapped as for cached requests; its host is the origin's. A `User-Agent` is added if
+    /// there is none, since GitHub refuses such requests. Redirects are not followed. A read without a body is sent
+    /// once more if the origin closes a kept connection as the request goes out; a write never is.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Fields of a client's request that reach the origin on cached reads as well, because the operator named them.
 //!
-//! A gateway in front of an Enterprise Server may ask for a field of its own: a tenant, a key, a session. Nobody
-//! here knows whether an answer depends on it, or who else has it, so the values are part of the key: a request
-//! with other values is another one. What the key holds is a digest, since a value may be a secret.
+//! A gateway in front of an Enterprise Server may ask for a field of its own: a tenant, a key, a session. It is
+//! unknown whether an answer depends on it, or which clients share it, so the values are part of the key: a request
+//! with other values is another one. The key holds a digest, since a value may be a secret.
 
 use crate::ConfigError;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 pub(crate) struct Forwarded(Vec<HeaderName>);
 
 impl Forwarded {
-    /// Adds a name.
+    /// Adds the name of a field to forward.
     pub(crate) fn add(&mut self, name: &str) -> Result<(), ConfigError> {
         let refused = |problem| ConfigError::ForwardHeader { name: name.into(), problem };
         let parsed: HeaderName = name.parse().map_err(|_| refused("it is no name of a header field"))?;

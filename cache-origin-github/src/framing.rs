@@ -1,14 +1,14 @@
 //! Where an answer over HTTP/1.1 ends (RFC 9112, section 6).
 //!
-//! The client library reads a body by the last transfer coding, or by its length, and leaves the fields as they
-//! came. Here they are made to say what was read, so that nobody downstream frames the body another way.
+//! The client library reads a body by the last transfer coding, or by its length, and leaves the fields as they came.
+//! This module makes the fields say what was read, so that nothing downstream frames the body in another way.
 
 use cache_core::FetchError;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, response};
 
 /// Makes the fields of an answer to a request with `method` agree with how its body is read.
 ///
-/// Beside a transfer coding, a length counts for nothing. A length that is said several times is said once.
+/// Beside a transfer coding, a length counts for nothing. A length that is repeated is sent once.
 ///
 /// # Errors
 ///

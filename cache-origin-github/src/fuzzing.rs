@@ -1,4 +1,4 @@
-//! Fields of answers without an answer around them. No API.
+//! Fields of answers without an answer around them. Not part of the API.
 
 use crate::{answer::BodyCoding, field};
 use cache_core::Headers;

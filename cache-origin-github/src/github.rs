@@ -15,7 +15,7 @@ use cache_core::{BODY_BYTES_MAX, Timestamp};
 use http::{HeaderMap, HeaderValue, header};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-/// GitHub's API as an origin: what a request means, who may read its answer, how to ask, what to keep.
+/// GitHub's API as an origin: what a request means, which requests may read its answer, how to ask, what to keep.
 ///
 /// A clone is another handle on the same connections, settings and counters.
 #[derive(Clone, Debug)]
@@ -93,8 +93,8 @@ impl GitHub {
         self.0.pseudonym.as_ref()
     }
 
-    /// Whether a request with `headers` came through this node before, or through more caches than anybody has in a row:
-    /// it goes in a circle, and calling the origin for it would only make the circle go on.
+    /// Whether a request with `headers` came through this node before, or through more caches than any real chain
+    /// has. Such a request goes in a circle, and a call to the origin for it would only make the circle go on.
     pub fn goes_in_a_circle(&self, headers: &HeaderMap) -> bool {
         let is_named = headers.contains_key(header::VIA);
         is_named && (via::is_too_long(headers) || self.pseudonym().is_some_and(|own| own.is_in(headers)))
@@ -168,7 +168,8 @@ impl GitHubBuilder {
         Ok(self)
     }
 
-    /// The credential for requests that bring none. Whoever may send such a request reads what it may read.
+    /// The credential for requests that bring none. A client that may send such a request reads what this credential
+    /// may read.
     #[must_use]
     pub fn credential(mut self, credential: impl Into<Option<Credential>>) -> Self {
         self.credential = credential.into();
@@ -177,8 +178,8 @@ impl GitHubBuilder {
 
     /// Puts the credentials that fit one of `members` into one domain: they read one another's answers.
     ///
-    /// Meant for credentials that may read the same things and take turns, such as the installation tokens of
-    /// one application. Answers that are *about* the credential, such as `/user`, are shared as well.
+    /// Meant for credentials that may read the same things and take turns, such as the installation tokens of one
+    /// application. Answers that are *about* the credential, such as `/user`, are shared as well.
     ///
     /// # Errors
     ///
@@ -249,7 +250,8 @@ impl GitHubBuilder {
     /// For how long past its lifetime an answer is served to a request that accepts it (`max-stale`), within
     /// [`if_error`](Self::if_error). Default: [`MAX_STALE_DEFAULT`]. Zero for not at all.
     ///
-    /// The origin is not asked then, so that whoever may no longer read the answer reads it for this time more.
+    /// The origin is not asked then, so a credential that has lost the right to read the answer reads it for this
+    /// time more.
     #[must_use]
     pub fn max_stale(mut self, time: Duration) -> Self {
         self.max_stale = time;
@@ -280,7 +282,7 @@ impl GitHubBuilder {
         self
     }
 
-    /// A PEM file of certificates to trust beside the public ones, for an Enterprise Server of one's own.
+    /// A PEM file of certificates to trust besides the public ones, for a private Enterprise Server.
     #[must_use]
     pub fn certificates(mut self, path: impl Into<PathBuf>) -> Self {
         self.certificates = Some(path.into());

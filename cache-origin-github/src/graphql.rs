@@ -1,7 +1,7 @@
 //! GraphQL, whose path does not tell what it changes.
 //!
-//! Answers a single question: can a request have changed anything? A query cannot. What a mutation changes only its
-//! document would tell, to somebody who knows GitHub's whole schema.
+//! Answers a single question: can a request have changed anything? A query cannot. What a mutation changes could only
+//! be told from its document, with knowledge of GitHub's whole schema.
 
 use crate::{GitHub, url::local_path};
 use cache_core::{Reach, Scope};
@@ -18,8 +18,9 @@ impl GitHub {
     /// What a mutation sent with `headers` makes doubtful: all that its own domain holds of the API, and the named one that
     /// it is in.
     ///
-    /// What other domains hold stays: they see such a change as they see one that is made without this cache, when their
-    /// entries' lifetime is over. Every mutation of anybody would else have everybody ask about everything.
+    /// What other domains hold stays: they see such a change as they see one that is made without this cache, when
+    /// their entries' lifetime is over. Otherwise every mutation of any client would make all others ask about
+    /// everything.
     pub(crate) fn touched_by_mutation(&self, headers: &HeaderMap) -> Reach {
         let rules = self.rules();
         let readers = match headers.get(header::AUTHORIZATION) {

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 pub(crate) enum Reading {
     /// It begins as JSON and ends too early.
     BrokenOff,
-    /// It is something else, or nothing at all. Whoever asked for it may know what to do with it.
+    /// The body is something else, or nothing at all. The client that asked for it may know what to do with it.
     Other,
     /// One value of JSON, or several one after the other (NDJSON), with or without a byte order mark.
     Whole,

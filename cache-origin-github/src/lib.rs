@@ -1,9 +1,9 @@
 //! What Fleet Cache knows of GitHub's API.
 //!
-//! Which requests mean the same ([`GitHub::plan`]), who may read an answer, for how long it is fresh, how to
-//! ask whether it still is ([`GitHub::fetch`]), what must never be kept, and how to pass everything else
-//! through ([`GitHub::forward`]). Knows nothing of peers or storage, and decides nothing that the engine in
-//! `cache-core` decides: it reports [`cache_core::Fetched`].
+//! Decides which requests mean the same ([`GitHub::plan`]), which may read an answer, for how long it is fresh, how
+//! to ask whether it still is ([`GitHub::fetch`]), what must never be kept, and how to pass everything else through
+//! ([`GitHub::forward`]). Knows nothing of peers or storage, and decides nothing that the engine in `cache-core`
+//! decides: it reports [`cache_core::Fetched`].
 //!
 //! Start at [`GitHub`].
 

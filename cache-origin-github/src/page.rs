@@ -23,8 +23,8 @@ pub(crate) fn is_full_and_last(content: &Content, query: Option<&str>) -> bool {
 
 /// Whether a page of `items` may be as long as a page can be.
 ///
-/// Few routes have other pages than most, and a page that is doubted in vain costs one call when it is renewed, so
-/// the lengths that occur anywhere count everywhere.
+/// Few routes have other page lengths than most, and a page that is doubted needlessly costs one call when it is
+/// renewed, so the lengths that occur anywhere count everywhere.
 fn is_full(items: usize, query: Option<&str>) -> bool {
     let parameters = query.unwrap_or("").split('&');
     let wanted = parameters.rev().find_map(|parameter| parameter.strip_prefix("per_page="));

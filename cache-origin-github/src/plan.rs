@@ -1,7 +1,7 @@
 //! What to do with a request: answer it from the cache, or pass it through.
 //!
-//! [`GitHub::plan`] looks at a request's head alone, asks nobody, and allocates nothing once its buffer has
-//! grown: it is run for every hit.
+//! [`GitHub::plan`] looks at a request's head alone, makes no call, and allocates nothing once its buffer has grown:
+//! it runs for every hit.
 
 use crate::{
     GitHub, canonical,
@@ -38,9 +38,9 @@ pub struct Planned {
     pub directives: Directives,
     /// The allowance that a call for it would draw on.
     pub bucket: Bucket,
-    /// Who may read the answer.
+    /// The domain of those that may read the answer.
     pub domain: Domain,
-    /// Who of them asks, and what it may be answered with.
+    /// The credential in that domain that asks, and what it may be served.
     pub reader: Reader,
     /// How the reply is to look.
     pub form: Form,
@@ -128,7 +128,7 @@ impl GitHub {
     /// For how long, at most, an answer under `resource` may be fresh and then stale by this node's own rules;
     /// `None` if they do not let it be kept, or it is no resource of this origin.
     ///
-    /// For answers that others fetched: what they say of its lifetime counts only within this.
+    /// Limit for answers that others fetched: what they say of their lifetime counts only within this.
     ///
     /// ```
     /// # use {cache_origin_github::GitHub, std::time::Duration};
@@ -330,7 +330,7 @@ fn is_persons_agent(agent: &HeaderValue) -> bool {
     ["curl/", "Wget/", "HTTPie/", "Mozilla/"].iter().any(|name| agent.starts_with(name.as_bytes()))
 }
 
-/// Fields that are part of the key, or sent in a form that suits everybody.
+/// Fields that are part of the key, or sent in a form that suits every client.
 const IN_KEY: [&str; 5] =
     ["accept", "accept-encoding", "authorization", "user-agent", "x-github-api-version"];
 

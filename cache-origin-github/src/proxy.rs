@@ -1,7 +1,7 @@
 //! The way to the origin through a proxy of the operator's network.
 //!
-//! Each connection is a tunnel that the proxy is asked for by `CONNECT` (RFC 9110, section 9.3.6), so that it sees whom
-//! we call and, over TLS, nothing else.
+//! Each connection is a tunnel that the proxy opens on `CONNECT` (RFC 9110, section 9.3.6), so that it sees the host
+//! that is called and, over TLS, nothing else.
 
 use crate::ConfigError;
 use http::Uri;
@@ -41,7 +41,7 @@ pub struct Proxy {
 /// Which origins are reached through a [`Proxy`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ProxyScope {
-    /// All of them.
+    /// Every host is reached without the proxy.
     All,
     /// Those whose address begins with `https://`, as the variable `HTTPS_PROXY` means it.
     Https,

@@ -1,10 +1,10 @@
 //! GitHub's entity tags: how they are made, and whether that is still so.
 //!
-//! A tag is SHA-256, in hexadecimal, over the request's `Accept`, `Authorization` and `Cookie` as far as
-//! they are present, each followed by a colon, and then the uncompressed body. Nobody promises this; it was
-//! found out by observation. It is worth knowing because it gives the tag that GitHub would give to *our*
-//! credential for a body that came from another one, and a 304 to that tag costs nothing and proves at once
-//! that we may read the body, that it is current, and that nobody forged it.
+//! A tag is SHA-256, in hexadecimal, over the request's `Accept`, `Authorization` and `Cookie` as far as they are
+//! present, each followed by a colon, and then the uncompressed body. GitHub does not promise this; it was found by
+//! observation. It is worth knowing because it gives the tag that GitHub would give to *this* credential for a body
+//! that came from another one. A 304 to that tag costs nothing, and proves at once that this credential may read the
+//! body, that it is current, and that it was not forged.
 //!
 //! Every answer with a tag is a test. Where the recipe fails, tags are kept per credential as HTTP has it.
 
@@ -37,7 +37,7 @@ pub(crate) fn tag(accept: Option<&[u8]>, authorization: Option<&[u8]>, body: &[u
     tag
 }
 
-/// A fingerprint of what a tag depends on beside the body.
+/// A fingerprint of what a tag depends on besides the body.
 pub(crate) fn scope(accept: Option<&[u8]>, authorization: Option<&[u8]>) -> [u8; 8] {
     let mut hasher = Sha256::new();
     hasher.update(b"fleet-cache tag scope\0");
@@ -57,14 +57,14 @@ pub(crate) fn scope(accept: Option<&[u8]>, authorization: Option<&[u8]>) -> [u8;
 pub enum RecipeState {
     /// No answer told yet. A computed tag may be tried: if it is wrong, the answer is an ordinary 200.
     Untested,
-    /// The last answers agreed with it.
+    /// The last answers agreed with the recipe.
     Trusted,
     /// An answer disagreed; it is tested again after a while.
     Distrusted,
 }
 
-/// The tests of the recipe, apart for every class of answers: one route of GitHub's with tags of another
-/// make must not spoil it for the rest.
+/// The tests of the recipe, apart for every class of answers: one route of GitHub's with tags of another make must
+/// not spoil it for the rest.
 #[derive(Debug)]
 pub(crate) struct Recipes {
     classes: Box<[Mutex<Trial>]>,
@@ -76,8 +76,8 @@ pub(crate) struct Recipes {
 struct Seen {
     matches: AtomicU64,
     mismatches: AtomicU64,
-    /// Whether the tags that clients bring were, as far as seen, given in words of ours. Whoever asks here first comes
-    /// from elsewhere.
+    /// Whether the tags that clients bring were, as far as seen, given in this node's own words. A client's first tag
+    /// comes from elsewhere.
     brought_in_our_words: AtomicBool,
 }
 
@@ -100,7 +100,7 @@ impl Recipes {
         Self { seen: Arc::clone(&self.seen), ..Self::new(classes) }
     }
 
-    /// Number of classes.
+    /// How many classes of answers were tested.
     pub(crate) fn len(&self) -> usize {
         self.classes.len()
     }
@@ -184,8 +184,8 @@ pub struct RecipeStats {
     pub classes_distrusted: usize,
 }
 
-/// Agreeing answers in a row that make the recipe trusted. One could be luck of an origin that hashes the
-/// body alone for anonymous requests; three with tokens could not.
+/// Agreeing answers in a row that make the recipe trusted. One could be luck of an origin that hashes the body alone
+/// for anonymous requests; three with tokens could not.
 const MATCHES_WANTED: u32 = 3;
 /// Time for which the recipe is not tried after a disagreement. Revalidation works without it meanwhile.
 const DISTRUST_TIME: Duration = Duration::from_secs(600);

@@ -1,4 +1,5 @@
-//! Which answers refuse something to whoever asked, and what was asked for in calls that pass the cache by.
+//! Which answers refuse something to the credential that asked, and what was asked for in calls that pass the cache
+//! by.
 //!
 //! What follows from a refusal is [`crate::Admissions`]' to say.
 
@@ -8,7 +9,7 @@ use crate::{
 use cache_core::FetchError;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
-/// Who asks for what in a call that passes the cache by.
+/// The credential and the resource of a call that passes the cache by.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub(crate) readers: Readers,
@@ -16,12 +17,12 @@ pub struct Asked {
     pub(crate) resource: Option<Box<str>>,
     /// Whether it is to be read, and not changed.
     pub(crate) is_read: bool,
-    /// Whether its credential is to be no more.
+    /// Whether the call is to end its credential.
     ends_credential: bool,
 }
 
 impl GitHub {
-    /// Who asks for what in `request`; `None` if it cannot be told whose credential it brings.
+    /// The credential and the resource of `request`; `None` if its credential cannot be told.
     pub fn asked<B>(&self, request: &Request<B>) -> Option<Asked> {
         let mut credentials = request.headers().get_all(header::AUTHORIZATION).iter();
         let readers = match (credentials.next(), credentials.next()) {
@@ -73,8 +74,8 @@ impl Asked {
 
 /// By which status an answer refuses what was asked for; `None` if it does not, or for the sake of an allowance alone.
 ///
-/// `text` is of its body what can be read. What no text shows to be about an allowance counts as a refusal: that costs a
-/// question more, while the contrary would have somebody read on.
+/// `text` is the readable part of its body. An answer counts as a refusal unless its text shows that it is about an
+/// allowance. A refusal too many costs one more question; a refusal too few would let a credential read on.
 pub(crate) fn refused_by(status: StatusCode, headers: &HeaderMap, text: &[u8]) -> Option<StatusCode> {
     let is_refusal = matches!(status.as_u16(), 401 | 403 | 404 | 410 | 451);
     (is_refusal && !quota::is_throttled(status, headers, text)).then_some(status)

@@ -12,8 +12,8 @@ use std::error::Error;
 impl GitHub {
     /// Sends `request` to the address `to` in the name of `host`, and gives back what is answered; both bodies stream.
     ///
-    /// Target and fields stay as they are, but for what concerns one connection: no credential and no agent is added.
-    /// Redirects are not followed. A read that a kept connection took with it as it closed is sent once more.
+    /// Target and fields stay as they are, except for those that concern one connection: no credential and no agent
+    /// is added. Redirects are not followed. A read that fails because a kept connection closes is sent once more.
     ///
     /// # Errors
     ///

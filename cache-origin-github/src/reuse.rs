@@ -90,7 +90,7 @@ impl<S: Write + Unpin> Write for Remembered<S> {
     }
 }
 
-/// Whether the connection has answered a request. Shared by all who use the connection.
+/// Whether the connection has answered a request. Shared by all users of the connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answered(Arc<AtomicBool>);
 

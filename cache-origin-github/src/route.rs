@@ -23,9 +23,9 @@ use table::{CREDENTIALS, LIFETIMES, NEVER_KEPT};
 /// for any at all as well. A rule for `/repos/*/*` is one for `/repositories/17` too, which is how GitHub links
 /// the pages behind the first; so are `/orgs/*` and `/organizations/17`, `/users/*` and `/user/17`.
 ///
-/// Behind the lifetime may stand `if-error=24h`, `while-revalidating=10s`, and `unsettled=10s` for answers that
-/// say "ask again", such as a run that is queued (default [`UNSETTLED_LIFETIME`]); in its place `never`, for what
-/// is not to be cached. A bare number is in seconds.
+/// The lifetime may be followed by `if-error=24h`, `while-revalidating=10s`, and `unsettled=10s` for answers that say
+/// "ask again", such as a run that is queued (default [`UNSETTLED_LIFETIME`]). `never` in its place means not to
+/// cache. A bare number is in seconds.
 ///
 /// ```
 /// # use {cache_origin_github::RouteRule, std::time::Duration};
@@ -60,7 +60,7 @@ impl RouteRule {
         self.keeping
     }
 
-    /// Whether it is an operator's, who may overrule the origin's `no-cache`.
+    /// Whether the rule is an operator's, which overrules the origin's `no-cache`.
     pub(crate) fn is_by_operator(&self) -> bool {
         self.maker == Maker::Operator
     }
@@ -153,14 +153,14 @@ impl Keeping {
     }
 }
 
-/// Who made a rule.
+/// The source of a rule.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Maker {
-    /// We, and nobody overrules it.
+    /// This crate, and no other rule overrules it.
     Law,
     /// We, as a default.
     Default,
-    /// The operator.
+    /// The operator, by a setting.
     Operator,
 }
 
@@ -215,8 +215,8 @@ impl RouteTable {
         self
     }
 
-    /// Sets for how long past their lifetime answers stand in for an origin that does not answer, and for how
-    /// long they are served while they are renewed. An operator's rules keep theirs.
+    /// Sets for how long past their lifetime answers stand in for an origin that does not answer, and for how long
+    /// they are served while they are renewed. An operator's rules keep theirs.
     #[must_use]
     pub fn with_default_staleness(mut self, if_error: Duration, while_revalidating: Duration) -> Self {
         for rule in self.rules.iter_mut().filter(|rule| rule.maker != Maker::Operator) {
@@ -341,7 +341,7 @@ pub(crate) fn concerns_the_credential(path: &str) -> bool {
 /// First segments under which everything is the credential's own: its user, its installation, its application.
 const OWN: [&str; 7] =
     ["app", "applications", "installation", "issues", "marketplace_listing", "notifications", "user"];
-/// Lists of what is the credential's own, among resources that are everybody's.
+/// Lists of what is the credential's own, among resources that are common to all.
 const OWN_EXACT: [&str; 2] = ["/gists", "/gists/starred"];
 /// What a repository says to each user about itself alone.
 const OWN_IN_REPOSITORY: [&str; 2] = ["notifications", "subscription"];
@@ -363,8 +363,8 @@ pub const LIFETIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// the night behind it, so that an outage found in the morning has not emptied the cache.
 pub const IF_ERROR_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Lifetime of an answer that says "ask again": less than the time between two looks of whoever waits for its end
-/// (`gh run watch` 3 s, most others 5 s and more), and enough for a fleet that asks at once to share it.
+/// Lifetime of an answer that says "ask again": less than the time between two looks of a client that waits for its
+/// end (`gh run watch` 3 s, most others 5 s and more), and enough for a fleet that asks at once to share it.
 pub const UNSETTLED_LIFETIME: Duration = Duration::from_secs(2);
 
 const NEVER_BY_OPERATOR: &str = "a rule of the operator";

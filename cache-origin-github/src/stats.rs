@@ -18,9 +18,9 @@ pub struct OriginStats {
     pub not_modified: u64,
     /// Of these, second calls because a 304 could not be believed.
     pub doubted: u64,
-    /// Of these, answers too long to keep.
+    /// Of these, answers that were too long to keep.
     pub oversize: u64,
-    /// Requests passed through.
+    /// Requests that were passed through.
     pub forwarded: u64,
     /// Calls of either kind that gave no whole answer.
     pub failed: u64,
@@ -36,7 +36,7 @@ pub struct DomainQuota {
     /// Whose it is: `anonymous`, or the first digits of a digest of the credential, behind the operator's name for its
     /// domain if there is one.
     pub domain: String,
-    /// What was observed.
+    /// What was observed of the recipe.
     #[serde(flatten)]
     pub quota: Quota,
 }

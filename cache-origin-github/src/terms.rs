@@ -1,6 +1,6 @@
 //! What an answer says of how it may be kept: `Cache-Control`, `Expires`, `Age` and `Vary` (RFC 9111).
 //!
-//! Reads the words and leaves it to [`crate::answer`] what they count for beside the rule of a route.
+//! Reads the directives. [`crate::answer`] decides what they count for beside the rule of a route.
 
 use crate::directive::{directives, seconds};
 use http::{HeaderMap, HeaderValue, header};
@@ -24,13 +24,13 @@ pub(crate) struct Terms {
 impl Terms {
     /// The terms of an answer with `headers` that came at `now`.
     ///
-    /// `s-maxage` is read as another `max-age`: a domain is neither one client nor the public. It does not
-    /// forbid stale answers here, although RFC 9111, section 5.2.2.10, has it so for caches of the public:
-    /// GitHub puts it on every answer, and who reads a domain's stale answer is who was given it fresh.
+    /// `s-maxage` is read as another `max-age`: a domain is neither one client nor the public. It does not forbid
+    /// stale answers here, although RFC 9111, section 5.2.2.10, has it so for shared caches: GitHub puts it on every
+    /// answer, and a domain's stale answer goes only to a reader that was given it fresh.
     ///
-    /// A directive with an argument that names fields (`no-cache="x"`) counts like one without. A lifetime
-    /// that cannot be read is over (section 4.2.1). `Date` is not held against our own clock, which may
-    /// be the one that is wrong.
+    /// A directive with an argument that names fields (`no-cache="x"`) counts like one without. A lifetime that
+    /// cannot be read is over (section 4.2.1). `Date` is not compared with the node's own clock, which may be the one
+    /// that is wrong.
     pub(crate) fn read(headers: &HeaderMap, now: SystemTime) -> Self {
         let mut terms = Self { age: age(headers), ..Self::default() };
         for (name, argument) in headers.get_all(header::CACHE_CONTROL).iter().flat_map(directives) {

@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 impl GitHub {
     /// What a successful `method` on `target` makes doubtful, in every domain.
     ///
-    /// Errs on the side of forgetting: an answer forgotten in vain costs a call, one kept in vain is wrong.
-    /// Empty for reads, and for GraphQL, whose path does not tell what it changes.
+    /// Errs on the side of forgetting: an answer forgotten needlessly costs a call, one kept wrongly is wrong. Empty
+    /// for reads, and for GraphQL, whose path does not tell what it changes.
     ///
     /// ```
     /// # use {cache_core::{Domain, Key, Manner}, cache_origin_github::GitHub, http::Method};
@@ -53,7 +53,7 @@ impl GitHub {
         let mut normal = String::new();
         match canonical::write_path(&mut normal, path) {
             Ok(()) => effect(method.as_str(), &normal),
-            // The origin may make sense of it, and nobody knows which.
+            // The origin may make sense of it, and it is unknown which.
             Err(_) => Effect { doubted: BTreeSet::from(["/".to_owned()]), ..Effect::default() },
         }
     }

@@ -1,7 +1,7 @@
 //! Where the API is: the base address, and how a request's target maps onto it.
 //!
-//! Owns the difference between api.github.com, where REST begins at `/`, and Enterprise Server, where it
-//! begins at `/api/v3` and GraphQL is beside it. Which requests are cached is decided elsewhere.
+//! Owns the difference between api.github.com, where REST begins at `/`, and Enterprise Server, where it begins at
+//! `/api/v3` and GraphQL is beside it. Other modules decide which requests are cached.
 
 use crate::ConfigError;
 use http::{
@@ -59,8 +59,8 @@ impl OriginUrl {
         self.prefix.ends_with(ENTERPRISE_PREFIX)
     }
 
-    /// Whether `uri` is an address on this origin, or on GitHub's own, which is what an origin that stands
-    /// before GitHub names in its answers.
+    /// Whether `uri` is an address on this origin, or on GitHub's own, which is what an origin that stands before
+    /// GitHub names in its answers.
     pub fn owns(&self, uri: &Uri) -> bool {
         let Some(authority) = uri.authority() else {
             return uri.scheme().is_none() && uri.path().starts_with('/');

@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// How this node names itself to those behind it: a name that no other has, and that tells nobody where it is.
+/// The name by which servers behind this node know it: a name that no other node has, and that does not tell where
+/// the node is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Pseudonym(Box<str>);
 
@@ -38,8 +39,8 @@ pub(crate) fn is_too_long(headers: &HeaderMap) -> bool {
     headers.get_all(header::VIA).iter().map(HeaderValue::len).sum::<usize>() > VIA_BYTES_MAX
 }
 
-/// Most bytes of `Via` that are passed on: some thirty hops. Beyond it a request goes in a circle of those who do not
-/// know one another.
+/// Most bytes of `Via` that are passed on: some thirty hops. A longer one comes from a circle of nodes that do not
+/// recognise their own names.
 const VIA_BYTES_MAX: usize = 1024;
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ impl Wording {
         recipe::tag(accept, authorization, body)
     }
 
-    /// For whom a tag given in these words holds.
+    /// The scope in which a tag given in these words holds.
     pub(crate) fn scope(&self) -> [u8; 8] {
         let [accept, authorization] = self.texts();
         recipe::scope(accept, authorization)

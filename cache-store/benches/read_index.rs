@@ -1,4 +1,5 @@
-//! A fresh hit of a 4 KiB entry: the read index beside moka and quick_cache, on one thread and on two.
+//! Measures a fresh hit of a 4 KiB entry: the read index compared with moka and quick_cache, on one thread and on
+//! two.
 //!
 //! All three hold the same entries under the same keys and are asked in the same order; every hit includes the
 //! check against the clock that serving takes.

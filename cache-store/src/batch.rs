@@ -27,7 +27,7 @@ impl Batch {
         self.puts.insert(number, entry);
     }
 
-    /// Adds a removal. Answers whether it was one too many, so that everything is removed.
+    /// Adds a removal. Returns whether it was one too many, so that everything is removed.
     pub(crate) fn remove(&mut self, removal: &Change) -> bool {
         self.drop_meant(removal);
         let merged = self.removals.add(removal);
@@ -37,7 +37,7 @@ impl Batch {
         merged
     }
 
-    /// Has `doubted` noted, in place of what was in doubt before.
+    /// Notes `doubted` in place of what was in doubt before.
     pub(crate) fn doubt(&mut self, doubted: Doubted) {
         self.doubted = Some(doubted);
     }
@@ -49,7 +49,7 @@ impl Batch {
         }
     }
 
-    /// Adds what came later than everything here; answers whether there were too many removals.
+    /// Adds what came later than everything here. Returns whether there were too many removals.
     pub(crate) fn absorb(&mut self, later: Self) -> bool {
         let mut merged = false;
         for removal in later.removals.changes() {
@@ -107,7 +107,7 @@ impl Batch {
         changes
     }
 
-    /// Drops the puts and answers their keys; removals stay.
+    /// Drops the puts and returns their keys; removals stay.
     pub(crate) fn drop_puts(&mut self) -> Vec<Key> {
         self.puts.clear();
         self.bytes = 0;
@@ -119,7 +119,7 @@ impl Batch {
         self.numbers.keys()
     }
 
-    /// Number of puts.
+    /// How many puts wait.
     pub(crate) fn puts_count(&self) -> usize {
         self.puts.len()
     }
@@ -134,7 +134,7 @@ impl Batch {
         self.puts.first_key_value().map(|(number, _)| *number)
     }
 
-    /// Whether there is something that somebody waits for, or will wait for.
+    /// Whether it holds something that a caller waits for, or will wait for.
     pub(crate) fn is_urgent(&self) -> bool {
         !self.removals.is_empty() || self.doubted.is_some()
     }

@@ -28,7 +28,7 @@ struct Listing {
     limbo: Limbo,
 }
 
-/// Keys whose removal is applied but not durable.
+/// The keys whose removal is applied but not durable.
 #[derive(Debug, Default)]
 struct Limbo {
     keys: BTreeSet<Key>,
@@ -119,7 +119,7 @@ impl Limbo {
 
 /// One record more or less.
 pub(crate) enum Shift {
-    /// All are gone.
+    /// Every key was removed.
     All,
     /// This one is there, in the row of this number.
     In(Key, u64),

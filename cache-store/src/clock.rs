@@ -11,10 +11,10 @@ use std::{
 
 /// A clock for freshness: never runs backwards, makes no system call, and is right to a few milliseconds.
 ///
-/// It counts by the kernel's coarse monotonic clock, which Linux keeps readable without a system call. So a wall clock
-/// that is set back makes no entry younger. A monotonic clock stands still while the machine sleeps; therefore each
-/// reading also looks at the wall clock, and one that has run ahead makes this clock catch up before it answers. Nobody
-/// who reads it after a sleep is told a time from before.
+/// It counts by the kernel's coarse monotonic clock, which Linux keeps readable without a system call. So a wall
+/// clock that is set back makes no entry younger. A monotonic clock stands still while the machine sleeps. Therefore
+/// each reading also looks at the wall clock, and if that has run ahead, this clock catches up before it returns a
+/// time. So no reader is told a time from before a sleep.
 ///
 /// ```
 /// use {cache_store::{CoarseClock, HandClock}, core::time::Duration, std::sync::Arc};
@@ -47,7 +47,7 @@ impl CoarseClock {
         Self::of(Source::Hand(hand))
     }
 
-    /// The time now.
+    /// The time now, at the resolution of the coarse clock.
     pub fn now(&self) -> Timestamp {
         let Reading { monotonic_millis, wall_millis } = self.source.read();
         let lead_millis = wall_millis.saturating_sub(monotonic_millis);
@@ -95,7 +95,7 @@ pub struct HandClock {
 }
 
 impl HandClock {
-    /// Lets time pass.
+    /// Moves the clock on by `time`.
     pub fn advance(&self, time: Duration) {
         self.monotonic_millis.fetch_add(millis(time), Ordering::Relaxed);
         self.wall_millis.fetch_add(millis(time), Ordering::Relaxed);
@@ -172,7 +172,7 @@ mod system {
         }
     }
 
-    /// By how much the clock that counts sleep leads the one that does not.
+    /// By how much the clock that counts sleep leads the one that does not, in milliseconds.
     pub(super) fn slept_millis() -> u64 {
         let awake_millis = read_clock(ClockId::CLOCK_MONOTONIC);
         read_clock(ClockId::CLOCK_BOOTTIME).saturating_sub(awake_millis)

@@ -7,8 +7,8 @@ use std::{
 
 /// Hits and misses, spread over cache lines.
 ///
-/// Each thread counts on a stripe of its own, as long as there are no more threads than stripes; reading adds
-/// the stripes up.
+/// Each thread counts on a stripe of its own, as long as there are no more threads than stripes; a reader adds up the
+/// stripes.
 #[derive(Debug, Default)]
 pub(crate) struct HitCounters {
     stripes: [Stripe; STRIPES],

@@ -12,7 +12,7 @@ pub(crate) struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Takes the directory, unless another process has it: then answers that one's id, as far as it is known.
+    /// Takes the directory. If another process has it, returns the id of that process, as far as it is known.
     pub(crate) fn take(dir: &Path) -> io::Result<Result<Self, Option<u32>>> {
         let mut file = open_private(&dir.join(LOCK_FILE))?;
         match file.try_lock() {
@@ -32,10 +32,10 @@ impl DirectoryLock {
     }
 }
 
-/// Makes sure that `dir` exists and that nobody else can plant files in it.
+/// Makes sure that `dir` exists and that no other user can plant files in it.
 ///
-/// A directory that is made here, or found empty, lets nobody else in. One that holds something already keeps
-/// its mode, which may be what its owner wants: what is in it is sealed and has mode 0600.
+/// A directory that is made here, or found empty, is closed to other users. A directory that already holds something
+/// keeps its mode, which may be what its owner wants: what is in it is sealed and has mode 0600.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ pub(crate) fn make_private(dir: &Path) -> io::Result<Result<(), u32>> {
     Ok(Ok(()))
 }
 
-/// Opens `path` for reading and writing, creating it; nobody but the owner may read it afterwards.
+/// Opens `path` for reading and writing, and creates it; only the owner may read it afterwards.
 pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -76,8 +76,8 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Renames the file at `path` so that it says why, drops the oldest such files beyond [`SET_ASIDE_MAX`], and
-/// answers the new name.
+/// Renames the file at `path` so that its name says why, drops the oldest such files beyond [`SET_ASIDE_MAX`], and
+/// returns the new name.
 pub(crate) fn set_aside(path: &Path, reason: &str) -> io::Result<PathBuf> {
     let mut earlier = earlier_set_aside(path)?;
     let number = earlier.last().map_or(1, |(number, _)| number + 1);

@@ -66,7 +66,7 @@ impl<'t> Edit<'t> {
         })
     }
 
-    /// Closes the tables and answers what came of it.
+    /// Closes the tables and returns the outcome.
     pub(crate) fn end(self) -> Outcome {
         let Self { shifts, used_bytes, totals, next_sequence, .. } = self;
         Outcome { shifts, used_bytes, totals, next_sequence }

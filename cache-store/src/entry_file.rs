@@ -76,8 +76,8 @@ impl EntryFile {
         })
     }
 
-    /// Entries of use at `now` within `budget`, the most recently stored first, and the rows whose records
-    /// cannot be read.
+    /// The entries that are still of use at `now`, within `budget`, the most recently stored first; and the rows
+    /// whose records cannot be read.
     pub(crate) fn restore(
         &self,
         seal: &RecordSeal,
@@ -114,7 +114,8 @@ impl EntryFile {
         Ok((entries, unreadable))
     }
 
-    /// What is in doubt, but for what means no record. If that cannot be read, everything from before `now` is.
+    /// What is in doubt, except doubts that mean no record. If the list cannot be read, everything from before `now`
+    /// is in doubt.
     pub(crate) fn doubts(&self, seal: &RecordSeal, now: Timestamp) -> Result<Doubts, Trouble> {
         let meta = self.database.begin_read()?.open_table(META)?;
         let Some(sealed) = meta.get(META_DOUBTS)? else {
@@ -128,7 +129,7 @@ impl EntryFile {
         Ok(doubts)
     }
 
-    /// Makes `changes`, all or none, keeps to `budget`, and answers how many records the changes removed.
+    /// Makes all `changes` or none, keeps to `budget`, and returns how many records the changes removed.
     ///
     /// Removals that mean nothing are no transaction.
     pub(crate) fn apply(
@@ -290,7 +291,7 @@ impl EntryFile {
         Ok(write.commit()?)
     }
 
-    /// Counts and catalogs what is there. A row whose key does not open is of no use, and dropped.
+    /// Counts and catalogs what is there. A row whose key does not open is of no use, and is dropped.
     fn count(&mut self, seal: &RecordSeal) -> Result<(), Trouble> {
         let order = self.database.begin_read()?.open_table(ORDER)?;
         let (mut totals, mut records, mut unopened) = (Totals::default(), BTreeMap::new(), Vec::new());
@@ -352,7 +353,7 @@ pub(crate) enum Trouble {
     Failed(Box<dyn Error + Send + Sync>),
     /// Another key sealed it.
     ForeignKey,
-    /// Another process has it open.
+    /// Another process has the file open.
     InUse,
     /// A newer version wrote it.
     Newer,

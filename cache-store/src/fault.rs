@@ -41,7 +41,7 @@ impl StorageBackend for FaultyBackend {
     }
 }
 
-/// Makes every write of this thread fail from the one after `writes` on; `None`: no more.
+/// Makes every write of this thread fail after the next `writes`; with `None`, no longer.
 pub(crate) fn set_disk_full(after_writes: Option<u32>) {
     WRITES_LEFT.set(after_writes);
 }

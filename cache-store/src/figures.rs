@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// A store whose figures can be read while another thread uses it.
+/// A store whose figures another thread can read while it is in use.
 pub trait MeasuredStore: Store {
     /// The figures, kept up to date by the store.
     fn figures(&self) -> Arc<StoreFigures>;
@@ -40,7 +40,7 @@ pub struct StoreFigures {
 }
 
 impl StoreFigures {
-    /// Records held.
+    /// How many records are held.
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
     }
@@ -65,7 +65,7 @@ impl StoreFigures {
         self.transactions.load(Ordering::Relaxed)
     }
 
-    /// Seals opened since the store was opened: what a change or a look-up costs, beside transactions.
+    /// How many seals were opened since the store was opened: what a change or a look-up costs besides transactions.
     pub fn opened(&self) -> u64 {
         self.opened.load(Ordering::Relaxed)
     }

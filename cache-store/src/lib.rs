@@ -1,9 +1,9 @@
 //! Where entries are found: the concurrent read index, and the embedded store on disk.
 //!
-//! The [`ReadIndex`] answers local hits without a lock on the engine. A [`MeasuredStore`] keeps entries beyond
-//! the life of the process: [`RedbStore`] in one sealed file, [`MemoryStore`] for tests and for nodes that may
-//! not write. [`WriteBehind`] puts a store on a thread of its own, behind a bounded queue. Which entries there
-//! are is the engine's decision; nothing here is policy, and nothing here knows the network.
+//! The [`ReadIndex`] serves local hits without a lock on the engine. A [`MeasuredStore`] keeps entries beyond the
+//! life of the process: [`RedbStore`] in one sealed file, [`MemoryStore`] for tests and for nodes that may not write.
+//! [`WriteBehind`] puts a store on a thread of its own, behind a bounded queue. The engine decides which entries
+//! there are; this crate has no policy and knows nothing of the network.
 
 #![forbid(unsafe_code)]
 

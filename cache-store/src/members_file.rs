@@ -1,7 +1,7 @@
 //! The members that a node remembers over a restart, in a small file beside the entries.
 //!
-//! Owns the file and its form: addresses, one a line, sealed. They name no repository and no secret,
-//! but tell where a fleet is, and whoever could write them would be dialled.
+//! Owns the file and its form: addresses, one a line, sealed. They name no repository and no secret, but they tell
+//! where a fleet is, and the node would dial addresses that another user wrote there.
 
 use crate::directory::open_private;
 use cache_core::{
@@ -90,7 +90,7 @@ pub enum MembersFileError {
     Sealed,
     /// It is longer than any that is written.
     TooLong {
-        /// How long.
+        /// Length of the file, in bytes.
         bytes: u64,
     },
 }
@@ -109,7 +109,7 @@ impl fmt::Display for MembersFileError {
 
 impl std::error::Error for MembersFileError {}
 
-/// The members of whom `text` has addresses; `None` if there is anything else in it.
+/// The members whose addresses `text` has; `None` if it has anything else in it.
 fn members_in(text: &str) -> Option<Vec<Member>> {
     let mut found: Vec<(PeerId, Vec<&str>)> = Vec::new();
     for line in text.lines() {

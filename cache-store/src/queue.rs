@@ -1,8 +1,8 @@
-//! What waits between those who use the store and the thread that does.
+//! The queue between the callers of the store and the thread that works on it.
 //!
-//! Nobody waits to put something in. Look-ups are apart from changes and are answered first; what waits, or what
-//! the catalog knows, answers most of them at once. Changes that wait merge: a removal with earlier puts, removals
-//! with one another. Every part has its bound, and what happens there is counted.
+//! No caller waits to put something in. Look-ups are kept apart from changes and are answered first; what waits, or
+//! what the catalog knows, answers most of them at once. Changes that wait merge: a removal with earlier puts,
+//! removals with one another. Every part has its bound, and what happens at the bound is counted.
 
 use crate::{
     batch::{Batch, Waiting},
@@ -41,7 +41,7 @@ pub(crate) struct Queue {
 /// A look-up that the store must answer.
 pub(crate) struct Load {
     pub(crate) key: Key,
-    /// From when on nobody wants the answer.
+    /// When the caller stops waiting for the result.
     pub(crate) until: Instant,
     pub(crate) found: Found,
 }
@@ -53,9 +53,9 @@ pub(crate) struct State {
     pub(crate) waiting: Batch,
     /// What the thread applies, or failed to.
     pub(crate) applying: Batch,
-    /// Who wants to know when the removals and doubts in `waiting` are durable.
+    /// The callers to tell when the removals and doubts in `waiting` are durable.
     pub(crate) removed: Vec<Done<()>>,
-    /// Who wants to know when the puts numbered below are durable.
+    /// The callers to tell when the puts numbered below are durable.
     pub(crate) flushed: VecDeque<(u64, Done<()>)>,
     pub(crate) sweep: Option<(Timestamp, Done<u64>)>,
     /// Under which keys to keep everything from then on.
@@ -135,7 +135,7 @@ impl Queue {
         self.tell(state);
     }
 
-    /// Answers a look-up from what waits or from the catalog, or has the store answer it.
+    /// Answers a look-up from what waits or from the catalog, or passes it on to the store.
     pub(crate) fn load(&self, load: Load) {
         let mut state = self.state.lock();
         if !state.is_closed {
@@ -160,7 +160,7 @@ impl Queue {
         (load.found)(None);
     }
 
-    /// Has `done` called when everything that waits is durable.
+    /// Calls `done` when everything that waits is durable.
     pub(crate) fn flush(&self, done: Done<()>) {
         let mut state = self.state.lock();
         if state.is_closed {
@@ -176,7 +176,7 @@ impl Queue {
         self.tell(state);
     }
 
-    /// Has the store swept, unless that is to be done already: then `done` learns of no records.
+    /// Orders a sweep of the store, unless one is ordered already: then `done` learns of no records.
     pub(crate) fn sweep(&self, now: Timestamp, done: Done<u64>) {
         let mut state = self.state.lock();
         if state.is_closed || state.sweep.is_some() {
@@ -188,7 +188,7 @@ impl Queue {
         self.tell(state);
     }
 
-    /// Has everything kept under the keys of `sealer`. One that waits already gives way to it.
+    /// Orders that everything be kept under the keys of `sealer`, in place of such an order that still waits.
     pub(crate) fn reseal(&self, sealer: Arc<dyn Sealer>, done: Done<()>) {
         let mut state = self.state.lock();
         if state.is_closed {
@@ -229,8 +229,8 @@ impl Queue {
         }
     }
 
-    /// Waits for the thread of a closed queue to end, but no longer than [`CLOSE_TIMEOUT`] after it was closed; answers
-    /// whether it has.
+    /// Waits for the thread of a closed queue to end, but no longer than [`CLOSE_TIMEOUT`] after it was closed.
+    /// Returns whether it has ended.
     pub(crate) fn wait_ended(&self) -> bool {
         let mut state = self.state.lock();
         let until = state.closed_at.unwrap_or_else(Instant::now) + CLOSE_TIMEOUT;
@@ -263,7 +263,7 @@ impl Queue {
         self.state.lock()
     }
 
-    /// The thread will do nothing more: whoever waits for it is told so.
+    /// Notes that the thread will do nothing more, and tells everything that waits for it.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         let closed_at = state.closed_at;
@@ -281,7 +281,7 @@ impl Queue {
         }
     }
 
-    /// Adds `removal` unless it means nothing that is there; answers whether it does.
+    /// Adds `removal` unless it means nothing that is there. Returns whether it means anything.
     fn add_removal(&self, state: &mut State, removal: &Change) -> bool {
         state.waiting.drop_meant(removal);
         let is_needed = state.applying.has_meant(removal)
@@ -292,8 +292,8 @@ impl Queue {
         is_needed
     }
 
-    /// Adds `doubted` unless nothing that is there is in doubt from now on; answers whether anything is. What waits to
-    /// be put is older than the doubt.
+    /// Adds `doubted` unless nothing that is there is in doubt from now on. Returns whether anything is. Puts that
+    /// wait are older than the doubt.
     fn add_doubts(&self, state: &mut State, doubted: Doubted) -> bool {
         let is_there = |scope: &Scope| {
             state.waiting.has_in(scope)
@@ -324,7 +324,7 @@ pub(crate) fn closed() -> StoreError {
 }
 
 /// Time that making the last changes durable may take. A disk that takes longer is given up: what is lost is what the
-/// origin still has, and what was removed was durable before anybody was told.
+/// origin still has, and removals were durable before their callers were told.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Most puts that wait: some seconds of what a disk takes. One that finds as many is dropped.
@@ -333,6 +333,6 @@ pub(crate) const PUTS_MAX: usize = 4096;
 pub(crate) const PUTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most look-ups that wait for the store: a second of what a slow disk finds. One more finds nothing.
 pub(crate) const LOADS_MAX: usize = 4096;
-/// Most who wait to hear of a removal or a flush: more than there are requests at once. One more is told that it
-/// cannot be waited for; what it ordered is done all the same.
+/// Most callers that wait to hear of a removal or a flush: more than there are requests at once. One more is told
+/// that it cannot wait for it; what it ordered is done all the same.
 pub(crate) const CALLBACKS_MAX: usize = 16 * 1024;

@@ -62,7 +62,7 @@ impl ReadIndex {
         self.entries.clear();
     }
 
-    /// The entry whose [`Key::as_str`] is `key_text`, marked as visited.
+    /// The entry whose [`Key::as_str`] is `key_text`. Marks the entry as visited.
     ///
     /// Whether it may be served is for [`cache_core::freshness`] to say; whether it was a hit, for the caller
     /// to count.
@@ -80,7 +80,7 @@ impl ReadIndex {
         entries.iter().for_each(visit);
     }
 
-    /// Number of entries.
+    /// How many entries are published.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

@@ -203,7 +203,7 @@ fn context(name: &Name, section: Section) -> [u8; 34] {
 /// First byte of every record. Bytes behind another one are not ours to read.
 const RECORD_VERSION: u8 = 1;
 const RECORD_HEADER_BYTES: usize = 1 + 8;
-/// What redb keeps beside a record: its name, its place, the head of its page.
+/// What redb keeps with a record, in bytes: its name, its place, the head of its page.
 const RECORD_OVERHEAD_BYTES: u64 = 64;
 /// Size of redb's pages.
 pub(crate) const PAGE_BYTES: u64 = 4096;

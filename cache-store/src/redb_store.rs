@@ -96,8 +96,8 @@ impl RedbStore {
         Ok(store)
     }
 
-    /// Makes `dir` if need be, and private if it is empty. For whoever puts files of its own, such as the key,
-    /// into it first; [`RedbStore::open`] does it as well.
+    /// Makes `dir` if it is missing, and private if it is empty. Callers that put files of their own, such as the
+    /// key, into it first need this; [`RedbStore::open`] does it as well.
     ///
     /// # Errors
     ///
@@ -108,8 +108,8 @@ impl RedbStore {
         made.map_err(|mode| OpenError::OpenToOthers { path: dir.into(), mode })
     }
 
-    /// Does `work` on the file, opening it if it is not. A file that turns out to be unusable is replaced by
-    /// an empty one, on which `work` is tried once more.
+    /// Does `work` on the file, and opens the file first if necessary. A file that turns out to be unusable is
+    /// replaced by an empty one, on which `work` is tried once more.
     fn run<T>(
         &mut self,
         attempt: &'static str,
@@ -255,30 +255,30 @@ impl fmt::Debug for RedbStore {
 pub enum OpenError {
     /// The directory cannot be made or read.
     Directory {
-        /// The directory.
+        /// The directory that could not be opened.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
     /// The file cannot be opened or begun.
     File {
-        /// The file.
+        /// The file that could not be set aside.
         path: PathBuf,
-        /// Why.
+        /// Why it had to be set aside.
         source: StoreError,
     },
     /// Another process uses the directory.
     InUse {
-        /// The directory.
+        /// The directory that is in use.
         path: PathBuf,
         /// The other process, as far as it is known.
         pid: Option<u32>,
     },
     /// Others than the owner may write to the directory.
     OpenToOthers {
-        /// The directory.
+        /// The directory that others can write to.
         path: PathBuf,
-        /// Its permission bits.
+        /// The permission bits that it has.
         mode: u32,
     },
 }

@@ -22,7 +22,7 @@ pub(crate) struct Removals {
 }
 
 impl Removals {
-    /// Adds `removal`; other changes add nothing. Answers whether it was one too many, so that everything is removed.
+    /// Adds `removal`; other changes add nothing. Returns whether it was one too many, so that everything is removed.
     pub(crate) fn add(&mut self, removal: &Change) -> bool {
         match removal {
             Change::Doubt(_) | Change::Put(_) => {}
@@ -113,7 +113,7 @@ fn weight(text: &str) -> usize {
 /// Most bytes of removals that wait: some thousands, which is more than a disk that works ever has waiting.
 pub(crate) const REMOVALS_BYTES_MAX: usize = 1024 * 1024;
 
-/// What a removal takes beside its text, roughly.
+/// Bytes that a removal takes besides its text, roughly.
 const REMOVAL_OVERHEAD_BYTES: usize = 64;
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl WriteBehind {
         Ok(Self(Arc::new(handle)))
     }
 
-    /// The same without a thread: nothing happens unless somebody calls the writer's [`step`](Writer::step).
+    /// The same without a thread: nothing happens until a caller calls the writer's [`step`](Writer::step).
     pub fn by_hand(store: Box<dyn MeasuredStore>, settings: WriteBehindSettings) -> (Self, Writer) {
         let (handle, writer) = Handle::with_writer(store, settings);
         (Self(Arc::new(handle)), writer)
@@ -119,19 +119,19 @@ impl WriteBehind {
     /// Makes everything ordered before durable, closes the store, and calls `done`. Look-ups that wait find nothing,
     /// orders that come later are refused, and so is a second shutdown.
     ///
-    /// Whoever waits for `done` should not do so for longer than [`CLOSE_TIMEOUT`](crate::CLOSE_TIMEOUT).
+    /// A caller should not wait for `done` for longer than [`CLOSE_TIMEOUT`](crate::CLOSE_TIMEOUT).
     pub fn shutdown(&self, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
         self.0.queue.close(Some(Box::new(done)));
     }
 
-    /// Closes the store and waits until it is, but no longer than [`CLOSE_TIMEOUT`](crate::CLOSE_TIMEOUT) after that was
-    /// asked for first; answers whether it is.
+    /// Closes the store and waits until it is closed, but no longer than [`CLOSE_TIMEOUT`](crate::CLOSE_TIMEOUT)
+    /// after that was first asked for. Returns whether it is closed.
     pub fn close(&self) -> bool {
         self.0.queue.close(None);
         self.0.queue.wait_ended()
     }
 
-    /// How things stand.
+    /// The figures of the store and of its queue, as they are now.
     pub fn stats(&self) -> StoreStats {
         let Handle { queue, figures, .. } = &*self.0;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -177,7 +177,7 @@ impl Default for WriteBehindSettings {
 /// How a store behind a [`WriteBehind`] stands. Counts are since the start.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct StoreStats {
-    /// Records held.
+    /// How many records are held.
     pub records: u64,
     /// Bytes that the records count against the store's budget.
     pub bytes: u64,
@@ -185,7 +185,7 @@ pub struct StoreStats {
     pub unreadable: u64,
     /// Files found unusable and set aside.
     pub set_aside: u64,
-    /// Entries written.
+    /// How many entries were written.
     pub writes: u64,
     /// Entries not written because the queue was full or the store refused them.
     pub dropped: u64,
@@ -193,7 +193,7 @@ pub struct StoreStats {
     pub failures: u64,
     /// Look-ups that found nothing because too many waited.
     pub loads_refused: u64,
-    /// Look-ups that were not made because nobody waited for them any more.
+    /// Look-ups that were not made because their callers no longer waited.
     pub loads_late: u64,
     /// Times that too many removals waited and became the removal of everything.
     pub merges: u64,
@@ -215,7 +215,7 @@ struct Handle {
     queue: Arc<Queue>,
     figures: Arc<StoreFigures>,
     batch_max: usize,
-    /// The store's thread; `None` where somebody plays it.
+    /// The store's thread; `None` if a test runs the writer.
     thread: Option<ThreadId>,
 }
 

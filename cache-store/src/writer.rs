@@ -21,10 +21,10 @@ use std::{
 };
 use tracing::{info, warn};
 
-/// Does what a [`WriteBehind`](crate::WriteBehind) is told, one step at a time.
+/// Carries out the orders of a [`WriteBehind`](crate::WriteBehind), one step at a time.
 ///
-/// Its thread calls [`Writer::run`]. A test that plays the thread itself calls [`Writer::step`]. Dropping it is
-/// what a crash is: what waits is lost, and whoever waits is told.
+/// Its thread calls [`Writer::run`]. A test that stands in for the thread calls [`Writer::step`]. Dropping it has the
+/// effect of a crash: what waits is lost, and every caller that waits is told.
 pub struct Writer {
     /// `None` once closed.
     store: Option<Box<dyn MeasuredStore>>,
@@ -67,7 +67,7 @@ enum Task {
     Wait(Option<Instant>),
 }
 
-/// One transaction, and who is told of it.
+/// One transaction, and the callers to tell of it.
 struct Application {
     durability: Durability,
     removed: Vec<Done<()>>,
@@ -136,7 +136,7 @@ impl Writer {
         Step::Worked
     }
 
-    /// Look-ups come first, but for one other task after every [`LOADS_IN_A_ROW_MAX`].
+    /// Look-ups come first, except that one other task follows every [`LOADS_IN_A_ROW_MAX`].
     fn next_task(&mut self, state: &mut State, now: Instant) -> Task {
         if self.store.is_none() {
             return Task::Close;
@@ -153,7 +153,7 @@ impl Writer {
         }
     }
 
-    /// Removals and doubts come first, for which somebody waits.
+    /// Removals and doubts come first, since callers wait for them.
     fn next_beside_loads(&mut self, state: &mut State, now: Instant) -> Task {
         if state.waiting.is_urgent() {
             let urgent = state.waiting.take(0, 0);
@@ -226,7 +226,7 @@ impl Writer {
     }
 
     fn close(&mut self) {
-        // The store closes before anybody hears of it, so that it can be opened again at once.
+        // The store closes before any caller hears of it, so that it can be opened again at once.
         drop(self.store.take());
         let mut state = self.queue.state();
         let closing = state.closing.take();
@@ -388,7 +388,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// However the thread ends, nobody waits for it in vain.
+    /// However the thread ends, no caller is left waiting for it.
     fn drop(&mut self) {
         drop(self.store.take());
         self.queue.end();
@@ -408,7 +408,7 @@ pub const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 const LOADS_IN_A_ROW_MAX: u32 = 64;
 /// Times in a row that a batch is tried before its puts are dropped.
 const REFUSALS_MAX: u32 = 5;
-/// Least time between two tries of a batch that was refused. Nobody else waits for the same disk to be less
+/// Least time between two tries of a batch that was refused. No other process waits for the same disk to be less
 /// full, so the waits need no jitter.
 const RETRY_WAIT: Duration = Duration::from_millis(500);
 /// Most entries that are applied without being durable: what is lost with them is listed by key.

@@ -64,7 +64,7 @@ fn writer_until_killed() {
     }
 }
 
-/// What the writer does in its `step`th step: everybody can tell.
+/// What the writer does in its `step`th step, which every process of the test can compute.
 fn change(step: u64) -> Change {
     if is_removal(step) {
         return Change::Remove(key_of(step));
@@ -93,7 +93,7 @@ fn spawn_writer(dir: &Path, begin: u64) -> Child {
         .expect("the writer starts")
 }
 
-/// Kills `child` some turns after it acknowledged `count` times; answers the last step it acknowledged.
+/// Kills `child` some turns after it acknowledged `count` times. Returns the last step that it acknowledged.
 fn kill_after(child: &mut Child, count: u32, turns: u32) -> Option<u64> {
     let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
     let durable = |line: std::io::Result<String>| {

@@ -33,7 +33,7 @@ fn stored(at: u64) -> Arc<Entry> {
     entry(&format!("r/{at}"), body(at, 100 + at as usize * 150))
 }
 
-/// Opens the store, restores it, stores into it and reads back; answers how many entries were left.
+/// Opens the store, restores it, stores into it and reads back. Returns how many entries were left.
 ///
 /// What is left is as it was stored.
 fn use_store(dir: &Path) -> usize {
@@ -192,7 +192,7 @@ fn no_more_than_three_files_are_kept_set_aside_the_latest_ones() {
     assert_eq!(set_aside(dir.path()), ["damaged-3", "damaged-4", "damaged-5"]);
 }
 
-/// Opens the records table as an attacker would who can write to the file.
+/// Opens the records table, as an attacker that can write to the file would.
 fn tamper(file: &Path, edit: impl Fn(&mut redb::Table<'_, &'static [u8; 32], &'static [u8]>)) {
     let database = redb::Database::open(file).unwrap();
     let write = database.begin_write().unwrap();

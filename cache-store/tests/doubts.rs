@@ -1,4 +1,5 @@
-//! What is in doubt, on disk: durable before anybody is told, in one transaction, and kept whatever becomes of the key.
+//! What is in doubt, on disk: durable before any caller is told, in one transaction, and kept whatever becomes of the
+//! key.
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 mod fixture;
@@ -57,7 +58,7 @@ impl Scene {
         }
     }
 
-    /// Lets the thread do all that there is to do now; answers how many transactions that was.
+    /// Lets the thread do all that there is to do now. Returns how many transactions that was.
     fn work(&mut self) -> u64 {
         let before = self.figures.transactions();
         while self.writer.step(self.clock) == Step::Worked {}

@@ -62,7 +62,7 @@ fn a_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a step answers, of whichever store.
+/// What a step returns, from either store.
 #[derive(Debug, PartialEq)]
 enum Answer {
     Count(u64),

@@ -120,7 +120,7 @@ fn write(random: &mut StdRng, value: u64) -> Deed {
     }
 }
 
-/// Does it, and says what was seen.
+/// Performs `deed`, and returns it with what was seen.
 fn perform(index: &ReadIndex, deed: Deed) -> Deed {
     match deed {
         Deed::Publish(key, value) => index.publish(Arc::new(entry(key, value))),

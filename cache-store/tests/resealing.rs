@@ -57,7 +57,7 @@ fn what_is_sealed_anew_is_found_at_once_and_opens_by_the_new_key_alone() {
     for name in &names[1..] {
         store.put(entry(name, name.clone()));
     }
-    // Nobody has made these durable yet.
+    // None of these is durable yet.
     reseal(&store, sealer(&new).opening_also(sealer(&old)));
     store.put(entry(&names[0], "later"));
     assert!(names.iter().all(|name| holds(&store, name)));

@@ -7,7 +7,7 @@
 //! * What a removal that was acknowledged has removed is not back after a kill.
 //! * Nothing that was flushed is lost, unless it was removed, replaced, or counted as dropped.
 //! * A step is one transaction at most, and opens what it touches, not what there is.
-//! * Whoever waits is told, once there is a disk again.
+//! * Every caller that waits is told, once there is a disk again.
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 mod fixture;
@@ -38,7 +38,7 @@ use tempfile::TempDir;
 
 #[test]
 fn the_rules_hold_whatever_comes_first_and_nobody_waits_for_anybody() {
-    // On a thread of its own: an order that waits for the writer, whom the same thread plays, never returns.
+    // On a thread of its own: an order that waits for the writer, which the same thread runs, never returns.
     let (done, ended) = mpsc::channel();
     let worlds = thread::spawn(move || {
         for seed in 0..SEEDS {
@@ -60,7 +60,7 @@ const GROUPS: u64 = 6;
 const KEYS_IN_GROUP: u64 = 20;
 /// More than what one step of these worlds touches, and far less than what lies on disk.
 const OPENED_MAX: u64 = 40;
-/// Records that nobody asks for and no order means: a step that looked at all there is would open them.
+/// Records that no order means: a step that looked at everything there would open them.
 const BYSTANDERS: u64 = 200;
 
 /// The store on disk, which is full while that is said.
@@ -104,7 +104,7 @@ impl MeasuredStore for Moody {
     }
 }
 
-/// What callbacks tell.
+/// What the callbacks have told.
 #[derive(Default)]
 struct Told {
     /// Removals and flushes that were acknowledged, by their numbers.

@@ -353,7 +353,7 @@ fn the_first_batch_after_a_refusal_is_made_durable_at_once_and_not_before_a_whil
     assert_eq!(writer.stats().dropped, 0);
 }
 
-/// A writer whose thread the test plays.
+/// A writer that the test runs in place of its thread.
 fn by_hand() -> (WriteBehind, Writer, Receiver<(usize, Durability)>, Arc<AtomicBool>) {
     let (tell, told) = channel();
     let refuses = Arc::new(AtomicBool::new(false));

@@ -76,7 +76,7 @@ trait RoundTrips: Send + 'static {
     fn round_trips(&mut self, count: usize) -> impl Future<Output = ()> + Send;
 }
 
-/// Two nodes; the second answers whatever it hears.
+/// Two nodes; the second sends back whatever it hears.
 struct Pair {
     node: Node,
     other: PeerId,
@@ -114,7 +114,7 @@ fn answer_bytes(event: &TransportEvent) -> usize {
     }
 }
 
-/// Two sockets; the second answers whatever it hears.
+/// Two sockets; the second sends back whatever it hears.
 struct Plain {
     read: OwnedReadHalf,
     write: BufWriter<OwnedWriteHalf>,

@@ -4,7 +4,7 @@ use cache_transport::address::{Address, AddressError, Carrier};
 use multiaddr::{Multiaddr, PeerId};
 use std::{fmt, net::SocketAddr, str::FromStr};
 
-/// An address that this transport can dial or listen on, and, if it says so, the peer whose key must answer there.
+/// An address that this transport can dial or listen on. It may name the peer whose key must answer there.
 ///
 /// Parsing is the only way to make one, so an address that exists needs no further check.
 ///
@@ -20,7 +20,7 @@ use std::{fmt, net::SocketAddr, str::FromStr};
 pub struct Libp2pAddress(Address);
 
 impl Libp2pAddress {
-    /// The whole address.
+    /// The address as a multiaddr, with the peer if it names one.
     pub fn multiaddr(&self) -> &Multiaddr {
         self.0.multiaddr()
     }
@@ -35,7 +35,7 @@ impl Libp2pAddress {
         self.0.port()
     }
 
-    /// The peer whose key must answer there.
+    /// The peer whose key must answer there; `None` if any may.
     pub fn peer(&self) -> Option<PeerId> {
         self.0.peer()
     }

@@ -1,4 +1,4 @@
-//! One connection inside libp2p: opens and takes streams, and runs what is done with them.
+//! One connection inside libp2p: opens and accepts streams, and runs the work on them.
 //!
 //! A connection's work is polled by the very task that drives its socket, so a frame crosses no task on its
 //! way in or out, and nothing outlives the connection.
@@ -115,9 +115,9 @@ impl ConnectionHandler for Handler {
 
 /// What a piece of work comes to.
 pub(crate) enum Step {
-    /// More work instead.
+    /// The step leaves this work to do.
     Continue(Vec<BoxFuture<'static, Step>>),
-    /// The connection ends.
+    /// The step ends the connection.
     End,
 }
 
@@ -131,7 +131,7 @@ pub(crate) struct Lines {
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
 }
 
-/// Opens streams.
+/// Opens streams on the connection.
 #[derive(Clone)]
 pub(crate) struct Opener(mpsc::Sender<Order>);
 

@@ -48,7 +48,7 @@ impl Line {
         self.sign(Sign::Ping);
     }
 
-    /// Answers the peer that asks.
+    /// Answers a ping of the peer.
     pub(crate) fn pinged(&self) {
         self.heard();
         self.sign(Sign::Pong);
@@ -90,13 +90,13 @@ impl Line {
         }
     }
 
-    /// Gives no further sign, and has the connection end once it had time to.
+    /// Gives no further sign, and ends the connection once it had time to close.
     pub(crate) fn close(&self) {
         *self.signs.lock() = None;
         self.closing.notify_one();
     }
 
-    /// Comes back once [`Self::close`] was called. For one caller.
+    /// Returns once [`Self::close`] was called. Meant for one caller.
     pub(crate) async fn closed(&self) {
         self.closing.notified().await;
     }

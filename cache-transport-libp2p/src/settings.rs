@@ -59,7 +59,7 @@ pub(crate) const BULK_STREAMS_MAX: usize = 4;
 /// Streams of one connection. Ours: control, and identify each way, and the bulk frames; and some that
 /// are ending. With yamux every stream may hold 256 KiB unread.
 pub(crate) const STREAMS_MAX: usize = 2 * BULK_STREAMS_MAX + 5 + 7;
-/// Streams of one connection whose protocol is being agreed on.
+/// Most streams of one connection whose protocol is being agreed on.
 pub(crate) const STREAMS_NEGOTIATING_MAX: usize = BULK_STREAMS_MAX + 4;
 /// Bytes that a peer may send on one QUIC stream before we read: one round trip of 20 ms at 25 MiB/s.
 pub(crate) const QUIC_STREAM_BYTES_MAX: u32 = 512 * 1024;

@@ -28,7 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// An admitted connection.
+/// A connection that was admitted, with its line.
 pub(crate) type Link = cache_transport::link::Link<Line>;
 
 /// The book of connections, and the attempts at some. A function that takes an attempt out, or a link, tells the driver
@@ -55,7 +55,7 @@ impl Shared {
         }
     }
 
-    /// Enters a dial.
+    /// Enters a dial into the book.
     pub(crate) fn dialing(&self, id: ConnectionId, address: &str, dials_max: usize) -> Result<(), Ending> {
         let mut attempts = self.attempts.lock();
         if attempts.values().filter(|attempt| attempt.side() == Side::Dialer).count() >= dials_max {
@@ -92,7 +92,7 @@ impl Shared {
         self.attempts.lock().get(&id).map(|attempt| attempt.since.elapsed())
     }
 
-    /// Makes a link of an attempt whose admission has succeeded. On an error it is an attempt still.
+    /// Makes a link of an attempt whose admission has succeeded. On an error it remains an attempt.
     pub(crate) fn admitted(
         &self,
         id: ConnectionId,
@@ -166,7 +166,7 @@ impl Attempt {
     }
 }
 
-/// Where a newcomer comes from. Those whose address says nothing count as one.
+/// The address that a newcomer comes from. Newcomers whose address says nothing count as one.
 fn source(remote: &str) -> IpAddr {
     let socket = remote.parse::<Libp2pAddress>().ok().and_then(|address| address.socket());
     socket.map_or(Ipv4Addr::UNSPECIFIED.into(), |socket| socket.ip())

@@ -29,9 +29,9 @@ pub(crate) async fn next_said<R: AsyncRead + Unpin>(
 /// A sign of life: a length that no frame has, and nothing behind it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Sign {
-    /// Are you there?
+    /// Asks the peer whether it is there.
     Ping,
-    /// Yes.
+    /// The answer to a ping.
     Pong,
 }
 

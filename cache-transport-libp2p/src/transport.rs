@@ -181,9 +181,9 @@ pub enum ListenError {
     /// It cannot listen on one of the addresses.
     #[error("cannot listen on {address}: {reason}")]
     Address {
-        /// The address.
+        /// The address as it was given.
         address: String,
-        /// Why.
+        /// Why it was refused.
         reason: String,
     },
     /// The identity serves for no handshake.
@@ -216,8 +216,8 @@ fn refuse_taken(address: &Libp2pAddress) -> Result<(), ListenError> {
     }
 }
 
-/// Comes back once nothing of ours holds the ports of `addresses`. QUIC holds its socket until the other
-/// sides have heard that its connections are closed, and does not tell when.
+/// Returns once this transport no longer holds the ports of `addresses`. QUIC holds its socket until the other sides
+/// have heard that its connections are closed, and does not tell when.
 async fn ports_free(addresses: &[Multiaddr]) {
     let deadline = Instant::now() + PORTS_FREE_TIMEOUT;
     for address in addresses {

@@ -1,4 +1,4 @@
-//! What peers and strangers may try, and what it costs: them their connection, and nobody else anything.
+//! What peers and strangers may try, and what it costs: it costs them their connection, and others nothing.
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! A request of 64 bytes and its answer of 4 KiB, over QUIC and over plain TCP, in the same run.
 //!
-//! Besides criterion's figures, which are means of many round trips, a table of the single ones is printed:
-//! the bar for peers is a median of at most twice that of plain TCP.
+//! Besides criterion's figures, which are means of many round trips, it prints a table of the single ones: the goal
+//! for peers is a median of at most twice that of plain TCP.
 
 use bytes::{Bytes, BytesMut};
 use cache_conformance::gates::OpenGate;
@@ -97,7 +97,7 @@ async fn rounds(pair: &mut dyn Pair, count: usize, in_flight: usize) -> Vec<Dura
     times
 }
 
-/// Somebody who asks and somebody who answers, in order.
+/// One side that asks and one that answers, in order.
 #[async_trait::async_trait]
 trait Pair: Send {
     async fn ask(&mut self);

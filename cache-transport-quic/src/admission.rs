@@ -17,7 +17,7 @@ use cache_transport::{
 };
 use quinn::{Connection, RecvStream, SendStream};
 
-/// A connection whose other side has proved itself to us.
+/// A connection whose other side has proved that it knows a secret.
 pub(crate) struct Proved {
     pub(crate) session: Box<dyn Session>,
     pub(crate) stream: Stream,
@@ -40,7 +40,7 @@ pub(crate) async fn admit(
             return Ok(Proved { session, stream });
         }
         let message = stream.receive().await?;
-        // Empty, they let us in without having proved themselves, and will say no more.
+        // With an empty message the peer lets us in, but it has not proved itself, and it will say no more.
         if message.is_empty() {
             return Err(Ending::NotLetIn(Refused::Unproved));
         }

@@ -1,6 +1,6 @@
 //! How endings travel over QUIC: as the code with which a connection is closed.
 //!
-//! A side that is not let in hears no more than that it was denied, was not needed, took too long, or speaks another
+//! A side that is not let in learns only that it was denied, was not needed, took too long, or speaks another
 //! version.
 
 use cache_core::{PeerId, port::Refused};

@@ -18,7 +18,7 @@ pub(crate) async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
             continue;
         };
         if shared.entrance.is_busy() && !incoming.remote_address_validated() && incoming.may_retry() {
-            // Forged addresses must not use up the places of those whose addresses they are.
+            // Connections from forged addresses must not use up the places of the hosts that have these addresses.
             if incoming.retry().is_err() {
                 tracing::debug!(%from, "no retry");
             }

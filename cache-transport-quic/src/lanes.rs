@@ -42,7 +42,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, running: Running) {
     lanes.shutdown().await;
 }
 
-/// A connection that counts and whose frames do not move yet.
+/// A connection that is in the book and whose frames do not move yet.
 pub(crate) struct Running {
     pub(crate) link: Arc<Link>,
     pub(crate) stream: Stream,
@@ -171,7 +171,7 @@ async fn closed(link: &Link) -> Ending {
     code::ending(&link.own.closed().await)
 }
 
-/// The ending of a lane whose stream broke: the connection's own, if it has one.
+/// The ending of a lane whose stream broke: the connection's own ending, if it has one.
 fn ending_of(link: &Link, error: FrameError) -> Ending {
     link.own.close_reason().map_or_else(|| error.into(), |reason| code::ending(&reason))
 }

@@ -1,9 +1,9 @@
 //! Moves frames between peers over QUIC.
 //!
 //! [`Quic`] is a [`cache_core::port::Transport`]. It owns sockets, TLS with the certificates of libp2p (so that a
-//! peer has the same id on either transport), the running of the admission, and streams. What it has in common with
-//! other transports (frames, queues and their bounds, the book of connections) is [`cache_transport`]'s. What frames
-//! mean, whom to dial and when, and what an admission says is decided elsewhere.
+//! peer has the same id on either transport), the running of the admission, and streams. [`cache_transport`] has what
+//! it shares with other transports: frames, queues and their bounds, the book of connections. Other crates decide
+//! what frames mean, which peers to dial and when, and what an admission says.
 //!
 //! A connection's life, module by module: `dial` or `entrance` brings it about, `admission` lets its
 //! other side in, `settle` and the book see to which of several is kept, `lanes` moves its frames from an

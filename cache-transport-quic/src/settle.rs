@@ -19,7 +19,7 @@ use quinn::Connection;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Admits `peer` on `connection` and makes that the one that counts, or closes it and says why not.
+/// Admits `peer` on `connection` and makes it the connection that counts, or closes it and says why not.
 pub(crate) async fn settle(
     shared: &Shared,
     connection: &Connection,

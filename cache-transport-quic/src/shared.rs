@@ -9,7 +9,7 @@ use quinn::Connection;
 use std::{fmt, sync::Arc};
 use tokio::{runtime::Handle, task::JoinSet};
 
-/// An admitted connection.
+/// A connection that was admitted.
 pub(crate) type Link = cache_transport::link::Link<Connection>;
 
 pub(crate) struct Shared {

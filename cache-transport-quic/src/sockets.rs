@@ -77,7 +77,7 @@ impl Sockets {
         told.collect()
     }
 
-    /// Takes no more connections.
+    /// Accepts no more connections.
     pub(crate) fn stop_listening(&self) {
         for open in &*self.open.lock() {
             open.endpoint.set_server_config(None);
@@ -112,7 +112,7 @@ impl Sockets {
     }
 }
 
-/// Takes its socket from an endpoint whose goodbyes are sent and which waits for stragglers.
+/// Takes the socket away from an endpoint that has sent its goodbyes and waits for stragglers.
 ///
 /// It waits for three times the time in which it would send again, which can be seconds. The endpoint
 /// keeps the socket before the present one, so it is given two.
@@ -158,7 +158,7 @@ pub(crate) fn multiaddr(address: SocketAddr, peer: PeerId) -> Box<str> {
     format!("{}/p2p/{peer}", anonymous(address)).into()
 }
 
-/// The same of a stranger, whose key is not known.
+/// The same for a stranger, whose key is not known.
 pub(crate) fn anonymous(address: SocketAddr) -> Box<str> {
     let port = address.port();
     match address.ip().to_canonical() {
@@ -202,14 +202,14 @@ fn interfaces(like: SocketAddr) -> Vec<IpAddr> {
 pub enum ListenError {
     /// That is no address to listen on.
     Address {
-        /// The address.
+        /// The address that cannot be used.
         address: String,
         /// What is wrong with it.
         reason: &'static str,
     },
     /// The system does not give us the address.
     Bind {
-        /// The address.
+        /// The address to listen on.
         address: String,
         /// What the system says.
         source: io::Error,

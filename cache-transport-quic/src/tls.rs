@@ -57,7 +57,7 @@ pub(crate) fn remote_peer(connection: &Connection) -> Option<PeerId> {
     core_peer(certificate.peer_id())
 }
 
-/// How a handshake of ours ends that meets another key than [`client_config`] expects.
+/// How a handshake ends that meets another key than [`client_config`] expects.
 ///
 /// The alert by which rustls tells of `ApplicationVerificationFailure`, which libp2p's verifier returns for
 /// nothing else.

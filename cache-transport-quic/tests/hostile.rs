@@ -247,7 +247,7 @@ impl Node {
         }
     }
 
-    /// Somebody who knows the secret and means harm.
+    /// A malicious peer that knows the secret.
     async fn admit_stranger(&self) -> (Stranger, SendStream, RecvStream) {
         let stranger = Stranger::dial(self, ALPN).await.expect("the handshake asks for no secret");
         let (sender, receiver) = stranger.prove(self.quic.local_peer()).await;
@@ -267,7 +267,7 @@ impl Node {
 struct Stranger {
     connection: Connection,
     peer: PeerId,
-    /// Ends with it.
+    /// Kept, since the connection ends when it is dropped.
     _endpoint: Endpoint,
 }
 

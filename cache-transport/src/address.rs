@@ -8,7 +8,7 @@ use std::{
 };
 use thiserror::Error;
 
-/// An address to dial or to listen on, and, if it says so, the peer whose key must answer there.
+/// An address to dial or to listen on. It may name the peer whose key must answer there.
 ///
 /// [`Self::parse`] is the only way to make one, so an address that exists needs no further check.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -67,7 +67,7 @@ impl Address {
         Ok(Self { multiaddr, host, carrier, port, peer })
     }
 
-    /// The whole address.
+    /// The address as a multiaddr, with the peer if it names one.
     pub fn multiaddr(&self) -> &Multiaddr {
         &self.multiaddr
     }
@@ -92,7 +92,7 @@ impl Address {
         self.port
     }
 
-    /// The peer whose key must answer there.
+    /// The peer whose key must answer there; `None` if any may.
     pub fn peer(&self) -> Option<multiaddr::PeerId> {
         self.peer
     }
@@ -119,7 +119,7 @@ pub enum Host {
     Dns4(String),
     /// By a name, of which the IPv6 addresses count.
     Dns6(String),
-    /// By its number.
+    /// The host's IP address.
     Ip(IpAddr),
 }
 

@@ -34,7 +34,7 @@ pub struct Book<T> {
     links: RwLock<Links<T>>,
 }
 
-/// A connection whose other side has proved itself, and that would be kept.
+/// A connection whose other side has proved itself, and that the book would keep.
 #[derive(Debug)]
 pub struct Candidate<T> {
     /// The peer that the handshake proved.
@@ -51,10 +51,10 @@ pub struct Candidate<T> {
     pub own: T,
 }
 
-/// A connection that is kept, and the one that it took the place of, which the transport is to close.
+/// A connection that is kept, and the one that it replaces, which the transport must close.
 #[derive(Debug)]
 pub struct Admitted<T> {
-    /// The connection.
+    /// The connection that is kept.
     pub link: Arc<Link<T>>,
     /// Our stance, still to be sent, where this node is the arbiter.
     pub verdict: Option<Stance>,
@@ -77,7 +77,7 @@ impl<T> Book<T> {
         }
     }
 
-    /// This node.
+    /// The id of this node.
     pub fn local(&self) -> PeerId {
         self.local
     }
@@ -103,7 +103,7 @@ impl<T> Book<T> {
         }
     }
 
-    /// What this node says to a `peer` whose connection it does not keep for this reason; nothing, where the peer
+    /// What this node says to a `peer` whose connection it does not keep for this reason; nothing if the peer
     /// decides, or has lost the connection as well.
     pub fn refusal(&self, peer: PeerId, ending: &Ending) -> Option<Stance> {
         match (Arbiter::between(self.local, peer), ending) {

@@ -1,8 +1,8 @@
 //! What one peer's frames may occupy before the driver takes them.
 //!
 //! The reader of a lane charges each frame to that lane's budget before it goes on, and the driver gives the charge
-//! back by taking the frame. So a peer whose frames are not taken is read no further, its sender runs into the flow
-//! control below, and the lanes do not wait for each other.
+//! back by taking the frame. So if a peer's frames are not taken, no more are read from it, its sender runs into the
+//! flow control below, and the lanes do not wait for each other.
 
 use cache_core::port::FRAME_BYTES_MAX;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Budget {
 /// What the longest frame is charged, in bytes.
 pub const CHARGE_BYTES_MAX: usize = FRAME_BYTES_MAX + FRAME_OVERHEAD_BYTES;
 
-/// Charged for each frame besides its bytes, so that a budget bounds empty frames too.
+/// Bytes charged for each frame besides its length, so that a budget bounds empty frames too.
 const FRAME_OVERHEAD_BYTES: usize = 256;
 
 const _: () = assert!(CHARGE_BYTES_MAX <= u32::MAX as usize);

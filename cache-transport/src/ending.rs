@@ -60,7 +60,7 @@ pub enum Ending {
     /// Nothing came from the peer for a while, not even an answer to a ping.
     #[error("silent for {0:?}")]
     Silent(Duration),
-    /// The stream broke.
+    /// The stream broke off or was reset.
     #[error("broken: {0}")]
     Stream(#[from] io::Error),
     /// The handshake or the admission took too long for this side or the other.

@@ -7,7 +7,7 @@ use futures::{AsyncRead, AsyncReadExt as _};
 use std::io;
 use thiserror::Error;
 
-/// Takes frame after frame from a stream, and holds no more than has arrived and a chunk.
+/// Reads frame after frame from a stream, and holds no more than what has arrived and one chunk.
 #[derive(Debug)]
 pub struct FrameReader<R> {
     stream: R,
@@ -182,15 +182,15 @@ pub fn join(frames: Vec<Bytes>) -> Vec<Bytes> {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// The stream broke.
+    /// The stream broke off or was reset.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// A frame is announced that is longer than what is taken. Nothing was reserved for it.
     #[error("a frame of {frame_bytes} bytes, the limit is {frame_bytes_max}")]
     TooLong {
-        /// What is announced.
+        /// Length that was announced, in bytes.
         frame_bytes: usize,
-        /// What is taken.
+        /// Longest frame accepted, in bytes.
         frame_bytes_max: usize,
     },
     /// More follows where the stream should end.

@@ -14,14 +14,15 @@ use tokio::sync::Notify;
 /// The one way by which events leave a transport.
 #[derive(Debug)]
 pub struct Inbox {
-    /// Peers whose events are kept apart.
+    /// Most peers whose events are kept apart.
     peers_max: usize,
     state: Mutex<State>,
     news: Notify,
 }
 
 impl Inbox {
-    /// For connections with `links_max` peers, so that events of as many that have left can wait beside theirs.
+    /// An inbox for connections with `links_max` peers, so that events of as many that have left can wait beside
+    /// theirs.
     pub(crate) fn new(links_max: usize) -> Self {
         Self { peers_max: links_max.saturating_mul(2), state: Mutex::default(), news: Notify::new() }
     }
@@ -133,7 +134,7 @@ struct State {
     node: VecDeque<TransportEvent>,
     /// How many of `node` are refusals.
     refusals: usize,
-    /// Those connected, and those whose events wait.
+    /// The peers that are connected, and those whose events wait.
     peers: BTreeMap<PeerId, PeerQueue>,
     /// Every queue that is not empty, once.
     turns: VecDeque<Turn>,

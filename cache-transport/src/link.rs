@@ -129,7 +129,7 @@ impl<T> Link<T> {
         self.received_bytes.fetch_add(frame.len() as u64, Relaxed);
     }
 
-    /// Takes no further frame in either direction, but for the control frames that wait.
+    /// Takes no further frame in either direction, except for the control frames that wait.
     pub(crate) fn close(&self) {
         self.finish();
         self.bulk_budget.close();

@@ -24,7 +24,7 @@ pub struct Limits {
 }
 
 impl Outbox {
-    /// An empty queue.
+    /// An empty queue with these limits.
     pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, state: Mutex::default(), news: Notify::new() }
     }
@@ -85,7 +85,7 @@ impl Outbox {
         }
     }
 
-    /// Has bytes of a frame that [`Self::take`] returned count no more.
+    /// Stops counting the bytes of a frame that [`Self::take`] returned.
     pub fn release(&self, frame_bytes: usize) {
         let mut state = self.state.lock();
         state.bytes = state.bytes.saturating_sub(frame_bytes);

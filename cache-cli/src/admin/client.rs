@@ -56,7 +56,7 @@ impl Admin {
         understood(response).await
     }
 
-    /// Has an order done.
+    /// Sends an order and reads its answer.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl Admin {
         understood(response).await
     }
 
-    /// Has an order done whose answer is the API's.
+    /// Sends an order whose answer is the API's own.
     ///
     /// # Errors
     ///

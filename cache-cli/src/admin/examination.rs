@@ -1,4 +1,4 @@
-//! What the daemon answers to `POST /doctor`: what it looked at, and what is in the way.
+//! What the daemon answers to `POST /doctor`: what it checked, and what keeps the node from sharing.
 
 use crate::exit::CommandError;
 use serde::{Deserialize, Serialize};
@@ -54,12 +54,12 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    /// All is well.
+    /// A check that found nothing wrong.
     pub(crate) fn ok(name: &str, finding: impl Into<String>) -> Self {
         Self { name: name.into(), state: State::Ok, finding: finding.into(), remedy: None, cause: None }
     }
 
-    /// Something to know, which keeps nobody from sharing.
+    /// A check that found something to know, which does not stop sharing.
     pub(crate) fn warning(name: &str, finding: impl Into<String>, remedy: &str) -> Self {
         Self { state: State::Warning, remedy: Some(remedy.into()), ..Self::ok(name, finding) }
     }
@@ -91,7 +91,7 @@ enum State {
 pub(crate) enum Cause {
     /// Other nodes have no room for another connection.
     Full,
-    /// No daemon answers.
+    /// No daemon answers on the socket.
     NotRunning,
     /// A value did not come back from another node.
     NotShared,

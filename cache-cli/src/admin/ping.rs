@@ -1,4 +1,4 @@
-//! What `POST /ping` takes and answers.
+//! The request and the answer of `POST /ping`.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,14 +23,14 @@ pub(crate) struct Pinged {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub(crate) enum PingAnswer {
-    /// It answered.
+    /// The peer answered in time.
     Answered {
         /// After so many microseconds.
         round_trip_micros: u64,
         /// How far its clock is ahead of the daemon's.
         skew_millis: i64,
     },
-    /// It did not.
+    /// The peer did not answer, or cannot be asked.
     Failed {
         /// Why, as far as is known.
         reason: String,

@@ -19,7 +19,7 @@ use std::{ffi::OsString, io::Write, path::Path};
 
 /// An order for a daemon that runs.
 pub(crate) enum DaemonOrder {
-    /// Forget everything.
+    /// Make the daemon forget all that it holds.
     Clear,
     /// Show the daemon's settings.
     Config(Rendering),
@@ -38,11 +38,11 @@ pub(crate) enum DaemonOrder {
     Monitor(MonitorOptions),
     /// Show the peers that the daemon is connected with.
     Peers(Rendering),
-    /// See whether a peer answers.
+    /// Ask a peer whether it answers.
     Ping {
         /// Its id, or the end of it.
         peer: String,
-        /// For whom the answer is.
+        /// Whether the answer is for people or for programs.
         rendering: Rendering,
     },
     /// Show what the daemon has done.
@@ -50,7 +50,8 @@ pub(crate) enum DaemonOrder {
 }
 
 impl DaemonOrder {
-    /// Has the daemon of `cache_dir` do this and writes what comes of it to `out`; `variable` reads the environment.
+    /// Has the daemon of `cache_dir` carry out the order, and writes the result to `out`; `variable` reads the
+    /// environment.
     ///
     /// # Errors
     ///
@@ -93,7 +94,7 @@ impl DaemonOrder {
     }
 }
 
-/// Has entries forgotten and tells how many they were.
+/// Has entries forgotten, and tells how many they were.
 async fn forget(
     admin: &mut Admin,
     path: &str,
@@ -128,7 +129,8 @@ async fn get(
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| CommandError::failed("the answer broke off", error))?;
         if let Ok(piece) = frame.into_data() {
-            // Whoever has seen enough lets it come to its end all the same, so that the daemon keeps it.
+            // A reader that has seen enough still lets the order come to its end, so that the daemon keeps the
+            // answer.
             let _reader = write(out, &piece)?;
         }
     }

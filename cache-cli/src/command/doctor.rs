@@ -10,7 +10,7 @@ use crate::{
 use serde_json::json;
 use std::{io::Write, path::Path};
 
-/// Has the daemon of `cache_dir` examined and writes what was found to `out`.
+/// Has the daemon of `cache_dir` examined, and writes what was found to `out`.
 ///
 /// # Errors
 ///

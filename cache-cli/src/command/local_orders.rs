@@ -34,7 +34,7 @@ impl LocalOrder {
         }
     }
 
-    /// Does this with the settings that are `given` and writes what comes of it to `out`.
+    /// Carries this out with the settings that are `given`, and writes the result to `out`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The commands beside `serve`: what each asks of a running daemon, or does without one, and what it prints.
+//! The commands other than `serve`: what each asks of a running daemon, or does without one, and what it prints.
 
 mod config_check;
 mod daemon_orders;

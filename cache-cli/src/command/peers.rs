@@ -1,4 +1,4 @@
-//! The commands `peers` and `ping`: whom the daemon is connected with, and how well.
+//! The commands `peers` and `ping`: which peers the daemon is connected with, and how well.
 
 use crate::{
     admin::{Admin, PingAnswer, PingOrder, Pinged},
@@ -28,7 +28,7 @@ pub(crate) async fn show(
     print(out, &table(&shown))
 }
 
-/// Has the daemon see whether a peer answers.
+/// Has the daemon ask a peer whether it answers.
 ///
 /// # Errors
 ///
@@ -107,7 +107,7 @@ fn table(shown: &Shown) -> String {
     text
 }
 
-/// One row; the last cell says who it is, where, and what is the matter.
+/// One row; the last cell says which peer it is, where it is, and what is wrong with it.
 fn cells(line: &Line) -> [String; LAST + 1] {
     let dash = || "-".to_owned();
     // An address ends in the id.

@@ -19,7 +19,7 @@ pub(crate) enum SecretOrder {
     Generate(Rendering),
 }
 
-/// Does `order` and writes what comes of it to `out`; warnings go to standard error.
+/// Carries out `order` and writes the result to `out`; warnings go to standard error.
 ///
 /// # Errors
 ///

@@ -7,18 +7,18 @@ use std::net::SocketAddr;
 /// What the daemon tells of itself and its settings, as they are in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
-    /// The settings.
+    /// The settings in force.
     pub(crate) report: Report,
-    /// The rest.
+    /// Everything else that the daemon says about itself.
     pub(crate) about: About,
 }
 
-/// What the daemon says of itself beside what its node counts.
+/// What the daemon says about itself, besides what its node counts.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct About {
-    /// Its process id.
+    /// The number of its process.
     pub(crate) pid: u32,
-    /// Its version.
+    /// The version of its program.
     pub(crate) version: &'static str,
     /// Where clients reach it.
     pub(crate) doors: Vec<String>,

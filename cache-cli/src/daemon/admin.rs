@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 use tokio::sync::watch;
 
-/// Answers the commands of one connection.
+/// Answers the commands that come on one connection.
 #[derive(Clone)]
 pub(crate) struct AdminService(Arc<Inner>);
 

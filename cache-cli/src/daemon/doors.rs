@@ -14,7 +14,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Refuses settings by which nobody could connect.
+/// Refuses settings that leave no door to connect to.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub(super) struct Doors {
 }
 
 impl Doors {
-    /// Opens the unix sockets before the port, so that whoever sees the port finds the sockets too.
+    /// Opens the unix sockets before the port, so that a client that sees the port finds the sockets too.
     ///
     /// # Errors
     ///

@@ -157,7 +157,7 @@ fn reached(stats: &Stats, peers_max: usize, peers: &[Peer]) -> Check {
         let finding = format!("{count} connected: full, and {} more are reached through them", away.len());
         return Check::ok("peers", finding);
     }
-    // Where there are more members than connections, nodes leave some to those who come.
+    // If there are more members than connections, nodes leave some connections to members that dial them.
     let is_beyond = count + away.len() > peers_max && count >= peers_max / 2;
     let failing = |peer: &&Peer| {
         peer.failure.is_some() || matches!(peer.state, PeerState::Banned | PeerState::BackingOff)
@@ -189,7 +189,7 @@ fn reached(stats: &Stats, peers_max: usize, peers: &[Peer]) -> Check {
 
 type Answers = [(PeerId, Result<Pong, PingError>)];
 
-/// Whether everybody answers, and how far their clocks are from ours.
+/// Whether all peers answer, and how far their clocks are from this node's.
 fn clocks(answers: &Answers) -> Check {
     let silent_ones: Vec<String> =
         answers.iter().filter(|(_peer, answer)| answer.is_err()).map(|(peer, _)| peer.to_string()).collect();

@@ -47,7 +47,7 @@ fn listening(
     })
 }
 
-/// Looks whether somebody has `address`, since not every transport tells that from other failures.
+/// Finds out whether another process has `address`, since not every transport tells that from other failures.
 fn check_free(address: &ListenAddress) -> Result<(), CommandError> {
     match address.try_bind() {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {

@@ -23,7 +23,7 @@ pub(crate) enum LockError {
         pid.map_or_else(String::new, |pid| format!(" (pid {pid})")), directory.display()
     )]
     Held {
-        /// The directory.
+        /// The directory that is in use.
         directory: PathBuf,
         /// The other's process id, if it could be read.
         pid: Option<u32>,
@@ -31,9 +31,9 @@ pub(crate) enum LockError {
     /// It cannot be made or written.
     #[error("cannot use the cache directory {}", directory.display())]
     Unusable {
-        /// The directory.
+        /// The directory that cannot be used.
         directory: PathBuf,
-        /// Why.
+        /// What the system says.
         #[source]
         error: io::Error,
     },

@@ -1,7 +1,7 @@
 //! Log lines on standard error, for people or for programs.
 //!
-//! A thread of its own writes them, so that whoever reads them slowly, or never, holds up no answer; what it cannot take
-//! in time is dropped, counted and told of.
+//! A thread of its own writes the lines, so that a slow reader, or none, holds up no answer. Lines that it cannot
+//! write in time are dropped, counted and reported.
 
 use crate::settings::{Log, LogFormat};
 use std::{

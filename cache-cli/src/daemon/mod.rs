@@ -104,7 +104,7 @@ pub(crate) async fn run(
     };
     supervisor.stopping();
     operations.enter(Phase::Draining(node.clone()));
-    // The sockets go first: whoever connects from here on is told at once that nobody listens.
+    // The sockets go first: a client that connects from here on is refused at once.
     drop(sockets);
     stop.send_replace(true);
     tokio::select! {
@@ -156,12 +156,12 @@ fn access_log(settings: &Settings) -> Result<Option<AccessLog>, CommandError> {
     settings.access_log.as_ref().map(start).transpose()
 }
 
-/// Tells the person who started the daemon, or the script that reads its output, where it is.
+/// Tells the person that started the daemon, or the script that reads its output, where it is.
 fn announce(about: &About, peer_addresses: &[String]) {
     let mut out = io::stdout();
     for address in &about.doors {
         info!(%address, "listening");
-        // Nobody may be reading; the log has it too.
+        // Standard output may be closed; the log has the address too.
         drop(writeln!(out, "listening on {address}"));
     }
     for address in peer_addresses {

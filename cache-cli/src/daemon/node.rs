@@ -84,7 +84,7 @@ fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
     Ok(github)
 }
 
-/// A name for `Via` that tells nobody which machine this is, and that a daemon that starts again does not share.
+/// A name for `Via` that does not tell which machine this is, and that a daemon that starts again does not share.
 fn pseudonym() -> String {
     use std::hash::{BuildHasher as _, RandomState};
     format!("fleet-cache-{:016x}", RandomState::new().hash_one(std::process::id()))

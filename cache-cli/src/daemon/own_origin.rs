@@ -50,7 +50,7 @@ async fn door_at(host: &str, port: u16, doors: &[SocketAddr]) -> Option<SocketAd
     doors.iter().find(|door| leads_to.iter().any(|address| is_at(**door, *address, &own))).copied()
 }
 
-/// Whether who listens on `door` is reached at `address`, where `own` are the addresses of this machine.
+/// Whether `address` leads to the program that listens on `door`, where `own` are the addresses of this machine.
 fn is_at(door: SocketAddr, address: SocketAddr, own: &BTreeSet<IpAddr>) -> bool {
     let (at, to) = (door.ip().to_canonical(), address.ip().to_canonical());
     let is_own = to.is_loopback() || to.is_unspecified() || own.contains(&to);

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 /// The settings as they were read at one time.
 pub(crate) struct Reading {
-    /// Their values.
+    /// The values of the settings.
     pub(crate) settings: Settings,
     /// Those as they are shown.
     pub(crate) report: Report,
@@ -24,7 +24,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// What was `given` amounts to, beside what the machine implies.
+    /// The settings that result from what was `given` and from what the machine implies.
     ///
     /// # Errors
     ///
@@ -45,19 +45,19 @@ pub(crate) type ReadAgain = Arc<dyn Fn() -> Result<Reading, CommandError> + Send
 pub(crate) struct Reloader {
     /// How to read them.
     pub(crate) read_again: ReadAgain,
-    /// Those in force.
+    /// The settings in force.
     pub(crate) imprint: Imprint,
     /// What was warned about when they were read.
     pub(crate) warnings: Vec<String>,
     /// The fleet's secrets, the current one first; none where the node keeps to itself.
     pub(crate) secrets: Vec<FleetSecret>,
-    /// The log.
+    /// The log, whose filter can change.
     pub(crate) logging: Logging,
-    /// Who judges requests.
+    /// The node, which judges requests.
     pub(crate) node: Node,
-    /// Who asks clients for their token.
+    /// The front, which asks clients for their token.
     pub(crate) front: Arc<Front>,
-    /// What is opened again each time, for those who rotate it.
+    /// The access log, which is opened again each time, as rotation needs it.
     pub(crate) access_log: Option<AccessLog>,
     /// What is told of them.
     pub(crate) shown: watch::Sender<Shown>,
@@ -154,7 +154,7 @@ impl Reloader {
         });
     }
 
-    /// Has the node go by the secrets that are `wanted`, and answers whether it does.
+    /// Makes the node use the secrets that are `wanted`. Returns whether it does.
     async fn rotate(&mut self, wanted: Vec<FleetSecret>) -> bool {
         let mut secrets = wanted.iter().cloned();
         // A node opens no port for others, and closes none, while it runs.
@@ -187,7 +187,7 @@ const SECRETS: [&str; 4] = ["shared-secret", "shared-secret-file", "accept-secre
 /// The settings that say what clients of the TCP door present.
 const CLIENT_TOKEN: [&str; 2] = ["client-token", "client-token-file"];
 
-/// The settings that say who reaches the door.
+/// The settings that decide which machines reach the door.
 const REACH: [&str; 2] = ["listen", "allow-remote"];
 
 /// The setting of what is logged.

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: the first ends the daemon in order, the second at once. SIGHUP has it read its settings again.
+//! SIGTERM and SIGINT: the first ends the daemon in order, the second at once. On SIGHUP it reads its settings again.
 
 use crate::exit::INTERRUPTED;
 use std::io;

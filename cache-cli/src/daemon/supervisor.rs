@@ -9,10 +9,10 @@ use std::{convert::Infallible, env, future, time::Duration};
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
-/// Who started the daemon, as far as it wants to be told.
+/// The program that started the daemon, if it wants to be told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Supervisor {
-    /// Nobody who listens.
+    /// No program listens.
     Absent,
     /// One that hears of the node's life this often.
     Present {
@@ -22,7 +22,7 @@ pub(crate) enum Supervisor {
 }
 
 impl Supervisor {
-    /// The one that the environment names.
+    /// The supervisor that the environment names.
     pub(crate) fn of_environment() -> Self {
         if env::var_os("NOTIFY_SOCKET").is_none_or(|path| path.is_empty()) {
             return Self::Absent;
@@ -103,7 +103,7 @@ fn status(stats: &Stats) -> String {
     )
 }
 
-/// How often the status line is renewed where nobody watches.
+/// How often the status line is renewed if there is no watchdog.
 const STATUS_INTERVAL: Duration = Duration::from_secs(30);
 /// Shortest time between two words, against a watchdog that is set to nothing.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);

@@ -1,4 +1,4 @@
-//! A line for each request that a door answered: who spends the quota, and what the cache does about it.
+//! A line for each request that a door answered: which client spends the quota, and what the cache does about it.
 //!
 //! Holds neither credentials nor queries nor bodies. Lines are written by a thread of their own, so that a slow disk
 //! holds up no answer; what it cannot take in time is dropped and counted.
@@ -50,7 +50,7 @@ impl AccessLog {
         Ok(Self { orders, dropped })
     }
 
-    /// Opens the file again, which whoever rotates it has moved away.
+    /// Opens the file again, since a rotation has moved the old one away.
     pub(crate) fn reopen(&self) {
         // A writer that is so far behind that this does not fit opens it at the next call.
         let _full_or_ended = self.orders.try_send(Order::Reopen);
@@ -119,7 +119,7 @@ struct Line<'a> {
 fn open(target: &AccessLogTarget) -> io::Result<Box<dyn Write + Send>> {
     Ok(match target {
         AccessLogTarget::File(path) => {
-            // Neither to open nor to write waits then where the file is a pipe that nobody reads.
+            // If the file is a pipe that nothing reads, then neither opening it nor writing to it waits.
             let mut options = OpenOptions::new();
             options.append(true).create(true).mode(0o600).custom_flags(OFlag::O_NONBLOCK.bits());
             Box::new(options.open(path).map_err(|error| match error.raw_os_error() {
@@ -166,7 +166,7 @@ fn write_all(
     }
 }
 
-/// Whom to attribute a request to, as its client says.
+/// The client that a request is attributed to, as it says itself.
 pub(crate) const CLIENT: HeaderName = HeaderName::from_static("x-fleet-client");
 
 /// Most lines that wait to be written: a tenth of a second's worth of the busiest door.

@@ -64,7 +64,7 @@ impl Body for DoorBody {
         match self {
             Self::Relayed(body) => body.size_hint(),
             Self::Reply(body) => body.size_hint(),
-            // Nobody knows how many URLs will come.
+            // How many URLs will come is unknown.
             Self::Rewritten { .. } => SizeHint::default(),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }

@@ -80,7 +80,7 @@ pub(super) async fn converse<IO, S>(
         tokio::select! {
             ended = &mut connection => break End::Ended(ended),
             phase = vitals.close_ordered() => match phase {
-                // Who asks again at this very moment is answered first.
+                // A client that asks again at this very moment is answered first.
                 Phase::Idle => Pin::new(&mut connection).graceful_shutdown(),
                 late => break End::Late(late),
             },
@@ -102,7 +102,7 @@ pub(super) async fn converse<IO, S>(
             debug!(?phase, "a connection was closed because its client took too long");
             if phase == Phase::Head {
                 let mut stream = connection.into_parts().io.into_inner().into_inner();
-                // It is told in vain if it is gone.
+                // If the client is gone, it misses nothing.
                 let _told = timeout(LINGER_MAX, stream.write_all(&malformed::too_slow())).await;
                 linger(stream).await;
             }

@@ -11,7 +11,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// Nobody yet.
+    /// A crowd without connections.
     pub(super) fn new() -> Self {
         Self { clock: DoorClock::new(), members: BTreeMap::new(), next: 0 }
     }
@@ -53,8 +53,9 @@ impl Crowd {
 
     /// Closes the connection that is the least loss; false if all are being answered.
     ///
-    /// Of those that wait for their client, an idle one goes first, then one whose head is not whole, then one
-    /// whose client sends no more, then one that stands still in a body; among equals the one that has waited longest.
+    /// Of the connections that wait for their client, an idle one goes first, then one whose head is not complete,
+    /// then one whose client sends no more, then one that stands still in a body; among equals the one that has
+    /// waited longest.
     pub(super) fn give_way(&self) -> bool {
         let now = self.clock.tick();
         let waiting = self.members.iter().filter_map(|(number, vitals)| {

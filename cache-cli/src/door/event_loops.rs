@@ -1,9 +1,9 @@
 //! The threads on which connections are served.
 //!
-//! One single-threaded runtime each. Connections are dealt out in turns and stay where they are, so a hit is
-//! read, answered and written by one thread that wakes no other. Measured with `wrk -t2 -c32` beside one
-//! work-stealing runtime of as many threads, on two processors: a fifth more hits a second, for a sixth less
-//! time of the processors each. `cargo xtask bench door` is where to try another way.
+//! Each is a single-threaded runtime. Connections are dealt out in turns and stay where they are, so a hit is read,
+//! answered and written by one thread that wakes no other. Measured with `wrk -t2 -c32` beside one work-stealing
+//! runtime of as many threads, on two processors: a fifth more hits a second, and each hit took a sixth less
+//! processor time. Use `cargo xtask bench door` to try another way.
 
 use std::{
     io,

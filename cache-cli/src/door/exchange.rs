@@ -33,11 +33,11 @@ use tracing::{debug, warn};
 
 /// What all connections of a daemon have in common.
 pub(crate) struct Front {
-    /// Who answers.
+    /// The node, which answers.
     pub(crate) node: Node,
     /// Which hosts lead to the API.
     pub(crate) hosts: Hosts,
-    /// Which URLs in answers are the API's.
+    /// Tells which URLs in answers are the API's.
     pub(crate) api: ApiUrls,
     /// Answers that were rendered lately.
     pub(crate) rendered: RenderedReplies,
@@ -98,7 +98,7 @@ fn readable<C>(call: C, uncoded: impl FnOnce(C) -> C, urls: &Urls) -> C {
     }
 }
 
-/// Answers the requests of one connection.
+/// Answers the requests that come on one connection.
 pub(crate) struct Exchange {
     front: Arc<Front>,
     door: Door,
@@ -167,7 +167,7 @@ impl Exchange {
         }
     }
 
-    /// Answers a request for a host beside the API.
+    /// Answers a request for a host other than the API.
     fn answer_past<B>(&self, request: Request<B>, other: OtherHost) -> Answering
     where
         B: Body<Data = bytes::Bytes> + Send + Unpin + 'static,
@@ -301,7 +301,7 @@ mod tests {
     use fleet_cache::GitHub;
     use http_body_util::{BodyExt, Empty};
 
-    /// A door in front of an origin at which nobody listens.
+    /// A door in front of an origin where nothing listens.
     async fn front(client_token: Option<&str>) -> Arc<Front> {
         let github =
             GitHub::builder().origin("http://127.0.0.1:1").unwrap().pseudonym("own").build().unwrap();

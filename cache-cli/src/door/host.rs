@@ -31,7 +31,7 @@ pub(crate) struct Hosts {
 /// Where a request belongs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Destination {
-    /// To the API.
+    /// The request is for the API.
     Api(Urls),
     /// To another host, past the cache.
     Other(OtherHost),
@@ -55,15 +55,15 @@ pub(crate) enum Refusal {
     HostMalformed,
     /// It names a host that is neither the API nor this door.
     Misdirected {
-        /// The host.
+        /// The host that the request names.
         host: String,
-        /// The door.
+        /// The door that it came through.
         door: Door,
     },
 }
 
 impl Hosts {
-    /// The hosts of `origin` and the names `own` of this door; `detours` are beside the API.
+    /// The hosts of `origin` and the names `own` of this door; `detours` are other hosts than the API.
     pub(crate) fn new(origin: &OriginUrl, own: &[String], detours: &[Detour]) -> Self {
         let other = OtherHosts::new(origin, detours);
         let origin = origin.host().parse().expect("an origin's host is an authority");
@@ -83,7 +83,7 @@ impl Hosts {
             Some(authority) => authority.clone(),
             None => host_of(request)?,
         };
-        // A user part is of no use to anyone but who disguises a host.
+        // A user part is of use only to disguise a host.
         if named.as_str().contains('@') {
             return Err(Refusal::HostMalformed);
         }

@@ -1,7 +1,7 @@
 //! What a client is told whose request has no head that can be read.
 //!
-//! The parser refuses such a request with a bare status line before any service sees it; the client and whoever
-//! looks after it learn more.
+//! The parser refuses such a request with a bare status line before any service sees it. This module tells the
+//! client, and its operator, more.
 
 use super::problem::DoorError;
 use bytes::{Bytes, BytesMut};
@@ -114,7 +114,7 @@ fn rendered(error: &DoorError) -> Bytes {
     out.freeze()
 }
 
-/// Tells the log of refused heads, at most once in [`TOLD_EVERY_MILLIS`] by default and every time for who looks closer.
+/// Logs refused heads, at most once in [`TOLD_EVERY_MILLIS`] by default, and each of them at a finer log level.
 #[derive(Debug, Default)]
 pub(super) struct RefusedHeads {
     count: AtomicU64,

@@ -60,7 +60,7 @@ pub(crate) trait Listener: Send + 'static {
     /// A client's connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// The next connection.
+    /// Waits for the next connection.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Accepted>> + Send;
 
     /// Binds a connection to the event loop on which this is awaited, and has it do what comes before its first
@@ -149,8 +149,8 @@ pub(crate) struct DoorLimits {
 /// Serves connections of `listener` until the daemon stops, then lets those in progress end.
 ///
 /// `service` is called once per connection, so that each has a service of its own, which `loops` serve. When there
-/// are as many as `limits` allow, the one that has been idle longest gives way to a newcomer; when all are being
-/// answered, the newcomer waits, and whoever comes behind it waits in the system's backlog.
+/// are as many as `limits` allow, the one that has been idle longest gives way to a new one. When all are being
+/// answered, the new one waits, and later ones wait in the system's backlog.
 pub(crate) async fn serve<L, S>(
     listener: L,
     service: impl Fn() -> S + Send,
@@ -196,7 +196,8 @@ pub(crate) async fn serve<L, S>(
             accepted = listener.accept(), if newcomer.is_none() => match accepted {
                 Ok(accepted) => newcomer = Some(accepted),
                 Err(error) => {
-                    // Whoever waits without being answered is in the way of those whom the system has no room for.
+                    // A connection that waits without being answered is in the way of those that the system has no
+                    // room for.
                     if !is_hung_up(&error) && crowd.give_way() {
                         debug!(%error, "the longest idle connection gives way");
                     }

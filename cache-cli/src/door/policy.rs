@@ -22,7 +22,7 @@ pub(crate) struct Door {
 pub(crate) enum DoorHosts {
     /// The API, by its own name or the door's.
     Api,
-    /// The API, and the hosts beside it, past the cache.
+    /// The API, and other hosts past the cache.
     ApiAndOthers,
 }
 
@@ -47,8 +47,8 @@ impl Door {
         asks_token: true,
         meets_browsers: true,
     };
-    /// HTTP on a unix socket, into which `gh` sends everything. The file system decides who may use it, and no browser
-    /// opens one.
+    /// HTTP on a unix socket, into which `gh` sends everything. The file system decides which users may connect, and
+    /// no browser opens one.
     pub(crate) const UNIX: Self = Self {
         name: "unix",
         hosts: DoorHosts::ApiAndOthers,

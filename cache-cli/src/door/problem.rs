@@ -58,7 +58,7 @@ impl DoorError {
         .with_remedy("start the daemons with --origin https://api.github.com, and set GITHUB_API_URL for clients alone")
     }
 
-    /// The body of the request is coded in a way that nobody here understands.
+    /// The body of the request has a coding that the daemon does not understand.
     pub(crate) fn coding_unknown() -> Self {
         Self::new(
             StatusCode::NOT_IMPLEMENTED,
@@ -334,7 +334,7 @@ mod tests {
         let body: Value = serde_json::from_slice(response.body()).unwrap();
         assert!(body["message"].as_str().unwrap().contains("secondary rate limit"));
         assert!(body["documentation_url"].as_str().unwrap().ends_with("secondary-rate-limits"));
-        // Nothing is made up that nobody said.
+        // Without a time from the origin, none is made up.
         let unseen = throttled(Shortage::Pace, None);
         assert!(!unseen.headers().contains_key("x-ratelimit-remaining"));
         assert!(unseen.headers().contains_key("retry-after"));

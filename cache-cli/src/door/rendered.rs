@@ -1,4 +1,4 @@
-//! Answers as they were last rendered, so that what is asked for again and again is rendered once.
+//! Answers as they were last rendered, so that an answer that is requested again and again is rendered once.
 //!
 //! A few slots, found by the address of the entry. A slot keeps its entry alive, so an address that is found
 //! again means the same entry; one that is replaced is forgotten when its slot is.
@@ -24,7 +24,7 @@ struct Slot {
     body: Bytes,
 }
 
-/// What an answer depends on beside the moment.
+/// What a rendered answer depends on, apart from the moment.
 #[derive(Clone)]
 pub(crate) struct Kind {
     entry: Arc<Entry>,
@@ -34,7 +34,7 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    /// The kind of `reply` if it is a plain hit: with a body, and the same for all who ask like this.
+    /// The kind of `reply` if it is a plain hit: with a body, and the same for all requests like this one.
     pub(crate) fn of(reply: &Reply, urls: &Urls) -> Option<Self> {
         let entry = reply.entry()?;
         let Form { head, coding, pretty, .. } = *reply.form();
@@ -60,7 +60,7 @@ impl Kind {
 }
 
 impl RenderedReplies {
-    /// Remembers nothing yet.
+    /// A memory without any answer.
     pub(crate) fn new() -> Self {
         Self { slots: [const { Mutex::new(None) }; SLOTS] }
     }

@@ -1,11 +1,11 @@
-//! URLs in answers: from the origin's address to the one by which the client came.
+//! Rewrites URLs in answers: from the origin's address to the one by which the client came.
 //!
 //! A client that was pointed at this door by a base URL follows `Link`, `Location` and the URLs in JSON
 //! bodies; left alone they would lead it past the cache, with its token. Entries keep the origin's own
 //! bytes; what is rewritten is the copy on its way out. Only URLs of the API itself are touched, and in a
 //! body only where the API has them by its description: never file contents, never what a user wrote.
 //!
-//! Where the API puts its URLs is a table of keys; what lies under any other key is somebody else's.
+//! A table of keys says where the API puts its URLs; text under any other key is not the API's.
 
 mod fields;
 mod json;
@@ -24,7 +24,7 @@ pub(crate) struct ApiUrls {
 }
 
 impl ApiUrls {
-    /// Those of `origin`, and those of api.github.com, which recorded and mirrored answers name.
+    /// The URLs of `origin`, and those of api.github.com, which recorded and mirrored answers name.
     pub(crate) fn of_origin(origin: &OriginUrl) -> Self {
         let mut texts = vec![GITHUB_BASE.to_owned()];
         let base = format!("{origin}/");

@@ -15,7 +15,7 @@ pub(super) struct Scanner(Position);
 /// How a request's body is framed, as the parser of its head says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Framing {
-    /// By chunks.
+    /// A body in chunks.
     Chunked,
     /// By its length; zero for no body.
     Length(u64),
@@ -46,7 +46,7 @@ enum Position {
     /// Before a head; empty lines may come first.
     Before,
     Method,
-    /// Before a target.
+    /// In front of the target.
     Target,
     /// In a target that does not begin with a slash, behind so many of its slashes.
     Absolute {
@@ -54,9 +54,9 @@ enum Position {
     },
     /// In the path or query of a target.
     Path,
-    /// Behind a target.
+    /// In the fields, which follow the target.
     Fields(Line),
-    /// Behind a head.
+    /// Behind a complete head.
     Held,
     Body {
         left: u64,

@@ -42,7 +42,7 @@ impl Service<Request<Incoming>> for Answers {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let bytes = self.bytes;
         Box::pin(async move {
-            // One that breaks off is answered in vain.
+            // If the client broke off, the answer reaches nobody.
             let _body = request.into_body().collect().await;
             Ok(Response::new(DoorBody::whole(Bytes::from(vec![b'x'; bytes]))))
         })

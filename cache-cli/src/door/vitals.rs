@@ -21,7 +21,7 @@ pub(super) struct DoorClock {
 }
 
 impl DoorClock {
-    /// Begins now.
+    /// A clock that counts from this moment.
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self { opened: Instant::now(), millis: AtomicU64::new(0) })
     }
@@ -54,7 +54,7 @@ pub(super) enum Phase {
     Sending,
     /// An answer, for a client that sends no more and may be gone.
     HalfClosed,
-    /// Its end.
+    /// The end of the connection.
     Closing,
 }
 
@@ -94,7 +94,7 @@ impl Vitals {
         self.clock.now()
     }
 
-    /// Begins `phase` now, unless it is the one that lasts already.
+    /// Begins `phase` now, unless it is the present one.
     pub(super) fn enter(&self, phase: Phase) {
         if self.phase() != phase {
             self.life.store(Self::joined(phase, self.now()), Ordering::Relaxed);
@@ -151,7 +151,7 @@ impl Vitals {
         ordered
     }
 
-    /// Waits for the order to end, and answers in which phase it came.
+    /// Waits for the order to end. Returns the phase in which it came.
     pub(super) async fn close_ordered(&self) -> Phase {
         self.close.notified().await;
         match self.life() {
@@ -209,7 +209,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// The client lets the connection wait as of `now`; answers how long it may go on.
+    /// The client lets the connection wait as of `now`. Returns how long it may go on.
     pub(super) fn wait(&mut self, now: u64) -> Duration {
         self.waits_since.get_or_insert(now);
         let earned = self.bytes.saturating_mul(1000) / BODY_BYTES_PER_SECOND_MIN;
@@ -217,7 +217,7 @@ impl Pace {
         Duration::from_millis(allowed)
     }
 
-    /// `bytes` moved at `now`; answers whether somebody waited for them.
+    /// `bytes` moved at `now`. Returns whether the connection was waiting for them.
     pub(super) fn moved(&mut self, now: u64, bytes: usize) -> bool {
         self.bytes = self.bytes.saturating_add(bytes as u64);
         let since = self.waits_since.take();

@@ -1,7 +1,7 @@
 //! Web pages at the door.
 //!
 //! A browser sends requests of any page to this machine, and the API lets every page read its answers. Through the
-//! door a page would read with the rights, and at the cost, of whoever runs it, so pages are refused unless the
+//! door a page would read with the rights, and at the cost, of the browser's user, so pages are refused unless the
 //! operator names their origin. Requests by other names of this machine are refused elsewhere, by their `Host`.
 //!
 //! Only doors that browsers reach look.
@@ -12,8 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 
 /// Tells whether a request comes from a page that may read.
 ///
-/// Answers the origin of a page that may and expects to be told so; `None` for programs, for addresses that a person
-/// typed, and for pages of this very address.
+/// Returns the origin of a page that may use the door and expects to be told so; `None` for programs, for addresses
+/// that a person typed, and for pages of this very address.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! A client's connection as the HTTP parser sees it.
 //!
-//! Owns what the parser cannot be told: raw characters of a target are encoded on their way in, the parser's own
-//! bare refusals get a body on their way out, and the end of a client's sending is not mistaken for its leaving.
-//! Notes in [`Vitals`] whom the connection waits for.
+//! Owns what the parser cannot be told: raw characters of a target are encoded on their way in, the parser's own bare
+//! refusals get a body on their way out, and the end of a client's sending is not mistaken for its leaving. Notes in
+//! [`Vitals`] which side the connection waits for.
 
 use super::{
     malformed,
@@ -47,7 +47,8 @@ enum End {
     Open,
     /// It does not, and the parser knows.
     Told,
-    /// It does not, and the parser is not told before the answer is out. Looks now and then whether anybody is there.
+    /// The client sends no more, and the parser is not told before the answer is out. Checks now and then whether the
+    /// client is still there.
     Hidden(Pin<Box<Interval>>),
 }
 
@@ -75,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// The connection itself.
+    /// Takes the connection out of the wire.
     pub(super) fn into_inner(self) -> S {
         self.stream
     }
@@ -175,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.vitals.is_in_flight() || self.unflushed
     }
 
-    /// The client sends no more. One that has sent a whole request may still wait for its answer.
+    /// The client sends no more. A client that has sent a whole request may still wait for its answer.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.scanner.is_before_head() || !self.is_answering() {
             self.end = End::Told;
@@ -335,5 +336,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
 /// How much of a head is remembered to say what is wrong with it, in bytes: a request line and a dozen fields.
 const HEAD_NOTED_BYTES_MAX: usize = 4 * 1024;
-/// How often a client that sends no more is looked for.
+/// How often a client that sends no more is probed.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);

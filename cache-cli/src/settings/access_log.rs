@@ -3,12 +3,12 @@
 use super::Problem;
 use std::{path::PathBuf, str::FromStr};
 
-/// Where lines go.
+/// The place where lines go.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum AccessLogTarget {
     /// To the end of a file, which is made if need be, readable to its owner alone.
     File(PathBuf),
-    /// To standard output.
+    /// Lines go to standard output.
     Output,
 }
 

@@ -16,8 +16,8 @@ pub(crate) struct ListenAddress {
     port: u16,
 }
 
-/// A node to contact: where it is reached, and whose key must answer there if that is known. If not, whoever proves to
-/// have the fleet's secret may.
+/// A node to contact: where it is reached, and which key must answer there, if that is known. If not, any node may
+/// answer that proves that it has the fleet's secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Contact {
     address: Multiaddr,
@@ -27,9 +27,9 @@ pub(crate) struct Contact {
 /// What carries a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Carrier {
-    /// UDP with QUIC.
+    /// QUIC, which runs over UDP.
     Quic,
-    /// TCP.
+    /// TCP, as libp2p uses it.
     Tcp,
 }
 
@@ -66,7 +66,7 @@ impl ListenAddress {
     ///
     /// # Errors
     ///
-    /// As the system says; `AddrInUse` when somebody has it.
+    /// Binds the address, or fails as the system says: with `AddrInUse` if another process has it.
     pub(crate) fn try_bind(&self) -> io::Result<()> {
         match self.carrier {
             Carrier::Quic => UdpSocket::bind((self.ip, self.port)).map(drop),

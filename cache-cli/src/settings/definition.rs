@@ -11,7 +11,7 @@ pub(crate) struct Definition {
     pub(crate) shape: Shape,
     /// The environment variables that set it, the strongest first.
     pub(crate) variables: &'static [&'static str],
-    /// What it is when nobody sets it, written as a user would.
+    /// The value if no source sets one, written as a user would write it.
     pub(crate) default: Option<&'static str>,
     /// Whether its value may be shown.
     pub(crate) shown: Shown,
@@ -39,14 +39,14 @@ pub(crate) enum Shape {
 pub(crate) enum Shown {
     /// Only that it is set.
     Redacted,
-    /// As it is.
+    /// The value may be shown as it is.
     Whole,
 }
 
 /// When a daemon that runs takes a change over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Change {
-    /// At SIGHUP.
+    /// A change takes effect at SIGHUP.
     AtHangup,
     /// When it is started again.
     AtStart,

@@ -10,7 +10,7 @@ use std::str::FromStr;
 pub(crate) struct Detour {
     /// The host, and its port where that is not usual, in lower case.
     pub(crate) host: String,
-    /// Where it is.
+    /// The address where the host is reached.
     pub(crate) address: OriginUrl,
 }
 

@@ -14,16 +14,16 @@ pub(crate) enum FileError {
     /// It cannot be read.
     #[error("cannot read the settings file {path}")]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         path: String,
-        /// Why.
+        /// What the system says.
         #[source]
         error: std::io::Error,
     },
     /// It is not TOML. Only the parser's own words are repeated, never the line, which may hold a secret.
     #[error("{path} line {line}: {problem}")]
     Malformed {
-        /// The file.
+        /// The path of the file.
         path: String,
         /// The line, counted from one.
         line: usize,
@@ -40,8 +40,8 @@ impl From<FileError> for CommandError {
 
 /// Takes every setting of the file at `path` into `given`, over what is there.
 ///
-/// A line that names no setting, or gives one what it does not take, is noted in `given` as a fault beside those of
-/// other sources.
+/// A line that names no setting, or gives one a value that it does not take, is noted in `given` as a fault beside
+/// those of other sources.
 ///
 /// # Errors
 ///
@@ -118,7 +118,7 @@ fn expected(definition: &Definition) -> String {
     }
 }
 
-/// What whoever wrote `key` may have meant, for the end of an error.
+/// What the author of `key` may have meant, for the end of an error.
 fn hint(key: &str, is_table: bool) -> String {
     let key = key.to_ascii_lowercase().replace('_', "-");
     if is_table {

@@ -1,4 +1,4 @@
-//! How this node takes part in a fleet: where it listens, whom it contacts, what they have in common.
+//! How this node takes part in a fleet: where it listens, which nodes it contacts, what they have in common.
 
 use super::{
     Contact, Defaults, ListenAddress, Problem, Reader, SecretSearch, Source, address::Carrier, definition,
@@ -10,7 +10,7 @@ use std::{fmt, str::FromStr};
 /// How this node takes part in a fleet.
 #[derive(Clone, Debug)]
 pub(crate) struct FleetSettings {
-    /// Whether it does.
+    /// Whether the node shares.
     pub(crate) enabled: bool,
     /// How nodes talk to one another.
     pub(crate) transport: Transport,
@@ -65,7 +65,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether anybody said that this node is to share: by the secret, or by how others reach it or are reached.
+    /// Whether any source says that this node is to share: by the secret, or by how nodes reach one another.
     fn is_sharing_meant(&self) -> bool {
         MEANS_SHARING.iter().any(|name| {
             let given = self.given.value(definition(name));
@@ -156,9 +156,9 @@ impl Reader<'_> {
 /// How nodes talk to one another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Transport {
-    /// Over libp2p.
+    /// Nodes talk over libp2p.
     Libp2p,
-    /// Over plain QUIC.
+    /// Nodes talk over plain QUIC.
     Quic,
 }
 
@@ -183,7 +183,7 @@ impl fmt::Display for Transport {
     }
 }
 
-/// Settings that nobody gives who wants a node to keep to itself, beside the secret.
+/// Settings, besides the secret, that no user gives who wants a node to keep to itself.
 const MEANS_SHARING: [&str; 5] = ["p2p", "p2p-port", "p2p-listen", "p2p-advertise", "bootstrap"];
 
 /// Most addresses of this node that others are told.

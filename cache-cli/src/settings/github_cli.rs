@@ -1,4 +1,4 @@
-//! GitHub's own command line, asked for the credential of whoever is logged in.
+//! GitHub's own command line, asked for the credential of the user that is logged in.
 
 use super::{Problem, Secret, value};
 use std::{

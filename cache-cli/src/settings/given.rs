@@ -9,7 +9,7 @@ use super::{
 use crate::exit::CommandError;
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::Path, sync::Arc};
 
-/// The strongest word on every setting that anybody gave.
+/// For every setting that was given, the value of the strongest source.
 #[derive(Default)]
 pub(crate) struct Given {
     values: BTreeMap<&'static str, Value>,
@@ -22,20 +22,20 @@ pub(crate) struct Given {
 pub(crate) struct Value {
     /// The texts; exactly one unless the setting takes many.
     pub(crate) texts: Vec<String>,
-    /// Where they stand.
+    /// The source that gave them.
     pub(crate) source: Source,
 }
 
 /// Where a value came from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Source {
-    /// Nobody gave one.
+    /// No source gave one.
     Default,
-    /// An environment variable.
+    /// An environment variable, by its name.
     Environment(&'static str),
     /// A line of the settings file.
     File {
-        /// The file.
+        /// The path of the file.
         path: Arc<Path>,
         /// The line, counted from one.
         line: usize,
@@ -124,7 +124,7 @@ impl Given {
         &self.faults
     }
 
-    /// Notes what is not understood. Whoever reads a setting hears of it.
+    /// Notes what is not understood, for the readers of the settings.
     pub(crate) fn fault(&mut self, fault: String) {
         self.faults.push(fault);
     }

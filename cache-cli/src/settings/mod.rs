@@ -1,7 +1,7 @@
 //! What the daemon is told to do: one typed [`Settings`], each value with the place it came from.
 //!
-//! Flags beat the environment, which beats the file, which beats the defaults. Everything is checked
-//! here, once, and all faults are reported together; past here nobody looks at a flag or a variable.
+//! Flags override the environment, which overrides the file, which overrides the defaults. Everything is checked
+//! here, once, and all faults are reported together; no other code looks at a flag or a variable.
 
 mod access_log;
 mod address;
@@ -55,21 +55,21 @@ pub(crate) struct Settings {
     pub(crate) listen: Option<SocketAddr>,
     /// Where to listen for HTTP on a unix socket.
     pub(crate) unix: Option<PathBuf>,
-    /// Who may use that socket.
+    /// The users that may connect to that socket.
     pub(crate) unix_access: Access,
     /// The API to cache.
     pub(crate) origin: OriginUrl,
-    /// Who says so.
+    /// The source of the origin's address.
     pub(crate) origin_source: Source,
     /// How long the origin may take to begin, or to go on with, an answer.
     pub(crate) origin_timeout: Duration,
     /// A proxy through which to reach the API.
     pub(crate) proxy: Option<Proxy>,
-    /// Who says so.
+    /// The source of the proxy's address.
     pub(crate) proxy_source: Source,
-    /// Certificates to trust beside the public ones.
+    /// A file of certificates to trust besides the public ones.
     pub(crate) certificates: Option<PathBuf>,
-    /// Where requests for hosts beside the API go.
+    /// Where requests for hosts other than the API go.
     pub(crate) detours: Vec<Detour>,
     /// Where entries, the lock and the admin socket are.
     pub(crate) cache_dir: PathBuf,
@@ -87,7 +87,7 @@ pub(crate) struct Settings {
     pub(crate) forwarded_headers: Vec<String>,
     /// Whether the origin's `max-age` may shorten a lifetime.
     pub(crate) respect_max_age: bool,
-    /// Credentials that share answers.
+    /// The domains of credentials that share answers.
     pub(crate) domains: Vec<NamedDomain>,
     /// How much may be in memory.
     pub(crate) memory: Limits,
@@ -124,9 +124,9 @@ pub(crate) struct Settings {
 /// How many entries, and how many bytes of them, may be held.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Limits {
-    /// Most entries.
+    /// Most entries in memory.
     pub(crate) entries_max: usize,
-    /// Most bytes.
+    /// Most bytes of entries in memory.
     pub(crate) bytes_max: usize,
 }
 
@@ -197,7 +197,7 @@ pub(crate) fn fleet_listen(given: &Given) -> Result<Vec<ListenAddress>, Settings
 ///
 /// # Errors
 ///
-/// When the one that is given cannot be used.
+/// If a secret is given but cannot be used.
 pub(crate) fn fleet_secret(given: &Given, defaults: &Defaults) -> Result<SecretSearch, SettingsError> {
     let mut reader = Reader::new(given);
     let search = reader.shared_secret(defaults);
@@ -351,8 +351,8 @@ impl<'a> Reader<'a> {
         token.or(from_file)
     }
 
-    /// A door that other machines reach hands out private answers and spends quota, so it takes two
-    /// deliberate steps to open one.
+    /// A door that other machines reach hands out private answers and spends quota, so it takes two deliberate steps
+    /// to open one.
     fn check_remote(&mut self, settings: &Settings) {
         let Some(address) = settings.listen.filter(|address| !address.ip().is_loopback()) else {
             return;
@@ -382,7 +382,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whoever listens on the way to such an origin reads every credential.
+    /// Anything that listens on the way to such an origin reads every credential.
     fn check_clear_origin(&mut self, settings: &Settings) {
         let host = settings.origin.name();
         let is_here = host == "localhost"
@@ -395,8 +395,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Counts and names of domains are no secrets, and Prometheus presents no token of ours, so one
-    /// deliberate step is enough here.
+    /// Counts and names of domains are no secrets, and Prometheus presents no client token, so one deliberate step is
+    /// enough here.
     fn check_remote_metrics(&mut self, settings: &Settings) {
         let Some(address) = settings.metrics_listen.filter(|address| !address.ip().is_loopback()) else {
             return;
@@ -484,7 +484,7 @@ fn fault(definition: &Definition, text: Option<&str>, source: &Source, problem: 
 pub(crate) enum LogFormat {
     /// One JSON object per line.
     Json,
-    /// For people.
+    /// Lines for people.
     Text,
 }
 

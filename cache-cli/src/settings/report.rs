@@ -20,10 +20,10 @@ pub(crate) struct Report {
     pub(crate) needs_restart: Vec<String>,
 }
 
-/// One setting.
+/// What the report says about one setting.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Line {
-    /// Its name.
+    /// The name of the setting.
     pub(crate) name: String,
     /// Its values as they were written; empty when it has none. A secret is `(set)`.
     pub(crate) values: Vec<String>,
@@ -52,7 +52,7 @@ impl Report {
         Self { settings, fleet_secret: None, needs_restart: Vec::new() }
     }
 
-    /// Becomes what `later` says, but for the settings called `left`, which have changed and take a restart.
+    /// Becomes what `later` says, except for the settings called `left`, which have changed and need a restart.
     pub(crate) fn follow(&mut self, later: Self, left: &[&str]) {
         let earlier = std::mem::replace(&mut self.settings, later.settings);
         for line in &mut self.settings {

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 /// The fleet's secret, and where it stands.
 #[derive(Clone, Debug)]
 pub(crate) struct SourcedSecret {
-    /// The secret.
+    /// The secret that was found.
     pub(crate) secret: FleetSecret,
     /// Where it came from.
     pub(crate) source: SecretSource,
@@ -25,16 +25,16 @@ pub(crate) struct SourcedSecret {
 pub(crate) enum SecretSource {
     /// A file that a setting names.
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// Where the setting stands.
         setting: super::Source,
     },
     /// What `gh auth token` prints.
     GitHubCli,
-    /// Standard input.
+    /// It was read from standard input.
     Input,
-    /// A setting.
+    /// It was given by a setting.
     Setting(super::Source),
     /// A variable that holds a credential for the API, which serves for want of a secret.
     Token(&'static str),
@@ -75,7 +75,7 @@ pub(crate) struct SecretSearch {
 }
 
 impl SecretSearch {
-    /// Asks `gh` if nothing else gave a secret; answers what the user should know of what was found.
+    /// Asks `gh` if nothing else gave a secret. Returns what the user should know about what was found.
     ///
     /// # Cancellation
     ///
@@ -125,7 +125,7 @@ impl Reader<'_> {
         if let Some((variable, token)) = token {
             match parse(token.expose()) {
                 Ok(secret) => found = Some(SourcedSecret { secret, source: SecretSource::Token(variable) }),
-                // It was not given for this, so it keeps nobody from starting.
+                // It was not given for this, so it does not prevent the start.
                 Err(problem) => {
                     warnings.push(format!("{variable} cannot serve as the fleet secret: {problem}"));
                 }
@@ -217,7 +217,7 @@ pub(super) fn ambient_token(
     })
 }
 
-/// Whether `text` holds what looks like a whole token for the API, which is shown to nobody.
+/// Whether `text` holds what looks like a whole token for the API, which must not be shown.
 pub(super) fn holds_token(text: &str) -> bool {
     TOKEN_PREFIXES.iter().flat_map(|prefix| text.match_indices(prefix)).any(|(at, prefix)| {
         let rest = text[at + prefix.len()..].bytes();
@@ -233,7 +233,7 @@ pub(crate) const REMEDY: &str =
 const TOKEN_VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
 /// How GitHub's tokens begin (GitHub, "About authentication to GitHub", token formats).
 const TOKEN_PREFIXES: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
-/// What follows in the shortest that could be of use to somebody: half of what GitHub gives out.
+/// Characters that follow in the shortest text that could be of use to a thief: half of what GitHub gives out.
 const TOKEN_REST_BYTES_MIN: usize = 18;
 /// Most that the owner and the group of a secret's file may do with it.
 const FILE_MODE_WIDEST: u32 = 0o640;

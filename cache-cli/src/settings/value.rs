@@ -20,7 +20,7 @@ pub(crate) type Problem = String;
 pub(crate) struct Secret(zeroize::Zeroizing<String>);
 
 impl Secret {
-    /// The text itself.
+    /// The secret text itself, to be shown to no one.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -181,7 +181,7 @@ pub(crate) fn truth(text: &str) -> Result<bool, Problem> {
     }
 }
 
-/// Takes a port.
+/// Parses the number of a port.
 pub(crate) fn port(text: &str) -> Result<u16, Problem> {
     text.parse().map_err(|_error| "is no port; write a number from 0 to 65535".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Who is let in, and who is not, whatever is tried.
+//! Which peers are let in, and which are not, whatever they try.
 
 use crate::support::{CHANNEL, ONE, OTHER, Pair, THIRD, gate, meet, secret};
 use bytes::Bytes;
@@ -181,7 +181,7 @@ fn two_dialers_never_let_each_other_in() {
 #[test]
 fn somebody_between_two_members_cannot_pass_their_messages_on() {
     let gate = gate(&[&secret()]);
-    // Each member's handshake proved the third, who relays every byte unchanged.
+    // Each member's handshake proved the third, which relays every byte unchanged.
     let mut between = Pair {
         dialer: gate.begin(Side::Dialer, ONE, THIRD, CHANNEL),
         listener: gate.begin(Side::Listener, OTHER, THIRD, CHANNEL),

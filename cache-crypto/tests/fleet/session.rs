@@ -139,7 +139,7 @@ proptest! {
         }
     }
 
-    /// Long frames too, whose every bit there is no time to alter.
+    /// Covers long frames too, of which there is no time to alter every bit.
     #[test]
     fn one_altered_bit_keeps_a_frame_of_any_length_closed(
         bytes in prop_oneof![0..300_usize, BULK_BYTES_MIN - 30..BULK_BYTES_MIN + 30, Just(1024 * 1024)],

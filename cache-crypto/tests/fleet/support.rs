@@ -24,7 +24,7 @@ impl Pair {
         }
     }
 
-    /// Carries messages until somebody refuses or nobody has more to say; `carry` sees each, by its number.
+    /// Carries messages until one side refuses or neither has more to say; `carry` sees each message, by its number.
     pub(crate) fn run(&mut self, mut carry: impl FnMut(usize, Bytes) -> Bytes) -> Result<(), Refused> {
         for turn in 0.. {
             let (from, to) = match turn % 2 {
@@ -53,7 +53,7 @@ impl Pair {
     }
 }
 
-/// Whether those who go by these keyrings let each other in, and can talk then.
+/// Whether nodes with these keyrings let each other in, and can talk then.
 pub(crate) fn meet(dialer: &FleetGate, listener: &FleetGate) -> bool {
     let mut pair = Pair::of(dialer, listener);
     let outcome = pair.run(|_, message| message);
@@ -73,7 +73,7 @@ pub(crate) fn sessions() -> Sessions {
     Pair::of(&gate, &gate).recorded().1
 }
 
-/// Goes by `secrets`, of which the first is current.
+/// A gate that accepts `secrets`, of which the first is current.
 pub(crate) fn gate(secrets: &[&FleetSecret]) -> FleetGate {
     let mut keyring = Keyring::new(secrets[0]);
     for secret in &secrets[1..] {

@@ -13,7 +13,7 @@ struct Arguments {
     /// Print the port alone on the first line of standard output.
     #[arg(long)]
     print_port: bool,
-    /// What addresses in answers begin with.
+    /// What the addresses in answers begin with.
     #[arg(long, default_value = "https://api.github.com")]
     public_url: String,
 }

@@ -1,6 +1,6 @@
 //! What a resource is a part of, as far as rights go.
 
-/// Whether the resource is for those who sign as an application.
+/// Whether only applications may ask for the resource.
 pub(super) fn is_of_applications(resource: &str) -> bool {
     let whole = path_of(resource);
     let path = whole.find('/').map_or("", |at| &whole[at..]);

@@ -1,4 +1,4 @@
-//! Who may be answered with what, as far as the origin has said so.
+//! Which credentials may be served which answers, as far as the origin has said so.
 
 use super::*;
 use crate::GitHub;

@@ -1,4 +1,4 @@
-//! Replies: who has what already, codings, HEAD, layout.
+//! Replies: what clients have already, codings, HEAD, layout.
 
 use super::*;
 use cache_core::{Domain, Draft, Key, Timestamp, Validators, freshness::Freshness};

@@ -1,13 +1,13 @@
 //! Which texts in an answer are credentials.
 //!
-//! The second net: routes whose answers hold one by design are not asked through the cache at all (`route/table.rs`).
-//! It catches what those rows do not know, by the name of a field or the look of a value.
+//! The second check: routes whose answers hold a credential by design are not asked through the cache at all
+//! (`route/table.rs`). This one catches what those rows do not know, by the name of a field or the look of a value.
 
 /// Whether `text`, the value of `field`, is a credential or an address that is one.
 ///
 /// GitHub masks the secrets that it does not want to show (`"********"`), and leaves `temp_clone_token` empty where
-/// there is none. The `download_url` of a private file holds a token that opens this file alone, which whoever may
-/// read the answer may read anyway; it is let pass, or no file of a private repository could be kept.
+/// there is none. The `download_url` of a private file holds a token that opens this file alone, which readers of the
+/// answer may read anyway. It is let pass, because otherwise no file of a private repository could be kept.
 pub(super) fn is_credential(field: &str, text: &str) -> bool {
     let is_shown = !text.is_empty() && !text.bytes().all(|byte| byte == b'*');
     is_shown && (FIELDS.contains(&field) || is_token(text))

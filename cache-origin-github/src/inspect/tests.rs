@@ -129,7 +129,7 @@ fn what_lasts_or_lies_deep_is_no_sign() {
     ] {
         assert!(!is_unsettled("/repos/o/r/news", body), "{body}");
     }
-    // Somebody has to act first.
+    // A person has to act first.
     assert!(!is_unsettled("/orgs/o/memberships/me", r#"{"state":"pending"}"#));
     assert!(!is_unsettled("/repos/o/r/pulls/1/reviews", r#"[{"state":"PENDING"}]"#));
 }

@@ -1,5 +1,5 @@
-//! Which answers say "ask again": what they tell of is still under way, and its end comes without a write that
-//! would make anybody forget them.
+//! Which answers say "ask again": they tell of something under way, which ends without a write that would make a node
+//! forget them.
 //!
 //! [`TABLE`] was made from the states that GitHub's description gives each answer, and names, for a route, the
 //! fields and the values that mean so. A route that it has a row for is judged by that row alone. For all others
@@ -76,7 +76,7 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
 
 /// A route, the signs that its answer is not settled, and what says that it is in spite of them.
 ///
-/// The first route that fits counts. Without signs, what looks unsettled lasts until somebody writes.
+/// The first route that fits counts. Without signs, what looks unsettled lasts until a write changes it.
 #[rustfmt::skip]
 const TABLE: &[(&str, &[Sign], &[Sign])] = &[
     // Pull requests. GitHub works out whether one can be merged when it is first asked; of a closed one never.
@@ -184,7 +184,7 @@ const IMPORTING: &[&str] =
     &["detecting", "importing", "mapping", "pushing", "setup", "unknown", "waiting_to_push"];
 const MOVING: &[&str] = &["exporting", "importing", "pending", "queued"];
 const RUNNING: &[&str] = &["in_progress", "pending", "queued", "requested", "waiting"];
-/// A list that is filled a moment after the push, or the event, that whoever asks is waiting to see the end of.
+/// A list that is filled a moment after the push, or the event, whose end the client waits to see.
 const NONE_YET: &[&str] = &[EMPTY];
 const SCANNING: &[&str] = &["in_progress", "pending", "queued", "running"];
 const UPLOADING: &[&str] = &["open", "starter"];

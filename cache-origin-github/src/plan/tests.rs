@@ -150,7 +150,7 @@ fn no_cache_beside_what_validates_nothing_asks_the_origin() {
     }
     let date = ("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT");
     assert!(!planned(&[date, no_cache]).directives.no_cache);
-    // A date beside a tag counts for nothing, also where the tag is none (RFC 9110, section 13.1.3).
+    // A date beside a tag counts for nothing, even if the tag names nothing (RFC 9110, section 13.1.3).
     assert!(planned(&[("if-none-match", ""), date, no_cache]).directives.no_cache);
 }
 

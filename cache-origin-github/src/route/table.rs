@@ -86,7 +86,7 @@ pub(super) const LIFETIMES: &[(&str, u64)] = &[
     ("/repos/*/*/commits/**/statuses", 30),
     ("/repos/*/*/statuses/**", 30),
     ("/repos/*/*/deployments**", 30),
-    // The address is the content's own digest: it cannot change. What can is who may read it.
+    // The address is the content's own digest: it cannot change. What can change is which credentials may read it.
     ("/repos/*/*/git/blobs/{sha}", 3600),
     ("/repos/*/*/git/commits/{sha}", 3600),
     ("/repos/*/*/git/tags/{sha}", 3600),

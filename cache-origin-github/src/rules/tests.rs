@@ -85,7 +85,7 @@ fn no_plan_is_made_of_two_sets_of_rules() {
             adopt(&github, if round % 2 == 0 { plain() } else { named() });
         }
         end.store(true, Ordering::Relaxed);
-        // Whoever saw one set alone waits for the other.
+        // A reader that saw only one set waits for the other.
         while !readers.iter().all(thread::ScopedJoinHandle::is_finished) {
             adopt(&github, plain());
             thread::yield_now();

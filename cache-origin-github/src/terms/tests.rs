@@ -1,4 +1,4 @@
-//! Words about keeping, as a table, and beside another reading of RFC 9111.
+//! Directives about keeping, as a table, and compared with another reading of RFC 9111.
 
 use super::*;
 use http::{HeaderName, Request, Response};

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 /// How the paths begin, from the API's root, that a write makes stale.
 #[derive(Debug, Default)]
 pub(super) struct Effect {
-    /// What it changed.
+    /// The resources that it changed.
     pub(super) forgotten: BTreeSet<String>,
-    /// Where what it changed may show besides.
+    /// The resources that may show the change as well.
     pub(super) doubted: BTreeSet<String>,
 }
 

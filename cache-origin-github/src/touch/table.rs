@@ -1,4 +1,4 @@
-//! What a write touches beside its own family of resources: the review of every write in GitHub's description.
+//! What a write touches besides its own family of resources: the review of every write in GitHub's description.
 //!
 //! A row names methods (empty for any), a path, and what a carried-out write there changes. `~` stands for
 //! `/repos/{owner}/{repo}`; `**` for any number of segments, none included. In what is touched, `/a/b` means what
@@ -10,7 +10,7 @@
 /// The methods, the path, and what is touched.
 pub(super) type Row = (&'static str, &'static str, &'static [&'static str]);
 
-/// Writes that touch what is named and nothing else. The first row that fits counts, before those of [`BESIDE`].
+/// Writes that touch only what is named. The first row that fits counts, before those of [`BESIDE`].
 #[rustfmt::skip]
 pub(super) const ALONE: &[Row] = &[
     // What changes nothing that can be read, or nothing that is kept.
@@ -68,7 +68,8 @@ pub(super) const ALONE: &[Row] = &[
     ("", "/user/starred/{owner}/{repo}", &["/user/starred", "=~", "~/stargazers", "~/events", "?/users/"]),
 ];
 
-/// Writes that touch what is named beside their own family and the thing that it belongs to. All rows that fit count.
+/// Writes that touch what is named besides their own family and the resource that it belongs to. All rows that fit
+/// count.
 ///
 /// A write that no row is for, GitHub's next invention, touches all of the repository, organisation or account.
 #[rustfmt::skip]
@@ -85,7 +86,7 @@ pub(super) const BESIDE: &[Row] = &[
     ("", "~/subscription", &["~/subscribers", "/user/subscriptions", "?/users/"]),
     ("", "~/interaction-limits/**", &[]),
     ("", "~/lfs", &[]),
-    // Who may do what.
+    // Rights to change something.
     ("", "~/collaborators/**", &[
         "~/assignees", "~/invitations", "~/teams", "/orgs/{owner}/outside_collaborators", "/user/repos",
         "/user/repository_invitations", "/user/subscriptions",
@@ -232,7 +233,7 @@ pub(super) const BESIDE: &[Row] = &[
 /// What often goes together.
 #[rustfmt::skip]
 pub(super) const GROUPS: &[(&str, &[&str])] = &[
-    // Who may see or do what in one repository.
+    // Rights to see or change something in one repository.
     ("@access", &["=~", "~/assignees", "~/collaborators", "~/invitations", "~/teams", "/user/repos", "/user/subscriptions"]),
     // What runs for a commit, and what waits for that.
     ("@checks", &["~/actions", "~/check-", "~/commits", "~/pulls", "~/status"]),
@@ -255,7 +256,7 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ]),
     // Where a new repository shows whose owner is not in the path.
     ("@made", &["/installation/repositories", "/user/repos", "=/repositories", "=/user", "?/orgs/", "?/users/"]),
-    // Who belongs to an organisation.
+    // Membership of an organisation.
     ("@people", &[
         "@roles", "/orgs/{org}/blocks", "/orgs/{org}/failed_invitations", "/orgs/{org}/invitations", "/orgs/{org}/members",
         "/orgs/{org}/memberships", "/orgs/{org}/outside_collaborators", "/orgs/{org}/public_members", "/user/memberships",

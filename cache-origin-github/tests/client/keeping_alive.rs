@@ -26,8 +26,8 @@ enum Farewell {
 
 const ALL: [Farewell; 4] = [Farewell::Close, Farewell::Half, Farewell::Reset, Farewell::Status408];
 
-/// An origin that answers the first `good` requests of each connection and says farewell to the next one.
-/// Gives its address and the count of requests that it read.
+/// An origin that answers the first `good` requests of each connection and closes it at the next one. Returns its
+/// address and the count of requests that it read.
 async fn start(good: usize, farewell: Farewell) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

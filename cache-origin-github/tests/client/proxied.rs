@@ -10,8 +10,8 @@ use tokio::{
     sync::Mutex,
 };
 
-/// A proxy that opens a tunnel to wherever it is told, or answers each request for one with `refusal`. Gives its
-/// address and what it was asked for, a head for each.
+/// A proxy that opens a tunnel to wherever it is told, or answers each request for one with `refusal`. Returns its
+/// address and the heads of the requests that it got.
 async fn proxy(refusal: Option<&'static str>) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -33,7 +33,7 @@ fn rows() -> Vec<(Vec<u8>, Option<u16>)> {
         (http("403 Forbidden", "", long(PATIENCE)), None),
         (http("403 Forbidden", "content-encoding: gzip\r\n", gzip(PATIENCE.as_bytes())), None),
         (http("403 Forbidden", "content-encoding: gzip\r\n", gzip(DENIED.as_bytes())), Some(403)),
-        // What is in it nobody knows.
+        // What is in it is unknown.
         (http("403 Forbidden", "content-encoding: br\r\n", "?"), Some(403)),
     ]
 }

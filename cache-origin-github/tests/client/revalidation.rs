@@ -96,7 +96,7 @@ async fn a_forged_body_is_found_out_once_the_recipe_is_trusted() {
     assert!(matches!(answer, Fetched::Fresh(draft) if draft.content.body == BODY));
 }
 
-/// Tags by another recipe, the same for everybody.
+/// Tags by another recipe, the same for every client.
 fn foreign(asked: &Asked) -> Answer {
     Answer::Close(match asked.field("if-none-match") {
         Some("\"foreign\"") => b"HTTP/1.1 304 Not Modified\r\netag: \"foreign\"\r\n\r\n".to_vec(),

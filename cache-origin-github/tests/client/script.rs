@@ -30,13 +30,13 @@ impl Asked {
         pairs.find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The first line.
+    /// The request line of the call.
     pub(crate) fn line(&self) -> &str {
         self.0.lines().next().unwrap_or("")
     }
 }
 
-/// A running origin.
+/// An origin that runs until it is dropped.
 pub(crate) struct Origin {
     pub(crate) url: String,
     asked: mpsc::UnboundedReceiver<Asked>,

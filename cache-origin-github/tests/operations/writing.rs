@@ -143,7 +143,7 @@ const RELATED: &[(&str, &str, &[&str])] = &[
     ]),
     ("PUT", "/repositories/17/pulls/1/merge", &["/repositories/17/readme", "/repos/o/r/readme"]),
     ("PUT", "/organizations/17/settings/billing/budgets", &["/organizations/17/settings/billing/budgets"]),
-    // What nobody has reviewed touches all that it may belong to.
+    // A write that was not reviewed touches all that it may belong to.
     ("POST", "/repos/o/r/invention", &["/repos/o/r/issues/1", "/repos/o/r", "/user/repos"]),
     ("POST", "/orgs/o/invention/1", &["/orgs/o/members", "/orgs/o"]),
     ("POST", "/invention/1", &["/invention/2"]),

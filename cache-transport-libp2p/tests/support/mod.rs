@@ -1,4 +1,4 @@
-//! A gate that lets in whoever knows the word, and nodes behind it.
+//! A gate that lets in peers that know the word, and nodes behind it.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
@@ -23,7 +23,7 @@ pub(crate) const CARRIERS: [Carrier; 2] = [Carrier::Quic, Carrier::Tcp];
 /// Far longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Lets in whoever says `word`; says it first when dialling.
+/// Lets in a peer that says `word`; says it first when dialing.
 pub(crate) struct Word(pub(crate) &'static str);
 
 impl Gate for Word {

@@ -77,7 +77,7 @@ impl Raw {
         timeout(PATIENCE, self.opened.recv()).await.expect("a stream in time").expect("a running task")
     }
 
-    /// Comes back once the connection was closed.
+    /// Returns once the connection was closed.
     pub(crate) async fn closed(&mut self) {
         timeout(PATIENCE, self.closed.recv()).await.expect("an end in time");
     }

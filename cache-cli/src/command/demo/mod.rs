@@ -18,7 +18,7 @@ use std::{
 };
 use trial::{Bodies, Pace, Sharing, Trial};
 
-/// What to show.
+/// What the demo shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wishes {
     /// How many nodes read.
@@ -27,7 +27,7 @@ pub(crate) struct Wishes {
     pub(crate) repositories: usize,
     /// How the nodes talk to one another.
     pub(crate) transport: Transport,
-    /// For whom the outcome is.
+    /// Whether the outcome is for people or for programs.
     pub(crate) rendering: Rendering,
 }
 
@@ -74,7 +74,7 @@ fn answer_delay(reads: usize) -> Duration {
 }
 
 fn progress(line: &str) {
-    // Nobody may be watching.
+    // Standard error may be closed.
     drop(writeln!(io::stderr(), "demo: {line}"));
 }
 

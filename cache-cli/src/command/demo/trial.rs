@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What is tried.
+/// The conditions of one trial.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trial {
     pub(super) nodes: usize,
@@ -133,7 +133,7 @@ impl Trial {
     }
 }
 
-/// The model as a node asks it. By a token: who has none may call 60 times an hour.
+/// The model as a node asks it, with a token: without one, a node may call 60 times an hour.
 fn github(origin: &ModelOrigin) -> Result<GitHub, ConfigError> {
     GitHub::builder().origin(&origin.url())?.credential(Credential::from_token(MODEL_TOKEN)?).build()
 }
@@ -194,7 +194,7 @@ impl Bodies {
     }
 }
 
-/// A token that the model takes and nobody else.
+/// A token that only the model accepts.
 const MODEL_TOKEN: &str = "ghp_alice";
 const ANY_PORT: &str = "127.0.0.1:0";
 /// How often to look whether all are connected.

@@ -22,12 +22,12 @@ use std::{
 };
 use tokio::time::MissedTickBehavior;
 
-/// How to monitor.
+/// How the monitor runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MonitorOptions {
-    /// How often.
+    /// How often it prints.
     pub(crate) repeat: Repeat,
-    /// For whom.
+    /// Whether the output is for people or for programs.
     pub(crate) rendering: Rendering,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct MonitorOptions {
 pub(crate) enum Repeat {
     /// After each of these times.
     Every(Duration),
-    /// One time.
+    /// Only once.
     Once,
 }
 

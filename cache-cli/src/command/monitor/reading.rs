@@ -13,7 +13,7 @@ pub(super) struct Reading {
     pub(super) update: u64,
     /// When it was taken, in seconds since the Unix epoch.
     pub(super) unix_seconds: u64,
-    /// Whom it is about.
+    /// The daemon that the reading is about.
     pub(super) daemon: Daemon,
     /// What the cache did.
     pub(super) cache: Cache,
@@ -25,12 +25,12 @@ pub(super) struct Reading {
     pub(super) performance: Option<Performance>,
 }
 
-/// The process.
+/// The process that answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Daemon {
-    /// Its process id.
+    /// The number of its process.
     pub(super) pid: Option<u64>,
-    /// Its version.
+    /// The version of its program.
     pub(super) version: Option<String>,
     /// How long its node has run.
     pub(super) uptime_seconds: Option<u64>,
@@ -41,7 +41,7 @@ pub(super) struct Daemon {
 /// What the cache holds and did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Cache {
-    /// Entries in memory.
+    /// How many entries are in memory.
     pub(super) size: Option<u64>,
     /// Most entries in memory.
     pub(super) max_size: Option<u64>,
@@ -65,7 +65,7 @@ pub(super) struct Cache {
     pub(super) expirations: Option<u64>,
     /// Entries that left memory for want of room.
     pub(super) evictions: Option<u64>,
-    /// Calls not made.
+    /// Calls that the cache made unnecessary.
     pub(super) calls_saved: Option<u64>,
 }
 
@@ -75,12 +75,12 @@ pub(super) struct Cache {
 pub(super) enum Networking {
     /// It keeps to itself.
     Off {
-        /// Why.
+        /// Why it does not share.
         reason: String,
     },
     /// It is part of a fleet.
     On {
-        /// Peers connected now.
+        /// How many peers are connected now.
         connected_peers: Option<u64>,
         /// Look-ups that a peer's entry answered.
         peer_hits: Option<u64>,
@@ -95,9 +95,9 @@ pub(super) enum Networking {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum Security {
-    /// Nothing is shared.
+    /// The node does not share.
     Off {
-        /// Why.
+        /// Why it does not share.
         reason: String,
         /// What follows from it.
         impact: &'static str,
@@ -108,7 +108,7 @@ pub(super) enum Security {
         cipher: &'static str,
         /// How keys are made from the fleet's secret.
         key_derivation: &'static str,
-        /// Who is let in.
+        /// How peers are let in.
         authorisation: &'static str,
     },
     /// The daemon does not say.
@@ -122,7 +122,7 @@ pub(super) struct Performance {
     pub(super) api_reduction: f64,
     /// Time that callers did not wait, at [`CALL_SECONDS`] for each call saved.
     pub(super) time_saved_seconds: f64,
-    /// Calls not made.
+    /// Calls that the cache made unnecessary.
     pub(super) calls_saved: u64,
 }
 

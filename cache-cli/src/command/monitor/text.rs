@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 pub(super) struct Section {
     /// What they are about, in capitals.
     pub(super) title: &'static str,
-    /// Labels and values.
+    /// Each line's label and value.
     pub(super) lines: Vec<(&'static str, String)>,
 }
 
@@ -20,7 +20,7 @@ pub(super) fn sections(reading: &Reading) -> Vec<Section> {
     sections
 }
 
-/// What stands above the sections: title and time, then whom it is about.
+/// The lines above the sections: title and time, then the daemon that they are about.
 pub(super) fn banner(reading: &Reading) -> [String; 2] {
     let taken = UNIX_EPOCH + Duration::from_secs(reading.unix_seconds);
     let title =

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 /// How counts are written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Exposition {
-    /// OpenMetrics 1.0, for those who ask for it.
+    /// OpenMetrics 1.0, for scrapers that ask for it.
     OpenMetrics,
     /// Prometheus's text format 0.0.4, which every tool reads.
     Text,
@@ -26,7 +26,7 @@ impl Exposition {
         if wants { Self::OpenMetrics } else { Self::Text }
     }
 
-    /// The media type.
+    /// The media type of the form.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",

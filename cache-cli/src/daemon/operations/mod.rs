@@ -1,7 +1,7 @@
 //! The operations address: for probes and for Prometheus, apart from the doors.
 //!
-//! Opens before the node does and closes after it, so that it can say "starting" and "draining" while the
-//! doors cannot. Answers `GET /healthz`, `GET /readyz` and `GET /metrics`. Holds no answer of the API.
+//! Opens before the node does and closes after it, so that it can say "starting" and "draining" while the doors
+//! cannot. Answers `GET /healthz`, `GET /readyz` and `GET /metrics`. Holds no answer of the API.
 
 mod exposition;
 mod metrics;
@@ -22,7 +22,7 @@ use tokio::{sync::watch, task::JoinSet};
 pub(crate) enum Phase {
     /// The node is being opened.
     Starting,
-    /// Requests are taken.
+    /// The doors accept requests.
     Serving(Node),
     /// Requests in progress may end, others are refused.
     Draining(Node),
@@ -62,7 +62,7 @@ impl Operations {
         Ok(Self { address, phase, stop, serving })
     }
 
-    /// Where it is.
+    /// The address on which it listens, if it does.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.address
     }
@@ -72,7 +72,7 @@ impl Operations {
         self.phase.send_replace(phase);
     }
 
-    /// Closes the address; answers under way are given first.
+    /// Closes the address, after the answers under way were given.
     pub(crate) async fn close(mut self) {
         self.stop.send_replace(true);
         while self.serving.join_next().await.is_some() {}
@@ -81,5 +81,5 @@ impl Operations {
 
 /// Most connections at once: a few Prometheus servers and probes. Further ones wait in the system's backlog.
 const CONNECTIONS_MAX: usize = 32;
-/// How long answers under way may take once everything else has ended; each is a few kilobytes.
+/// Time that answers under way may take once everything else has ended; each is a few kilobytes.
 const OPERATIONS_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);

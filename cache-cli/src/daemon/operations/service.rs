@@ -11,7 +11,7 @@ use hyper::{body::Incoming, service::Service};
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 use tokio::sync::watch;
 
-/// Answers the requests of one connection.
+/// Answers the requests that come on one connection.
 #[derive(Clone)]
 pub(super) struct OperationsService(Arc<Inner>);
 

@@ -7,7 +7,7 @@ use crate::settings::Detour;
 use cache_origin_github::OriginUrl;
 use http::{HeaderValue, uri::Authority};
 
-/// A host beside the API, and where it is reached.
+/// A host other than the API, and where it is reached.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct OtherHost {
     /// Its name as a request's `Host`.
@@ -16,7 +16,7 @@ pub(crate) struct OtherHost {
     pub(crate) address: OriginUrl,
 }
 
-/// Which hosts beside the API are served.
+/// The hosts other than the API that are served.
 #[derive(Clone, Debug)]
 pub(super) struct OtherHosts {
     family: Family,
@@ -104,8 +104,8 @@ impl Family {
 }
 
 const ENTERPRISE_PREFIX: &str = "/api/v3";
-/// What `gh` and its like reach beside the API: pages for logins and archives, uploads, and where redirects of the API
-/// lead (archives, releases, raw files).
+/// The hosts that `gh` and similar clients reach besides the API: pages for logins and archives, uploads, and where
+/// redirects of the API lead (archives, releases, raw files).
 const GITHUB: [&str; 11] = [
     "codeload.github.com",
     "gist.github.com",

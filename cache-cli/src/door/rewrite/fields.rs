@@ -14,9 +14,9 @@ pub(super) enum Meaning {
     Url,
     /// Objects that follow these rules again.
     Known,
-    /// Links by name.
+    /// Links, each under a name.
     Links,
-    /// Anything else.
+    /// Any other key.
     Other,
 }
 

@@ -30,9 +30,9 @@ enum Place {
     Api,
     /// A link's.
     Link,
-    /// Names of links.
+    /// An object whose keys are names of links.
     Links,
-    /// Somebody else's.
+    /// An object that is not the API's.
     Other,
     /// It is no object but a URL of the API, if it is a string.
     Url,
@@ -48,7 +48,7 @@ struct Level {
 enum State {
     /// Before a key, if in an object.
     Key,
-    /// In a key.
+    /// Inside the text of a key.
     InKey,
     /// In a string, and whether the next byte is escaped.
     InString { escaped: bool },
@@ -74,7 +74,7 @@ impl JsonRewriter {
         }
     }
 
-    /// What may be sent on once `piece` has come; no more than the beginning of one URL is held back.
+    /// What may be sent on once `piece` has come; at most the beginning of one URL is held back.
     pub(crate) fn feed(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(piece.len() + self.held.len());
         let mut at = 0;

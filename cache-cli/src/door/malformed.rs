@@ -114,7 +114,7 @@ fn rendered(error: &DoorError) -> Bytes {
     out.freeze()
 }
 
-/// Logs refused heads, at most once in [`TOLD_EVERY_MILLIS`] by default, and each of them at a finer log level.
+/// Logs refused heads: each one at level `debug`, and their number at `info` at most once in [`TOLD_EVERY_MILLIS`].
 #[derive(Debug, Default)]
 pub(super) struct RefusedHeads {
     count: AtomicU64,

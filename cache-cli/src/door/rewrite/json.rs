@@ -23,16 +23,16 @@ pub(crate) struct JsonRewriter {
     rewritten: usize,
 }
 
-/// Whose keys an object has.
+/// The kind of keys that an object has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Place {
-    /// The API's.
+    /// Keys of the API's own objects.
     Api,
-    /// A link's.
+    /// Keys of one link, such as its URL.
     Link,
-    /// An object whose keys are names of links.
+    /// Names of links, each with a link.
     Links,
-    /// An object that is not the API's.
+    /// Keys that are not the API's.
     Other,
     /// It is no object but a URL of the API, if it is a string.
     Url,

@@ -232,7 +232,7 @@ impl NodeBuilder {
 /// What this node tells its peers that it counted, part of which is not the engine's.
 fn figures_of(github: GitHub, index: Arc<ReadIndex>) -> FiguresFn {
     Box::new(move |engine| {
-        let (counters, origin) = (engine.counters(), github.stats());
+        let (counters, origin) = (engine.counters(), github.stats(&[]));
         Figures {
             api_calls: origin.calls + origin.forwarded,
             hits: counters.hits + index.hits(),

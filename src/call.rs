@@ -153,9 +153,9 @@ impl Missed {
                 None => self.node.forward(bare(request, false), Provenance::Oversize).await,
             },
             Outcome::Absent => Err(RequestError::NotCached),
-            Outcome::Failed(Failure::Throttled { until, shortage }) => {
+            Outcome::Failed(Failure::Throttled { until, shortage, seen }) => {
                 let purse = (reader.payer(planned.domain), planned.bucket);
-                Err(shared.access.withheld.error(&shared.github, purse, (until, shortage)))
+                Err(shared.access.withheld.error(purse, (until, shortage, seen)))
             }
             Outcome::Failed(failure) => Err(RequestError::from(failure)),
         }
@@ -254,6 +254,7 @@ impl Shared {
                 FetchReply {
                     fetched: fetch.fetched,
                     refused,
+                    allowance: fetch.allowance,
                     private: Private { live: fetch.live, stream: fetch.stream },
                 }
             })

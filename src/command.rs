@@ -2,8 +2,8 @@
 
 use crate::links::LinkCounts;
 use cache_core::{
-    Bucket, Domain, Draft, Entry, Failure, FetchError, Fetched, Figures, Key, Outcome, PeerId, PeerReport,
-    Reach, Reader, Refusal, RequestId, Timestamp,
+    Allowance, Bucket, Domain, Draft, Entry, Failure, FetchError, Fetched, Figures, Key, Outcome, PeerId,
+    PeerReport, Reach, Reader, Refusal, RequestId, Timestamp,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
@@ -98,6 +98,8 @@ pub(crate) struct Passed {
     pub(crate) refused: Option<(Domain, Refusal)>,
     /// What is to be forgotten or doubted before anybody hears of the answer.
     pub(crate) reach: Reach,
+    /// What the answer showed of the caller's allowance.
+    pub(crate) allowance: Option<Allowance>,
     pub(crate) done: oneshot::Sender<PassAnswer>,
 }
 
@@ -109,6 +111,8 @@ pub(crate) struct FetchReply {
     pub(crate) fetched: Fetched,
     /// What the origin refused, and to which domain.
     pub(crate) refused: Option<(Domain, Refusal)>,
+    /// What the answer showed of the caller's allowance.
+    pub(crate) allowance: Option<Allowance>,
     /// The part that belongs to the request that fetched, and to nobody else.
     pub(crate) private: Private,
 }
@@ -133,6 +137,7 @@ pub(crate) struct Completion {
 #[derive(Clone, Debug)]
 pub(crate) struct EngineStats {
     pub(crate) counters: cache_core::Counters,
+    pub(crate) allowances: Vec<Allowance>,
     pub(crate) entries_count: usize,
     pub(crate) entries_bytes: usize,
     pub(crate) flights_count: usize,

@@ -258,7 +258,8 @@ impl Driver {
                 if let Some((domain, refusal)) = reply.refused {
                     self.handle(Input::Refused { domain, refusal });
                 }
-                self.handle(Input::Fetched { fetch, fetched: reply.fetched });
+                let FetchReply { fetched, allowance, .. } = *reply;
+                self.handle(Input::Fetched { fetch, fetched, allowance });
             }
             Err(error) if error.is_cancelled() => {}
             // Panics are caught inside the task, so that its number is not lost.
@@ -420,6 +421,7 @@ impl Driver {
     fn stats(&self) -> EngineStats {
         EngineStats {
             counters: self.engine.counters(),
+            allowances: self.engine.allowances().to_vec(),
             entries_count: self.engine.entries_count(),
             entries_bytes: self.engine.entries_bytes(),
             flights_count: self.engine.flights_count(),
@@ -470,7 +472,7 @@ async fn guarded(call: FetchFn, revalidate: Option<Arc<Entry>>) -> FetchReply {
 
 impl FetchReply {
     pub(crate) fn failed(error: FetchError) -> Self {
-        Self { fetched: Fetched::Failed(error), refused: None, private: Private::default() }
+        Self { fetched: Fetched::Failed(error), refused: None, allowance: None, private: Private::default() }
     }
 }
 

@@ -85,8 +85,10 @@ impl From<Failure> for RequestError {
         match failure {
             Failure::Busy => Self::Busy,
             Failure::Fetch(error) => Self::Fetch(error),
-            Failure::Throttled { until, shortage } => {
-                Self::Throttled { until, shortage, resource: resource_name(CORE), quota: None }
+            Failure::Throttled { until, shortage, seen } => {
+                let resource = resource_name(CORE);
+                let quota = seen.map(|window| Quota::seen(resource, window));
+                Self::Throttled { until, shortage, resource, quota }
             }
             // A failure of a kind that this version does not know is at least no answer in time; for want of a connection
             // fails only what asks one peer.

@@ -2,10 +2,10 @@
 
 use crate::{
     Closed, Node, Provenance, RelayError, Reply, RequestError,
-    command::{BrokenOff, Command, Passed},
+    command::{BrokenOff, Command, PassAnswer, Passed},
 };
 use bytes::Bytes;
-use cache_core::{FetchError, Reach};
+use cache_core::{Allowance, FetchError, Reach};
 use cache_origin_github::{Asked, Delivery, GitHub, OriginBody, OriginUrl};
 use http::{HeaderValue, Request};
 use std::sync::Arc;
@@ -34,20 +34,21 @@ impl Node {
             let _until_the_head_is_there = permit;
             let forwarded = async {
                 let mut answer = github.forward(request).await;
+                let allowance = shown(asked.as_ref(), &answer);
                 let refused = Asked::refused(asked, &mut answer).await;
-                (answer, refused)
+                (answer, refused, allowance)
             };
-            let (answer, refused) = if is_read {
+            let (answer, refused, allowance) = if is_read {
                 tokio::select! {
                     ended = forwarded => ended,
-                    () = done.closed() => (Err(FetchError::FetcherGone), None),
+                    () = done.closed() => (Err(FetchError::FetcherGone), None, None),
                 }
             } else {
                 forwarded.await
             };
             let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
-            Passed { answer, refused, reach, done }
+            Passed { answer, refused, reach, allowance, done }
         });
         let order = Command::Pass { call, broken_off };
         self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
@@ -89,10 +90,11 @@ impl Node {
         let (done, answer) = oneshot::channel();
         let call = Box::pin(async move {
             let mut answer = github.relay(request, &host, &to).await;
+            let allowance = shown(asked.as_ref(), &answer);
             let refused = Asked::refused(asked, &mut answer).await;
             let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
-            Passed { answer, refused, reach, done }
+            Passed { answer, refused, reach, allowance, done }
         });
         let order = Command::Pass { call, broken_off };
         self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
@@ -104,4 +106,9 @@ impl Node {
 fn broken_off(github: &GitHub, touched: &Reach, delivery: &Delivery) -> BrokenOff {
     let (github, touched, delivery) = (github.clone(), touched.clone(), delivery.clone());
     Box::new(move || github.left_by(touched, Err(&FetchError::TimedOut), &delivery))
+}
+
+/// What the answer to a call that `asked` so showed of the caller's allowance.
+fn shown(asked: Option<&Asked>, answer: &PassAnswer) -> Option<Allowance> {
+    asked?.allowance(answer.as_ref().ok()?)
 }

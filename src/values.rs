@@ -83,7 +83,7 @@ impl Values {
                         Fetched::Failed(FetchError::FetcherFailed)
                     }
                 };
-                FetchReply { fetched, refused: None, private: Private::default() }
+                FetchReply { fetched, refused: None, allowance: None, private: Private::default() }
             })
         });
         let completion =

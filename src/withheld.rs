@@ -1,8 +1,8 @@
 //! Calls that are not made because the origin wants to be left alone, as users and operators hear of them.
 
 use crate::RequestError;
-use cache_core::{Bucket, Payer, Shortage, Timestamp};
-use cache_origin_github::{GitHub, resource_name};
+use cache_core::{Bucket, Payer, Shortage, Timestamp, Window};
+use cache_origin_github::{Quota, resource_name};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use tracing::info;
@@ -15,16 +15,16 @@ impl Withheld {
     /// The error for a call that is not made, which the log tells of once for each pause.
     pub(crate) fn error(
         &self,
-        github: &GitHub,
         (payer, bucket): (Payer, Bucket),
-        (until, shortage): (Timestamp, Shortage),
+        (until, shortage, seen): (Timestamp, Shortage, Option<Window>),
     ) -> RequestError {
         let resource = resource_name(bucket);
         if self.is_news(payer, bucket, until) {
             let seconds = until.as_unix_millis() / 1000;
             info!(%payer, resource, until_unix_seconds = seconds, ?shortage, "calls of this payer wait: it has spent an allowance");
         }
-        RequestError::Throttled { until, shortage, resource, quota: github.quota(payer, bucket) }
+        let quota = seen.map(|window| Quota::seen(resource, window));
+        RequestError::Throttled { until, shortage, resource, quota }
     }
 
     fn is_news(&self, payer: Payer, bucket: Bucket, until: Timestamp) -> bool {

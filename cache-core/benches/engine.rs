@@ -21,7 +21,7 @@ fn miss_round_trip(criterion: &mut Criterion) {
             let Some(Output::Fetch { fetch, .. }) = engine.poll_output() else {
                 unreachable!("the key was never asked for before");
             };
-            engine.handle(NOW, Input::Fetched { fetch, fetched: Fetched::Fresh(draft()) });
+            engine.handle(NOW, Input::Fetched { fetch, fetched: Fetched::Fresh(draft()), allowance: None });
             drain(&mut engine);
         });
     });

@@ -10,12 +10,13 @@ mod keeping;
 mod request;
 
 use crate::{
-    Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Member, Outcome, Output, PeerId,
-    PeerReport, RequestId, Served, Settings, Sharing, Timestamp,
+    Allowance, Bucket, Counters, Deadline, Entry, Failure, FetchError, Fetched, Figures, Input, Key, Member,
+    Outcome, Output, Payer, PeerId, PeerReport, RequestId, Served, Settings, Sharing, Timestamp,
+    allowance::Allowances,
     cache::Cache,
     doubts::Doubts,
     flights::{Caller, Flights},
-    quota::Quotas,
+    quota::{Pause, Quotas},
     sharing::Receipts,
 };
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
@@ -46,6 +47,7 @@ pub struct Engine {
     cache: Cache,
     flights: Flights,
     quotas: Quotas,
+    allowances: Allowances,
     generation: u64,
     /// The generation at which all signposts were ended last.
     signposts_ended: u64,
@@ -68,6 +70,7 @@ impl Engine {
             now: Timestamp::default(),
             flights: Flights::default(),
             quotas: Quotas::default(),
+            allowances: Allowances::default(),
             generation: 0,
             signposts_ended: 0,
             doubts: Doubts::default(),
@@ -103,7 +106,10 @@ impl Engine {
             Input::Counted { figures } => self.on_counted(figures),
             Input::DialFailed { address, failure } => self.on_dial_failed(&address, failure),
             Input::Disconnected { peer } => self.on_disconnected(peer),
-            Input::Fetched { fetch, fetched } => self.on_fetched(fetch, fetched),
+            Input::Fetched { fetch, fetched, allowance } => {
+                self.note_allowance(allowance);
+                self.on_fetched(fetch, fetched);
+            }
             Input::Get { request, key, directives, bucket, reader } => {
                 self.on_get(request, key, directives, Caller { bucket, reader });
             }
@@ -113,7 +119,10 @@ impl Engine {
                 self.on_loaded(load, entry.filter(|entry| self.is_useful(entry)));
             }
             Input::Misbehaved { peer, offence } => self.on_offence(peer, offence),
-            Input::Passed { order, reach, refused } => self.on_passed(order, reach, refused),
+            Input::Passed { order, reach, refused, allowance } => {
+                self.note_allowance(allowance);
+                self.on_passed(order, reach, refused);
+            }
             Input::Ping { order, peer } => self.on_ping_wanted(order, peer),
             Input::Put { order, key, draft } => self.on_put(order, key, draft),
             Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
@@ -184,6 +193,11 @@ impl Engine {
         fleet.map(|(peer, figures)| (*peer, *figures)).collect()
     }
 
+    /// The last word on every allowance that the origin has shown here, those with the latest news last.
+    pub fn allowances(&self) -> &[Allowance] {
+        self.allowances.all()
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -247,6 +261,18 @@ impl Engine {
             fleet.forget_names(&key);
         }
         self.outputs.push_back(Output::Retract { key });
+    }
+
+    fn note_allowance(&mut self, allowance: Option<Allowance>) {
+        if let Some(allowance) = allowance {
+            self.allowances.note(allowance);
+        }
+    }
+
+    /// Why a call of `payer` that would draw on `bucket` is not made.
+    fn throttled(&self, pause: Pause, (payer, bucket): (Payer, Bucket)) -> Failure {
+        let seen = self.allowances.last(payer, bucket);
+        Failure::Throttled { until: pause.until, shortage: pause.shortage, seen }
     }
 
     fn answer(&mut self, request: RequestId, entry: &Arc<Entry>, served: Served) {

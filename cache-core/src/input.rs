@@ -1,8 +1,8 @@
 //! What goes into the engine: past facts ([`Input::Fetched`]) and wishes ([`Input::Get`]).
 
 use crate::{
-    Content, Domain, Doubts, Draft, Entry, Features, FetchId, Figures, Key, LoadId, Message, Offence, Payer,
-    PeerId, Reach, Shortage,
+    Allowance, Content, Domain, Doubts, Draft, Entry, Features, FetchId, Figures, Key, LoadId, Message,
+    Offence, Payer, PeerId, Reach, Shortage,
     freshness::Directives,
     port::{DialError, Side},
 };
@@ -102,6 +102,8 @@ pub enum Input {
         fetch: FetchId,
         /// How.
         fetched: Fetched,
+        /// What the answer showed of the caller's allowance, if there was an answer and it did.
+        allowance: Option<Allowance>,
     },
     /// A client wants the answer under `key`.
     Get {
@@ -150,6 +152,8 @@ pub enum Input {
         reach: Reach,
         /// What the origin refused, and to which domain.
         refused: Option<(Domain, Refusal)>,
+        /// What the answer showed of the caller's allowance, if there was an answer and it did.
+        allowance: Option<Allowance>,
     },
     /// See whether a peer answers; reported by [`Output::Ponged`](crate::Output::Ponged).
     Ping {

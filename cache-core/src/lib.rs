@@ -12,6 +12,7 @@
 extern crate alloc;
 
 mod address;
+mod allowance;
 mod cache;
 pub mod codec;
 mod counters;
@@ -42,6 +43,7 @@ mod time;
 
 pub use {
     address::{ADDRESS_BYTES_MAX, peer_of_address},
+    allowance::{Allowance, Window},
     counters::Counters,
     deadline::Deadline,
     doubts::{Doubted, Doubts},

@@ -1,6 +1,6 @@
 //! How look-ups end.
 
-use crate::{Content, Entry, FetchError, Shortage, Timestamp};
+use crate::{Content, Entry, FetchError, Shortage, Timestamp, Window};
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -103,6 +103,8 @@ pub enum Failure {
         until: Timestamp,
         /// Why not before.
         shortage: Shortage,
+        /// How the allowance was seen last, if this node has seen it.
+        seen: Option<Window>,
     },
     /// The request's own deadline passed.
     TimedOut,

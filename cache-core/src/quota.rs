@@ -3,7 +3,7 @@
 //! Owns the moments until which calls are held back, for each payer and allowance. Knows nothing of
 //! headers: the origin adapter reads those.
 
-use crate::{Bucket, Domain, Failure, Timestamp};
+use crate::{Bucket, Domain, Timestamp};
 use alloc::collections::BTreeMap;
 use core::{fmt, time::Duration};
 
@@ -72,12 +72,6 @@ pub enum Shortage {
 pub(crate) struct Pause {
     pub(crate) until: Timestamp,
     pub(crate) shortage: Shortage,
-}
-
-impl From<Pause> for Failure {
-    fn from(pause: Pause) -> Self {
-        Self::Throttled { until: pause.until, shortage: pause.shortage }
-    }
 }
 
 /// The allowances that are spent, and when they return.

@@ -1,7 +1,7 @@
 //! Asking the origin a question whose answer may be kept.
 
 use crate::{
-    Credential, GitHub, OriginBody, Planned, RecipeState,
+    Credential, GitHub, OriginBody, Planned, Quota, RecipeState,
     answer::{self, Answer, BodyCoding, Circumstances},
     body::Whole,
     canonical::{USUAL_ACCEPT, USUAL_CLASS},
@@ -14,7 +14,7 @@ use crate::{
     url::local_path,
     wording::{Brought, Wording},
 };
-use cache_core::{Domain, Entry, FetchError, Fetched, Source};
+use cache_core::{Allowance, Domain, Entry, FetchError, Fetched, Source};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request, response};
 use std::{
     sync::Arc,
@@ -65,11 +65,13 @@ pub struct Fetch {
     /// By which status the origin refused what was asked for, other than for the sake of an allowance. That is said by
     /// the head, and so whatever became of the body.
     pub refused: Option<StatusCode>,
+    /// What the answer showed of the allowance of whoever paid for it.
+    pub allowance: Option<Allowance>,
 }
 
 impl Fetch {
     fn of(fetched: impl Into<Fetched>, live: HeaderMap) -> Self {
-        Self { fetched: fetched.into(), live, stream: None, refused: None }
+        Self { fetched: fetched.into(), live, stream: None, refused: None, allowance: None }
     }
 
     fn failed(error: FetchError) -> Self {
@@ -121,7 +123,7 @@ impl GitHub {
             (None, Some(brought)) => Asking::For(brought),
             (None, None) => Asking::Plainly,
         };
-        match self.ask(question, &asking).await {
+        let fetch = match self.ask(question, &asking).await {
             Ok(fetch) => fetch,
             Err(Doubtful) => {
                 self.counters().count_doubt();
@@ -129,7 +131,8 @@ impl GitHub {
                 let again = self.ask(question, &Asking::Plainly).await;
                 again.unwrap_or_else(|Doubtful| Fetch::failed(FetchError::Malformed))
             }
-        }
+        };
+        Fetch { allowance: Quota::shown_to(question.readers, &fetch.live), ..fetch }
     }
 
     async fn ask(&self, question: &Question, asking: &Asking<'_>) -> Result<Fetch, Doubtful> {
@@ -152,7 +155,6 @@ impl GitHub {
             }
         };
         let (mut head, incoming) = response.into_parts();
-        self.counters().note_quota(question.readers, &head.headers);
         let live = field::live(&head.headers);
         let refused = refused_by(head.status, &head.headers, b"");
         if !field::fit(&head.headers) {
@@ -187,7 +189,7 @@ impl GitHub {
                     other => other,
                 };
                 let stream = Some(Response::from_parts(head, body));
-                Fetch { fetched: Fetched::Oversize, live, stream, refused }
+                Fetch { stream, refused, ..Fetch::of(Fetched::Oversize, live) }
             }
             Err(error) => {
                 self.counters().count_failure();

@@ -48,7 +48,6 @@ impl GitHub {
         if let (false, Some(credential)) = (parts.headers.contains_key(header::AUTHORIZATION), default) {
             parts.headers.insert(header::AUTHORIZATION, credential.authorization());
         }
-        let readers = self.readers_of(&parts.headers);
         let count_call = || self.counters().count_forwarded();
         // Only what has no body can be sent twice, and only a read may be.
         let response = if is_read && body.is_end_stream() {
@@ -59,9 +58,6 @@ impl GitHub {
         };
         let response = response.inspect_err(|_| self.counters().count_failure())?;
         let (mut head, incoming) = response.into_parts();
-        if let Some(readers) = readers {
-            self.counters().note_quota(readers, &head.headers);
-        }
         field::strip_connection(&mut head.headers);
         let body = OriginBody::raw(incoming, self.client().timeouts().body_idle);
         Ok(Response::from_parts(head, body))

@@ -3,7 +3,7 @@
 use crate::{
     ConfigError, Credential, CredentialMatch, OriginUrl, Proxy, RouteRule, RouteTable, Timeouts,
     client::{Client, read_certificates},
-    domain::{Domains, Readers},
+    domain::Domains,
     forwarded::Forwarded,
     recipe::Recipes,
     route::{IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX},
@@ -98,14 +98,6 @@ impl GitHub {
     pub fn goes_in_a_circle(&self, headers: &HeaderMap) -> bool {
         let is_named = headers.contains_key(header::VIA);
         is_named && (via::is_too_long(headers) || self.pseudonym().is_some_and(|own| own.is_in(headers)))
-    }
-
-    /// Whose allowances a request with `headers` draws on, if its credential can be read.
-    pub(crate) fn readers_of(&self, headers: &HeaderMap) -> Option<Readers> {
-        match headers.get(header::AUTHORIZATION) {
-            Some(value) => self.rules().domains.of_field(value).ok(),
-            None => Some(Readers::ANONYMOUS),
-        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! What the origin says about its allowances: rate-limit fields and `Retry-After`.
 
-use crate::domain::Readers;
-use cache_core::{Payer, Shortage};
+use crate::{domain::Readers, route::bucket_named};
+use cache_core::{Allowance, Shortage, Timestamp, Window};
 use http::{HeaderMap, StatusCode, header};
-use parking_lot::Mutex;
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -52,6 +51,34 @@ impl Quota {
             reset: number("x-ratelimit-reset").unwrap_or(0),
         })
     }
+
+    /// What an answer with `headers` shows to the engine, if it shows anything.
+    pub(crate) fn shown_to(readers: Readers, headers: &HeaderMap) -> Option<Allowance> {
+        let quota = Self::read(headers)?;
+        Some(Allowance {
+            payer: readers.payer,
+            domain: readers.domain,
+            bucket: bucket_named(&quota.resource),
+            window: Window {
+                limit: quota.limit,
+                remaining: quota.remaining,
+                used: quota.used,
+                reset: Timestamp::from_unix_millis(quota.reset.saturating_mul(1000)),
+            },
+            resource: quota.resource,
+        })
+    }
+
+    /// An allowance by its name, as it was seen last.
+    pub fn seen(resource: impl Into<Box<str>>, window: Window) -> Self {
+        Self {
+            resource: resource.into(),
+            limit: window.limit,
+            remaining: window.remaining,
+            used: window.used,
+            reset: window.reset.as_unix_millis() / 1000,
+        }
+    }
 }
 
 /// Whether an answer says that an allowance is spent. GitHub does so with 403 or 429 (its REST documentation, "Rate
@@ -99,39 +126,6 @@ pub(crate) fn shortage(headers: &HeaderMap) -> Shortage {
     }
 }
 
-/// The last observation of every allowance, by payer.
-#[derive(Debug, Default)]
-pub(crate) struct Quotas {
-    seen: Mutex<Vec<(Readers, Quota)>>,
-}
-
-impl Quotas {
-    pub(crate) fn note(&self, readers: Readers, headers: &HeaderMap) {
-        let Some(quota) = Quota::read(headers) else { return };
-        let mut seen = self.seen.lock();
-        let same = |(known, earlier): &(Readers, Quota)| {
-            known.payer == readers.payer && earlier.resource == quota.resource
-        };
-        if let Some(at) = seen.iter().position(same) {
-            seen.remove(at);
-        } else if seen.len() >= OBSERVATIONS_MAX {
-            // The one longest without news.
-            seen.remove(0);
-        }
-        seen.push((readers, quota));
-    }
-
-    pub(crate) fn last(&self, payer: Payer, resource: &str) -> Option<Quota> {
-        let seen = self.seen.lock();
-        let found = seen.iter().find(|(known, quota)| known.payer == payer && &*quota.resource == resource);
-        found.map(|(_, quota)| quota.clone())
-    }
-
-    pub(crate) fn snapshot(&self) -> Vec<(Readers, Quota)> {
-        self.seen.lock().clone()
-    }
-}
-
 /// Longest pause that the origin can ask for: its longest window is an hour.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
@@ -140,8 +134,6 @@ const THROTTLE_MESSAGES: [&str; 3] =
     ["secondary rate limit", "API rate limit exceeded", "abuse detection mechanism"];
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(60);
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
-/// Most allowances whose last observation is kept: some dozens of credentials with three or four each.
-const OBSERVATIONS_MAX: usize = 256;
 /// Longest name of an allowance, in bytes. GitHub's longest has 27.
 const RESOURCE_BYTES_MAX: usize = 64;
 
@@ -174,29 +166,5 @@ mod tests {
         for (fields, seconds) in rows {
             assert_eq!(retry_after(&headers(fields), now()), Duration::from_secs(seconds), "{fields:?}");
         }
-    }
-
-    #[test]
-    fn only_the_last_observation_of_an_allowance_is_kept() {
-        let quotas = Quotas::default();
-        for remaining in 0..10 {
-            let remaining = remaining.to_string();
-            let fields = headers(&[("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", &remaining)]);
-            quotas.note(Readers::ANONYMOUS, &fields);
-        }
-        let seen = quotas.snapshot();
-        assert_eq!((seen.len(), seen[0].1.remaining), (1, 9));
-    }
-
-    #[test]
-    fn observations_are_bounded() {
-        let quotas = Quotas::default();
-        let fields = headers(&[("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "1")]);
-        for number in 0..=u16::try_from(OBSERVATIONS_MAX).unwrap() {
-            let mut bytes = [0; 16];
-            bytes[..2].copy_from_slice(&number.to_be_bytes());
-            quotas.note(Readers { payer: Payer::from_bytes(bytes), ..Readers::ANONYMOUS }, &fields);
-        }
-        assert_eq!(quotas.snapshot().len(), OBSERVATIONS_MAX);
     }
 }

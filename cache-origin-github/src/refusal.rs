@@ -4,15 +4,18 @@
 //! What follows from a refusal is [`crate::Admissions`]' to say.
 
 use crate::{
-    GitHub, OriginBody, canonical, domain::Readers, quota, route::concerns_the_credential, url::local_path,
+    GitHub, OriginBody, Quota, canonical, domain::Readers, quota, route::concerns_the_credential,
+    url::local_path,
 };
-use cache_core::FetchError;
+use cache_core::{Allowance, FetchError};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 /// The credential and the resource of a call that passes the cache by.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub(crate) readers: Readers,
+    /// Whose allowance the call draws on.
+    payer: Readers,
     /// The resource, from the host on, without a query; `None` for a path that no key can have.
     pub(crate) resource: Option<Box<str>>,
     /// Whether it is to be read, and not changed.
@@ -35,6 +38,7 @@ impl GitHub {
         let written = canonical::write_path(&mut resource, local_path(request.uri().path()));
         let path = if written.is_ok() { &resource[host.len()..] } else { "" };
         Some(Asked {
+            payer: readers,
             readers: if concerns_the_credential(path) { readers.alone() } else { readers },
             is_read: request.method().is_safe(),
             ends_credential: request.method() == Method::DELETE && path == OWN_TOKEN,
@@ -44,6 +48,11 @@ impl GitHub {
 }
 
 impl Asked {
+    /// What the `answer` to it shows of the allowance that it drew on.
+    pub fn allowance(&self, answer: &Response<OriginBody>) -> Option<Allowance> {
+        Quota::shown_to(self.payer, answer.headers())
+    }
+
     /// With what status `answer` refuses what was `asked`, if both are there and it does.
     pub async fn refused(
         asked: Option<Self>,

@@ -325,6 +325,11 @@ pub fn resource_name(bucket: Bucket) -> &'static str {
     }
 }
 
+/// The allowance that GitHub calls `resource`; `None` for one that no call is planned for.
+pub(crate) fn bucket_named(resource: &str) -> Option<Bucket> {
+    [CORE, SEARCH, CODE_SEARCH, GRAPHQL].into_iter().find(|bucket| resource_name(*bucket) == resource)
+}
+
 /// Whether the answer under `path` is about the credential that asks: each has an answer of its own, whatever domain an
 /// operator puts it in.
 pub(crate) fn concerns_the_credential(path: &str) -> bool {

@@ -1,8 +1,7 @@
 //! What was asked of the origin, and what it said about its allowances.
 
-use crate::{GitHub, Quota, RecipeStats, domain::Readers, quota::Quotas, resource_name};
-use cache_core::{Bucket, Payer};
-use http::HeaderMap;
+use crate::{GitHub, Quota, RecipeStats, domain::Readers};
+use cache_core::Allowance;
 use serde::Serialize;
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -42,18 +41,15 @@ pub struct DomainQuota {
 }
 
 impl GitHub {
-    /// The last word on one payer's allowance, if there was one here.
-    pub fn quota(&self, payer: Payer, bucket: Bucket) -> Option<Quota> {
-        self.counters().quotas.last(payer, resource_name(bucket))
-    }
-
-    /// Counts since the adapter was built, and the last word on every allowance.
-    pub fn stats(&self) -> OriginStats {
+    /// Counts since the adapter was built, beside `allowances`, the last word on every allowance as the engine has it.
+    pub fn stats(&self, allowances: &[Allowance]) -> OriginStats {
         let counters = self.counters();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let rules = self.rules();
-        let label = |readers| rules.domains.label(readers);
-        let quotas = counters.quotas.snapshot().into_iter();
+        let quota = |seen: &Allowance| DomainQuota {
+            domain: rules.domains.label(Readers { domain: seen.domain, payer: seen.payer }),
+            quota: Quota::seen(seen.resource.clone(), seen.window),
+        };
         OriginStats {
             calls: read(&counters.calls),
             not_modified: read(&counters.not_modified),
@@ -62,7 +58,7 @@ impl GitHub {
             forwarded: read(&counters.forwarded),
             failed: read(&counters.failed),
             recipe: rules.recipes.stats(Instant::now()),
-            quotas: quotas.map(|(readers, quota)| DomainQuota { domain: label(readers), quota }).collect(),
+            quotas: allowances.iter().map(quota).collect(),
         }
     }
 }
@@ -76,7 +72,6 @@ pub(crate) struct Counters {
     forwarded: AtomicU64,
     not_modified: AtomicU64,
     oversize: AtomicU64,
-    quotas: Quotas,
 }
 
 impl Counters {
@@ -102,9 +97,5 @@ impl Counters {
 
     pub(crate) fn count_oversize(&self) {
         self.oversize.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn note_quota(&self, readers: Readers, headers: &HeaderMap) {
-        self.quotas.note(readers, headers);
     }
 }

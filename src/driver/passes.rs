@@ -10,11 +10,11 @@ use tracing::warn;
 impl Driver {
     pub(super) fn on_pass_ended(&mut self, ended: Result<(Id, Passed), JoinError>) {
         match ended {
-            Ok((pass, Passed { answer, refused, reach, done })) => {
+            Ok((pass, Passed { answer, refused, reach, allowance, done })) => {
                 self.under_way.remove(&pass);
                 // A client that has gone needs no answer; what it changed is forgotten all the same.
                 let order = self.orders.passed(answer, done);
-                self.handle(Input::Passed { order, reach, refused });
+                self.handle(Input::Passed { order, reach, refused, allowance });
             }
             // The body that the caller streams is the caller's code, and may panic.
             Err(error) => {
@@ -29,7 +29,7 @@ impl Driver {
     /// Nobody will hear how a call ends that passes the cache by.
     fn on_broken_off(&mut self, broken_off: BrokenOff) {
         let (order, reach) = (self.orders.number(), broken_off());
-        self.handle(Input::Passed { order, reach, refused: None });
+        self.handle(Input::Passed { order, reach, refused: None, allowance: None });
     }
 
     /// Breaks off what passes the cache by, and has what it leaves behind doubted while the disk and the members hear it.
@@ -54,7 +54,8 @@ impl Drop for Driver {
         }
         for broken_off in mem::take(&mut self.under_way).into_values() {
             let (order, reach) = (self.orders.number(), broken_off());
-            self.engine.handle(self.clock.now(), Input::Passed { order, reach, refused: None });
+            self.engine
+                .handle(self.clock.now(), Input::Passed { order, reach, refused: None, allowance: None });
         }
         while let Some(output) = self.engine.poll_output() {
             if let Output::Remove { removal, scopes, doubted } = output {

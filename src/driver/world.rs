@@ -215,6 +215,7 @@ impl World {
             Box::pin(async move {
                 FetchReply {
                     refused: None,
+                    allowance: None,
                     fetched: origin.lock().answer(group),
                     private: Private::default(),
                 }

@@ -242,7 +242,7 @@ impl World {
                 Fetched::Unstorable { content: content(source), audience: Audience::Leader }
             }
         };
-        self.handle(Input::Fetched { fetch, fetched });
+        self.handle(Input::Fetched { fetch, fetched, allowance: None });
     }
 
     fn cancel(&mut self, pick: usize) {

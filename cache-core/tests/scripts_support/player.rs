@@ -136,7 +136,7 @@ impl Player {
         let refused = words.value("refused").map(super::words::domain);
         let refused = refused.map(|domain| (domain, Refusal::Credential));
         let reach = if words.flag("bare") { Reach::default() } else { self.reach(words) };
-        self.handle(Input::Passed { order, reach, refused });
+        self.handle(Input::Passed { order, reach, refused, allowance: words.allowance() });
     }
 
     fn put(&mut self, words: &mut Words<'_>) {
@@ -256,7 +256,8 @@ impl Player {
             }
             other => panic!("`{other}` is no result"),
         };
-        self.handle(Input::Fetched { fetch, fetched });
+        let allowance = words.allowance();
+        self.handle(Input::Fetched { fetch, fetched, allowance });
     }
 
     fn loaded(&mut self, words: &mut Words<'_>) {

@@ -60,7 +60,11 @@ pub(crate) fn failure(failure: &Failure, now: Timestamp) -> String {
         Failure::Busy => "busy".into(),
         Failure::NotConnected => "not-connected".into(),
         Failure::Fetch(error) => fetch_error(*error).into(),
-        Failure::Throttled { until, .. } => format!("throttled +{}", duration(until.saturating_since(now))),
+        Failure::Throttled { until, seen, .. } => {
+            let seen =
+                seen.map(|window| format!(" seen={}/{}", window.used, window.limit)).unwrap_or_default();
+            format!("throttled +{}{seen}", duration(until.saturating_since(now)))
+        }
         Failure::TimedOut => "timed-out".into(),
         other => format!("{other:?}"),
     }

@@ -4,7 +4,8 @@
 
 use super::player::BEGINNING;
 use cache_core::{
-    Content, Disk, Domain, Draft, Key, Payer, Reach, Scope, Settings, Timestamp, Validators,
+    Allowance, Bucket, Content, Disk, Domain, Draft, Key, Payer, Reach, Scope, Settings, Timestamp,
+    Validators, Window,
     freshness::{Directives, Freshness, Grant},
     port::Budget,
 };
@@ -66,6 +67,18 @@ impl<'a> Words<'a> {
             return default;
         };
         value.parse().unwrap_or_else(|_no_number| panic!("`{name}` in `{}` is no number", self.line))
+    }
+
+    /// What the origin shows of an allowance: `shown=DOMAIN/RESOURCE/USED`, of 5,000 calls in the first bucket.
+    pub(crate) fn allowance(&mut self) -> Option<Allowance> {
+        let shown = self.value("shown")?;
+        let [name, resource, used] = *shown.split('/').collect::<Vec<_>>() else {
+            panic!("`shown` in `{}` is no domain, resource and number", self.line)
+        };
+        let (domain, used) = (domain(name), used.parse().expect("what is used is a number"));
+        let window = Window { limit: 5_000, remaining: 5_000 - used, used, reset: Timestamp::default() };
+        let bucket = (resource == "core").then_some(Bucket(0));
+        Some(Allowance { payer: Payer::from(domain), domain, resource: resource.into(), bucket, window })
     }
 
     pub(crate) fn duration_of(&mut self, name: &str) -> Option<Duration> {

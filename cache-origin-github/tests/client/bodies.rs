@@ -112,7 +112,7 @@ async fn an_origin_that_falls_silent_is_given_up() {
         let origin = Origin::start(move |_| Answer::Hang(bytes.clone())).await;
         let github = origin.hasty();
         assert_eq!(fetch(&github).await.fetched, Fetched::Failed(FetchError::TimedOut));
-        assert_eq!(github.stats().failed, 1);
+        assert_eq!(github.stats(&[]).failed, 1);
     }
 }
 
@@ -187,8 +187,9 @@ async fn what_concerns_the_call_is_apart_from_what_is_kept() {
     let fetch = github.fetch(&question, None).await;
     assert_eq!(fetch.live["x-ratelimit-remaining"], "59");
     assert_eq!(fetch.live["x-oauth-scopes"], "repo");
+    let shown = fetch.allowance.clone().expect("the answer shows one");
     assert!(draft(fetch).content.headers.is_empty());
-    let stats = serde_json::to_value(github.stats()).unwrap();
+    let stats = serde_json::to_value(github.stats(&[shown])).unwrap();
     assert_eq!(stats["calls"], 1);
     assert!(stats["quotas"][0]["domain"].as_str().unwrap().starts_with("ci/"));
     assert_eq!(stats["quotas"][0]["remaining"], 59);

@@ -53,7 +53,7 @@ async fn a_tag_that_a_client_has_from_elsewhere_is_known_again_in_its_own_words(
         let content = unchanged(ask(&github, &fields).await);
         assert_eq!((content.headers.get_str("etag"), content.body.len()), (Some(&own[..]), 0));
         assert_eq!(validators(&origin.asked()), [Some(&weak[..])]);
-        assert_eq!(github.stats().not_modified, 1);
+        assert_eq!(github.stats(&[]).not_modified, 1);
     }
 }
 

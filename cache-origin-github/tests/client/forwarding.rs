@@ -53,7 +53,7 @@ async fn a_request_without_an_agent_gets_one_and_compression_is_the_clients_affa
     assert!(asked.field("user-agent").unwrap().starts_with("fleet-cache/"));
     assert_eq!(asked.field("accept-encoding"), None);
     assert_eq!(asked.field("authorization"), None);
-    assert_eq!(github.stats().forwarded, 1);
+    assert_eq!(github.stats(&[]).forwarded, 1);
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ async fn the_same_credential_revalidates() {
     let old = fresh(&github, &question).await;
     let draft = renewed(&github, &question, &old).await;
     assert_eq!(draft.content.body, BODY);
-    assert_eq!(github.stats().not_modified, 1);
+    assert_eq!(github.stats(&[]).not_modified, 1);
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_forged_body_is_found_out_once_the_recipe_is_trusted() {
     for _ in 0..3 {
         fresh(&github, &question).await;
     }
-    assert_eq!(github.stats().recipe.state, RecipeState::Trusted);
+    assert_eq!(github.stats(&[]).recipe.state, RecipeState::Trusted);
     let mut forged = fresh(&github, &question).await.draft(Timestamp::from_unix_millis(0));
     forged.content.body = "{\"name\":\"evil\"}".into();
     let answer = github.fetch(&question, Some(entry(&question, forged))).await.fetched;
@@ -110,7 +110,7 @@ async fn without_the_recipe_a_tag_is_for_its_own_credential_alone() {
     let github = ci(&origin);
     let own = question(&github, "/user", FIRST);
     let old = fresh(&github, &own).await;
-    assert_eq!(github.stats().recipe.state, RecipeState::Distrusted);
+    assert_eq!(github.stats(&[]).recipe.state, RecipeState::Distrusted);
     renewed(&github, &own, &old).await;
     let other = question(&github, "/user", SECOND);
     let answer = github.fetch(&other, Some(old)).await.fetched;
@@ -150,7 +150,7 @@ async fn a_304_about_another_tag_is_not_believed() {
     let question = question(&github, "/user", FIRST);
     let old = fresh(&github, &question).await;
     assert!(matches!(github.fetch(&question, Some(old)).await.fetched, Fetched::Fresh(_)));
-    assert_eq!(github.stats().doubted, 1);
+    assert_eq!(github.stats(&[]).doubted, 1);
 }
 
 const PAGE: &str = "[{\"id\":1},{\"id\":2}]";

@@ -187,5 +187,5 @@ async fn a_fleet_secret_seals_the_directory_and_opens_what_was_kept_without_it()
         answer(&again, get_by(ALICE, "/repos/acme/widget-0")).await.provenance,
         Provenance::Entry(Served::Hit)
     ));
-    assert!(eventually(SOON, || again.github().stats().calls == 0).await);
+    assert!(eventually(SOON, || again.github().stats(&[]).calls == 0).await);
 }

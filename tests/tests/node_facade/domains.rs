@@ -1,7 +1,8 @@
 //! Who reads what: thousands of requests of two users and nobody, mixed, left half-way, and never crossed.
 
 use crate::support::{
-    ALICE, Answer, BOB, PRIVATE, answer, ask, bare, builder, get_by, github, node, origin_and_node,
+    ALICE, Answer, BOB, PRIVATE, PUBLIC, answer, ask, bare, builder, get_by, github, node, origin_and_node,
+    post, send,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use cache_tests::origin::ModelOrigin;
@@ -218,4 +219,25 @@ async fn one_that_the_origin_refuses_leaves_the_others_of_a_named_domain_their_a
     let (bob, alice): (Result<_, RequestError>, Result<_, RequestError>) =
         (bob.await.unwrap(), alice.await.unwrap());
     assert_eq!((bob.unwrap().status.as_u16(), alice.unwrap().status.as_u16()), (404, 200));
+}
+
+#[tokio::test]
+async fn every_call_tells_how_the_allowance_of_its_credential_stands() {
+    let (_origin, node) = origin_and_node().await;
+    let calls = [
+        bare(get_by(ALICE, PUBLIC)),
+        post("/repos/acme/widget-1/issues", r#"{"title":"new"}"#),
+        post("/graphql", r#"{"query":"{viewer{login}}"}"#),
+        bare(get_by(BOB, PUBLIC)),
+    ];
+    for call in calls {
+        let told = send(&node, call).await.unwrap().headers;
+        let told = |name: &str| told[name].to_str().unwrap().to_owned();
+        let seen = node.stats().await.unwrap().origin.quotas;
+        let last = &seen.last().expect("the answer shows one").quota;
+        assert_eq!(*last.resource, told("x-ratelimit-resource"));
+        assert_eq!(last.used.to_string(), told("x-ratelimit-used"));
+    }
+    let seen = node.stats().await.unwrap().origin.quotas;
+    assert_eq!(seen.len(), 3, "alice's of REST and GraphQL, bob's of REST: {seen:?}");
 }

@@ -199,8 +199,10 @@ impl Engine {
 
     pub(in crate::engine) fn fail_in_fleet(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
-        let held = self.quotas.held(flight.payer(), flight.caller().bucket, self.now);
-        let failure = held.map_or(Failure::Fetch(FetchError::FleetFailed), Failure::from);
+        let purse = (flight.payer(), flight.caller().bucket);
+        let held = self.quotas.held(purse.0, purse.1, self.now);
+        let fleet_failed = Failure::Fetch(FetchError::FleetFailed);
+        let failure = held.map_or(fleet_failed, |pause| self.throttled(pause, purse));
         self.fail(id, failure);
     }
 

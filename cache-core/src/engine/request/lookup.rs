@@ -156,7 +156,8 @@ impl Engine {
             let verdict = self.verdict_of_pause(id);
             self.flights.flight_mut(id).conclude(verdict);
             self.stand_in(id, StaleReason::Throttled);
-            return self.fail(id, Failure::from(pause));
+            let failure = self.throttled(pause, (payer, bucket));
+            return self.fail(id, failure);
         }
         if self.cache.is_held_off(&key, self.now) {
             self.stand_in(id, StaleReason::HeldOff);

@@ -288,7 +288,7 @@ impl World {
         // A user ordered it, or a write left it behind.
         let input = match order.0.is_multiple_of(2) {
             true => Input::Invalidate { order, reach },
-            false => Input::Passed { order, reach, refused: None },
+            false => Input::Passed { order, reach, refused: None, allowance: None },
         };
         self.handle(number, input);
     }

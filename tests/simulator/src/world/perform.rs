@@ -92,7 +92,7 @@ impl World {
         self.handle(number, Input::Tick);
         let fetch = call.fetch;
         if !self.nodes[number].calls.contains(&fetch) {
-            return self.handle(number, Input::Fetched { fetch, fetched });
+            return self.handle(number, Input::Fetched { fetch, fetched, allowance: None });
         }
         let (mut fails, mut outdates) = (false, false);
         match &fetched {
@@ -108,7 +108,7 @@ impl World {
             Fetched::Fresh(_) | Fetched::NotModified(_) | Fetched::Oversize => {}
         }
         self.landing = Some((call.key, call.begun));
-        self.handle(number, Input::Fetched { fetch, fetched });
+        self.handle(number, Input::Fetched { fetch, fetched, allowance: None });
         (self.refused, self.landing) = (None, None);
         let held = self.nodes[number].published.get(&self.ledger.keys[call.key]);
         if fails {

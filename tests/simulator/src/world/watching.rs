@@ -29,7 +29,9 @@ pub(super) enum Duty {
 impl Duty {
     pub(super) fn of(input: &Input, node: &Node) -> Self {
         match input {
-            Input::Fetched { fetch, fetched: Fetched::Throttled { .. } } if node.calls.contains(fetch) => {
+            Input::Fetched { fetch, fetched: Fetched::Throttled { .. }, .. }
+                if node.calls.contains(fetch) =>
+            {
                 Self::TellPause
             }
             Input::Invalidate { reach, .. } | Input::Passed { reach, .. } => {

@@ -4,6 +4,18 @@ use crate::mutants::Mutant;
 
 pub(super) const BUGS: &[Mutant] = &[
     Mutant {
+        name: "allowance-of-what-passes-unseen",
+        file: "engine.rs",
+        old: "                self.note_allowance(allowance);\n                self.on_passed(",
+        new: "                let _unused = allowance;\n                self.on_passed(",
+    },
+    Mutant {
+        name: "allowance-of-another-payer-told",
+        file: "allowance.rs",
+        old: "seen.payer == payer && seen.bucket",
+        new: "payer == payer && seen.bucket",
+    },
+    Mutant {
         name: "late-answer-completes-twice",
         file: "engine.rs",
         old: "        self.flights.leave(request);\n        self.outputs.push_back(Output::Complete { request, outcome });",

@@ -1,4 +1,4 @@
-//! octocrab with a node as its transport: two reads, one call. A model of GitHub's API answers, on this machine.
+//! octocrab with a node as its transport: two reads, one call. A model of GitHub's API on this machine answers.
 //!
 //! `cargo run --example octocrab --features tower`
 

@@ -59,7 +59,7 @@ impl OpenTransport for End {
     ) -> Result<Arc<dyn Transport>, TransportError> {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let opened = Opened {
-            // Within a process nobody can pretend to be another. Elsewhere the key is proved by a handshake.
+            // Within a process no node can pretend to be another. Elsewhere the key is proved by a handshake.
             peer: PeerId::from_public_key([self.number as u8 + 1; 32]),
             gate,
             events: Mutex::new(Some(events)),

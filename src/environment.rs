@@ -120,7 +120,7 @@ fn sharing(
     let transport = match chosen.as_deref().map(str::trim) {
         None => TRANSPORTS.first(),
         Some(name) => Some(TRANSPORTS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
-            let problem = format!("`{name}` is none of the transports that this program has");
+            let problem = format!("`{name}` is not one of the transports that this program has");
             StartError::Environment { name: CACHE_TRANSPORT, problem }
         })?),
     };

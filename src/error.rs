@@ -38,7 +38,7 @@ pub struct Closed;
 #[non_exhaustive]
 pub enum RequestError {
     /// The target is not one that HTTP allows. From [`Node::get`](crate::Node::get) alone.
-    #[error("`{target}` is no request target; give a path such as /user")]
+    #[error("`{target}` is not a request target; give a path such as /user")]
     BadTarget {
         /// The target as given.
         target: String,

@@ -183,7 +183,7 @@ impl Links {
             }
             Err(error) => {
                 self.counts.rejected += 1;
-                warn!(%peer, %error, "a peer sent what is no message");
+                warn!(%peer, %error, "a peer sent a frame that is not a message");
                 Input::Misbehaved { peer, offence: Offence::Malformed }
             }
         })

@@ -85,7 +85,7 @@ impl Notices {
         let before = match known {
             Some(known) if now.duration_since(known.warned_at) < SUM_PERIOD => {
                 known.count += 1;
-                debug!(%address, %refusal, %reason, "somebody was not let in");
+                debug!(%address, %refusal, %reason, "a peer was not let in");
                 return Said::Aside;
             }
             Some(known) => {
@@ -97,7 +97,7 @@ impl Notices {
                 0
             }
         };
-        warn!(%address, %refusal, %reason, others_before = before, "somebody was not let in");
+        warn!(%address, %refusal, %reason, others_before = before, "a peer was not let in");
         Said::Aloud(before)
     }
 }

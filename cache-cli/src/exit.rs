@@ -152,14 +152,14 @@ pub(crate) const EXIT_CODES_HELP: &str = "\
 Exit codes:
   0  done; for `serve`, told to stop and everything in progress ended
   1  something went wrong along the way
-  2  the flags, the environment or the settings file ask for what cannot be
+  2  the flags, the environment or the settings file have a fault
   3  no daemon is running with this cache directory
   4  another process has the cache directory, the port or the socket
   5  `get`: the answer has an error status (400 or above), the API's or the daemon's own
   6  `serve`: another process has the port on which to listen for other nodes
   7  `ping`: the peer is not connected or did not answer
   10  `doctor`: sharing is off, because it was switched off or no secret was found
-  11  `doctor`: other nodes go by another secret
+  11  `doctor`: other nodes use another secret
   12  `doctor`: there is no connection with any other node
   13  `doctor`: a connected node does not answer
   14  `doctor`: a value kept here was not given back by another node

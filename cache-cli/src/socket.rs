@@ -44,7 +44,7 @@ pub(crate) enum SocketError {
         error: io::Error,
     },
     /// Something else is there.
-    #[error("{} exists and is no socket; remove it or give another path", .0.display())]
+    #[error("{} exists and is not a socket; remove it or give another path", .0.display())]
     NoSocket(PathBuf),
     /// The path is longer than clients can name.
     #[error("the socket path {} is longer than {SOCKET_PATH_BYTES_MAX} bytes; give a shorter one", .0.display())]

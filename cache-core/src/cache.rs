@@ -1,6 +1,6 @@
 //! The entries in memory, within their budgets.
 //!
-//! Owns every entry, the eviction order and the dates of removal. Answers what it did; tells nobody.
+//! Owns every entry, the eviction order and the dates of removal. Returns what it did, and sends nothing.
 
 use crate::{
     BODY_BYTES_MAX, Domain, Entry, KEY_BYTES_MAX, Key, Scope, Timestamp,
@@ -94,7 +94,7 @@ impl Cache {
         keys
     }
 
-    /// Puts every entry in doubt that `scope` means; answers how many that were not yet.
+    /// Puts every entry in doubt that `scope` means. Returns how many were not in doubt yet.
     pub(crate) fn doubt_scope(&mut self, scope: &Scope) -> usize {
         let entries = self.meant_by(scope);
         let entries = entries.iter().filter_map(|key| self.lookup(key)).filter(|entry| !entry.is_doubted());

@@ -38,7 +38,7 @@ pub fn encode_entry(entry: &Entry) -> Vec<u8> {
 
 /// Decodes what [`encode_entry`] wrote.
 ///
-/// Holds no more than [`DECODED_BYTES_MAX`] on the way, whatever the bytes claim.
+/// Holds no more than [`DECODED_BYTES_MAX`] while it decodes, whatever the bytes claim.
 ///
 /// # Errors
 ///
@@ -73,12 +73,12 @@ fn check(record: &Record) -> Result<(), DecodeError> {
 pub enum DecodeError {
     /// The body is longer than [`BODY_BYTES_MAX`].
     BodyTooLong {
-        /// Its length.
+        /// Length of the body, in bytes.
         body_bytes: usize,
     },
     /// Names and values of the headers are longer than [`HEADERS_BYTES_MAX`].
     HeadersTooLong {
-        /// Their length.
+        /// Length of the headers, in bytes.
         headers_bytes: usize,
     },
     /// The key does not end in a domain, or is longer than [`KEY_BYTES_MAX`].
@@ -92,12 +92,12 @@ pub enum DecodeError {
     },
     /// The message is of a kind that a later minor version of the protocol has added.
     UnknownKind {
-        /// Its number.
+        /// The number of the kind.
         kind: u32,
     },
     /// The first byte names a version of the protocol that we do not speak.
     UnknownVersion {
-        /// Which one.
+        /// The version that the first byte names.
         version: u8,
     },
 }

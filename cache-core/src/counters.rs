@@ -31,7 +31,7 @@ pub struct Counters {
     pub fetches_failed: u64,
     /// Calls that a spent quota kept from being made.
     pub fetches_withheld: u64,
-    /// Asks to peers.
+    /// Asks that were sent to peers.
     pub asks: u64,
     /// Asks to which a peer said nothing in time.
     pub asks_unanswered: u64,
@@ -41,7 +41,7 @@ pub struct Counters {
     pub leases: u64,
     /// Leases that passed on because their holder failed, went, or took too long.
     pub leases_passed: u64,
-    /// Peers banned.
+    /// Bans that were begun.
     pub bans: u64,
     /// Messages dropped unread, since their sender had sent more than it may, or was not connected.
     pub messages_dropped: u64,

@@ -19,7 +19,7 @@ pub enum Deadline {
     Load(LoadId),
     /// The membership protocol has something to do.
     Membership,
-    /// Who was met lately is to be kept.
+    /// The list of the members met last is to be kept.
     Recollection,
     /// A contact is to be tried, or a ban is over.
     Peers,

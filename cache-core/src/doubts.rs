@@ -10,7 +10,7 @@ use alloc::{sync::Arc, vec::Vec};
 /// The latest doubts, each with its moment.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Doubts {
-    /// The earliest first.
+    /// The scopes and their dates, the earliest first.
     listed: Vec<(Scope, Timestamp)>,
     /// Everything from before this is in doubt.
     floor: Option<Timestamp>,
@@ -26,7 +26,7 @@ impl Doubts {
         doubts
     }
 
-    /// Doubts of everything from before `date`: what is to be assumed where nobody knows what was doubted.
+    /// Doubts of everything from before `date`: the assumption if it is unknown what was doubted.
     pub fn of_everything(date: Timestamp) -> Self {
         Self::new(Some(date), [])
     }
@@ -95,8 +95,8 @@ pub struct Doubted {
     pub all: Arc<Doubts>,
 }
 
-/// Most doubts that are listed: one for each domain that writes by GraphQL, and some for each write whose end nobody
-/// knows. Of more, the oldest becomes a doubt of everything from before it.
+/// Most doubts that are listed: one for each domain that writes by GraphQL, and some for each write whose end is
+/// unknown. Of more, the oldest becomes a doubt of everything from before it.
 pub(crate) const DOUBTS_MAX: usize = 256;
 
 /// Most bytes of text in what is listed, which is written anew for each doubt: four of the longest scopes, and as many

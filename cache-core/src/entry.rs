@@ -41,8 +41,8 @@ impl fmt::Debug for Content {
 pub struct Validators {
     /// The entity tag as the origin sent it, quotes and weakness mark included.
     pub etag: Option<Box<str>>,
-    /// For whom the tag holds, where an origin gives each credential another tag: a fingerprint that the
-    /// origin adapter alone interprets. `None`: for everybody.
+    /// The credential for which the tag holds, where an origin gives each credential another tag: a fingerprint that
+    /// only the origin adapter interprets. `None` means every credential.
     pub etag_scope: Option<[u8; 8]>,
     /// The `Last-Modified` date as the origin sent it.
     pub last_modified: Option<Box<str>>,
@@ -51,7 +51,7 @@ pub struct Validators {
 /// An entry as its maker hands it in: everything but the key and the moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Draft {
-    /// What to keep.
+    /// The content to keep.
     pub content: Content,
     /// For how long it may be served, and how.
     pub freshness: Freshness,
@@ -63,9 +63,9 @@ pub struct Draft {
 
 /// A response kept, with its age and validators.
 ///
-/// Immutable but for two marks and a number that is worked out on demand, and shared as `Arc<Entry>` by the engine, the
-/// read index and every reader. By the one mark readers tell the eviction that the entry is in use; by the other the
-/// engine tells readers that it is in doubt.
+/// Immutable except for two marks and a number that is worked out on demand, and shared as `Arc<Entry>` by the
+/// engine, the read index and every reader. With one mark, readers tell the eviction that the entry is in use; with
+/// the other, the engine tells readers that it is in doubt.
 pub struct Entry {
     key: Key,
     content: Content,
@@ -78,16 +78,16 @@ pub struct Entry {
     edition: Option<Edition>,
     visited: AtomicBool,
     doubted: AtomicBool,
-    /// Zero until somebody wants to know.
+    /// Zero until it is first needed.
     fingerprint: AtomicU64,
 }
 
-/// Who brought an entry.
+/// The source of an entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Source {
     /// This node: from the origin, from its program, or from its disk.
     Own,
-    /// A peer.
+    /// A peer sent the entry.
     Peer,
 }
 
@@ -128,7 +128,7 @@ impl Entry {
         self.edition
     }
 
-    /// Who brought it. Not kept on disk.
+    /// The source of the entry. Not kept on disk.
     pub fn source(&self) -> Source {
         self.source
     }
@@ -204,7 +204,7 @@ impl Entry {
         self.visited.load(Ordering::Relaxed)
     }
 
-    /// Puts the entry in doubt, for all who share it: the origin is asked about it before it is served again.
+    /// Puts the entry in doubt, for all that share it: the origin is asked about it before it is served again.
     pub fn doubt(&self) {
         self.doubted.store(true, Ordering::Release);
     }
@@ -255,6 +255,6 @@ impl PartialEq for Entry {
 /// (up to 1 MB as JSON), and is the largest entry that the fleet must carry whole.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Bytes that an entry weighs beside its key, headers, validators and body: the entry itself, its places in the
+/// Bytes that an entry weighs besides its key, headers, validators and body: the entry itself, its places in the
 /// engine's tables, the read index and the eviction order, and the allocator's share of each.
 pub const ENTRY_OVERHEAD_BYTES: usize = 768;

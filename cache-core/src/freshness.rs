@@ -31,7 +31,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// No limit.
+    /// Grants any lifetime, without a limit.
     pub const EVERYTHING: Self =
         Self { most: Freshness::UNLIMITED, born_from: Timestamp::from_unix_millis(0) };
 }
@@ -43,11 +43,11 @@ impl Default for Grant {
 }
 
 impl Freshness {
-    /// For ever.
+    /// Fresh for ever, in any case.
     pub const UNLIMITED: Self =
         Self { lifetime: Duration::MAX, while_revalidating: Duration::MAX, if_error: Duration::MAX };
 
-    /// What both allow.
+    /// The freshness that both allow.
     #[must_use]
     pub fn within(self, most: Self) -> Self {
         Self {
@@ -66,7 +66,8 @@ pub struct Directives {
     /// `min-fresh`: refuse an entry that will be stale sooner.
     pub min_fresh: Duration,
     /// `max-stale`: accept an entry this long past its lifetime, within what [`Freshness::if_error`] allows.
-    /// `Duration::MAX` is for who put the entry, and accepts whatever is there; an adapter lets no request have it.
+    /// `Duration::MAX` is for the program that put the entry, and accepts whatever is there; an adapter lets no
+    /// request have it.
     pub max_stale: Duration,
     /// `no-cache`: ask the origin whether the entry still holds, however fresh it is.
     pub no_cache: bool,
@@ -97,7 +98,7 @@ pub enum Usable {
     AcceptedStale,
     /// Serve it although it is stale, and renew it in the background.
     WhileRevalidating,
-    /// Do not serve it before the origin was asked.
+    /// Ask the origin before the entry is served.
     AfterRevalidation,
 }
 
@@ -189,8 +190,8 @@ fn left_until(end: Timestamp, entry: &Entry, now: Timestamp) -> Duration {
     if entry.born() > now { Duration::ZERO } else { end.saturating_since(now) }
 }
 
-/// The first moment at which `entry` is stale to those who are granted `most`. Run for every hit: what the entry knows of
-/// itself is not worked out again.
+/// The first moment at which `entry` is stale to readers that are granted `most`. Runs for every hit, so what the
+/// entry knows of itself is not worked out again.
 fn end_within(most: &Freshness, entry: &Entry) -> Timestamp {
     if most.lifetime >= entry.freshness().lifetime {
         entry.fresh_until()

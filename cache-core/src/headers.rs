@@ -84,7 +84,7 @@ impl Headers {
         self.fields.iter().map(|field| (self.name(field), self.block.slice(field.value_range())))
     }
 
-    /// Number of fields.
+    /// How many fields there are.
     pub fn len(&self) -> usize {
         self.fields.len()
     }
@@ -128,8 +128,8 @@ impl fmt::Debug for Headers {
 /// GitHub's answers carry about 2 KiB; common servers refuse more than 8 to 64 KiB.
 pub const HEADERS_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes that a field weighs beside its name and value, so that many short ones cannot take more memory
-/// than they weigh. HTTP/2 counts the same (RFC 9113, section 6.5.2).
+/// Bytes that a field weighs besides its name and value, so that many short fields cannot take more memory than they
+/// weigh. HTTP/2 counts the same (RFC 9113, section 6.5.2).
 const FIELD_OVERHEAD_BYTES: usize = 32;
 
 /// Most fields that there can be, each of them as short as can be.

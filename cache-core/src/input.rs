@@ -23,18 +23,18 @@ pub struct OrderId(pub u64);
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Bucket(pub u8);
 
-/// Who asks, beside the domain that is part of the key.
+/// What a reader may be served, within the domain that is part of the key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reader {
-    /// One who may read whatever the domain holds: all its readers send the same credential, or none.
+    /// A reader that may read all that the domain holds: all readers of the domain send the same credential, or none.
     Admitted,
     /// One of several credentials of the domain. The origin has yet to say what this one may read, so nothing that is
-    /// kept or fetched for others answers it; what is kept merely spares the origin sending the same again.
+    /// kept or fetched for others answers it; a kept entry merely spares the origin sending the same again.
     Unproven(Payer),
 }
 
 impl Reader {
-    /// Who pays for a call that `self` makes for a key of `domain`.
+    /// The payer of a call that `self` makes for a key of `domain`.
     pub fn payer(self, domain: Domain) -> Payer {
         match self {
             Self::Admitted => Payer::from(domain),
@@ -50,11 +50,11 @@ pub enum Input {
     /// [`Outcome::Answered`](crate::Outcome::Answered), [`Outcome::Absent`](crate::Outcome::Absent), or a failure
     /// when the peer keeps silent. For diagnosis.
     AskPeer {
-        /// Who wants to know.
+        /// The request to complete.
         request: RequestId,
-        /// Whom to ask.
+        /// The peer to ask.
         peer: PeerId,
-        /// For what.
+        /// The key of the entry.
         key: Key,
     },
     /// The client of `request` no longer waits. A fetch that it leads goes on for the others.
@@ -69,11 +69,11 @@ pub enum Input {
     },
     /// A peer was let in.
     Connected {
-        /// Who.
+        /// The peer that was let in.
         peer: PeerId,
-        /// Where it is.
+        /// The address of the peer.
         address: Box<str>,
-        /// Who dialled.
+        /// The side of the connection that this node is.
         side: Side,
         /// Which parts of the protocol it speaks as we do.
         features: Features,
@@ -81,26 +81,26 @@ pub enum Input {
     /// What this node counted so far. Due now and then, since some of it is counted outside the engine; the
     /// peers are told.
     Counted {
-        /// The figures.
+        /// The counts since the node started.
         figures: Figures,
     },
     /// A dial came to nothing.
     DialFailed {
         /// The address as it was ordered.
         address: Box<str>,
-        /// Why.
+        /// Why the dial failed.
         failure: DialError,
     },
-    /// The connection with a peer is no more.
+    /// A connection with a peer has ended.
     Disconnected {
-        /// Who.
+        /// The peer that is gone.
         peer: PeerId,
     },
-    /// A fetch ended.
+    /// A fetch has ended, well or not.
     Fetched {
-        /// Which one.
+        /// The number from [`Output::Fetch`](crate::Output::Fetch).
         fetch: FetchId,
-        /// How.
+        /// What the fetch brought.
         fetched: Fetched,
         /// What the answer showed of the caller's allowance, if there was an answer and it did.
         allowance: Option<Allowance>,
@@ -115,7 +115,7 @@ pub enum Input {
         directives: Directives,
         /// The allowance that a call for it would draw on.
         bucket: Bucket,
-        /// Who asks.
+        /// What the client may be served.
         reader: Reader,
     },
     /// Forget and doubt what `reach` means, here and at every member; reported by
@@ -123,23 +123,23 @@ pub enum Input {
     Invalidate {
         /// The number under which it is reported.
         order: OrderId,
-        /// What is meant.
+        /// The entries that are meant.
         reach: Reach,
     },
     /// The node is about to stop: give back what others wait for, and say goodbye.
     Leave,
     /// A look-up on disk ended.
     Loaded {
-        /// Which one.
+        /// The number from [`Output::Load`](crate::Output::Load).
         load: LoadId,
         /// What was there. Boxed, since most look-ups find nothing.
         entry: Option<Box<Entry>>,
     },
     /// A peer did what no member does.
     Misbehaved {
-        /// Who.
+        /// The peer that misbehaved.
         peer: PeerId,
-        /// What.
+        /// What the peer did.
         offence: Offence,
     },
     /// A call to the origin that passes the cache by ended, or broke off; reported by
@@ -155,11 +155,11 @@ pub enum Input {
         /// What the answer showed of the caller's allowance, if there was an answer and it did.
         allowance: Option<Allowance>,
     },
-    /// See whether a peer answers; reported by [`Output::Ponged`](crate::Output::Ponged).
+    /// Ask a peer whether it answers; reported by [`Output::Ponged`](crate::Output::Ponged).
     Ping {
         /// The number under which it is reported.
         order: OrderId,
-        /// Whom to ask.
+        /// The peer to ask.
         peer: PeerId,
     },
     /// Keep this value; reported by [`Output::Stored`](crate::Output::Stored).
@@ -168,14 +168,14 @@ pub enum Input {
         order: OrderId,
         /// What to keep it under.
         key: Key,
-        /// The value.
+        /// The value, with its lifetime.
         draft: Draft,
     },
     /// A peer said something.
     Received {
-        /// Who.
+        /// The peer that sent it.
         from: PeerId,
-        /// What.
+        /// The message, decoded.
         message: Message,
         /// Bytes that it took on its way, seal included.
         bytes: usize,
@@ -184,7 +184,7 @@ pub enum Input {
     Refused {
         /// Whose right has ended.
         domain: Domain,
-        /// What was refused.
+        /// What the origin refused.
         refusal: Refusal,
     },
     /// What was to be forgotten on disk will not be back after a crash, and what is in doubt will be so then; or the
@@ -193,8 +193,8 @@ pub enum Input {
         /// The number from [`Output::Remove`](crate::Output::Remove).
         removal: u64,
     },
-    /// What [`Naming`](crate::Naming) calls keys is different from now on. What it called them before must be among it
-    /// still, for those who go by it.
+    /// [`Naming`](crate::Naming) gives keys other names from now on. The former name of a key must still be among its
+    /// names, for members that use it.
     Renamed,
     /// What outlived the previous process. The entries are ignored once anything was invalidated: they may have been
     /// read before that.
@@ -206,7 +206,7 @@ pub enum Input {
     },
     /// A peer said something that a later version of the protocol has added. It counts as said, and is no offence.
     Skipped {
-        /// Who.
+        /// The peer that sent it.
         from: PeerId,
         /// Bytes that it took on its way, seal included.
         bytes: usize,
@@ -222,11 +222,11 @@ pub enum Fetched {
     Fresh(Draft),
     /// The entry that was asked about still holds; here it is with its headers and lifetime renewed.
     NotModified(Draft),
-    /// A whole answer that may be handed on but not kept: `audience` says to whom.
+    /// A whole answer that may be handed on but not kept: `audience` says to which requests.
     Unstorable {
-        /// The answer.
+        /// The answer to hand on.
         content: Content,
-        /// Who may have it.
+        /// The requests that may have it.
         audience: Audience,
     },
     /// The answer is too long to hold: the leader alone receives it as a stream, outside the engine.
@@ -242,19 +242,19 @@ pub enum Fetched {
         content: Content,
         /// For how long the origin wants to be left alone.
         retry_after: Duration,
-        /// Why.
+        /// Which allowance is spent.
         shortage: Shortage,
     },
     /// There was no whole answer. A stale entry stands in.
     Failed(FetchError),
 }
 
-/// Who may have an answer that is not kept.
+/// The requests that may have an answer that is not kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Audience {
     /// The one whose credential fetched it: refusals concern that credential alone.
     Leader,
-    /// All who wait in the same domain.
+    /// All requests of the same domain that wait for it.
     Domain,
 }
 
@@ -272,7 +272,7 @@ pub enum FetchError {
     FetcherFailed,
     /// Other members of the fleet called the origin just now, to no avail.
     FleetFailed,
-    /// Whoever was to fetch gave up without a word.
+    /// The fetcher was dropped without a result.
     FetcherGone,
     /// The head of the answer is longer than an answer's head may be.
     HeadTooLong,

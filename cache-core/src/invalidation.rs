@@ -10,9 +10,9 @@ use core::time::Duration;
 /// One event by which entries were forgotten or put in doubt: one write, or one order.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Invalidation {
-    /// Which one.
+    /// The number of the invalidation.
     pub id: InvalidationId,
-    /// What it means.
+    /// The entries that it means.
     pub reach: Reach,
     /// How long ago it happened.
     pub age: Duration,
@@ -25,7 +25,7 @@ pub struct Invalidation {
 pub struct InvalidationId {
     /// One more than the highest that its issuer knew (Lamport's clock).
     pub count: u64,
-    /// A digest of who issued it, in which run.
+    /// A digest of the node that issued it, and of the node's run.
     pub issuer: u64,
 }
 
@@ -36,14 +36,14 @@ pub struct Notice {
     pub receipt: u64,
     /// How long ago the latest was issued that the sender knew and no longer remembers; `None` if there is none.
     pub mark: Option<Duration>,
-    /// What happened.
+    /// What was invalidated, at most [`INVALIDATIONS_MAX`](crate::message::INVALIDATIONS_MAX).
     pub invalidations: Vec<Invalidation>,
 }
 
 /// How far an invalidation reaches.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Reach {
-    /// What is forgotten: it may be served no more, and nothing is left of it.
+    /// What is forgotten: it is no longer served, and nothing is left of it.
     pub forgotten: Vec<Scope>,
     /// What is put in doubt: the origin is asked about each entry once before it is served again. It may stand in for
     /// an origin that fails.
@@ -51,7 +51,7 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Has `scopes` forgotten.
+    /// Forgets `scopes`, and doubts nothing.
     pub fn forget(scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self { forgotten: scopes.into_iter().collect(), doubted: Vec::new() }
     }
@@ -115,7 +115,7 @@ pub enum Manner {
 /// What an invalidation means.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Scope {
-    /// One key.
+    /// The entry under one key.
     Key(Key),
     /// Every key whose resource begins so.
     Prefix {
@@ -133,7 +133,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Everything.
+    /// The reach that means every entry.
     pub fn everything() -> Self {
         Self::Prefix { prefix: "".into(), domain: None }
     }

@@ -5,9 +5,9 @@ use core::{borrow::Borrow, fmt};
 
 /// Names one cached answer: a canonical resource as seen by one authorization domain.
 ///
-/// The text is the resource followed by a line break and the domain in hexadecimal, so that keys sort by
-/// resource first and a prefix of a resource is a range of keys. Two domains never share a key, which is
-/// what keeps one credential's private answers from another.
+/// The text is the resource followed by a line break and the domain in hexadecimal, so that keys sort by resource
+/// first and a prefix of a resource is a range of keys. Two domains never share a key, which is what keeps one
+/// credential's private answers from another.
 ///
 /// ```
 /// # use cache_core::{Domain, Key};
@@ -43,7 +43,7 @@ impl Key {
         &self.0[..self.0.len() - DOMAIN_SUFFIX_BYTES]
     }
 
-    /// Who may read the answer.
+    /// The domain of the requests that may read the answer.
     pub fn domain(&self) -> Domain {
         split_domain(&self.0).and_then(Domain::from_hex).expect("a key ends in its domain")
     }
@@ -74,7 +74,7 @@ pub fn write_key_text(out: &mut String, resource: &str, domain: Domain) {
     domain.write_suffix(out);
 }
 
-/// Who may read an answer: everybody whose requests carry the same domain.
+/// Tells which requests may read an answer: all that carry the same domain.
 ///
 /// Sixteen bytes that the origin adapter derives from a credential, or from the name that an operator
 /// gives to a set of credentials. Nothing can be read back from it. It is part of every [`Key`].
@@ -92,7 +92,7 @@ impl Domain {
         Self(bytes)
     }
 
-    /// The sixteen bytes.
+    /// The sixteen bytes of the digest.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }

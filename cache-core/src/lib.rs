@@ -1,9 +1,9 @@
 //! The engine of Fleet Cache, without any input or output of its own.
 //!
-//! Everything that decides is here: which entry may be served, who fetches and who waits, what is evicted.
-//! Nothing that acts is: time, bytes and results come in as [`Input`]s, every effect leaves as an
-//! [`Output`], and the same inputs give the same outputs on every machine. The crate is `no_std`, so the
-//! compiler keeps it so.
+//! Everything that decides is here: which entry may be served, which request fetches and which waits, what is
+//! evicted. Nothing that acts is here: time, bytes and results come in as [`Input`]s, every effect leaves as an
+//! [`Output`], and the same inputs give the same outputs on every machine. The crate is `no_std`, so the compiler
+//! keeps it so.
 //!
 //! Start at [`Engine`].
 

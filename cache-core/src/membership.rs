@@ -1,13 +1,13 @@
-//! Who is in the fleet.
+//! Which nodes are in the fleet.
 //!
-//! Owns what is known of members and the protocol by which they find and lose one another: SWIM, as foca
-//! implements it. Sends nothing and dials nobody: it answers [`Decision`]s that the engine turns into outputs.
-//! Any member may have to speak to any other, so [`Decision::Up`] should be a reason to dial. Where there are more
-//! members than connections, `beyond.rs` says what becomes of messages to the others.
+//! Owns what is known of members and the protocol by which they find and lose one another: SWIM, as foca implements
+//! it. Sends and dials nothing: it returns [`Decision`]s that the engine turns into outputs. Any member may have to
+//! speak to any other, so [`Decision::Up`] should be a reason to dial. Where there are more members than connections,
+//! `beyond.rs` says what becomes of messages to the others.
 //!
-//! Whoever knows the fleet's secret can lie about members, and the worst of it is that members are thought
-//! down for a moment. What is known stays bounded by [`MembershipSettings::members_max`], and what is sent by a few messages for
-//! each that comes.
+//! A node that knows the fleet's secret can lie about members. At worst, members are thought down for a moment. What
+//! is known stays bounded by [`MembershipSettings::members_max`], and what is sent by a few messages for each that
+//! comes.
 
 mod beyond;
 mod effects;
@@ -40,7 +40,7 @@ use timers::{Timer, Timers};
 use twins::Twins;
 use wire::{MembershipCodec, Parsed, parse_message};
 
-/// Who is in the fleet, as far as we know, and what must be said to keep knowing.
+/// The nodes in the fleet, as far as this node knows, and what must be sent to keep knowing.
 ///
 /// After every call that takes `now`, take all decisions: the queue is as long as one input makes it.
 pub(crate) struct Membership {
@@ -116,8 +116,8 @@ impl Membership {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if no member in its right mind writes such a message to us. Nothing was changed, but for
-    /// what an indirect probe that names ourselves brought along.
+    /// Returns [`Malformed`] if no working member sends such a message to us. Nothing was changed, except for what an
+    /// indirect probe that names this node brought along.
     pub(crate) fn on_message(&mut self, now: Timestamp, from: PeerId, bytes: &[u8]) -> Result<(), Malformed> {
         if !self.enter(now) {
             return Ok(());
@@ -190,7 +190,7 @@ impl Membership {
         self.effects.timers.next_due()
     }
 
-    /// Who lives, without us, ordered by [`PeerId`].
+    /// The members that live, without this node, ordered by [`PeerId`].
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
         self.effects.alive.values()
     }
@@ -219,7 +219,7 @@ impl Membership {
         if self.effects.alive.contains_key(&peer) {
             return;
         }
-        // If it is known to be down, the boot number tells it as whom.
+        // If it is known to be down, the boot number says which run of it.
         let known = self.known(peer).map(|known| known.id().clone());
         self.announce_to(known.unwrap_or_else(|| Identity::bare(peer, 0)));
         if let Some(tries_left) = tries_left.checked_sub(1) {
@@ -235,8 +235,8 @@ impl Membership {
         }
     }
 
-    /// Outbids whoever is known to the sender as us: our former self, if our clock was set back,
-    /// another node with our key, or a forgery.
+    /// Outbids what the sender takes for this node: its former run, if its clock was set back, another node with its
+    /// key, or a forgery.
     fn take_the_latest_boot(&mut self, message: &Parsed) {
         let ours = self.foca.identity().0.boot();
         let about_us =
@@ -245,7 +245,7 @@ impl Membership {
         let latest = rumoured
             .chain([message.header.dst.0.boot()])
             .fold(ours, |latest, boot| if is_later(boot, latest) { boot } else { latest });
-        // Those two are said to whoever is not a member, too.
+        // These two are sent to nodes that are not members, too.
         if !matches!(message.header.message, foca::Message::TurnUndead | foca::Message::Announce) {
             self.twins.on_addressed(ours, message.header.dst.0.boot());
         }
@@ -269,7 +269,7 @@ impl Membership {
             Foca::PingReq { target, .. } | Foca::IndirectAck { target, .. } => {
                 self.known(target.0.peer()).is_some()
             }
-            // Whoever sends it will again, as long as it does not know that we renewed ourselves.
+            // The sender repeats it, as long as it does not know that we renewed ourselves.
             Foca::TurnUndead => !self.renewed_lately(),
             Foca::Ack(_)
             | Foca::Announce
@@ -357,7 +357,7 @@ impl Membership {
         if is_full && self.known(message.header.src.0.peer()).is_none() {
             return Ok(());
         }
-        // A newcomer passes nothing on of what it is told to begin with: it is news to nobody else.
+        // A newcomer passes on nothing of what it is told to begin with: the others know it already.
         let is_welcome = message.header.message == foca::Message::Feed && self.feeds_left > 0;
         if !is_welcome {
             return self.foca.handle_data(bytes, &mut self.effects).map_err(|_refused| Malformed);
@@ -372,8 +372,8 @@ impl Membership {
         Ok(())
     }
 
-    /// Lets foca, which takes itself for disconnected after every renewal, see that members are still there:
-    /// it would wait for a message before it probes anybody again, and perhaps for ever.
+    /// Lets foca, which takes itself for disconnected after every renewal, see that members are still there.
+    /// Otherwise it would wait for a message before it probes again, perhaps for ever.
     fn stay_connected(&mut self) {
         // No update, no error.
         drop(self.foca.apply_many(core::iter::empty(), false, &mut self.effects));
@@ -387,7 +387,7 @@ impl Membership {
         self.known(member_id.0.peer()) != Some(&suspect)
     }
 
-    /// Has foca take those for alive whom others are to probe.
+    /// Makes foca take members for alive that others are to probe.
     fn vouch(&mut self) {
         for (probed, number) in self.effects.beyond.take_vouched() {
             let Some(incarnation) = self.known(probed.0.peer()).map(foca::Member::incarnation) else {
@@ -424,10 +424,11 @@ impl Membership {
         }
     }
 
-    /// Has us meet those whom the sender of a feed takes for alive and we for gone, and not only since a moment ago.
+    /// Contacts members that the sender of a feed takes for alive and that this node has taken for gone for longer
+    /// than a moment.
     ///
-    /// No other news would bring them back: ours has long been told to everybody who could have told them, while the
-    /// line between us and them was cut, and what others say of them is no later than what we know.
+    /// No other news would bring them back. Our news has long been told to every member that could have told them,
+    /// while the line between us and them was cut; and what others say of them is no later than what we know.
     fn doubt(&mut self, feed: &Parsed) {
         let forgotten_at = self.effects.now.saturating_add(DOWN_REMEMBERED - DOUBT_AFTER);
         for (update, _) in feed.updates.iter().filter(|(update, _)| update.state() != foca::State::Down) {
@@ -455,8 +456,8 @@ impl Membership {
         self.foca.iter_membership_state().len()
     }
 
-    /// How much news of strangers may still be added. One at least while nobody is there to be told: whoever
-    /// comes then brings the end of that.
+    /// How much news of strangers may still be added. At least one while there is no member to tell: the next one
+    /// that comes ends that.
     fn news_left(&self) -> usize {
         let left = (NEWS_PER_MEMBER * self.members_max).saturating_sub(self.foca.updates_backlog());
         if self.effects.alive.is_empty() { left.max(1) } else { left }

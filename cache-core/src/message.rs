@@ -24,14 +24,14 @@ pub enum Message {
     Answer {
         /// The number that the asker gave.
         ask: AskId,
-        /// The answer.
+        /// What the receiver has to say.
         answer: Answer,
     },
     /// Have you got this, or may I fetch it?
     Ask {
         /// The asker's number for the answer.
         ask: AskId,
-        /// What is wanted.
+        /// The name of the entry.
         name: Name,
         /// As what the receiver is asked.
         role: Role,
@@ -43,43 +43,43 @@ pub enum Message {
     },
     /// What the sender counted so far, for sums over the fleet.
     Figures(Figures),
-    /// What the receiver's notice means is served to nobody here any more, or only once the origin was asked.
+    /// No reader here is served what the receiver's notice means, or only once the origin was asked.
     Forgotten {
-        /// From the notice.
+        /// The number from the notice.
         receipt: u64,
     },
     /// Forget or doubt what these mean. One when it happens; all that are remembered when two members meet.
     Invalidate(Notice),
-    /// Who is in the fleet: bytes of the membership protocol.
+    /// Which nodes are in the fleet: bytes of the membership protocol.
     Membership(Bytes),
-    /// Are you there?
+    /// Asks whether the receiver is there.
     Ping {
-        /// Comes back in the answer.
+        /// A number that comes back in the answer.
         token: u64,
     },
-    /// Yes.
+    /// The answer to a ping.
     Pong {
-        /// From the ping.
+        /// The number from the ping.
         token: u64,
         /// The sender's wall clock, to diagnose clocks that disagree. Nothing is decided by it.
         clock: Timestamp,
     },
     /// The origin wants to be left alone.
     Quota {
-        /// By whom.
+        /// The payer that the origin refused.
         payer: Payer,
-        /// For which calls.
+        /// The allowance that is spent.
         bucket: Bucket,
-        /// For how long.
+        /// How long to leave the origin alone.
         pause: Duration,
-        /// Why.
+        /// What is spent, or exceeded.
         shortage: Shortage,
     },
     /// The lease for this name is not used, or came to nothing.
     Release {
-        /// Whose lease.
+        /// The name that was leased.
         name: Name,
-        /// What that means for those who wait.
+        /// What that means for its waiters.
         verdict: Verdict,
     },
     /// I am new here: send what is read most.
@@ -131,13 +131,13 @@ pub enum Role {
 /// What an ask is answered with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// Those who fetched before had no success, and repeating it now will bring none.
+    /// Earlier fetches had no success, and repeating them now will bring none.
     Failed,
-    /// Here it is.
+    /// The entry, whole.
     Hit(Box<Parcel>),
-    /// Fetch it yourself, for all who wait here.
+    /// Fetch it yourself, for all members that wait here.
     Lease {
-        /// What to fetch.
+        /// The name that is leased.
         name: Name,
         /// What used to be the answer, to be revalidated at no cost.
         stale: Option<Box<Parcel>>,
@@ -155,16 +155,16 @@ pub enum Verdict {
     Failed,
     /// The answer concerns the fetcher's own credential or may not be kept: each fetches for itself.
     Unshareable,
-    /// Nobody waits any more where the lease was granted; the next may have it.
+    /// No request waits any more where the lease was granted; the next waiter may have it.
     Unused,
 }
 
 /// A new entry as it is told to others.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Announced {
-    /// The entry is with whoever says so, and can be asked for.
+    /// The sender has the entry, and can be asked for it.
     Named {
-        /// Its name.
+        /// The name of the entry.
         name: Name,
         /// For how long it is fresh from now.
         remaining: Duration,
@@ -173,7 +173,7 @@ pub enum Announced {
         /// Which content it is.
         edition: Option<Edition>,
     },
-    /// Here it is.
+    /// The entry, whole.
     Whole(Box<Parcel>),
 }
 
@@ -190,10 +190,11 @@ pub struct Parcel {
     pub edition: Option<Edition>,
 }
 
-/// One content of a key, by who put or fetched it. It keeps its edition when it is renewed unchanged.
+/// One content of a key, numbered by the member that put or fetched it. It keeps its edition when it is renewed
+/// unchanged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Edition {
-    /// A digest of who issued it, in which run.
+    /// A digest of the node that issued it, and of the node's run.
     pub issuer: u64,
     /// Of two contents of one issuer the higher count is the later.
     pub count: u64,
@@ -224,7 +225,7 @@ pub struct Figures {
     pub peer_hits: u64,
     /// Look-ups for which the origin was called, or that got no answer.
     pub misses: u64,
-    /// Entries in memory.
+    /// How many entries are in memory.
     pub entries: u64,
 }
 

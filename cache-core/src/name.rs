@@ -14,7 +14,7 @@ impl Name {
         Self(bytes)
     }
 
-    /// The digest.
+    /// The bytes of the digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -31,7 +31,7 @@ impl fmt::Debug for Name {
 
 /// Gives keys their names. A pure function: equal keys, equal names.
 pub trait Naming: fmt::Debug + Send + Sync {
-    /// What we call `key`, and after that what members may call it who go by another of our secrets.
+    /// Our name of `key`, and after that the names that members with another of our secrets may use.
     ///
     /// Never empty, and short: one name for each secret.
     fn names(&self, key: &Key) -> Vec<Name>;

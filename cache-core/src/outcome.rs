@@ -9,9 +9,9 @@ use core::fmt;
 pub enum Outcome {
     /// Nothing usable is cached, and the request forbids asking (`only-if-cached`).
     Absent,
-    /// An entry answers it.
+    /// An entry answers the request.
     Answered {
-        /// The entry.
+        /// The entry, shared with the cache.
         entry: Arc<Entry>,
         /// How it came about.
         served: Served,
@@ -22,7 +22,7 @@ pub enum Outcome {
     Pass,
     /// An answer that is not kept.
     Relayed {
-        /// The answer.
+        /// The answer to hand on.
         content: Content,
         /// How it was fetched.
         forward: Forward,
@@ -93,7 +93,7 @@ pub enum Failure {
     /// More lookups are in progress than [`Settings::flights_max`](crate::Settings::flights_max) allows,
     /// or more requests wait for one than [`Settings::waiters_max`](crate::Settings::waiters_max).
     Busy,
-    /// The fetch failed.
+    /// The fetch failed, for this reason.
     Fetch(FetchError),
     /// There is no connection with the peer that was to be asked.
     NotConnected,
@@ -101,7 +101,7 @@ pub enum Failure {
     Throttled {
         /// When the origin may be asked again.
         until: Timestamp,
-        /// Why not before.
+        /// Which allowance is spent.
         shortage: Shortage,
         /// How the allowance was seen last, if this node has seen it.
         seen: Option<Window>,

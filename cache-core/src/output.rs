@@ -18,38 +18,38 @@ pub struct LoadId(pub u64);
 pub enum Output {
     /// Abandon a fetch; its result is no longer wanted.
     CancelFetch {
-        /// Which one.
+        /// The fetch to abandon.
         fetch: FetchId,
     },
     /// Answer a look-up. Comes exactly once for each.
     Complete {
-        /// Which one.
+        /// The request to answer.
         request: RequestId,
-        /// With what.
+        /// How the look-up ended.
         outcome: Outcome,
     },
-    /// Connect with whoever is at `address`.
+    /// Connect with the peer at `address`.
     Dial {
-        /// Where.
+        /// The address to dial.
         address: Box<str>,
     },
     /// End the connection with a peer.
     Disconnect {
-        /// With whom.
+        /// The peer to leave.
         peer: PeerId,
     },
     /// Call the origin as `leader` would, and report [`Input::Fetched`](crate::Input::Fetched).
     Fetch {
         /// The number to report under.
         fetch: FetchId,
-        /// Whose credential pays.
+        /// The request whose credential pays.
         leader: RequestId,
         /// The entry to ask about, if there is one to revalidate.
         revalidate: Option<Arc<Entry>>,
     },
     /// The renewal for which a request was retained does not take place.
     Forget {
-        /// Which request.
+        /// The request that was retained.
         request: RequestId,
     },
     /// Look a key up on disk and report [`Input::Loaded`](crate::Input::Loaded).
@@ -61,7 +61,7 @@ pub enum Output {
     },
     /// Keep an entry on disk.
     Persist {
-        /// The entry.
+        /// The entry to keep.
         entry: Arc<Entry>,
     },
     /// Report that a peer answered, or did not; comes exactly once for each [`Input::Ping`](crate::Input::Ping).
@@ -85,10 +85,10 @@ pub enum Output {
     /// Forget on disk what these mean, and note there what is in doubt, in one go and durably. No scope is
     /// [`Scope::Signposts`]: no signpost is on disk.
     Remove {
-        /// The number to report [`Input::Removed`](crate::Input::Removed) under when it is durable; `None` if nobody
+        /// The number to report [`Input::Removed`](crate::Input::Removed) under when it is durable; `None` if nothing
         /// waits for that.
         removal: Option<u64>,
-        /// What is forgotten.
+        /// The entries to forget.
         scopes: Vec<Scope>,
         /// What is doubted, if anything is.
         doubted: Option<Doubted>,
@@ -105,19 +105,19 @@ pub enum Output {
     /// Keep the means by which a request fetches, though the request will be complete before it is decided
     /// whether they are needed. Followed by [`Output::Fetch`] with that leader, or [`Output::Forget`].
     Retain {
-        /// Which request.
+        /// The request to retain.
         request: RequestId,
     },
     /// Hide a key from readers.
     Retract {
-        /// Which one.
+        /// The key to hide.
         key: Key,
     },
     /// Say this to peers.
     Send {
-        /// To whom.
+        /// The peers to send it to.
         to: Vec<PeerId>,
-        /// What.
+        /// The message to send.
         message: Message,
     },
     /// Report that a value is kept; comes exactly once for each [`Input::Put`](crate::Input::Put).
@@ -127,7 +127,7 @@ pub enum Output {
     },
     /// Tell people that two nodes go by one identity, which may be this node's. Comes again for as long as they do.
     Twins {
-        /// Whose.
+        /// The identity that both use.
         peer: PeerId,
     },
 }

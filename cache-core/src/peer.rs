@@ -1,4 +1,4 @@
-//! Who a node is to others.
+//! The identity of a node.
 
 use core::fmt;
 
@@ -48,7 +48,7 @@ impl core::str::FromStr for PeerId {
     }
 }
 
-/// A text is no peer id of an Ed25519 key.
+/// A text is not a peer id of an Ed25519 key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PeerIdError;
 

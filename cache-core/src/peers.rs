@@ -1,13 +1,13 @@
 //! Which peers to hold connections with: dialing, backing off, scoring, banning.
 //!
-//! Owns whom a node knows of, whom it dials and when, and who is kept away. Does not know what peers say and
-//! sends nothing: it answers [`PeerDecision`]s that the engine turns into outputs.
+//! Owns which peers a node knows, which it dials and when, and which are kept away. Does not know what peers say and
+//! sends nothing: it returns [`PeerDecision`]s that the engine turns into outputs.
 //!
-//! The aim is a full mesh up to [`PeerSettings::connections_max`], since the coordinator of a key is asked
-//! directly. Where there are more members, a node dials until it holds three quarters of that, whoever is due first,
-//! which scattered pauses make another choice on every node; and beyond that whom a lookup needs ([`Peers::want`]) and
-//! contacts that membership does not know to live, which may lead to others. At the limit a newcomer takes the place
-//! of the connection that is of least use.
+//! The aim is a full mesh up to [`PeerSettings::connections_max`], since a node asks the coordinator of a key
+//! directly. If there are more members, a node dials until it holds three quarters of that, the one first that is due
+//! first, which scattered pauses make another choice on every node. Beyond that it dials a peer that a lookup needs
+//! ([`Peers::want`]), and contacts that membership does not know to live, which may lead to others. At the limit a
+//! newcomer takes the place of the connection that is of least use.
 
 mod attempts;
 mod book;
@@ -69,7 +69,8 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// A node that knows its contacts, and who was there when it last ran. They are due at once: the first [`Self::on_due`] dials them.
+    /// A node that knows its contacts, and the members of its last run. They are due at once: the first
+    /// [`Self::on_due`] dials them.
     pub(crate) fn new(
         local: PeerId,
         own_addresses: &[Box<str>],
@@ -103,7 +104,7 @@ impl Peers {
     }
 
     /// Membership says that `peer` has started again, or is a member once more, and can be reached at `addresses`:
-    /// whatever dials came to before, it is dialled as one that nobody knew.
+    /// whatever came of earlier dials, it is dialed like a new peer.
     pub(crate) fn on_back(&mut self, now: Timestamp, peer: PeerId, addresses: &[Box<str>]) {
         let until = now.saturating_add(self.courtesy(peer));
         self.book.learn(peer, addresses, until);
@@ -182,7 +183,7 @@ impl Peers {
         verdict
     }
 
-    /// A connection is no more, whether it was kept or refused.
+    /// A connection has ended, whether it was kept or refused.
     pub(crate) fn on_disconnected(&mut self, now: Timestamp, peer: PeerId) {
         self.decisions.retain(|decision| *decision != PeerDecision::Disconnect { peer });
         self.conduct.end_silence(peer);
@@ -200,7 +201,7 @@ impl Peers {
         self.plan(now);
     }
 
-    /// A dial came to nothing. Dials that nobody decided are ignored.
+    /// A dial failed. Dials that were not decided here are ignored.
     pub(crate) fn on_dial_failed(&mut self, now: Timestamp, address: &str, failure: DialError) {
         if let Some(target) = self.attempts.failed(address) {
             self.failed(now, target, address, failure);
@@ -226,8 +227,8 @@ impl Peers {
         }
     }
 
-    /// A lookup needs `peer`, which is not connected: dials it now, unless that came to nothing of late. Answers
-    /// whether a dial is under way.
+    /// A lookup needs `peer`, which is not connected: dials it now, unless a dial failed lately. Returns whether a
+    /// dial is under way.
     pub(crate) fn want(&mut self, now: Timestamp, peer: PeerId) -> bool {
         if self.is_within_reach(now, peer) {
             self.dial(now, Kind::Wanted, Target::Named(peer));
@@ -276,7 +277,7 @@ impl Peers {
         }
     }
 
-    /// Does what is due. Nothing is lost by coming early or often.
+    /// Does what is due. Calling it early or often loses nothing.
     pub(crate) fn on_due(&mut self, now: Timestamp) {
         self.plan(now);
     }
@@ -301,14 +302,14 @@ impl Peers {
         &self.connected
     }
 
-    /// Who left an ask unanswered and has said nothing since, for [`SILENT_FOR`](conduct::SILENT_FOR): others
-    /// are asked instead.
+    /// The peers that left an ask unanswered and have said nothing since, for [`SILENT_FOR`](conduct::SILENT_FOR):
+    /// others are asked instead.
     pub(crate) fn silent(&self, now: Timestamp) -> impl Iterator<Item = PeerId> {
         self.conduct.silent(now)
     }
 
-    /// Whether nobody was connected yet, and a contact or a remembered member is being dialled, or about to be, for the
-    /// first time. That one is not there says nothing of the others.
+    /// Whether no peer was connected yet, and a contact or a remembered member is being dialed, or about to be, for
+    /// the first time. If one of them is not there, that says nothing about the others.
     pub(crate) fn awaits_first_contact(&self) -> bool {
         let contacts = || {
             let candidates = self.book.candidates().map(|(_target, candidate)| candidate);
@@ -342,7 +343,7 @@ impl Peers {
                 Kind::Member => members_wanted,
                 Kind::Contact | Kind::ContactAgain | Kind::Wanted => self.settings.connections_max,
             };
-            // Those with whom a full node is connected may all be connected with one another, and with nobody else.
+            // The peers that a full node is connected with may all be connected with one another, and with no others.
             let is_way_out = matches!(kind, Kind::Contact | Kind::ContactAgain)
                 && self.connected.len() >= most
                 && self.attempts.len() == 0;

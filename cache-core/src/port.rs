@@ -1,7 +1,7 @@
 //! The contracts between the engine's driver and what it stands on.
 //!
-//! Each trait is small and synchronous. Whoever implements one need not think about policy: that is in
-//! the engine. [`crate::Fetched`] is what a fetch from an origin comes back with.
+//! Each trait is small and synchronous. An implementation has no policy: that is in the engine. [`crate::Fetched`] is
+//! what a fetch from an origin comes back with.
 
 mod transport;
 
@@ -29,7 +29,7 @@ pub trait Store: Send {
     /// When the store as a whole cannot be read. The caller then starts empty.
     fn restore(&mut self, now: Timestamp, budget: Budget) -> Result<Vec<Entry>, StoreError>;
 
-    /// What was in doubt when that was noted last ([`Change::Doubt`]), but for what means nothing that is there.
+    /// What was in doubt when that was noted last ([`Change::Doubt`]), except for what means nothing that is there.
     ///
     /// Called once, before any change. Where it cannot be told, everything that is there is in doubt at `now`.
     ///
@@ -45,7 +45,7 @@ pub trait Store: Send {
     /// When reading fails as such; an unreadable record is `None`.
     fn load(&mut self, key: &Key) -> Result<Option<Entry>, StoreError>;
 
-    /// Makes `changes` in order, all of them or none, and answers how many records were removed.
+    /// Makes `changes` in order, all of them or none. Returns how many records were removed.
     ///
     /// With [`Durability::Immediate`] everything applied so far survives a crash once this returns.
     ///
@@ -54,7 +54,7 @@ pub trait Store: Send {
     /// When none of `changes` was made, for example on a full disk.
     fn apply(&mut self, changes: &[Change], durability: Durability) -> Result<u64, StoreError>;
 
-    /// Removes records that can be of no use at `now` or exceed the store's own budget; answers how many.
+    /// Removes records that can be of no use at `now` or exceed the store's own budget. Returns how many.
     ///
     /// Keeps what may still be served stale or revalidated.
     ///
@@ -67,7 +67,7 @@ pub trait Store: Send {
 /// How many entries, and how many bytes of them, may be held.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Budget {
-    /// Most entries.
+    /// Most entries that the store keeps.
     pub entries_max: usize,
     /// Most bytes, as [`Entry::weight_bytes`] counts them.
     pub bytes_max: usize,
@@ -80,9 +80,9 @@ pub enum Change {
     Doubt(Doubted),
     /// Keep this entry in place of any other under its key.
     Put(Arc<Entry>),
-    /// Forget this key.
+    /// Forget the entry under this key.
     Remove(Key),
-    /// Forget everything.
+    /// Forget all entries that are kept.
     RemoveAll,
     /// Forget every key whose resource begins with `prefix`, in `domain` or in all.
     RemovePrefix {

@@ -6,8 +6,8 @@
 //! What may change under which number:
 //!
 //! * **major**: anything. Two of different majors do not talk.
-//! * **minor**: messages of a new kind, and fields behind those of a known kind. Who does not know them skips them.
-//!   Nothing that an earlier minor says changes its form or its meaning.
+//! * **minor**: messages of a new kind, and fields behind those of a known kind. A node that does not know them skips
+//!   them. Nothing that an earlier minor says changes its form or its meaning.
 //! * **features**: whatever a member must not be told unless it understands, such as one more variant of an answer.
 
 use core::fmt;
@@ -19,7 +19,7 @@ pub struct Protocol {
     pub major: u8,
     /// Grows with what may be skipped.
     pub minor: u8,
-    /// The parts.
+    /// The optional parts that it has.
     pub features: Features,
 }
 
@@ -27,7 +27,8 @@ impl Protocol {
     /// What this build speaks.
     pub const OURS: Self = Self { major: 1, minor: 0, features: Features::ALL };
 
-    /// What we speak with one who speaks `theirs`: the lower minor and the common parts. `None` if the majors differ.
+    /// The protocol to speak with a peer that speaks `theirs`: the lower minor and the common parts. `None` if the
+    /// majors differ.
     #[must_use]
     pub fn with(self, theirs: Self) -> Option<Self> {
         let features = self.features.common(theirs.features);

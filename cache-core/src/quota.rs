@@ -9,8 +9,8 @@ use core::{fmt, time::Duration};
 
 /// Whose allowances a call draws on: a digest of its credential, or this host for calls without one.
 ///
-/// An origin counts what each credential calls, whoever else may read the same answers. So pauses are the payer's,
-/// and members tell one another of them by the digest.
+/// An origin counts the calls of each credential, whichever others may read the same answers. So pauses are the
+/// payer's, and members tell one another of them by the digest.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Payer([u8; 16]);
 
@@ -24,7 +24,7 @@ impl Payer {
         Self(bytes)
     }
 
-    /// The sixteen bytes.
+    /// The sixteen bytes of the digest.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }

@@ -1,7 +1,7 @@
 //! How a node shares with its fleet: what it is told at the start, and the parts that decide about it.
 //!
-//! Owns the leases that this node grants, what was invalidated lately, and who has what. What follows from
-//! their decisions is in the engine.
+//! Owns the leases that this node grants, what was invalidated lately, and which members have what. The engine draws
+//! the consequences.
 
 mod acquaintances;
 mod editions;
@@ -37,16 +37,16 @@ use core::{fmt, time::Duration};
 /// What an engine is told about its fleet, once.
 #[derive(Clone, Debug)]
 pub struct Sharing {
-    /// Who we are to others.
+    /// The identity of this node.
     pub local: PeerId,
     /// Which start of the node this is; grows from one to the next, as its wall clock in milliseconds does.
     pub boot: u64,
     /// Where others can reach us.
     pub own_addresses: Vec<Box<str>>,
-    /// Whom to try first.
+    /// The peers to try first.
     pub contacts: Vec<Contact>,
-    /// Who was a member when the last process ended, as its last [`Output::Remember`](crate::Output::Remember) said.
-    /// They are tried beside the contacts, the first [`REMEMBERED_MAX`] of them.
+    /// The members when the last process ended, as its last [`Output::Remember`](crate::Output::Remember) said. They
+    /// are tried as well as the contacts, the first [`REMEMBERED_MAX`] of them.
     pub remembered: Vec<Member>,
     /// How many connections to hold, and how much to take from one.
     pub peers: PeerSettings,
@@ -70,8 +70,8 @@ pub trait Ceiling: fmt::Debug + Send + Sync {
 /// The limits of sharing. Every field has a default with a reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SharingLimits {
-    /// Longest time in which a peer that was asked must say something. One that has answered before is given four
-    /// times what nearly all of its answers took, and a quarter of a second at least.
+    /// Longest time in which a peer that was asked must say something. A peer that has answered before is given four
+    /// times what nearly all of its answers took, and at least a quarter of a second.
     ///
     /// A second: fifty round trips of 20 ms, and a lost frame or two repeated by the connection.
     pub ask_timeout: Duration,
@@ -81,12 +81,12 @@ pub struct SharingLimits {
     pub asks_max: usize,
     /// Largest body that is sent to every member unasked, in bytes.
     ///
-    /// Most answers of GitHub's API are smaller (a page of 30 issues is the exception); a larger one goes to
-    /// its coordinator alone and by name to the others.
+    /// Most answers of GitHub's API are smaller (a page of 30 issues is the exception); a larger one goes to its
+    /// coordinator alone and by name to the others.
     pub attached_bytes_max: usize,
     /// How long an entry from a peer may be fresh or stale, whatever the peer and the [`Ceiling`] say.
     pub freshness_max: Freshness,
-    /// How many times a lease passes on because its holder's call failed, before all who wait are told.
+    /// How many times a lease passes on because its holder's call failed, before all waiters are told.
     ///
     /// One: the call is repeated once, with another's credential.
     pub lease_failures_max: u8,

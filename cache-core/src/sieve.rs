@@ -35,7 +35,7 @@ pub struct Sieve<T> {
 pub struct Place(u32);
 
 impl<T> Sieve<T> {
-    /// An empty order.
+    /// An order without elements.
     pub const fn new() -> Self {
         Self { nodes: Vec::new(), head: None, tail: None, hand: None, free: None, len: 0 }
     }
@@ -98,8 +98,8 @@ impl<T> Sieve<T> {
 
     /// Takes out the first element from the hand on that was not visited; `None` when empty.
     ///
-    /// `take_visited` answers whether an element was visited since it was last asked, and clears the mark.
-    /// Ends even if it always answers yes: after two full rounds the next element goes.
+    /// `take_visited` returns whether an element was visited since the last call, and clears the mark. Ends even if
+    /// it always returns yes: after two full rounds the next element goes.
     pub fn evict(&mut self, mut take_visited: impl FnMut(&T) -> bool) -> Option<T> {
         let mut at = self.hand.or(self.tail)?;
         for _ in 0..2 * self.len {
@@ -130,7 +130,7 @@ impl<T> Sieve<T> {
         places.map(|place| self.get(place))
     }
 
-    /// Number of elements.
+    /// How many elements there are.
     pub const fn len(&self) -> usize {
         self.len
     }

@@ -17,7 +17,7 @@ impl Forwarded {
     /// Adds the name of a field to forward.
     pub(crate) fn add(&mut self, name: &str) -> Result<(), ConfigError> {
         let refused = |problem| ConfigError::ForwardHeader { name: name.into(), problem };
-        let parsed: HeaderName = name.parse().map_err(|_| refused("it is no name of a header field"))?;
+        let parsed: HeaderName = name.parse().map_err(|_| refused("it is not a name of a header field"))?;
         if MEANT_ANYWAY.contains(&parsed.as_str()) {
             return Err(refused("it is read and sent as it is"));
         }

@@ -59,7 +59,7 @@ impl Proxy {
     /// repeated, since it may hold a password.
     pub fn new(url: &str, scope: ProxyScope, except: &str) -> Result<Self, ConfigError> {
         let text = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let uri: Uri = text.parse().map_err(|_malformed| ConfigError::Proxy("it is no URL"))?;
+        let uri: Uri = text.parse().map_err(|_malformed| ConfigError::Proxy("it is not a URL"))?;
         if uri.scheme_str() != Some("http") {
             return Err(ConfigError::Proxy("only proxies that are reached by http:// are supported"));
         }

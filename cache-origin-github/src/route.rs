@@ -100,18 +100,20 @@ impl FromStr for RouteRule {
         let keeping = if term == "never" {
             Keeping::Never(NEVER_BY_OPERATOR)
         } else {
-            let lifetime = parse_duration(term).ok_or_else(|| bad("its lifetime is no duration"))?;
+            let lifetime = parse_duration(term).ok_or_else(|| bad("its lifetime is not a duration"))?;
             let (mut if_error, mut while_revalidating) = (IF_ERROR_DEFAULT, Duration::ZERO);
             let mut unsettled = UNSETTLED_LIFETIME;
             for term in terms.by_ref() {
                 let (name, value) = term.split_once('=').ok_or_else(|| bad("a term has no `=`"))?;
-                let value = parse_duration(value).ok_or_else(|| bad("a term's value is no duration"))?;
+                let value = parse_duration(value).ok_or_else(|| bad("a term's value is not a duration"))?;
                 match name {
                     "if-error" => if_error = value,
                     "unsettled" => unsettled = value,
                     "while-revalidating" => while_revalidating = value,
                     _other => {
-                        return Err(bad("a term is none of `if-error`, `unsettled`, `while-revalidating`"));
+                        return Err(bad(
+                            "a term is not one of `if-error`, `unsettled`, `while-revalidating`",
+                        ));
                     }
                 }
             }
@@ -484,7 +486,7 @@ mod tests {
             ("/x =", "lifetime"),
             ("/x = soon", "duration"),
             ("/x = 1s b", "term"),
-            ("/x = 1s b=1", "none of"),
+            ("/x = 1s b=1", "not one of"),
             ("/x = never if-error=1h", "alone"),
             ("/x = 999999999d", "duration"),
         ];

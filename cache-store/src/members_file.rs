@@ -100,7 +100,7 @@ impl fmt::Display for MembersFileError {
         match self {
             Self::Io(error) => write!(f, "it cannot be read: {error}"),
             Self::Malformed => f.write_str("it holds no addresses of members"),
-            Self::NoFile => f.write_str("it is no file"),
+            Self::NoFile => f.write_str("it is not a file"),
             Self::Sealed => f.write_str("it was sealed with another key, or altered"),
             Self::TooLong { bytes } => write!(f, "it is {bytes} bytes long, the limit is {FILE_BYTES_MAX}"),
         }

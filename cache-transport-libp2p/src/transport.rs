@@ -92,7 +92,7 @@ impl Libp2p {
         let dial = match address.peer() {
             Some(peer) => {
                 match core_peer(peer) {
-                    None => return Err(bad(format!("{peer} is no peer id of an Ed25519 key"))),
+                    None => return Err(bad(format!("{peer} is not a peer id of an Ed25519 key"))),
                     Some(known) if known == self.shared.book.local() => return Err(Ending::Itself),
                     Some(known) if self.shared.book.get(known).is_some() => {
                         return Err(Ending::AlreadyConnected(known));

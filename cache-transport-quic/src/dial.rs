@@ -38,7 +38,7 @@ async fn connect(shared: &Shared, address: &str) -> Result<Running, Ending> {
     let address: QuicAddress = address.parse().map_err(|error| Ending::BadAddress(format!("{error}")))?;
     let expected = address.peer();
     if let Some(expected) = expected {
-        let foreign = || Ending::BadAddress(format!("{expected} is no peer id of an Ed25519 key"));
+        let foreign = || Ending::BadAddress(format!("{expected} is not a peer id of an Ed25519 key"));
         check(shared, core_peer(expected).ok_or_else(foreign)?)?;
     }
     let config = tls::client_config(&shared.keypair, expected, &shared.settings)

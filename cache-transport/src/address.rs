@@ -143,7 +143,7 @@ impl Carrier {
 
 /// Why an address is refused.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
-#[error("`{address}` is no address to use: {reason}; write one like {example}")]
+#[error("`{address}` is not an address to use: {reason}; write one like {example}")]
 pub struct AddressError {
     address: String,
     reason: String,

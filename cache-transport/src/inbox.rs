@@ -145,7 +145,7 @@ impl State {
     /// Queues what concerns no connection. Dropped if [`NODE_EVENTS_MAX`] wait: the driver has stopped.
     fn push_node(&mut self, event: TransportEvent) {
         if self.node.len() >= NODE_EVENTS_MAX {
-            tracing::debug!(?event, "nobody takes events; one is dropped");
+            tracing::debug!(?event, "the driver takes no events; one is dropped");
             return;
         }
         if self.node.is_empty() {

@@ -85,7 +85,7 @@ pub enum ReadError {
     #[error("the body cannot be read from JSON: {0}")]
     NotJson(Box<dyn std::error::Error + Send + Sync>),
     /// The body is not UTF-8.
-    #[error("the body is no text: {0}")]
+    #[error("the body is not text: {0}")]
     NotText(Utf8Error),
 }
 
@@ -121,6 +121,6 @@ mod tests {
         let reason = ForwardReason::UriMiss;
         let forward = Forward { reason, status: 200, collapsed: false, stored: false };
         let error = Reply::of_content(content, forward, Form::default()).text().await.unwrap_err();
-        assert_eq!(error.to_string(), "the body is no text: invalid utf-8 sequence of 1 bytes from index 2");
+        assert_eq!(error.to_string(), "the body is not text: invalid utf-8 sequence of 1 bytes from index 2");
     }
 }

@@ -39,7 +39,7 @@ async fn measure(over: Over, third: Third) -> Result<Figures, Box<dyn Error + Se
     let _other = start(node.addresses()).await?;
     let connected = async || node.stats().await.map_or(0, |stats| stats.connected_peers);
     until("the two have met", async || connected().await == 1).await;
-    // Held until the end: a connection on which nobody takes anything.
+    // Held until the end: a connection on which nothing is taken.
     let mut stalled = None;
     if third == Third::Stalled {
         let gate = Arc::new(FleetGate::new(Keyring::new(&secret)));

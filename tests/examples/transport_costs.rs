@@ -128,7 +128,7 @@ async fn loss(kind: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Passes datagrams on between whoever sends first and `to`, late, and some not at all.
+/// Passes datagrams on between the first sender and `to`, late, and some not at all.
 async fn relay(to: SocketAddr) -> anyhow::Result<SocketAddr> {
     let inner = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
     let outer = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
@@ -162,7 +162,7 @@ async fn relay(to: SocketAddr) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-/// So many peers of the node at `address`, until nobody listens to this process any more.
+/// Connects so many peers with the node at `address`, until that no longer listens to this process.
 async fn peers(kind: &str, count: usize, address: &str) -> anyhow::Result<()> {
     let mut peers = Vec::new();
     for number in 1..=count {

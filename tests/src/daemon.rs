@@ -21,8 +21,8 @@ use tempfile::TempDir;
 
 /// How to start a daemon.
 ///
-/// Everything a user's machine could lend it is kept away: the environment is empty but for what
-/// [`Setup::env`] adds, and home is a directory of its own.
+/// Everything a user's machine could lend it is kept away: the environment has only what [`Setup::env`] adds, and
+/// home is a directory of its own.
 #[derive(Debug)]
 pub struct Setup {
     program: PathBuf,
@@ -84,7 +84,7 @@ impl Setup {
         Daemon { setup: self, process, address: UNKNOWN, directory }.wait_ready()
     }
 
-    /// As [`Self::start`], with the identity of `other`, as a machine has it that was made from an image of another.
+    /// As [`Self::start`], with the identity of `other`, as on a machine that was made from an image of another.
     ///
     /// # Panics
     ///
@@ -149,7 +149,7 @@ impl Daemon {
         self.process.child.wait().expect("a child can be waited for");
     }
 
-    /// Asks the process to end, as an init system does, and answers how it did.
+    /// Asks the process to end, as an init system does. Returns how it ended.
     ///
     /// # Panics
     ///
@@ -178,7 +178,7 @@ impl Daemon {
         assert!(sent.expect("kill can be run").success(), "the daemon had ended: {}", self.stderr());
     }
 
-    /// Waits until the process ends and answers how it did.
+    /// Waits until the process ends. Returns how it ended.
     ///
     /// # Panics
     ///
@@ -230,7 +230,7 @@ impl Daemon {
         self.directory.path()
     }
 
-    /// The process id.
+    /// The number of the process.
     pub fn pid(&self) -> u32 {
         self.process.child.id()
     }

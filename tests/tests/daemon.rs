@@ -69,7 +69,7 @@ async fn a_daemon_that_is_killed_starts_again() {
     assert_eq!(body(&daemon.unix_client()).await, before);
 }
 
-/// Runs `serve` with `arguments` to its end, which must come by itself, and answers how and with what words.
+/// Runs `serve` with `arguments` to its end, which must come by itself. Returns how it ended and what it printed.
 fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
     let home = tempfile::tempdir().expect("a temporary directory can be made");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fleet-cache-under-test"));

@@ -1,4 +1,4 @@
-//! What those who run the daemon see of it: health, readiness, counts, word to the service manager.
+//! What operators of the daemon see of it: health, readiness, counts, word to the service manager.
 
 use cache_tests::{
     daemon::{Daemon, Setup},

@@ -239,7 +239,7 @@ mod networking {
             assert_eq!(get(&fleet.nodes[0], "token ghp_alice").await, 200);
             assert_eq!(get(&fleet.nodes[1], "token ghp_alice").await, 200);
             assert_eq!(fleet.origin.calls_total(), 1, "{over:?}");
-            // And only with those who may read it.
+            // And only with clients that may read it.
             assert_eq!(get(&fleet.nodes[1], "token ghp_bob").await, 404);
         }
     }
@@ -442,7 +442,7 @@ mod bootstrap_policy {
     async fn contacts_are_dialled_side_by_side_and_only_the_peer_that_an_address_names_is_let_in() {
         for over in EITHER {
             let fleet = Fleet::start(over, 1).await;
-            // Nobody answers at the first eight: these addresses are for documentation.
+            // Nothing answers at the first eight: these addresses are for documentation.
             let silent = (1..=8).map(|number| unanswered(over, number));
             let began = std::time::Instant::now();
             let node = fleet.start_one(silent.chain(fleet.nodes[0].addresses()).collect()).await;
@@ -472,7 +472,7 @@ mod bootstrap_policy {
             lost.values().put("key", "value", MINUTE).await.unwrap();
             assert!(lost.values().get("key").await.unwrap().is_some());
             assert_eq!((connected(&lost).await, fleet.origin.calls_total()), (0, 1), "{over:?}");
-            // Whoever finds it, it is ready.
+            // A node that finds it finds it ready.
             let finder = fleet.start_one([lost.addresses(), fleet.nodes[0].addresses()].concat()).await;
             until("all three have met", async || {
                 connected(&lost).await == 2 && connected(&finder).await == 2

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-/// The cargo that runs us, or the one that the path leads to.
+/// The cargo that runs this program, or the one that the path leads to.
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Runs all steps, prints what each took, and answers whether all passed.
+/// Runs all steps and prints what each took. Returns whether all passed.
 pub(crate) fn run(root: &Path) -> bool {
     let mut outcomes = Vec::new();
     for step in STEPS {
@@ -41,7 +41,7 @@ enum Verdict {
     Passed,
 }
 
-/// Cheap ones first: who waits, waits for what is worth it.
+/// Cheap ones first, so that a fault shows before the long ones begin.
 const STEPS: &[Step] = &[
     Step { name: "fmt", run: |root| cargo(root, &["fmt", "--all", "--check"], &[]) },
     Step { name: "tidy", run: |root| reported(tidy::run(root)) },

@@ -12,7 +12,7 @@ use crate::sources::read_all;
 use anyhow::Result;
 use std::path::Path;
 
-/// Prints every breach below `root` and answers whether there was none.
+/// Prints every breach below `root`. Returns whether there was none.
 pub(crate) fn run(root: &Path) -> Result<bool> {
     let breaches = breaches(root)?;
     for breach in &breaches {
@@ -36,7 +36,7 @@ struct Layer {
     name: &'static str,
     /// Where its sources are, from the root.
     folder: &'static str,
-    /// Crates of ours that it may depend on.
+    /// Crates of the workspace that it may depend on.
     may_use: &'static [&'static str],
     /// Crates of others and parts of the standard library that it must not touch.
     never: &'static [&'static str],
@@ -57,8 +57,8 @@ impl Layer {
     }
 }
 
-/// From the bottom up. Tests, benchmarks and examples are free of this, but for what would have them build the whole
-/// product; `build.rs` is not.
+/// From the bottom up. Tests, benchmarks and examples are free of this, except for what would make them build the
+/// whole product; `build.rs` is not.
 const LAYERS: &[Layer] = &[
     Layer {
         name: "cache-core",

@@ -1,4 +1,4 @@
-//! Commands for those who work on Fleet Cache: `cargo xtask --help`.
+//! Commands for people who work on Fleet Cache: `cargo xtask --help`.
 //!
 //! Depends on none of the crates it looks after, so that it runs when they do not compile.
 
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what was asked, and returns whether all was well.
+/// Does what was asked, and returns whether all went well.
 fn run(command: Command) -> Result<bool> {
     let root = sources::workspace_root();
     match command {

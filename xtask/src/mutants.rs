@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// Most seeds to run until a bug is noticed, after all scenarios.
     #[arg(long, default_value_t = SEEDS_MAX)]
     seeds: u64,
-    /// Print JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -52,7 +52,7 @@ struct Finding {
     seconds: f64,
 }
 
-/// Plants bugs one by one and answers whether the simulator noticed each, and nothing where there was none.
+/// Plants bugs one by one. Returns whether the simulator noticed each, and nothing where there was none.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool> {
     let only = &arguments.only;
     let is_wanted = |mutant: &&Mutant| only.is_empty() || only.iter().any(|text| mutant.name.contains(text));

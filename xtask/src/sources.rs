@@ -12,7 +12,7 @@ pub(crate) fn workspace_root() -> PathBuf {
     xtask.parent().expect("xtask is a folder of the workspace").to_owned()
 }
 
-/// One text file.
+/// The name and the text of one file.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     /// Relative to the root, with `/` between parts.
@@ -50,7 +50,7 @@ impl Source {
     }
 }
 
-/// Something to mend.
+/// A place in the sources, and what is wrong there.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Fault {
     path: String,

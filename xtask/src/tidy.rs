@@ -12,7 +12,7 @@ use crate::sources::{Fault, Source, read_all};
 use anyhow::Result;
 use std::path::Path;
 
-/// Prints every fault below `root` and answers whether there was none.
+/// Prints every fault below `root`. Returns whether there was none.
 pub(crate) fn run(root: &Path) -> Result<bool> {
     let sources = read_all(root)?;
     let faults = faults(&sources);

@@ -129,7 +129,7 @@ impl fmt::Display for Cause {
             Self::Full => "other nodes have no room for another connection",
             Self::NotRunning => "no daemon answers",
             Self::NotShared => "a value did not come back from another node",
-            Self::OtherSecret => "other nodes go by another secret",
+            Self::OtherSecret => "other nodes use another secret",
             Self::OtherVersion => "other nodes speak another version of the protocol",
             Self::SharingOff => "this daemon does not share",
             Self::Silent => "a connected node does not answer",

@@ -53,8 +53,13 @@ pub(super) fn command() -> Command {
         .subcommand(demo().arg(json()))
         .subcommand(client("peers", "Show the nodes that the daemon knows of, connected or not").arg(json()))
         .subcommand(
-            client("ping", "See whether a node answers the daemon, how soon, and how its clock stands")
-                .arg(Arg::new("peer").value_name("PEER").required(true).help("Its id, or the end of it"))
+            client("ping", "Ask a node whether it answers, how soon, and how far its clock is off")
+                .arg(
+                    Arg::new("peer")
+                        .value_name("PEER")
+                        .required(true)
+                        .help("The id of the node, or the end of it"),
+                )
                 .arg(json()),
         )
         .subcommand(client("doctor", "Find out whether sharing works, and what to do if not").arg(json()))
@@ -79,7 +84,7 @@ fn hangup_help() -> String {
     let named = |definition: &&Definition| definition.change == Change::AtHangup;
     let names: Vec<_> = DEFINITIONS.iter().filter(named).map(|definition| definition.name).collect();
     format!(
-        "SIGHUP has a running daemon read its settings again and take over {}; the log names what has changed and needs \
+        "On SIGHUP a running daemon reads its settings again and applies {}; the log names what has changed and needs \
          a restart. Settings that do not fit change nothing.",
         names.join(", ")
     )
@@ -89,18 +94,18 @@ fn invalidate() -> Command {
     let path = Arg::new("path").value_name("PATH").value_parser(NonEmptyStringValueParser::new());
     client(
         "invalidate",
-        "Forget one path, or all that begin alike, in every domain, here and at every member",
+        "Forget one path, or all that begin with a prefix, in every domain, here and at every member",
     )
     .arg(
         path.required_unless_present("prefix")
             .conflicts_with("prefix")
-            .help("Such as /repos/OWNER/REPO; its query belongs to it"),
+            .help("Such as /repos/OWNER/REPO; a query is part of it"),
     )
     .arg(
         Arg::new("prefix")
             .long("prefix")
             .value_name("PREFIX")
-            .help("Forget every path that begins so, such as /repos/OWNER/"),
+            .help("Forget every path that begins with this, such as /repos/OWNER/"),
     )
 }
 
@@ -126,7 +131,7 @@ fn secret() -> Command {
         .hide_possible_values(true)
         .help("Read the secret from standard input, not from where `serve` would find it");
     Command::new("secret")
-        .about("Make a fleet secret, or tell how to recognise one")
+        .about("Make a fleet secret, or show how to recognise one")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .after_help(EXIT_CODES_HELP)
@@ -137,7 +142,7 @@ fn secret() -> Command {
                 .fold(with_file(Command::new("fingerprint")), |fingerprint, name| {
                     fingerprint.arg(setting(definition(name)))
                 })
-                .about("Print by which digits the fleet secret is recognised, its kind and its source")
+                .about("Print the digits by which to recognise the fleet secret, its kind and its source")
                 .arg(input)
                 .arg(json()),
         )
@@ -171,8 +176,8 @@ fn demo() -> Command {
 
 fn monitor() -> Command {
     let interval = Arg::new("interval").long("interval").value_name("SECONDS").default_value("10");
-    client("monitor", "Show again and again what the daemon does; as text where there is no terminal")
-        .arg(Arg::new("once").long("once").action(ArgAction::SetTrue).help("Show it one time, as text"))
+    client("monitor", "Show what the daemon does, again and again; as text if the output is not a terminal")
+        .arg(Arg::new("once").long("once").action(ArgAction::SetTrue).help("Show it once, as text"))
         .arg(interval.value_parser(clap::value_parser!(u64).range(1..=86_400)).help("How often to look"))
 }
 

@@ -115,7 +115,7 @@ async fn get(
 ) -> Result<(), CommandError> {
     if !path.starts_with('/') {
         return Err(CommandError::Usage(
-            format!("{path:?} is no path; write it like /repos/OWNER/REPO").into(),
+            format!("{path:?} is not a path; write it like /repos/OWNER/REPO").into(),
         ));
     }
     let headers = request_headers(headers, variable)?;

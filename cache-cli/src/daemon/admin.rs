@@ -146,7 +146,7 @@ impl Inner {
             .parse()
             .ok()
             .filter(|uri: &Uri| uri.authority().is_none() && uri.path().starts_with('/'))
-            .ok_or_else(|| bad(format!("{:?} is no path; write for example /user", order.path)))?;
+            .ok_or_else(|| bad(format!("{:?} is not a path; write for example /user", order.path)))?;
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = uri;

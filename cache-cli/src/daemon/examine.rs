@@ -170,7 +170,7 @@ fn reached(stats: &Stats, peers_max: usize, peers: &[Peer]) -> Check {
     match (count, away.is_empty()) {
         (0, true) => {
             let own = stats.addresses.join(" ");
-            let finding = format!("no contact is set, and nobody has connected to {own}");
+            let finding = format!("no contact is set, and no node has connected to {own}");
             Check::failed("peers", Cause::Unreachable, finding, CONTACT_REMEDY)
         }
         (0, false) => {
@@ -200,7 +200,7 @@ fn clocks(answers: &Answers) -> Check {
         .iter()
         .filter_map(|(peer, answer)| Some((answer.as_ref().ok()?.skew_millis, peer)))
         .max_by_key(|(skew, _peer)| skew.unsigned_abs());
-    let Some((skew, peer)) = worst else { return Check::ok("clocks", "nobody to compare with") };
+    let Some((skew, peer)) = worst else { return Check::ok("clocks", "no peer to compare with") };
     let count = answers.len();
     if Duration::from_millis(skew.unsigned_abs()) > SKEW_MAX {
         let way = if skew > 0 { "ahead of" } else { "behind" };

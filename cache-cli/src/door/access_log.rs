@@ -124,7 +124,7 @@ fn open(target: &AccessLogTarget) -> io::Result<Box<dyn Write + Send>> {
             options.append(true).create(true).mode(0o600).custom_flags(OFlag::O_NONBLOCK.bits());
             Box::new(options.open(path).map_err(|error| match error.raw_os_error() {
                 Some(code) if code == Errno::ENXIO as i32 => {
-                    io::Error::other("it is a pipe that nobody reads")
+                    io::Error::other("it is a pipe that nothing reads")
                 }
                 _other => error,
             })?)
@@ -243,7 +243,7 @@ mod tests {
         let path = directory.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let error = AccessLog::start(AccessLogTarget::File(path.clone())).unwrap_err();
-        assert_eq!(error.to_string(), "it is a pipe that nobody reads");
+        assert_eq!(error.to_string(), "it is a pipe that nothing reads");
         let _unread =
             OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&path).unwrap();
         let mut out = open(&AccessLogTarget::File(path)).unwrap();

@@ -48,7 +48,7 @@ fn error(status: StatusCode, head: &[u8]) -> DoorError {
             Fault::Syntax(problem) => DoorError::new(
                 status,
                 "malformed",
-                format!("this is no request of HTTP/1.1 ({problem}); {nothing_sent}"),
+                format!("this is not a request of HTTP/1.1 ({problem}); {nothing_sent}"),
             )
             .with_remedy(
                 "send a method, an absolute path without spaces, `HTTP/1.1`, and one `name: value` a line",
@@ -86,7 +86,7 @@ fn fault(head: &[u8]) -> Fault {
             } else if framing("content-length").next().is_some() {
                 Fault::Syntax("its Content-Length, or its target, has no meaning".to_owned())
             } else {
-                Fault::Syntax("its target is no URI".to_owned())
+                Fault::Syntax("its target is not a URI".to_owned())
             }
         }
     }

@@ -42,14 +42,14 @@ impl ListenAddress {
     /// Takes an address that `transport` can listen on.
     pub(super) fn parse(text: &str, transport: Transport) -> Result<Self, Problem> {
         Self::of_parts(text, transport).map_err(|reason| {
-            format!("is no address to listen on: {reason}; write {}", listen_examples(transport))
+            format!("is not an address to listen on: {reason}; write {}", listen_examples(transport))
         })
     }
 
     fn of_parts(text: &str, transport: Transport) -> Result<Self, String> {
         let Parts { host, carrier, port, peer, .. } = Parts::parse(text, transport)?;
         let Host::Ip(ip) = host else {
-            return Err("a name is looked up by those who dial; listen on an IP address".into());
+            return Err("only nodes that dial look up a name; listen on an IP address".into());
         };
         if peer.is_some() {
             return Err("this node's own id does not belong here".into());
@@ -117,7 +117,7 @@ impl Contact {
         Self::of_parts(text, transport).map_err(|reason| {
             let example = contact_example(transport);
             format!(
-                "is no node to contact: {reason}; write {example}, as `fleet-cache id` prints it over there"
+                "is not a node to contact: {reason}; write {example}, as `fleet-cache id` prints it over there"
             )
         })
     }
@@ -128,7 +128,7 @@ impl Contact {
             return Err("that stands for every address of a machine, and others can dial only one".into());
         }
         if port == 0 {
-            return Err("nobody listens on port 0".into());
+            return Err("nothing listens on port 0".into());
         }
         Ok(Self { address, peer })
     }
@@ -142,7 +142,7 @@ impl Contact {
             })
             .map_err(|reason| {
                 let example = own_example(transport);
-                format!("is no address by which others could reach this node: {reason}; write {example}")
+                format!("is not an address by which others could reach this node: {reason}; write {example}")
             })
     }
 

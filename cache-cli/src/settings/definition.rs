@@ -135,7 +135,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     )
     .variables(&["CACHE_ORIGIN_TIMEOUT"])
     .default("15"),
-    Definition::one("ca-file", "FILE", "Certificates to trust beside the public ones, in a PEM file")
+    Definition::one("ca-file", "FILE", "Certificates to trust in addition to the public ones, in a PEM file")
         .variables(&["CACHE_CA_FILE"]),
     Definition::one(
         "proxy",
@@ -249,7 +249,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::many(
         "host",
         "NAME",
-        "A host name by which clients reach the TCP door, beside IP addresses and localhost",
+        "A host name by which clients reach the TCP door, in addition to IP addresses and localhost",
     )
     .variables(&["CACHE_HOSTS"]),
     Definition::many(

@@ -19,7 +19,8 @@ impl FromStr for Detour {
 
     /// Takes `HOST=URL`.
     fn from_str(text: &str) -> Result<Self, Problem> {
-        let remedy = "is no host and address; write for example `uploads.github.com=https://proxy.example`";
+        let remedy =
+            "is not a host and address; write for example `uploads.github.com=https://proxy.example`";
         let (host, address) = text.split_once('=').ok_or(remedy)?;
         let authority: Authority = host.trim().parse().map_err(|_error| remedy)?;
         if authority.as_str().contains(['@', '*']) || authority.host().is_empty() {

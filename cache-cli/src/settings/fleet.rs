@@ -169,7 +169,7 @@ impl FromStr for Transport {
         match text {
             "libp2p" => Ok(Self::Libp2p),
             "quic" => Ok(Self::Quic),
-            _other => Err("is no transport; write `libp2p` or `quic`".to_owned()),
+            _other => Err("is not a transport; write `libp2p` or `quic`".to_owned()),
         }
     }
 }

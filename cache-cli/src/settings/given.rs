@@ -98,7 +98,7 @@ impl Given {
         for name in unknown {
             let hint = spelling::nearest(&name, known().chain([CONFIG_VARIABLE]))
                 .map_or_else(String::new, |known| format!("; did you mean {known}?"));
-            self.warn(format!("environment {name} is no setting of fleet-cache and has no effect{hint}"));
+            self.warn(format!("environment {name} is not a setting of fleet-cache and has no effect{hint}"));
         }
     }
 
@@ -217,9 +217,9 @@ mod tests {
         assert_eq!(
             given.warnings(),
             [
-                "environment CACHE_DEFUALT_TTL is no setting of fleet-cache and has no effect; did you mean \
+                "environment CACHE_DEFUALT_TTL is not a setting of fleet-cache and has no effect; did you mean \
                  CACHE_DEFAULT_TTL?",
-                "environment CACHE_ZZZZZZZZ is no setting of fleet-cache and has no effect",
+                "environment CACHE_ZZZZZZZZ is not a setting of fleet-cache and has no effect",
             ]
         );
     }

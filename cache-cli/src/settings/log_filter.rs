@@ -20,7 +20,7 @@ pub(crate) fn parse(text: &str) -> Result<String, Problem> {
     }
     EnvFilter::try_new(text)
         .map(|_filter| text.to_owned())
-        .map_err(|_error| format!("is no filter; write one of {}", LEVELS.join(", ")))
+        .map_err(|_error| format!("is not a filter; write one of {}", LEVELS.join(", ")))
 }
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

@@ -164,7 +164,7 @@ impl Settings {
         let warnings = self.fleet.secret.finish().await;
         self.warnings.extend(warnings);
         if self.fleet.enabled && self.fleet.secret.found().is_none() {
-            let alone = "no fleet secret is set: this node keeps to itself and shares with nobody";
+            let alone = "no fleet secret is set: this node keeps to itself and does not share";
             self.warnings.push(format!("{alone}; {REMEDY}, or give --no-p2p"));
         }
     }
@@ -495,13 +495,13 @@ impl FromStr for LogFormat {
         match text {
             "json" => Ok(Self::Json),
             "text" => Ok(Self::Text),
-            _other => Err("is no log format; write `text` or `json`".to_owned()),
+            _other => Err("is not a log format; write `text` or `json`".to_owned()),
         }
     }
 }
 
 fn path(text: &str) -> Result<PathBuf, Problem> {
-    std::path::absolute(text).map_err(|error| format!("is no path: {error}"))
+    std::path::absolute(text).map_err(|error| format!("is not a path: {error}"))
 }
 
 /// Shortest client token with which the door may be opened to other machines: 16 characters of 64 kinds are 96 bits.

@@ -58,7 +58,7 @@ fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
 fn a_bad_value_names_itself_its_source_and_the_remedy() {
     assert_eq!(
         resolved(&[("default-ttl", "soon")]).unwrap_err(),
-        "default-ttl \"soon\" (flag --default-ttl) is no duration; \
+        "default-ttl \"soon\" (flag --default-ttl) is not a duration; \
          write seconds such as `300`, or `500ms`, `5m`, `2h`, `1d`"
     );
 }

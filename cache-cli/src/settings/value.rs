@@ -53,7 +53,7 @@ pub(crate) fn secret(text: &str) -> Result<Secret, Problem> {
 /// Takes `300`, `90s`, `5m`, `2h`, `1d` or `500ms`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, Problem> {
     let (number, unit) = split_unit(text);
-    let remedy = || "is no duration; write seconds such as `300`, or `500ms`, `5m`, `2h`, `1d`".to_owned();
+    let remedy = || "is not a duration; write seconds such as `300`, or `500ms`, `5m`, `2h`, `1d`".to_owned();
     let number: u64 = number.parse().map_err(|_error| remedy())?;
     let millis_each = match unit {
         "ms" => 1,
@@ -71,7 +71,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Problem> {
 /// Takes `65536`, `64KiB`, `64MiB`, `1GiB`, or the decimal `64kB`, `64MB`, `1GB`; a bare number is bytes.
 pub(crate) fn size(text: &str) -> Result<usize, Problem> {
     let (number, unit) = split_unit(text);
-    let remedy = || "is no size; write bytes such as `65536`, or `64KiB`, `64MiB`, `1GiB`".to_owned();
+    let remedy = || "is not a size; write bytes such as `65536`, or `64KiB`, `64MiB`, `1GiB`".to_owned();
     let number: usize = number.parse().map_err(|_error| remedy())?;
     let bytes_each = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -89,7 +89,7 @@ pub(crate) fn size(text: &str) -> Result<usize, Problem> {
 /// Takes a count of at least one.
 pub(crate) fn count(text: &str) -> Result<usize, Problem> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("is no count; write a whole number from 1".to_owned()),
+        Ok(0) | Err(_) => Err("is not a count; write a whole number from 1".to_owned()),
         Ok(count) => Ok(count),
     }
 }
@@ -98,7 +98,7 @@ pub(crate) fn count(text: &str) -> Result<usize, Problem> {
 pub(crate) fn peers_count(text: &str) -> Result<usize, Problem> {
     let count = text.parse().ok().filter(|count| (PEERS_MIN..=PEERS_MAX).contains(count));
     count.ok_or_else(|| {
-        format!("is no number of nodes to be connected with; write one from {PEERS_MIN} to {PEERS_MAX}")
+        format!("is not a number of nodes to connect with; write one from {PEERS_MIN} to {PEERS_MAX}")
     })
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn host(text: &str) -> Result<String, Problem> {
     if name.len() <= HOST_BYTES_MAX && name.trim_end_matches('.').split('.').all(is_label) {
         return Ok(name);
     }
-    Err("is no host name; write it without a port, such as `cache.internal`".to_owned())
+    Err("is not a host name; write it without a port, such as `cache.internal`".to_owned())
 }
 
 /// Takes permission bits in octal: `660`, `0660` or `0o660`.
@@ -154,7 +154,7 @@ pub(crate) fn mode(text: &str) -> Result<u32, Problem> {
     match u32::from_str_radix(text.trim_start_matches("0o"), 8) {
         Ok(mode @ 0o600..=0o777) if mode & 0o700 == 0o600 || mode & 0o700 == 0o700 => Ok(mode),
         Ok(_) | Err(_) => {
-            Err("is no mode in which the daemon's own user may read and write; write for example `0660`"
+            Err("is not a mode in which the daemon's own user may read and write; write for example `0660`"
                 .to_owned())
         }
     }
@@ -167,7 +167,7 @@ pub(crate) fn group(text: &str) -> Result<u32, Problem> {
     }
     match Group::from_name(text) {
         Ok(Some(group)) => Ok(group.gid.as_raw()),
-        Ok(None) => Err("is no group of this machine; `getent group` lists them".to_owned()),
+        Ok(None) => Err("is not a group of this machine; `getent group` lists them".to_owned()),
         Err(error) => Err(format!("cannot be looked up: {error}")),
     }
 }
@@ -183,7 +183,7 @@ pub(crate) fn truth(text: &str) -> Result<bool, Problem> {
 
 /// Parses the number of a port.
 pub(crate) fn port(text: &str) -> Result<u16, Problem> {
-    text.parse().map_err(|_error| "is no port; write a number from 0 to 65535".to_owned())
+    text.parse().map_err(|_error| "is not a port; write a number from 0 to 65535".to_owned())
 }
 
 /// Takes `127.0.0.1:8484`, `[::1]:8484`, `localhost:8484`, a port alone, or `none`.
@@ -195,7 +195,7 @@ pub(crate) fn listen(text: &str) -> Result<Option<SocketAddr>, Problem> {
     text.parse()
         .or_else(|_error| loopback(text.strip_prefix("localhost:").unwrap_or(text)))
         .map(Some)
-        .map_err(|_error| "is no address and port; write for example `127.0.0.1:8484`".to_owned())
+        .map_err(|_error| "is not an address and port; write for example `127.0.0.1:8484`".to_owned())
 }
 
 /// Takes `eventual` or `immediate`.
@@ -203,7 +203,7 @@ pub(crate) fn durability(text: &str) -> Result<Durability, Problem> {
     match text {
         "eventual" => Ok(Durability::Eventual),
         "immediate" => Ok(Durability::Immediate),
-        _other => Err("is no durability; write `eventual` or `immediate`".to_owned()),
+        _other => Err("is not a durability; write `eventual` or `immediate`".to_owned()),
     }
 }
 
@@ -273,7 +273,7 @@ pub(crate) struct NamedDomain {
 
 /// Takes `NAME=all` or `NAME=PREFIX*[,PREFIX*]`.
 pub(crate) fn domain(text: &str) -> Result<NamedDomain, Problem> {
-    let remedy = "is no domain; write `NAME=all`, or `NAME=ghs_*` for credentials that begin so";
+    let remedy = "is not a domain; write `NAME=all`, or `NAME=ghs_*` for credentials that begin so";
     let (name, who) = text.split_once('=').ok_or(remedy)?;
     let members: Vec<String> = match who.trim() {
         "all" => vec!["*".to_owned()],

@@ -23,9 +23,7 @@ impl FromStr for WebOrigin {
         let remedy = "is no origin of a web page; write it as browsers do, such as `https://ci.example` or \
                       `http://localhost:3000`";
         if matches!(text, "*" | "null") {
-            return Err(format!(
-                "stands for pages of anybody, which could then read private answers; {EXACT}"
-            ));
+            return Err(format!("stands for all pages, which could then read private answers; {EXACT}"));
         }
         let uri: Uri = text.trim_end_matches('/').parse().map_err(|_error| remedy)?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {

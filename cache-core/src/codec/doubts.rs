@@ -36,7 +36,7 @@ struct WireDoubts {
     listed: List<(WireScope, u64), DOUBTS_MAX>,
 }
 
-/// Most bytes of memory that decoding may take: the texts, and what each scope takes beside its own.
+/// Most bytes of memory that decoding may take: the texts, and what each scope takes besides its text.
 const MEMORY_MAX: usize = DOUBTS_BYTES_MAX + DOUBTS_MAX * 128;
 
 #[cfg(test)]

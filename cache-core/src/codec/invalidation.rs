@@ -102,14 +102,14 @@ impl WireScope {
     }
 }
 
-/// The scopes of one manner, which say no more than one invalidation may.
+/// The scopes of one manner, which are no more than one invalidation may name.
 fn scopes(wire: Vec<WireScope>) -> Result<Vec<Scope>, DecodeError> {
     let scopes: Vec<Scope> = wire.into_iter().map(WireScope::into_scope).collect::<Result<_, _>>()?;
     let bytes: usize = scopes.iter().map(Scope::text_bytes).sum();
     if bytes <= REACH_BYTES_MAX { Ok(scopes) } else { Err(DecodeError::Malformed) }
 }
 
-/// Bytes that a scope takes beside its text, at most.
+/// Most bytes that a scope takes besides its text.
 const SCOPE_OVERHEAD_BYTES: usize = 64;
 
 const _: () = assert!(

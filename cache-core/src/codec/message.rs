@@ -24,12 +24,13 @@ pub fn encode_message(message: &Message) -> Vec<u8> {
 
 /// Decodes what [`encode_message`] wrote, here or at a member; of a later minor version, as much as is known here.
 ///
-/// Holds no more than [`super::DECODED_BYTES_MAX`] on the way, whatever the bytes claim.
+/// Holds no more than [`super::DECODED_BYTES_MAX`] while it decodes, whatever the bytes claim.
 ///
 /// # Errors
 ///
-/// [`DecodeError`] if the bytes do not begin with one message of our version within all limits. Nothing is kept.
-/// [`DecodeError::is_unknown`] tells what is only not known here from what nobody should have sent.
+/// Returns [`DecodeError`] if the bytes do not begin with one message of our version within all limits. Nothing is
+/// kept. [`DecodeError::is_unknown`] tells what is merely unknown to this version from what no member should have
+/// sent.
 pub fn decode_message(bytes: &[u8]) -> Result<Message, DecodeError> {
     let (version, rest) = bytes.split_first().ok_or(DecodeError::Malformed)?;
     if *version != VERSION {

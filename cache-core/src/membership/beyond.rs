@@ -1,10 +1,10 @@
 //! Members without a connection, of which there are some wherever a fleet is larger than its members' connections.
 //!
-//! foca takes it that everybody can speak to everybody. A node that holds as many connections as it makes by itself
-//! vouches for the others, so that foca need not doubt them: whoever is connected with them probes them. A member whose
-//! connection was lost is the exception, for as long as it takes to find out together whether it lives; and so is one
-//! in [`VOUCHED_IN_A_ROW`], since of some members we know by hearsay alone. News meant for one that we cannot reach goes
-//! to another.
+//! foca assumes that every member can speak to every other. A node that holds as many connections as it makes by
+//! itself vouches for the members it is not connected with, so that foca need not doubt them: the members that are
+//! connected with them probe them. There are two exceptions. If a connection was lost, its member is probed for as
+//! long as it takes to find out together whether it lives. And one member in [`VOUCHED_IN_A_ROW`] is probed, since we
+//! know some members by hearsay alone. News for a member that we cannot reach goes to another.
 
 use super::wire::MembershipCodec;
 use super::{Member, member::Identity};
@@ -24,11 +24,11 @@ pub(super) struct Beyond {
     connections_wanted: usize,
     /// How many members we have vouched for since one was probed all the same.
     vouched_in_a_row: u32,
-    /// When a connection was lost, or could not be made, and with whom; only while that says something.
+    /// When a connection was lost, or could not be made, and with which member; only while that says something.
     lost: BTreeMap<PeerId, Timestamp>,
     /// Probes of members that others are to find dead or alive.
     vouched: Vec<(Identity, foca::ProbeNumber)>,
-    /// Who was told news last in place of somebody else.
+    /// The member that was told news last in place of another.
     told: Option<PeerId>,
 }
 
@@ -60,7 +60,7 @@ impl Beyond {
         self.lost.remove(&peer);
     }
 
-    /// The way of the message `data`, meant for `to`, who is not connected.
+    /// The way of the message `data`, meant for `to`, which is not connected.
     pub(super) fn way(
         &mut self,
         now: Timestamp,

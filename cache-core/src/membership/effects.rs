@@ -14,16 +14,16 @@ use core::time::Duration;
 /// What the engine is to do or to know.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Decision {
-    /// Another member takes for alive whom we take for gone. Meeting it shows who is right.
+    /// Another member takes for alive one that we take for gone. Meeting it shows which is right.
     Doubted(Member),
-    /// A member is no more: it left, or gave no sign of life.
+    /// A member has left, or gave no sign of life.
     Down {
-        /// Which one.
+        /// The member that is gone.
         peer: PeerId,
     },
-    /// A member that is down is so for good: nobody needs to try to meet it any more.
+    /// A member that is down stays so: there is no need to try to meet it any more.
     Forgotten {
-        /// Which one.
+        /// The member that is forgotten.
         peer: PeerId,
     },
     /// A member started again without having been missed, or can be reached elsewhere; its boot number says
@@ -31,14 +31,14 @@ pub(crate) enum Decision {
     Renewed(Member),
     /// Say this to a peer, best effort.
     Send {
-        /// To whom.
+        /// The peer to send it to.
         to: PeerId,
         /// What, for its [`Membership::on_message`].
         bytes: Bytes,
     },
     /// Two nodes go by one identity, which may be ours.
     Twins {
-        /// Whose.
+        /// The identity that both use.
         peer: PeerId,
     },
     /// There is a new member.
@@ -53,7 +53,7 @@ pub(super) struct Effects {
     pub(super) timers: Timers,
     pub(super) decisions: VecDeque<Decision>,
     pub(super) alive: BTreeMap<PeerId, Member>,
-    /// With whom a connection stands; as many as there are connections.
+    /// The peers that are connected; as many as there are connections.
     pub(super) connected: BTreeSet<PeerId>,
     /// What is done about members without a connection.
     pub(super) beyond: Beyond,
@@ -73,8 +73,8 @@ impl Effects {
         self.decisions.push_back(decision);
     }
 
-    /// Sees to it that a member that went down while a connection with it stands is introduced to anew. Where two
-    /// think each other down, neither calls the other, and in a fleet of two nobody else would.
+    /// Makes sure that we introduce ourselves anew to a member that went down while a connection with it stands. If
+    /// two members think each other down, neither calls the other, and in a fleet of two no other member would.
     fn come_back_to(&mut self, peer: PeerId) {
         if self.connected.contains(&peer) {
             let due = self.now.saturating_add(INTRODUCTION_PERIOD);
@@ -130,6 +130,6 @@ impl foca::Runtime<Identity> for Effects {
     }
 }
 
-/// How often we introduce ourselves anew to a member that went down while its connection stands. For a minute:
-/// whoever is too slow for the protocol for longer than that is mostly found out by its connection.
+/// How often we introduce ourselves anew to a member that went down while its connection stands. This takes a minute:
+/// a member that is too slow for the protocol for longer is mostly found out by its connection.
 const REINTRODUCTIONS_MAX: u8 = 120;

@@ -1,4 +1,4 @@
-//! Who a member is: its key, how recently it started, and where it can be reached.
+//! The identity of a member: its key, how recently it started, and where it can be reached.
 
 use crate::{
     PeerId,
@@ -77,7 +77,7 @@ impl Member {
 pub(crate) struct Identity(pub(crate) Member);
 
 impl Identity {
-    /// Somebody of whom no more is known.
+    /// A member of which no more is known.
     pub(crate) fn bare(peer: PeerId, boot: u64) -> Self {
         Self(Member { peer, boot, addresses: Arc::default() })
     }

@@ -9,9 +9,9 @@ use core::{
 
 /// The protocol's periods.
 ///
-/// With the defaults and round trips of 40 ms a crash is forgotten within 5 s, a departure within 1 s. Up to
-/// 300 ms nobody is wrongly thought down; at 400 ms, the probe period, a fleet of a hundred begins to err.
-/// The tests in `membership/tests/figures.rs` print it.
+/// With the defaults and round trips of 40 ms a crash is forgotten within 5 s, a departure within 1 s. Up to 300 ms
+/// no member is wrongly thought down; at 400 ms, the probe period, a fleet of a hundred begins to err. The tests in
+/// `membership/tests/figures.rs` print it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct MembershipSettings {
     /// How often one member, in turn, is asked for a sign of life.
@@ -33,7 +33,7 @@ pub(crate) struct MembershipSettings {
     /// Most members that are known, whether they live or are remembered as down. Beyond it those down longest are
     /// forgotten, and if none is down, strangers are ignored.
     pub(crate) members_max: usize,
-    /// Connections that a node makes by itself; one that has as many cannot reach everybody.
+    /// Connections that a node makes by itself; a node with as many cannot reach every member.
     pub(crate) connections_wanted: usize,
 }
 

@@ -70,7 +70,7 @@ impl Timers {
         Some(identity)
     }
 
-    /// When `peer`, if it is down, is to be forgotten, and as whom.
+    /// When `peer`, if it is down, is to be forgotten, and which run of it.
     pub(super) fn oblivion(&self, peer: PeerId) -> Option<(Timestamp, &Identity)> {
         let turn = self.turns.get(&Purpose::Oblivion(peer))?;
         match self.queue.get(turn)? {

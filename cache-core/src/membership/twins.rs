@@ -31,10 +31,11 @@ impl Twins {
         }
     }
 
-    /// `peer` itself spoke under `boot`; answers whether that shows that it is two: it connected to go on under a
-    /// number that was given up. A node that starts again, its clock set back or not, takes a number that it never had.
+    /// `peer` itself spoke under `boot`. Returns whether that shows that two nodes use its identity: it connected and
+    /// goes on under a number that was given up. A node that starts again, its clock set back or not, takes a number
+    /// that it never had.
     ///
-    /// At `heard_max` peers, those that are not `connected` are forgotten, and then nobody else is watched.
+    /// At `heard_max` peers, those that are not `connected` are forgotten, and then no other peer is watched.
     pub(super) fn on_heard(
         &mut self,
         peer: PeerId,
@@ -57,7 +58,7 @@ impl Twins {
         false
     }
 
-    /// Somebody spoke to us, who are `ours`, as `boot`.
+    /// A member spoke to us, under the number `boot`; our number is `ours`.
     pub(super) fn on_addressed(&mut self, ours: u64, boot: u64) {
         if boot == ours {
             self.addressed_as = Some(ours);

@@ -24,7 +24,7 @@ pub(crate) struct MembershipCodec;
 /// A message taken apart.
 #[derive(Debug)]
 pub(crate) struct Parsed {
-    /// Who says what to whom.
+    /// The sender, the receiver and the kind of the message.
     pub(crate) header: foca::Header<Identity>,
     /// How many bytes the header takes.
     pub(crate) header_bytes: usize,
@@ -101,7 +101,7 @@ impl foca::Codec<Identity> for MembershipCodec {
     fn encode_member(&mut self, update: &foca::Member<Identity>, buf: impl BufMut) -> Result<(), CodecError> {
         let member = match update.state() {
             foca::State::Alive | foca::State::Suspect => MemberForm::of(update.id()),
-            // Nobody calls on the dead.
+            // No member contacts a dead one.
             foca::State::Down => MemberForm { addresses: Vec::new(), ..MemberForm::of(update.id()) },
         };
         let state = StateForm::of(update.state());
@@ -256,7 +256,7 @@ impl StateForm {
     }
 }
 
-/// foca's messages, in its order, but for the one that carries others' broadcasts.
+/// foca's messages, in its order, except for the one that carries others' broadcasts.
 #[derive(Decode, Encode)]
 enum MessageForm {
     Ping(u8),

@@ -23,7 +23,7 @@ struct Attempt {
     until: Timestamp,
 }
 
-/// A dial that led to somebody.
+/// A dial that reached a peer.
 #[derive(Debug)]
 pub(super) struct Reached {
     pub(super) dialed: Box<str>,
@@ -36,11 +36,11 @@ impl Attempts {
         self.attempts.insert(address, Attempt { target, kind, until });
     }
 
-    /// Ends the dial that led to `peer` at `address`, and answers it; `None` if there was none.
+    /// Ends the dial that led to `peer` at `address`, and returns it; `None` if there was none.
     ///
-    /// A transport may name the address that it found instead of the one that it was given. Then it is the
-    /// dial of this place, of this peer, or, where a host name stands for the place, the first such dial
-    /// that could have reached anybody.
+    /// A transport may name the address that it found instead of the one that it was given. Then it is the dial of
+    /// this place, of this peer, or, if a host name stands for the place, the first such dial that could have reached
+    /// any peer.
     pub(super) fn reached(&mut self, peer: PeerId, address: &str) -> Option<Reached> {
         let expected = |dialed: &str| peer_of_address(dialed);
         let fits = |dialed: &str| expected(dialed).is_none_or(|expected| expected == peer);
@@ -67,7 +67,7 @@ impl Attempts {
         overdue.map(|(address, attempt)| (address, attempt.target)).collect()
     }
 
-    /// A lookup needs whom the dial of `target`, if there is one, leads to.
+    /// A lookup needs the peer that the dial of `target`, if there is one, leads to.
     pub(super) fn want(&mut self, target: Target) {
         for attempt in self.attempts.values_mut().filter(|attempt| attempt.target == target) {
             attempt.kind = Kind::Wanted;

@@ -1,4 +1,4 @@
-//! Whom a node could dial: its contacts, and the peers that it has learned of.
+//! The peers that a node could dial: its contacts, and those that it has learned of.
 //!
 //! Owns every [`Candidate`] and the bounds on them. Whatever membership tells is bounded here: how many
 //! peers, and how many addresses each.
@@ -20,7 +20,7 @@ use alloc::{
     vec::Vec,
 };
 
-/// Everybody to dial.
+/// All that could be dialed.
 #[derive(Debug)]
 pub(super) struct Book {
     local: PeerId,
@@ -29,9 +29,9 @@ pub(super) struct Book {
     contacts: Vec<Contact>,
     /// Peers whose id is known, contacts among them.
     named: BTreeMap<PeerId, Candidate>,
-    /// Contacts whose peer is whoever answers.
+    /// Contacts that name no peer: any peer may answer.
     unnamed: Vec<Unnamed>,
-    /// Addresses that somebody else than their peer answers at; the oldest goes first.
+    /// Addresses where another peer answers than expected; the oldest goes first.
     spoiled: VecDeque<Box<str>>,
     /// Most peers known at a time, so that losses can be made good.
     known_max: usize,
@@ -41,11 +41,11 @@ pub(super) struct Book {
 #[derive(Debug)]
 struct Unnamed {
     candidate: Candidate,
-    /// Who answered last.
+    /// The peer that answered last.
     met: Option<PeerId>,
 }
 
-/// Which candidate.
+/// A reference to one candidate.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Target {
     /// The one with this id.
@@ -121,8 +121,9 @@ impl Book {
         }
     }
 
-    /// Membership says that `peer` is gone: only a contact is remembered, and a member that was never dialled, since its
-    /// turn was to come, until it was. Others may have found it gone because nobody could dial it yet.
+    /// Membership says that `peer` is gone. Only a contact is remembered, and a member that was never dialed, because
+    /// its turn was still to come, until it was. Others may have found it gone because none of them could dial it
+    /// yet.
     pub(super) fn gone(&mut self, now: Timestamp, peer: PeerId, is_connected: bool, jitter: &mut Jitter) {
         for target in self.targets_of(peer) {
             let Some(candidate) = self.candidate_mut(target) else { continue };
@@ -145,8 +146,8 @@ impl Book {
         }
     }
 
-    /// Strikes `target` out if it is remembered from before, nobody has said since that it lives, and it was tried often
-    /// enough.
+    /// Strikes `target` out if it is remembered from before, no member has said since that it lives, and it was tried
+    /// often enough.
     pub(super) fn give_up(&mut self, target: Target) {
         let is_vain =
             |candidate: &Candidate| candidate.origin == Origin::Remembered && is_hopeless(candidate);
@@ -186,7 +187,7 @@ impl Book {
         }
     }
 
-    /// Remembers who answered a contact that names no peer.
+    /// Remembers the peer that answered a contact that names none.
     pub(super) fn met(&mut self, target: Target, peer: PeerId) {
         if let Target::Unnamed(place) = target {
             self.unnamed[place].met = Some(peer);
@@ -207,7 +208,7 @@ impl Book {
         }
     }
 
-    /// Whom a dial of `target` should reach, as far as that is known.
+    /// The peer that a dial of `target` should reach, as far as that is known.
     pub(super) fn peer_of(&self, target: Target) -> Option<PeerId> {
         match target {
             Target::Named(peer) => Some(peer),

@@ -1,13 +1,13 @@
 //! One peer or address that may be dialled: its addresses, its failures, and when it is next due.
 //!
-//! Owns back-off. Does not know how many dials are in flight nor who is connected.
+//! Owns back-off. Does not know how many dials are in flight nor which peers are connected.
 
 use super::jitter::Jitter;
 use crate::{Timestamp, port::DialError};
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-/// Somebody to dial.
+/// One peer or contact to dial.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     /// Where to dial, at most [`ADDRESSES_MAX`](super::ADDRESSES_MAX); what worked last comes first.
@@ -30,7 +30,7 @@ pub(super) enum Origin {
     Contact { place: usize },
     /// Membership says that it lives.
     Membership,
-    /// It was a member when the last process ended. Whether it still is, nobody has said yet.
+    /// It was a member when the last process ended. No member has said yet whether it still is.
     Remembered,
 }
 
@@ -53,7 +53,7 @@ impl Candidate {
         Self { addresses, next: 0, origin, stage, failures: 0, last_failure: None, lives: false }
     }
 
-    /// Begins a dial of the next address, which it answers; `None` if there is none.
+    /// Begins a dial of the next address and returns that; `None` if there is none.
     pub(super) fn begin(&mut self, now: Timestamp) -> Option<Box<str>> {
         let address = self.addresses.get(self.next).or_else(|| self.addresses.first())?.clone();
         self.stage = Stage::Dialing { since: now };
@@ -85,7 +85,7 @@ impl Candidate {
         self.stage = Stage::Settled;
     }
 
-    /// A connection that stood for `stood` is no more. `courtesy` is time left to the other side to dial.
+    /// A connection that stood for `stood` has ended. `courtesy` is time left to the other side to dial.
     pub(super) fn lost(&mut self, now: Timestamp, stood: Duration, courtesy: Duration, jitter: &mut Jitter) {
         self.failures = if stood >= STEADY_AFTER { 1 } else { self.failures.saturating_add(1) };
         match self.stage {
@@ -98,7 +98,7 @@ impl Candidate {
         }
     }
 
-    /// There is no other connection: whoever is there let us in, and has room again soon.
+    /// There is no other connection: the peer let us in, and has room again soon.
     pub(super) fn hurry(&mut self, now: Timestamp) {
         if let Stage::Waiting { until } = self.stage {
             self.stage = Stage::Waiting { until: until.min(now.saturating_add(ROOM_PAUSE_MAX)) };

@@ -1,7 +1,7 @@
 //! How peers behave: offences, what they cost, and bans.
 //!
-//! Owns every [`Standing`]. Scores begin at zero and fall; time and usefulness raise them again. Does not
-//! know who is connected; whoever asks acts on the answers.
+//! Owns every [`Standing`]. Scores begin at zero and fall; time and usefulness raise them again. Does not know which
+//! peers are connected; the caller acts on what is returned.
 
 use super::traffic::{Bucket, TrafficLimits};
 use crate::{PeerId, Timestamp};
@@ -31,7 +31,7 @@ impl fmt::Display for Offence {
             Self::BadEntry => "sent an entry that is forged or damaged",
             Self::Flood => "sent too much",
             Self::LiesAboutItself => "says of itself what the handshake disproves",
-            Self::Malformed => "sent what is no message",
+            Self::Malformed => "sent frames that are not messages",
             Self::Silent => "left asks unanswered",
             Self::Unopened => "sent what does not open",
         })
@@ -41,7 +41,7 @@ impl fmt::Display for Offence {
 /// A peer is not connected with for a while.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ban {
-    /// When it ends.
+    /// When the ban ends.
     pub until: Timestamp,
     /// The offence that filled the measure.
     pub offence: Offence,
@@ -61,20 +61,20 @@ impl Conduct {
         Self { standings: BTreeMap::new(), standings_max }
     }
 
-    /// Counts an offence; answers the ban that it brings. A banned peer cannot be banned again.
+    /// Counts an offence. Returns the ban that it brings. A banned peer cannot be banned again.
     pub(super) fn offend(&mut self, now: Timestamp, peer: PeerId, offence: Offence) -> Option<Ban> {
         self.make_room(now, peer);
         self.standings.entry(peer).or_default().offend(now, offence)
     }
 
-    /// Something useful came.
+    /// The peer sent something useful.
     pub(super) fn heard(&mut self, now: Timestamp, peer: PeerId) {
         if let Some(standing) = self.standings.get_mut(&peer) {
             standing.heard(now);
         }
     }
 
-    /// Takes a message of `bytes` from the peer's allowance, and ends its silence; answers whether the message was
+    /// Takes a message of `bytes` from the peer's allowance, and ends its silence. Returns whether the message was
     /// within the allowance.
     pub(super) fn take(
         &mut self,
@@ -246,9 +246,9 @@ impl Standing {
 /// What an offence costs, in points of [`PENALTY_MAX`].
 const fn weight(offence: Offence) -> u64 {
     match offence {
-        // Nobody contradicts his own handshake by accident.
+        // No peer contradicts its own handshake by accident.
         Offence::LiesAboutItself => 100,
-        // A damaged disk can do this once; who does it twice in two minutes would poison the fleet.
+        // A damaged disk can do this once; a peer that does it twice in two minutes would poison the fleet.
         Offence::BadEntry => 60,
         // Counted once in FLOOD_INTERVAL: four seconds of it is no burst.
         Offence::Flood => 25,
@@ -265,7 +265,7 @@ const fn weight(offence: Offence) -> u64 {
 /// Points at which a peer is banned.
 pub(super) const PENALTY_MAX: u64 = 100;
 
-/// Most points that silence alone brings: a ban would cut off for a minute who is late by a second.
+/// Most points that silence alone brings: a ban would cut a peer off for a minute because it is a second late.
 /// Membership says when a peer is dead.
 const SILENCE_MAX: u64 = 50;
 
@@ -285,7 +285,7 @@ const HEARD_INTERVAL: Duration = Duration::from_secs(6);
 /// Floods count once in this time, however many messages were too many.
 const FLOOD_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The first ban.
+/// Duration of the first ban.
 pub(super) const BAN_TIME_MIN: Duration = Duration::from_secs(60);
 
 /// The longest ban: what was repaired is back within the hour.

@@ -13,12 +13,12 @@ use alloc::{boxed::Box, vec::Vec};
 pub struct Contact {
     /// A multiaddr, which a transport has parsed before.
     pub address: Box<str>,
-    /// Who must answer; `None` means whoever proves to belong to the fleet.
+    /// The peer that must answer; `None` means any that proves that it belongs to the fleet.
     pub peer: Option<PeerId>,
 }
 
 impl Contact {
-    /// A contact at `address`, whose peer is the one that the address names, if it names one.
+    /// A contact at `address`. Its peer is the one that the address names, if it names one.
     pub fn new(address: impl Into<Box<str>>) -> Self {
         let address = address.into();
         let peer = peer_of_address(&address);

@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 /// The limits on connections.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerSettings {
-    /// Most connections. A fleet of up to this size plus one is a full mesh; in a larger one every member holds
-    /// three quarters of them by itself and leaves the others to whoever comes. At the limit the connection that
+    /// Most connections. A fleet of up to this size plus one is a full mesh; in a larger one every member makes three
+    /// quarters of them by itself and leaves the others to members that dial it. At the limit the connection that
     /// served no lookup for longest gives way.
     pub connections_max: usize,
     /// What a peer may send.
@@ -16,15 +16,15 @@ pub struct PeerSettings {
 }
 
 impl Default for PeerSettings {
-    /// 256 connections.
+    /// At most 256 connections.
     fn default() -> Self {
         Self { connections_max: CONNECTIONS_MAX, traffic: TrafficLimits::default() }
     }
 }
 
 impl PeerSettings {
-    /// Connections that a node makes by itself where not everybody can be connected with everybody. The rest is for
-    /// those who come, so that few of them cost another its place.
+    /// Connections that a node makes by itself where not all members can be connected. The rest is for members that
+    /// dial it, so that few of them cost another its place.
     pub(crate) fn connections_wanted(&self) -> usize {
         (self.connections_max - self.connections_max.div_ceil(4)).max(1)
     }
@@ -47,14 +47,14 @@ pub(crate) const KNOWN_MIN: usize = 1024;
 /// What the driver shall do.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum PeerDecision {
-    /// Connect with whoever is at `address`.
+    /// Connect with the peer at `address`.
     Dial {
-        /// A multiaddr.
+        /// The address to dial, a multiaddr.
         address: Box<str>,
     },
     /// End the connection with `peer`.
     Disconnect {
-        /// With whom.
+        /// The peer to leave.
         peer: PeerId,
     },
 }
@@ -64,7 +64,7 @@ pub(crate) enum PeerDecision {
 pub(crate) enum Welcome {
     /// Yes, and the connection with another, which is at its end, has given way.
     Keep {
-        /// Which one.
+        /// The peer that has given way.
         instead_of: Option<PeerId>,
     },
     /// No; nothing is to be sent or read on it.
@@ -76,7 +76,7 @@ pub(crate) enum Welcome {
 pub(crate) enum Refusal {
     /// The peer is banned.
     Banned(Ban),
-    /// There are [`PeerSettings::connections_max`] others, of whom none may give way yet.
+    /// There are [`PeerSettings::connections_max`] others, of which none may give way yet.
     Full,
     /// It is this node.
     Itself,
@@ -90,7 +90,7 @@ pub(crate) enum Traffic {
         /// The ban that this brought.
         ban: Option<Ban>,
     },
-    /// Yes.
+    /// Yes: the peer keeps to its allowance.
     Within,
 }
 
@@ -99,9 +99,9 @@ pub(crate) enum Traffic {
 pub(crate) struct Connection {
     /// Where the other side is; to be dialled only if we dialled it.
     pub(crate) address: Box<str>,
-    /// Who dialled.
+    /// The side that this node is.
     pub(crate) side: Side,
-    /// Since when.
+    /// When it began.
     pub(crate) since: Timestamp,
     /// When something was last said or heard for a lookup, if it ever was.
     pub(crate) used_at: Option<Timestamp>,

@@ -11,7 +11,7 @@ use core::time::Duration;
 /// What a new connection is for, as far as we know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Reason {
-    /// A lookup of ours waits for it.
+    /// A lookup of this node waits for it.
     Lookup,
     /// It may serve lookups to come.
     Meeting,
@@ -45,7 +45,7 @@ impl GivingWay {
             let unused_for = now.saturating_since(useful_at(connection));
             match (reason, connection.used_at, connection.side) {
                 (Reason::Meeting, ..) => now.saturating_since(connection.since) >= STAND_MIN,
-                // Whom we dialled did not come to ask.
+                // A peer that we dialed did not come to ask.
                 (Reason::Lookup, None, Side::Dialer) => true,
                 (Reason::Lookup, None, Side::Listener) => unused_for >= IDLE_MIN,
                 (Reason::Lookup, Some(_), _) if exchanging.contains(peer) => unused_for >= IDLE_MIN,
@@ -60,8 +60,8 @@ impl GivingWay {
     }
 }
 
-/// Time for which a connection cannot be made to give way: whoever is new learns of others meanwhile, and what it
-/// came to ask is answered.
+/// Time for which a connection cannot be made to give way: a new peer learns of others meanwhile, and its asks are
+/// answered.
 pub(super) const STAND_MIN: Duration = Duration::from_secs(2);
 
 /// Time after which a connection, however new, gives way to one that a lookup waits for, although nothing was asked on

@@ -154,7 +154,7 @@ impl Checked {
                 assert!(!is_dialed, "one dial for each peer");
             }
             assert_ne!(address, place(LOCAL_NUMBER));
-            // A dial of nobody in particular may have ended without our knowledge: see Attempts::reached.
+            // A dial of no certain peer may have ended without our knowledge: see Attempts::reached.
             self.dials.retain(|(_begun, dialed)| *dialed != address);
             self.dials.push((now, address));
         }

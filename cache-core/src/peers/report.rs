@@ -13,7 +13,7 @@ use crate::{
 use alloc::{boxed::Box, vec::Vec};
 
 impl Peers {
-    /// Everybody there is something to say about, by id; contacts that have not answered come last.
+    /// Every peer that there is something to say about, by id; contacts that have not answered come last.
     pub(crate) fn report(&self, now: Timestamp) -> Vec<PeerReport> {
         let mut peers: Vec<PeerId> = self.connected.keys().copied().collect();
         peers.extend(self.conduct.bans(now).map(|(peer, _ban)| peer));
@@ -60,7 +60,7 @@ impl Peers {
 /// One peer or contact, as of now.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerReport {
-    /// Who it is; `None` for a contact that names no peer and has not answered yet.
+    /// The peer's id; `None` for a contact that names no peer and has not answered yet.
     pub peer: Option<PeerId>,
     /// Where it is connected, or else where it is tried next.
     pub address: Option<Box<str>>,
@@ -79,7 +79,7 @@ pub struct PeerReport {
 /// How a peer came to be known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PeerSource {
-    /// It is configured.
+    /// The settings name it.
     Contact,
     /// It connected with us.
     Itself,
@@ -101,16 +101,16 @@ pub enum PeerState {
     Banned(Ban),
     /// There is a connection.
     Connected {
-        /// Since when.
+        /// When the connection began.
         since: Timestamp,
-        /// Who dialled.
+        /// The side that this node is.
         side: Side,
         /// It left an ask unanswered and has said nothing since; for some seconds others are asked instead.
         is_silent: bool,
     },
     /// A dial is under way.
     Dialing {
-        /// Since when.
+        /// When the connection began.
         since: Timestamp,
     },
     /// It is known and has not been dialled yet.

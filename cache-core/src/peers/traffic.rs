@@ -43,7 +43,7 @@ impl Bucket {
         Self { bytes: limits.burst_bytes, messages: limits.burst_messages, at: now }
     }
 
-    /// Takes one message of `bytes`, or answers false and takes nothing.
+    /// Takes one message of `bytes`, or returns false and takes nothing.
     pub(super) fn take(&mut self, now: Timestamp, bytes: usize, limits: &TrafficLimits) -> bool {
         (self.bytes, self.messages) = self.at(now, limits);
         self.at = self.at.max(now);

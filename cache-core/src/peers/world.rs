@@ -9,7 +9,7 @@ use core::time::Duration;
 pub(super) struct World {
     pub(super) peers: Peers,
     pub(super) now: Timestamp,
-    /// Those with whom something is asked for and not answered yet.
+    /// The peers that owe an answer, or wait for one.
     pub(super) exchanging: BTreeSet<PeerId>,
 }
 
@@ -54,7 +54,7 @@ impl World {
         self.dials()
     }
 
-    /// Lets time pass, and comes whenever something is due. Answers the dials and how long each took to come.
+    /// Lets time pass, and calls whenever something is due. Returns the dials and how long each took to come.
     pub(super) fn advance(&mut self, time: Duration) -> Vec<(Duration, Box<str>)> {
         let (begun, end) = (self.now, self.now.saturating_add(time));
         let mut dials = Vec::new();
@@ -142,7 +142,7 @@ pub(super) fn place(number: u8) -> Box<str> {
     format!("/ip4/10.0.0.{number}/tcp/9100").into()
 }
 
-/// Where `number` listens, and that it must be the one who answers.
+/// Where `number` listens. The address says that it must be the one that answers.
 pub(super) fn address(number: u8) -> Box<str> {
     with_peer(&place(number), peer(number))
 }

@@ -8,12 +8,12 @@ use core::{fmt, time::Duration};
 
 /// Moves opaque frames between authenticated peers.
 ///
-/// A transport proves identities by its own handshake, then runs the [`Gate`] before it moves or reads
-/// anything else, and keeps at most one connection with each peer (see [`Arbiter`]). Frames arrive whole,
-/// once, and in the order in which they were sent on their [`Lane`], either of them; between lanes in any
-/// order. Those that were queued when a connection ended may be lost, the last ones first. A peer that is
-/// slow, silent or hostile costs bounded memory and delays nobody else; one that answers nothing at all is
-/// [`TransportEvent::Disconnected`] within [`SILENCE_TIMEOUT`].
+/// A transport proves identities by its own handshake, then runs the [`Gate`] before it moves or reads anything else,
+/// and keeps at most one connection with each peer (see [`Arbiter`]). Frames arrive whole, once, and in the order in
+/// which they were sent on their [`Lane`], either of them; between lanes in any order. Those that were queued when a
+/// connection ended may be lost, the last ones first. A peer that is slow, silent or hostile costs bounded memory and
+/// delays no other peer; one that answers nothing at all is [`TransportEvent::Disconnected`] within
+/// [`SILENCE_TIMEOUT`].
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
     /// Whose key proves itself to others.
@@ -57,13 +57,13 @@ pub trait Transport: Send + Sync + 'static {
 /// Something that happened on a transport.
 #[derive(Debug)]
 pub enum TransportEvent {
-    /// A peer was let in, whoever dialled.
+    /// A peer was let in, whichever side dialed.
     Connected {
-        /// Whom the handshake proved.
+        /// The peer that the handshake proved.
         peer: PeerId,
-        /// Where it is.
+        /// The address of the peer.
         address: Box<str>,
-        /// Who dialled.
+        /// The side of the connection that this node is.
         side: Side,
         /// What seals and opens this connection's frames.
         session: Box<dyn Session>,
@@ -72,34 +72,34 @@ pub enum TransportEvent {
     DialFailed {
         /// The address as it was given.
         address: Box<str>,
-        /// Why, for whoever decides when to dial again.
+        /// Why, for the code that decides when to dial again.
         error: DialError,
         /// What exactly went wrong, for people to read, in words of the transport's own.
         reason: Box<str>,
     },
-    /// A connection that was [`TransportEvent::Connected`] is no more.
+    /// A connection that was [`TransportEvent::Connected`] has ended.
     Disconnected {
-        /// With whom.
+        /// The peer that is gone.
         peer: PeerId,
-        /// Who ended it, or what broke, for people to read, in words of the transport's own. Nothing can be
-        /// decided by it: a peer that leaves in order and one whose host is gone can look alike.
+        /// Which side ended it, or what broke, for people to read, in words of the transport's own. It cannot be a
+        /// basis for decisions: a peer that leaves in order and one whose host is gone can look alike.
         reason: Box<str>,
     },
     /// A frame came from a peer that was let in.
     Received {
-        /// From whom.
+        /// The peer that sent it.
         peer: PeerId,
         /// The frame, at most [`FRAME_BYTES_MAX`] long.
         frame: Bytes,
     },
-    /// Somebody who connected was not let in. How many of these wait at once is bounded; more are dropped.
+    /// A node that connected was not let in. How many of these events wait at once is bounded; more are dropped.
     Refused {
         /// From where. Proved by nothing, and on UDP as easily forged as said.
         address: Box<str>,
-        /// Why, for whoever decides what to make of it.
+        /// Why, for the code that decides what to make of it.
         refusal: Refusal,
-        /// What exactly went wrong, for people to read, in words of the transport's own. Whoever has not
-        /// proved to know the secret hears none of it.
+        /// What exactly went wrong, for people to read, in words of the transport's own. The other side hears none of
+        /// it before it has proved that it knows the secret.
         reason: Box<str>,
     },
 }
@@ -109,24 +109,24 @@ pub enum TransportEvent {
 pub enum DialError {
     /// There is a connection with that peer, and it stays.
     AlreadyConnected {
-        /// Who is there.
+        /// The peer that is connected.
         peer: PeerId,
     },
     /// This transport cannot dial such an address, whatever may be there.
     BadAddress,
     /// This node's own key is there.
     Itself,
-    /// Who is there speaks another major version of the protocol: one of the two is to be upgraded.
+    /// The peer speaks another major version of the protocol: one of the two nodes must be upgraded.
     OtherVersion,
     /// The admission failed on one side or the other: most likely another secret.
     Refused,
     /// This node shuts down.
     ShutDown,
-    /// Nobody answered, or somebody did and then took too long.
+    /// No answer came, or the peer answered and then took too long.
     TimedOut,
     /// As many peers or dials as can be had at once, here or there.
     TooMany,
-    /// The host is not found or says no, or who is there does not speak our protocol or broke off.
+    /// The host is not found or refuses, or what is there does not speak our protocol or broke off.
     Unreachable,
     /// Another peer is there than the address names.
     WrongPeer,
@@ -153,7 +153,7 @@ impl fmt::Display for DialError {
 
 impl core::error::Error for DialError {}
 
-/// Why somebody who connected was not let in.
+/// Why a node that connected was not let in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refusal {
     /// One side did not take the other's proof: most likely another secret.
@@ -203,29 +203,29 @@ impl Lane {
 /// Which side of a connection we are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Side {
-    /// The one who dialled.
+    /// The side that dialed.
     Dialer,
-    /// The one who was dialled.
+    /// The side that was dialed.
     Listener,
 }
 
-/// Who decides which of several connections between two peers stays: the one with the smaller id.
+/// The peer that decides which of several connections between two peers stays: the one with the smaller id.
 ///
 /// Two peers may dial each other at once, or one the other by two of its addresses, or one has restarted and
 /// the other not noticed. If each side chose for itself, each could keep what the other closes. So, once an
 /// admission has succeeded, and within its time:
 ///
 /// 1. The other side sends a [`Stance`]: that it has room, and which run of its process it is.
-/// 2. The arbiter decides by [`Self::replaces`], one connection after the other, and answers with a stance of
-///    its own: its run and the number of the decision, or that another connection stays.
+/// 2. The arbiter decides by [`Self::replaces`], one connection after the other, and answers with a stance of its
+///    own: its run and the number of the decision, or that another connection stays.
 /// 3. The other side follows, in the order of the numbers, whatever order they come in.
 ///
-/// Either side calls the peer connected once it has decided or followed, and closes what was replaced. Who
-/// dialled plays no part. But whoever finds that the peer it has dialled is connected gives up before the
-/// admission, so a connection that gets here was begun by somebody who knew of no other.
+/// Either side calls the peer connected once it has decided or followed, and closes what was replaced. It does not
+/// matter which side dialed. But a dialer that finds that the peer is connected gives up before the admission, so a
+/// connection that gets here was begun by a side that knew of no other.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Arbiter {
-    /// This node decides.
+    /// This node decides, and the peer follows.
     Local,
     /// The peer decides, and this node follows.
     Remote,
@@ -291,7 +291,7 @@ impl Stance {
         bytes
     }
 
-    /// The stance that `bytes` are; `None` for bytes that [`Self::to_bytes`] never answers.
+    /// The stance that `bytes` are; `None` for bytes that [`Self::to_bytes`] never returns.
     pub fn from_bytes(bytes: [u8; STANCE_BYTES]) -> Option<Self> {
         let number_at =
             |at: usize| bytes[at..at + 8].iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
@@ -341,14 +341,14 @@ pub struct PeerFigures {
     pub round_trip: Option<Duration>,
 }
 
-/// Decides who is let in: a proof, in both directions, that the other side knows the fleet's secret.
+/// Decides which peers are let in: by a proof, in both directions, that the other side knows the fleet's secret.
 ///
 /// Called by transports for every connection, before they move anything else. Must not block.
 pub trait Gate: Send + Sync {
-    /// Begins the proof on a fresh connection between `local` and `remote`, whom the handshake has proved.
+    /// Begins the proof on a fresh connection between `local` and `remote`, whose identity the handshake has proved.
     ///
-    /// `channel` is what both sides, and nobody else, know of this very connection, such as a TLS exporter;
-    /// empty where the transport has none.
+    /// `channel` is what only the two sides know of this very connection, such as a TLS exporter; empty if the
+    /// transport has none.
     fn begin(&self, side: Side, local: PeerId, remote: PeerId, channel: &[u8]) -> Box<dyn Admission>;
 }
 
@@ -390,7 +390,7 @@ pub trait Session: Send + fmt::Debug {
         Protocol::OURS
     }
 
-    /// Whether what the other side proved counts no more, so that the connection must end.
+    /// Whether what the other side proved no longer counts, so that the connection must end.
     fn is_revoked(&self) -> bool {
         false
     }
@@ -401,7 +401,7 @@ pub trait Session: Send + fmt::Debug {
 pub enum Refused {
     /// It speaks another major version of the protocol.
     OtherVersion {
-        /// Which one.
+        /// The major version that the other side speaks.
         major: u8,
     },
     /// It did not prove that it knows a secret of ours. Says no more on purpose.
@@ -438,12 +438,12 @@ pub const ADMISSION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for one dial, from the address to an admitted peer. The specification's figure.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Two connections this close together may have been begun without knowledge of each other: whoever dials
-/// looks before the admission, and no admission takes longer.
+/// Two connections this close together may have been begun without knowledge of each other: a dialer looks before the
+/// admission, and no admission takes longer.
 pub const TIE_WINDOW: Duration = ADMISSION_TIMEOUT;
 
-/// A peer that has answered nothing for this long is gone. Less than the five seconds within which the
-/// fleet is to have forgotten who crashed; each transport says how many signs of life that leaves room for.
+/// A peer that has answered nothing for this long is gone. Less than the five seconds within which the fleet is to
+/// have forgotten a member that crashed; each transport says how many signs of life that leaves room for.
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Length of a [`Stance`] on the wire.

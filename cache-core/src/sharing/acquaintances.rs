@@ -1,8 +1,8 @@
 //! How well members know what was invalidated: since when we hear of all that each says, and whether it has heard all
 //! that we know.
 //!
-//! Two who meet tell each other what they remember. What they remember no more, either may have missed; how far back
-//! that can reach is kept here.
+//! Two members that meet tell each other what they remember. What they no longer remember, either may have missed;
+//! how far back that can reach is kept here.
 
 use crate::{PeerId, Timestamp};
 use alloc::collections::BTreeMap;
@@ -12,9 +12,9 @@ use core::time::Duration;
 #[derive(Debug, Default)]
 pub(crate) struct Acquaintances {
     present: BTreeMap<PeerId, Acquaintance>,
-    /// Until when we heard those who are gone.
+    /// The last moment at which we heard each peer that is gone.
     gone: BTreeMap<PeerId, Timestamp>,
-    /// Until when we heard anybody at all, if we do no more.
+    /// The last moment at which we heard any peer, if none is there now.
     together_until: Timestamp,
 }
 
@@ -31,7 +31,7 @@ struct Acquaintance {
 impl Acquaintances {
     /// We meet `peer`, and tell it all that we know, the last of it under `greeting`.
     ///
-    /// Whoever is new to us while others are here says nothing that those did not say.
+    /// A peer that is new to us while others are here says nothing that those did not say.
     pub(crate) fn on_met(&mut self, now: Timestamp, peer: PeerId, greeting: Option<u64>) {
         let was_alone = self.present.is_empty();
         let usual = if was_alone { self.together_until } else { now };
@@ -60,7 +60,7 @@ impl Acquaintances {
         }
     }
 
-    /// Until when we have heard all that `peer` said, but for what it has told since we met.
+    /// The moment up to which we have heard all that `peer` said, except for what it has told since we met.
     pub(crate) fn heard_until(&self, peer: PeerId) -> Timestamp {
         self.present.get(&peer).map_or(self.together_until, |acquaintance| acquaintance.heard_until)
     }

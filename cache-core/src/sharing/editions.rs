@@ -1,9 +1,9 @@
 //! Which contents of a key are the latest of each issuer.
 //!
-//! A long body takes another lane than a short one, and may be overtaken by what the same member said after it; time on
-//! the way is not age, so by age the older of the two seems to be the younger. Hence each content that a member puts or
-//! fetches has a number, and of two contents of one issuer the higher number counts, in whatever order they come and
-//! whoever brings them.
+//! A long body takes another lane than a short one, and may be overtaken by what the same member said after it. Time
+//! on the way is not age, so by age the older of the two seems to be the younger. Hence each content that a member
+//! puts or fetches has a number, and of two contents of one issuer the higher number counts, in whatever order they
+//! come and whichever member brings them.
 
 use crate::{Name, Timestamp, message::Edition};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ impl Editions {
         Self { issuer, count: 0, latest: BTreeMap::new(), dates: BTreeSet::new() }
     }
 
-    /// Numbers a content of ours.
+    /// Gives a number to a content of ours.
     pub(crate) fn issue(&mut self) -> Edition {
         self.count += 1;
         Edition { issuer: self.issuer, count: self.count }
@@ -52,9 +52,9 @@ impl Editions {
     }
 }
 
-/// How long an edition is remembered beside the entry that has it: longer than any frame is on its way, since a peer
-/// that takes nothing for that long is disconnected. Short, so that a member that claims another's numbers cannot keep
-/// out for long what that one says.
+/// How long an edition is remembered apart from the entry that has it: longer than any frame is on its way, since a
+/// peer that takes nothing for that long is disconnected. Short, so that a member that claims another's numbers
+/// cannot keep out for long what that one says.
 const NOTED_FOR: Duration = Duration::from_secs(60);
 
 /// Most editions remembered, in some 700 kB: beyond, two that cross are told apart by the entry that is held.

@@ -7,7 +7,7 @@ use crate::{Name, PeerId, Timestamp};
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
-/// Entries that are with others, by name. At most [`HOLDERS_MAX`]; the one that is stale first goes first.
+/// Entries that other members have, by name. At most [`HOLDERS_MAX`]; the one that is stale first goes first.
 #[derive(Debug, Default)]
 pub(crate) struct Holders {
     holders: BTreeMap<Name, (PeerId, Timestamp)>,
@@ -28,7 +28,7 @@ impl Holders {
         }
     }
 
-    /// Whom to ask for the entry; forgets it, since asking either brings the entry or proves it gone.
+    /// The members to ask for the entry. Forgets it, since asking either brings the entry or proves it gone.
     pub(crate) fn take_fresh(&mut self, now: Timestamp, name: &Name) -> Option<PeerId> {
         self.take(name).filter(|(_, until)| *until > now).map(|(peer, _)| peer)
     }

@@ -27,7 +27,7 @@ pub(crate) struct Invalidations {
     dates: BTreeSet<(Timestamp, InvalidationId)>,
     /// Bytes of text in what is remembered.
     text_bytes: usize,
-    /// When the latest happened that is remembered no more.
+    /// When the latest invalidation happened that is no longer remembered.
     mark: Option<Timestamp>,
 }
 
@@ -44,7 +44,7 @@ impl Invalidations {
         }
     }
 
-    /// Issues an invalidation of ours.
+    /// Issues an invalidation of this node.
     pub(crate) fn issue(&mut self, now: Timestamp, reach: Reach) -> Invalidation {
         let id = InvalidationId { count: self.count_max.saturating_add(1), issuer: self.issuer };
         self.remember(id, reach.clone(), now);
@@ -99,7 +99,7 @@ impl Invalidations {
         young.map(|(_, id)| *id).filter(covers)
     }
 
-    /// Everything remembered, for one who may have missed it.
+    /// Everything remembered, for a peer that may have missed it.
     pub(crate) fn recent(&mut self, now: Timestamp) -> Vec<Invalidation> {
         self.forget_old(now);
         let recent = self.remembered.iter().map(|(id, (reach, date))| Invalidation {
@@ -137,7 +137,8 @@ impl Invalidations {
         notices
     }
 
-    /// When the latest happened that was known and is remembered no more. Whoever was away then may not know of it.
+    /// When the latest invalidation happened that was known and is no longer remembered. A member that was away then
+    /// may not know of it.
     pub(crate) fn mark(&self) -> Option<Timestamp> {
         self.mark
     }

@@ -1,7 +1,7 @@
-//! The leases that this node grants as coordinator, and who waits for each.
+//! The leases that this node grants as coordinator, and the waiters of each.
 //!
-//! A lease is the right to fetch one name for all. It ends when the entry comes, when its holder gives it
-//! back or goes, or when its term is over; then the next who waits may have it. Answers decisions alone.
+//! A lease is the right to fetch one name for all. It ends when the entry comes, when its holder gives it back or
+//! goes, or when its term is over; then the next waiter may have it. This module only returns decisions.
 
 #[cfg(test)]
 mod tests;
@@ -17,11 +17,11 @@ use alloc::{
 pub(crate) struct Leases {
     leases: BTreeMap<Name, Lease>,
     terms: BTreeSet<(Timestamp, Name)>,
-    /// Names in whose lease a peer has a part, so that one who goes is found without a search.
+    /// Names in whose lease a peer has a part, so that a peer that goes is found without a search.
     parts: BTreeSet<(PeerId, Name)>,
 }
 
-/// Who asked, under which number. We ask ourselves too.
+/// The peer that asked, and the number of its ask. This node asks itself too.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Asker {
     pub(crate) peer: PeerId,
@@ -35,16 +35,16 @@ pub(crate) enum Turn {
     Granted,
     /// Nothing: there are too many leases, or too many wait for this one.
     Full,
-    /// A place among those who wait.
+    /// A place among the waiters.
     Waits,
 }
 
-/// What becomes of those who wait for a lease that is given back.
+/// What becomes of the waiters for a lease that is given back.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Next {
     /// None of them gets it; each must be told.
     Dismissed(Vec<Asker>),
-    /// Nothing changes.
+    /// Nothing changes for any waiter.
     Nobody,
     /// The first of them has it now.
     Passed(Asker),
@@ -67,9 +67,9 @@ impl Lease {
 }
 
 impl Leases {
-    /// Grants `asker` the lease of `name`, or lets it wait for the one who has it.
+    /// Grants `asker` the lease of `name`, or lets it wait for the one that has it.
     ///
-    /// One who holds the lease and asks again, under another number, has it still.
+    /// A holder of the lease that asks again, under another number, still has it.
     pub(crate) fn ask(&mut self, now: Timestamp, name: Name, asker: Asker, limits: &SharingLimits) -> Turn {
         if let Some(lease) = self.leases.get_mut(&name) {
             if lease.holder.peer == asker.peer {
@@ -91,7 +91,7 @@ impl Leases {
         Turn::Granted
     }
 
-    /// Who holds a lease or waits for one.
+    /// The peers that hold a lease or wait for one.
     pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.parts.iter().map(|(peer, _name)| *peer)
     }
@@ -101,7 +101,7 @@ impl Leases {
         self.leases.contains_key(name)
     }
 
-    /// Who fetches `name`.
+    /// The peer that fetches `name`.
     pub(crate) fn holder(&self, name: &Name) -> Option<PeerId> {
         self.leases.get(name).map(|lease| lease.holder.peer)
     }
@@ -115,7 +115,7 @@ impl Leases {
         }
     }
 
-    /// Ends the lease of `name`, whose entry has come; all who wait are to be sent it.
+    /// Ends the lease of `name`, whose entry has come; all waiters are to be sent it.
     pub(crate) fn conclude(&mut self, name: &Name) -> Vec<Asker> {
         self.end(name).map(|lease| lease.waiting.into()).unwrap_or_default()
     }
@@ -146,7 +146,7 @@ impl Leases {
         }
     }
 
-    /// Takes `asker` off those who wait.
+    /// Removes `asker` from the waiters.
     pub(crate) fn withdraw(&mut self, name: &Name, asker: Asker) {
         if let Some(lease) = self.leases.get_mut(name) {
             lease.waiting.retain(|waiting| *waiting != asker);
@@ -154,7 +154,7 @@ impl Leases {
         }
     }
 
-    /// Takes `peer` off everything; answers which names are now whose.
+    /// Removes `peer` from all leases. Returns the new holders of its names.
     pub(crate) fn on_gone(
         &mut self,
         now: Timestamp,
@@ -178,9 +178,9 @@ impl Leases {
         passed
     }
 
-    /// Ends one lease whose term is over at `now`; answers whose it is now. `None` when no term is over.
+    /// Ends one lease whose term is over at `now`. Returns its new holder; `None` when no term is over.
     ///
-    /// The former holder may still bring the entry, and then all who wait have it.
+    /// The former holder may still bring the entry, and then all waiters have it.
     pub(crate) fn on_due(&mut self, now: Timestamp, limits: &SharingLimits) -> Option<(Name, Next)> {
         let (_, name) = self.terms.first().copied().filter(|(until, _)| *until <= now)?;
         if let Some(lease) = self.leases.get_mut(&name) {
@@ -209,7 +209,7 @@ impl Leases {
         Next::Passed(next)
     }
 
-    /// Takes all who wait for `name` off it, and leaves it to its holder.
+    /// Removes all waiters for `name`, and leaves the lease to its holder.
     fn dismiss_all(&mut self, name: &Name) -> Vec<Asker> {
         let Some(lease) = self.end(name) else { return Vec::new() };
         let (waiting, lease) = (lease.waiting, Lease { waiting: VecDeque::new(), ..lease });

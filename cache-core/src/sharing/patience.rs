@@ -46,8 +46,8 @@ impl Patience {
     }
 }
 
-/// How many times as long as nearly all answers took a peer is given: for a lost frame that is sent again, and for a
-/// look at the disk.
+/// How many times as long as nearly all its answers took a peer is given: for a lost frame that is sent again, and
+/// for a look at the disk.
 const MARGIN: u32 = 4;
 
 /// The shortest time that is given: a process may wait so long for the processor on a busy machine, and a lost frame is

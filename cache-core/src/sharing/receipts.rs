@@ -1,8 +1,7 @@
-//! Who has yet to say that it has forgotten, and who waits for that: our requests for members and the disk, members for
-//! our disk.
+//! Which members have yet to say that they have forgotten, and what waits for that: our requests for members and the
+//! disk, members for our disk.
 //!
-//! Owns the bounds of these waits and their moments. Sends nothing: whoever need not wait any more is answered by the
-//! engine.
+//! Owns the bounds of these waits and their moments. Sends nothing: the engine answers what no longer has to wait.
 
 use crate::{OrderId, PeerId, Timestamp};
 use alloc::{
@@ -19,7 +18,7 @@ pub(crate) struct Receipts {
     last: u64,
     /// What the disk was told to forget and has not reported.
     removals: BTreeSet<u64>,
-    /// Members that wait for the disk: until it has reported so much, who, and under which number of its own.
+    /// Members that wait for the disk: the report that each waits for, the member, and the number that it gave.
     ///
     /// Without a moment at which they are given up: each has its own, and whatever is ordered is reported.
     owed: BTreeSet<(u64, PeerId, u64)>,
@@ -37,7 +36,7 @@ struct Waiting {
     until: Timestamp,
 }
 
-/// A request that waits no more.
+/// A request that no longer waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Settled {
     pub(crate) order: OrderId,
@@ -52,7 +51,7 @@ impl Receipts {
         self.last
     }
 
-    /// Lets `request` wait for `members`, and for the disk if `disk`. Answers it if there is nothing to wait for, or
+    /// Lets `request` wait for `members`, and for the disk if `disk`. Returns it if there is nothing to wait for, or
     /// too many wait already.
     pub(crate) fn wait(
         &mut self,
@@ -98,7 +97,7 @@ impl Receipts {
         Owed::Later
     }
 
-    /// Members that wait no more, and under which numbers.
+    /// Members that no longer wait, with the numbers that they gave.
     pub(crate) fn take_due(&mut self) -> Vec<(PeerId, u64)> {
         let due = match self.removals.first() {
             None => mem::take(&mut self.owed),
@@ -117,7 +116,7 @@ impl Receipts {
         self.settle(receipt)
     }
 
-    /// `peer` is gone: nobody waits for it, and it waits for nothing.
+    /// `peer` is gone: nothing waits for it, and it waits for nothing.
     pub(crate) fn on_gone(&mut self, peer: PeerId) -> Vec<Settled> {
         self.owed.retain(|(_, owed, _)| *owed != peer);
         let concerned = self.waiting.iter_mut().filter_map(|(receipt, waiting)| {
@@ -128,7 +127,7 @@ impl Receipts {
         concerned.into_iter().filter_map(|receipt| self.settle(receipt)).collect()
     }
 
-    /// Gives members up that take too long, and then the disk. Answers who waits no more, if anybody.
+    /// Gives up members that take too long, and then the disk. Returns what no longer waits.
     pub(crate) fn on_due(&mut self, now: Timestamp) -> Option<Settled> {
         let (date, receipt) = self.dates.first().copied().filter(|(date, _)| *date <= now)?;
         self.dates.remove(&(date, receipt));
@@ -192,8 +191,8 @@ const DURABLE_WITHIN: Duration = Duration::from_secs(2);
 /// up within [`FORGOTTEN_WITHIN`].
 const RECEIPTS_MAX: usize = 4096;
 
-/// Most removals on disk whose report is awaited: one for each request that waits, and as many for members. Of one more
-/// nobody hears.
+/// Most removals on disk whose report is awaited: one for each request that waits, and as many for members. One more
+/// is not reported to any member.
 const REMOVALS_MAX: usize = 2 * RECEIPTS_MAX;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Whom to look for after a restart, beside the contacts.
+//! The members to look for after a restart, besides the contacts.
 //!
 //! Owns the list of the members that were connected last, and when it is to be kept. Where it is kept is the driver's
 //! business.
@@ -64,7 +64,8 @@ fn timeless(member: &Member) -> Member {
 /// replaced, and all are dialled in two rounds.
 pub const REMEMBERED_MAX: usize = 16;
 
-/// Shortest time between two writings of the list. Whoever is met in it is missing after a crash, and nothing else is.
+/// Shortest time between two writings of the list. Members that are met within it are missing after a crash, and
+/// nothing else is.
 const KEEPING_PERIOD: Duration = Duration::from_secs(10);
 
 /// Time from a change to its writing: members come several at a time.

@@ -7,9 +7,9 @@ use siphasher::sip::SipHasher13;
 
 /// The members that coordinate names, ourselves among them.
 ///
-/// Each member weighs each name by a hash of both, and the heaviest coordinates it (Thaler and Ravishankar,
-/// "Using name-based mappings to increase hit rates", 1998). Whoever knows the same members knows the same
-/// coordinator, and a member that leaves moves only the names that it coordinated.
+/// Each member weighs each name by a hash of both, and the heaviest coordinates it (Thaler and Ravishankar, "Using
+/// name-based mappings to increase hit rates", 1998). Two nodes that know the same members know the same coordinator,
+/// and a member that leaves moves only the names that it coordinated.
 #[derive(Debug)]
 pub(crate) struct Ring {
     local: PeerId,
@@ -42,13 +42,13 @@ impl Ring {
         }
     }
 
-    /// The coordinator of `name` among those who are not in `except`. Never in doubt: we are always left.
+    /// The coordinator of `name` among the members that are not in `except`. There always is one: this node remains.
     pub(crate) fn coordinator(&self, name: &Name, except: &[PeerId]) -> PeerId {
         let candidates = self.members.iter().filter(|member| !except.contains(member));
         candidates.copied().max_by_key(|member| (weight(*member, name), *member)).unwrap_or(self.local)
     }
 
-    /// The heaviest of those without a connection for whom `may_be` holds, if it weighs more than we do.
+    /// The heaviest of those without a connection for which `may_be` holds, if it weighs more than this node.
     pub(crate) fn superior_beyond(&self, name: &Name, may_be: impl Fn(PeerId) -> bool) -> Option<PeerId> {
         let rank = |member: PeerId| (weight(member, name), member);
         let heavier = self.beyond.iter().copied().filter(|member| rank(*member) > rank(self.local));
@@ -60,12 +60,12 @@ impl Ring {
         !self.beyond.is_empty()
     }
 
-    /// Everybody but us.
+    /// Every member except this node.
     pub(crate) fn others(&self) -> impl Iterator<Item = PeerId> {
         self.members.iter().copied().filter(|member| *member != self.local)
     }
 
-    /// Everybody but us, in the order of ids, beginning with whoever comes after us.
+    /// Every member except this node, in the order of ids, beginning with the one after this node.
     pub(crate) fn next_others(&self) -> impl Iterator<Item = PeerId> {
         let after = self.members.range((Bound::Excluded(self.local), Bound::Unbounded));
         after.chain(self.members.range(..self.local)).copied()
@@ -80,15 +80,15 @@ impl Ring {
         self.members.contains(&peer)
     }
 
-    /// Whether there is nobody but us.
+    /// Whether this node is the only member.
     pub(crate) fn is_alone(&self) -> bool {
         self.members.len() == 1
     }
 }
 
 /// SipHash-1-3 with a key of zeros: a hash that is the same everywhere and mixes well. Names are keyed digests
-/// already, so nobody outside can choose one; a member that chose its identity to coordinate a certain name
-/// would gain no more than any member can do.
+/// already, so no outsider can choose one; a member that chose its identity to coordinate a certain name would gain
+/// no more than any member can do.
 fn weight(member: PeerId, name: &Name) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write(member.public_key());

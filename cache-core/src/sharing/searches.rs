@@ -1,8 +1,8 @@
 //! What this node is looking for on behalf of members that asked it: on its own disk, and at those that may have the
 //! entry because they coordinated it before.
 //!
-//! Owns who waits and how far each search is. What is found, and what becomes of those who wait if nothing is, is the
-//! engine's.
+//! Owns which askers wait and how far each search is. The engine decides what becomes of them, whether the search
+//! finds something or not.
 
 use super::Asker;
 use crate::{AskId, LoadId, Name, PeerId, Timestamp, message::Role};
@@ -22,12 +22,12 @@ pub(crate) struct Searches {
 
 #[derive(Debug, Default)]
 struct Search {
-    /// Who asked, and as what we were asked.
+    /// The askers, and the role in which each asked this node.
     waiting: Vec<(Asker, Role)>,
     step: Step,
     /// Whether the disk was asked.
     is_loaded: bool,
-    /// Who was asked.
+    /// The peers that were asked.
     asked: Vec<PeerId>,
 }
 
@@ -48,7 +48,7 @@ enum Step {
 }
 
 impl Searches {
-    /// Lets one more wait for the search for `name`, and answers whether there is room; `None` if there is no search.
+    /// Lets one more wait for the search for `name`. Returns whether there is room; `None` if there is no search.
     pub(crate) fn join(&mut self, name: &Name, asker: Asker, role: Role, waiters_max: usize) -> Option<bool> {
         let search = self.searches.get_mut(name)?;
         let has_room = search.waiting.len() < waiters_max;
@@ -116,13 +116,13 @@ impl Searches {
         self.searches.get(name).is_some_and(is_asked).then_some(*name)
     }
 
-    /// Whether the disk is still to be asked for `name`; `None` if nobody looks for it.
+    /// Whether the disk is still to be asked for `name`; `None` if no search looks for it.
     pub(crate) fn is_disk_unasked(&self, name: &Name) -> Option<bool> {
         self.searches.get(name).map(|search| !search.is_loaded)
     }
 
-    /// Who need not be asked for `name`: those who were, and those who wait. `None` if nobody else is to be asked at
-    /// all: enough were, or nobody who waits would fetch.
+    /// The peers that need not be asked for `name`: those that were, and those that wait. `None` if no other is to be
+    /// asked at all: enough were, or none of the waiters would fetch.
     pub(crate) fn spared(&self, name: &Name, asks_max: usize) -> Option<Vec<PeerId>> {
         let search = self.searches.get(name).filter(|search| search.asked.len() < asks_max)?;
         let would_fetch = |(_, role): &(Asker, Role)| *role == Role::Coordinator;
@@ -131,13 +131,13 @@ impl Searches {
         search.waiting.iter().any(would_fetch).then_some(spared)
     }
 
-    /// Ends a search; answers who waits for it.
+    /// Ends a search. Returns the askers that wait for it.
     pub(crate) fn end(&mut self, name: &Name) -> Vec<(Asker, Role)> {
         self.leave_step(name);
         self.searches.remove(name).map(|search| search.waiting).unwrap_or_default()
     }
 
-    /// Takes `peer` off everything; answers which searches asked it and are to go on.
+    /// Removes `peer` from all searches. Returns the searches that asked it and are to go on.
     pub(crate) fn on_gone(&mut self, peer: PeerId) -> Vec<Name> {
         for search in self.searches.values_mut() {
             search.waiting.retain(|(asker, _)| asker.peer != peer);
@@ -151,7 +151,8 @@ impl Searches {
         names
     }
 
-    /// Ends the step of the first search whose time is over at `now`; answers which one, and whom it asked in vain.
+    /// Ends the step of the first search whose time is over at `now`. Returns that search, and the peer that did not
+    /// answer it.
     pub(crate) fn on_due(&mut self, now: Timestamp) -> Option<(Name, Option<PeerId>)> {
         let (_, name) = self.deadlines.first().copied().filter(|(until, _)| *until <= now)?;
         let silent = match self.searches.get(&name)?.step {
@@ -167,7 +168,7 @@ impl Searches {
         self.deadlines.first().map(|(until, _)| *until)
     }
 
-    /// Who waits for a search, and who is asked.
+    /// The peers that wait for a search, and those that are asked.
     pub(crate) fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.searches.values().flat_map(|search| {
             let asked = match search.step {

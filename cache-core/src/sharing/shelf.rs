@@ -11,7 +11,7 @@ use alloc::{
 
 /// Entries on disk by name, at most [`SHELF_MAX`]; those put there first are forgotten first.
 ///
-/// A record that is not there after all costs the one who asks for it a look at the disk.
+/// A record that is not there after all costs the peer that asks for it a look at the disk.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     keys: BTreeMap<Name, Key>,
@@ -48,7 +48,7 @@ impl Shelf {
         }
     }
 
-    /// The same for all that `scope` means, or may mean: what is kept under a key nobody knows here.
+    /// The same for all that `scope` means, or may mean: what is kept under a key that is unknown here.
     pub(crate) fn take_scope(&mut self, scope: &Scope) {
         let scope = match scope {
             Scope::Key(_) | Scope::Prefix { .. } => scope.clone(),
@@ -75,8 +75,8 @@ impl Shelf {
     }
 }
 
-/// Most entries on disk that are known by name: four times a usual fleet's working set, in some 6 MB. One that is
-/// forgotten is not found for others, who then call the origin.
+/// Most entries on disk that are known by name: four times a usual fleet's working set, in some 6 MB. A forgotten one
+/// is not found for others, which then call the origin.
 const SHELF_MAX: usize = 16 * 1024;
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ impl Apart {
         self.thaw = Some(thaw);
     }
 
-    /// As when the process is killed: the system closes its sockets, and nobody says goodbye.
+    /// As when the process is killed: the system closes its sockets, and no transport says goodbye.
     pub(super) fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

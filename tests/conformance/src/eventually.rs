@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Looks at `condition` until it holds; answers whether it did within `deadline`.
+/// Checks `condition` until it holds. Returns whether it did within `deadline`.
 ///
 /// Looks at least twice, once at the end, so that a slow machine fails no test whose condition holds.
 /// For tests that want to say `assert!(eventually(..).await)` about another process or thread.
@@ -32,7 +32,7 @@ pub fn eventually_blocking(deadline: Duration, mut condition: impl FnMut() -> bo
     true
 }
 
-/// Looks until `condition`, which may itself wait for answers, holds.
+/// Checks until `condition`, which may itself wait for answers, holds.
 ///
 /// # Panics
 ///
@@ -48,7 +48,7 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 /// Far beyond any machine's slowness, short of a hung test run.
 pub const SOON: Duration = Duration::from_secs(60);
 
-/// Short beside anything a test waits for, long beside a look.
+/// Short compared with anything a test waits for, long compared with one check.
 const INTERVAL: Duration = Duration::from_millis(2);
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub trait Factory: Send + Sync {
 pub struct Plan {
     /// The secret key of its identity; the same seed makes the same peer.
     pub seed: [u8; 32],
-    /// Who lets others in.
+    /// Decides which peers are let in.
     pub gate: Arc<dyn Gate>,
     /// Where to listen: an address that an earlier transport told, or any free port.
     pub listen: Option<Box<str>>,
@@ -40,7 +40,7 @@ pub struct Plan {
     pub admission_timeout: Duration,
     /// Time for a dial.
     pub dial_timeout: Duration,
-    /// Peers at once.
+    /// Most peers at once.
     pub peers_max: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Gates for tests: one that lets everybody in, one that refuses, one that says nothing.
+//! Gates for tests: one that lets every peer in, one that refuses, one that says nothing.
 
 use bytes::Bytes;
 use cache_core::{
@@ -6,9 +6,9 @@ use cache_core::{
     port::{Admission, Gate, Refused, SealError, Session, Side},
 };
 
-/// Lets everybody in who sees the same connection as we do.
+/// Lets in every peer that sees the same connection as this side does.
 ///
-/// The dialer sends what it sees, the listener compares and answers in kind.
+/// The dialer sends what it sees; the listener compares, and answers in kind.
 #[derive(Debug)]
 pub struct OpenGate;
 
@@ -75,7 +75,7 @@ impl Admission for OpenAdmission {
     }
 }
 
-/// Lets nobody in: it refuses the first message, and proves nothing itself but sends one if it dialled.
+/// Lets no peer in: it refuses the first message, and proves nothing itself but sends one if it dialed.
 #[derive(Debug)]
 pub struct RefusingGate;
 

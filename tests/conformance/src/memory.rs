@@ -82,9 +82,9 @@ pub(super) enum Fault {
     AnswersNoDial,
     /// An admission takes as long as the other side likes.
     AwaitsAdmission,
-    /// Connects with whoever is there.
+    /// Connects with any peer that is there.
     BelievesEveryPeer,
-    /// Every dial that fails has met somebody who refused.
+    /// Reports every dial that fails as refused.
     CallsEverythingRefused,
     /// Frames over 40 kB end there.
     CutsLongFrames,
@@ -92,7 +92,7 @@ pub(super) enum Fault {
     CutsIdle,
     /// Each frame comes twice.
     Doubles,
-    /// Connects with itself.
+    /// Connects with its own address.
     DialsItself,
     /// What is dropped is not counted.
     ForgetsDrops,
@@ -106,7 +106,7 @@ pub(super) enum Fault {
     KeepsBoth,
     /// A peer that has restarted is still connected.
     KeepsTheDead,
-    /// Somebody who has shut down still has the place.
+    /// A node that has shut down still has the place.
     KeepsThePlace,
     /// One in a thousand frames is lost.
     Loses,
@@ -118,11 +118,11 @@ pub(super) enum Fault {
     OneWay,
     /// All peers' events wait in one queue.
     OneQueue,
-    /// One full queue is everybody's.
+    /// All peers share the one queue that is full.
     OneLimit,
     /// The latest frame comes first.
     Reverses,
-    /// Who hears of an end is only who wished it.
+    /// Only the side that ends a connection hears of the end.
     TellsNobodyOfTheEnd,
     /// The end of a node is told late.
     TellsLate,
@@ -242,7 +242,7 @@ impl Node {
         Ok(())
     }
 
-    /// Tells of the refusal, and answers what the dial has come to.
+    /// Reports the refusal, and returns what the dial has come to.
     fn refuse(&self, address: &str, refusal: Refusal, error: DialError) -> anyhow::Result<()> {
         let reason = refusal.to_string().into();
         let event = TransportEvent::Refused { address: address.into(), refusal, reason };

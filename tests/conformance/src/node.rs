@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::time::{Instant, timeout_at};
 
-/// One transport. Events that nobody has asked for yet are kept.
+/// One transport. Events that no test has asked for yet are kept.
 pub(super) struct Node {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) patience: Duration,
@@ -166,7 +166,7 @@ impl Node {
         self.transport.local_peer()
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub(super) fn address(&self) -> anyhow::Result<Box<str>> {
         self.transport.addresses().into_iter().next().context("a transport that listens tells where")
     }

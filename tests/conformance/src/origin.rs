@@ -50,7 +50,7 @@ pub trait Subject: Send + Sync {
     fn calls(&self) -> u64;
 }
 
-/// What is fetched.
+/// What the test fetches.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wanted {
     /// Something short that may be kept and revalidated.
@@ -70,11 +70,11 @@ pub enum Mood {
     Garbage,
     /// Connections that end before an answer.
     Gone,
-    /// A 503.
+    /// Answers with a 503.
     Ill,
     /// Refusals, since the quota is spent for a minute or more.
     Spent,
-    /// As it should.
+    /// Answers as it should.
     Well,
 }
 
@@ -123,5 +123,5 @@ fn kept(draft: Draft) -> Arc<Entry> {
     Arc::new(Entry::new(key, draft, Timestamp::from_unix_millis(millis), 0))
 }
 
-/// Longest that "there is no such thing" may be believed: who makes the thing wants to see it.
+/// Longest that "there is no such thing" may be believed: a client that makes the thing wants to see it.
 const ABSENCE_MAX: Duration = Duration::from_secs(60);

@@ -53,7 +53,7 @@ pub trait Place {
     /// When it cannot be copied. Asked of places that outlive the process alone.
     fn after_a_crash(&self) -> anyhow::Result<Box<dyn Place>>;
 
-    /// Makes the record of `key` unreadable, whatever store is open; answers whether that can be done here.
+    /// Makes the record of `key` unreadable, whatever store is open. Returns whether that can be done here.
     fn damage(&self, key: &Key) -> bool;
 }
 

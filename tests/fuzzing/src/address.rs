@@ -52,7 +52,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     seeds.into_iter().map(String::into_bytes).collect()
 }
 
-/// Whoever an address names, the core reads the same, unless its key is none that members have.
+/// Whatever peer an address names, the core reads the same one, unless its key is of a kind that no member has.
 fn check_peer(written: &str, peer: Option<&str>) {
     let of_core = peer_of_address(written);
     match peer {

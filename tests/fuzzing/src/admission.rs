@@ -1,4 +1,4 @@
-//! The admission: only those are let in who know a secret, on an admission that nobody touched.
+//! The admission: it lets in only peers that know a secret, on an admission that was not altered.
 
 use cache_core::{
     PeerId,
@@ -7,7 +7,7 @@ use cache_core::{
 use cache_crypto::{FleetGate, FleetSecret, Keyring, fuzzing::begin};
 use std::sync::LazyLock;
 
-/// The first byte decides what the rest is: what a stranger says to a gate, or how somebody on the line alters
+/// The first byte decides what the rest is: what a stranger says to a gate, or how an attacker on the line alters
 /// what two members say.
 ///
 /// # Panics
@@ -48,7 +48,7 @@ pub(crate) struct Members {
     pub(crate) listener: Box<dyn Session>,
 }
 
-/// Two members who have let each other in on `channel`, which decides their keys; always by the same chances.
+/// Two members that have let each other in on `channel`, which decides their keys; always by the same random numbers.
 pub(crate) fn connected(channel: &[u8]) -> Members {
     let sides = meet(&GATES.one, &GATES.one, channel, |_, _| {});
     let [Some(dialer), Some(listener)] = sides else { panic!("members let each other in") };
@@ -131,7 +131,7 @@ fn take_out(admission: &mut dyn Admission) -> Option<Vec<u8>> {
 
 struct Gates {
     one: FleetGate,
-    /// Goes by another secret, and accepts that of `one`.
+    /// Has another secret, and accepts that of `one`.
     rotating: FleetGate,
 }
 

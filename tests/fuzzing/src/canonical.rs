@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 ///
 /// # Panics
 ///
-/// When a key is not the one that a plain writer comes to, when its own parts lead to another key, when a request
-/// that means the same has another one, or when planning allocates.
+/// If a key is not the one that a plain writer comes to, if its own parts lead to another key, if a request that
+/// means the same has another one, or if planning allocates.
 pub fn check(data: &[u8]) {
     let Some(request) = request(data) else { return };
     let Some(key) = plan(&request) else { return };
@@ -76,7 +76,7 @@ fn plan(request: &Parts) -> Option<String> {
 }
 
 thread_local! {
-    /// Whoever plans leaves a mark on its thread the first time, by which rules that are replaced outlive their use.
+    /// A planner leaves a mark on its thread the first time, so that rules that are replaced outlive their use.
     static USED: () = {
         let (first, ()) = Request::get("/user").body(()).expect("a request").into_parts();
         let _plan = GITHUB.plan(&first, &mut String::new());

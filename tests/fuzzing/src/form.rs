@@ -193,5 +193,5 @@ impl Record {
     }
 }
 
-/// A field weighs 32 bytes beside its name and value.
+/// A field weighs 32 bytes besides its name and value.
 const FIELDS_MAX: usize = HEADERS_BYTES_MAX / 32;

@@ -21,7 +21,7 @@ pub fn check(data: &[u8]) {
     let Some((&pieces, wire)) = data.split_first() else { return };
     let piece_bytes = PIECES[usize::from(pieces) % PIECES.len()];
     let (frames, ended_well) = expected(wire);
-    // What was taken is kept here too, and each frame beside a block of its reader's.
+    // What was taken is kept here too, and each frame in addition to a block of its reader's.
     let bytes_max = FIXED_BYTES_MAX + 8 * wire.len() + 128 * frames.len();
     let (taken, ended) = memory::within(bytes_max, || {
         read_frames(Pieces { left: wire, piece_bytes }).now_or_never().expect("the stream never waits")
@@ -73,7 +73,7 @@ fn expected(mut wire: &[u8]) -> (Vec<Bytes>, bool) {
     (frames, wire.is_empty())
 }
 
-/// Gives bytes in pieces, and never makes anybody wait.
+/// Gives bytes in pieces, and is always ready.
 struct Pieces<'a> {
     left: &'a [u8],
     piece_bytes: usize,

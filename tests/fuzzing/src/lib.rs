@@ -34,7 +34,7 @@ pub struct Target {
     pub smoke_runs: u32,
 }
 
-/// Every target.
+/// Every target, by name.
 pub const TARGETS: &[Target] = &[
     Target { name: "address", check: address::check, seeds: address::seeds, smoke_runs: 20_000 },
     Target { name: "admission", check: admission::check, seeds: admission::seeds, smoke_runs: 2_000 },

@@ -1,6 +1,6 @@
 //! How much memory a piece of work holds at once.
 
-/// Does `work`, and demands that this thread holds no more than `bytes_max` more on the way than before.
+/// Does `work`, and demands that this thread holds at most `bytes_max` more meanwhile than before.
 ///
 /// # Panics
 ///

@@ -20,7 +20,7 @@ impl<'a> Reader<'a> {
         self.0
     }
 
-    /// One byte.
+    /// The next byte, if there is one.
     pub fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         if matches!(*self.0.first()?, 252 | 253) { None } else { u16::try_from(self.u64()?).ok() }
     }
 
-    /// A truth value.
+    /// The lowest bit of the next byte.
     pub fn flag(&mut self) -> Option<bool> {
         match self.byte()? {
             0 => Some(false),

@@ -1,4 +1,4 @@
-//! Records on disk: with a seal that anybody can make, so that what lies behind it is reached.
+//! Records on disk: with a seal that anyone can make, so that the code behind it is reached.
 
 use crate::{memory, samples};
 use cache_core::{
@@ -44,7 +44,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn open(name: &[u8; 32], record: &[u8]) -> Option<cache_core::Entry> {
-    // Unpacked bytes and what is read of them, beside the packed ones.
+    // Unpacked bytes and what is read of them, in addition to the packed ones.
     let bytes_max = RECORD_BYTES_MAX + DECODED_BYTES_MAX + 2 * record.len() + FIXED_BYTES_MAX;
     let entry = memory::within(bytes_max, || open_record(&SEALER, name, record))?;
     assert!(sequence(record).is_some(), "a record without a number is read");

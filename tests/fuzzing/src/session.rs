@@ -1,4 +1,4 @@
-//! Sealed frames: each opens once and unaltered at the one for whom it was sealed, and nothing else ever does.
+//! Sealed frames: each opens once and unaltered at the side that it was sealed for, and nothing else ever does.
 
 use crate::admission::{Members, connected};
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use std::{
     hash::{DefaultHasher, Hasher as _},
 };
 
-/// Reads steps: what is sealed, and what is handed to whom in which state.
+/// Reads steps: what is sealed, and which side it is given to in which state.
 ///
 /// # Panics
 ///

@@ -19,5 +19,5 @@ pub fn seeds() -> Vec<Vec<u8>> {
     vec![Vec::new(), vec![0; 60], plan(7, 90), plan(31, 120), plan(101, 160)]
 }
 
-/// Some thirty events.
+/// Enough for some thirty events.
 const PLAN_BYTES_MAX: usize = 200;

@@ -91,7 +91,7 @@ impl Plan {
         }
     }
 
-    /// Nothing fails by itself, and nobody is refused anything.
+    /// Nothing fails by itself, and no request is refused anything.
     fn be_reliable(&mut self) {
         self.nodes_at_start = self.nodes;
         self.network.loss_per_mille = 0;
@@ -229,7 +229,7 @@ fn returning_deed(bytes: &mut Bytes<'_>) -> Deed {
     }
 }
 
-/// One node means harm, always the same.
+/// One node is malicious, always the same.
 fn lie(bytes: &mut Bytes<'_>) -> Deed {
     let lie = bytes.of(&[
         Lie::Ages,
@@ -304,11 +304,11 @@ pub enum Sort {
     Changing,
     /// Engines order their dials themselves.
     Dialing,
-    /// One member means harm.
+    /// One member is malicious.
     Lying,
-    /// None of that.
+    /// None of the others.
     Plain,
-    /// Disks outlive processes, nobody knows how some writes end, and contacts go for good.
+    /// Disks outlive processes, the end of some writes is unknown, and contacts go for good.
     Returning,
 }
 
@@ -341,7 +341,7 @@ impl Bytes<'_> {
     }
 }
 
-/// Sizes of fleets.
+/// Sizes of fleets, in nodes.
 const NODES: RangeInclusive<usize> = 2..=20;
 
 /// Most events of a plan.

@@ -19,10 +19,10 @@ pub struct Document {
     pub picture: String,
 }
 
-/// What to compare.
+/// What the page compares.
 #[derive(Clone, Debug)]
 pub struct Extent {
-    /// Decides all chances.
+    /// Decides everything random.
     pub seed: u64,
     /// Sizes of the fleets in which policies are compared.
     pub nodes: Vec<usize>,

@@ -1,4 +1,4 @@
-//! What a fleet of ours costs, for each size of fleet: calls, announcements, and peaks.
+//! What a fleet costs, for each size of fleet: calls, announcements, and peaks.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// What a fleet of one size costs.
 #[derive(Clone, Debug)]
 pub struct Economy {
-    /// How many nodes.
+    /// How many nodes the fleet has.
     pub nodes: usize,
     /// Calls for each distinct resource and lifetime, where nothing fails.
     pub calls_calm: f64,
@@ -57,7 +57,7 @@ impl Economy {
     }
 }
 
-/// Five minutes of requests as Zipf has them, fifty in a second from any node, for answers that live a minute.
+/// Five minutes of requests by Zipf's law, fifty in a second from any node, for answers that live a minute.
 pub fn calm(seed: u64, nodes: usize) -> Plan {
     let (mut plan, mut random) = (plan(seed, nodes, RESOURCES), Random::new(seed, ECONOMY_STREAM));
     let ranks = Ranks::new(RESOURCES);

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 /// Sums over a run.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// Requests for entries.
+    /// Requests for entries that were made.
     pub requests: u64,
     /// Calls that the origin got.
     pub calls: u64,

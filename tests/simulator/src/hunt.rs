@@ -3,8 +3,8 @@
 use crate::{Plan, run, scenarios};
 use serde_json::{Value, json};
 
-/// Runs every scenario, and then the first `seeds` seeds, until a rule is broken. Answers which, where and how;
-/// null if none is.
+/// Runs every scenario, and then the first `seeds` seeds, until a rule is broken. Prints which, where and how; null
+/// if none is.
 pub fn hunt(seeds: u64) -> Value {
     let named = scenarios::ALL.iter().flat_map(|(name, make)| {
         (1..=SCENARIO_SEEDS).map(move |seed| (format!("{name}, seed {seed}"), make(seed, SCENARIO_NODES)))

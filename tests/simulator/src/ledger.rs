@@ -1,8 +1,9 @@
-//! What is known of a run from outside: who asked what, what every answer states, who was told what.
+//! What is known of a run from outside: which requests were made, what every answer states, which members were told
+//! what.
 //!
-//! The reference model. Written down without a look at the engine's own code: a request is asked and answered,
-//! a fact was true at one moment, an invalidation makes all earlier facts about its keys untrue for whoever
-//! knows of it. What follows from that is in [`checks`].
+//! The reference model. It was written without a look at the engine's own code: a request is asked and answered, a
+//! fact was true at one moment, an invalidation makes all earlier facts about its keys untrue for a node that knows
+//! of it. [`checks`] has what follows from that.
 
 mod checks;
 mod durable;
@@ -28,14 +29,14 @@ use std::{
     time::Duration,
 };
 
-/// What must hold.
+/// A rule that must hold.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Rule {
     /// Every request is answered once.
     AnsweredOnce,
-    /// Every ask is answered, and no ask is answered twice but for one that was told to wait.
+    /// Every ask is answered, and no ask is answered twice, except one that was told to wait.
     AskAnswered,
-    /// Who offends again and again is banned, and who is banned is told nothing.
+    /// A node that offends again and again is banned, and is told nothing while it is banned.
     Banned,
     /// Entries, bytes, flights, leases and what follows from one input keep to their limits.
     Bounds,
@@ -45,22 +46,22 @@ pub enum Rule {
     Durable,
     /// What was put in doubt is served only once the origin was asked about it, or because it failed.
     Doubted,
-    /// Nobody dials itself, or again and again where nobody answers.
+    /// No node dials itself, or dials again and again where nothing answers.
     Dialing,
     /// Calls to the origin are as few as the plan says.
     Economy,
     /// An invalidation hides nothing but what it means.
     HidesMore,
-    /// Of what one node put under one key, nobody takes the earlier for the later.
+    /// Of what one node put under one key, no node takes the earlier for the later.
     InOrder,
-    /// What was invalidated answers nobody who asks after the node was told.
+    /// What was invalidated answers no request that comes after the node was told.
     Invalidated,
-    /// Nobody has more connections than it may, or is alone for long while others can be reached, be it those that it
-    /// remembers from its last run.
+    /// No node has more connections than it may, or is alone for long while others can be reached, including those
+    /// that it remembers from its last run.
     Links,
     /// Once faults end, everything comes to its end and every node can be asked.
     Liveness,
-    /// Who says nothing for long is no member.
+    /// A node that says nothing for long is not a member.
     Membership,
     /// What is held does not give way to what is older.
     Newest,
@@ -72,9 +73,9 @@ pub enum Rule {
     Restored,
     /// What is kept beyond its request is used or given up.
     Retained,
-    /// Without any fault, nobody waits for longer than a few calls take.
+    /// Without any fault, no request waits for longer than a few calls take.
     Prompt,
-    /// Members are told only what concerns somebody who is connected.
+    /// Members are told only what concerns a connected node.
     SentToNobody,
     /// What concerns all members is told to all of them.
     Told,
@@ -82,7 +83,7 @@ pub enum Rule {
     Timers,
     /// No answer is older than its lifetime, and the grace that it grants, allow.
     TooOld,
-    /// A refusal that concerns one credential reaches nobody else.
+    /// A refusal that concerns one credential reaches no other.
     WrongAudience,
     /// An answer is about the key, and so the domain, that was asked for.
     WrongKey,
@@ -93,11 +94,11 @@ pub enum Rule {
 /// A rule that was broken.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Violation {
-    /// Which one.
+    /// The rule that is broken.
     pub rule: Rule,
     /// When, from the beginning of the run.
     pub at: Duration,
-    /// How.
+    /// How it is broken, in words.
     pub text: String,
 }
 
@@ -141,7 +142,7 @@ pub(crate) struct Fact {
     pub(crate) freshness: Freshness,
 }
 
-/// How a fact came about, and so to whom it may be told.
+/// How a fact came about, and so which requests may be told it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Means {
     Entry,
@@ -203,7 +204,7 @@ impl Ledger {
         }
     }
 
-    /// Numbers a request.
+    /// Gives a number to a request.
     pub(crate) fn ask(&mut self, node: &Node, now: Duration, wanted: Wanted) -> RequestId {
         self.request_last += 1;
         let key = match wanted {
@@ -221,7 +222,7 @@ impl Ledger {
         self.floors[node].get(&key).copied().unwrap_or_default().remembered(now)
     }
 
-    /// Numbers a fact.
+    /// Gives a number to a fact.
     pub(crate) fn learn_fact(&mut self, fact: Fact) -> u64 {
         self.facts.push(fact);
         self.facts.len() as u64 - 1
@@ -261,7 +262,7 @@ impl Ledger {
         self.names.get(name).copied()
     }
 
-    /// Forgets what a process that has ended knew; answers how many of its requests are lost.
+    /// Forgets what a process that has ended knew. Returns how many of its requests are lost.
     pub(crate) fn on_stopped(&mut self, node: usize) -> u64 {
         self.floors[node].clear();
         let before = self.requests.len();
@@ -316,7 +317,8 @@ impl Ledger {
     }
 
     /// How many requests for `key` wait at `node`, and how many they may be if a flight has `waiters_max`: each write
-    /// may have set one flight apart, and who follows one flight takes the next beside those who wait for it.
+    /// may have set one flight apart, and a request that follows one flight takes the next together with those that
+    /// wait for it.
     pub(crate) fn waiting(&self, node: usize, key: usize, waiters_max: usize) -> (usize, usize) {
         let here = |asked: &&Asked| {
             asked.node == node && matches!(asked.wanted, Wanted::Entry { key: wanted, .. } if wanted == key)
@@ -345,7 +347,7 @@ impl Ledger {
             Message::Announce(Announced::Whole(parcel)) => Some(&**parcel),
             Message::Answer { answer: Answer::Hit(parcel), .. } => Some(&**parcel),
             Message::Answer { answer: Answer::Lease { stale, .. }, .. } => stale.as_deref(),
-            // Who hears more than can be remembered forgets what else was invalidated.
+            // A node that hears more than it can remember forgets what else was invalidated.
             Message::Invalidate(_) if self.liars.contains(&from) => {
                 self.durable.forget(node);
                 return self.floors[node].clear();
@@ -412,7 +414,7 @@ impl Ledger {
         }
     }
 
-    /// Answers which keys that is about, and what becomes of them.
+    /// Returns which keys that is about, and what becomes of them.
     fn raise_floor(&mut self, node: usize, reach: &Reach, at: Duration) -> Vec<Ended> {
         let keys = match (&reach.forgotten[..], &reach.doubted[..]) {
             ([Scope::Key(key)], []) => {

@@ -77,13 +77,13 @@ struct Arguments {
 enum Command {
     /// Compare ways to spare an origin calls, in the same world, and write `policies.md` and `policies.svg`.
     Policies {
-        /// Decides all chances.
+        /// The seed, which decides everything random.
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Sizes of the fleets in which all policies are compared.
         #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 5, 10, 100, 1000])]
         nodes: Vec<usize>,
-        /// Sizes of the fleets of ours whose economy is measured; a thousand nodes take half an hour.
+        /// Sizes of the fleets whose economy is measured; a thousand nodes take half an hour.
         #[arg(long, value_delimiter = ',', default_values_t = [2, 5, 20, 100, 200, 1000])]
         fleets: Vec<usize>,
         /// The folder to write to.

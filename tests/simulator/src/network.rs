@@ -1,8 +1,8 @@
 //! Connections between nodes and how long frames take on them.
 //!
-//! Owns what is connected, who is cut off, and when a frame arrives. Frames are reliable and in order as
-//! [`cache_core::port::Transport`] promises: one that is lost comes later, or never if the connection breaks.
-//! Long frames take a lane of their own and may be overtaken. Who dials whom is for the engines to say.
+//! Owns which nodes are connected, which are cut off, and when a frame arrives. Frames are reliable and in order as
+//! [`cache_core::port::Transport`] promises: one that is lost comes later, or never if the connection breaks. Long
+//! frames take a lane of their own and may be overtaken. The engines decide which node dials which.
 
 use crate::{plan::NetworkPlan, random::Random};
 use bytes::Bytes;
@@ -114,7 +114,7 @@ impl Network {
         Some(Made { connection, dialer_at, listener_at })
     }
 
-    /// Breaks the connection of two nodes; answers its number if there was one.
+    /// Breaks the connection of two nodes. Returns its number if there was one.
     pub(crate) fn cut(&mut self, a: usize, b: usize) -> Option<u64> {
         let pair = self.pair_mut(a, b);
         for direction in &mut pair.directions {
@@ -168,7 +168,7 @@ impl Network {
         self.pairs.get(&(a.min(b), a.max(b)))?.connection
     }
 
-    /// Cuts some nodes off under the number of an event; answers which connections that blocks.
+    /// Cuts some nodes off under the number of an event. Returns which connections that blocks.
     pub(crate) fn part(&mut self, number: usize, side: u64, one_way: bool) -> Vec<(usize, usize, u64)> {
         self.partitions.insert(number, Partition { side, one_way });
         let connected = self.pairs.iter().filter_map(|((a, b), pair)| Some((*a, *b, pair.connection?)));
@@ -235,8 +235,8 @@ impl Payload {
     }
 }
 
-/// Time after which a frame that was lost is sent again, beside the round trip: TCP's least (RFC 6298 asks for
-/// a second, Linux takes 200 ms).
+/// Time after which a frame that was lost is sent again, in addition to the round trip: TCP's least (RFC 6298 asks
+/// for a second, Linux takes 200 ms).
 const RETRANSMISSION: Duration = Duration::from_millis(200);
 
 /// A frame is not lost for longer than this.

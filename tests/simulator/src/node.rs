@@ -28,9 +28,9 @@ pub(crate) struct Node {
     pub(crate) state: State,
     /// Counts the times it started, so that nothing meant for an earlier process reaches a later one.
     pub(crate) run: u32,
-    /// What the wall clock shows beside the true time, in microseconds.
+    /// How far the wall clock is from the true time, in microseconds.
     pub(crate) wall: i64,
-    /// What the engine is told beside the true time: the wall clock as it was when the process started.
+    /// How far the engine's time is from the true time: the error of the wall clock when the process started.
     clock: i64,
     /// How far entries on disk may be misdated, because the clock was set between two runs.
     pub(crate) misdated: Duration,
@@ -40,7 +40,7 @@ pub(crate) struct Node {
     pub(crate) disk: BTreeMap<Key, Vec<u8>>,
     /// What is in doubt, as the disk keeps it; empty if nothing is.
     pub(crate) doubts: Vec<u8>,
-    /// Whom the next process is to look for beside the contacts.
+    /// The members that the next process is to look for, besides the contacts.
     pub(crate) remembered: Vec<Member>,
     /// What is gone from the disk and would be back after a crash, by the number of the removal.
     limbo: BTreeMap<u64, Limbo>,
@@ -61,7 +61,7 @@ pub(crate) struct Node {
     pub(crate) stage: u64,
     /// The generations of secrets by which this process names entries, the one it speaks by first.
     called: Arc<Mutex<Vec<u64>>>,
-    /// How it answers asks, if not as its engine has it.
+    /// How it answers asks, if not as its engine would.
     pub(crate) manner: Option<Lie>,
 }
 
@@ -133,7 +133,7 @@ impl Node {
         }
     }
 
-    /// Goes on to what comes next in changing the secret while it runs; knows the former names until it does so again.
+    /// Goes on to the next step in changing the secret while it runs; knows the former names until the next step.
     pub(crate) fn rename(&mut self) {
         let former = generations(self.stage);
         self.stage += 1;
@@ -148,7 +148,7 @@ impl Node {
         known(&self.called).len()
     }
 
-    /// Starts a process; answers what it finds on disk.
+    /// Starts a process. Returns what it finds on disk.
     pub(crate) fn start(&mut self, plan: &Plan, now: Duration) -> (Vec<Entry>, Doubts) {
         self.stop();
         self.run += 1;
@@ -185,7 +185,7 @@ impl Node {
     }
 
     /// Forgets on disk what `scopes` mean, and notes `doubts` there; both are durable with
-    /// [`on_durable`](Self::on_durable), or at once where nobody waits for it.
+    /// [`on_durable`](Self::on_durable), or at once if nothing waits for it.
     pub(crate) fn remove(&mut self, removal: Option<u64>, scopes: &[Scope], doubts: Option<Vec<u8>>) {
         let is_meant = |key: &Key| scopes.iter().any(|scope| scope.covers_key(key));
         let records = self.disk.extract_if(.., |key, _| is_meant(key)).collect();
@@ -203,19 +203,19 @@ impl Node {
         }
     }
 
-    /// Makes everything durable.
+    /// Makes everything durable that was written.
     pub(crate) fn flush(&mut self) {
         self.on_durable(u64::MAX - 1);
     }
 
-    /// Loses its disk.
+    /// The disk is lost, with all on it.
     pub(crate) fn lose_disk(&mut self) {
         self.disk.clear();
         self.doubts.clear();
         self.remembered.clear();
     }
 
-    /// Ends the process; all it knew is gone but for the disk.
+    /// Ends the process; all it knew is gone except the disk.
     pub(crate) fn stop(&mut self) {
         // The earliest comes last: what was there first was replaced.
         for limbo in std::mem::take(&mut self.limbo).into_values().rev() {
@@ -267,7 +267,7 @@ fn decoded(bytes: &[u8]) -> Entry {
     codec::decode_entry(bytes).expect("the disk gives back what was written")
 }
 
-/// Who node `number` is to others. No order of numbers shows in the order of identities.
+/// The identity of node `number`. No order of numbers shows in the order of identities.
 pub(crate) fn peer_id(number: usize) -> PeerId {
     let mut key = [0; 32];
     key[..16].copy_from_slice(&digest(&(number as u64).to_le_bytes()));
@@ -275,7 +275,7 @@ pub(crate) fn peer_id(number: usize) -> PeerId {
     PeerId::from_public_key(key)
 }
 
-/// Who issues invalidations in one run of a node.
+/// The issuer of invalidations in one run of a node.
 pub(crate) fn issuer(number: usize, run: u32) -> u64 {
     (number as u64) << 32 | u64::from(run)
 }
@@ -305,8 +305,8 @@ impl Ceiling for Most {
     }
 }
 
-/// Names by a digest that is not keyed: nobody listens here. The secrets of a node that has got as far as `stage` in
-/// changing them: one, the next as well, both the other way round, and so on.
+/// Names by a digest that is not keyed, since there are no outsiders here. The secrets of a node that has got as far
+/// as `stage` in changing them: one, the next as well, both the other way round, and so on.
 #[derive(Debug)]
 struct Digests(Arc<Mutex<Vec<u64>>>);
 

@@ -21,7 +21,7 @@ pub(crate) struct Origin {
     /// What each domain has called lately.
     pub(crate) secondary: Secondary,
     resources: usize,
-    /// Calls so far.
+    /// How many calls were made so far.
     pub(crate) calls: u64,
     /// Calls that were counted against a quota.
     pub(crate) calls_paid: u64,
@@ -179,8 +179,8 @@ impl Origin {
         (micros(now) + phase).checked_div(period).unwrap_or(1)
     }
 
-    /// How long ago a resource changed of which somebody is told at `now` what was true at `stated`; zero if it
-    /// has not changed since.
+    /// How long ago a resource changed when a client is told at `now` what was true at `stated`; zero if it has not
+    /// changed since.
     pub(crate) fn outdated(&self, now: Duration, key: usize, stated: Duration) -> Duration {
         let stated = self.version(stated, key);
         if stated == self.version(now, key) {

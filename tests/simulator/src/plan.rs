@@ -24,9 +24,9 @@ pub struct Plan {
     pub domains: usize,
     /// Largest difference of a node's wall clock from the true time.
     pub skew_max: Duration,
-    /// How messages travel.
+    /// How messages travel between nodes.
     pub network: NetworkPlan,
-    /// How the origin answers.
+    /// How the origin answers calls.
     pub origin: OriginPlan,
     /// Every node's settings.
     pub settings: Settings,
@@ -36,9 +36,9 @@ pub struct Plan {
     pub peers: PeerSettings,
     /// What every node's own rules grant an answer, whatever a peer says of it.
     pub ceiling: Freshness,
-    /// One look at a disk in so many takes seconds, perhaps longer than anybody waits.
+    /// One look at a disk in so many takes seconds, perhaps longer than any request waits.
     pub disk_stuck_one_in: u64,
-    /// Who dials whom.
+    /// Which nodes dial which.
     pub dialing: Dialing,
     /// How many nodes, the first ones, all know of from the beginning, if they dial by themselves.
     pub contacts: usize,
@@ -52,10 +52,10 @@ pub struct Plan {
     pub heals: bool,
 }
 
-/// Who dials whom.
+/// Which nodes dial which.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Dialing {
-    /// Each is alone.
+    /// No node dials: each is alone.
     Nobody,
     /// Engines order their dials themselves. All have the same contacts: the first [`Plan::contacts`] nodes.
     Ordered,
@@ -66,7 +66,7 @@ pub enum Dialing {
 pub struct Demands {
     /// Most calls to the origin, in hundredths of what one cache shared by all would have made.
     pub calls_percent_max: Option<u64>,
-    /// Whether everybody must have taken note, in the end, of the last value that a node put.
+    /// Whether, in the end, every node must know the last value that a node put.
     pub last_puts: bool,
     /// Longest that a request may take at a node that is not stopped itself.
     pub wait_max: Option<Duration>,
@@ -75,7 +75,7 @@ pub struct Demands {
 /// How many nodes all know of from the beginning, unless a plan has it otherwise.
 const CONTACTS: usize = 3;
 
-/// How messages travel.
+/// How messages travel between nodes.
 #[derive(Clone, Debug)]
 pub struct NetworkPlan {
     /// Least time from one node to another.
@@ -90,7 +90,7 @@ pub struct NetworkPlan {
     pub idle_timeout: Duration,
 }
 
-/// How the origin answers.
+/// How the origin answers calls.
 #[derive(Clone, Debug)]
 pub struct OriginPlan {
     /// Least time that a call takes.
@@ -105,7 +105,7 @@ pub struct OriginPlan {
     pub body_bytes_max: usize,
     /// Calls that a domain may pay for in each window; `None` means any number.
     pub quota: Option<(u64, Duration)>,
-    /// What it bears beside the quota; `None` means anything.
+    /// What the origin bears besides the quota; `None` means anything.
     pub secondary: Option<SecondaryPlan>,
     /// Whether it answers "not modified".
     pub revalidates: bool,
@@ -124,7 +124,7 @@ pub struct SecondaryPlan {
     pub concurrent_max: usize,
     /// Calls in any minute.
     pub minute_max: usize,
-    /// For how long it asks to be left alone by whoever makes one more.
+    /// For how long it asks a caller that makes one more call to leave it alone.
     pub pause: Duration,
 }
 
@@ -133,7 +133,7 @@ pub struct SecondaryPlan {
 pub struct Event {
     /// When, from the beginning of the run.
     pub at: Duration,
-    /// What.
+    /// What happens then.
     pub deed: Deed,
 }
 
@@ -157,21 +157,21 @@ pub enum Deed {
     Crowd { node: usize, key: usize, clients: usize },
     /// A node ends without a word, and is back after a while.
     Crash { victim: Victim, down_for: Duration, keeps_disk: bool },
-    /// A client asks.
+    /// A client asks for a resource.
     Get { node: usize, key: usize, directives: Directives },
-    /// Somebody writes to all resources whose number begins so, and nobody hears how that ends.
+    /// A client writes to all resources whose number begins so, and the end of the write is unknown.
     Doubt { node: usize, key: usize, letters: usize, every_domain: bool },
     /// Clients of all nodes ask for one key within a while.
     Herd { key: usize, within: Duration },
-    /// Somebody writes.
+    /// A client writes to one resource.
     Invalidate { node: usize, key: usize },
-    /// Somebody writes to all resources whose number begins so.
+    /// A client writes to all resources whose number begins so.
     InvalidatePrefix { node: usize, key: usize, letters: usize, every_domain: bool },
     /// A node that is down starts.
     Join { node: usize },
     /// A node ends in an orderly way.
     Leave { node: usize },
-    /// A member that means harm does it to another, or to all.
+    /// A malicious member lies to another, or to all.
     Lie { liar: usize, victim: usize, lie: Lie },
     /// The origin does not work.
     Outage { kind: OutageKind, lasts: Duration },
@@ -192,33 +192,33 @@ pub enum Deed {
     Slow { node: usize, delay: Duration, lasts: Duration },
 }
 
-/// Whom a fault hits.
+/// The node that a fault hits.
 #[derive(Clone, Copy, Debug)]
 pub enum Victim {
-    /// Whoever was last asked to coordinate this key.
+    /// The node that was last asked to coordinate this key.
     Coordinator(usize),
-    /// Whoever is calling the origin for this key.
+    /// The node that is calling the origin for this key.
     Holder(usize),
-    /// This node.
+    /// The node with this number.
     Node(usize),
 }
 
-/// What a member does that means harm. Its engine goes on as others do.
+/// How a malicious member lies. Its engine goes on as others do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Lie {
     /// Sends all what it has as if it were new and good for ever.
     Ages,
-    /// Answers that nobody asked for.
+    /// Sends answers that no node asked for.
     Answers,
     /// Asks for everything as if it were to fetch it, and fetches nothing.
     Asks,
     /// Says that it is fetching everything.
     Claims,
-    /// Sends one member more than anybody may, for some seconds.
+    /// Sends one member more than any may, for some seconds.
     Flood,
     /// Sends one member what is no message.
     Garbage,
-    /// Invalidates more than anybody remembers.
+    /// Invalidates more than any node remembers.
     Invalidations,
     /// From now on answers all asks with what was not asked for.
     Keys,
@@ -226,7 +226,7 @@ pub enum Lie {
     Rumours,
     /// From now on answers no ask.
     Silence,
-    /// From now on tells all who ask to wait.
+    /// From now on tells all askers to wait.
     Waits,
     /// Wants to be warmed up again and again.
     WarmUps,
@@ -239,7 +239,7 @@ pub enum OutageKind {
     Fault,
     /// Connections are refused at once.
     Refused,
-    /// It says nothing.
+    /// It does not answer at all.
     Silent,
 }
 
@@ -292,7 +292,7 @@ impl Plan {
         }
     }
 
-    /// Adds an event.
+    /// Adds an event to the plan.
     #[must_use]
     pub fn with(mut self, at: Duration, deed: Deed) -> Self {
         self.events.push(Event { at, deed });
@@ -390,5 +390,5 @@ impl Deed {
     }
 }
 
-/// How long a flood goes on: longer than it takes until nobody puts up with it.
+/// How long a flood goes on: longer than any node bears it.
 pub(crate) const LIE_LASTS: Duration = Duration::from_secs(12);

@@ -31,25 +31,26 @@ use std::time::Duration;
 pub enum Policy {
     /// No cache: every request is a call.
     Direct,
-    /// Every node has a cache of its own, with lifetimes and revalidation: our engine, connected with nobody.
+    /// Every node has a cache of its own, with lifetimes and revalidation: the engine of Fleet Cache without
+    /// connections.
     EachItsOwn,
-    /// One process for all, which asks the origin on every request whether what it holds still is so, once for all
-    /// who ask meanwhile.
+    /// One process for all, which asks the origin on every request whether its entry still holds, once for all
+    /// requests that come meanwhile.
     Proxy,
-    /// Every node has a cache with lifetimes, and sends what it fetches to everybody who is connected.
+    /// Every node has a cache with lifetimes, and sends what it fetches to every connected node.
     Broadcast,
-    /// Our engine.
+    /// The engine of Fleet Cache.
     Fleet,
 }
 
 /// What a policy cost and how well it served.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// Which policy.
+    /// The policy that was run.
     pub policy: Policy,
     /// How many nodes there were.
     pub nodes: usize,
-    /// Requests of clients.
+    /// Requests of clients that were made.
     pub requests: u64,
     /// Requests that got no answer, or a refusal.
     pub refused: u64,
@@ -71,7 +72,7 @@ pub struct Measured {
     pub wait_p99: u64,
     /// Bytes that processes sent one another.
     pub bytes: u64,
-    /// Bytes of these by which members know who is there.
+    /// Bytes of these by which members learn which others are there.
     pub bytes_membership: u64,
     /// Time from the end of the outage until the last request that suffers from it; `None` if they suffer until
     /// the end.

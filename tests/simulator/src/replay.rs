@@ -160,7 +160,7 @@ impl<'a> Line<'a> {
 /// Words by their numbers, in order of their first lines.
 type Numbers<'a> = BTreeMap<&'a str, usize>;
 
-/// Numbers the nodes, those who are there from the beginning first; answers how many these are, too.
+/// Numbers the nodes, those that are there from the beginning first. Returns how many these are, too.
 fn nodes<'a>(lines: &[Line<'a>]) -> Result<(Numbers<'a>, usize), TraceError> {
     let mut firsts: BTreeMap<&str, &Line<'_>> = BTreeMap::new();
     for line in lines {
@@ -201,7 +201,7 @@ const NODES_MAX: usize = 1_000;
 /// Most resources and events, which all are held in memory.
 const RESOURCES_MAX: usize = 1_000_000;
 const EVENTS_MAX: usize = 10_000_000;
-/// Longest trace.
+/// Longest trace that is replayed.
 const TIME_MAX: Duration = Duration::from_secs(31 * 24 * 3600);
 /// How long a node that crashes is away, unless it joins before.
 const DOWN_FOR: Duration = TIME_MAX;

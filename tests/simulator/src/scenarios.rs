@@ -128,7 +128,8 @@ pub fn herd_while_origin_fails(seed: u64, nodes: usize) -> Plan {
     let outage = Deed::Outage { kind: OutageKind::Fault, lasts: Duration::from_secs(60) };
     let mut plan = herd(seed, nodes);
     plan.origin.freshness.if_error = Duration::from_secs(3600);
-    // Two try when it is stale, and two of the others a little later: who was only told of it does not hold off.
+    // Two try when it is stale, and two of the others a little later: a node that was only told of the fault does not
+    // hold off.
     plan.demands.calls_percent_max = Some(300);
     let again = plan.origin.freshness.lifetime + millis(500);
     plan.with(again - millis(100), outage)
@@ -202,7 +203,7 @@ pub fn split(seed: u64, nodes: usize) -> Plan {
     plan
 }
 
-/// Every node asks for one resource of which nobody has anything, while the origin answers with faults.
+/// Every node asks for one resource that no node has, while the origin answers with faults.
 pub fn herd_while_origin_is_down(seed: u64, nodes: usize) -> Plan {
     let mut plan = herd(seed, nodes);
     // The call is repeated once, with another's credential.
@@ -283,7 +284,7 @@ pub fn liar_answers(seed: u64, nodes: usize) -> Plan {
     (2..200).fold(plan, |plan, key| plan.with(millis(1_000 + 50 * key as u64), get(0, key)))
 }
 
-/// A member does everything that nobody puts up with for long, to one member each, and then another joins.
+/// A member commits every offence that nodes ban, against one member each, and then another joins.
 pub fn liar_offends(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, 3);
     plan.peers.traffic.burst_messages = 2_000;
@@ -298,7 +299,7 @@ pub fn liar_offends(seed: u64, nodes: usize) -> Plan {
     plan.with(Duration::from_secs(20), Deed::Join { node: nodes - 1 })
 }
 
-/// A coordinator grants leases to whoever has asked it long ago and has gone on without it, for what is not kept.
+/// A coordinator grants leases to nodes that asked long ago and have gone on without it, for what is not kept.
 pub fn coordinator_answers_late(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, 20);
     plan.origin.unstorable_per_mille = 1_000;
@@ -308,7 +309,7 @@ pub fn coordinator_answers_late(seed: u64, nodes: usize) -> Plan {
     (0..20).fold(plan, |plan, key| plan.with(millis(4_000), get(2 % nodes, key)))
 }
 
-/// All want what nobody has room for, and calls take longer than a lease holds.
+/// All want what no node has room for, and calls take longer than a lease holds.
 pub fn holder_is_overdue(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, 1);
     plan.limits.lease_term = millis(2_000);
@@ -319,7 +320,7 @@ pub fn holder_is_overdue(seed: u64, nodes: usize) -> Plan {
     plan.with(Duration::ZERO, Deed::Herd { key: 0, within: HERD })
 }
 
-/// A member tells all who ask to wait.
+/// A member tells all askers to wait.
 pub fn liar_lets_wait(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, 20);
     plan.limits.wait_timeout = Duration::from_secs(3);
@@ -331,7 +332,7 @@ pub fn liar_lets_wait(seed: u64, nodes: usize) -> Plan {
 /// What one node is sent by another is invalidated by a third while it is on its way.
 pub fn writes_overtake_answers(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, 20);
-    // Everybody is told what there is, and asks who has it.
+    // Every node is told what there is, and asks those that have it.
     plan.limits.attached_bytes_max = 0;
     (plan.network.latency, plan.network.jitter) = (millis(50), Duration::ZERO);
     (0..20).fold(plan, |plan, key| {
@@ -495,7 +496,7 @@ pub fn renewals(seed: u64, nodes: usize) -> Plan {
     // Shorter than the graces, or far longer.
     plan.settings.retention = if seed.is_multiple_of(2) { 5 * second } else { 60 * second };
     if seed % 4 > 1 {
-        // Nobody is sent anything unasked.
+        // No node is sent anything unasked.
         plan.limits.attached_bytes_max = 0;
     }
     plan.origin.change_period = second;
@@ -516,7 +517,7 @@ pub fn renewals(seed: u64, nodes: usize) -> Plan {
     })
 }
 
-/// One domain's answers live so short that only those who ask together share them.
+/// One domain's answers live so short that only nodes that ask together share them.
 pub fn short_lived(seed: u64, nodes: usize) -> Plan {
     let mut plan = herd(seed, nodes);
     plan.origin.freshness = Freshness { lifetime: Duration::from_secs(1), ..Freshness::default() };
@@ -573,7 +574,8 @@ fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Time in which nodes that may have few connections come to know of one another, as everybody's list of peers shows.
+/// Time in which nodes that may have few connections come to know of one another, as the list of peers of every node
+/// shows.
 const FORMING: Duration = Duration::from_secs(20);
 
 /// "At the same time", as the specification means it.

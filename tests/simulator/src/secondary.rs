@@ -1,4 +1,4 @@
-//! What an origin bears beside its quota: so many calls at once, and so many in a minute, of each domain.
+//! What an origin bears besides its quota: so many calls at once, and so many in a minute, of each domain.
 //!
 //! GitHub's secondary limits. They count calls that cost no quota as well.
 
@@ -26,8 +26,8 @@ impl Secondary {
 
     /// For how long a domain that makes one more call at `now` is asked to make none; `None` if the call is borne.
     ///
-    /// A call that is refused is not counted against the next, and who calls on all the same is not punished:
-    /// GitHub may do both.
+    /// A call that is refused is not counted against the next, and a caller that goes on all the same is not
+    /// punished: GitHub may do both.
     pub(crate) fn refuse(&mut self, now: Duration, domain: usize) -> Option<Duration> {
         let plan = self.plan?;
         let borne = self.borne.entry(domain).or_default();

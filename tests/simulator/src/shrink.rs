@@ -5,11 +5,11 @@ use crate::{Plan, Violation, run};
 /// A plan from which little can be left out.
 #[derive(Clone, Debug)]
 pub struct Shrunk {
-    /// The plan.
+    /// The plan that still fails.
     pub plan: Plan,
     /// Which events of the first plan are left.
     pub kept: Vec<usize>,
-    /// How it fails.
+    /// How the plan fails.
     pub violation: Violation,
     /// How many runs it took.
     pub runs: usize,
@@ -99,7 +99,7 @@ fn is_alike(one: &Violation, other: &Violation) -> bool {
 const WORDS_ALIKE: usize = 4;
 
 impl Plan {
-    /// The same, but for the events that are not in `kept`.
+    /// The same, without the events that are not in `kept`.
     #[must_use]
     pub fn only(&self, kept: &[usize]) -> Self {
         let events = kept.iter().filter_map(|number| self.events.get(*number).cloned()).collect();

@@ -1,7 +1,7 @@
 //! What nodes owe one another, as it is seen from outside.
 //!
-//! Owns who has asked whom and was told to wait, whom the origin wants to leave it alone, who is banned where, and
-//! how often somebody dialled in vain. Judges; [`crate::world`] tells it what happens.
+//! Owns which node has asked which and was told to wait, which the origin wants to leave it alone, which are banned
+//! where, and how often dials failed. Judges; [`crate::world`] tells it what happens.
 
 use crate::ledger::Rule;
 use cache_core::{AskId, Entry, Name, PeerId, SharingLimits, TrafficLimits, message::Answer};
@@ -14,15 +14,15 @@ use std::{
 /// What there is to know of asks, pauses, bans and dials.
 #[derive(Default)]
 pub(crate) struct Watch {
-    /// Asks that were heard, by who was asked, who asked, and the number.
+    /// Asks that were heard, by the node that was asked, the one that asked, and the number.
     asks: BTreeMap<(usize, usize, AskId), Ask>,
-    /// Asks that were made, by who asked, whom, and the number; and when.
+    /// Asks that were made, by the node that asked, the one that was asked, and the number; and when.
     made: BTreeMap<(usize, usize, AskId), (Name, Duration)>,
     /// How many asks each node may still make for each key.
     allowances: BTreeMap<(usize, usize), u64>,
     /// Until when each node has to leave the origin alone for each domain.
     pauses: BTreeMap<(usize, usize), Duration>,
-    /// Whom each node shared names out with, last time it was looked at.
+    /// The members that each node shared names out with, last time it was looked at.
     members: BTreeMap<usize, Vec<PeerId>>,
     /// Since when one node keeps another away.
     bans: BTreeMap<(usize, usize), Duration>,
@@ -32,17 +32,17 @@ pub(crate) struct Watch {
     held: BTreeMap<(usize, usize), (Arc<Entry>, Duration)>,
     /// What each liar may still say to each node.
     tokens: BTreeMap<(usize, usize), Tokens>,
-    /// When nodes dialled an address in vain, lately.
+    /// When dials of an address failed at a node, lately.
     dials: BTreeMap<(usize, usize), Vec<Duration>>,
-    /// What one node did to another that nobody puts up with for long.
+    /// Offences of one node against another that are banned if they go on.
     offences: BTreeMap<(usize, usize), Vec<Duration>>,
     /// Batches of warm-ups that a node sent to another while they were connected.
     batches: BTreeMap<(usize, usize), usize>,
-    /// Since when nodes have nobody to share with.
+    /// Since when nodes have had no other to share with.
     alone: BTreeMap<usize, Duration>,
     /// Since when one node knows that it is connected with another.
     linked: BTreeMap<(usize, usize), Duration>,
-    /// Whom nodes that are down must remember.
+    /// The members that nodes that are down must remember.
     remembered: BTreeMap<usize, Vec<usize>>,
 }
 
@@ -69,7 +69,7 @@ impl Watch {
         self.asks.insert((asked, asker, ask), Ask { name, waits: false });
     }
 
-    /// `asked` answers.
+    /// `asked` answers an ask of `asker`.
     pub(crate) fn on_answered(
         &mut self,
         asked: usize,
@@ -93,8 +93,8 @@ impl Watch {
         let name = open.name;
         let of_node = (asked, 0, AskId(0))..(asked + 1, 0, AskId(0));
         let waiting = self.asks.range(of_node).filter(|(_, open)| open.waits && open.name == name).count();
-        // As many may wait for what is looked for as for what is fetched, and whoever has the lease while others are
-        // asked on its behalf.
+        // As many may wait for what is looked for as for what is fetched, and the holder of the lease while others
+        // are asked on its behalf.
         if waiting > 2 * limits.lease_waiters_max + 1 {
             return Err((Rule::Bounds, format!("n{asked} lets {waiting} wait for one lease")));
         }
@@ -106,7 +106,7 @@ impl Watch {
         self.made.insert((asker, asked, ask), (name, now));
     }
 
-    /// `asker` hears an answer of `asked`; answers what the ask was for, if the answer comes in time.
+    /// `asker` hears an answer of `asked`. Returns what the ask was for, if the answer comes in time.
     pub(crate) fn on_answer_heard(
         &mut self,
         asker: usize,
@@ -130,7 +130,7 @@ impl Watch {
         *self.allowances.entry((node, key)).or_default() += count as u64;
     }
 
-    /// `node` asks somebody for `key`.
+    /// `node` asks another node for `key`.
     pub(crate) fn on_ask(&mut self, node: usize, key: usize) -> Judged {
         let left = self.allowances.entry((node, key)).or_default();
         match left.checked_sub(1) {
@@ -191,7 +191,7 @@ impl Watch {
         (now + CLOCKS_APART < *until).then_some(entry)
     }
 
-    /// `node` hears a liar; answers whether it has put up with too much for too long.
+    /// `node` hears a liar. Returns whether it should have banned it by now.
     pub(crate) fn on_liar_heard(
         &mut self,
         node: usize,
@@ -222,7 +222,7 @@ impl Watch {
         self.members.get(&node).map_or(0, Vec::len)
     }
 
-    /// `node` shares names out with `members` now. Who no longer is among them was forgotten, with all asks.
+    /// `node` shares names out with `members` now. Those that are no longer among them were forgotten, with all asks.
     pub(crate) fn on_members(
         &mut self,
         node: usize,
@@ -244,7 +244,7 @@ impl Watch {
         }
     }
 
-    /// `node` has `members` to share with; answers for how long it has had none.
+    /// `node` has `members` to share with. Returns for how long it has had none.
     pub(crate) fn on_links(&mut self, node: usize, members: usize, now: Duration) -> Duration {
         if members > 0 {
             self.alone.remove(&node);
@@ -258,8 +258,8 @@ impl Watch {
         self.linked.entry((node, peer)).or_insert(now);
     }
 
-    /// Whom `node` remembers, now that it starts: those that it was connected with when it stopped, and had been for long
-    /// enough.
+    /// The members that `node` remembers, now that it starts: those that it was connected with when it stopped, and
+    /// had been for long enough.
     pub(crate) fn take_remembered(&mut self, node: usize) -> Vec<usize> {
         self.remembered.remove(&node).unwrap_or_default()
     }
@@ -278,7 +278,8 @@ impl Watch {
         self.tokens.remove(&(node, peer));
     }
 
-    /// A process ends, and forgets all but those that it has met. If they are more than it may remember, nobody knows which.
+    /// A process ends, and forgets all but those that it has met. If they are more than it may remember, it is
+    /// unknown which it remembers.
     pub(crate) fn on_stopped(&mut self, node: usize, now: Duration) {
         let of_node = self.linked.extract_if((node, 0)..(node + 1, 0), |_, _| true);
         let met: Vec<((usize, usize), Duration)> = of_node.collect();
@@ -320,7 +321,7 @@ impl Watch {
         }
     }
 
-    /// `peer` did to `node` what nobody puts up with for long; answers whether it has to be banned by now.
+    /// `peer` offended against `node`. Returns whether it has to be banned by now.
     pub(crate) fn on_offence(&mut self, node: usize, peer: usize, now: Duration) -> bool {
         let offences = self.offences.entry((node, peer)).or_default();
         offences.retain(|at| now - *at < OFFENCES_FORGOTTEN);
@@ -338,7 +339,7 @@ impl Watch {
         Ok(())
     }
 
-    /// `node` dialled `peer` in vain.
+    /// A dial of `peer` by `node` failed.
     pub(crate) fn on_dial_failed(&mut self, node: usize, peer: usize, now: Duration) -> Judged {
         let dials = self.dials.entry((node, peer)).or_default();
         dials.retain(|at| now - *at < Duration::from_secs(60));
@@ -363,8 +364,8 @@ const IN_TIME: Duration = Duration::from_millis(900);
 /// Clocks show whole milliseconds.
 const CLOCKS_APART: Duration = Duration::from_millis(3);
 
-/// How often somebody may send what is no message, or a wrong entry, within a while; and how long that is.
-/// More than it takes to be banned, since some of it may come too late to matter.
+/// How often a node may send what is not a message, or a wrong entry, within a while; and how long that is. More than
+/// a ban takes, since some of it may come too late to matter.
 const OFFENCES_MAX: usize = 10;
 const OFFENCES_FORGOTTEN: Duration = Duration::from_secs(20);
 
@@ -375,6 +376,6 @@ const FLOODED_SECONDS_MAX: usize = 10;
 /// Batches that one peer is sent of a warm-up, as the core has it.
 const BATCHES_MAX: usize = 32;
 
-/// How often one node is dialled in a minute if nobody ever answers: more than back-off from a second on allows,
-/// twice over, since news of a member lets it begin anew.
+/// How often one node is dialed in a minute if it never answers: more than back-off from a second on allows, twice
+/// over, since news of a member lets it begin anew.
 const DIALS_A_MINUTE_MAX: usize = 20;

@@ -46,16 +46,16 @@ pub struct World {
     watch: Watch,
     /// Nodes that mean harm at some time.
     liars: BTreeSet<usize>,
-    /// Whether anybody forgets everything, or hears invalidations that nobody counts.
+    /// Whether any client forgets everything, or hears invalidations that are not counted.
     clears: bool,
     figures: Figures,
     transcript: Transcript,
     random: Random,
     calls: BTreeMap<u64, Call>,
     call_last: u64,
-    /// Who was last asked to coordinate each key.
+    /// The node that was last asked to coordinate each key.
     coordinators: BTreeMap<usize, usize>,
-    /// Whom the faults that have an end have hit.
+    /// The nodes that faults with an end have hit.
     victims: BTreeMap<usize, usize>,
     /// Until when one cache shared by all would have had each key.
     ideal_until: BTreeMap<usize, Duration>,
@@ -78,7 +78,7 @@ pub struct Report {
     pub digest: u128,
     /// The first rule that was broken.
     pub violation: Option<Violation>,
-    /// What it cost.
+    /// What the run cost so far.
     pub figures: Figures,
 }
 

@@ -48,22 +48,22 @@ fn seeds_that_found_faults_break_no_rule_any_more() {
         5373, 5985, 6016, 6246, 6650,
         // What was stale on arrival was fetched by one waiter after the other.
         9483,
-        // After an invalidation the lease was passed to asks that nobody remembered, one round trip each.
+        // After an invalidation the lease was passed to asks that were forgotten, one round trip each.
         977, 2305, 2671, 2728,
     ];
     found.into_iter().for_each(|seed| assert_sound(seed, Sort::Plain));
-    // What a member remembered no more ended the doubts of what was younger.
+    // What a member no longer remembered ended the doubts of what was younger.
     assert_sound(166, Sort::Returning);
 }
 
 /// The same, each in the world that the seed chooses.
 #[test]
 fn seeds_that_found_faults_in_their_own_worlds_break_no_rule_any_more() {
-    // The next of those who waited called an origin that wanted to be left alone by then.
+    // The next of the waiters called an origin that wanted to be left alone by then.
     for seed in [1146, 1224, 1268, 1327, 1396, 1442, 1503] {
         assert_eq!(run(&Plan::from_seed(seed), false).violation, None, "cargo xtask sim --seed {seed}");
     }
-    // Who asked, was taken for dead and was connected all the while waited for a lease that was not to come.
+    // A node that asked, was taken for dead and was connected all the while waited for a lease that was not to come.
     assert_eq!(run(&Plan::from_seed(700_488), false).violation, None, "cargo xtask sim --seed 700488");
 }
 
@@ -71,17 +71,19 @@ fn seeds_that_found_faults_in_their_own_worlds_break_no_rule_any_more() {
 #[test]
 fn seeds_that_found_faults_in_larger_fleets_break_no_rule_any_more() {
     let found = [
-        // Whom others took for alive stayed down, for ten minutes, at those who had been cut off from it alone.
+        // Members that others took for alive stayed down, for ten minutes, at those that had been cut off from them
+        // alone.
         (201_282, 10),
         // A renewal called though another call for its key had failed while it asked the fleet.
         (210_626, 15),
         // A liar took all numbers of invalidations to come, so that those of others were not demanded.
         (210_798, 25),
-        // What nobody keeps was fetched by one node after the other, as each lease ended just before its call.
+        // What no node keeps was fetched by one node after the other, as each lease ended just before its call.
         (300_336, 10),
         (301_763, 25),
         (304_065, 5),
-        // The rules themselves were wrong: of a flood, of a slow link, of who has just come, of who was asleep.
+        // The rules themselves were wrong: about a flood, a slow link, a node that had just come, a node that was
+        // asleep.
         (200_543, 15),
         (200_698, 20),
         (110_031, 10),

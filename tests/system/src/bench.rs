@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     seconds: u32,
 }
 
-/// Measures and prints.
+/// Measures, and prints a table.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     if arguments.rounds == 0 {
         bail!("nothing is measured in 0 rounds");
@@ -44,7 +44,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
 /// What of the daemon is measured.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Of {
-    /// Hits through the HTTP door, beside nginx.
+    /// Hits through the HTTP door, compared with nginx.
     Door,
     /// The start, and memory with a few entries.
     Start,

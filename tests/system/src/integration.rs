@@ -55,7 +55,7 @@ pub(crate) struct Arguments {
     soak: Option<u64>,
 }
 
-/// Runs the checks that were asked for, prints a line each, and answers whether all passed.
+/// Runs the checks that were asked for and prints a line each. Returns whether all passed.
 pub(crate) fn run(root: &Path, arguments: Arguments) -> Result<bool> {
     let Arguments { stub, only, program, transport, faults, soak } = arguments;
     let script = &if stub.is_dir() { stub.join("ghstub.py") } else { stub };
@@ -118,9 +118,9 @@ fn meet_faults(
 pub(crate) enum Choice {
     /// Both, one after the other.
     All,
-    /// libp2p alone.
+    /// The libp2p transport alone.
     Libp2p,
-    /// QUIC alone.
+    /// The QUIC transport alone.
     Quic,
 }
 
@@ -156,7 +156,7 @@ impl Tally {
     }
 }
 
-/// What a check does; it answers with the figures that it saw.
+/// What a check does; it returns the figures that it saw.
 type Check = fn(&Setting) -> Result<String>;
 
 fn perform(check: Check, stub: &Stub, daemon: &Path) -> Result<String> {

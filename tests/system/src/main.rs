@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what was asked, and returns whether all was well.
+/// Does what was asked, and returns whether all went well.
 fn run(command: Command) -> Result<bool> {
     let root = workspace_root()?;
     match command {

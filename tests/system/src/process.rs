@@ -1,4 +1,4 @@
-//! Programs that run beside us, and end with us.
+//! Programs that run beside this one, and end with it.
 
 use anyhow::{Context as _, Result, bail};
 use std::{
@@ -70,7 +70,7 @@ impl Background {
         self.child.id()
     }
 
-    /// Waits until it has ended by itself, and answers how.
+    /// Waits until it has ended by itself. Returns how it ended.
     pub(crate) fn wait_end(&mut self) -> Result<ExitStatus> {
         let end = Instant::now() + START_MAX;
         loop {
@@ -114,7 +114,7 @@ impl Drop for Background {
     }
 }
 
-/// Runs `command` to its end and answers what it printed.
+/// Runs `command` to its end and returns what it printed.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_owned();
     let output = any_output(command)?;
@@ -131,7 +131,7 @@ pub(crate) fn any_output(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null()).output().with_context(|| format!("running {}", program.display()))
 }
 
-/// An address of the loopback interface that nobody listens at.
+/// An address of the loopback interface where nothing listens.
 ///
 /// Its port is none that the system gives to outgoing connections, one of which could take it before it is listened
 /// at, or while a daemon that was killed starts again.
@@ -153,7 +153,7 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 const FIRST_PORT: u16 = 12_000;
 const PORTS: u16 = 20_000;
 
-/// Builds the binary `name` of `package` optimised and answers where it is.
+/// Builds the binary `name` of `package` optimised, and returns where it is.
 pub(crate) fn build_release(root: &Path, package: &str, name: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["build", "--release", "--package", package, "--bin", name];

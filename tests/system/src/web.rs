@@ -62,7 +62,7 @@ pub(crate) fn send(
     ask().with_context(|| format!("{method} {path}"))
 }
 
-/// Says nothing of its own accord, keeps no connection, and asks nobody else on the way.
+/// Sends no fields of its own accord, keeps no connection, and follows neither a redirect nor a proxy.
 static AGENT: LazyLock<Agent> = LazyLock::new(|| {
     Agent::config_builder()
         .accept(AutoHeaderValue::None)

@@ -118,7 +118,7 @@ async fn a_forged_body_does_not_outlive_the_next_revalidation() {
     }
 }
 
-/// Here the tag vouches for itself alone: whoever copies it keeps a forged body alive.
+/// Here the tag vouches only for itself: a member that copies it keeps a forged body alive.
 #[tokio::test(flavor = "multi_thread")]
 async fn where_the_origin_makes_tags_in_another_way_a_copied_tag_renews_a_forged_body() {
     let stage = Stage::new(Over::Quic).await;
@@ -132,7 +132,7 @@ async fn where_the_origin_makes_tags_in_another_way_a_copied_tag_renews_a_forged
     assert_eq!(bytes(asked).await, FORGED);
 }
 
-/// A member hears of every entry, whoever may read it, and can file anything under any key that it has heard.
+/// A member hears of every entry, whatever its domain, and can file anything under any key that it has heard.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_can_put_words_into_a_domain_that_is_not_its_own_until_the_origin_is_asked() {
     for over in EITHER {
@@ -178,7 +178,8 @@ async fn a_coordinator_that_answers_with_another_key_s_entry_is_found_out_and_ba
     }
 }
 
-/// It says who waits and whom to tell that asking is of no use, and is believed: the price of one call for all.
+/// It says which askers wait and which to tell that asking is of no use, and is believed: the price of one call for
+/// all.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coordinator_that_lies_about_others_can_delay_a_request_or_fail_it() {
     let wait_timeout = Duration::from_millis(500);

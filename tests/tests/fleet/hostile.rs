@@ -142,7 +142,7 @@ async fn floods_and_deaf_peers_take_bounded_memory() {
     }
 }
 
-/// Nodes 0 and 1 share a value that nobody had before. An announcement for which a queue has no room is not
+/// Nodes 0 and 1 share a value that no node had before. An announcement for which a queue has no room is not
 /// repeated, so the value is put until it is there.
 async fn shares(fleet: &Fleet, when: &str) {
     let minute = Duration::from_secs(60);
@@ -163,8 +163,8 @@ async fn is_banned(fleet: &Fleet, member: &Member) {
     until("its connection has ended", async || !member.is_connected(node)).await;
 }
 
-/// Says as much as goes into [`FLOOD_TIME`], each time of something else that the receiver might remember;
-/// answers how many messages that were.
+/// Says as much as goes into [`FLOOD_TIME`], each time of something else that the receiver might remember. Returns
+/// how many messages that were.
 async fn flood(flooder: &Member, node: PeerId) -> u64 {
     let (began, mut sent) = (Instant::now(), 0);
     while began.elapsed() < FLOOD_TIME && flooder.is_connected(node) {
@@ -223,7 +223,7 @@ fn socket_of(address: &str) -> SocketAddr {
     ([127, 0, 0, 1], port.parse().expect("a port is a number")).into()
 }
 
-/// Many who speak out of turn, and then hold what they have.
+/// Many strangers that speak out of turn, and then hold what they have.
 enum Strangers {
     Tcp { _held: Vec<TcpStream> },
     Udp { _held: UdpSocket },
@@ -280,6 +280,6 @@ const ALONE: &str = "FLEET_CACHE_TEST_ALONE";
 /// How long a flooder sends.
 const FLOOD_TIME: Duration = Duration::from_secs(5);
 
-/// Most memory that all of it together may take: both nodes' entries (64 MiB each, here far less), what waits
-/// for and from each peer, and as much again for the attackers, who live in the same process.
+/// Most memory that all of it together may take: both nodes' entries (64 MiB each, here far less), what waits for and
+/// from each peer, and as much again for the attackers, which live in the same process.
 const GROWTH_MIB_MAX: usize = 256;

@@ -1,6 +1,6 @@
 //! A member that says whatever a test makes it say: a real transport, the fleet's real gate and seals.
 //!
-//! By itself it says one thing alone: that it has nothing, to a newcomer and to who takes it for a holder.
+//! By itself it says one thing alone: that it has nothing, to a newcomer and to a node that takes it for a holder.
 
 use crate::support::Over;
 use cache_core::{
@@ -20,7 +20,7 @@ use std::{
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
-/// Somebody who knows the fleet's secret.
+/// A malicious node that knows the fleet's secret.
 pub(crate) struct Member {
     pub(crate) peer: PeerId,
     transport: Arc<dyn Transport>,
@@ -28,7 +28,7 @@ pub(crate) struct Member {
     listening: JoinHandle<()>,
 }
 
-/// What came in.
+/// The events that came in.
 #[derive(Default)]
 struct Ears {
     sessions: BTreeMap<PeerId, Box<dyn Session>>,
@@ -37,7 +37,7 @@ struct Ears {
 }
 
 impl Member {
-    /// Listens, and is connected with nobody yet.
+    /// Listens, and is not connected yet.
     pub(crate) async fn new(over: Over, secret: &FleetSecret) -> Self {
         Self::speaking(over, secret, Protocol::OURS).await
     }
@@ -53,7 +53,7 @@ impl Member {
         Self { peer: transport.local_peer(), transport, ears, listening }
     }
 
-    /// Connects with `node` and answers whom that is.
+    /// Connects with `node`, and returns the id of that.
     pub(crate) async fn meet(&self, node: &Node) -> PeerId {
         let peer = node.peer_id().expect("the node shares");
         let mut dialed = None;
@@ -115,12 +115,12 @@ impl Member {
         std::mem::take(&mut self.ears.lock().heard)
     }
 
-    /// How often it did not let somebody in.
+    /// How often it did not let a node in.
     pub(crate) fn refused(&self) -> usize {
         self.ears.lock().refused
     }
 
-    /// Goes deaf: connections stay, and nothing that comes is taken off them any more.
+    /// Goes deaf: connections stay, but nothing that comes is taken off them any more.
     pub(crate) fn stop_reading(&self) {
         self.listening.abort();
     }
@@ -153,7 +153,7 @@ async fn listen(transport: Arc<dyn Transport>, ears: Arc<Mutex<Ears>>) {
                 let message = opened.and_then(|plain| codec::decode_message(&plain).ok());
                 if let Some(nothing) = message.as_ref().and_then(nothing_to) {
                     let frame = session.seal(&codec::encode_message(&nothing)).expect("the sequence is long");
-                    // Lost with the connection, and then there is nobody to tell.
+                    // Lost with the connection, and then there is no peer to tell.
                     let _sent = transport.send(peer, Lane::for_bytes(frame.len()), frame);
                 }
                 ears.heard.extend(message);
@@ -164,7 +164,7 @@ async fn listen(transport: Arc<dyn Transport>, ears: Arc<Mutex<Ears>>) {
     }
 }
 
-/// What who has nothing answers, so as not to be passed over for silence.
+/// What a member that has nothing answers, so as not to be passed over for silence.
 fn nothing_to(message: &Message) -> Option<Message> {
     match message {
         Message::Ask { ask, role: Role::Holder, .. } => {

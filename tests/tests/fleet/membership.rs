@@ -146,7 +146,7 @@ async fn all_see(fleet: &Fleet, others: u64) {
     }
 }
 
-/// A contact where somebody listens and never says a word.
+/// A contact where a program listens and never says a word.
 enum Dead {
     Tcp(TcpListener),
     Udp(UdpSocket),
@@ -168,7 +168,7 @@ impl Dead {
     }
 }
 
-/// Free until somebody takes it.
+/// A port that is free until something takes it.
 fn free_port(over: Over) -> u16 {
     match Dead::start(over) {
         Dead::Tcp(socket) => socket.local_addr().expect("it is bound").port(),

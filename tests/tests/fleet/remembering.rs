@@ -5,7 +5,7 @@ use cache_tests::until;
 use fleet_cache::{Node, NodeBuilder};
 use std::{fs, path::Path};
 
-/// Where a node keeps whom to look for.
+/// Where a node keeps the members to look for.
 const MEMBERS: &str = "members.sealed";
 
 async fn start(builder: NodeBuilder, directory: &Path, contacts: &[String]) -> Node {
@@ -20,7 +20,7 @@ async fn a_node_whose_only_contact_is_gone_for_good_joins_through_those_it_knew(
         let contacts = fleet.nodes[0].addresses();
         let third = start(fleet.builder(), directory.path(), &contacts).await;
         until("it has joined", async || connected(&third).await == 2).await;
-        // Nobody says goodbye to a node that crashes.
+        // No member says goodbye to a node that crashes.
         until("it is written down", async || directory.path().join(MEMBERS).exists()).await;
         third.shutdown().await;
         fleet.nodes.remove(0).shutdown().await;

@@ -1,4 +1,4 @@
-//! Who is let in, and what happens while a fleet changes its secret.
+//! Which nodes are let in, and what happens while a fleet changes its secret.
 
 use crate::{
     member::Member,
@@ -88,7 +88,7 @@ async fn a_fleet_changes_its_secret_in_three_rounds_and_no_request_fails() {
                 let builder = accepted.into_iter().fold(builder, |it, other| it.accepting(other.clone()));
                 let next = builder.start().await.expect("a port is free");
                 until("it has joined", async || connected(&next).await >= 3).await;
-                // Whoever was asking the former one has its answer before it goes.
+                // A request that was under way at the former one has its answer before that goes.
                 let former = std::mem::replace(&mut *slot.write().await, next);
                 former.shutdown().await;
                 for slot in &nodes {
@@ -183,7 +183,7 @@ const REQUESTS_BETWEEN: u64 = 20;
 /// Requests for each path.
 const REQUESTS_EACH: usize = 3;
 
-/// Notes whether anybody opens it.
+/// Notes whether a node opens it.
 #[derive(Debug)]
 struct Watched {
     over: Over,

@@ -19,10 +19,10 @@ pub(crate) enum Over {
     Quic,
 }
 
-/// Both.
+/// The tests run over both.
 pub(crate) const EITHER: [Over; 2] = [Over::Libp2p, Over::Quic];
 
-/// Opened by whoever brings an identity: a node, or a test that plays a member.
+/// Opened with an identity: by a node, or by a test that plays a member.
 #[async_trait]
 impl OpenTransport for Over {
     async fn open(
@@ -83,7 +83,7 @@ impl Fleet {
         }
     }
 
-    /// The path of repository `number`, which anybody may read.
+    /// The path of repository `number`, which every client may read.
     pub(crate) fn repository(number: usize) -> String {
         format!("/repos/acme/widget-{number}")
     }
@@ -118,5 +118,5 @@ pub(crate) async fn standing(node: &Node, id: PeerId) -> Option<Peer> {
     peers.into_iter().find(|peer| peer.id == Some(id))
 }
 
-/// Where tests listen.
+/// The address on which tests listen.
 pub(crate) const ANY_PORT: &str = "127.0.0.1:0";

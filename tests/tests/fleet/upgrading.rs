@@ -50,7 +50,7 @@ async fn a_member_that_lacks_a_feature_is_not_told_what_belongs_to_it() {
             let newcomer = fleet.start_one(member.addresses()).await;
             let peer = newcomer.peer_id().expect("it shares");
             until("they meet", async || member.is_connected(peer) && connected(&newcomer).await == 1).await;
-            // Comes behind what the newcomer says to whom it meets.
+            // Comes behind what the newcomer says to the peers that it meets.
             let _no_answer = newcomer.ping(member.peer).await;
             let mut heard = Vec::new();
             until("the ping is heard", async || {
@@ -82,8 +82,8 @@ async fn members_of_different_major_versions_refuse_each_other_and_say_why() {
     }
 }
 
-/// The next minor version, with features of which nobody has heard.
+/// The next minor version, with features that no node knows.
 const LATER: Protocol = Protocol { minor: 1, features: Features::from_bits(u64::MAX), ..Protocol::OURS };
 
-/// Somebody else's, that does no more than it must.
+/// A foreign implementation that does no more than it must.
 const LESSER: Protocol = Protocol { features: Features::NONE, ..Protocol::OURS };

@@ -29,7 +29,7 @@ impl Member {
         Self { daemon: setup.arg("--config").arg(&file).start(), file, _home: home }
     }
 
-    /// Has it go by `settings`, and waits until it says `words` once more.
+    /// Makes it use `settings`, and waits until it says `words` once more.
     async fn reload(&self, settings: &str, words: &str) {
         let times = || self.daemon.stderr().matches(words).count();
         let said = times();
@@ -62,7 +62,7 @@ async fn a_secret_is_changed_in_three_rounds_without_a_restart_or_a_read_that_fa
         for member in &members {
             until_connected(&member.daemon, 3).await;
         }
-        // Who is left out of the change.
+        // The member that is left out of the change.
         let forgotten = members.pop().expect("there are four");
 
         let (end, ended) = tokio::sync::watch::channel(false);
@@ -100,7 +100,7 @@ async fn a_secret_is_changed_in_three_rounds_without_a_restart_or_a_read_that_fa
             assert!(reader.await.expect("no read failed") > 0);
         }
 
-        // One call serves them all, as before, and whoever comes with the new secret.
+        // One call serves them all, as before, and the new member that has the new secret.
         let newcomer = Member::start(&origin, over, &by(&new, &[]), &contacts);
         until_connected(&newcomer.daemon, 3).await;
         let before = origin.calls_total();

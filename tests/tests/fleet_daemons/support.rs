@@ -23,7 +23,7 @@ pub(crate) enum Over {
     Quic,
 }
 
-/// Both.
+/// The tests run over both.
 pub(crate) const EITHER: [Over; 2] = [Over::Libp2p, Over::Quic];
 
 impl Over {
@@ -100,7 +100,7 @@ pub(crate) async fn until_connected(daemon: &Daemon, peers: usize) {
         .await;
 }
 
-/// The body that `daemon` gives for repository `number`, which anybody may read.
+/// The body that `daemon` gives for repository `number`, which every client may read.
 pub(crate) async fn body(daemon: &Daemon, number: usize) -> bytes::Bytes {
     let path = format!("/repos/acme/widget-{number}");
     // By the unix socket: the TCP door puts its own address into bodies.

@@ -1,4 +1,4 @@
-//! One call for all who ask at once, whatever becomes of the one that leads.
+//! One call for all requests that come at once, whatever becomes of the one that leads.
 
 use crate::support::{ALICE, Answer, PUBLIC, SOON, answer, ask, get_by, github, node, origin_and_node};
 use bytes::Bytes;

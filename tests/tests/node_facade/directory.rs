@@ -9,7 +9,7 @@ fn at(origin: &ModelOrigin, directory: &Path) -> NodeBuilder {
     builder(github(origin)).cache_dir(directory)
 }
 
-/// Reads `count` repositories; answers how many calls that took.
+/// Reads `count` repositories. Returns how many calls that took.
 async fn read(origin: &ModelOrigin, node: &Node, count: u64) -> u64 {
     let before = origin.calls_total();
     for number in 0..count {

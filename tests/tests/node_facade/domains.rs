@@ -1,4 +1,5 @@
-//! Who reads what: thousands of requests of two users and nobody, mixed, left half-way, and never crossed.
+//! Thousands of requests of two users and of none, mixed, left half-way, and never crossed: each reads only what it
+//! may.
 
 use crate::support::{
     ALICE, Answer, BOB, PRIVATE, PUBLIC, answer, ask, bare, builder, get_by, github, node, origin_and_node,
@@ -16,7 +17,7 @@ const REQUESTS: usize = 10_000;
 const AT_ONCE: usize = 50;
 const SEED: u64 = 0x5eed;
 
-/// Who asks.
+/// The user that asks, if any.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Asker {
     Alice,
@@ -108,7 +109,7 @@ fn authorization(token: &str, scheme: u8) -> String {
     }
 }
 
-/// Makes sure that nobody's allowance ends before the test does.
+/// Makes sure that no allowance ends before the test does.
 fn widen_quotas(origin: &ModelOrigin) {
     use cache_tests::origin::{Quota, Resource};
     for (payer, limit) in [("alice", 5_000_000), ("bob", 5_000_000), ("anonymous", 1_000_000)] {
@@ -207,7 +208,7 @@ async fn one_that_the_origin_refuses_leaves_the_others_of_a_named_domain_their_a
         assert_eq!(answer(&node, get_by(ALICE, PRIVATE)).await.status, 200);
         assert_eq!(answer(&node, get_by(BOB, PRIVATE)).await.status, 404);
     }
-    // At once: whoever leads, each gets what the origin says of it or of somebody who may.
+    // At once: whichever leads, each gets what the origin says to it or to a credential that may read it.
     origin.hold("");
     let ask_by = |token| {
         let node = node.clone();

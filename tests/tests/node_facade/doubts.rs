@@ -11,7 +11,7 @@ use tempfile::TempDir;
 enum End {
     /// Without a word: what was written to the file is what is left.
     Killed,
-    /// In order.
+    /// The node was stopped in order.
     Stopped,
 }
 

@@ -127,7 +127,7 @@ async fn a_stale_entry_stands_in_within_its_limit_and_not_beyond() {
             Err(error) => break error,
         }
     };
-    // `Date` has whole seconds: up to one of the two may have passed, as far as anybody can tell, on arrival.
+    // `Date` has whole seconds: up to one of the two may have passed on arrival, which cannot be told.
     assert!(stale_count > 0 && begun.elapsed() >= Duration::from_secs(1), "{stale_count}");
     assert!(matches!(error, RequestError::Fetch(FetchError::ConnectionLost)), "{error:?}");
     origin.clear_faults();

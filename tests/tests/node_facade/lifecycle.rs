@@ -230,7 +230,7 @@ fn a_caller_whose_runtime_stands_still_leaves_no_dead_connection_behind() {
     callers.block_on(async {
         assert_eq!(answer(&node, get_by(ALICE, "/rate_limit")).await.status, 200);
     });
-    // Nobody drives `callers` from here on, and the connection is in the pool.
+    // `callers` is not driven from here on, and the connection is in the pool.
     runtime.block_on(async {
         assert_eq!(answer(&node, get_by(ALICE, PUBLIC)).await.status, 200);
     });

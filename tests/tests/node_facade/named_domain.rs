@@ -153,7 +153,7 @@ async fn live_through_changes(node: &Node, origin: &ModelOrigin, seed: u64) {
     mix(node, &mut random, changes, ROUNDS / 4).await;
     origin.clear_faults();
     changes.outage = false;
-    // What failed just now is stood in for a while; nothing of that is anybody's in a domain of many.
+    // A stale answer stands in for a while for what failed just now; in a domain of many, none does.
     changes.widget_private = Some(Instant::now());
     origin.set_visibility("acme/widget-1", Visibility::Private);
     mix(node, &mut random, changes, ROUNDS).await;

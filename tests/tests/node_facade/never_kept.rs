@@ -157,7 +157,7 @@ async fn a_write_that_its_client_left_is_carried_out_and_then_forgotten_about() 
     origin.wait_in_flight(1).await;
     writer.abort();
     assert!(writer.await.unwrap_err().is_cancelled());
-    // Until its end nobody knows that it will change anything.
+    // Until its end it is unknown that it will change anything.
     assert!(answer(&node, get_by(ALICE, &list)).await.is_hit());
     origin.release();
     let asking = bare(get_by(ALICE, &list)).into_parts().0;

@@ -25,7 +25,7 @@ fn with(builder: request::Builder, body: impl Into<Bytes>) -> Call {
     builder.body(Full::new(body.into()).boxed_unsync()).expect("it is well-formed")
 }
 
-/// With a body that comes in pieces, whose length nobody knows before its end.
+/// With a body that comes in pieces, whose length is unknown before its end.
 fn streamed(builder: request::Builder) -> Call {
     let pieces = (0..100).map(|_| Ok(Frame::data(Bytes::from(vec![b'x'; 1000]))));
     let body = StreamBody::new(futures::stream::iter(pieces)).boxed_unsync();

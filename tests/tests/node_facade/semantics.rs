@@ -18,7 +18,7 @@ async fn origin(answer: impl Fn(&str) -> String + Clone + Send + 'static) -> Str
             let answer = answer.clone();
             tokio::spawn(async move {
                 while let Some(head) = read_head(&mut stream).await {
-                    // Whoever asked may have gone.
+                    // The client may have gone.
                     let _gone = stream.write_all(answer(&head).as_bytes()).await;
                 }
             });

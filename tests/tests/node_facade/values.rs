@@ -103,7 +103,7 @@ async fn a_fetch_that_panics_is_a_failed_one_and_the_node_goes_on() {
     let error = node.values().get_or_fetch("key", MINUTE, never).await.unwrap_err();
     assert!(matches!(error, ValueError::NoResult), "{error:?}");
 
-    // Another's run takes its place, and whoever only waited for panics is told of others.
+    // Another's run takes its place, and callers that only waited for panics are told of others.
     let (runs, gate) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
     let callers: Vec<_> = (0..4)
         .map(|_| {
@@ -208,7 +208,7 @@ async fn a_value_whose_time_is_up_is_stale_and_fetched_again() {
     assert_eq!(values.get_or_fetch("short", MINUTE, fetch).await.unwrap(), "new");
     assert_eq!(values.get_stale("short").await.unwrap().unwrap(), "new");
     assert_eq!(values.get_or_fetch("ever", MINUTE, never).await.unwrap(), "old");
-    // A failed fetch leaves the stale value to those who ask for it by name.
+    // A failed fetch leaves the stale value to callers that ask for it by name.
     let failed = values.get_or_fetch("none", MINUTE, async || Err::<Bytes, _>("no")).await;
     assert!(matches!(failed, Err(ValueError::Fetch("no"))), "{failed:?}");
     assert_eq!(values.get_stale("none").await.unwrap().unwrap(), "old");
@@ -263,7 +263,7 @@ async fn values_and_githubs_resources_never_meet() {
     let (origin, node) = origin_and_node().await;
     let repository = answer(&node, get_by(ALICE, PUBLIC)).await;
     let host = node.github().origin().host().to_owned();
-    // As a resource of GitHub's is spelled, and as its whole key would be for somebody without a credential.
+    // As a resource of GitHub's is spelled, and as its whole key would be for a client without a credential.
     let keys = [
         format!("{host}{PUBLIC}"),
         format!("{host}{PUBLIC} json"),

@@ -8,7 +8,7 @@ use cache_crypto::{FleetGate, FleetSecret, Keyring};
 
 pub(crate) type OneSide = Option<Box<dyn Session>>;
 
-/// What an admission between those who go by these secrets leaves each side with: the dialer first.
+/// What an admission between nodes with these secrets leaves each side with: the dialer first.
 pub(crate) fn sessions(dialer: &FleetSecret, listener: &FleetSecret) -> (OneSide, OneSide) {
     let (one, other) = (PeerId::from_public_key([1; 32]), PeerId::from_public_key([2; 32]));
     let gate = |secret: &FleetSecret| FleetGate::new(Keyring::new(secret));

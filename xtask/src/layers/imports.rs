@@ -29,7 +29,7 @@ pub(super) fn breaches(sources: &[Source]) -> Vec<Fault> {
     faults.into_iter().collect()
 }
 
-/// What `layer` must not touch and `path` begins with: a crate of others, or one of ours above it.
+/// What `layer` must not touch and `path` begins with: an outside crate, or one of the workspace above it.
 fn forbidden(layer: &Layer, path: &str) -> Option<String> {
     if let Some(never) = layer.forbids(path) {
         return Some(never.to_owned());

@@ -1,7 +1,7 @@
 //! The bugs, by the part of the core that they are in.
 //!
-//! Each is what somebody might well have written: a line left out, a bound not looked at, a case mixed up. Old texts
-//! follow the core: one that is there no longer is an error, and a test says so.
+//! Each is what a programmer might well have written: a line left out, a bound not checked, a case mixed up. Old
+//! texts follow the core: one that is there no longer is an error, and a test says so.
 
 mod below;
 mod freshness;

@@ -62,7 +62,7 @@ pub(super) fn look_for(
     Ok(findings)
 }
 
-/// Builds the world's test, and answers where it is.
+/// Builds the world's test, and returns where it is.
 fn compile(below: &Below, copy: &Copy) -> Result<PathBuf> {
     let (arguments, _) = below.world.test();
     let mut command = cargo(copy.sources());
@@ -80,7 +80,7 @@ fn compile(below: &Below, copy: &Copy) -> Result<PathBuf> {
     program.context("cargo does not say where the test is")
 }
 
-/// Runs the world once. One that takes for ever counts as noticed: somebody waits for the thread that waits for it.
+/// Runs the world once. One that takes for ever counts as noticed: a request waits for the thread that waits for it.
 fn play(below: &Below, copy: &Copy, program: &PathBuf) -> Result<Finding> {
     let begun = Instant::now();
     let (_, test) = below.world.test();

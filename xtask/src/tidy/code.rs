@@ -5,7 +5,7 @@ use crate::{
     sources::{Fault, Source},
 };
 
-/// Whoever silences a lint says why.
+/// An attribute that silences a lint says why.
 pub(super) fn allow_without_reason(source: &Source) -> Vec<Fault> {
     let code = RustCode::of(source);
     let mut faults = Vec::new();
@@ -99,7 +99,7 @@ const HOMES: &[(&str, &str)] = &[
     ("DashMap", "cache-store/src/read_index"),
 ];
 
-/// The polling helper.
+/// The helper that polls.
 const SLEEPERS: &[&str] = &["tests/conformance/src/eventually.rs"];
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub(super) struct Cache {
     pub(super) hit_rate: Option<f64>,
     /// Entries found past their lifetime.
     pub(super) expirations: Option<u64>,
-    /// Entries that left memory for want of room.
+    /// Entries that left memory because room was needed.
     pub(super) evictions: Option<u64>,
     /// Calls that the cache made unnecessary.
     pub(super) calls_saved: Option<u64>,
@@ -203,7 +203,7 @@ impl Security {
             Sharing::On { words } => Self::On {
                 cipher: "XChaCha20-Poly1305, over an encrypted transport",
                 key_derivation: key_derivation(&words),
-                authorisation: "only for who proves to know the fleet's secret",
+                authorisation: "nodes that prove they know the fleet's secret",
             },
             Sharing::Unknown => Self::Unknown,
         }

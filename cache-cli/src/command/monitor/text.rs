@@ -177,7 +177,7 @@ SECURITY
   enabled          yes
   cipher           XChaCha20-Poly1305, over an encrypted transport
   key derivation   Argon2id of a passphrase
-  authorisation    only for who proves to know the fleet's secret
+  authorisation    nodes that prove they know the fleet's secret
 
 PERFORMANCE
   API reduction    90.0 %

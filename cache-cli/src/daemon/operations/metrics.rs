@@ -72,7 +72,7 @@ impl Reading {
 
     fn held(&self, families: &mut Families<'_>) -> fmt::Result {
         let stats = &self.0;
-        families.counter("evictions", "Entries that left memory for want of room", stats.evictions)?;
+        families.counter("evictions", "Entries that left memory because room was needed", stats.evictions)?;
         families.counter("invalidations", "Entries forgotten on request", stats.invalidations)?;
         families.counter(
             "forgettings_unconfirmed",
@@ -149,7 +149,7 @@ impl Reading {
         )?;
         families.counter(
             "frames_dropped",
-            "Frames to peers not sent, for want of a connection or of room",
+            "Frames not sent to peers, because there was no connection or no room",
             fleet.dropped_frames,
         )
     }
@@ -178,7 +178,7 @@ impl Reading {
         )?;
         families.counter(
             "disk_loads_late",
-            "Look-ups on disk not made because nobody waited for them any more",
+            "Look-ups on disk not made because no request waited for them any more",
             disk.loads_late,
         )?;
         families.counter(

@@ -153,7 +153,7 @@ fn every_address_that_does_not_fit_is_named() {
     let text = resolved(&[("bootstrap", &bad)]).unwrap_err();
     assert_eq!(text.lines().count(), bad.len(), "{text}");
     for (line, bad) in text.lines().zip(bad) {
-        assert!(line.starts_with(&format!("bootstrap {bad:?} (flag --bootstrap) is no node")), "{line}");
+        assert!(line.starts_with(&format!("bootstrap {bad:?} (flag --bootstrap) is not a node")), "{line}");
         assert!(line.contains("fleet-cache id"), "{line}");
     }
 }

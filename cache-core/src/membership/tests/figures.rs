@@ -20,7 +20,7 @@ pub(super) fn join(size: usize, seed: u64) -> Option<u64> {
     fleet.until(30_000, Fleet::is_complete)
 }
 
-/// From the farewell until nobody knows the one that left.
+/// Time from the farewell until no member knows the one that left.
 pub(super) fn leave(size: usize, seed: u64) -> Option<u64> {
     let mut fleet = Fleet::formed(size, seed);
     fleet.run(2_000 + seed * 37);
@@ -28,7 +28,7 @@ pub(super) fn leave(size: usize, seed: u64) -> Option<u64> {
     fleet.until(30_000, |fleet| fleet.nobody_knows(size - 1))
 }
 
-/// From a loss of power until nobody knows the one that lost it.
+/// Time from a loss of power until no member knows the one that lost it.
 pub(super) fn crash(size: usize, seed: u64) -> Option<u64> {
     let mut fleet = Fleet::formed(size, seed);
     fleet.run(2_000 + seed * 37);

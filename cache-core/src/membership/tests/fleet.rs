@@ -1,7 +1,7 @@
 //! A fleet in virtual time: members in one thread, and a network between them that delays, loses and divides.
 //!
-//! Stands in for the engine as well: a message to a peer without a connection makes the two connect, which
-//! takes one and a half round trips, and waits for that.
+//! Stands in for the engine as well: a message to a peer without a connection makes the two connect, which takes one
+//! and a half round trips, and waits for that.
 
 use super::super::{Decision, Member, Membership, MembershipSettings};
 use crate::{PeerId, Timestamp};
@@ -41,7 +41,7 @@ pub(super) struct Node {
     pub(super) membership: Option<Membership>,
     pub(super) sent_messages: u64,
     pub(super) sent_bytes: u64,
-    /// Who was said to be down, in order.
+    /// The members that were said to be down, in order.
     pub(super) downs: Vec<PeerId>,
     pub(super) renewals: u64,
     /// How often it took itself or another for two.
@@ -56,7 +56,7 @@ enum Event {
 }
 
 impl Fleet {
-    /// `size` nodes that know nobody; 20 ms away from each other, with 2 % of messages lost.
+    /// `size` nodes that do not know one another; 20 ms away from each other, with 2 % of messages lost.
     pub(super) fn new(size: usize, seed: u64) -> Self {
         let mut fleet = Self {
             nodes: Vec::new(),

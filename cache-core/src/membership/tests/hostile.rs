@@ -120,7 +120,7 @@ fn a_node_that_was_told_of_more_members_than_it_can_hold_lets_the_next_real_one_
     victim.hear(2, 1, foca::Message::Announce, &[]);
     assert!(victim.up.contains_key(&peer(2)));
 
-    // News that nobody is left to be told of does not stand in the way of who comes next.
+    // News that no member is left to be told of does not keep out the next one that comes.
     let mut victim = flooded(foca::State::Down);
     victim.hear(1, 1, foca::Message::Gossip, &[foca::Member::down(Identity::bare(peer(1), 1))]);
     assert!(
@@ -150,7 +150,7 @@ fn whom_another_still_takes_for_alive_we_meet_though_we_took_it_for_gone() {
     let down = foca::Member::new(vouched.clone(), 0, foca::State::Down);
     victim.hear(1, 1, foca::Message::Gossip, &[down]);
     assert_eq!(victim.up.keys().copied().collect::<Vec<_>>(), [peer(1)]);
-    // News may be on its way, and what is no feed is passed on by those who do not know better.
+    // News may be on its way, and what is not a feed is passed on by members that do not know better.
     victim.hear(1, 1, foca::Message::Feed, &alive(&vouched));
     victim.pass(DOUBT_AFTER);
     victim.hear(1, 1, foca::Message::Gossip, &alive(&vouched));

@@ -1,4 +1,4 @@
-//! Who gives way to whom at the limit of connections.
+//! Which peer gives way to which at the limit of connections.
 
 use crate::peers::{
     giving_way::{BURST, STAND_MIN},

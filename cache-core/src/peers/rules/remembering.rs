@@ -1,4 +1,4 @@
-//! Members of the last run are tried beside the contacts, and forgotten where they are no longer.
+//! Members of the last run are tried as well as the contacts, and forgotten if they are no longer there.
 
 use super::super::{candidate::*, contact::*, world::*, *};
 use crate::REMEMBERED_MAX;
@@ -48,7 +48,7 @@ fn whoever_is_no_longer_there_is_forgotten_as_soon_as_others_are_found() {
     let knows = |world: &World, number| {
         world.peers.report(world.now).iter().any(|report| report.peer == Some(peer(number)))
     };
-    // While nobody is there it is all that there is.
+    // While no peer is there it is all that is left to try.
     world.fail(&address(2), DialError::Unreachable);
     world.fail(&address(1), DialError::Unreachable);
     let day = Duration::from_secs(24 * 3600);

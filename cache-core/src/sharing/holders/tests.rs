@@ -1,4 +1,4 @@
-//! Whom to ask for what was announced by name, against a list that is searched from end to end.
+//! The members to ask for what was announced by name, compared with a list that is searched from end to end.
 
 use super::*;
 use alloc::vec::Vec;

@@ -137,7 +137,7 @@ enum Event {
     Send(usize, usize, usize),
 }
 
-/// What is on its way, and to whom.
+/// A message on its way, and the node it goes to.
 #[derive(Clone, Debug)]
 enum News {
     Invalidations(usize, Vec<Invalidation>),
@@ -237,7 +237,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         5 => (node(), node(), keys()).prop_map(|(node, other, key)| Event::Send(node, other, key)),
     ];
     collection::vec(event, 0..120).prop_map(|mut events| {
-        // A key is covered by no more than a parcel must name.
+        // No more invalidations cover a key than a parcel must name.
         let mut count = 0;
         events.retain(|event| {
             count += usize::from(matches!(event, Event::Invalidate(..)));

@@ -1,5 +1,5 @@
-//! Who holds a lease, who waits, and who is told: rules, and a comparison with a list that is searched from end to
-//! end.
+//! Which peer holds a lease, which wait, and which are told: rules, and a comparison with a list that is searched
+//! from end to end.
 
 use super::*;
 use alloc::collections::BTreeMap;
@@ -147,7 +147,7 @@ enum Event {
     Conclude(u8),
     Gone(u8),
     Release(u8, u8, Verdict),
-    /// Who has waited for longest for this name gives up.
+    /// The waiter that has waited longest for this name gives up.
     Withdraw(u8),
 }
 
@@ -174,7 +174,7 @@ struct Row {
     until: Timestamp,
     waiting: Vec<Asker>,
     failures: u8,
-    /// Everybody whose term ran out.
+    /// The former holders whose term ran out.
     overdue: Vec<PeerId>,
 }
 
@@ -259,12 +259,12 @@ impl Model {
     }
 }
 
-/// What the askers themselves know: what each was told so far, and who may think that it holds a lease.
+/// What the askers themselves know: what each was told so far, and which may think that it holds a lease.
 #[derive(Debug, Default)]
 struct Askers {
     /// Told to wait, and nothing since.
     waiting: BTreeSet<Asker>,
-    /// Who was granted each name, and until when, unless it gave it back.
+    /// The peer that was granted each name, and until when, unless it gave the name back.
     holders: BTreeMap<Name, (PeerId, Timestamp)>,
 }
 
@@ -366,7 +366,7 @@ proptest! {
             }
             check_books(&leases);
         }
-        // In the end nobody is forgotten: terms run out until all were told.
+        // In the end no asker is forgotten: terms run out until all were told.
         while let Some(due) = leases.next_deadline() {
             let (name, next) = leases.on_due(due, &LIMITS).expect("it is due");
             askers.next(due, name, &next);

@@ -99,7 +99,7 @@ pub async fn every_fetch_is_one_call(factory: &dyn OriginFactory) -> Outcome {
     Ok(())
 }
 
-/// Not even when it is renewed: who reads the answer later had no part in that call.
+/// Not even when it is renewed: a later reader of the answer had no part in that call.
 ///
 /// # Errors
 ///

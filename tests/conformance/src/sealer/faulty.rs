@@ -60,7 +60,7 @@ impl Sealer for Faulty {
             Some(Fault::IgnoresTheContext) => self.sealer.seal(b"", plain),
             Some(Fault::JoinsTheContext) => self.sealer.seal(b"", &[context, plain].concat()),
             Some(Fault::KnowsOneThread) if thread::current().id() != self.maker => Err(SealError),
-            // A proof that anybody can make, so that it opens where it should and nowhere else.
+            // A proof that anyone can make, so that it opens where it should and nowhere else.
             Some(Fault::SealsNothing) => {
                 let sealed = self.sealer.seal(context, plain)?;
                 Ok([&sealed[..], plain, &(plain.len() as u32).to_le_bytes()].concat())

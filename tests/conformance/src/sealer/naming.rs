@@ -27,7 +27,7 @@ pub fn equal_texts_have_equal_names_and_others_have_others(factory: &dyn SealerF
     Ok(())
 }
 
-/// Whoever has not the key can neither tell a text's name nor recognise it.
+/// Without the key, a name can neither be computed nor recognised.
 ///
 /// # Errors
 ///

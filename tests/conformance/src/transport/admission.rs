@@ -1,4 +1,4 @@
-//! Rules about who is let in.
+//! Rules about which peers are let in.
 
 use crate::{
     Factory, Outcome, Plan,
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use cache_core::port::{DialError, Lane, Refusal, SendError, TransportEvent};
 use std::time::Duration;
 
-/// The listener hears of a refusal, the dialer of a failed dial, nobody of a connection.
+/// The listener hears of a refusal, the dialer of a failed dial, and neither of a connection.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub async fn a_dialer_who_is_refused_moves_no_frame(factory: &dyn Factory) -> Ou
     is_refused(dialer, listener, DialError::Refused, Refusal::Admission).await
 }
 
-/// The same when it is the dialer who refuses.
+/// The same when the dialer refuses.
 ///
 /// # Errors
 ///
@@ -32,8 +32,8 @@ pub async fn a_listener_who_is_refused_moves_no_frame(factory: &dyn Factory) -> 
     is_refused(dialer, listener, DialError::Refused, Refusal::Admission).await
 }
 
-/// Whoever dials, and whoever of the two has the smaller id: both hear that there is no room, and the peers
-/// that were there stay.
+/// Whichever side dials, and whichever has the smaller id: both hear that there is no room, and the peers that were
+/// there stay.
 ///
 /// # Errors
 ///

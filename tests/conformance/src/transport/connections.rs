@@ -64,7 +64,7 @@ pub async fn addresses_that_cannot_be_dialled_fail_with_a_reason(factory: &dyn F
     dialer.send_to(&mut listener, &pattern(0, 100)).await
 }
 
-/// Nor does it hang: a host that is up, and a port behind which nobody is any more.
+/// Nor does it hang if the host is up but nothing listens at the port any more.
 ///
 /// # Errors
 ///
@@ -82,8 +82,8 @@ pub async fn a_dial_that_nobody_answers_fails_in_time(factory: &dyn Factory) -> 
     Ok(())
 }
 
-/// By whatever address and whichever side, at once or years later: nothing begins or ends, and who is there
-/// is not bothered.
+/// By whatever address and whichever side, at once or years later: nothing begins or ends, and the connection is not
+/// disturbed.
 ///
 /// # Errors
 ///
@@ -111,7 +111,7 @@ pub async fn a_dial_of_a_connected_peer_says_so_and_changes_nothing(factory: &dy
     Ok(())
 }
 
-/// By whatever address: with its id, and by one that does not say who is there.
+/// By whatever address: with its id, and without one.
 ///
 /// # Errors
 ///
@@ -152,7 +152,7 @@ pub async fn nodes_that_dial_each_other_at_once_keep_one_connection(factory: &dy
     Ok(())
 }
 
-/// Whoever of the two has the smaller id. One connection comes to be, the other dials say that there is one.
+/// Whichever side has the smaller id. One connection comes to be, the other dials say that there is one.
 ///
 /// # Errors
 ///
@@ -223,7 +223,7 @@ pub async fn a_peer_that_restarted_is_connected_again(factory: &dyn Factory) -> 
     again.send_to(&mut stays, &pattern(2, 1_000)).await
 }
 
-/// Whoever of the two has the smaller id. The old connection seems to live, since nobody has ended it.
+/// Whichever side has the smaller id. The old connection seems to live, since neither side has ended it.
 ///
 /// # Errors
 ///
@@ -270,7 +270,7 @@ pub async fn a_peer_that_falls_silent_is_disconnected_in_time(factory: &dyn Fact
     Ok(())
 }
 
-/// And one who has nothing to say is not taken for gone.
+/// And a peer that has nothing to say is not taken for gone.
 ///
 /// # Errors
 ///
@@ -283,7 +283,7 @@ pub async fn an_idle_connection_lasts(factory: &dyn Factory) -> Outcome {
     two.send_to(&mut one, &pattern(0, 100)).await
 }
 
-/// Whoever ends it; and they may connect again at once.
+/// Whichever side ends it; and they may connect again at once.
 ///
 /// # Errors
 ///
@@ -306,7 +306,7 @@ pub async fn both_sides_hear_of_the_end_of_a_connection(factory: &dyn Factory) -
     Ok(())
 }
 
-/// The other side hears of it, no event follows, and somebody else can listen there.
+/// The other side hears of it, no event follows, and another node can listen there.
 ///
 /// # Errors
 ///
@@ -334,7 +334,7 @@ pub async fn shutdown_is_idempotent_and_frees_the_port(factory: &dyn Factory) ->
         heard += 1;
         ensure!(heard < 100, "events go on after the shutdown: {event:?}");
     }
-    // The one that was shut down is still there; only its port is not its own any more.
+    // The one that was shut down still exists; only its port is no longer its own.
     let (place, _peer) = address.split_once("/p2p/").context("an address ends in the peer's id")?;
     let plan = Plan { listen: Some(place.into()), ..Plan::of(3) };
     let mut heir = Node::start(factory, plan).await.context("on the freed port")?;
@@ -391,7 +391,7 @@ const SIMULTANEOUS_ROUNDS: usize = 5;
 /// Dials of one peer by another at once.
 const DIALS: usize = 4;
 
-/// As people see it, and as the fleet wants to know who leaves.
+/// As people see it, and as the fleet needs to know which members leave.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Rounds of frames without any change, after which there will be none.

@@ -63,7 +63,7 @@ pub async fn a_full_queue_is_reported_and_counted_and_loses_nothing_that_was_que
     Ok(())
 }
 
-/// One who has a thousand frames waiting, and one who has one: the one comes among the first.
+/// A peer with a thousand waiting frames, and a peer with one: the one frame comes among the first.
 ///
 /// # Errors
 ///
@@ -98,7 +98,7 @@ pub async fn a_peer_that_floods_does_not_starve_others(factory: &dyn Factory) ->
     Ok(())
 }
 
-/// Sends numbered frames that `silent` does not take, until the queue is full; answers how many were queued.
+/// Sends numbered frames that `silent` does not take, until the queue is full. Returns how many were queued.
 fn fill(sender: &Node, silent: &Node, lane: Lane) -> anyhow::Result<usize> {
     for number in 0..QUEUED_MAX {
         match sender.transport.send(silent.id(), lane, numbered(number)) {

@@ -23,7 +23,7 @@ pub(crate) struct Circumstances<'a> {
 type Checked<T> = Result<T, (Rule, String)>;
 
 impl Ledger {
-    /// Takes `request`, which ends with `ending`, off the books; answers what it was.
+    /// Takes `request`, which ends with `ending`, off the books. Returns what it was.
     pub(crate) fn take(
         &mut self,
         (node, now, request_timeout): (&Node, Duration, Duration),
@@ -46,7 +46,7 @@ impl Ledger {
         Ok(asked)
     }
 
-    /// Takes note of how `request` ends; answers what it was and how old the answer is.
+    /// Notes how `request` ends. Returns what it was and how old the answer is.
     pub(crate) fn complete(
         &mut self,
         circumstances: &Circumstances<'_>,

@@ -1,8 +1,8 @@
-//! Caches that send what they fetch to everybody: the design that Fleet Cache takes the place of.
+//! Caches that send what they fetch to every other: the design that Fleet Cache replaces.
 //!
-//! What is within its lifetime is served, anything else is fetched anew, without asking whether it changed and
-//! without asking anybody else. Two who want one thing at once both fetch it. A node sends what it fetched to
-//! one peer after the other; who starts later gets nothing of what was sent before. Here no queue ever
+//! What is within its lifetime is served. Anything else is fetched anew, without asking whether it changed and
+//! without asking another node. Two nodes that want one thing at once both fetch it. A node sends what it fetched to
+//! one peer after the other; a node that starts later gets nothing of what was sent before. Here no queue ever
 //! overflows, no peer holds up the others for longer than a frame takes, and long bodies arrive whole.
 
 use super::scene::{Letter, Request, Rules, Scene};
@@ -10,7 +10,7 @@ use crate::origin::Call;
 use cache_core::{Entry, freshness};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-/// All nodes.
+/// The caches of all nodes.
 #[derive(Default)]
 pub(super) struct Broadcast {
     kept: BTreeMap<(usize, usize), Arc<Entry>>,

@@ -1,19 +1,19 @@
 //! One process for all that always revalidates, as `ghproxy` of the Kubernetes project does.
 //!
-//! It keeps everything for ever, trusts nothing that it keeps without asking, and lets all who ask for one
-//! resource while it is being asked for have the one answer. What the origin refuses, it refuses. Here it has
-//! no bounds, never fails, and is as near to every node as nodes are to one another.
+//! It keeps everything for ever, and asks the origin about every entry before it serves it. All requests that come
+//! for a resource meanwhile share the one answer. What the origin refuses, it refuses. Here it has no bounds, never
+//! fails, and is as near to every node as nodes are to one another.
 
 use super::scene::{Letter, Request, Rules, Scene};
 use crate::origin::Call;
 use cache_core::Entry;
 use std::{collections::BTreeMap, sync::Arc};
 
-/// The central process.
+/// The one process that all nodes ask.
 #[derive(Default)]
 pub(super) struct Proxy {
     kept: BTreeMap<usize, Arc<Entry>>,
-    /// Who waits for each call under way.
+    /// The requests that wait for each call under way.
     waiting: BTreeMap<usize, Vec<Request>>,
 }
 

@@ -1,7 +1,7 @@
 //! The world of the policies that are models: the plan's events, its origin, its network, and one clock.
 //!
-//! What a policy does is in its [`Rules`]. Here is what is the same for all of them: when requests come and
-//! nodes start, how long calls take, and how answers are counted.
+//! The [`Rules`] of a policy say what it does. This module has what is the same for all of them: when requests come
+//! and nodes start, how long calls take, and how answers are counted.
 
 use super::agenda::Agenda;
 use crate::{
@@ -108,7 +108,7 @@ impl Scene {
         self.agenda.push(self.now + travel, Step::Call(Box::new(call)));
     }
 
-    /// Sends a letter with a body of so many bytes, which leaves at `at`; answers when it arrives.
+    /// Sends a letter with a body of so many bytes, which leaves at `at`. Returns when it arrives.
     pub(super) fn send(&mut self, at: Duration, body_bytes: usize, letter: Letter) -> Duration {
         let letter_bytes = (body_bytes + ENVELOPE_BYTES) as u64;
         let sum = self.figures.messages.entry("letters").or_default();
@@ -138,7 +138,7 @@ impl Scene {
         self.requests.get(&call.leader).copied()
     }
 
-    /// What clocks show.
+    /// What every clock shows now.
     pub(super) fn timestamp(&self) -> Timestamp {
         Timestamp::from_unix_millis(self.now.as_millis() as u64)
     }

@@ -12,8 +12,9 @@ use std::{ops::Range, time::Duration};
 ///
 /// Four fifths of the nodes start together, each asking for the same few resources at once, and the others
 /// [`LATE_AT`] later. From then on each asks once in every second, at a moment of its own, for one of [`RESOURCES`]
-/// resources: the second half as often as the first, the third a third as often, as Zipf has it. Answers live for
-/// [`LIFETIME`] and resources change three times as seldom. The origin refuses all connections in [`OUTAGE`].
+/// resources. By Zipf's law, the second is wanted half as often as the first, the third a third as often. Answers
+/// live for [`LIFETIME`] and resources change three times as seldom. The origin refuses all connections in
+/// [`OUTAGE`].
 pub fn workload(seed: u64, nodes: usize) -> Plan {
     let mut plan = Plan::calm(seed, nodes, RESOURCES);
     plan.nodes_at_start = nodes - nodes / LATE_ONE_IN;

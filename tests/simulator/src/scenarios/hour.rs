@@ -7,9 +7,9 @@ use crate::{
 };
 use std::time::Duration;
 
-/// One hour in which the fleet follows its load: from half of the nodes to all of them and back, twice, a few
-/// more or fewer every half a minute. One node in fifty that go crashes. Those who are there ask for
-/// resources as Zipf has them, fifty times a second in all.
+/// One hour in which the fleet follows its load: from half of the nodes to all of them and back, twice, a few more or
+/// fewer every half a minute. One leaving node in fifty crashes. The nodes that are there ask for resources by Zipf's
+/// law, fifty times a second in all.
 pub fn hour_of_autoscaling(seed: u64, nodes: usize) -> Plan {
     let (mut plan, mut random) = (Plan::calm(seed, nodes, RESOURCES), Random::new(seed, HOUR_STREAM));
     let ranks = Ranks::new(RESOURCES);
@@ -24,13 +24,13 @@ pub fn hour_of_autoscaling(seed: u64, nodes: usize) -> Plan {
             .extend((fleet..wanted).map(|node| event(at + random.up_to(STEP / 2), Deed::Join { node })));
         for node in wanted..fleet {
             let crashes = random.below(50) == 0;
-            // Whoever is wanted again before that is started then.
+            // A node that is wanted again before that is started then.
             let (victim, down_for) = (Victim::Node(node), HOUR - at);
             let crash = Deed::Crash { victim, down_for, keeps_disk: false };
             let deed = if crashes { crash } else { Deed::Leave { node } };
             plan.events.push(event(at + random.up_to(STEP / 2), deed));
         }
-        // Those who are going, or still coming, are asked nothing.
+        // Nodes that are going, or still coming, are asked nothing.
         let asked = fleet.min(wanted) as u64;
         fleet = wanted;
         for request in 0..STEP.as_secs() * REQUESTS_EACH_SECOND {

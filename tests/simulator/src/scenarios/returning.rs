@@ -1,4 +1,5 @@
-//! Situations in which it matters what outlives a process: its disk, what is in doubt there, and whom it remembers.
+//! Situations in which it matters what outlives a process: its disk, what is in doubt there, and the members that it
+//! remembers.
 
 use super::{Ranks, get, millis};
 use crate::{
@@ -8,8 +9,8 @@ use crate::{
 use cache_core::Disk;
 use std::time::Duration;
 
-/// Requests as Zipf has them over forty resources, with a write among ten that is refused or whose end nobody knows,
-/// while nodes end without a word and come back with their disks.
+/// Requests by Zipf's law over forty resources, with a write among ten that is refused or has an unknown end, while
+/// nodes end without a word and come back with their disks.
 pub fn doubts(seed: u64, nodes: usize) -> Plan {
     let mut plan = with_disks(seed, nodes, 40);
     // Memory has no room for all: what is in doubt comes from the disk as well.
@@ -30,9 +31,9 @@ pub fn doubts(seed: u64, nodes: usize) -> Plan {
     plan
 }
 
-/// A node is down for a while, in which others write what it has on its disk. It is asked for that as soon as it is back,
-/// but for one thing, of which it is only told, and is asked for all when it has started once more. In later rounds members
-/// remember the first writes no more; in the last one all start again.
+/// A node is down for a while, in which others write what it has on its disk. It is asked for that as soon as it is
+/// back, except for one thing, of which it is only told, and is asked for all when it has started once more. In later
+/// rounds members no longer remember the first writes; in the last one all start again.
 pub fn returns_after_writes(seed: u64, nodes: usize) -> Plan {
     let (resources, untold) = (8, 7);
     let mut plan = with_disks(seed, nodes, resources);

@@ -251,7 +251,7 @@ impl World {
         let (bucket, reader) = (Bucket(0), Reader::Admitted);
         self.handle(number, Input::Get { request, key, directives, bucket, reader });
         let most = self.plan.settings.waiters_max;
-        // Who forgets everything sets flights apart that nobody counts.
+        // Forgetting everything sets flights apart that are not counted.
         if most < CROWD_MIN && !self.clears {
             let (waiting, most) = self.ledger.waiting(number, number_of_key, most);
             if waiting > most {
@@ -293,7 +293,7 @@ impl World {
         self.handle(number, input);
     }
 
-    /// The origin refuses a change. Whoever shows nothing of what that is about has nothing to doubt.
+    /// The origin refuses a change. A node that shows nothing of what that is about has nothing to doubt.
     fn refuse(&mut self, number: usize, domain: Domain, prefix: Box<str>) {
         // What is due comes first, and may hide what is shown.
         self.handle(number, Input::Tick);
@@ -327,7 +327,7 @@ impl World {
     }
 }
 
-/// What has everything forgotten whose number begins as that of `key`.
+/// The reach that forgets everything whose number begins as that of `key`.
 fn prefix_reach(key: &Key, letters: usize, every_domain: bool) -> Reach {
     let domain = (!every_domain).then(|| key.domain());
     Reach::forget([Scope::Prefix { prefix: prefix(resource_number(key), letters).into(), domain }])
@@ -343,5 +343,5 @@ const RESTART: Duration = Duration::from_secs(1);
 /// The least longest body with which every other value is so long.
 const PUT_LONG_MIN: usize = 512 * 1024;
 
-/// Requests that may wait together without anybody looking at how many they are.
+/// Requests that may wait together before their number is checked.
 const CROWD_MIN: usize = 64;

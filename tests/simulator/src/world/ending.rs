@@ -21,7 +21,7 @@ impl World {
             Dialing::Nobody => Duration::ZERO,
             Dialing::Ordered => REDIALS,
         };
-        // Who was told to leave the origin alone does so.
+        // A node that was told to leave the origin alone does so.
         let quota = self.plan.origin.quota.map_or(Duration::ZERO, |(_, period)| period);
         self.run_until(self.now + self.plan.settings.hold_off + quota);
         self.run_until_quiet(self.settling() + redials);
@@ -73,7 +73,7 @@ impl World {
             let (members, retained) = (state.engine.members().len(), state.retained.len());
             let searches = state.engine.searches_count();
             let others = up.len() - 1;
-            // Where not everybody can be connected with everybody, half of what each may have.
+            // Where not every node can be connected with every other, half of what each may have.
             let connections_max = self.plan.peers.connections_max;
             let least = if others > connections_max { connections_max.div_ceil(2) } else { others };
             if flights + leases + retained + searches > 0 || !(least..=others).contains(&members) {
@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    /// Checks that nobody shows its readers what, to the knowledge of another, its putter has replaced.
+    /// Checks that no node shows its readers what, to the knowledge of another, its putter has replaced.
     fn check_last_puts(&mut self) {
         let facts = |number: usize| {
             let entries = self.nodes[number].published.values();
@@ -152,7 +152,7 @@ impl World {
         }
     }
 
-    /// An invalidation of which somebody has yet to hear: who has just come may have to wait for it.
+    /// An invalidation that some node has yet to hear of: a request that has just come may have to wait for it.
     fn untold(&self) -> Option<String> {
         let up = self.honest();
         let nodes: Vec<_> = up.iter().map(|node| &self.nodes[*node]).collect();
@@ -171,7 +171,7 @@ impl World {
         }
     }
 
-    /// What nobody has asked for yet costs one call, although all ask at once.
+    /// What no client has asked for yet costs one call, although all ask at once.
     fn probe_unknown(&mut self) {
         let key = self.plan.resources;
         for node in 0..self.nodes.len() {
@@ -202,7 +202,7 @@ impl World {
         is_one_name
             && !self.plan.events.iter().any(floods)
             && trip + body < limits.ask_timeout
-            // It goes to the coordinator, and from there to those who wait.
+            // It goes to the coordinator, and from there to the waiters.
             && call + trip + 2 * body < limits.lease_term.min(limits.wait_timeout)
             && call < self.plan.settings.fetch_timeout
             && limits.lease_waiters_max >= self.nodes.len()

@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    /// Has the given connections looked at when they have been silent for as long as they may.
+    /// Has the given connections checked when they have been silent for as long as they may.
     pub(super) fn expect_idle(&mut self, connections: Vec<(usize, usize, u64)>) {
         for (a, b, connection) in connections {
             self.schedule(self.now + self.plan.network.idle_timeout, Happening::Idle { a, b, connection });

@@ -1,8 +1,8 @@
 //! Members that mean harm.
 //!
-//! A liar has an engine like everybody else. Beside what that says it says what is told here, over the same
-//! connections. What it knows of entries is true; it lies about everything else: a member that forges the entries
-//! themselves is believed, as the design says.
+//! A liar has an engine like every other node. In addition to what that says, it says what is told here, over the
+//! same connections. What it knows of entries is true; it lies about everything else: a member that forges the
+//! entries themselves is believed, as the design says.
 
 use super::{Happening, World};
 use crate::{
@@ -185,10 +185,10 @@ const FORGED_ASKS: u64 = 1 << 60;
 /// Messages of one lie at most.
 const MESSAGES_MAX: usize = 64;
 
-/// Offences of one lie: more than anybody puts up with.
+/// Offences of one lie: more than any node bears.
 const OFFENCES: usize = 20;
 
-/// Invalidations of one lie: more than anybody remembers.
+/// Invalidations of one lie: more than any node remembers.
 const INVALIDATIONS: usize = 1280;
 
 /// Time between two bursts of a flood: a second at the least, however clocks round.

@@ -168,7 +168,7 @@ impl World {
         };
         let dropped = self.nodes[number].engine.counters().messages_dropped;
         self.handle(number, Input::Received { from, message, bytes });
-        // What is more than its sender may send is dropped, and tells nobody anything.
+        // What is more than its sender may send is dropped, and has no effect.
         let was_heard = self.nodes[number].engine.counters().messages_dropped == dropped;
         if let Some((payer, pause)) = pause.filter(|_| was_heard) {
             let domain = usize::from(payer.as_bytes()[0].saturating_sub(1));
@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    /// Takes note of what a message obliges its receiver to, before that has it. Answers whether it is an offence.
+    /// Notes what a message obliges its receiver to, before the receiver has it. Returns whether it is an offence.
     fn hear(&mut self, from: usize, number: usize, message: &Message) -> bool {
         match message {
             Message::Answer { ask, answer } => {
@@ -193,7 +193,7 @@ impl World {
             Message::Ask { ask, name, role } => {
                 self.watch.on_asked(number, from, *ask, *name);
                 if let (Role::Coordinator, Some(key)) = (role, self.ledger.key_named(name)) {
-                    // Who is new asks those who coordinated before it, and whoever weighs more on behalf of others.
+                    // A new member asks those that coordinated before it, and heavier members on behalf of others.
                     self.watch.allow_asks(number, key, DEPUTIES_MAX + INQUIRY_TRIES);
                 }
                 false
@@ -382,7 +382,7 @@ impl World {
                     self.figures.count_outcome(outcome);
                     self.count_service(key, outcome);
                     let wait = self.now - asked.at;
-                    // Each write sends those who wait back to the beginning.
+                    // Each write sends the waiters back to the beginning.
                     let rounds = 1 + self.ledger.writes_since(&asked);
                     if self.prompt.is_some_and(|most| wait > most * rounds) {
                         let text = format!("n{number}: {request:?} took {wait:?}: {outcome:?}");
@@ -439,7 +439,7 @@ impl World {
         self.schedule(self.now + travel, Happening::Call(self.call_last));
     }
 
-    /// A call reaches the origin, which sees to it even if nobody waits for the answer any more.
+    /// A call reaches the origin, which carries it out even if nothing waits for the answer any more.
     pub(super) fn on_call(&mut self, number: u64) {
         let Some(call) = self.calls.remove(&number) else { return };
         let travel = self.origin.travel();
@@ -534,7 +534,7 @@ impl World {
     }
 }
 
-/// What a message takes on the wire, but for the seal.
+/// Bytes of a message on the wire, without the seal.
 pub(super) fn payload_bytes(payload: &Payload) -> usize {
     match payload {
         Payload::Encoded { bytes, .. } => bytes.len(),

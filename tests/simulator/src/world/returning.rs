@@ -1,4 +1,4 @@
-//! What is demanded of nodes that start again: of what they find on their disks, and of whom they remember.
+//! What is demanded of nodes that start again: of what they find on their disks, and of the members they remember.
 
 use super::{STARTING, World};
 use crate::{
@@ -18,11 +18,11 @@ pub(super) struct Returning {
     facts: BTreeSet<u64>,
     /// Whether the first member has yet to speak, and may.
     is_waiting: bool,
-    /// Dials under way.
+    /// How many dials are under way.
     dials: usize,
     /// Since when facts must be that it finds as if they were certain: what it confirmed to have doubted before.
     floors: BTreeMap<usize, Floor>,
-    /// Those with whom it was connected when it stopped, and had been for long enough to remember them.
+    /// The peers that it was connected with when it stopped, and had been for long enough to remember.
     remembered: Vec<usize>,
 }
 
@@ -71,7 +71,7 @@ impl World {
         }
     }
 
-    /// A dial of `number` came to nothing. If no other is under way, there is nobody to wait for.
+    /// A dial of `number` failed. If no other is under way, there is no peer to wait for.
     pub(super) fn on_dial_failed(&mut self, number: usize) {
         if let Some(returning) = self.returning.get_mut(&number) {
             returning.dials = returning.dials.saturating_sub(1);
@@ -79,8 +79,9 @@ impl World {
         }
     }
 
-    /// Checks that an answer is not what the fleet has ended while the node was down, once that could be known: while it
-    /// waits for its first peer nobody is told anything from its disk, and then nothing that the peer told it of.
+    /// Checks that an answer is not what the fleet has ended while the node was down, once that could be known: while
+    /// the node waits for its first peer, no client gets anything from its disk, and then nothing that the peer told
+    /// it of.
     pub(super) fn check_returned(&mut self, number: usize, outcome: &Outcome) {
         let Outcome::Answered { entry, served: Served::Hit } = outcome else { return };
         let (Some((fact, known)), Some(returning)) =
@@ -110,7 +111,7 @@ impl World {
         }
     }
 
-    /// Checks that `number`, which has been alone for so long, remembers nobody that it could have found.
+    /// Checks that `number`, which has been alone for so long, remembers no member that it could have found.
     pub(super) fn check_found(&mut self, number: usize, alone_for: Duration) {
         if alone_for < FOUND_WITHIN || !self.is_calm_but_for_restarts() {
             return;
@@ -144,6 +145,6 @@ impl World {
 /// Longest that a node waits for the first of its fleet to speak, as the core has it.
 const GATHERING: Duration = Duration::from_millis(250);
 
-/// Time in which a node that nobody answers has tried all that it remembers: two rounds of dials that all run out of
+/// Time in which a node that gets no answer has tried all that it remembers: two rounds of dials that all run out of
 /// time, and the pauses between.
 const FOUND_WITHIN: Duration = Duration::from_secs(40);

@@ -16,13 +16,13 @@ use std::{
     time::Duration,
 };
 
-/// What must follow from an input, and who were members before it.
+/// What must follow from an input, and which nodes were members before it.
 pub(super) enum Duty {
     /// To hide what these mean and nothing else, and to tell all members if it is news from here.
     Forget { reaches: Vec<Reach>, tells: bool },
     /// To tell all members to leave the origin alone.
     TellPause,
-    /// None in particular.
+    /// No duty in particular.
     Usual,
 }
 
@@ -220,7 +220,7 @@ impl World {
         }
     }
 
-    /// Checks that everybody has noticed that the victim of a long pause says nothing.
+    /// Checks that every node has noticed that the victim of a long pause says nothing.
     pub(super) fn check_missed(&mut self, event: usize, victim: usize) {
         let begun = self.plan.events[event].at;
         let Deed::Pause { lasts, .. } = self.plan.events[event].deed else { return };
@@ -274,13 +274,13 @@ const OUTPUTS_EACH: usize = 8;
 /// Invalidations that are remembered at most, and so told to a newcomer, as the core has it.
 const INVALIDATIONS_MAX: usize = 1024;
 
-/// Time in which whoever proves to be a member meets another.
+/// Time in which a node that proves to be a member meets another.
 const ALONE_MAX: Duration = Duration::from_secs(10);
 
 /// Clocks show whole milliseconds.
 const SLACK: Duration = Duration::from_millis(5);
 
-/// Silence after which nobody takes a node for a member: the periods of SWIM, several times over.
+/// Silence after which no node takes another for a member: the periods of SWIM, several times over.
 const MISSED_AFTER: Duration = Duration::from_secs(10);
 
 /// Time after a fault in which members may still be finding together.

@@ -1,4 +1,4 @@
-//! The hit rate of the HTTP door beside that of nginx, same origin, same load, in turns.
+//! The hit rate of the HTTP door compared with that of nginx: same origin, same load, in turns.
 
 use super::{
     Arguments, nginx,
@@ -51,7 +51,7 @@ impl Contender {
         Self { name, address, rate: Sample::default(), p50_ms: Sample::default(), p99_ms: Sample::default() }
     }
 
-    /// Puts it under load once and answers its requests per second.
+    /// Puts it under load once. Returns its requests per second.
     fn measure(&mut self, seconds: u32) -> Result<f64> {
         let load = wrk::load(&format!("http://{}{PATH}", self.address), HEADERS, seconds)?;
         self.rate.add(load.requests_per_second);
@@ -61,7 +61,7 @@ impl Contender {
     }
 }
 
-/// Fills both caches and answers how long the body is; both have to serve the same length.
+/// Fills both caches. Returns how long the body is; both have to serve the same length.
 fn warm(contenders: &[Contender]) -> Result<usize> {
     let mut lengths = Vec::new();
     for contender in contenders {

@@ -42,5 +42,5 @@ pub(super) fn start_daemon(
     Ok((Background::start("fleet-cache", &mut command)?, address))
 }
 
-/// What callers of the benchmarks say about themselves; GitHub answers nobody without a `User-Agent`.
+/// The user agent of the benchmarks; GitHub answers no call without a `User-Agent`.
 pub(super) const HEADERS: &[(&str, &str)] = &[("Authorization", "token ghp_alice"), ("User-Agent", "xtask")];

@@ -4,7 +4,7 @@ use crate::process::output;
 use anyhow::{Context as _, Result, bail};
 use std::process::Command;
 
-/// One measurement.
+/// The figures of one measurement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     pub(super) requests_per_second: f64,

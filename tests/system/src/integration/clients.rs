@@ -1,4 +1,4 @@
-//! Debian's `gh` and `curl`, unmodified, without anything of the user who runs the checks.
+//! Debian's `gh` and `curl`, unmodified, without anything of the user that runs the checks.
 
 use crate::process::{any_output, output};
 use anyhow::{Context as _, Result, bail};
@@ -111,7 +111,7 @@ impl Curl {
     }
 }
 
-/// What came back.
+/// The answer that came back.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,

@@ -26,7 +26,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// Lets it happen, and answers its row of the table but for the name.
+    /// Lets it happen. Returns its row of the table, without the name.
     pub(super) fn row(&self, setting: &FleetSetting<'_>) -> Result<String> {
         let Outcome { seen, resident_kib: (before, most), observed, recovered } = (self.perform)(setting)?;
         ensure!(seen.errors == 0, "{seen}: {}", seen.examples.join("; "));
@@ -107,6 +107,6 @@ pub(super) const FAULTS: &[Fault] = &[
 
 /// How long a fault lasts that has no length of its own.
 const LONG: Duration = Duration::from_secs(5);
-/// Most that a daemon may grow by, in KiB, while readers fill it with new answers, of which it keeps
-/// 16 MiB: twice that.
+/// Most that a daemon may grow by, in KiB, while readers fill it with new answers, of which it keeps 16 MiB: twice
+/// that.
 const GROWTH_KIB_MAX: u64 = 32 * 1024;

@@ -30,7 +30,7 @@ impl FleetSetting<'_> {
     }
 }
 
-/// A check, which answers with the figures that it saw.
+/// A check, which returns the figures that it saw.
 pub(super) type FleetCheck = fn(&FleetSetting<'_>) -> Result<String>;
 
 pub(super) const CHECKS: &[(&str, FleetCheck)] = &[
@@ -111,7 +111,7 @@ fn killed(setting: &FleetSetting<'_>, victim: fn(&Member) -> Result<bool>) -> Re
         let mut members = setting.fleet()?.grown(5)?;
         setting.stub.configure(&format!("latency_ms={}", LATENCY.as_millis()))?;
         let path = format!("/repos/acme/widget-{number}");
-        // The first asks nothing: it can be the coordinator, which then dies with nobody waiting at its door.
+        // The first asks nothing: it can be the coordinator, which then dies with no request waiting at its door.
         let mut idle = members.remove(0);
         let began = Instant::now();
         let outcome = thread::scope(|scope| {

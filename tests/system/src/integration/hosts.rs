@@ -69,9 +69,9 @@ impl World {
         Ok(Self { hosts, _origin: origin, network })
     }
 
-    /// Cuts hosts 4 and 5 off for a while; meanwhile everybody is read from, and host 1 forgets what has changed.
+    /// Cuts hosts 4 and 5 off for a while; meanwhile all hosts are read from, and host 1 forgets what has changed.
     ///
-    /// Nobody may get an error, all are one fleet again soon after, and then nothing is outdated.
+    /// No reader may get an error, all are one fleet again soon after, and then nothing is outdated.
     fn cut(&self, direction: Direction, heal_max: Duration) -> Result<String> {
         const PATH: &str = "/repos/acme/widget-1";
         let Self { hosts, network, .. } = self;

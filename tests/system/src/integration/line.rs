@@ -62,12 +62,12 @@ impl Line {
         Ok(Self { transit, is_over, carrier: Some(carrier) })
     }
 
-    /// From now on nothing gets from the first to the second of each pair, and nobody is told.
+    /// From now on nothing gets from the first to the second of each pair, and no host is told.
     pub(super) fn cut(&self, pairs: impl IntoIterator<Item = (Ipv4Addr, Ipv4Addr)>) {
         self.transit().cut(pairs);
     }
 
-    /// Undoes every cut.
+    /// Undoes every cut that was made.
     pub(super) fn mend(&self) {
         self.transit().mend();
     }

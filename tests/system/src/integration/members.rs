@@ -67,7 +67,7 @@ impl<'a> Fleet<'a> {
         member.launch(&mut self.command(member, contacts)?)
     }
 
-    /// What starts `member`, for those who want to change something of it.
+    /// The command that starts `member`, for callers that want to change something of it.
     pub(super) fn command(&self, member: &Member, contacts: &[String]) -> Result<Command> {
         let mut command = Command::new(&member.program);
         command
@@ -160,7 +160,7 @@ impl Member {
         self.stats()?["peer_id"].as_str().map(str::to_owned).context("the member has an id")
     }
 
-    /// Waits until it is connected with `count` peers; answers how long that took.
+    /// Waits until it is connected with `count` peers. Returns how long that took.
     pub(super) fn until_connected(&self, count: u64) -> Result<Duration> {
         until(|| Ok(self.figure("connected_peers")? == count)).with_context(|| {
             let known = self.peers().unwrap_or_else(|error| error.to_string());
@@ -168,7 +168,7 @@ impl Member {
         })
     }
 
-    /// Whom it knows, as a table.
+    /// The peers that it knows, as a table.
     pub(super) fn peers(&self) -> Result<String> {
         let mut command = Command::new(&self.program);
         output(command.args(["peers", "--cache-dir"]).arg(&self.cache_dir))
@@ -183,7 +183,7 @@ impl Member {
         signal(self.id()?, "KILL")
     }
 
-    /// Ends it as a service manager would, and answers how long that took.
+    /// Ends it as a service manager would. Returns how long that took.
     pub(super) fn end(&mut self) -> Result<Duration> {
         let began = Instant::now();
         signal(self.id()?, "TERM")?;
@@ -197,7 +197,7 @@ impl Member {
     }
 }
 
-/// Looks at `condition` until it holds; answers how long that took.
+/// Checks `condition` until it holds. Returns how long that took.
 pub(super) fn until(mut condition: impl FnMut() -> Result<bool>) -> Result<Duration> {
     let began = Instant::now();
     while !condition()? {
@@ -207,7 +207,7 @@ pub(super) fn until(mut condition: impl FnMut() -> Result<bool>) -> Result<Durat
     Ok(began.elapsed())
 }
 
-/// GETs `path` from all `members` at once; answers the bodies and the longest wait.
+/// GETs `path` from all `members` at once. Returns the bodies and the longest wait.
 pub(super) fn get_at_once(members: &[&Member], path: &str) -> Result<(Vec<Vec<u8>>, Duration)> {
     let began = Instant::now();
     let bodies: Result<Vec<Vec<u8>>> = thread::scope(|scope| {

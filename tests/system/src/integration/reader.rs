@@ -17,12 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What is read.
+/// Which repositories are read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Diet {
-    /// Twenty repositories again and again, the changing one, and some that nobody has read of late.
+    /// Twenty repositories again and again, the changing one, and some that were not read of late.
     Mixed,
-    /// Twenty repositories again and again, which nobody changes.
+    /// Twenty repositories again and again, which do not change.
     Known,
 }
 
@@ -75,12 +75,12 @@ impl Reads {
         }
     }
 
-    /// Reads no more at door `number` once the read in progress has ended, as a load balancer would.
+    /// Stops reading at door `number` once the read in progress has ended, as a load balancer would.
     pub(super) fn leave_out(&self, number: usize) {
         *self.doors[number].is_in_service.lock().expect(UNBROKEN) = false;
     }
 
-    /// Reads there again.
+    /// Reads there again, as before.
     pub(super) fn take_in(&self, number: usize) {
         *self.doors[number].is_in_service.lock().expect(UNBROKEN) = true;
     }
@@ -180,7 +180,7 @@ impl Reads {
     }
 }
 
-/// Where is read.
+/// One door that is read from.
 #[derive(Debug)]
 struct Door {
     address: SocketAddr,

@@ -19,7 +19,7 @@ use std::{
 };
 use turmoil::Turmoil;
 
-/// Reads from three daemons for `length`; answers the figures, or an error where one grew.
+/// Reads from three daemons for `length`. Returns the figures, or an error if a daemon grew.
 pub(super) fn soak(setting: &FleetSetting<'_>, length: Duration) -> Result<String> {
     setting.stub.configure("core_limit=100000000")?;
     let mut fleet = Fleet::new(setting.program, setting.stub.url(), setting.transport)?;
@@ -126,8 +126,8 @@ fn judge(samples: &[Vec<Usage>], seen: &Seen) -> Result<()> {
 
 /// Fifty reads in a second at each of three doors.
 const READ_PERIOD: Duration = Duration::from_millis(20);
-/// An answer that takes so long is taken for one that would never have come: the origin answers at once, and a
-/// member that is killed is given up long before.
+/// An answer that takes so long is taken for one that would never have come: the origin answers at once, and a member
+/// that is killed is given up long before.
 const STUCK: Duration = Duration::from_secs(10);
 /// Longest from SIGTERM to the end: nothing is in flight then but what clients have broken off.
 const END_MAX: Duration = Duration::from_secs(5);

@@ -25,7 +25,7 @@ impl Stub {
         Ok(Self { process, address, script: script.to_owned() })
     }
 
-    /// One of its own at `address`, which nobody listens at.
+    /// A stub of its own at `address`, where nothing listens.
     pub(super) fn start_at(script: &Path, address: SocketAddr) -> Result<Self> {
         let mut command = Command::new("python3");
         command.arg(script).args(["--port", &address.port().to_string()]).stderr(Stdio::inherit());
@@ -53,12 +53,12 @@ impl Stub {
         self.control("reset").map(drop)
     }
 
-    /// Forgets counts alone.
+    /// Forgets the counts, and nothing else.
     pub(super) fn reset_counts(&self) -> Result<()> {
         self.control("reset?what=counts").map(drop)
     }
 
-    /// Gives `repository` a new revision, and answers its number.
+    /// Gives `repository` a new revision, and returns its number.
     pub(super) fn mutate(&self, repository: &str) -> Result<u64> {
         let answer = self.control(&format!("mutate?repo={repository}"))?;
         answer["revision"].as_u64().context("a repository has a revision")

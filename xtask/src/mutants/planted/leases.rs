@@ -1,4 +1,4 @@
-//! Leases, and those who wait for them.
+//! Leases, and their waiters.
 
 use crate::mutants::Mutant;
 

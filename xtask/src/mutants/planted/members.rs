@@ -1,4 +1,4 @@
-//! Who is in the fleet, who is dialled, and who is shown the door.
+//! Which nodes are in the fleet, which are dialed, and which are turned away.
 
 use crate::mutants::Mutant;
 

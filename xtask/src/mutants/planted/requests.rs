@@ -1,4 +1,4 @@
-//! Requests: who is answered, how often, with what, and when.
+//! Requests: which are answered, how often, with what, and when.
 
 use crate::mutants::Mutant;
 

@@ -1,4 +1,4 @@
-//! What is in doubt, and what outlives a process: its disk, its doubts, and whom it remembers.
+//! What is in doubt, and what outlives a process: its disk, its doubts, and the members it remembers.
 
 use crate::mutants::Mutant;
 

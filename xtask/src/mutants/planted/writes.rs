@@ -1,4 +1,4 @@
-//! What was invalidated, and who hears of it.
+//! What was invalidated, and which members hear of it.
 
 use crate::mutants::Mutant;
 

@@ -1,4 +1,4 @@
-//! Strangers at the peer port of one node, who know no secret and keep to no protocol.
+//! Strangers at the peer port of one node, which know no secret and keep to no protocol.
 //!
 //! Over TCP they hold connections, over UDP they send datagrams; none of them gets through a handshake.
 
@@ -100,7 +100,7 @@ pub(super) fn never_reads(setting: &FleetSetting<'_>) -> Result<Outcome> {
     strangers(setting, |port| match port {
         Port::Tcp(address) => {
             let mut streams = (0..50).map(|_| connect(*address)).collect::<Result<Vec<_>>>()?;
-            // Every proposal is answered; the answers pile up, since nobody takes them.
+            // Every proposal is answered; the answers pile up, since they are not read.
             let talk = [MULTISTREAM, b"\x07/none/1\n".repeat(4096).as_slice()].concat();
             let end = Instant::now() + LONG;
             while Instant::now() < end {
@@ -116,7 +116,7 @@ pub(super) fn never_reads(setting: &FleetSetting<'_>) -> Result<Outcome> {
             let mut count = 0_u32;
             while Instant::now() < end {
                 let mut bytes = initial(count);
-                // A version that nobody speaks, which asks for an answer.
+                // A version that no node speaks, which asks for an answer.
                 bytes[1..5].copy_from_slice(&[0x1a, 0x2a, 0x3a, 0x4a]);
                 bytes.resize(DATAGRAM_BYTES, b'x');
                 socket.send_to(&bytes, address)?;

@@ -88,7 +88,7 @@ pub(super) fn rotated(setting: &FleetSetting<'_>) -> Result<Outcome> {
                 starts += 1;
             }
         }
-        // What one calls for is everybody's still.
+        // What one calls for, all still share.
         let path = "/repos/acme/widget-8000";
         for member in &world.members {
             member.body(path)?;

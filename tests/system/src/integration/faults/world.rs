@@ -61,7 +61,7 @@ impl<'a> World<'a> {
         let gauge = move || {
             let mut sizes = Vec::new();
             while !is_over.load(Ordering::Relaxed) {
-                // A daemon that the fault has ended is no more of interest.
+                // A daemon that the fault has ended is of no interest any more.
                 let usages = ids.iter().filter_map(|id| Usage::of(*id).ok());
                 sizes.extend(usages.map(|usage| usage.resident_kib).max());
                 thread::sleep(GAUGE_PERIOD);
@@ -92,7 +92,7 @@ impl<'a> World<'a> {
         self.connected()
     }
 
-    /// Waits until all members are connected with all; answers how long that took.
+    /// Waits until all members are connected with all. Returns how long that took.
     pub(super) fn connected(&self) -> Result<Duration> {
         let others = self.members.len() as u64 - 1;
         let all = || {
@@ -107,7 +107,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// What members are started with beside what every fleet's are. Memory is small, so that answers kept are no growth.
+/// Settings of the members in addition to those of every fleet. Memory is small, so that answers kept are no growth.
 pub(super) fn arguments() -> Vec<String> {
     let lifetime = LIFETIME.as_secs();
     let route = format!("/**={lifetime}");

@@ -16,7 +16,7 @@ pub(crate) struct Manner {
     pub(crate) loss: f64,
 }
 
-/// An IP frame and whom it is for.
+/// An IP frame and the host that it is for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Frame {
     pub(super) from: Ipv4Addr,
@@ -106,13 +106,13 @@ impl Transit {
 pub(crate) struct Figures {
     /// Handed to the host they were for.
     pub(crate) carried: u64,
-    /// Lost by chance.
+    /// Frames that were lost by chance.
     pub(crate) lost: u64,
     /// Not carried, as the line was cut.
     cut_off: u64,
     /// Not carried, as too many were under way.
     overflown: u64,
-    /// For nobody, or not taken by the host they were for.
+    /// Frames for no host, or not taken by the host they were for.
     refused: u64,
     /// The longest that a frame arrived after its time: what a busy machine adds to the delay.
     late_max: Duration,

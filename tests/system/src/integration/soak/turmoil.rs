@@ -49,7 +49,8 @@ impl<'a> Turmoil<'a> {
         }
     }
 
-    /// Makes it for as long as `meanwhile` takes, beside what `reads` does; an error where a member does not come back.
+    /// Makes turmoil for as long as `meanwhile` takes, in addition to what `reads` does; an error if a member does
+    /// not come back.
     pub(super) fn around<T>(
         &self,
         members: &mut [Member],
@@ -123,7 +124,7 @@ impl<'a> Turmoil<'a> {
         Ok(())
     }
 
-    /// Sleeps for `length`, or until it is enough; answers whether there is more to do.
+    /// Sleeps for `length`, or until it is enough. Returns whether there is more to do.
     fn slept(&self, length: Duration) -> bool {
         let end = Instant::now() + length;
         while Instant::now() < end && !self.is_over.load(Ordering::Relaxed) {
@@ -132,7 +133,7 @@ impl<'a> Turmoil<'a> {
         !self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Breaks off requests in every way there is, at every door, also at one that nobody listens at just now.
+    /// Breaks off requests in every way there is, at every door, also at one where nothing listens just now.
     fn hang_up(&self, doors: &[SocketAddr]) {
         for round in 0_usize.. {
             if self.is_over.load(Ordering::Relaxed) {
@@ -165,7 +166,7 @@ impl<'a> Turmoil<'a> {
     }
 }
 
-/// Whom each of `members` knows, for a member that does not find all of them.
+/// The peers that each of `members` knows, for a member that does not find all of them.
 fn views(members: &[Member]) -> String {
     let view = |member: &Member| {
         format!("{} knows of\n{}", member.listen, member.peers().unwrap_or_else(|error| error.to_string()))
@@ -173,7 +174,8 @@ fn views(members: &[Member]) -> String {
     members.iter().map(view).collect()
 }
 
-/// Writes `path` at one door and reads it at another, which had it before; answers whether it reads what was written.
+/// Writes `path` at one door and reads it at another, which had it before. Returns whether that reads what was
+/// written.
 fn write_and_read(writer: SocketAddr, reader: SocketAddr, path: &str) -> Result<bool> {
     web::get(reader, path, HEADERS)?;
     let answer = web::send(writer, "PATCH", path, HEADERS, b"{\"description\": \"new\"}")?;
@@ -208,7 +210,7 @@ const WRITE_PERIOD: Duration = Duration::from_millis(200);
 const HANG_UP_PERIOD: Duration = Duration::from_millis(100);
 const KILL_PERIOD: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(50);
-/// Repositories that nobody else reads.
+/// First number of the repositories that only this check reads.
 const WRITTEN_FIRST: usize = 30;
 const WRITTEN_COUNT: usize = 30;
 const HUNG_UP_FIRST: usize = 60;

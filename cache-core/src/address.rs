@@ -20,7 +20,7 @@ pub(crate) fn place_of_address(address: &str) -> &str {
     }
 }
 
-/// Returns `address` such that `peer` must answer there.
+/// Returns `address` with `peer` at its end, as the one that must answer there.
 pub(crate) fn with_peer(address: &str, peer: PeerId) -> Box<str> {
     format!("{}{PEER_MARK}{peer}", place_of_address(address)).into()
 }

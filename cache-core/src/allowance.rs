@@ -1,6 +1,7 @@
 //! What the origin has shown of its allowances.
 //!
-//! Owns the last word on each allowance of each payer. Decides nothing yet: pauses are [`crate::quota`]'s.
+//! Owns what was last seen of each allowance of each payer. Decides nothing yet: [`crate::quota`] decides about
+//! pauses.
 
 use crate::{Bucket, Domain, Payer, Timestamp};
 use alloc::{boxed::Box, vec::Vec};
@@ -8,7 +9,7 @@ use alloc::{boxed::Box, vec::Vec};
 /// What one answer of the origin showed of an allowance.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Allowance {
-    /// Whose it is.
+    /// The payer whose allowance it is.
     pub payer: Payer,
     /// The domain for which the payer called. Several payers may call for one domain.
     pub domain: Domain,
@@ -16,24 +17,24 @@ pub struct Allowance {
     pub resource: Box<str>,
     /// The number under which calls that draw on it are planned; `None` where none are.
     pub bucket: Option<Bucket>,
-    /// How it stands.
+    /// The numbers that the answer showed.
     pub window: Window,
 }
 
 /// How an allowance stands within its window. The numbers are calls, or what else the origin counts them in.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Window {
-    /// What the window allows.
+    /// Calls that the window allows.
     pub limit: u64,
-    /// What is left of it.
+    /// Calls that are left of them.
     pub remaining: u64,
-    /// What was spent in it.
+    /// Calls that were made in the window.
     pub used: u64,
     /// When the next window begins, by the origin's clock.
     pub reset: Timestamp,
 }
 
-/// The last word on every allowance, by payer and resource.
+/// What was last seen of every allowance, by payer and resource.
 #[derive(Debug, Default)]
 pub(crate) struct Allowances {
     /// Those with the latest news last.

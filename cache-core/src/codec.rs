@@ -194,7 +194,7 @@ impl<C, T: Decode<C>, const MAX: usize> Decode<C> for List<T, MAX> {
     }
 }
 
-/// What the derived forms ask for; nothing is borrowed.
+/// What the derived forms need; nothing is borrowed.
 impl<'de, C, T: Decode<C>, const MAX: usize> BorrowDecode<'de, C> for List<T, MAX> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(
         decoder: &mut D,

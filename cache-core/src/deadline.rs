@@ -5,13 +5,13 @@ use crate::{AskId, FetchId, LoadId, RequestId};
 /// What is due at a moment.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Deadline {
-    /// A peer says nothing, or another member fetches for too long.
+    /// A peer that was asked says nothing, or another member fetches for too long.
     Ask(AskId),
     /// A diagnosis takes too long.
     Errand(AskId),
     /// A call to the origin takes too long.
     Fetch(FetchId),
-    /// The fleet has been looked for for long enough.
+    /// The search for the fleet has lasted long enough.
     Gathering,
     /// The term of a lease is over.
     Lease,

@@ -86,7 +86,7 @@ impl Doubts {
     }
 }
 
-/// What is in doubt from now on, and what was before.
+/// What is in doubt from now on, and everything in doubt, this included.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Doubted {
     /// What is in doubt from now on.

@@ -133,7 +133,7 @@ impl Entry {
         self.source
     }
 
-    /// What the entry is filed under.
+    /// The key under which the entry is filed.
     pub fn key(&self) -> &Key {
         &self.key
     }

@@ -1,7 +1,7 @@
 //! Whether an entry may be served: the arithmetic of RFC 9111 and RFC 5861.
 //!
-//! Pure functions of an entry, what the request demands, and the moment. Which lifetime an answer gets is
-//! the origin adapter's business; what happens when an entry may not be served is the engine's.
+//! Pure functions of an entry, what the request demands, and the moment. The origin adapter decides which lifetime an
+//! answer gets, and the engine what happens when an entry may not be served.
 
 use crate::{Entry, Timestamp};
 use core::time::Duration;
@@ -20,7 +20,7 @@ pub struct Freshness {
     pub if_error: Duration,
 }
 
-/// What the rules under which a request was planned let it be served, whatever the entry that was kept under other
+/// What a request may be served by the rules under which it was planned, whatever an entry that was kept under other
 /// rules says of itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Grant {
@@ -73,7 +73,7 @@ pub struct Directives {
     pub no_cache: bool,
     /// `only-if-cached`: never ask the origin.
     pub only_if_cached: bool,
-    /// What the rules of the node let it be served.
+    /// What the rules of the node allow the request.
     pub grant: Grant,
 }
 
@@ -147,8 +147,8 @@ pub fn usable(entry: &Entry, directives: &Directives, now: Timestamp) -> Usable 
 
 /// Whether a request accepts an entry although it is stale by `overdue`, and may have it.
 ///
-/// It says only that its sender accepts it, not that the sender may still read it: whose right has ended
-/// reads no longer than an origin that fails would let it.
+/// The request says only that its sender accepts a stale entry, not that the sender may still read it. A sender whose
+/// right has ended must not read for longer than it could if the origin failed.
 fn accepts_stale(allowed: Freshness, directives: &Directives, overdue: Duration) -> bool {
     let may = overdue < allowed.if_error || directives.max_stale == Duration::MAX;
     !directives.max_stale.is_zero() && overdue <= directives.max_stale && may

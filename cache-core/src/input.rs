@@ -109,7 +109,7 @@ pub enum Input {
     Get {
         /// The number under which [`Output::Complete`](crate::Output::Complete) will come, exactly once.
         request: RequestId,
-        /// What is wanted, and by which domain.
+        /// What is wanted, and for which domain.
         key: Key,
         /// What the client demands of a stored answer.
         directives: Directives,
@@ -166,7 +166,7 @@ pub enum Input {
     Put {
         /// The number under which it is reported.
         order: OrderId,
-        /// What to keep it under.
+        /// The key to keep it under.
         key: Key,
         /// The value, with its lifetime.
         draft: Draft,
@@ -182,7 +182,7 @@ pub enum Input {
     },
     /// The origin refused something to the readers of `domain`, which all have one credential.
     Refused {
-        /// Whose right has ended.
+        /// The domain whose right has ended.
         domain: Domain,
         /// What the origin refused.
         refusal: Refusal,
@@ -204,7 +204,8 @@ pub enum Input {
         /// What was read, the most recently stored first.
         entries: Vec<Entry>,
     },
-    /// A peer said something that a later version of the protocol has added. It counts as said, and is no offence.
+    /// A peer said something that a later version of the protocol has added. It counts as a message, and is not an
+    /// offence.
     Skipped {
         /// The peer that sent it.
         from: PeerId,
@@ -233,12 +234,12 @@ pub enum Fetched {
     Oversize,
     /// The origin answers with a fault of its own (5xx). A stale entry is preferred to it.
     Fault {
-        /// The answer, for want of a better one.
+        /// The answer, if there is no better one.
         content: Content,
     },
     /// The origin refuses because an allowance is spent. A stale entry is preferred to it.
     Throttled {
-        /// The refusal, for want of a better answer.
+        /// The refusal, if there is no better answer.
         content: Content,
         /// For how long the origin wants to be left alone.
         retry_after: Duration,
@@ -300,24 +301,25 @@ impl fmt::Display for FetchError {
 
 impl core::error::Error for FetchError {}
 
-/// What the origin refused to a domain of one credential, and so what that may not be served any more. Memory, disk
-/// and all members follow, if there is any of it in memory here.
+/// What the origin refused to a domain of one credential, and so what that domain may not be served any more. If any
+/// of it is in memory here, disk and all members forget it too.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
-    /// To change something. Whether it may still be read is not said: what begins so is in doubt.
+    /// It refused to change something. That does not say whether it may still be read, so everything that begins with
+    /// a prefix is in doubt.
     Change {
         /// How the resources begin.
         prefixes: Vec<Box<str>>,
     },
-    /// Everything: the origin does not know the credential any more. All that the domain holds is forgotten.
+    /// It refused everything: it no longer knows the credential. All that the domain holds is forgotten.
     Credential,
-    /// To read what begins so. It is forgotten.
+    /// It refused to read everything that begins with a prefix, which is forgotten.
     Read {
         /// How the resources begin.
         prefixes: Vec<Box<str>>,
     },
-    /// To read `resource`. If the domain holds an answer that shows that it could, what begins so is forgotten;
-    /// otherwise it may never have been there, and nothing follows.
+    /// It refused to read `resource`. If the domain holds an answer that shows that it could, everything that begins
+    /// with a prefix is forgotten; otherwise the resource may never have been there, and nothing follows.
     ReadOf {
         /// The resource, without its query and what tells representations apart.
         resource: Box<str>,

@@ -1,7 +1,7 @@
 //! What is to be forgotten or doubted, and how members speak of it.
 //!
-//! Owns what an invalidation means and how much it may say. Which ones are remembered, and what is demanded of
-//! entries from elsewhere, is [`crate::sharing`]'s; what follows from one, the engine's.
+//! Owns what an invalidation means and how much it may say. [`crate::sharing`] decides which ones are remembered, and
+//! what is demanded of entries from elsewhere; the engine draws the consequences.
 
 use crate::{Domain, Entry, KEY_BYTES_MAX, Key};
 use alloc::{boxed::Box, vec::Vec};
@@ -61,7 +61,7 @@ impl Reach {
         Self { forgotten: Vec::new(), doubted: scopes.into_iter().collect() }
     }
 
-    /// The same, where it is not known whether anything happened: all of it is in doubt, and nothing forgotten.
+    /// The same, if it is unknown whether anything happened: all of it is in doubt, and nothing is forgotten.
     #[must_use]
     pub fn uncertain(mut self) -> Self {
         self.doubted.append(&mut self.forgotten);
@@ -117,15 +117,15 @@ pub enum Manner {
 pub enum Scope {
     /// The entry under one key.
     Key(Key),
-    /// Every key whose resource begins so.
+    /// Every key whose resource begins with `prefix`.
     Prefix {
         /// How the resource begins.
         prefix: Box<str>,
         /// The one domain meant; `None` means all.
         domain: Option<Domain>,
     },
-    /// Every kept answer that says that something is not there, or is elsewhere, whose resource begins so. Any write
-    /// may end one, whatever path it goes to.
+    /// Every kept answer that says that something is not there, or is elsewhere, and whose resource begins with
+    /// `prefix`. Any write may end one, whatever path it goes to.
     Signposts {
         /// How the resource begins: the host.
         prefix: Box<str>,
@@ -220,7 +220,7 @@ impl Scope {
         }
     }
 
-    /// Sorts what means more before what it contains, and next to it.
+    /// Sorts a scope before those that it contains, and next to them.
     fn rank(&self) -> (&str, Option<[u8; 16]>, usize) {
         let domain = self.domain().map(|domain| *domain.as_bytes());
         let width = match self {
@@ -249,7 +249,7 @@ fn bounded(mut scopes: Vec<Scope>) -> Vec<Scope> {
         scope.shorten();
     }
     while !is_within(&scopes) {
-        // In this order those that have most in common are neighbours.
+        // In this order, scopes that have most in common are neighbours.
         scopes.sort_by(|one, two| one.rank().cmp(&two.rank()));
         scopes.dedup_by(|next, kept| kept.contains(next));
         if !is_within(&scopes) {

@@ -1,4 +1,4 @@
-//! What an entry is filed under: a canonical resource, and the domain that may read the answer.
+//! The name under which an entry is filed: a canonical resource, and the domain that may read the answer.
 
 use alloc::{string::String, sync::Arc};
 use core::{borrow::Borrow, fmt};

@@ -47,7 +47,7 @@ pub(crate) struct Membership {
     foca: foca::Foca<Identity, MembershipCodec, Pcg64Mcg, foca::NoCustomBroadcast>,
     effects: Effects,
     stage: Stage,
-    /// How often we, being new, may still ask for more members than those we were told of.
+    /// How often this node, while it is new, may still ask for more members than it was told of.
     feeds_left: u8,
     twins: Twins,
     members_max: usize,
@@ -56,8 +56,8 @@ pub(crate) struct Membership {
 impl Membership {
     /// Alone, as `local`. `seed` decides every random choice.
     ///
-    /// The boot number of `local` should be later than at the node's last start. Where it is not, others
-    /// say so, and it is raised.
+    /// The boot number of `local` should be later than at the node's last start. If it is not, other members say so,
+    /// and it is raised.
     pub(crate) fn new(local: Member, seed: u64, settings: &MembershipSettings) -> Self {
         let effects = Effects {
             now: Timestamp::default(),
@@ -89,8 +89,8 @@ impl Membership {
         }
     }
 
-    /// There is no connection with `peer` any more. Whether it lives is for the protocol to find out, unless it gave
-    /// way to another, of which nothing follows.
+    /// The connection with `peer` has ended. The protocol finds out whether the peer lives. If the connection gave
+    /// way to another, that says nothing about the peer.
     pub(crate) fn on_disconnected(&mut self, now: Timestamp, peer: PeerId, end: End) {
         if self.enter(now) {
             if self.effects.connected.remove(&peer) && end == End::Lost {
@@ -261,7 +261,7 @@ impl Membership {
         }
     }
 
-    /// Whether there is anything to do about a message but to drop it.
+    /// Whether there is anything to do with a message other than to drop it.
     fn is_acceptable(&self, message: &Parsed) -> bool {
         use foca::Message as Foca;
         match &message.header.message {
@@ -290,7 +290,7 @@ impl Membership {
         }
     }
 
-    /// The message without what we do not believe or have no room for; `None` if that is nothing.
+    /// The message without the parts that we do not believe or have no room for; `None` if nothing is left.
     fn keep_what_is_believed(&mut self, message: &Parsed, bytes: &[u8]) -> Option<Vec<u8>> {
         let sender = &message.header.src;
         let about_us_matters = !self.renewed_lately();
@@ -351,7 +351,7 @@ impl Membership {
         }
     }
 
-    /// Lets the protocol react.
+    /// Lets the protocol react to a message.
     fn hand_to_foca(&mut self, message: &Parsed, bytes: &[u8]) -> Result<(), Malformed> {
         let is_full = self.known_count() >= self.members_max || self.news_left() == 0;
         if is_full && self.known(message.header.src.0.peer()).is_none() {
@@ -364,7 +364,7 @@ impl Membership {
         }
         let header = &bytes[..message.header_bytes];
         self.foca.handle_data(header, &mut self.effects).map_err(|_refused| Malformed)?;
-        // Of one that was down and still is, nothing is believed.
+        // Nothing is believed of a member that was down and still is.
         if self.effects.alive.contains_key(&message.header.src.0.peer()) {
             let updates = parse_message(bytes)?.updates.into_iter().map(|(update, _)| update);
             self.foca.apply_many(updates, false, &mut self.effects).map_err(|_refused| Malformed)?;
@@ -415,7 +415,7 @@ impl Membership {
         }
     }
 
-    /// One message holds so many members; asks for others while each brings some that are new.
+    /// One message holds only so many members, so this asks for others while each message brings new ones.
     fn ask_for_more(&mut self, from: PeerId, was_news: bool) {
         self.feeds_left = if was_news { self.feeds_left.saturating_sub(1) } else { 0 };
         let source = self.effects.alive.get(&from).filter(|_| self.feeds_left > 0);
@@ -442,7 +442,7 @@ impl Membership {
         }
     }
 
-    /// foca's word for presenting oneself, which is answered with a feed of members.
+    /// foca's word for introducing oneself, which is answered with a feed of members.
     fn announce_to(&mut self, identity: Identity) {
         // Errors could only come from encoding, and a member that fits one message fits this.
         drop(self.foca.announce(identity, &mut self.effects));
@@ -475,7 +475,7 @@ impl fmt::Debug for Membership {
     }
 }
 
-/// A message that no member in its right mind writes to us.
+/// A message that no working member sends to us.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Malformed;
 
@@ -498,7 +498,7 @@ enum Stage {
 pub(crate) enum End {
     /// We ended it in favour of another.
     GaveWay,
-    /// Not by us: the peer may be dead.
+    /// The connection was lost, not ended by us: the peer may be dead.
     Lost,
 }
 
@@ -506,16 +506,16 @@ pub(crate) enum End {
 /// with four; the third time is for those that another feed left out by chance.
 const FEEDS_MAX: u8 = 4;
 
-/// How often we introduce ourselves on one connection, and how long we wait for an answer each time. A
-/// message is lost only when the connection is overloaded, which ends or ends it.
+/// How often we introduce ourselves on one connection, and how long we wait for an answer each time. A message is
+/// lost only while the connection is overloaded; that passes, or ends the connection.
 const INTRODUCTIONS_MAX: u8 = 10;
 const INTRODUCTION_PERIOD: Duration = Duration::from_millis(500);
 
 /// Time after which a member that is down should be down everywhere: twice what the news of a crash takes.
 const DOUBT_AFTER: Duration = Duration::from_secs(10);
 
-/// Time for which accusations do not move us again after we took a new boot number: those sent before are
-/// still on their way, and a liar shall not keep us from everything else.
+/// Time for which accusations do not move us again after we took a new boot number: those sent before are still on
+/// their way, and a liar must not keep us from everything else.
 const RENEWAL_PERIOD: Duration = Duration::from_millis(500);
 
 /// Most news that wait to be passed on when a stranger may add to them, for each member that may be known. Members

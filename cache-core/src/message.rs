@@ -1,8 +1,8 @@
 //! What members say to one another.
 //!
-//! Owns the messages and the limits of their parts. How they are written is [`crate::codec`]'s business, what
-//! follows from them the engine's. Moments never travel: ages do, and the time since something happened
-//! (RFC 9111's answer to clocks that disagree).
+//! Owns the messages and the limits of their parts. [`crate::codec`] writes them, and the engine draws the
+//! consequences. Moments never travel: ages do, and the time since something happened (RFC 9111's answer to clocks
+//! that disagree).
 
 pub use crate::invalidation::{
     Invalidation, InvalidationId, Manner, Notice, REACH_BYTES_MAX, Reach, SCOPES_MAX, Scope, is_signpost,
@@ -33,12 +33,12 @@ pub enum Message {
         ask: AskId,
         /// The name of the entry.
         name: Name,
-        /// As what the receiver is asked.
+        /// The role in which the receiver is asked.
         role: Role,
     },
     /// I hold the lease for this name from a coordinator that is gone; take note of it.
     Claim {
-        /// What is being fetched.
+        /// The name of the entry that is being fetched.
         name: Name,
     },
     /// What the sender counted so far, for sums over the fleet.
@@ -119,7 +119,7 @@ impl Message {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct AskId(pub u64);
 
-/// As what a peer is asked.
+/// The role in which a peer is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {
     /// It grants the leases for this name.
@@ -139,7 +139,7 @@ pub enum Answer {
     Lease {
         /// The name that is leased.
         name: Name,
-        /// What used to be the answer, to be revalidated at no cost.
+        /// The former answer, if there is one, to be revalidated at no cost.
         stale: Option<Box<Parcel>>,
     },
     /// Not here. Fetch it for yourself.
@@ -229,7 +229,7 @@ pub struct Figures {
     pub entries: u64,
 }
 
-/// What a parcel from elsewhere may claim at most: our own policy (RFC 9111 leaves it to each cache).
+/// The most that a parcel from elsewhere may claim: our own policy (RFC 9111 leaves it to each cache).
 ///
 /// Its date is dropped: unlike a tag it says nothing of the body, and one in the future makes an origin
 /// call any body current.

@@ -4,7 +4,7 @@ use crate::Key;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What an entry is called on the wire: a keyed digest of its key, from which nothing can be read back.
+/// The name of an entry on the wire: a keyed digest of its key, from which nothing can be read back.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Name([u8; 32]);
 

@@ -112,22 +112,22 @@ impl Peers {
         self.plan(now);
     }
 
-    /// Membership says that `peer` left or died. Only contacts are dialled again, and without haste.
+    /// Membership says that `peer` left or died. Only contacts are dialed again, and without haste.
     pub(crate) fn on_gone(&mut self, now: Timestamp, peer: PeerId) {
         self.book.gone(now, peer, self.connected.contains_key(&peer), &mut self.jitter);
         self.plan(now);
     }
 
-    /// Membership has forgotten that `peer` ever was: it is not dialled any more, unless it is a contact or connected.
+    /// Membership has forgotten that `peer` ever was: it is no longer dialed, unless it is a contact or connected.
     pub(crate) fn on_forgotten(&mut self, peer: PeerId) {
         if !self.connected.contains_key(&peer) {
             self.book.forget(peer);
         }
     }
 
-    /// The transport connected with `peer` at `address`. A refused peer's `Disconnect` is decided as well.
+    /// The transport connected with `peer` at `address`. If the peer is refused, this also decides its `Disconnect`.
     ///
-    /// Connections with those in `exchanging`, which owe this node an answer or are owed one, give way last.
+    /// Connections with peers in `exchanging`, which owe this node an answer or are owed one, give way last.
     pub(crate) fn on_connected(
         &mut self,
         now: Timestamp,
@@ -243,7 +243,7 @@ impl Peers {
         self.book.candidate(Target::Named(peer)).is_some_and(|candidate| match candidate.stage {
             Stage::Dialing { .. } => true,
             Stage::Waiting { until } => {
-                // Where there is no room for all, connections end and dials are refused although all live.
+                // Where there is no room for all, connections end and dials are refused although all peers live.
                 let is_hopeful = match candidate.last_failure {
                     None => true,
                     Some(DialError::TooMany) => until <= now,
@@ -268,7 +268,7 @@ impl Peers {
         self.conduct.heard(now, peer);
     }
 
-    /// A message of `bytes` came from `peer`, so it is not silent. One that is too many is to be dropped.
+    /// A message of `bytes` came from `peer`, so it is not silent. A message beyond its allowance is to be dropped.
     pub(crate) fn on_traffic(&mut self, now: Timestamp, peer: PeerId, bytes: usize) -> Traffic {
         if self.conduct.take(now, peer, bytes, &self.settings.traffic) {
             Traffic::Within
@@ -287,7 +287,7 @@ impl Peers {
         self.decisions.pop_front()
     }
 
-    /// When [`Self::on_due`] has something to do; `None` while only events can bring that about.
+    /// When [`Self::on_due`] has something to do; `None` while only events can give it something.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         self.deadline
     }
@@ -326,7 +326,7 @@ impl Peers {
         self.connected.is_empty() && contacts().any(is_untried)
     }
 
-    /// Starts the dials that are due and for which there is room, and finds out when to look again.
+    /// Starts the dials that are due and have room, and finds out when to look again.
     fn plan(&mut self, now: Timestamp) {
         for (address, target) in self.attempts.overdue(now) {
             self.failed(now, target, &address, DialError::TimedOut);
@@ -444,7 +444,8 @@ impl Peers {
         }
     }
 
-    /// Ends the connection with `peer` in favour of another; it is not dialled for want of connections alone.
+    /// Ends the connection with `peer` in favour of another. A mere lack of connections does not make this node dial
+    /// it again.
     fn give_way(&mut self, now: Timestamp, peer: PeerId) {
         self.connected.remove(&peer);
         self.conduct.end_silence(peer);
@@ -539,14 +540,14 @@ impl Kind {
 /// Most dials under way: all contacts at once.
 pub(crate) const DIALS_MAX: usize = 10;
 
-/// Most of these that contacts take which failed before.
+/// Most of these dials that go to contacts that failed before.
 const CONTACTS_AGAIN_MAX: usize = 4;
 
 /// Time that the peer with the smaller id has to dial before the other one does: two round trips around the
 /// world and an admission.
 const COURTESY: Duration = Duration::from_secs(2);
 
-/// Time past the transport's own limit after which a dial that was not reported on counts as failed.
+/// Time past the transport's own limit after which a dial counts as failed if the transport did not report on it.
 const DIAL_GRACE: Duration = Duration::from_secs(5);
 
 const _: () = assert!(CONTACTS_MAX <= DIALS_MAX && CONTACTS_AGAIN_MAX < DIALS_MAX);

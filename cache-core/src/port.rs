@@ -1,4 +1,4 @@
-//! The contracts between the engine's driver and what it stands on.
+//! The contracts between the engine's driver and the parts that it rests on.
 //!
 //! Each trait is small and synchronous. An implementation has no policy: that is in the engine. [`crate::Fetched`] is
 //! what a fetch from an origin comes back with.
@@ -31,7 +31,7 @@ pub trait Store: Send {
 
     /// What was in doubt when that was noted last ([`Change::Doubt`]), except for what means nothing that is there.
     ///
-    /// Called once, before any change. Where it cannot be told, everything that is there is in doubt at `now`.
+    /// Called once, before any change. If it cannot be told, everything that is there is in doubt at `now`.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ pub struct Budget {
 /// One change to what a [`Store`] holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// Keep note of all that is in doubt, in place of what was noted before. What it means stays as it is.
+    /// Note all that is in doubt, in place of what was noted before. The records that it means stay as they are.
     Doubt(Doubted),
     /// Keep this entry in place of any other under its key.
     Put(Arc<Entry>),
@@ -165,7 +165,8 @@ pub trait Sealer: Send + Sync {
     /// [`SealError`] alone, whatever is wrong: the key, the context, or a single bit.
     fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError>;
 
-    /// A keyed digest of `text`: equal texts, equal names; without the key neither can be told.
+    /// A keyed digest of `text`: equal texts have equal names, and without the key neither can be told from the
+    /// other.
     fn name(&self, text: &str) -> [u8; 32];
 }
 

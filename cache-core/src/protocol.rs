@@ -1,11 +1,12 @@
 //! Which form of the protocol two members speak with each other.
 //!
-//! Owns the version, and the parts that a member may lack. A hello carries both (the gate's business), a message needs
-//! at most one part ([`Message::needs`](crate::Message)), and the engine says nothing to a peer that lacks it.
+//! Owns the version, and the parts that a member may lack. A hello carries both (the gate writes it), a message needs
+//! at most one part ([`Message::needs`](crate::Message)), and the engine does not send it to a peer that lacks that
+//! part.
 //!
 //! What may change under which number:
 //!
-//! * **major**: anything. Two of different majors do not talk.
+//! * **major**: anything. Two nodes of different majors do not talk.
 //! * **minor**: messages of a new kind, and fields behind those of a known kind. A node that does not know them skips
 //!   them. Nothing that an earlier minor says changes its form or its meaning.
 //! * **features**: whatever a member must not be told unless it understands, such as one more variant of an answer.
@@ -15,9 +16,9 @@ use core::fmt;
 /// A version of the protocol, with the parts of it that are spoken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Protocol {
-    /// Differs where two cannot talk.
+    /// Differs between nodes that cannot talk.
     pub major: u8,
-    /// Grows with what may be skipped.
+    /// Grows with every addition that may be skipped.
     pub minor: u8,
     /// The optional parts that it has.
     pub features: Features,
@@ -47,9 +48,9 @@ impl fmt::Display for Protocol {
 pub struct Features(u64);
 
 impl Features {
-    /// It counts, and adds up what others counted.
+    /// The member counts, and adds up what others counted.
     pub const FIGURES: Self = Self(1 << 0);
-    /// It sends a newcomer what is read most.
+    /// The member sends a newcomer what is read most.
     pub const WARM_UP: Self = Self(1 << 1);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
@@ -72,7 +73,7 @@ impl Features {
         Self(self.0 & other.0)
     }
 
-    /// Whether everything in `needed` is in it.
+    /// Whether it has everything in `needed`.
     pub const fn has(self, needed: Self) -> bool {
         self.0 & needed.0 == needed.0
     }

@@ -7,7 +7,7 @@ use crate::{Bucket, Domain, Timestamp};
 use alloc::collections::BTreeMap;
 use core::{fmt, time::Duration};
 
-/// Whose allowances a call draws on: a digest of its credential, or this host for calls without one.
+/// The owner of the allowances that a call draws on: a digest of its credential, or this host for calls without one.
 ///
 /// An origin counts the calls of each credential, whichever others may read the same answers. So pauses are the
 /// payer's, and members tell one another of them by the digest.
@@ -103,7 +103,7 @@ impl Quotas {
         }
     }
 
-    /// Until when the allowance is spent; `None` if calls are free to go.
+    /// The moment until which the allowance is spent; `None` if calls are free to go.
     pub(crate) fn held(&mut self, payer: Payer, bucket: Bucket, now: Timestamp) -> Option<Pause> {
         let pause = *self.spent.get(&(payer, bucket))?;
         if pause.until <= now {

@@ -1,9 +1,9 @@
-//! What an engine is told about its task, once.
+//! What an engine is told about its task when it is made.
 
 use crate::port::Budget;
 use core::time::Duration;
 
-/// The limits that an engine keeps. Every field has a default with a reason; change what you must.
+/// The limits that an engine keeps. Every field has a default with a reason; change only what you must.
 ///
 /// ```
 /// # use {cache_core::Settings, core::time::Duration};
@@ -26,7 +26,7 @@ pub struct Settings {
     ///
     /// Without it every client of a dead origin would wait for a time-out of its own.
     pub hold_off: Duration,
-    /// How many waiters in turn may fetch for one flight when those before failed.
+    /// How many waiters in turn may fetch for one flight after earlier ones failed.
     ///
     /// Two: a call that failed is repeated once, with another's credential; an origin that is down is not
     /// called by a thousand waiters one after the other.

@@ -34,7 +34,7 @@ use crate::{Contact, Key, Member, Naming, PeerId, PeerSettings, freshness::Fresh
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
-/// What an engine is told about its fleet, once.
+/// What an engine is told about its fleet when it is made.
 #[derive(Clone, Debug)]
 pub struct Sharing {
     /// The identity of this node.
@@ -50,7 +50,7 @@ pub struct Sharing {
     pub remembered: Vec<Member>,
     /// How many connections to hold, and how much to take from one.
     pub peers: PeerSettings,
-    /// What we grant an entry from a peer at most, by its key.
+    /// The most that an entry from a peer is granted, by its key.
     pub ceiling: Arc<dyn Ceiling>,
     /// Gives keys the names by which members speak of them.
     pub naming: Arc<dyn Naming>,
@@ -60,7 +60,7 @@ pub struct Sharing {
     pub limits: SharingLimits,
 }
 
-/// What a node grants an entry that a peer brings, whatever the peer says of it.
+/// The most that a node grants an entry from a peer, whatever the peer says of it.
 pub trait Ceiling: fmt::Debug + Send + Sync {
     /// For how long an entry under `key` may be fresh, and then stale, by our own rules; `None` if they do not
     /// let it be kept at all.
@@ -98,7 +98,7 @@ pub struct SharingLimits {
     pub wait_timeout: Duration,
     /// Most members that wait for one lease. One more is told to fetch for itself.
     pub lease_waiters_max: usize,
-    /// Most entries, and bytes of them, that a newcomer is sent.
+    /// Most entries, and bytes of them, that a new member is sent.
     pub warm_up: crate::port::Budget,
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Beyond {
     told: Option<PeerId>,
 }
 
-/// What becomes of a message to a member without a connection.
+/// What happens to a message for a member without a connection.
 #[derive(Debug)]
 pub(super) enum Way {
     /// It stays as it is, and is lost unless a connection comes up.
@@ -127,7 +127,7 @@ impl Beyond {
     }
 }
 
-/// Time for which a member whose connection was lost is probed as if there were one. In a fleet of a thousand its
+/// Time for which a member whose connection was lost is probed as if there were one. In a fleet of a thousand, its
 /// former neighbours probe it some seventy times meanwhile.
 const LOST_FOR: Duration = Duration::from_secs(30);
 

@@ -1,4 +1,4 @@
-//! What foca has us do, and what comes of it for the engine.
+//! What foca orders, and what that means for the engine.
 
 use super::{
     INTRODUCTION_PERIOD,
@@ -33,7 +33,7 @@ pub(crate) enum Decision {
     Send {
         /// The peer to send it to.
         to: PeerId,
-        /// What, for its [`Membership::on_message`].
+        /// The message, for its [`Membership::on_message`].
         bytes: Bytes,
     },
     /// Two nodes go by one identity, which may be ours.

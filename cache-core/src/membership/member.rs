@@ -38,7 +38,7 @@ impl Member {
         Self { peer, boot, addresses: stems.take(MEMBER_ADDRESSES_MAX).collect() }
     }
 
-    /// Whose key it is.
+    /// The peer whose key the node has.
     pub const fn peer(&self) -> PeerId {
         self.peer
     }

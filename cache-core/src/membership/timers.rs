@@ -1,7 +1,7 @@
 //! What is due when, of the membership protocol.
 //!
-//! One timer for each purpose: setting it again takes the place of the one before, so there are never more
-//! than a few for each member. Timers due at one moment come in the order in which they were set.
+//! There is one timer for each purpose: setting it again replaces the one before, so there are never more than a few
+//! for each member. Timers due at one moment come in the order in which they were set.
 
 use super::member::Identity;
 use crate::{PeerId, Timestamp};
@@ -52,7 +52,7 @@ impl Timers {
         Some(timer)
     }
 
-    /// Drops the timer for introducing ourselves to `peer`.
+    /// Drops the timer that makes us introduce ourselves to `peer`.
     pub(super) fn stop_introducing(&mut self, peer: PeerId) {
         if let Some(turn) = self.turns.remove(&Purpose::Introduction(peer)) {
             self.queue.remove(&turn);

@@ -115,10 +115,10 @@ impl foca::Codec<Identity> for MembershipCodec {
     }
 }
 
-/// Why a part of a message was not written or read. Nothing was.
+/// Why a part of a message was not written or read. Nothing was written or read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum CodecError {
-    /// The bytes are no such part.
+    /// The bytes are not such a part.
     Malformed(Malformed),
     /// The message is full.
     NoRoom,

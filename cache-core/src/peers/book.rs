@@ -1,7 +1,7 @@
 //! The peers that a node could dial: its contacts, and those that it has learned of.
 //!
-//! Owns every [`Candidate`] and the bounds on them. Whatever membership tells is bounded here: how many
-//! peers, and how many addresses each.
+//! Owns every [`Candidate`] and the bounds on them. Everything that membership tells is bounded here: how many peers,
+//! and how many addresses each.
 
 use super::{
     candidate::{Candidate, Origin, Stage, TRIES_MAX},
@@ -82,7 +82,7 @@ impl Book {
         book
     }
 
-    /// Membership says that `peer` can be reached at `addresses`; if that is news, it is due at `until`.
+    /// Membership says that `peer` can be reached at `addresses`. If that is news, the peer is due at `until`.
     pub(super) fn learn(&mut self, peer: PeerId, addresses: &[Box<str>], until: Timestamp) {
         self.learn_as(Origin::Membership, peer, addresses, until);
     }
@@ -241,7 +241,7 @@ impl Book {
         (self.named.len(), self.spoiled.len())
     }
 
-    /// The addresses that are fit to be dialled for `peer`, each with its id at the end.
+    /// The addresses that may be dialed for `peer`, each with its id at the end.
     fn acceptable(&self, peer: PeerId, addresses: &[Box<str>]) -> Vec<Box<str>> {
         let mut accepted: Vec<Box<str>> = Vec::new();
         for address in addresses.iter().take(ADDRESSES_READ_MAX) {
@@ -302,7 +302,7 @@ fn confirm(candidate: &mut Candidate, addresses: Vec<Box<str>>, until: Timestamp
     }
 }
 
-/// Whether a candidate may make room for another member: it failed too often, and nothing is under way.
+/// Whether a candidate may make room for another member: it failed too often, and no dial of it is under way.
 fn is_hopeless(candidate: &Candidate) -> bool {
     let is_idle = matches!(candidate.stage, Stage::Waiting { .. });
     match candidate.origin {

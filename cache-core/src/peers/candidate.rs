@@ -124,7 +124,7 @@ impl Candidate {
         is_untried && matches!(self.stage, Stage::Waiting { until } if until > now)
     }
 
-    /// Dialled now, and if that fails, as one for which there is little hope.
+    /// Dialed now, and if that fails, treated as one for which there is little hope.
     pub(super) fn try_once(&mut self, now: Timestamp) {
         (self.failures, self.stage) = (TRIES_MAX, Stage::Waiting { until: now });
     }

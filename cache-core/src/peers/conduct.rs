@@ -38,7 +38,7 @@ impl fmt::Display for Offence {
     }
 }
 
-/// A peer is not connected with for a while.
+/// A peer that this node does not connect with for a while.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ban {
     /// When the ban ends.
@@ -167,7 +167,7 @@ struct Standing {
     /// When a flood or something useful was last counted.
     flooded_at: Option<Timestamp>,
     heard_at: Option<Timestamp>,
-    /// Until when others are asked instead.
+    /// The moment until which others are asked instead.
     silent_until: Option<Timestamp>,
     bucket: Option<Bucket>,
 }

@@ -1,6 +1,6 @@
 //! Addresses to try first: what an operator configured.
 //!
-//! Owns which contacts are taken and in which order.
+//! Owns which contacts are used and in which order.
 
 use crate::{
     PeerId,
@@ -26,7 +26,7 @@ impl Contact {
     }
 }
 
-/// The contacts that are taken: the first [`CONTACTS_MAX`], in order, each once, and never this node.
+/// The contacts that are used: the first [`CONTACTS_MAX`], in order, each once, and never this node.
 ///
 /// Of several contacts with one peer id, or with one address, the first stays. A node finds itself by its
 /// id or by one of its own addresses, so one list can be given to every host. Addresses that are too long

@@ -1,4 +1,4 @@
-//! The words in which the engine is answered.
+//! The decisions that the engine gets.
 
 use super::{Ban, TrafficLimits};
 use crate::{PeerId, Timestamp, port::Side};
@@ -38,7 +38,7 @@ impl PeerSettings {
 /// A default that suits fleets of hundreds: 20 MiB for the connections of a full mesh.
 const CONNECTIONS_MAX: usize = 256;
 
-/// With the default limit, what [`KNOWN_MIN`] says.
+/// With the default limit, this gives [`KNOWN_MIN`].
 const KNOWN_PER_CONNECTION: usize = 4;
 
 /// Members and peers that are remembered however few connections there may be.

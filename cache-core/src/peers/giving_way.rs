@@ -27,8 +27,7 @@ pub(super) struct GivingWay {
 impl GivingWay {
     /// The connection that gives way now; `None` if all are too young, or too many gave way lately.
     ///
-    /// Between this node and those in `exchanging` something is asked for that has yet to be answered: their
-    /// connections go last.
+    /// Peers in `exchanging` owe this node an answer or are owed one: their connections go last.
     pub(super) fn choose(
         &mut self,
         now: Timestamp,
@@ -64,8 +63,8 @@ impl GivingWay {
 /// answered.
 pub(super) const STAND_MIN: Duration = Duration::from_secs(2);
 
-/// Time after which a connection, however new, gives way to one that a lookup waits for, although nothing was asked on
-/// it yet, or something that has not been answered.
+/// Time after which a connection, however new, gives way to one that a lookup waits for, even if nothing was asked on
+/// it yet, or something was asked that has not been answered.
 const IDLE_MIN: Duration = Duration::from_millis(250);
 
 /// Time for what was last said on a connection to arrive, after which it gives way to one that a lookup waits for.

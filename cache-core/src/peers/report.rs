@@ -110,7 +110,7 @@ pub enum PeerState {
     },
     /// A dial is under way.
     Dialing {
-        /// When the connection began.
+        /// When the dial began.
         since: Timestamp,
     },
     /// It is known and has not been dialled yet.

@@ -1,6 +1,6 @@
 //! How much a peer may send: a token bucket over messages and one over bytes.
 //!
-//! Owns the arithmetic alone. Whole numbers throughout: allowances grow by the millisecond.
+//! Owns only the arithmetic. Whole numbers throughout: allowances grow by the millisecond.
 
 use crate::Timestamp;
 

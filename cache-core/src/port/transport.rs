@@ -16,7 +16,7 @@ use core::{fmt, time::Duration};
 /// [`SILENCE_TIMEOUT`].
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
-    /// Whose key proves itself to others.
+    /// The identity that this node proves to others.
     fn local_peer(&self) -> PeerId;
 
     /// Where others can reach this node: multiaddrs that end in `/p2p/` and the peer id.
@@ -68,7 +68,7 @@ pub enum TransportEvent {
         /// What seals and opens this connection's frames.
         session: Box<dyn Session>,
     },
-    /// A dial came to nothing.
+    /// A dial failed, and there is no connection.
     DialFailed {
         /// The address as it was given.
         address: Box<str>,
@@ -94,7 +94,7 @@ pub enum TransportEvent {
     },
     /// A node that connected was not let in. How many of these events wait at once is bounded; more are dropped.
     Refused {
-        /// From where. Proved by nothing, and on UDP as easily forged as said.
+        /// The address that it came from. Nothing proves it, and on UDP it is easily forged.
         address: Box<str>,
         /// Why, for the code that decides what to make of it.
         refusal: Refusal,
@@ -104,7 +104,7 @@ pub enum TransportEvent {
     },
 }
 
-/// Why a dial came to nothing. Whatever was connected still is.
+/// Why a dial failed. Existing connections stay.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum DialError {
     /// There is a connection with that peer, and it stays.
@@ -124,7 +124,7 @@ pub enum DialError {
     ShutDown,
     /// No answer came, or the peer answered and then took too long.
     TimedOut,
-    /// As many peers or dials as can be had at once, here or there.
+    /// One of the two sides has as many peers or dials as it may have at once.
     TooMany,
     /// The host is not found or refuses, or what is there does not speak our protocol or broke off.
     Unreachable,
@@ -166,7 +166,7 @@ pub enum Refusal {
     OtherVersion,
     /// They did not finish in time.
     TimedOut,
-    /// As many are connected, or on their way in, as can be had at once.
+    /// As many peers are connected, or on their way in, as may be at once.
     TooMany,
 }
 
@@ -186,7 +186,7 @@ impl fmt::Display for Refusal {
 /// Which of a connection's streams a frame takes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Lane {
-    /// The one long-lived stream, in order: everything short.
+    /// The one long-lived stream, in order, for everything short.
     Control,
     /// A stream of its own: bodies over [`BULK_BYTES_MIN`], so that short frames do not wait behind them.
     /// Several are on their way at once, and are handed on in order all the same.
@@ -237,7 +237,7 @@ impl Arbiter {
         if local < remote { Self::Local } else { Self::Remote }
     }
 
-    /// Whether the connection `fresh` takes the place of `held`, which has been held for `held_age`.
+    /// Whether the connection `fresh` replaces `held`, which has been held for `held_age`.
     ///
     /// It does if the peer has restarted since. If not, the arbiter keeps the first of those that crossed on
     /// their way, so that nothing on it is lost; past [`TIE_WINDOW`] a peer that knew of no other connection
@@ -254,7 +254,7 @@ impl Arbiter {
     }
 }
 
-/// What is to be remembered of a connection, for [`Arbiter::replaces`].
+/// What [`Arbiter::replaces`] has to know of a connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Tenure {
     /// The run of the peer's process: any number that an earlier run has not used.
@@ -266,11 +266,11 @@ pub struct Tenure {
 /// One side's word on a connection whose admission has succeeded; see [`Arbiter`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stance {
-    /// Of the side that follows: it would keep this connection. Of the arbiter: both sides keep it.
+    /// From the side that follows: it would keep this connection. From the arbiter: both sides keep it.
     ///
     /// The sender's run, and the number of the decision; zero before there is one.
     Keep(Tenure),
-    /// Of the arbiter: another connection between the two stays.
+    /// From the arbiter: another connection between the two stays.
     KeepAnother,
     /// Too many peers are connected with the sender.
     TooMany,
@@ -354,7 +354,7 @@ pub trait Gate: Send + Sync {
 
 /// One proof in progress, free of input and output.
 pub trait Admission: Send {
-    /// The next message to send, if one is due. Never empty: transports mark the end of the proof so.
+    /// The next message to send, if one is due. Never empty: transports mark the end of the proof with an empty one.
     fn poll_transmit(&mut self) -> Option<Bytes>;
 
     /// Takes the other side's next message, at most [`ADMISSION_BYTES_MAX`] long.
@@ -385,7 +385,7 @@ pub trait Session: Send + fmt::Debug {
     /// One opaque error: a wrong key, a flipped bit, a replay. Nothing was changed.
     fn open(&mut self, frame: &[u8]) -> Result<Vec<u8>, super::SealError>;
 
-    /// What both sides speak, as the admission found out.
+    /// The protocol that both sides speak, as the admission found out.
     fn protocol(&self) -> Protocol {
         Protocol::OURS
     }

@@ -1,4 +1,4 @@
-//! How long a peer is given to say something, by how long it took before.
+//! How long a peer is given to answer, by how long it took before.
 //!
 //! The arithmetic of TCP's retransmission timer (RFC 6298), in whole milliseconds: a smoothed time and how far single
 //! ones stray from it. The two make a time that all but one answer in some hundreds keep to.
@@ -13,12 +13,12 @@ pub(crate) struct Patience {
     smoothed: Option<u64>,
     /// In quarters of a millisecond.
     deviation: u64,
-    /// How often in a row it kept silent for as long as it was given.
+    /// How often in a row it said nothing in the time that it was given.
     silences: u32,
 }
 
 impl Patience {
-    /// It said something to what it was asked at `asked_at`.
+    /// The peer answered what it was asked at `asked_at`.
     pub(crate) fn on_answer(&mut self, asked_at: Timestamp, now: Timestamp) {
         let took = u64::try_from(now.saturating_since(asked_at).as_millis()).unwrap_or(u64::MAX / 16);
         let took = took.min(TIME_MILLIS_MAX);
@@ -32,12 +32,12 @@ impl Patience {
         self.silences = 0;
     }
 
-    /// It said nothing in time: perhaps it needs more.
+    /// The peer said nothing in time: perhaps it needs more time.
     pub(crate) fn on_silence(&mut self) {
         self.silences = self.silences.saturating_add(1);
     }
 
-    /// How long it is given the next time: `most` if nothing is known of it.
+    /// How long the peer is given the next time: `most` if nothing is known of it.
     pub(crate) fn time(&self, most: Duration) -> Duration {
         let Some(smoothed) = self.smoothed else { return most };
         let usual = Duration::from_millis(smoothed / 8 + self.deviation);
@@ -54,7 +54,7 @@ const MARGIN: u32 = 4;
 /// sent again after 200 ms by TCP.
 const TIME_MIN: Duration = Duration::from_millis(250);
 
-/// The longest time that is taken note of.
+/// The longest time that counts, in milliseconds.
 const TIME_MILLIS_MAX: u64 = 60_000;
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ pub(crate) struct Receipts {
     removals: BTreeSet<u64>,
     /// Members that wait for the disk: the report that each waits for, the member, and the number that it gave.
     ///
-    /// Without a moment at which they are given up: each has its own, and whatever is ordered is reported.
+    /// They are not given up at a moment of their own: each member has its own limit, and the disk reports on every
+    /// order.
     owed: BTreeSet<(u64, PeerId, u64)>,
 }
 
@@ -81,13 +82,13 @@ impl Receipts {
         self.settle(receipt)
     }
 
-    /// The disk is about to be told to forget what `removal` stands for. `false` if it has so much to report that this is
-    /// not waited for.
+    /// The disk is about to be told to forget what `removal` stands for. Returns `false` if it has so much to report
+    /// that this is not waited for.
     pub(crate) fn begin_removal(&mut self, removal: u64) -> bool {
         self.removals.len() < REMOVALS_MAX && self.removals.insert(removal)
     }
 
-    /// `peer` wants to hear under its `receipt` when all that the disk was told so far is durable.
+    /// `peer` is to hear, under its `receipt`, when all that the disk was told so far is durable.
     pub(crate) fn owe(&mut self, peer: PeerId, receipt: u64) -> Owed {
         let Some(last) = self.removals.last().copied() else { return Owed::AtOnce };
         if self.removals.len() >= REMOVALS_MAX || self.owed.len() >= RECEIPTS_MAX {

@@ -1,7 +1,6 @@
 //! The members to look for after a restart, besides the contacts.
 //!
-//! Owns the list of the members that were connected last, and when it is to be kept. Where it is kept is the driver's
-//! business.
+//! Owns the list of the members that were connected last, and when it is to be kept. The driver decides where.
 
 use crate::{Member, PeerId, Timestamp};
 use alloc::vec::Vec;
@@ -24,7 +23,8 @@ impl Recollection {
         Self { kept: members.clone(), members, kept_at: None, due: None }
     }
 
-    /// `member` is connected. If it is one too many, one that does not live has to go, or else the one met longest ago.
+    /// `member` is connected. If the list is then too long, a member that does not live leaves it, or else the one
+    /// met longest ago.
     pub(crate) fn on_met(&mut self, now: Timestamp, member: &Member, lives: impl Fn(PeerId) -> bool) {
         let member = timeless(member);
         if self.members.contains(&member) || member.addresses().next().is_none() {
@@ -55,7 +55,7 @@ impl Recollection {
     }
 }
 
-/// `member`, whenever it started: it may have started again until it is looked for.
+/// `member` without its boot number: it may start again before it is looked for.
 fn timeless(member: &Member) -> Member {
     Member::new(member.peer(), 0, member.addresses())
 }

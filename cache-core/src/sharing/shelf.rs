@@ -1,4 +1,4 @@
-//! What members call the entries that are on disk and no longer in memory.
+//! The names of entries that are on disk and no longer in memory.
 //!
 //! Without it a member that is asked could say only whether it has the entry in memory, and would let others call the
 //! origin for what it has on disk.
@@ -22,7 +22,7 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    /// Takes note that the entry under `key`, which members call by `names`, is on disk alone.
+    /// Notes that the entry under `key`, which has the names `names`, is only on disk.
     pub(crate) fn put(&mut self, key: &Key, names: Vec<Name>) {
         self.take(key);
         self.number_last += 1;
@@ -60,7 +60,7 @@ impl Shelf {
         }
     }
 
-    /// Calls everything by the names that `names` gives.
+    /// Gives every entry the names that `names` returns.
     pub(crate) fn rename(&mut self, names: impl Fn(&Key) -> Vec<Name>) {
         self.keys.clear();
         for (key, (_, called)) in &mut self.names {
@@ -69,7 +69,7 @@ impl Shelf {
         }
     }
 
-    /// What members mean by `name`, if it is on disk alone.
+    /// The key that members mean by `name`, if it is only on disk.
     pub(crate) fn key(&self, name: &Name) -> Option<&Key> {
         self.keys.get(name)
     }

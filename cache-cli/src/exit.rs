@@ -1,11 +1,12 @@
 //! How a command ends: what it tells the shell, and the person before it.
 
-use std::{error::Error, fmt, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// Why a command did not do what it was asked to.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
     /// A `get` was answered with an error, which was printed like any answer.
+    #[error("{}", by.said(*status))]
     Answered {
         /// The status that the API answered.
         status: u16,
@@ -13,6 +14,7 @@ pub(crate) enum CommandError {
         by: Answerer,
     },
     /// `doctor` found out why sharing does not work, and has said it.
+    #[error("{cause}")]
     Diagnosed {
         /// The reason in one sentence.
         cause: String,
@@ -20,6 +22,7 @@ pub(crate) enum CommandError {
         exit_code: u8,
     },
     /// Something went wrong along the way.
+    #[error("{attempt}")]
     Failed {
         /// What the command was doing.
         attempt: String,
@@ -27,18 +30,28 @@ pub(crate) enum CommandError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// Another process has the directory, the port or the socket.
+    #[error(transparent)]
     InUse(Box<dyn Error + Send + Sync>),
     /// No daemon uses this cache directory.
+    #[error(
+        "no fleet-cache is running with the cache directory {directory}; start one with `fleet-cache serve`, \
+         or name its directory with --cache-dir"
+    )]
     NotRunning {
         /// The cache directory without a daemon.
         directory: PathBuf,
     },
     /// Another process listens where this node was to listen for others.
+    #[error(
+        "cannot listen for other nodes on {address}: another process has that port; stop it, or give another \
+         with --p2p-port PORT or --p2p-listen ADDRESS, and tell the other nodes the new address"
+    )]
     PeerAddressInUse {
         /// The address that is in use.
         address: String,
     },
     /// A peer did not answer a `ping`.
+    #[error("{peer} did not answer: {reason}")]
     Unanswered {
         /// The peer that did not answer.
         peer: String,
@@ -46,6 +59,7 @@ pub(crate) enum CommandError {
         reason: String,
     },
     /// The flags, the environment or the file ask for what cannot be.
+    #[error(transparent)]
     Usage(Box<dyn Error + Send + Sync>),
 }
 
@@ -56,6 +70,15 @@ pub(crate) enum Answerer {
     Api,
     /// The daemon, without an answer of the API.
     Daemon,
+}
+
+impl Answerer {
+    fn said(self, status: u16) -> String {
+        match self {
+            Self::Api => format!("the API answered {status}"),
+            Self::Daemon => format!("the daemon answered {status} by itself; what it printed says why"),
+        }
+    }
 }
 
 impl CommandError {
@@ -92,46 +115,6 @@ impl CommandError {
             Self::Unanswered { .. } => 7,
             Self::Diagnosed { exit_code, .. } => *exit_code,
         })
-    }
-}
-
-impl fmt::Display for CommandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Answered { status, by: Answerer::Api } => write!(f, "the API answered {status}"),
-            Self::Answered { status, by: Answerer::Daemon } => {
-                write!(f, "the daemon answered {status} by itself; what it printed says why")
-            }
-            Self::Diagnosed { cause, .. } => f.write_str(cause),
-            Self::Failed { attempt, .. } => f.write_str(attempt),
-            Self::InUse(error) | Self::Usage(error) => error.fmt(f),
-            Self::NotRunning { directory } => write!(
-                f,
-                "no fleet-cache is running with the cache directory {}; start one with `fleet-cache serve`, \
-                 or name its directory with --cache-dir",
-                directory.display()
-            ),
-            Self::Unanswered { peer, reason } => write!(f, "{peer} did not answer: {reason}"),
-            Self::PeerAddressInUse { address } => write!(
-                f,
-                "cannot listen for other nodes on {address}: another process has that port; stop it, or give another \
-                 with --p2p-port PORT or --p2p-listen ADDRESS, and tell the other nodes the new address"
-            ),
-        }
-    }
-}
-
-impl Error for CommandError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Failed { source, .. } => Some(source.as_ref()),
-            Self::InUse(error) | Self::Usage(error) => error.source(),
-            Self::Answered { .. }
-            | Self::Diagnosed { .. }
-            | Self::NotRunning { .. }
-            | Self::PeerAddressInUse { .. }
-            | Self::Unanswered { .. } => None,
-        }
     }
 }
 

@@ -27,7 +27,7 @@ use bincode::{
 /// For the parts of other modules' messages, so that these need not know what writes them.
 pub(crate) use bincode::{Decode, Encode};
 use bytes::Bytes;
-use core::{fmt, time::Duration};
+use core::time::Duration;
 
 /// Encodes `entry` whole, key included.
 pub fn encode_entry(entry: &Entry) -> Vec<u8> {
@@ -68,34 +68,41 @@ fn check(record: &Record) -> Result<(), DecodeError> {
 }
 
 /// Why bytes are not an entry.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The body is longer than [`BODY_BYTES_MAX`].
+    #[error("body is {body_bytes} bytes, the limit is {BODY_BYTES_MAX}")]
     BodyTooLong {
         /// Length of the body, in bytes.
         body_bytes: usize,
     },
     /// Names and values of the headers are longer than [`HEADERS_BYTES_MAX`].
+    #[error("headers are {headers_bytes} bytes, the limit is {HEADERS_BYTES_MAX}")]
     HeadersTooLong {
         /// Length of the headers, in bytes.
         headers_bytes: usize,
     },
     /// The key does not end in a domain, or is longer than [`KEY_BYTES_MAX`].
+    #[error("key is malformed")]
     KeyMalformed,
     /// The bytes break off, claim what they do not hold, or hold a list with more elements than it may have.
+    #[error("record is malformed")]
     Malformed,
     /// An entry was read, and then there was more.
+    #[error("{count} bytes follow the record")]
     TrailingBytes {
         /// How many bytes were left.
         count: usize,
     },
     /// The message is of a kind that a later minor version of the protocol has added.
+    #[error("unknown kind of message {kind}")]
     UnknownKind {
         /// The number of the kind.
         kind: u32,
     },
     /// The first byte names a version of the protocol that we do not speak.
+    #[error("unknown protocol version {version}")]
     UnknownVersion {
         /// The version that the first byte names.
         version: u8,
@@ -115,26 +122,6 @@ impl DecodeError {
         }
     }
 }
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BodyTooLong { body_bytes } => {
-                write!(f, "body is {body_bytes} bytes, the limit is {BODY_BYTES_MAX}")
-            }
-            Self::HeadersTooLong { headers_bytes } => {
-                write!(f, "headers are {headers_bytes} bytes, the limit is {HEADERS_BYTES_MAX}")
-            }
-            Self::KeyMalformed => f.write_str("key is malformed"),
-            Self::Malformed => f.write_str("record is malformed"),
-            Self::TrailingBytes { count } => write!(f, "{count} bytes follow the record"),
-            Self::UnknownKind { kind } => write!(f, "unknown kind of message {kind}"),
-            Self::UnknownVersion { version } => write!(f, "unknown protocol version {version}"),
-        }
-    }
-}
-
-impl core::error::Error for DecodeError {}
 
 /// Most bytes of memory that decoding holds at once: the parts of a record as they are read, and what is
 /// copied of them, which is the headers and the key.

@@ -7,7 +7,7 @@ use crate::{
     port::{DialError, Side},
 };
 use alloc::{boxed::Box, vec::Vec};
-use core::{fmt, time::Duration};
+use core::time::Duration;
 
 /// One request of a client, numbered by the driver; every number is used once.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -260,46 +260,37 @@ pub enum Audience {
 }
 
 /// Why the origin gave no whole answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
     /// The body broke off or its coding is damaged.
+    #[error("the origin's body broke off or is damaged")]
     BodyDamaged,
     /// The connection could not be made.
+    #[error("the origin cannot be reached")]
     ConnectFailed,
     /// The connection broke before the answer was complete.
+    #[error("the origin closed the connection before its answer was complete")]
     ConnectionLost,
     /// The embedding program's own fetch gave an error.
+    #[error("the fetch failed")]
     FetcherFailed,
     /// Other members of the fleet called the origin just now, to no avail.
+    #[error("the origin gave no usable answer to other members either")]
     FleetFailed,
     /// The fetcher was dropped without a result.
+    #[error("the fetch was given up")]
     FetcherGone,
     /// The head of the answer is longer than an answer's head may be.
+    #[error("the head of the origin's answer is too long")]
     HeadTooLong,
     /// The answer is not HTTP as we understand it.
+    #[error("the origin's answer is malformed")]
     Malformed,
     /// No whole answer came in time.
+    #[error("the origin did not answer in time")]
     TimedOut,
 }
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BodyDamaged => "the origin's body broke off or is damaged",
-            Self::ConnectFailed => "the origin cannot be reached",
-            Self::ConnectionLost => "the origin closed the connection before its answer was complete",
-            Self::FetcherFailed => "the fetch failed",
-            Self::FleetFailed => "the origin gave no usable answer to other members either",
-            Self::FetcherGone => "the fetch was given up",
-            Self::HeadTooLong => "the head of the origin's answer is too long",
-            Self::Malformed => "the origin's answer is malformed",
-            Self::TimedOut => "the origin did not answer in time",
-        })
-    }
-}
-
-impl core::error::Error for FetchError {}
 
 /// What the origin refused to a domain of one credential, and so what that domain may not be served any more. If any
 /// of it is in memory here, disk and all members forget it too.

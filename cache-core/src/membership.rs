@@ -476,16 +476,9 @@ impl fmt::Debug for Membership {
 }
 
 /// A message that no working member sends to us.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("membership message is malformed")]
 pub(crate) struct Malformed;
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("membership message is malformed")
-    }
-}
-
-impl core::error::Error for Malformed {}
 
 #[derive(Clone, Copy, Debug)]
 enum Stage {

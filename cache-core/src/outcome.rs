@@ -2,7 +2,6 @@
 
 use crate::{Content, Entry, FetchError, Shortage, Timestamp, Window};
 use alloc::sync::Arc;
-use core::fmt;
 
 /// How a look-up ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,17 +86,21 @@ pub enum ForwardReason {
 }
 
 /// Why there is no answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
     /// More lookups are in progress than [`Settings::flights_max`](crate::Settings::flights_max) allows,
     /// or more requests wait for one than [`Settings::waiters_max`](crate::Settings::waiters_max).
+    #[error("too many lookups are in progress")]
     Busy,
     /// The fetch failed, for this reason.
+    #[error("{0}")]
     Fetch(FetchError),
     /// There is no connection with the peer that was to be asked.
+    #[error("there is no connection with that peer")]
     NotConnected,
     /// The quota is spent, and nothing stale may stand in.
+    #[error("the quota is spent until {until}")]
     Throttled {
         /// When the origin may be asked again.
         until: Timestamp,
@@ -107,19 +110,6 @@ pub enum Failure {
         seen: Option<Window>,
     },
     /// The request's own deadline passed.
+    #[error("no answer came in time")]
     TimedOut,
 }
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy => f.write_str("too many lookups are in progress"),
-            Self::Fetch(error) => error.fmt(f),
-            Self::NotConnected => f.write_str("there is no connection with that peer"),
-            Self::Throttled { until, .. } => write!(f, "the quota is spent until {until}"),
-            Self::TimedOut => f.write_str("no answer came in time"),
-        }
-    }
-}
-
-impl core::error::Error for Failure {}

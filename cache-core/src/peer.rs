@@ -49,16 +49,9 @@ impl core::str::FromStr for PeerId {
 }
 
 /// A text is not a peer id of an Ed25519 key.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not a peer id of an Ed25519 key, which begins with 12D3Koo")]
 pub struct PeerIdError;
-
-impl fmt::Display for PeerIdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a peer id of an Ed25519 key, which begins with 12D3Koo")
-    }
-}
-
-impl core::error::Error for PeerIdError {}
 
 /// Identity multihash of 36 bytes; in them, a protobuf with key type 1 (Ed25519) and 32 bytes of key.
 const MULTIHASH_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];

@@ -13,7 +13,7 @@ pub use transport::{
 
 use crate::{Domain, Doubted, Doubts, Entry, Key, Scope, Timestamp};
 use alloc::{boxed::Box, string::String, sync::Arc, vec::Vec};
-use core::{error::Error, fmt};
+use core::error::Error;
 
 /// Keeps entries beyond the life of the process.
 ///
@@ -117,7 +117,8 @@ pub enum Durability {
 }
 
 /// Why a store could not do what was asked. Its text names no resource.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{attempt}")]
 pub struct StoreError {
     attempt: String,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -132,18 +133,6 @@ impl StoreError {
     /// Says what is wrong, where no other error is behind it.
     pub fn of(problem: impl Into<String>) -> Self {
         Self { attempt: problem.into(), source: None }
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.attempt)
-    }
-}
-
-impl Error for StoreError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
     }
 }
 
@@ -171,13 +160,6 @@ pub trait Sealer: Send + Sync {
 }
 
 /// Sealing or opening did not succeed. Says no more on purpose.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("cannot seal or open")]
 pub struct SealError;
-
-impl fmt::Display for SealError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cannot seal or open")
-    }
-}
-
-impl Error for SealError {}

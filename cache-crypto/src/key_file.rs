@@ -117,10 +117,11 @@ impl fmt::Display for KeyFile {
 }
 
 /// Why there is no key. The file is as it was.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
     /// The file or its directory cannot be read or written.
+    #[error("cannot read or write the key file {path}")]
     Io {
         /// The file with the wrong contents.
         path: PathBuf,
@@ -128,6 +129,7 @@ pub enum KeyFileError {
         source: io::Error,
     },
     /// The file is not a key file of this version, or was altered.
+    #[error("{path} is not a {file} of this version; remove it to begin with {}", file.after_removal())]
     Malformed {
         /// What it should be.
         file: KeyFile,
@@ -135,44 +137,19 @@ pub enum KeyFileError {
         path: PathBuf,
     },
     /// The operating system gives no entropy.
+    #[error("the operating system gives no entropy for a key")]
     NoEntropy,
     /// Others than the owner may read or write the file.
+    #[error(
+        "the key file {path} has mode {mode:04o}, which lets others in; run `chmod 600 {path}`, or remove it \
+         if they may have read it"
+    )]
     OpenToOthers {
         /// The key file that others can read.
         path: PathBuf,
         /// The permission bits that it has.
         mode: u32,
     },
-}
-
-impl fmt::Display for KeyFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io { path, .. } => write!(f, "cannot read or write the key file {}", path.display()),
-            Self::Malformed { file, path } => write!(
-                f,
-                "{} is not a {file} of this version; remove it to begin with {}",
-                path.display(),
-                file.after_removal()
-            ),
-            Self::NoEntropy => f.write_str("the operating system gives no entropy for a key"),
-            Self::OpenToOthers { path, mode } => write!(
-                f,
-                "the key file {path} has mode {mode:04o}, which lets others in; run `chmod 600 {path}`, or remove it \
-                 if they may have read it",
-                path = path.display()
-            ),
-        }
-    }
-}
-
-impl std::error::Error for KeyFileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io { source, .. } => Some(source),
-            Self::Malformed { .. } | Self::NoEntropy | Self::OpenToOthers { .. } => None,
-        }
-    }
 }
 
 const FILE_BYTES: usize = 8 + 32 + 4;

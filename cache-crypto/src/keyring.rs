@@ -105,16 +105,9 @@ impl fmt::Display for KeyId {
 }
 
 /// A keyring takes no more than [`SECRETS_MAX`] secrets. The keyring is gone; the secrets are as they were.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("more than {SECRETS_MAX} fleet secrets at once")]
 pub struct KeyringFull;
-
-impl fmt::Display for KeyringFull {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "more than {SECRETS_MAX} fleet secrets at once")
-    }
-}
-
-impl std::error::Error for KeyringFull {}
 
 /// Most secrets at once: two while rotating, and a third when one leaks meanwhile, rounded up. The proof
 /// has this many slots, whatever a keyring holds, so that their number shows nothing.

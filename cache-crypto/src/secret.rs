@@ -161,54 +161,36 @@ impl fmt::Display for SecretKind {
 }
 
 /// Why a text is no fleet secret. Nothing was kept, and no variant repeats the text.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
     /// There is nothing but white space.
+    #[error("the secret is empty")]
     Empty,
     /// The text begins like a generated secret, but is cut off, too long or altered.
+    #[error("the secret begins with {} but is cut off or altered; copy it again", secret_text::PREFIX)]
     GeneratedMalformed,
     /// A passphrase is shorter than [`PASSPHRASE_BYTES_MIN`].
+    #[error(
+        "the passphrase is {bytes} bytes, the least is {PASSPHRASE_BYTES_MIN}; a generated secret is better"
+    )]
     PassphraseTooShort {
         /// Length of the text, in bytes.
         bytes: usize,
     },
     /// A token is shorter than any that GitHub issues.
+    #[error("the token is {bytes} bytes, the least is {TOKEN_BYTES_MIN}")]
     TokenTooShort {
         /// Length of the text, in bytes.
         bytes: usize,
     },
     /// The text is longer than [`PASSPHRASE_BYTES_MAX`].
+    #[error("the secret is {bytes} bytes, the limit is {PASSPHRASE_BYTES_MAX}")]
     TooLong {
         /// Length of the text, in bytes.
         bytes: usize,
     },
 }
-
-impl fmt::Display for SecretError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the secret is empty"),
-            Self::GeneratedMalformed => write!(
-                f,
-                "the secret begins with {} but is cut off or altered; copy it again",
-                secret_text::PREFIX
-            ),
-            Self::PassphraseTooShort { bytes } => write!(
-                f,
-                "the passphrase is {bytes} bytes, the least is {PASSPHRASE_BYTES_MIN}; a generated secret is better"
-            ),
-            Self::TokenTooShort { bytes } => {
-                write!(f, "the token is {bytes} bytes, the least is {TOKEN_BYTES_MIN}")
-            }
-            Self::TooLong { bytes } => {
-                write!(f, "the secret is {bytes} bytes, the limit is {PASSPHRASE_BYTES_MAX}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SecretError {}
 
 /// Shortest passphrase, in bytes. NIST SP 800-63B asks 15 of a password that stands alone.
 pub const PASSPHRASE_BYTES_MIN: usize = 15;

@@ -9,8 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::{
-    error::Error,
-    fmt, io,
+    io,
     io::Read as _,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -218,36 +217,14 @@ impl Reply {
 }
 
 /// Why there is no whole answer.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No connection came about.
-    Connect(io::Error),
+    #[error("no connection")]
+    Connect(#[source] io::Error),
     /// It ended early, or what came was not HTTP.
-    Http(hyper::Error),
-}
-
-impl fmt::Display for ClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect(_) => f.write_str("no connection"),
-            Self::Http(_) => f.write_str("no whole answer"),
-        }
-    }
-}
-
-impl Error for ClientError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Connect(source) => Some(source),
-            Self::Http(source) => Some(source),
-        }
-    }
-}
-
-impl From<hyper::Error> for ClientError {
-    fn from(source: hyper::Error) -> Self {
-        Self::Http(source)
-    }
+    #[error("no whole answer")]
+    Http(#[from] hyper::Error),
 }
 
 impl From<io::Error> for ClientError {

@@ -77,37 +77,28 @@ impl fmt::Debug for MembersFile {
 }
 
 /// Why the members that were kept are not known. Nothing was changed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MembersFileError {
     /// It cannot be read.
+    #[error("it cannot be read: {0}")]
     Io(io::Error),
     /// What it holds are no addresses of members.
+    #[error("it holds no addresses of members")]
     Malformed,
     /// There is something else in its place.
+    #[error("it is not a file")]
     NoFile,
     /// It was sealed with another key, or altered.
+    #[error("it was sealed with another key, or altered")]
     Sealed,
     /// It is longer than any that is written.
+    #[error("it is {bytes} bytes long, the limit is {FILE_BYTES_MAX}")]
     TooLong {
         /// Length of the file, in bytes.
         bytes: u64,
     },
 }
-
-impl fmt::Display for MembersFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => write!(f, "it cannot be read: {error}"),
-            Self::Malformed => f.write_str("it holds no addresses of members"),
-            Self::NoFile => f.write_str("it is not a file"),
-            Self::Sealed => f.write_str("it was sealed with another key, or altered"),
-            Self::TooLong { bytes } => write!(f, "it is {bytes} bytes long, the limit is {FILE_BYTES_MAX}"),
-        }
-    }
-}
-
-impl std::error::Error for MembersFileError {}
 
 /// The members whose addresses `text` has; `None` if it has anything else in it.
 fn members_in(text: &str) -> Option<Vec<Member>> {

@@ -16,7 +16,6 @@ use cache_core::{
     port::{Budget, Change, Durability, Sealer, Store, StoreError},
 };
 use std::{
-    error::Error,
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -250,10 +249,11 @@ impl fmt::Debug for RedbStore {
 }
 
 /// Why the store on disk cannot be used. Nothing was set aside or altered.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The directory cannot be made or read.
+    #[error("cannot use the cache directory {path}")]
     Directory {
         /// The directory that could not be opened.
         path: PathBuf,
@@ -261,6 +261,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The file cannot be opened or begun.
+    #[error("cannot open the store {path}")]
     File {
         /// The file that could not be set aside.
         path: PathBuf,
@@ -268,6 +269,7 @@ pub enum OpenError {
         source: StoreError,
     },
     /// Another process uses the directory.
+    #[error("the cache directory {path} is in use by {}", process(.pid))]
     InUse {
         /// The directory that is in use.
         path: PathBuf,
@@ -275,6 +277,10 @@ pub enum OpenError {
         pid: Option<u32>,
     },
     /// Others than the owner may write to the directory.
+    #[error(
+        "the cache directory {path} has mode {mode:04o}, so others may write to it; run `chmod go-w {path}` \
+         or choose another"
+    )]
     OpenToOthers {
         /// The directory that others can write to.
         path: PathBuf,
@@ -283,35 +289,8 @@ pub enum OpenError {
     },
 }
 
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directory { path, .. } => write!(f, "cannot use the cache directory {}", path.display()),
-            Self::File { path, .. } => write!(f, "cannot open the store {}", path.display()),
-            Self::InUse { path, pid: Some(pid) } => {
-                write!(f, "the cache directory {} is in use by process {pid}", path.display())
-            }
-            Self::InUse { path, pid: None } => {
-                write!(f, "the cache directory {} is in use by another process", path.display())
-            }
-            Self::OpenToOthers { path, mode } => write!(
-                f,
-                "the cache directory {path} has mode {mode:04o}, so others may write to it; run `chmod go-w {path}` or \
-                 choose another",
-                path = path.display()
-            ),
-        }
-    }
-}
-
-impl Error for OpenError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Directory { source, .. } => Some(source),
-            Self::File { source, .. } => Some(source),
-            Self::InUse { .. } | Self::OpenToOthers { .. } => None,
-        }
-    }
+fn process(pid: &Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
 /// Name of the store's file in its directory.

@@ -8,7 +8,7 @@ use quinn::{AsyncUdpSocket, Endpoint, EndpointConfig, Runtime, TokioRuntime, Var
 use socket2::{Domain, Socket, Type};
 use std::{
     error::Error,
-    fmt, io,
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{Arc, Weak},
     time::Duration,
@@ -197,10 +197,11 @@ fn interfaces(like: SocketAddr) -> Vec<IpAddr> {
 }
 
 /// Why a transport does not listen. No socket is left open.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
     /// That is no address to listen on.
+    #[error("cannot listen on {address}: {reason}")]
     Address {
         /// The address that cannot be used.
         address: String,
@@ -208,6 +209,7 @@ pub enum ListenError {
         reason: &'static str,
     },
     /// The system does not give us the address.
+    #[error("cannot listen on {address}")]
     Bind {
         /// The address to listen on.
         address: String,
@@ -215,30 +217,11 @@ pub enum ListenError {
         source: io::Error,
     },
     /// No certificate came about for the identity.
-    Certificate(Box<dyn Error + Send + Sync>),
+    #[error("no certificate for this identity")]
+    Certificate(#[source] Box<dyn Error + Send + Sync>),
     /// There is no Tokio runtime to run in.
+    #[error("no Tokio runtime is running here")]
     NoRuntime,
-}
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address { address, reason } => write!(f, "cannot listen on {address}: {reason}"),
-            Self::Bind { address, .. } => write!(f, "cannot listen on {address}"),
-            Self::Certificate(_) => f.write_str("no certificate for this identity"),
-            Self::NoRuntime => f.write_str("no Tokio runtime is running here"),
-        }
-    }
-}
-
-impl Error for ListenError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Address { .. } | Self::NoRuntime => None,
-            Self::Bind { source, .. } => Some(source),
-            Self::Certificate(source) => Some(&**source),
-        }
-    }
 }
 
 /// A burst of eight of the longest frames' share of one link, as most systems allow.

@@ -1,7 +1,7 @@
 //! Whether the node still works: a question to its driver, with a deadline.
 
 use fleet_cache::{Closed, Node, Stats};
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 /// Asks the node's driver for its counts, which it gives only while it goes round its loop.
 ///
@@ -21,24 +21,15 @@ pub(crate) async fn pulse(node: &Node) -> Result<Stats, NoPulse> {
 }
 
 /// Why there is no answer from the driver. Nothing was changed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum NoPulse {
     /// It ended.
+    #[error("{0}")]
     Ended(Closed),
     /// It did not answer in time.
+    #[error("the node has not answered for {} s", PULSE_TIMEOUT.as_secs())]
     Silent,
 }
-
-impl fmt::Display for NoPulse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ended(error) => error.fmt(f),
-            Self::Silent => write!(f, "the node has not answered for {} s", PULSE_TIMEOUT.as_secs()),
-        }
-    }
-}
-
-impl std::error::Error for NoPulse {}
 
 /// How long the driver may take: a thousand times what it takes under load, and less than the 10 s after
 /// which Prometheus gives up a scrape.

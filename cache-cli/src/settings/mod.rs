@@ -41,7 +41,6 @@ use cache_core::port::Durability;
 use cache_origin_github::{OriginUrl, Proxy, ProxyScope};
 use std::{
     ffi::OsString,
-    fmt,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     str::FromStr,
@@ -446,7 +445,8 @@ impl<'a> Reader<'a> {
 }
 
 /// The settings that do not fit; nothing was started.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
 pub(crate) struct SettingsError(Vec<String>);
 
 impl From<SettingsError> for CommandError {
@@ -454,14 +454,6 @@ impl From<SettingsError> for CommandError {
         Self::Usage(error.into())
     }
 }
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
-impl std::error::Error for SettingsError {}
 
 /// What is said of a value that does not fit: its name, itself where it may be shown, where it stands, and the problem.
 fn fault(definition: &Definition, text: Option<&str>, source: &Source, problem: &str) -> String {

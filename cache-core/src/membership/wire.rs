@@ -15,7 +15,7 @@ use crate::{
 };
 use alloc::{string::String, vec::Vec};
 use bytes::{Buf, BufMut};
-use core::{fmt, ops::Range};
+use core::ops::Range;
 
 /// Writes and reads the parts of messages for foca.
 #[derive(Debug)]
@@ -116,27 +116,18 @@ impl foca::Codec<Identity> for MembershipCodec {
 }
 
 /// Why a part of a message was not written or read. Nothing was written or read.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum CodecError {
     /// The bytes are not such a part.
+    #[error("{0}")]
     Malformed(Malformed),
     /// The message is full.
+    #[error("the message is full")]
     NoRoom,
     /// Messages of this kind are not in use.
+    #[error("messages of this kind are not in use")]
     Unspeakable,
 }
-
-impl fmt::Display for CodecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(malformed) => malformed.fmt(f),
-            Self::NoRoom => f.write_str("the message is full"),
-            Self::Unspeakable => f.write_str("messages of this kind are not in use"),
-        }
-    }
-}
-
-impl core::error::Error for CodecError {}
 
 /// Longest message of the membership, in bytes.
 ///

@@ -105,53 +105,42 @@ pub enum TransportEvent {
 }
 
 /// Why a dial failed. Existing connections stay.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DialError {
     /// There is a connection with that peer, and it stays.
+    #[error("already connected with {peer}")]
     AlreadyConnected {
         /// The peer that is connected.
         peer: PeerId,
     },
     /// This transport cannot dial such an address, whatever may be there.
+    #[error("no address that can be dialled")]
     BadAddress,
     /// This node's own key is there.
+    #[error("that is this node itself")]
     Itself,
     /// The peer speaks another major version of the protocol: one of the two nodes must be upgraded.
+    #[error("another major version of the protocol is spoken there; upgrade the older of the two nodes")]
     OtherVersion,
     /// The admission failed on one side or the other: most likely another secret.
+    #[error("refused; does the other side have the same secret?")]
     Refused,
     /// This node shuts down.
+    #[error("this node shuts down")]
     ShutDown,
     /// No answer came, or the peer answered and then took too long.
+    #[error("no answer in time")]
     TimedOut,
     /// One of the two sides has as many peers or dials as it may have at once.
+    #[error("too many peers or dials at once")]
     TooMany,
     /// The host is not found or refuses, or what is there does not speak our protocol or broke off.
+    #[error("unreachable")]
     Unreachable,
     /// Another peer is there than the address names.
+    #[error("another peer is there")]
     WrongPeer,
 }
-
-impl fmt::Display for DialError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AlreadyConnected { peer } => write!(f, "already connected with {peer}"),
-            Self::BadAddress => f.write_str("no address that can be dialled"),
-            Self::Itself => f.write_str("that is this node itself"),
-            Self::OtherVersion => f.write_str(
-                "another major version of the protocol is spoken there; upgrade the older of the two nodes",
-            ),
-            Self::Refused => f.write_str("refused; does the other side have the same secret?"),
-            Self::ShutDown => f.write_str("this node shuts down"),
-            Self::TimedOut => f.write_str("no answer in time"),
-            Self::TooMany => f.write_str("too many peers or dials at once"),
-            Self::Unreachable => f.write_str("unreachable"),
-            Self::WrongPeer => f.write_str("another peer is there"),
-        }
-    }
-}
-
-impl core::error::Error for DialError {}
 
 /// Why a node that connected was not let in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -306,27 +295,18 @@ impl Stance {
 }
 
 /// Why a frame was not queued.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SendError {
     /// There is no connection with that peer.
+    #[error("not connected")]
     NotConnected,
     /// The peer takes frames more slowly than they come: its queue is full.
+    #[error("the peer's queue is full")]
     QueueFull,
     /// The frame is longer than [`FRAME_BYTES_MAX`].
+    #[error("frame is longer than {FRAME_BYTES_MAX} bytes")]
     TooLong,
 }
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotConnected => f.write_str("not connected"),
-            Self::QueueFull => f.write_str("the peer's queue is full"),
-            Self::TooLong => write!(f, "frame is longer than {FRAME_BYTES_MAX} bytes"),
-        }
-    }
-}
-
-impl core::error::Error for SendError {}
 
 /// What is known of one connection.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -397,30 +377,18 @@ pub trait Session: Send + fmt::Debug {
 }
 
 /// The other side was not let in.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refused {
     /// It speaks another major version of the protocol.
+    #[error("speaks version {major} of the protocol, and this node version {}", Protocol::OURS.major)]
     OtherVersion {
         /// The major version that the other side speaks.
         major: u8,
     },
     /// It did not prove that it knows a secret of ours. Says no more on purpose.
+    #[error("refused")]
     Unproved,
 }
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OtherVersion { major } => {
-                let ours = Protocol::OURS.major;
-                write!(f, "speaks version {major} of the protocol, and this node version {ours}")
-            }
-            Self::Unproved => f.write_str("refused"),
-        }
-    }
-}
-
-impl core::error::Error for Refused {}
 
 /// Longest frame: one body, its headers and key, and the seal.
 pub const FRAME_BYTES_MAX: usize = crate::codec::RECORD_BYTES_MAX + SEAL_BYTES_MAX;

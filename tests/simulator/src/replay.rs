@@ -17,7 +17,7 @@
 
 use crate::plan::{Deed, Event, Plan, Victim};
 use cache_core::freshness::Directives;
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 impl Plan {
     /// The plan that `trace` is, with all chances from `seed`, on the network and in front of the origin of
@@ -54,40 +54,29 @@ impl Plan {
 }
 
 /// A line of a trace that is no event.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{}{fault}", place(*line))]
 pub struct TraceError {
     line: usize,
     fault: Fault,
 }
 
-impl fmt::Display for TraceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line > 0 {
-            write!(f, "line {}: ", self.line)?;
-        }
-        match &self.fault {
-            Fault::Empty => write!(f, "the trace has no event"),
-            Fault::Event(word) => write!(
-                f,
-                "{word:?} is no event; there are get, refresh, put, invalidate, join, leave and crash"
-            ),
-            Fault::Fields { wanted } => write!(f, "expected {wanted}"),
-            Fault::Seconds(word) => {
-                write!(f, "{word:?} is no number of seconds from 0 to {}", TIME_MAX.as_secs())
-            }
-            Fault::TooMany(what, most) => write!(f, "more than {most} {what}"),
-        }
-    }
+/// How a message begins; nothing where the fault is in no single line.
+fn place(line: usize) -> String {
+    if line == 0 { String::new() } else { format!("line {line}: ") }
 }
 
-impl std::error::Error for TraceError {}
-
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
 enum Fault {
+    #[error("the trace has no event")]
     Empty,
+    #[error("{0:?} is no event; there are get, refresh, put, invalidate, join, leave and crash")]
     Event(String),
+    #[error("expected {wanted}")]
     Fields { wanted: &'static str },
+    #[error("{0:?} is no number of seconds from 0 to {most}", most = TIME_MAX.as_secs())]
     Seconds(String),
+    #[error("more than {1} {0}")]
     TooMany(&'static str, usize),
 }
 

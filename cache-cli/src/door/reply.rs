@@ -24,9 +24,10 @@ pub(crate) fn shape(
     let age = reply.age();
     let mut response = match Kind::of(&reply, urls) {
         None => render(reply, method, urls, api),
-        Some(kind) => match rendered.find(&kind) {
+        Some(kind) => match rendered.find(kind) {
             Some(response) => response.map(DoorBody::whole),
             None => {
+                let kind = kind.owned();
                 let response = reply.into_response_with(|response| rewrite(response, urls, api));
                 let response = response.map(|body| body.whole().unwrap_or_default());
                 rendered.remember(kind, &response);

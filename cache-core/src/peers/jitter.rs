@@ -1,7 +1,9 @@
 //! Scatter for pauses, repeatable from a seed.
 //!
 //! Owns one SplitMix64 sequence (Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
-//! Good enough to keep peers from acting in step; not for secrets.
+//! Good enough to keep peers from acting in step; not for secrets. It is written out, though the membership has a
+//! generator of `rand_pcg`: its numbers decide which connections a fleet has, and the bounds that the simulator's
+//! scenarios hold fleets to, with fewer connections than members, were found with these.
 
 use core::time::Duration;
 

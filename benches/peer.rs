@@ -1,6 +1,6 @@
 //! What a peer hit costs, beside a plain TCP round trip and a Redis GET of the same size, in one run.
 //!
-//! `cargo bench -p fleet-cache --bench peer`. Bodies of 4 KiB over loopback. Whoever answers has a runtime and a
+//! `cargo bench -p fleet-cache --bench peer`. Bodies of 4 KiB over loopback. The answering side has a runtime and a
 //! thread of its own, as a peer has a process of its own: two tasks that take turns on one thread would measure
 //! neither the network nor the kernel. Redis is measured where `redis-server` is installed.
 
@@ -42,7 +42,7 @@ async fn measure(far: &Handle) -> Result<(), Error> {
     Ok(())
 }
 
-/// What was measured.
+/// The round trips that were measured.
 struct Figures {
     round_trips: Vec<Duration>,
     per_second: f64,

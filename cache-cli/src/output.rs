@@ -7,9 +7,9 @@ use std::io::{self, Write};
 /// The reader that output is meant for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Rendering {
-    /// Output for programs.
+    /// Output for programs, as JSON.
     Json,
-    /// Output for people.
+    /// Output for people, as text or a table.
     Text,
 }
 

@@ -1,4 +1,4 @@
-//! The secrets that a node goes by: the current one, and older ones while a fleet rotates.
+//! The secrets of a node: the current one, and older ones while a fleet rotates.
 
 use crate::{
     FleetNames, FleetSecret,

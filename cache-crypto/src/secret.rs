@@ -97,7 +97,7 @@ impl FleetSecret {
 
     /// The text that [`FleetSecret::parse`] reads back, to hand to the other members. Wiped when dropped.
     ///
-    /// `None` for what a person brought along: there is no reason to show it again.
+    /// `None` for what a person chose: there is no reason to show it again.
     pub fn to_text(&self) -> Option<Zeroizing<String>> {
         match &self.0.material {
             Material::Generated(bytes) => Some(secret_text::encode(bytes)),
@@ -160,7 +160,7 @@ impl fmt::Display for SecretKind {
     }
 }
 
-/// Why a text is no fleet secret. Nothing was kept, and no variant repeats the text.
+/// Why a text is not a fleet secret. Nothing was kept, and no variant repeats the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {

@@ -22,7 +22,7 @@ pub struct Call {
     pub headers: HeaderMap,
 }
 
-/// How often calls that are alike were made.
+/// How often the same call was made.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Tally {
     /// The method of the calls.

@@ -1,4 +1,4 @@
-//! Ways in which an origin fails, from a polite 500 to bytes that are no HTTP at all.
+//! Ways in which an origin fails, from a polite 500 to bytes that are not HTTP at all.
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};

@@ -42,7 +42,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                // Refusing one client, for example for want of descriptors, concerns no other.
+                // Refusing one client, for example because there are no more descriptors, concerns no other.
                 if let Ok((stream, _client)) = accepted {
                     shared.connections.fetch_add(1, Ordering::Relaxed);
                     connections.spawn(serve_connection(stream, Arc::clone(&shared)));

@@ -171,7 +171,7 @@ impl Admissions {
         of_own(payer, asked.readers.domain, refusal)
     }
 
-    /// Takes note that the origin does not know the credential of `payer`. What is kept for it alone is to be forgotten,
+    /// Notes that the origin does not know the credential of `payer`. What is kept for it alone is to be forgotten,
     /// in whatever domain others have it too.
     fn refuse(&self, payer: Payer) -> Option<(Domain, Refusal)> {
         self.doubt(payer, EVERYTHING, Doubt::Everything);

@@ -105,7 +105,7 @@ impl Delivery {
         [Extent::Part, Extent::Whole, Extent::Broken][usize::from(self.extent.load(Ordering::Acquire))]
     }
 
-    /// Whether the request is a GraphQL query, and so changes nothing. A part of one is none.
+    /// Whether the request is a GraphQL query, and so changes nothing. A part of a query does not count.
     fn is_query(&self) -> bool {
         graphql::is_query(&self.seen.lock())
     }
@@ -114,8 +114,8 @@ impl Delivery {
         self.extent.store(extent as u8, Ordering::Release);
     }
 
-    /// Adds a piece to what can be read of a GraphQL request. What is longer than it may be breaks off, and so is no
-    /// query.
+    /// Adds a piece to what can be read of a GraphQL request. A request that is longer than it may be breaks off, and
+    /// so does not count as a query.
     fn see(&self, piece: &[u8]) {
         let mut seen = self.seen.lock();
         let room = GRAPHQL_BYTES_MAX.saturating_sub(seen.len());

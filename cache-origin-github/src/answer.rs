@@ -255,9 +255,9 @@ fn validators(headers: &HeaderMap, scope: [u8; 8]) -> Validators {
 
 /// The rule's times, as far as the answer itself allows them; `None` when it may not be kept.
 ///
-/// GitHub's `max-age=60` stands on everything, runs and licences alike, so the rule counts and not it, unless
-/// the operator wants it otherwise. That an answer is stale as it comes (`no-cache`, `max-age=0`, an `Expires` in
-/// the past) is honoured, unless an operator's own rule says otherwise.
+/// GitHub sends `max-age=60` with everything, runs and licences alike, so the rule counts and `max-age` does not,
+/// unless the operator wants it otherwise. An answer that is stale as it comes (`no-cache`, `max-age=0`, an `Expires`
+/// in the past) is honoured, unless an operator's own rule says otherwise.
 fn freshness(terms: &Terms, circumstances: &Circumstances<'_>, findings: Findings) -> Option<Freshness> {
     let Keeping::For { lifetime, if_error, unsettled, while_revalidating } = circumstances.rule.keeping()
     else {

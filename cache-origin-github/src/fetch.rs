@@ -65,7 +65,7 @@ pub struct Fetch {
     /// By which status the origin refused what was asked for, other than for the sake of an allowance. That is said by
     /// the head, and so whatever became of the body.
     pub refused: Option<StatusCode>,
-    /// What the answer showed of the allowance of whoever paid for it.
+    /// What the answer showed of the payer's allowance.
     pub allowance: Option<Allowance>,
 }
 

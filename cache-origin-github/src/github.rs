@@ -193,8 +193,8 @@ impl GitHubBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::ForwardHeader`] for what is no name, for fields that the cache itself obeys or sends, for those
-    /// of a connection, and for more than 16.
+    /// [`ConfigError::ForwardHeader`] for what is not a name, for fields that the cache itself obeys or sends, for
+    /// those of a connection, and for more than 16.
     pub fn forward_header(mut self, name: &str) -> Result<Self, ConfigError> {
         self.forwarded.add(name)?;
         Ok(self)

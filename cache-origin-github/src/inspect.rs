@@ -1,6 +1,6 @@
 //! What an answer's JSON says of itself: that it is not settled yet, or that it holds a credential.
 //!
-//! One pass over a body that came from the origin, never on the way of a hit. A body that is no JSON says nothing.
+//! One pass over a body that came from the origin, never on the way of a hit. A body that is not JSON says nothing.
 
 mod credential;
 mod unsettled;

@@ -125,8 +125,8 @@ impl GitHub {
         }
     }
 
-    /// For how long, at most, an answer under `resource` may be fresh and then stale by this node's own rules;
-    /// `None` if they do not let it be kept, or it is no resource of this origin.
+    /// For how long, at most, an answer under `resource` may be fresh and then stale by this node's own rules; `None`
+    /// if they do not let it be kept, or it is not a resource of this origin.
     ///
     /// Limit for answers that others fetched: what they say of their lifetime counts only within this.
     ///

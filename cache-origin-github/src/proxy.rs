@@ -55,7 +55,7 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Proxy`] for what is no address of a proxy that can be asked over plain TCP. The text is not
+    /// [`ConfigError::Proxy`] for what is not an address of a proxy that can be asked over plain TCP. The text is not
     /// repeated, since it may hold a password.
     pub fn new(url: &str, scope: ProxyScope, except: &str) -> Result<Self, ConfigError> {
         let text = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };

@@ -97,8 +97,8 @@ pub(crate) fn is_throttled(status: StatusCode, headers: &HeaderMap, text: &[u8])
 
 /// For how long `headers` ask to be left alone: `Retry-After`, else the window's end when nothing remains.
 ///
-/// At least a second and at most [`RETRY_AFTER_MAX`]; a minute when there is no saying, as GitHub's
-/// documentation advises for its secondary limits.
+/// At least a second and at most [`RETRY_AFTER_MAX`]; a minute if the answer does not say, as GitHub's documentation
+/// advises for its secondary limits.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Duration {
     let from_field = headers.get(header::RETRY_AFTER).and_then(|value| {
         let text = value.to_str().ok()?.trim();

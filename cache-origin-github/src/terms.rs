@@ -71,7 +71,7 @@ fn age(headers: &HeaderMap) -> Duration {
 /// The names of fields on which an answer with `headers` depends, `*` for more than fields.
 pub(crate) fn varying(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = headers.get_all(header::VARY).iter();
-    // A value that is no text names something that we cannot compare.
+    // A value that is not text names something that we cannot compare.
     let texts = values.map(|value| value.to_str().unwrap_or("*"));
     texts.flat_map(|text| text.split(',')).map(str::trim).filter(|name| !name.is_empty())
 }

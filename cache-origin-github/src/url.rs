@@ -154,7 +154,7 @@ pub(crate) fn local_path(path: &str) -> &str {
     }
 }
 
-/// In lower case and without the scheme's own port; `None` when the port is no number.
+/// In lower case and without the scheme's own port; `None` if the port is not a number.
 fn plain_authority(scheme: &Scheme, authority: &Authority) -> Option<String> {
     let host = authority.host().to_ascii_lowercase();
     let default = if *scheme == Scheme::HTTPS { 443 } else { 80 };

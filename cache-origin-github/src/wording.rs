@@ -55,8 +55,8 @@ pub(crate) struct Brought {
 impl Brought {
     /// What a request with `fields` brings, if there is anything and it is asked in `usual` words or its own.
     ///
-    /// `credential` is what the call is made with. Without one there is nothing: a 304 costs as much as an answer
-    /// then, and nothing could be kept from it for the next client.
+    /// `credential` is what the call is made with. Without one this returns `None`: a 304 then costs as much as an
+    /// answer, and nothing of it could be kept for the next client.
     pub(crate) fn by(fields: &Fields<'_>, usual: &Wording, credential: Option<&Credential>) -> Option<Self> {
         credential?;
         let if_none_match = fields.if_none_match.filter(|tags| lists_any_tag(tags)).cloned();

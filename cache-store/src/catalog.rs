@@ -66,7 +66,7 @@ impl Catalog {
         meant(&self.0.lock().records, removal).cloned().collect()
     }
 
-    /// Takes note of what was committed.
+    /// Notes what was committed.
     pub(crate) fn commit(&self, shifts: Vec<Shift>, durability: Durability) {
         let mut listing = self.0.lock();
         let Listing { records, limbo } = &mut *listing;

@@ -131,7 +131,7 @@ impl EntryFile {
 
     /// Makes all `changes` or none, keeps to `budget`, and returns how many records the changes removed.
     ///
-    /// Removals that mean nothing are no transaction.
+    /// Removals that mean nothing need no transaction.
     pub(crate) fn apply(
         &mut self,
         seal: &RecordSeal,

@@ -83,7 +83,7 @@ pub enum MembersFileError {
     /// It cannot be read.
     #[error("it cannot be read: {0}")]
     Io(io::Error),
-    /// What it holds are no addresses of members.
+    /// The file does not hold addresses of members.
     #[error("it holds no addresses of members")]
     Malformed,
     /// There is something else in its place.

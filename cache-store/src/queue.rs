@@ -202,8 +202,8 @@ impl Queue {
         }
     }
 
-    /// Takes nothing more. Look-ups that wait find nothing; `done` is called when the rest is durable and the store
-    /// closed, with an error if that is so, or to be, already.
+    /// Accepts nothing more. Look-ups that wait find nothing. `done` is called when the rest is durable and the store
+    /// closed, with an error if it is closed, or being closed, already.
     pub(crate) fn close(&self, done: Option<Done<()>>) {
         let mut state = self.state.lock();
         let was_closed = mem::replace(&mut state.is_closed, true);

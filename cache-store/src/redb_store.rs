@@ -296,8 +296,8 @@ fn process(pid: &Option<u32>) -> String {
 /// Name of the store's file in its directory.
 pub const ENTRIES_FILE: &str = "entries.redb";
 
-/// What a store on disk may hold unless told otherwise: twenty times the entries that memory holds by default,
-/// and as many bytes as a runner's disk spares easily. The file stays within half as much again.
+/// What a store on disk may hold unless told otherwise: twenty times the entries that memory holds by default, and as
+/// many bytes as a runner's disk spares easily. The file stays within half as much again.
 pub const DISK_BUDGET: Budget = Budget { entries_max: 20_000, bytes_max: 512 * 1024 * 1024 };
 
 #[cfg(all(test, unix))]

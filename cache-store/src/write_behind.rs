@@ -82,9 +82,10 @@ impl WriteBehind {
     /// Makes `changes`, which are removals and doubts, in one transaction with all others that wait; `done` is called
     /// once they are durable.
     ///
-    /// Never dropped. What means nothing in the store, now or after a crash, is no transaction: then `done` is called at
-    /// once. Of doubts that wait the latest are noted. Too many to wait become the removal of everything, which is counted. What the store refuses is
-    /// reported as such and tried again: the store keeps owing it, and look-ups find nothing meanwhile.
+    /// Changes are never dropped. One that means nothing in the store, now or after a crash, needs no transaction:
+    /// `done` is called at once. Of doubts that wait, the latest are noted. Too many to wait become the removal of
+    /// everything, which is counted. What the store refuses is reported as such and tried again: the store keeps
+    /// owing it, and look-ups find nothing meanwhile.
     pub fn remove(&self, changes: Vec<Change>, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
         self.0.queue.remove(changes, Box::new(done));
     }
@@ -106,8 +107,8 @@ impl WriteBehind {
         self.0.queue.sweep(now, Box::new(done));
     }
 
-    /// Keeps everything under the keys of `sealer` from now on, and calls `done` when that is so. What is there is sealed
-    /// anew, which takes the disk some seconds for tens of thousands of records; look-ups wait meanwhile.
+    /// Keeps everything under the keys of `sealer` from now on, and calls `done` once it does. What is there is
+    /// sealed anew, which takes the disk some seconds for tens of thousands of records; look-ups wait meanwhile.
     pub fn reseal(
         &self,
         sealer: Arc<dyn Sealer>,

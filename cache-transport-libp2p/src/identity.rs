@@ -18,7 +18,7 @@ pub(crate) fn local_peer(keypair: &Keypair) -> PeerId {
     core_peer(keypair.public().to_peer_id()).expect("the key pair is Ed25519")
 }
 
-/// libp2p's word for `peer`; `None` if its bytes are no point of the curve.
+/// libp2p's id of `peer`; `None` if its bytes are not a point of the curve.
 pub(crate) fn to_libp2p(peer: PeerId) -> Option<Libp2pPeerId> {
     let key = libp2p::identity::ed25519::PublicKey::try_from_bytes(peer.public_key()).ok()?;
     Some(PublicKey::from(key).to_peer_id())

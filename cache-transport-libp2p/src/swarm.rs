@@ -203,8 +203,8 @@ fn of_newcomer(shared: &Shared, id: ConnectionId, error: &ListenError) -> Ending
     }
 }
 
-/// Whether an attempt failed for want of time. Libp2p has several errors for that, not all of them public; and its time
-/// begins before ours, which on a busy machine comes to know of the attempt later.
+/// Whether an attempt failed because its time was over. Libp2p has several errors for that, not all of them public;
+/// and its time begins before ours, which on a busy machine comes to know of the attempt later.
 fn took_too_long(shared: &Shared, id: ConnectionId, error: &(dyn Error + 'static)) -> bool {
     io_kind(error) == Some(io::ErrorKind::TimedOut)
         || shared.age(id).is_some_and(|age| age >= shared.settings.handshake_timeout() / 2)

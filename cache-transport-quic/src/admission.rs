@@ -82,7 +82,7 @@ impl Stream {
         self.write(&stance_message(stance)).await
     }
 
-    /// Where the other side stands, once it has let us in; `None` where it says what is no stance.
+    /// The stance of the other side, once it has let us in; `None` if it sends something else.
     pub(crate) async fn stance(&mut self) -> Result<Option<Stance>, Ending> {
         if !self.receive().await?.is_empty() {
             return Err(Ending::Protocol(ENDLESS));

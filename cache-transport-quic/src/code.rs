@@ -78,7 +78,8 @@ const CODE_REPLACED: VarInt = VarInt::from_u32(2);
 
 const CODE_BREACH: VarInt = VarInt::from_u32(3);
 
-/// Told to a newcomer that is not let in for want of time: all but nothing, and it need not look for another secret.
+/// Told to a newcomer that is not let in because its time was over: almost nothing, and it need not look for another
+/// secret.
 const CODE_TIMED_OUT: VarInt = VarInt::from_u32(4);
 
 /// Told by a dialer that finds itself connected with the peer it has reached.

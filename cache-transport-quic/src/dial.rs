@@ -28,7 +28,7 @@ pub(crate) async fn dial(shared: Arc<Shared>, address: Box<str>) {
     }
 }
 
-/// Says that the dial of `address` came to nothing.
+/// Reports that the dial of `address` failed.
 pub(crate) fn fail(shared: &Shared, address: Box<str>, ending: &Ending) {
     tracing::debug!(%address, reason = %ending, "dial failed");
     shared.book.inbox().dial_failed(address, ending);

@@ -173,7 +173,7 @@ fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
         // So that the same port can be had on IPv4 too.
         socket.set_only_v6(true)?;
     }
-    // As much as the system lets us: too little costs packets under load, and nothing else.
+    // As much as the system allows: too little loses packets under load, and does no other harm.
     let _smaller = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
     let _smaller = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
     socket.bind(&address.into())?;
@@ -200,7 +200,7 @@ fn interfaces(like: SocketAddr) -> Vec<IpAddr> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
-    /// That is no address to listen on.
+    /// The text is not an address to listen on.
     #[error("cannot listen on {address}: {reason}")]
     Address {
         /// The address that cannot be used.

@@ -198,7 +198,7 @@ impl<T> Book<T> {
 ///
 /// # Errors
 ///
-/// When it does not keep the connection, or says what is no stance.
+/// If the other side does not keep the connection, or sends what is not a stance.
 pub fn heard(peer: PeerId, stance: Option<Stance>) -> Result<Tenure, Ending> {
     match stance {
         Some(Stance::Keep(tenure)) => Ok(tenure),

@@ -19,7 +19,7 @@ pub struct Charge {
 }
 
 impl Budget {
-    /// A budget of so many bytes, or of [`CHARGE_BYTES_MAX`], if that is more: the longest frame must fit.
+    /// A budget of this many bytes, or of [`CHARGE_BYTES_MAX`], if that is more: the longest frame must fit.
     pub(crate) fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.clamp(CHARGE_BYTES_MAX, Semaphore::MAX_PERMITS))))
     }

@@ -15,7 +15,7 @@ pub enum Ending {
     /// Another connection with the same peer was kept instead.
     #[error("another connection with that peer stays")]
     AlreadyConnected(PeerId),
-    /// This is no address to dial.
+    /// The text is not an address to dial.
     #[error("{0}")]
     BadAddress(String),
     /// The other side ended the connection in an orderly way.
@@ -30,7 +30,7 @@ pub enum Ending {
     /// A part of this node has failed.
     #[error("fault in this node")]
     Fault,
-    /// The other side sent what are no frames.
+    /// The other side sent what is not a frame.
     #[error("broke the protocol: {0}")]
     Frame(#[source] FrameError),
     /// The handshake of a newcomer failed.
@@ -39,7 +39,7 @@ pub enum Ending {
     /// This node has dialled itself.
     #[error("that is this node itself")]
     Itself,
-    /// The connection broke, or was ended without a word.
+    /// The connection broke, or was ended without a reason.
     #[error("lost: {0}")]
     Lost(String),
     /// The gate did not let the other side in.

@@ -16,7 +16,7 @@ pub struct Entrance {
 }
 
 impl Entrance {
-    /// For so many newcomers at once, and so many of them from one source.
+    /// An entrance for this many newcomers at once, and this many of them from one source.
     pub fn new(newcomers_max: usize, newcomers_per_source_max: usize) -> Self {
         Self { newcomers_max, newcomers_per_source_max, state: Mutex::default() }
     }

@@ -74,7 +74,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(self.take(frame_bytes))
     }
 
-    /// The next `N` bytes, which are no frame.
+    /// The next `N` bytes, which are not a frame.
     ///
     /// # Errors
     ///
@@ -178,7 +178,7 @@ pub fn join(frames: Vec<Bytes>) -> Vec<Bytes> {
     chunks
 }
 
-/// Why a stream's bytes are no frames. The connection ends.
+/// Why a stream's bytes are not frames. The connection ends.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FrameError {

@@ -64,7 +64,7 @@ impl Inbox {
         });
     }
 
-    /// Tells that the dial of `address` came to nothing.
+    /// Reports that the dial of `address` failed.
     pub fn dial_failed(&self, address: Box<str>, ending: &Ending) {
         let (error, reason) = (ending.dial_error(), ending.to_string().into());
         self.state.lock().push_node(TransportEvent::DialFailed { address, error, reason });

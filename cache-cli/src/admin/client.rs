@@ -27,7 +27,7 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// [`CommandError::NotRunning`] when there is none.
+    /// [`CommandError::NotRunning`] if no daemon runs.
     pub(crate) async fn connect(cache_dir: &Path) -> Result<Self, CommandError> {
         let stream = socket::connect(&socket_path(cache_dir)).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {

@@ -95,7 +95,7 @@ pub(crate) enum Cause {
     NotRunning,
     /// A value did not come back from another node.
     NotShared,
-    /// Other nodes go by another secret.
+    /// Other nodes use another secret.
     OtherSecret,
     /// Other nodes speak another major version of the protocol.
     OtherVersion,

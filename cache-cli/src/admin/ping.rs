@@ -25,7 +25,7 @@ pub(crate) struct Pinged {
 pub(crate) enum PingAnswer {
     /// The peer answered in time.
     Answered {
-        /// After so many microseconds.
+        /// Time to the answer, in microseconds.
         round_trip_micros: u64,
         /// How far its clock is ahead of the daemon's.
         skew_millis: i64,

@@ -1,6 +1,6 @@
 //! What the command line may hold, and what `--help` says of it.
 //!
-//! The flags of `serve` come from the table of settings, so this file names only what is no setting.
+//! The flags of `serve` come from the table of settings, so this file names only what is not a setting.
 
 use crate::{
     command::demo,

@@ -32,7 +32,7 @@ pub(crate) enum DaemonOrder {
         /// Whether to print the status and the headers as well.
         with_headers: bool,
     },
-    /// Forget one path or all that begin alike.
+    /// Forget one path, or all that begin with a prefix.
     Invalidate(InvalidateOrder),
     /// Show again and again what the daemon does.
     Monitor(MonitorOptions),

@@ -14,8 +14,8 @@ use std::{io::Write, path::Path};
 ///
 /// # Errors
 ///
-/// [`CommandError::Diagnosed`] with the first cause that was found, [`CommandError::NotRunning`] among others
-/// when there is no daemon; what was found is written all the same.
+/// [`CommandError::Diagnosed`] with the first cause that was found, such as [`CommandError::NotRunning`] if there is
+/// no daemon; what was found is written all the same.
 pub(crate) async fn run(
     rendering: Rendering,
     cache_dir: &Path,

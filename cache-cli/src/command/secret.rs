@@ -23,7 +23,7 @@ pub(crate) enum SecretOrder {
 ///
 /// # Errors
 ///
-/// When there is no secret to tell of, it cannot be used, or the system gives no entropy for a new one.
+/// When there is no secret to show, it cannot be used, or the system gives no entropy for a new one.
 pub(crate) async fn perform(
     order: SecretOrder,
     given: &Given,

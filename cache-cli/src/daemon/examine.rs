@@ -112,7 +112,7 @@ async fn secret(own: Option<SourcedSecret>, stats: &Stats, peers: &[Peer]) -> Ch
     Check::ok("secret", shown)
 }
 
-/// What is to be said of nodes that speak another major version of the protocol; nothing where there is none.
+/// What to say about nodes that speak another major version of the protocol; `None` if there are none.
 fn version(stats: &Stats, peers: &[Peer]) -> Option<Check> {
     let foreign: Vec<&Peer> =
         peers.iter().filter(|peer| peer.failure == Some(DialError::OtherVersion)).collect();
@@ -131,7 +131,7 @@ fn version(stats: &Stats, peers: &[Peer]) -> Option<Check> {
     })
 }
 
-/// Contacts that are this node; nothing where there is none.
+/// Contacts that are this node; `None` if there are none.
 fn itself(node: &Node, about: &About, peers: &[Peer]) -> Option<Check> {
     let id = node.peer_id()?.to_string();
     let met = peers.iter().filter(|peer| peer.failure == Some(DialError::Itself));
@@ -141,7 +141,7 @@ fn itself(node: &Node, about: &About, peers: &[Peer]) -> Option<Check> {
     (!own.is_empty()).then(|| Check::warning("contacts", finding, ITSELF_REMEDY))
 }
 
-/// Nodes that go by one identity; nothing where there are none.
+/// Nodes that share one identity; `None` if there are none.
 fn twins(stats: &Stats, peers: &[Peer]) -> Option<Check> {
     let own = stats.peer_id.clone().filter(|_id| stats.has_twin);
     let others = peers.iter().filter(|peer| peer.is_twin).filter_map(|peer| peer.id);

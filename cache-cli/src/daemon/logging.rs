@@ -23,7 +23,7 @@ impl Logging {
     ///
     /// # Errors
     ///
-    /// When it is no filter; what was logged before goes on then.
+    /// If `filter` is not a filter; what was logged before goes on then.
     pub(crate) fn set_filter(&self, filter: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(self.0.reload(EnvFilter::try_new(filter)?)?)
     }

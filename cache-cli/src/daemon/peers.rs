@@ -31,7 +31,7 @@ pub(super) enum NoPeer {
 ///
 /// # Errors
 ///
-/// When there is none, or more than one.
+/// If no peer fits, or more than one.
 pub(super) async fn named(node: &Node, text: &str) -> Result<PeerId, NoPeer> {
     let peers = node.peers().await.map_err(NoPeer::Closed)?;
     one_of(peers.into_iter().filter_map(|peer| peer.id), text)
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn an_end_that_several_have_is_refused_with_all_of_them() {
-        // Of a hundred ids, some end alike.
+        // Of a hundred ids, some have the same end.
         let ids = || (0..100).map(id);
         let mut by_end = BTreeMap::<char, Vec<String>>::new();
         for id in ids().map(|id| id.to_string()) {

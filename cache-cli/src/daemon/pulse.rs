@@ -20,10 +20,10 @@ pub(crate) async fn pulse(node: &Node) -> Result<Stats, NoPulse> {
     }
 }
 
-/// Why there is no answer from the driver. Nothing was changed.
+/// Why the driver gave no answer. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoPulse {
-    /// It ended.
+    /// The driver has ended.
     #[error("{0}")]
     Ended(Closed),
     /// It did not answer in time.

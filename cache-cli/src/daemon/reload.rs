@@ -103,7 +103,7 @@ impl Reloader {
         let wanted = settings.fleet.secrets();
         let is_rotation = !are_same(&wanted, &self.secrets);
         if is_rotation && !SECRETS.iter().any(|name| changed.contains(name)) {
-            // The machine's credential serves for want of a secret, and is another by now.
+            // The machine's credential stands in for a secret, and may be another by now.
             changed.push(SECRETS[0]);
         }
         let is_rotated = !is_rotation || self.rotate(wanted).await;

@@ -12,7 +12,7 @@ use tracing::warn;
 /// The program that started the daemon, if it wants to be told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Supervisor {
-    /// No program listens.
+    /// No program wants to be told.
     Absent,
     /// One that hears of the node's life this often.
     Present {

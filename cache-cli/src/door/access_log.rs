@@ -52,7 +52,7 @@ impl AccessLog {
 
     /// Opens the file again, since a rotation has moved the old one away.
     pub(crate) fn reopen(&self) {
-        // A writer that is so far behind that this does not fit opens it at the next call.
+        // A writer that is so far behind that this does not fit opens the file at the next call.
         let _full_or_ended = self.orders.try_send(Order::Reopen);
     }
 

@@ -96,7 +96,7 @@ pub(super) async fn converse<IO, S>(
             refused.note(vitals.now(), &error);
             linger(connection.into_parts().io.into_inner().into_inner()).await;
         }
-        // A client that hangs up is none of our troubles.
+        // A client that hangs up is no fault of the daemon's.
         End::Ended(Err(error)) => debug!(%error, "a connection ended early"),
         End::Late(phase) => {
             debug!(?phase, "a connection was closed because its client took too long");

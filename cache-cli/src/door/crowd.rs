@@ -30,7 +30,7 @@ impl Crowd {
         self.members.remove(&number);
     }
 
-    /// Forgets connections whose tasks are gone without a word.
+    /// Forgets connections whose tasks have ended without saying so.
     pub(super) fn leave_lost(&mut self) {
         self.members.retain(|_number, vitals| Arc::strong_count(vitals) > 1);
     }

@@ -63,8 +63,8 @@ pub(crate) trait Listener: Send + 'static {
     /// Waits for the next connection.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Accepted>> + Send;
 
-    /// Binds a connection to the event loop on which this is awaited, and has it do what comes before its first
-    /// request, such as a handshake.
+    /// Binds a connection to the event loop on which this is awaited, and does what comes before its first request,
+    /// such as a handshake.
     ///
     /// # Cancellation
     ///
@@ -237,7 +237,7 @@ const HEADER_FIELDS_MAX: usize = 128;
 /// Largest head of a request, and most that is read ahead of one, in bytes: targets up to 8,000 bytes
 /// (RFC 9112, section 3) and generous headers.
 const READ_BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// How long to wait after the system refused a connection, for example for want of file descriptors.
+/// How long to wait after the system refused a connection, for example because it has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

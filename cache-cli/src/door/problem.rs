@@ -23,7 +23,7 @@ pub(crate) struct DoorError {
     /// What the client or its operator can do.
     remedy: Option<String>,
     retry_after: Option<u64>,
-    /// What a client of GitHub's looks for in a refusal for want of an allowance.
+    /// What a client of GitHub's looks for in a refusal because of a spent allowance.
     quota: Option<Box<QuotaFields>>,
 }
 

@@ -48,7 +48,7 @@ enum Position {
     Method,
     /// In front of the target.
     Target,
-    /// In a target that does not begin with a slash, behind so many of its slashes.
+    /// In a target that does not begin with a slash, behind this many of its slashes.
     Absolute {
         slashes: u8,
     },
@@ -231,7 +231,7 @@ enum Chunked {
     Passed(usize),
     /// So many bytes, and the body has ended.
     Ended(usize),
-    /// This is no chunk as clients write it.
+    /// This is not a chunk as clients write it.
     Lost,
 }
 

@@ -102,7 +102,7 @@ impl Definition {
 ///
 /// # Panics
 ///
-/// When there is none: names are written out in this crate only.
+/// If there is none: only names that are written in this crate are looked up.
 pub(crate) fn definition(name: &str) -> &'static Definition {
     DEFINITIONS
         .iter()

@@ -45,7 +45,7 @@ impl From<FileError> for CommandError {
 ///
 /// # Errors
 ///
-/// When the file cannot be read or is no TOML.
+/// If the file cannot be read or is not TOML.
 pub(crate) fn read(path: &Path, given: &mut Given) -> Result<(), FileError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| FileError::Unreadable { path: path.display().to_string(), error })?;

@@ -31,7 +31,7 @@ pub(crate) struct FleetSettings {
 }
 
 impl FleetSettings {
-    /// The secrets that the node goes by, the current one first; none, if there is no current one.
+    /// The secrets that the node uses, the current one first; empty if there is no current one.
     pub(crate) fn secrets(&self) -> Vec<FleetSecret> {
         let current = self.secret.found().map(|found| found.secret.clone());
         current
@@ -183,7 +183,7 @@ impl fmt::Display for Transport {
     }
 }
 
-/// Settings, besides the secret, that no user gives who wants a node to keep to itself.
+/// Settings, besides the secret, by which a user says that the node is to share.
 const MEANS_SHARING: [&str; 5] = ["p2p", "p2p-port", "p2p-listen", "p2p-advertise", "bootstrap"];
 
 /// Most addresses of this node that others are told.

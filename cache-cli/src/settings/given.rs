@@ -88,7 +88,7 @@ impl Given {
         Ok(self)
     }
 
-    /// Warns about each of `names`, variables of the environment, that looks like a setting and is none.
+    /// Warns about each of `names`, variables of the environment, that looks like a setting and is not one.
     pub(crate) fn warn_of_unknown(&mut self, names: impl Iterator<Item = OsString>) {
         let known = || DEFINITIONS.iter().flat_map(|definition| definition.variables).copied();
         let names = names.filter_map(|name| name.into_string().ok());
@@ -114,7 +114,7 @@ impl Given {
         })
     }
 
-    /// What the user should know although it is no error.
+    /// What the user should know although it is not an error.
     pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }

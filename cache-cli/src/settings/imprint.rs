@@ -40,7 +40,7 @@ impl Imprint {
     }
 }
 
-/// What is in the file at `path`; nothing, if it cannot be read, or is none that can be read twice, such as a pipe.
+/// The contents of the file at `path`; `None` if it cannot be read, or cannot be read twice, such as a pipe.
 fn contents(path: &str) -> Vec<u8> {
     let mut contents = Vec::new();
     if !std::fs::metadata(path).is_ok_and(|found| found.is_file()) {

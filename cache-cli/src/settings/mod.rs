@@ -116,7 +116,7 @@ pub(crate) struct Settings {
     pub(crate) access_log: Option<AccessLogTarget>,
     /// What to log and how.
     pub(crate) log: Log,
-    /// What the user should know although it is no error.
+    /// What the user should know although it is not an error.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -476,7 +476,7 @@ fn fault(definition: &Definition, text: Option<&str>, source: &Source, problem: 
 pub(crate) enum LogFormat {
     /// One JSON object per line.
     Json,
-    /// Lines for people.
+    /// Lines of text, for people.
     Text,
 }
 

@@ -134,7 +134,7 @@ impl fmt::Display for SecretReport {
 /// How the daemon takes part in a fleet, for its statistics.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FleetReport {
-    /// Whether it does: where there is no secret, a node that may share does not.
+    /// Whether it does: a node that may share but has no secret does not.
     enabled: bool,
     #[serde(skip)]
     is_allowed: bool,
@@ -172,7 +172,7 @@ impl FleetReport {
         }
     }
 
-    /// Takes what `fleet` says of the secrets, and nothing else.
+    /// Takes over what `fleet` says of the secrets, and nothing else.
     pub(crate) fn follow_secrets(&mut self, fleet: &FleetSettings) {
         let Self { secret_kind, secret_source, accepted_secrets, .. } = Self::of(fleet);
         *self = Self { secret_kind, secret_source, accepted_secrets, ..self.clone() };

@@ -36,7 +36,7 @@ pub(crate) enum SecretSource {
     Input,
     /// It was given by a setting.
     Setting(super::Source),
-    /// A variable that holds a credential for the API, which serves for want of a secret.
+    /// A variable that holds a credential for the API, which stands in for a secret.
     Token(&'static str),
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for SecretSource {
 }
 
 impl SourcedSecret {
-    /// What to tell a user whose fleet goes by a token.
+    /// What to tell a user whose fleet uses a token as its secret.
     fn warning(&self) -> Option<String> {
         let source = &self.source;
         match self.secret.kind() {
@@ -176,7 +176,7 @@ impl Reader<'_> {
 ///
 /// # Errors
 ///
-/// When it cannot be read or is none; the text is not repeated.
+/// If it cannot be read or is not a secret; the text is not repeated.
 pub(crate) fn from_input(input: impl Read) -> Result<SourcedSecret, Problem> {
     let secret = parse(&bounded(input).map_err(|error| format!("cannot be read: {error}"))?)?;
     Ok(SourcedSecret { secret, source: SecretSource::Input })
@@ -207,7 +207,7 @@ fn bounded(input: impl Read) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// The machine's credential for the API, if it has one: what serves for want of a secret.
+/// The machine's credential for the API, if it has one, which stands in for a secret.
 pub(super) fn ambient_token(
     variable: &dyn Fn(&str) -> Option<std::ffi::OsString>,
 ) -> Option<(&'static str, Secret)> {

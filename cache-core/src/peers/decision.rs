@@ -101,7 +101,7 @@ pub(crate) struct Connection {
     pub(crate) address: Box<str>,
     /// The side that this node is.
     pub(crate) side: Side,
-    /// When it began.
+    /// When the connection began.
     pub(crate) since: Timestamp,
     /// When something was last said or heard for a lookup, if it ever was.
     pub(crate) used_at: Option<Timestamp>,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A whole script.
+/// A whole script, with its steps.
 pub(crate) struct Script {
     pub(crate) steps: Vec<Step>,
 }

@@ -16,7 +16,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// A dialer that goes by two secrets meets a listener that goes by the older one only.
+/// A dialer with two secrets meets a listener that has only the older one.
 fn vectors() -> String {
     let (dialer_id, listener_id) = (PeerId::from_public_key([0xd1; 32]), PeerId::from_public_key([0x15; 32]));
     let channel = b"channel of the vectors";

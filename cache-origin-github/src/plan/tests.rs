@@ -73,7 +73,7 @@ fn what_changes_the_answer_changes_the_key() {
     ];
     for (at, text) in texts.iter().enumerate() {
         let same: Vec<_> = (0..texts.len()).filter(|other| texts[*other] == *text).collect();
-        // Only an empty query is no difference.
+        // Only an empty query makes no difference.
         let expected = if [0, 5].contains(&at) { vec![0, 5] } else { vec![at] };
         assert_eq!(same, expected, "{text:?}");
     }

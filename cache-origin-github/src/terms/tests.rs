@@ -104,7 +104,7 @@ proptest! {
         }
         let response = response.body(()).unwrap();
         let request = Request::get("/x").body(()).unwrap();
-        // Without a word of the origin's, the judge guesses by `Last-Modified`, and we go by a route's rule.
+        // If the origin says nothing, the judge guesses by `Last-Modified`, and we apply a route's rule.
         let options = CacheOptions { shared: false, cache_heuristic: 0.0, ..CacheOptions::default() };
         let policy = CachePolicy::new_options(&request, &response, now, options);
         let later = now + Duration::from_secs(passed);

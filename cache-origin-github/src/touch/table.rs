@@ -5,7 +5,7 @@
 //! begins so; `=/a/b` that very path, with or without a query; `?/a/b` that what begins so is doubted rather than
 //! forgotten, since the path does not tell which part of it is meant; `@group` all of a group.
 //!
-//! `tests/operations` walks all writes of the description, and `tests/operations/writes.txt` has what comes of them.
+//! `tests/operations` walks all writes of the description, and `tests/operations/writes.txt` has their effects.
 
 /// The methods, the path, and what is touched.
 pub(super) type Row = (&'static str, &'static str, &'static [&'static str]);

@@ -22,7 +22,7 @@ pub struct Document {
 /// What the page compares.
 #[derive(Clone, Debug)]
 pub struct Extent {
-    /// Decides everything random.
+    /// The seed, which decides everything random.
     pub seed: u64,
     /// Sizes of the fleets in which policies are compared.
     pub nodes: Vec<usize>,

@@ -133,7 +133,7 @@ pub struct SecondaryPlan {
 pub struct Event {
     /// When, from the beginning of the run.
     pub at: Duration,
-    /// What happens then.
+    /// What happens at that moment.
     pub deed: Deed,
 }
 

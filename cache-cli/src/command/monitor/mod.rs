@@ -36,7 +36,7 @@ pub(crate) struct MonitorOptions {
 pub(crate) enum Repeat {
     /// After each of these times.
     Every(Duration),
-    /// Only once.
+    /// One page, and no more.
     Once,
 }
 
@@ -44,8 +44,8 @@ pub(crate) enum Repeat {
 ///
 /// # Errors
 ///
-/// [`CommandError::NotRunning`] when there is none; also when it cannot be understood or the output cannot be
-/// written.
+/// [`CommandError::NotRunning`] if no daemon runs; also an error if its answer cannot be understood or the output
+/// cannot be written.
 pub(crate) async fn run(
     options: MonitorOptions,
     cache_dir: &Path,

@@ -16,7 +16,7 @@ pub(super) enum Meaning {
     Known,
     /// Links, each under a name.
     Links,
-    /// Any other key.
+    /// Something else, which is left alone.
     Other,
 }
 

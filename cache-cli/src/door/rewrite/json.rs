@@ -1,6 +1,6 @@
 //! Rewriting a JSON text without parsing it: piece by piece, in a bounded window.
 //!
-//! Follows objects, lists and strings just closely enough to know under which keys a string lies. What is no JSON
+//! Follows objects, lists and strings just closely enough to know under which keys a string lies. What is not JSON
 //! passes as it is, and so does everything deeper than [`DEPTH_MAX`].
 
 use super::fields::{KEY_BYTES_MAX, Meaning, meaning};
@@ -34,7 +34,7 @@ enum Place {
     Links,
     /// Keys that are not the API's.
     Other,
-    /// It is no object but a URL of the API, if it is a string.
+    /// Not an object, but a URL of the API, if it is a string.
     Url,
 }
 
@@ -132,7 +132,7 @@ impl JsonRewriter {
             self.deeper += 1;
             self.next = Place::Other;
         } else {
-            // A URL was expected, and this is none.
+            // A URL was expected, and this is not one.
             let place = if self.next == Place::Url { Place::Other } else { self.next };
             self.levels.push(Level { place, is_object });
         }
@@ -165,7 +165,7 @@ impl JsonRewriter {
             return rest.len();
         };
         if rest[end] == b'\\' {
-            // A key that holds escapes is none of GitHub's.
+            // A key that holds escapes is not one of GitHub's.
             self.next = Place::Other;
             self.state = State::InString { escaped: true };
             return end + 1;

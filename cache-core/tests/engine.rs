@@ -23,8 +23,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Budgets are kept; readers see what the engine holds; answers stay in their domain, fresh enough and
-    /// newer than what was invalidated; there is one call per key. See the checks in `World`.
+    /// Budgets are kept; readers see what the engine holds; answers stay in their domain, fresh enough and newer than
+    /// what was invalidated; there is one call per key. See the checks in `World`.
     #[test]
     fn every_output_is_allowed(plan in plan()) {
         play(&plan);

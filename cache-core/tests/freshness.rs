@@ -97,9 +97,9 @@ proptest! {
         prop_assert_eq!(freshness::usable(&generous, &dated, now), expected);
     }
 
-    /// Where `http-cache-semantics` knows the rule: it has no `stale-while-revalidate`, and it takes an entry
-    /// that is stale by exactly `max-stale` for too stale, where RFC 9111, section 5.2.1.2, says "no more than". How
-    /// long an entry may be stale at all is beside the rule.
+    /// Where `http-cache-semantics` knows the rule: it has no `stale-while-revalidate`, and it takes an entry that is
+    /// stale by exactly `max-stale` for too stale, where RFC 9111, section 5.2.1.2, says "no more than". How long an
+    /// entry may be stale at all is not part of the rule.
     #[test]
     fn another_implementation_agrees(case in case(0..40)) {
         let case = Case { if_error: i64::from(u16::MAX), ..case };

@@ -34,15 +34,15 @@ impl Engine {
 
     /// Ends the right of a domain to what was refused to it.
     ///
-    /// Whoever holds nothing of it here has told the members already, or has nothing to tell: tokens that somebody
-    /// makes up must not cost the disk a search and the members a message each. The same goes for what is in doubt
-    /// already, however often a change of it is refused.
+    /// If nothing of it is here, this node has told the members already, or has nothing to tell: made-up tokens must
+    /// not cost the disk a search and the members a message each. The same goes for what is in doubt already, however
+    /// often a change of it is refused.
     pub(super) fn on_refused(&mut self, domain: Domain, refusal: Refusal) {
         let is_credential = refusal == Refusal::Credential;
         let (reach, is_here) = self.refused_reach(domain, refusal);
         if is_here {
             let (reach, receipt) = (reach.bounded(), self.receipts.number());
-            // Nobody waits until it is done everywhere.
+            // Nothing waits until it is done everywhere.
             self.tell_invalidated(reach.clone(), receipt);
             self.forget(&reach);
             self.forget_on_disk(&reach, None);
@@ -92,7 +92,8 @@ impl Engine {
         self.await_receipts(Settled { order, entries }, receipt, Vec::new(), asks_disk);
     }
 
-    /// What a member tells of. It hears that it is done when nobody here can see any of it any more, nor after a crash.
+    /// What a member tells of. It hears that it is done when no reader here can see any of it any more, nor after a
+    /// crash.
     pub(super) fn on_invalidated(&mut self, from: PeerId, notice: &Notice) {
         let (mut news, mut ended) = (Vec::new(), Reach::default());
         for invalidation in &notice.invalidations {
@@ -118,8 +119,8 @@ impl Engine {
         self.pass_on(news);
     }
 
-    /// `from` no longer remembers all that was invalidated until `mark`. If we may have missed some of it, what is here
-    /// from before is in doubt; answers whether it is.
+    /// `from` no longer remembers all that was invalidated until `mark`. If we may have missed some of it, what is
+    /// here from before is in doubt. Returns whether it is.
     fn doubts_until(&mut self, from: PeerId, mark: Timestamp) -> bool {
         let has_missed = |fleet: &Fleet| fleet.acquaintances.heard_until(from) < mark;
         let is_doubted = self.fleet.as_deref().is_some_and(has_missed);
@@ -130,7 +131,7 @@ impl Engine {
         is_doubted
     }
 
-    /// Has the disk forget what `ended` means, and tells `to` under its `receipt` when that is durable.
+    /// Orders the disk to forget what `ended` means, and tells `to` under its `receipt` when that is durable.
     ///
     /// What others have told before may be what `to` speaks of, so that has to be durable too.
     fn confirm(&mut self, to: PeerId, receipt: u64, ended: &Reach) {
@@ -166,7 +167,7 @@ impl Engine {
         self.conclude_forgetting(settled);
     }
 
-    /// Nobody waits any more until `peer` has forgotten something.
+    /// Nothing waits any more until `peer` has forgotten something.
     pub(super) fn await_no_more(&mut self, peer: PeerId) {
         for settled in self.receipts.on_gone(peer) {
             self.conclude_forgetting(Some(settled));
@@ -190,7 +191,7 @@ impl Engine {
         }
     }
 
-    /// Forgets and doubts what `reach` means in memory and in flight; answers how many entries were forgotten.
+    /// Forgets and doubts what `reach` means in memory and in flight. Returns how many entries were forgotten.
     fn forget(&mut self, reach: &Reach) -> usize {
         self.generation += 1;
         let ends_signposts = |scope: &Scope| matches!(scope, Scope::Signposts { .. });
@@ -215,8 +216,8 @@ impl Engine {
         entries
     }
 
-    /// Has the disk forget, and note what is in doubt; answers whether it has anything to do. What is doubted stays there,
-    /// and is told apart when it comes back.
+    /// Orders the disk to forget, and to note what is in doubt. Returns whether it has anything to do. What is
+    /// doubted stays there, and is told apart when it comes back.
     fn forget_on_disk(&mut self, reach: &Reach, removal: Option<u64>) -> bool {
         let on_disk = |scopes: &[Scope]| -> Vec<Scope> {
             let is_on_disk = |scope: &&Scope| !matches!(scope, Scope::Signposts { .. });
@@ -238,7 +239,7 @@ impl Engine {
         if self.doubts.mean(entry) {
             entry.doubt();
         }
-        // A directory from before may hold signposts, and nobody knows which writes ended them.
+        // A directory from before may hold signposts, and it is unknown which writes ended them.
         !entry.is_signpost()
     }
 
@@ -247,7 +248,7 @@ impl Engine {
         for key in removed {
             self.hide(key);
         }
-        // What a detached flight fetches is for those who wait here alone; the next member may have the lease.
+        // What a detached flight fetches is for its waiters here alone; the next member may have the lease.
         for id in detached {
             self.give_back_lease(id, Verdict::Unused);
         }

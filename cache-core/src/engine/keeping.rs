@@ -20,7 +20,7 @@ impl Engine {
         let edition = self.issue_edition(&key);
         let entry = Arc::new(Entry::new(key, draft, self.now, self.generation).of_edition(edition));
         let is_kept = self.keep(Arc::clone(&entry));
-        // Those who wait for what another member fetches need not wait for it any more.
+        // Requests that wait for what another member fetches need not wait for it any more.
         for id in detached {
             if self.flights.is_open(id) && self.consulting(id).is_some() {
                 self.ask_anew(id);
@@ -69,7 +69,7 @@ impl Engine {
         }
     }
 
-    /// Takes an entry into memory and onto the disk; answers whether memory has room for it at all.
+    /// Takes an entry into memory and onto the disk. Returns whether memory has room for it at all.
     pub(super) fn keep(&mut self, entry: Arc<Entry>) -> bool {
         self.withheld.retain(|withheld| withheld.key() != entry.key());
         let kept = self.admit(Arc::clone(&entry));

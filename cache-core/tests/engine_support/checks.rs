@@ -129,7 +129,7 @@ impl World {
         }
     }
 
-    /// A call is made for one who waits and allows it, and only if no other would bring the same.
+    /// A call is made for a waiter that allows it, and only if no other would bring the same.
     fn check_call(&self, leader: RequestId, revalidate: Option<&Arc<Entry>>) {
         let asked = self.requests.get(&leader).expect("only requests lead");
         let key = asked.key.as_ref().expect("only gets lead");

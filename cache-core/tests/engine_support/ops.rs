@@ -69,7 +69,7 @@ pub(crate) enum Event {
     Tick,
 }
 
-/// How the origin answers.
+/// How the origin answers calls.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Failed,
@@ -82,7 +82,7 @@ pub(crate) enum Answer {
     UnstorableLeader,
 }
 
-/// An answer to keep, but for its content.
+/// An answer to keep, without its content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) freshness: Freshness,

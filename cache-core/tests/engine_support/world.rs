@@ -108,7 +108,7 @@ impl World {
         }
     }
 
-    /// Lets everything come to its end: by answers, or by nothing but time.
+    /// Lets everything come to its end: by answers, or by time alone.
     pub(crate) fn end(&mut self, answered: bool) {
         while answered && !(self.calls.is_empty() && self.loads.is_empty()) {
             self.happen(&Event::Load { pick: 0, readable: true });

@@ -1,7 +1,7 @@
 //! What members say, as words of a script.
 //!
-//! Members are `p1`, `p2`, .., the node itself is `p0`. A key tells who coordinates it: `k1:p2` is coordinated by
-//! `p2` whenever that is a member, `k1:p2>p3` by `p3` when `p2` is not, and `k1` by the node itself.
+//! Members are `p1`, `p2`, .., the node itself is `p0`. A key tells its coordinator: `k1:p2` is coordinated by `p2`
+//! whenever that is a member, `k1:p2>p3` by `p3` when `p2` is not, and `k1` by the node itself.
 
 use super::{
     show::{self, duration},

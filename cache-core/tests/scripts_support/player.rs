@@ -19,7 +19,7 @@ pub(crate) struct Player {
     fetches: Vec<FetchId>,
     loads: Vec<LoadId>,
     keys: BTreeMap<RequestId, Key>,
-    /// What the members of a fleet speak of; without one nobody does.
+    /// What the members of a fleet speak of; `None` without a fleet.
     talk: Option<Talk>,
     /// What readers see: replayed from the outputs.
     published: BTreeMap<Key, Arc<Entry>>,
@@ -187,7 +187,7 @@ impl Player {
         self.handle(Input::Get { request, key, directives: words.directives(), bucket, reader });
     }
 
-    /// A member connects. What it is asked at once, to warm up, it has nothing to answer to, unless it is `cold`:
+    /// A member connects. It has nothing to answer to the warm-up that it is asked for at once, unless it is `cold`:
     /// then the script answers.
     fn connect(&mut self, peer: PeerId, cold: bool) {
         let lines_before = self.lines.len();

@@ -1,6 +1,6 @@
 //! The words of one input line: `verb plain.. flag.. name=value..`.
 //!
-//! A mistake in a script is a mistake of ours, so it panics with the line at fault.
+//! A mistake in a script is a mistake of its author, so it panics with the line at fault.
 
 use super::player::BEGINNING;
 use cache_core::{

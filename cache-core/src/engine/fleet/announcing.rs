@@ -10,7 +10,8 @@ use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 use core::time::Duration;
 
 impl Engine {
-    /// Tells the fleet of a new entry: its coordinator, and who granted the lease for it, have it whole.
+    /// Tells the fleet of a new entry. Its coordinator, and the member that granted the lease for it, get the whole
+    /// of it.
     pub(in crate::engine) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>) {
         let told = self.conclude_leases(entry);
         let Some(fleet) = self.fleet.as_ref().filter(|fleet| !fleet.ring.is_alone()) else { return };
@@ -34,7 +35,7 @@ impl Engine {
 
     pub(in crate::engine) fn on_announced(&mut self, from: PeerId, parcel: Parcel) {
         let key = parcel.key.clone();
-        // What is stale on arrival will be so from the next fetcher too: those who wait need not do so in turn.
+        // What is stale on arrival will be so from the next fetcher too, so the waiters need not wait in turn.
         let is_stale = parcel.draft.age >= parcel.draft.freshness.lifetime;
         let refusal = if is_stale { Verdict::Unshareable } else { Verdict::Unused };
         let kept = self.accept(from, parcel);
@@ -79,8 +80,8 @@ impl Engine {
             let is_news = |held: &Arc<Entry>| {
                 held.edition() != edition && is_after(edition, now.saturating_sub(age), held)
             };
-            // What is here is no longer the latest: whoever wants it next pulls that. Of what is on disk alone nobody
-            // knows which content it is.
+            // What is here is no longer the latest: the next request for it pulls that. Which content is on disk
+            // alone is unknown.
             if self.cache.lookup(&key).is_none_or(is_news) {
                 self.drop_held(&key);
             }
@@ -90,8 +91,8 @@ impl Engine {
         fleet.holders.insert(now, name, from, remaining);
     }
 
-    /// Takes an entry from a peer in, unless ours is as young or it may be what was invalidated. Answers what is
-    /// held under its key now, if that is of any use.
+    /// Takes an entry from a peer in, unless ours is as young or it may be what was invalidated. Returns what is held
+    /// under its key now, if that is of any use.
     pub(in crate::engine) fn accept(&mut self, from: PeerId, parcel: Parcel) -> Option<Arc<Entry>> {
         let now = self.now;
         if !self.is_credible(from, &parcel) {
@@ -172,7 +173,7 @@ impl Engine {
         Parcel::of(entry, after, self.now)
     }
 
-    /// Tells the fleet what was forgotten or doubted here, and answers who is told.
+    /// Tells the fleet what was forgotten or doubted here. Returns the members that are told.
     pub(in crate::engine) fn tell_invalidated(&mut self, reach: Reach, receipt: u64) -> Vec<PeerId> {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return Vec::new() };
@@ -197,8 +198,8 @@ impl Engine {
     }
 }
 
-/// Whether the content that `edition` names, of age zero at `born`, is news beside `held`: later in the order of their
-/// issuer, or else not older. Of two that seem to be of one age the one that came later is taken.
+/// Whether the content that `edition` names, of age zero at `born`, is news compared with `held`: later in the order
+/// of their issuer, or else not older. Of two that seem to be of one age the one that came later is taken.
 fn is_after(edition: Option<Edition>, born: Timestamp, held: &Entry) -> bool {
     let by_issuer = edition.zip(held.edition()).and_then(|(edition, held)| edition.is_after(held));
     by_issuer.unwrap_or(born >= held.born())

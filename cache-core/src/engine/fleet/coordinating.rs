@@ -11,8 +11,8 @@ use crate::{
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 impl Engine {
-    /// A member asks. What is fresh here is the answer whatever we are asked as; what may be on disk, or with whom
-    /// coordinated it before, is looked for.
+    /// A member asks. What is fresh here is the answer in whatever role we are asked. What may be on disk, or with a
+    /// former coordinator, is looked for.
     pub(super) fn on_ask(&mut self, from: PeerId, ask: AskId, name: Name, role: Role) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
@@ -52,7 +52,7 @@ impl Engine {
         self.say(from, Message::Answer { ask, answer });
     }
 
-    /// Lets `asker`, who waited, fetch `name` for all.
+    /// Lets `asker`, which waited, fetch `name` for all.
     pub(super) fn grant(&mut self, name: Name, asker: Asker) {
         if !self.waits_for_inquiry(&name, asker) {
             self.grant_with(name, asker, None);
@@ -99,7 +99,8 @@ impl Engine {
         self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
     }
 
-    /// The fleet has failed to fetch what flight `id` asked for: so it has for those who wait for the flight.
+    /// The fleet has failed to fetch what flight `id` asked for, and so it has for the members that wait for the
+    /// flight.
     pub(in crate::engine) fn fail_claimants(&mut self, id: FlightId) {
         let flight = self.flights.flight_mut(id);
         let Some(fleet) = self.fleet.as_mut().filter(|_| flight.take_claim()) else { return };
@@ -122,7 +123,7 @@ impl Engine {
         Answer::Lease { name, stale }
     }
 
-    /// Sends `entry` to all who wait for it here; answers who they are.
+    /// Sends `entry` to all that wait for it here. Returns which they are.
     pub(in crate::engine) fn conclude_leases(&mut self, entry: &Arc<Entry>) -> Vec<PeerId> {
         let Some(fleet) = &mut self.fleet else { return Vec::new() };
         let local = fleet.local();
@@ -145,8 +146,8 @@ impl Engine {
         told
     }
 
-    /// Gives the lease of flight `id` back, if it has one: to whoever granted it, and to a newcomer who coordinates it
-    /// by now and was told of it.
+    /// Gives the lease of flight `id` back, if it has one: to the member that granted it, and to a new member that
+    /// coordinates the name by now and was told of it.
     pub(in crate::engine) fn give_back_lease(&mut self, id: FlightId, verdict: Verdict) {
         let flight = self.flights.flight_mut(id);
         let (claims, lease) = (flight.take_claim(), flight.take_lease());
@@ -210,7 +211,7 @@ impl Engine {
         }
     }
 
-    /// Has the lease of flight `id`, whose coordinator is gone, noted by the one that comes after it.
+    /// Reports the lease of flight `id`, whose coordinator is gone, to the next coordinator.
     pub(super) fn claim_lease(&mut self, id: FlightId) {
         let now = self.now;
         if !self.flights.flight(id).is_fetching() {

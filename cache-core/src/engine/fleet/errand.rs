@@ -1,6 +1,6 @@
 //! Diagnosis: asking one peer something on behalf of a request.
 //!
-//! Nothing of it is counted as a look-up: it spares nobody a call.
+//! Nothing of it is counted as a look-up: it saves no call.
 
 use crate::{
     AskId, Failure, FetchError, Key, Message, Offence, OrderId, Outcome, Output, PeerId, RequestId, Served,
@@ -19,12 +19,12 @@ pub(super) struct Errand {
     until: Timestamp,
 }
 
-/// Whom it is for.
+/// The order or request that the errand is for.
 #[derive(Clone, Debug)]
 enum Purpose {
-    /// Who wants to know whether the peer has the entry under a key.
+    /// A request for whether the peer has the entry under a key.
     Entry(RequestId, Key),
-    /// Who wants to know whether the peer answers.
+    /// An order for whether the peer answers.
     Ping(OrderId),
 }
 

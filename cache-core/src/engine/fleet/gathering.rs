@@ -1,8 +1,8 @@
 //! The first moments of a node: look-ups wait a little for the fleet to be found.
 //!
-//! A node that has just started and knows whom to contact is connected within milliseconds. What is asked of it before
-//! would be fetched although a member has it. And what it finds on its disk may have been invalidated while it was down:
-//! that is withheld until the first peer has told what it knows.
+//! A node that has just started and knows its contacts is connected within milliseconds. What is asked of it before
+//! would be fetched although a member has it. And what it finds on its disk may have been invalidated while it was
+//! down: that is withheld until the first peer has told what it knows.
 
 use crate::{
     AskId, Domain, Entry, Message, PeerId, Scope, Timestamp, engine::Engine, flights::FlightId,
@@ -102,7 +102,7 @@ impl Engine {
         }
     }
 
-    /// Takes in what was restored, the most recently stored first, but for what is there already.
+    /// Takes in what was restored, the most recently stored first, except for what is there already.
     pub(in crate::engine) fn take_in(&mut self, restored: Vec<Entry>) {
         // The most recently stored ends at the head of the eviction order.
         for entry in restored.into_iter().rev() {

@@ -1,10 +1,10 @@
-//! What members say, handed to those whom it concerns.
+//! What members say, handed to the parts that it concerns.
 
 use super::saying::is_of_lookup;
 use crate::{AskId, Message, Offence, Payer, PeerId, engine::Engine, message::Announced, peers::Traffic};
 
 impl Engine {
-    /// Whether what `from` said in so many `bytes` is taken: it is connected, and says no more than it may.
+    /// Whether what `from` said in so many `bytes` is accepted: it must be connected, and say no more than it may.
     pub(in crate::engine) fn admits(&mut self, from: PeerId, bytes: usize) -> bool {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return false };

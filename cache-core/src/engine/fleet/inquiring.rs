@@ -1,12 +1,13 @@
 //! Finding the coordinator of a name where members are not all connected.
 //!
-//! Whoever is asked as coordinator and is connected with a member that weighs more asks that one in turn, and passes on
-//! what it says. Each on the way weighs more than the one before, so no ask goes round, and the last is the heaviest
-//! among its own connections. It alone, if it knows of a heavier one still, has a connection made for the purpose. So
-//! most members find their coordinator without a connection with it, and few ask it however many want a name.
+//! A member that is asked as coordinator and is connected with a heavier one asks that one in turn, and passes on
+//! what it says. Each member on the way weighs more than the one before, so no ask goes round, and the last is the
+//! heaviest among its own connections. Only that one, if it knows of a heavier member still, has a connection made
+//! for the purpose. So most members find their coordinator without a connection with it, and few ask it however many
+//! want a name.
 //!
-//! To those who ask it, a member on the way is the coordinator: it grants the lease that it was granted, and owes the
-//! entry to the one that it has the lease from.
+//! To its askers, a member on the way is the coordinator: it grants the lease that it was granted, and owes the entry
+//! to the one that it has the lease from.
 
 use super::Fleet;
 use crate::{
@@ -30,7 +31,7 @@ pub(super) struct Inquiries {
     pending: BTreeMap<AskId, Inquiry>,
     names: BTreeMap<Name, AskId>,
     dates: BTreeSet<(Timestamp, AskId)>,
-    /// Leases that are another's to grant, by whom they came; as many as leases at most.
+    /// Leases that are another's to grant, with the members that granted them; as many as leases at most.
     owed: BTreeMap<Name, PeerId>,
     /// What is to be said as soon as a connection stands that is being made.
     unsent: BTreeMap<PeerId, Vec<Message>>,
@@ -41,7 +42,7 @@ pub(super) struct Inquiries {
 struct Inquiry {
     name: Name,
     superior: PeerId,
-    /// Who holds the lease here and waits to hear so.
+    /// The member that holds the lease here and waits to hear so.
     asker: Asker,
     until: Timestamp,
     has_answered: bool,
@@ -53,7 +54,7 @@ impl Inquiries {
         self.dates.first().map(|(date, ask)| (*date, Deadline::Inquiry(*ask)))
     }
 
-    /// Who is asked on behalf of others, or granted a lease that others hold.
+    /// The members that are asked on behalf of others, or were granted a lease that others hold.
     pub(super) fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.pending.values().map(|inquiry| inquiry.superior).chain(self.owed.values().copied())
     }
@@ -71,7 +72,7 @@ impl Inquiries {
         Some(inquiry)
     }
 
-    /// If `name` is being asked for, `asker` is who waits to hear from now on; answers who waited before.
+    /// If `name` is being asked for, `asker` waits for the answer from now on. Returns the one that waited before.
     fn retarget(&mut self, name: &Name, asker: Asker) -> Option<Asker> {
         let inquiry = self.names.get(name).and_then(|ask| self.pending.get_mut(ask))?;
         Some(mem::replace(&mut inquiry.asker, asker))
@@ -87,20 +88,20 @@ impl Inquiries {
 }
 
 impl Fleet {
-    /// Who weighs more for `name` than we and all with whom we are connected, and may be connected with.
+    /// The member that weighs more for `name` than we and all that we are connected with, and may be connected with.
     pub(super) fn superior_beyond(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> Option<PeerId> {
         let may_be = |peer| !except.contains(&peer) && self.peers.is_within_reach(now, peer);
         self.ring.superior_beyond(name, may_be)
     }
 
-    /// Whom to ask for `name` for ourselves, who may be us.
+    /// The member to ask for `name` for ourselves, which may be this node.
     pub(in crate::engine) fn coordinator_for_us(
         &self,
         name: &Name,
         now: Timestamp,
         except: &[PeerId],
     ) -> PeerId {
-        // Who has the lease from us fetches for us too, whoever we have it from.
+        // A member that has the lease from us fetches for us too, wherever we have it from.
         if self.leases.holder(name).is_some_and(|holder| holder != self.local()) {
             return self.local();
         }
@@ -109,7 +110,7 @@ impl Fleet {
         beyond.unwrap_or(near)
     }
 
-    /// Whom to ask in turn when `asker` asks us for `name`.
+    /// The member to ask in turn when `asker` asks us for `name`.
     fn superior(&self, name: &Name, now: Timestamp, asker: PeerId) -> Option<PeerId> {
         if !self.ring.exceeds_connections() {
             return None;
@@ -120,8 +121,8 @@ impl Fleet {
 }
 
 impl Engine {
-    /// Asks whoever weighs more for `name` on behalf of `asker`, who has the lease of it here; answers whether there
-    /// is such a member.
+    /// Asks the heaviest member for `name` on behalf of `asker`, which has the lease of it here. Returns whether
+    /// there is such a member.
     pub(super) fn inquire(&mut self, name: Name, asker: Asker) -> bool {
         self.inquire_again(name, asker, INQUIRY_TRIES)
     }
@@ -193,7 +194,7 @@ impl Engine {
     fn on_inquiry_hit(&mut self, ask: AskId, inquiry: Inquiry, parcel: Parcel) {
         let Some(fleet) = &self.fleet else { return };
         if fleet.sharing.naming.names(&parcel.key).contains(&inquiry.name) {
-            // Whoever waits for the name is sent what comes of this, and the one that we asked for among them.
+            // All that wait for the name are sent what comes of this, and the one that we asked for among them.
             self.on_announced(inquiry.superior, parcel);
         } else {
             self.on_offence(inquiry.superior, Offence::BadEntry);
@@ -201,7 +202,7 @@ impl Engine {
         self.give_up_inquiry(ask);
     }
 
-    /// Has whom we asked for fetch, on our own authority.
+    /// Lets the member that we asked for fetch, on our own authority.
     fn give_up_inquiry(&mut self, ask: AskId) {
         let Some(fleet) = &mut self.fleet else { return };
         let Some(inquiry) = fleet.inquiries.end(ask) else { return };
@@ -212,7 +213,7 @@ impl Engine {
         }
     }
 
-    /// Tells `asker`, whose lease is another's or nobody's by now, to fetch for itself, unless it is gone.
+    /// Tells `asker`, whose lease has passed to another or ended by now, to fetch for itself, unless it is gone.
     fn turn_away(&mut self, asker: Asker) {
         let Some(fleet) = &self.fleet else { return };
         if asker.peer == fleet.local() || fleet.peers.connected().contains_key(&asker.peer) {
@@ -241,7 +242,7 @@ impl Engine {
         }
     }
 
-    /// If `name` is being asked for on behalf of another, that is now `asker`, who hears what comes of it.
+    /// If `name` is being asked for on behalf of another, that is now `asker`, which hears what comes of it.
     pub(super) fn waits_for_inquiry(&mut self, name: &Name, asker: Asker) -> bool {
         let before = self.fleet.as_mut().and_then(|fleet| fleet.inquiries.retarget(name, asker));
         if let Some(before) = before.filter(|before| *before != asker) {
@@ -250,14 +251,15 @@ impl Engine {
         before.is_some()
     }
 
-    /// The entry of `name` has come: who waits for a inquiry of it, who is to be sent the entry.
+    /// The entry of `name` has come: returns the members that wait for an inquiry of it, which are to be sent the
+    /// entry.
     pub(super) fn conclude_inquiry(&mut self, name: &Name) -> Option<Asker> {
         let fleet = self.fleet.as_mut()?;
         let ask = fleet.inquiries.names.get(name).copied()?;
         fleet.inquiries.end(ask).map(|inquiry| inquiry.asker)
     }
 
-    /// Sends `entry` to the one that it is owed to; answers who that is.
+    /// Sends `entry` to the member that it is owed to. Returns which that is.
     pub(super) fn pay_owed(&mut self, name: &Name, entry: &Arc<Entry>) -> Option<PeerId> {
         let fleet = self.fleet.as_mut()?;
         let superior = fleet.inquiries.owed.remove(name)?;
@@ -269,7 +271,7 @@ impl Engine {
         Some(superior)
     }
 
-    /// Gives the leases back that are others' to grant and that nobody holds here any more.
+    /// Gives back the leases that are others' to grant and that no member holds here any more.
     pub(super) fn give_back_owed(&mut self, verdict: Verdict) {
         let Some(fleet) = &mut self.fleet else { return };
         let leases = &fleet.leases;
@@ -280,7 +282,7 @@ impl Engine {
         }
     }
 
-    /// `asker` is gone, and nobody has its lease: nobody waits for what was asked on its behalf.
+    /// `asker` is gone, and no other has its lease: nothing waits for what was asked on its behalf.
     pub(super) fn lose_asker(&mut self, asker: PeerId) {
         let Some(fleet) = &mut self.fleet else { return };
         let lost = fleet.inquiries.pending.iter().filter(|(_ask, inquiry)| inquiry.asker.peer == asker);
@@ -330,7 +332,7 @@ impl Engine {
         }
     }
 
-    /// Dials have failed, perhaps of those for whom something waits: they are asked no longer.
+    /// Dials have failed, perhaps of members that something waits for: they are asked no longer.
     pub(super) fn drop_unsent(&mut self) {
         let Some(fleet) = &mut self.fleet else { return };
         let peers = &fleet.peers;
@@ -358,7 +360,7 @@ impl Engine {
     }
 }
 
-/// How often an ask is passed on anew because the one that was asked is gone.
+/// How often an ask is passed on anew because the member that was asked is gone.
 const INQUIRY_TRIES: u8 = 3;
 
 /// Most messages that wait for one connection; of what is beyond, the ask runs out of time.

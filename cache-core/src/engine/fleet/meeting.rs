@@ -12,7 +12,7 @@ use crate::{
 use alloc::{boxed::Box, collections::BTreeSet, string::String, sync::Arc, vec::Vec};
 
 impl Engine {
-    /// Whether there is anybody to share with.
+    /// Whether there is a member to share with.
     pub(in crate::engine) fn shares(&self) -> bool {
         self.fleet.as_ref().is_some_and(|fleet| !fleet.ring.is_alone())
     }
@@ -135,7 +135,7 @@ impl Engine {
             .collect()
     }
 
-    /// Shares names out with `peer` as well, who is connected and lives.
+    /// Shares names out with `peer` as well, which is connected and lives.
     fn join_ring(&mut self, peer: PeerId) {
         let now = self.now;
         let Some(fleet) = self.fleet.as_mut().filter(|fleet| !fleet.ring.contains(peer)) else { return };
@@ -164,7 +164,7 @@ impl Engine {
         }
     }
 
-    /// Has kept whom to look for after a restart.
+    /// Keeps the list of members to look for after a restart.
     pub(in crate::engine) fn remember(&mut self) {
         let now = self.now;
         if let Some(members) = self.fleet.as_mut().and_then(|fleet| fleet.recollection.take(now)) {

@@ -1,4 +1,4 @@
-//! How members go, and what that means for those who wait for them.
+//! How members go, and what that means for others that wait for them.
 
 use crate::{PeerId, engine::Engine, membership::End, message::Verdict};
 
@@ -61,7 +61,7 @@ impl Engine {
         self.fail_errands(peer);
     }
 
-    /// Before the node stops: whoever waits for us is told, as far as that is possible.
+    /// Before the node stops: every member that waits for us is told, as far as that is possible.
     pub(in crate::engine) fn on_leave(&mut self) {
         for id in self.flights.leased() {
             self.give_back_lease(id, Verdict::Unused);

@@ -55,7 +55,7 @@ impl Engine {
         }
     }
 
-    /// Nothing fresh was found: who asked the coordinator may fetch, in turn, and be told of what is stale.
+    /// Nothing fresh was found: the askers of the coordinator may fetch, in turn, and be told of what is stale.
     fn search_failed(&mut self, name: Name, stale: Option<&Entry>) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
@@ -81,7 +81,7 @@ impl Engine {
         }
     }
 
-    /// Gives `entry` to those for whom we looked for it; answers who they are.
+    /// Gives `entry` to the members that it was looked for. Returns which they are.
     pub(super) fn search_ended(&mut self, names: &[Name], entry: &Entry) -> Vec<PeerId> {
         let Some(fleet) = &mut self.fleet else { return Vec::new() };
         let waiting: Vec<(Asker, Role)> = names.iter().flat_map(|name| fleet.searches.end(name)).collect();
@@ -101,7 +101,7 @@ impl Engine {
         let Some(fleet) = &mut self.fleet else { return };
         let Some(name) = fleet.searches.loaded(load) else { return };
         let key = fleet.shelf.key(&name).cloned();
-        // What was invalidated or brought meanwhile is on the shelf no more.
+        // What was invalidated or brought meanwhile is no longer on the shelf.
         let found = entry.filter(|entry| Some(entry.key()) == key.as_ref());
         if let Some(key) = key.filter(|_| found.is_none()) {
             fleet.shelf.take(&key);
@@ -157,7 +157,7 @@ impl Engine {
         self.search_on(name);
     }
 
-    /// A member is gone: whoever was asked of it is looked for elsewhere.
+    /// A member is gone: what it was asked for is looked for elsewhere.
     pub(super) fn on_search_lost(&mut self, peer: PeerId) {
         let Some(fleet) = &mut self.fleet else { return };
         for name in fleet.searches.on_gone(peer) {
@@ -165,7 +165,7 @@ impl Engine {
         }
     }
 
-    /// Takes note that what `scope` means is on disk no more.
+    /// Notes that what `scope` means is no longer on disk.
     pub(in crate::engine) fn unshelve(&mut self, scope: &Scope) {
         if let Some(fleet) = &mut self.fleet {
             fleet.shelf.take_scope(scope);

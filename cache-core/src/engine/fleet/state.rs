@@ -147,7 +147,7 @@ impl Fleet {
         }
     }
 
-    /// Who coordinates `name`, as far as we can tell: passing over those who are silent.
+    /// The coordinator of `name`, as far as we can tell, without the members that are silent.
     pub(super) fn coordinator(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> PeerId {
         let passed_over: Vec<PeerId> = self.peers.silent(now).chain(except.iter().copied()).collect();
         self.ring.coordinator(name, &passed_over)
@@ -159,7 +159,8 @@ impl Fleet {
         self.patience.get(&peer).map_or(most, |patience| patience.time(most))
     }
 
-    /// Who coordinated `name` before this node, which is new to it; `None` if it is not, or nobody but `except` did.
+    /// The coordinator of `name` before this node, which is new to it; `None` if it is not, or if `except` did so
+    /// alone.
     pub(in crate::engine) fn deputy(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> Option<PeerId> {
         self.new_until.filter(|until| now < *until)?;
         let except: Vec<PeerId> = except.iter().copied().chain([self.local()]).collect();

@@ -8,7 +8,7 @@ use core::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct WarmingUp {
     warmth: Warmth,
-    /// Who was asked, at most [`WARM_UP_TRIES`].
+    /// The members that were asked, at most [`WARM_UP_TRIES`].
     asked: Vec<PeerId>,
     /// Whether something that came was news.
     brings: bool,
@@ -17,12 +17,12 @@ pub(super) struct WarmingUp {
 /// How far it has got.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Warmth {
-    /// Nobody is being asked.
+    /// No member is being asked.
     #[default]
     Cold,
     /// `from` sends what is read most; it has come to `received` entries.
     Warming { from: PeerId, received: u32 },
-    /// Done.
+    /// It is over, whatever came.
     Warm,
 }
 
@@ -39,7 +39,7 @@ impl Engine {
         }
     }
 
-    /// Has another member send what is read most, if `peer` was to: it is gone, or new itself and had nothing.
+    /// Asks another member for what is read most, if `peer` was asked: that is gone, or new itself and had nothing.
     pub(super) fn warm_up_elsewhere(&mut self, peer: PeerId) {
         let Some(fleet) = &mut self.fleet else { return };
         let WarmingUp { warmth, asked, brings } = &mut fleet.warming;
@@ -50,7 +50,7 @@ impl Engine {
         let next = fleet.ring.others().find(|other| !asked.contains(other));
         match next.filter(|_| asked.len() < WARM_UP_TRIES) {
             Some(next) => self.warm_up_from(next),
-            // Nobody has anything: there is nothing to ask those for who coordinated before us.
+            // No member has anything, so there is nothing to ask the former coordinators for.
             None if !*brings => fleet.new_until = None,
             None => {}
         }

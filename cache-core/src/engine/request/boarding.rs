@@ -20,7 +20,7 @@ pub(super) struct Newcomer {
 }
 
 impl Engine {
-    /// Has `newcomer` wait in flight `id`, or in the next one if it `follows`, unless too many wait.
+    /// Lets `newcomer` wait in flight `id`, or in the next one if it `follows`, unless too many wait.
     pub(super) fn board(&mut self, id: FlightId, newcomer: Newcomer, follows: bool) {
         let Newcomer { request, directives, caller, until } = newcomer;
         if self.flights.waiting_count(id) >= self.settings.waiters_max {
@@ -32,8 +32,8 @@ impl Engine {
         }
     }
 
-    /// Opens a flight for `newcomer`, with what was `found` in memory, unless too many are open. Answers it if it is to
-    /// go on at once: if nothing was found, the disk is asked first, but not for what is withheld from everybody yet.
+    /// Opens a flight for `newcomer`, with what was `found` in memory, unless too many are open. Returns it if it is
+    /// to go on at once: if nothing was found, the disk is asked first, but not for what is still withheld from all.
     pub(super) fn open(
         &mut self,
         key: Key,

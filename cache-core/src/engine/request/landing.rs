@@ -1,4 +1,4 @@
-//! What a fetch came back with, and what that means for those who wait.
+//! What a fetch came back with, and what that means for the waiters.
 
 use crate::{
     Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Outcome,
@@ -64,7 +64,7 @@ impl Engine {
         self.hand_over_or(id, |engine, id| engine.fail(id, Failure::Fetch(error)));
     }
 
-    /// Keeps what was fetched and answers all who wait with it.
+    /// Keeps what was fetched, and answers all waiters with it.
     pub(super) fn land(&mut self, id: FlightId, leader: RequestId, draft: Draft, status: Option<u16>) {
         let flight = self.flights.flight(id);
         let (reason, flight_proves) = (flight.reason(), flight.is_proving());
@@ -95,7 +95,7 @@ impl Engine {
         self.ask_anew(id);
     }
 
-    /// Answers all who wait with what is not kept.
+    /// Answers all waiters with what is not kept.
     pub(super) fn relay(&mut self, id: FlightId, leader: RequestId, content: &Content) {
         let is_outdated = self.is_outdated_signpost(id, content.status);
         for request in self.contented(id, is_outdated) {
@@ -110,7 +110,7 @@ impl Engine {
         is_signpost(status) && self.flights.flight(id).generation() < self.signposts_ended
     }
 
-    /// Who of those that wait may have the answer: all, unless it `is_outdated`; then those who came before it was.
+    /// The waiters that may have the answer: all, unless it `is_outdated`; then those that came before it was.
     fn contented(&self, id: FlightId, is_outdated: bool) -> Vec<RequestId> {
         let came_before =
             |request: &RequestId| self.flights.waiter(*request).generation < self.signposts_ended;
@@ -158,7 +158,7 @@ impl Engine {
         }
     }
 
-    /// Answers with the stale entry all who accept that, if it may stand in for the origin.
+    /// Answers with the stale entry all waiters that accept it, if it may stand in for the origin.
     pub(in crate::engine) fn stand_in(&mut self, id: FlightId, reason: StaleReason) {
         let Some(entry) = self.flights.flight(id).stale().cloned() else {
             return;
@@ -174,8 +174,8 @@ impl Engine {
         }
     }
 
-    /// What a pause of the one who pays for flight `id` means for members that wait for its result: nothing, where they
-    /// pay for themselves.
+    /// What a pause of the payer of flight `id` means for members that wait for its result: nothing, if they pay for
+    /// themselves.
     pub(super) fn verdict_of_pause(&self, id: FlightId) -> Verdict {
         let flight = self.flights.flight(id);
         match flight.caller().reader {

@@ -49,14 +49,14 @@ impl Engine {
         let is_fresh = reason == ForwardReason::Request;
         let Some(id) = self.open(key, newcomer, reason, found) else { return };
         if is_fresh {
-            // Nobody has anything newer to ask about.
+            // No member has anything newer to ask about.
             self.depart(id);
         } else {
             self.take_off(id);
         }
     }
 
-    /// Lets those who waited for another reader's call ask for themselves, all at once.
+    /// Lets the requests that waited for another reader's call ask for themselves, all at once.
     pub(super) fn prove_anew(&mut self, key: &Key, followers: Vec<(RequestId, Waiter)>) {
         for (request, waiter) in followers {
             let payer = waiter.caller.reader.payer(key.domain());

@@ -32,9 +32,9 @@ async fn measure(far: &Handle) -> Result<(), Error> {
     if let Some(redis) = redis().await? {
         redis.print("Redis GET", Some(&tcp));
     }
-    let quic = peer_hits(far, Quic::listen(ANY_PORT)?, Quic::listen(ANY_PORT)?).await?;
+    let quic = peer_hits(far, Quic::listen(ANY_PORT), Quic::listen(ANY_PORT)).await?;
     quic.print("peer hit, quic", Some(&tcp));
-    let libp2p = peer_hits(far, Libp2p::listen(ANY_PORT)?, Libp2p::listen(ANY_PORT)?).await?;
+    let libp2p = peer_hits(far, Libp2p::listen(ANY_PORT), Libp2p::listen(ANY_PORT)).await?;
     libp2p.print("peer hit, libp2p", Some(&tcp));
     println!("\nan entry of 2 KiB is on 4 peers after");
     visible(far, "quic", || Quic::listen(ANY_PORT)).await?;
@@ -111,16 +111,12 @@ async fn peer_hits(
     Ok(Figures { round_trips, per_second })
 }
 
-async fn visible<T: OpenTransport, E: Into<Error>>(
-    far: &Handle,
-    name: &str,
-    transport: impl Fn() -> Result<T, E>,
-) -> Result<(), Error> {
+async fn visible<T: OpenTransport>(far: &Handle, name: &str, transport: impl Fn() -> T) -> Result<(), Error> {
     let secret = FleetSecret::generate()?;
     let mut nodes: Vec<Node> = Vec::new();
     for _ in 0..5 {
         let contacts = nodes.first().map(Node::addresses).unwrap_or_default();
-        let builder = builder(&secret)?.transport(transport().map_err(Into::into)?).bootstrap(contacts);
+        let builder = builder(&secret)?.transport(transport()).bootstrap(contacts);
         // The first puts, the others are elsewhere.
         nodes.push(if nodes.is_empty() {
             builder.start().await?

@@ -10,7 +10,7 @@ use octocrab::{AuthState, OctocrabBuilder, service::middleware::base_uri::BaseUr
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let origin = ModelOrigin::start();
     let token = Credential::from_token("ghp_alice")?;
-    let github = GitHub::builder().origin(&origin.url())?.credential(token).build()?;
+    let github = GitHub::builder().origin(&origin.url()).credential(token).build()?;
     let node = Node::builder(None, github).start().await?;
 
     let octocrab = OctocrabBuilder::new_empty()

@@ -18,7 +18,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let origin = ModelOrigin::start();
-    let github = GitHub::builder().origin(&origin.url())?.build()?;
+    let github = GitHub::builder().origin(&origin.url()).build()?;
     let secret = FleetSecret::generate()?;
     let pair: Pair = Arc::default();
     let start = |number| {

@@ -7,7 +7,7 @@ use fleet_cache::{FleetSecret, GitHub, Libp2p, Node};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let secret = FleetSecret::parse(&std::env::var("CACHE_P2P_SHARED_SECRET")?)?;
-    let transport = Libp2p::listen("0.0.0.0:9100")?;
+    let transport = Libp2p::listen("0.0.0.0:9100");
     let contacts = std::env::args().skip(1);
     let node = Node::builder(secret, GitHub::builder().build()?);
     let node = node.transport(transport).bootstrap(contacts).start().await?;

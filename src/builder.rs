@@ -10,7 +10,7 @@ use crate::{
     shared::{Access, Shared},
 };
 use cache_core::{
-    Disk, Doubts, Engine, Entry, Figures, PeerSettings, Settings, SharingLimits, Timestamp,
+    Disk, Doubts, Engine, Entry, Figures, PeerSettings, Settings, SharingLimits, Timestamp, TrafficLimits,
     port::{Budget, Store},
 };
 use cache_crypto::{FleetSecret, NodeKey, StorageSealer};
@@ -26,12 +26,32 @@ use std::{
 use tokio::sync::{Semaphore, mpsc, watch};
 
 /// A node that is being set up. Made by [`Node::builder`]; [`start`](Self::start) makes it run.
+///
+/// Settings can be made in any order, and none undoes another. What is wrong with one of them is told by `start`.
+///
+/// ```
+/// # use {fleet_cache::{Budget, GitHub, Node, Settings}, std::time::Duration};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let directory = directory.path();
+/// let node = Node::builder(None, GitHub::builder().build()?)
+///     .cache_dir(directory)
+///     .budget(Budget { entries_max: 10_000, bytes_max: 256 << 20 })
+///     .settings(Settings { request_timeout: Duration::from_secs(5), ..Settings::default() })
+///     .start()
+///     .await?;
+/// assert_eq!(node.stats().await?.max_cache_size, 10_000);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a node runs only once it is started"]
 pub struct NodeBuilder {
     secret: Option<FleetSecret>,
     github: GitHub,
     settings: Settings,
+    /// In place of what `settings` say.
+    budget: Option<Budget>,
     directory: Option<PathBuf>,
     disk_budget: Budget,
     write_behind: WriteBehindSettings,
@@ -39,7 +59,7 @@ pub struct NodeBuilder {
     accepted: Vec<FleetSecret>,
     bootstrap: Vec<String>,
     sharing_limits: SharingLimits,
-    peers_max: usize,
+    peers: PeerSettings,
     advertised: Vec<String>,
 }
 
@@ -49,6 +69,7 @@ impl NodeBuilder {
             secret,
             github,
             settings: Settings::default(),
+            budget: None,
             directory: None,
             disk_budget: DISK_BUDGET,
             write_behind: WriteBehindSettings::default(),
@@ -56,7 +77,7 @@ impl NodeBuilder {
             accepted: Vec::new(),
             bootstrap: Vec::new(),
             sharing_limits: SharingLimits::default(),
-            peers_max: PeerSettings::default().connections_max,
+            peers: PeerSettings::default(),
             advertised: Vec::new(),
         }
     }
@@ -64,6 +85,15 @@ impl NodeBuilder {
     /// Shares with the fleet over `transport`: [`Quic`](crate::Quic), [`Libp2p`](crate::Libp2p), or your own.
     ///
     /// Without a secret the transport is not opened, and the node keeps to itself.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "quic")]
+    /// # fn example(builder: fleet_cache::NodeBuilder) -> fleet_cache::NodeBuilder {
+    /// use fleet_cache::Quic;
+    ///
+    /// builder.transport(Quic::listen("0.0.0.0:9100"))
+    /// # }
+    /// ```
     pub fn transport(mut self, transport: impl OpenTransport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -74,22 +104,72 @@ impl NodeBuilder {
     /// Where an address ends in a peer id, that peer must answer; at others whoever proves to have the secret may.
     /// The first ten are used, each node once, and never this one. While none of them can be reached the node works
     /// alone and tries again.
+    ///
+    /// ```
+    /// # use fleet_cache::{FleetSecret, GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (github, secret) = (GitHub::builder().build()?, FleetSecret::generate()?);
+    /// let builder = Node::builder(secret, github).bootstrap(["/dns4/ci-1.example/udp/9100/quic-v1"]);
+    /// # let _not_started = builder;
+    /// # Ok(()) }
+    /// ```
     pub fn bootstrap<A: Into<String>>(mut self, contacts: impl IntoIterator<Item = A>) -> Self {
         self.bootstrap.extend(contacts.into_iter().map(Into::into));
         self
     }
 
-    /// Most nodes to be connected with at once, and at least one. Default: 256.
+    /// Most nodes to be connected with at once: one or more. Default: 256.
     ///
     /// In a fleet of more members each is connected with some of the others, and finds the rest through them. At the
     /// limit a newcomer takes the place of the node that no look-up needed for longest.
+    ///
+    /// ```
+    /// # use fleet_cache::{FleetSecret, GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (github, secret) = (GitHub::builder().build()?, FleetSecret::generate()?);
+    /// let builder = Node::builder(secret, github).max_peers(64);
+    /// # let _not_started = builder;
+    /// # Ok(()) }
+    /// ```
     pub fn max_peers(mut self, count: usize) -> Self {
-        self.peers_max = count.max(1);
+        self.peers.connections_max = count;
+        self
+    }
+
+    /// What one peer may send before it is taken for a flood, and banned for a while. Default:
+    /// [`TrafficLimits::default`].
+    ///
+    /// ```
+    /// # use fleet_cache::{FleetSecret, GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (github, secret) = (GitHub::builder().build()?, FleetSecret::generate()?);
+    /// use fleet_cache::TrafficLimits;
+    ///
+    /// let limits = TrafficLimits { burst_messages: 50_000, ..TrafficLimits::default() };
+    /// let builder = Node::builder(secret, github).traffic_limits(limits);
+    /// # let _not_started = builder;
+    /// # Ok(()) }
+    /// ```
+    pub fn traffic_limits(mut self, limits: TrafficLimits) -> Self {
+        self.peers.traffic = limits;
         self
     }
 
     /// Addresses at which others reach this node, as multiaddrs, where those that it listens on do not lead to it: it
     /// is behind a published port, for example. Others try them first. Default: none.
+    ///
+    /// ```
+    /// # use fleet_cache::{FleetSecret, GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (github, secret) = (GitHub::builder().build()?, FleetSecret::generate()?);
+    /// let builder = Node::builder(secret, github).advertise(["/dns4/ci-1.example/udp/19100/quic-v1"]);
+    /// # let _not_started = builder;
+    /// # Ok(()) }
+    /// ```
     pub fn advertise<A: Into<String>>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
         self.advertised.extend(addresses.into_iter().map(Into::into));
         self
@@ -99,6 +179,17 @@ impl NodeBuilder {
     ///
     /// With more than [`SECRETS_MAX`](crate::SECRETS_MAX) in all, [`start`](Self::start) fails. What is on disk is
     /// opened by it as well.
+    ///
+    /// ```
+    /// # use fleet_cache::{FleetSecret, GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (github, secret) = (GitHub::builder().build()?, FleetSecret::generate()?);
+    /// let (current, former) = (secret, FleetSecret::generate()?);
+    /// let builder = Node::builder(current, github).accepting(former);
+    /// # let _not_started = builder;
+    /// # Ok(()) }
+    /// ```
     pub fn accepting(mut self, secret: FleetSecret) -> Self {
         self.accepted.push(secret);
         self
@@ -106,6 +197,20 @@ impl NodeBuilder {
 
     /// The limits of sharing: how long peers are waited for, and how much is sent to them. Default:
     /// [`SharingLimits::default`].
+    ///
+    /// ```
+    /// # use fleet_cache::{FleetSecret, GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (github, secret) = (GitHub::builder().build()?, FleetSecret::generate()?);
+    /// use fleet_cache::SharingLimits;
+    /// use std::time::Duration;
+    ///
+    /// let patient = SharingLimits { ask_timeout: Duration::from_secs(3), ..SharingLimits::default() };
+    /// let builder = Node::builder(secret, github).sharing_limits(patient);
+    /// # let _not_started = builder;
+    /// # Ok(()) }
+    /// ```
     pub fn sharing_limits(mut self, limits: SharingLimits) -> Self {
         self.sharing_limits = limits;
         self
@@ -116,30 +221,99 @@ impl NodeBuilder {
     /// The directory is made if need be, readable by its owner alone. One process may use it at a time. It also keeps
     /// the node's identity, without which every run is another peer to the fleet, and where the 16 members are that were
     /// connected last: after a restart they are contacted beside [`bootstrap`](Self::bootstrap).
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let github = GitHub::builder().build()?;
+    /// # let kept = tempfile::tempdir()?;
+    /// # let directory = kept.path();
+    /// let node = Node::builder(None, github).cache_dir(directory).start().await?;
+    /// assert!(node.stats().await?.disk.is_some());
+    /// # Ok(()) }
+    /// ```
     pub fn cache_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
     /// How many entries, and how many bytes of them, are held in memory. Default: 1000 and 64 MiB.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let github = GitHub::builder().build()?;
+    /// use fleet_cache::Budget;
+    ///
+    /// let budget = Budget { entries_max: 50_000, bytes_max: 512 << 20 };
+    /// let node = Node::builder(None, github).budget(budget).start().await?;
+    /// assert_eq!(node.stats().await?.max_cache_size, 50_000);
+    /// # Ok(()) }
+    /// ```
     pub fn budget(mut self, budget: Budget) -> Self {
-        self.settings.budget = budget;
+        self.budget = Some(budget);
         self
     }
 
     /// How many records, and how many bytes of them, are kept on disk. Default: [`DISK_BUDGET`].
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let github = GitHub::builder().build()?;
+    /// use fleet_cache::Budget;
+    ///
+    /// let builder = Node::builder(None, github)
+    ///     .cache_dir("/var/cache/my-bot")
+    ///     .disk_budget(Budget { entries_max: 100_000, bytes_max: 2 << 30 });
+    /// # let _not_started = builder;
+    /// # Ok(()) }
+    /// ```
     pub fn disk_budget(mut self, budget: Budget) -> Self {
         self.disk_budget = budget;
         self
     }
 
     /// When what is kept must survive a crash. Default: within a second.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let github = GitHub::builder().build()?;
+    /// use fleet_cache::{Durability, WriteBehindSettings};
+    ///
+    /// let at_once = WriteBehindSettings { durability: Durability::Immediate, ..WriteBehindSettings::default() };
+    /// let builder = Node::builder(None, github).cache_dir("/var/cache/my-bot").write_behind(at_once);
+    /// # let _not_started = builder;
+    /// # Ok(()) }
+    /// ```
     pub fn write_behind(mut self, settings: WriteBehindSettings) -> Self {
         self.write_behind = settings;
         self
     }
 
-    /// The engine's limits and time-outs. Replaces an earlier [`budget`](Self::budget).
+    /// The engine's limits and time-outs.
+    ///
+    /// A [`budget`](Self::budget) that is set as such counts more than the one in `settings`, and whether there is a disk
+    /// follows from [`cache_dir`](Self::cache_dir).
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let github = GitHub::builder().build()?;
+    /// use fleet_cache::Settings;
+    /// use std::time::Duration;
+    ///
+    /// let impatient = Settings { request_timeout: Duration::from_secs(5), ..Settings::default() };
+    /// let node = Node::builder(None, github).settings(impatient).start().await?;
+    /// # node.shutdown().await;
+    /// # Ok(()) }
+    /// ```
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
@@ -149,6 +323,16 @@ impl NodeBuilder {
     ///
     /// Does not wait for peers: the node serves at once, and contacts them meanwhile. The first use of a secret that is a
     /// passphrase or a token takes some tenths of a second.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let github = GitHub::builder().build()?;
+    /// let node = Node::builder(None, github).start().await?;
+    /// # node.shutdown().await;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -160,19 +344,20 @@ impl NodeBuilder {
     /// closed again.
     pub async fn start(self) -> Result<Node, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_absent| StartError::NoRuntime)?;
+        self.check()?;
         let wishes = Wishes {
             secret: self.secret.clone(),
             accepted: self.accepted.clone(),
             transport: self.transport,
             bootstrap: self.bootstrap,
             limits: self.sharing_limits,
-            peers_max: self.peers_max,
+            peers: self.peers,
             advertised: self.advertised,
             directory: self.directory.clone(),
         };
         let secrets = Secrets::new(self.secret.as_ref(), &self.accepted, self.directory.clone());
         let clock = Arc::new(CoarseClock::start());
-        let (now, budget) = (clock.now(), self.settings.budget);
+        let (now, budget) = (clock.now(), self.budget.unwrap_or(self.settings.budget));
         let (disk, restored, members) = match self.directory {
             Some(directory) => {
                 let (known, disk_budget) = ((self.secret, self.accepted), self.disk_budget);
@@ -184,8 +369,8 @@ impl NodeBuilder {
             }
             None => (None, None, None),
         };
-        let settings =
-            Settings { disk: if disk.is_some() { Disk::Present } else { Disk::Absent }, ..self.settings };
+        let presence = if disk.is_some() { Disk::Present } else { Disk::Absent };
+        let settings = Settings { budget, disk: presence, ..self.settings };
 
         let load_timeout = settings.load_timeout;
         let index = Arc::new(ReadIndex::new());
@@ -226,6 +411,28 @@ impl NodeBuilder {
             sharing,
             secrets,
         }))
+    }
+}
+
+impl NodeBuilder {
+    /// Refuses settings with which a node could answer nothing, or nobody.
+    fn check(&self) -> Result<(), StartError> {
+        let numbers = [
+            ("max_peers", self.peers.connections_max),
+            ("settings.flights_max", self.settings.flights_max),
+            ("settings.waiters_max", self.settings.waiters_max),
+            ("settings.leaders_max", self.settings.leaders_max),
+        ];
+        let times = [
+            ("settings.fetch_timeout", self.settings.fetch_timeout),
+            ("settings.request_timeout", self.settings.request_timeout),
+        ];
+        let numbers = numbers.into_iter().filter(|(_, number)| *number == 0).map(|(name, _)| name);
+        let times = times.into_iter().filter(|(_, time)| time.is_zero()).map(|(name, _)| name);
+        match numbers.chain(times).next() {
+            Some(setting) => Err(StartError::Setting { setting }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -46,6 +46,15 @@ pub enum Call {
 }
 
 /// A read that takes more than memory: the disk, a peer, or the origin. Holds all that it needs of its request.
+///
+/// ```no_run
+/// # use fleet_cache::{Call, Node};
+/// # async fn example(node: Node, head: http::request::Parts) -> Result<(), Box<dyn std::error::Error>> {
+/// if let Call::Miss(miss) = node.call(&head) {
+///     println!("{}", miss.reply().await?.status());
+/// }
+/// # Ok(()) }
+/// ```
 #[must_use = "a miss is answered by `reply`"]
 pub struct Miss(Box<Missed>);
 
@@ -60,6 +69,15 @@ struct Missed {
 }
 
 /// A request that passes the cache by.
+///
+/// ```no_run
+/// # use fleet_cache::{Call, Node};
+/// # async fn example(node: Node, head: http::request::Parts) -> Result<(), Box<dyn std::error::Error>> {
+/// if let Call::Pass(pass) = node.call(&head) {
+///     println!("not cached: {}", pass.reason());
+/// }
+/// # Ok(()) }
+/// ```
 #[must_use = "a request that passes is answered by `reply`"]
 pub struct Pass {
     node: Node,
@@ -72,6 +90,18 @@ impl Node {
     ///
     /// Never waits. A hit costs one look-up, one mark and one reading of a coarse clock; nothing is looked up twice on
     /// the way to a later answer.
+    ///
+    /// ```no_run
+    /// # use {bytes::Bytes, fleet_cache::{Call, Node, Reply}, http::Request, http_body_util::Full};
+    /// # async fn example(node: Node, request: Request<Full<Bytes>>) -> Result<Reply, fleet_cache::RequestError> {
+    /// let (head, body) = request.into_parts();
+    /// match node.call(&head) {
+    ///     Call::Hit(reply) => Ok(reply),
+    ///     Call::Miss(miss) => miss.reply().await,
+    ///     Call::Pass(pass) => pass.reply(Request::from_parts(head, body)).await,
+    /// }
+    /// # }
+    /// ```
     pub fn call(&self, request: &Parts) -> Call {
         match self.shared().look_up(request) {
             LookUp::Hit(reply) => Call::Hit(reply),
@@ -88,6 +118,16 @@ impl Node {
     }
 
     /// Answers from memory alone, without waiting; `None` if that takes more.
+    ///
+    /// ```no_run
+    /// # use {fleet_cache::Node, http::Request};
+    /// # async fn example(node: Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let (head, ()) = Request::get("/repos/rust-lang/rust").body(())?.into_parts();
+    /// assert!(node.try_hit(&head).is_none());
+    /// node.get("/repos/rust-lang/rust").await?;
+    /// assert!(node.try_hit(&head).is_some());
+    /// # Ok(()) }
+    /// ```
     pub fn try_hit(&self, request: &Parts) -> Option<Reply> {
         match self.shared().look_up(request) {
             LookUp::Hit(reply) => Some(reply),

@@ -1,6 +1,6 @@
 //! The environment variables that a node is set up from, and what they mean.
 
-use crate::{Node, NodeBuilder, StartError, TransportError};
+use crate::{Node, NodeBuilder, StartError};
 use cache_core::{Settings, port::Budget};
 use cache_crypto::FleetSecret;
 use cache_origin_github::{Credential, GitHub};
@@ -37,6 +37,12 @@ pub const P2P_LISTEN_PORT: &str = "P2P_LISTEN_PORT";
 
 /// A builder set up from the environment, as [`global`](crate::global) uses it.
 ///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = fleet_cache::environment::builder()?.max_peers(64).start().await?;
+/// # Ok(()) }
+/// ```
+///
 /// # Errors
 ///
 /// [`StartError::Environment`] naming the variable, its problem and what would be right.
@@ -46,13 +52,20 @@ pub fn builder() -> Result<NodeBuilder, StartError> {
 
 /// The same with another source of variables, such as a table in a test.
 ///
+/// ```
+/// use fleet_cache::environment::{CACHE_MAX_ENTRIES, builder_from};
+///
+/// let refused = builder_from(&|name| (name == CACHE_MAX_ENTRIES).then(|| "many".to_owned()));
+/// assert!(refused.unwrap_err().to_string().contains("many"));
+/// ```
+///
 /// # Errors
 ///
 /// [`StartError::Environment`], as for [`builder`].
 pub fn builder_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<NodeBuilder, StartError> {
     let mut github = GitHub::builder();
     if let Some(origin) = variable(GITHUB_API_URL) {
-        github = github.origin(&origin).map_err(StartError::Origin)?;
+        github = github.origin(&origin);
     }
     if let Some(token) = variable(GH_TOKEN).or_else(|| variable(GITHUB_TOKEN)) {
         github = github.credential(Credential::from_token(&token).map_err(StartError::Origin)?);
@@ -124,23 +137,23 @@ fn sharing(
             StartError::Environment { name: CACHE_TRANSPORT, problem }
         })?),
     };
-    match transport {
-        Some((_name, listen)) => listen(builder, port).map_err(StartError::Transport),
-        None => Ok(builder),
-    }
+    Ok(match transport {
+        Some((_name, listen)) => listen(builder, port),
+        None => builder,
+    })
 }
 
-type Listen = fn(NodeBuilder, u16) -> Result<NodeBuilder, TransportError>;
+type Listen = fn(NodeBuilder, u16) -> NodeBuilder;
 
 /// The transports that are compiled in, the default first.
 const TRANSPORTS: &[(&str, Listen)] = &[
     #[cfg(feature = "libp2p")]
     ("libp2p", |builder, port| {
-        let transport = crate::Libp2p::listen(&format!("/ip4/0.0.0.0/tcp/{port}"))?;
-        Ok(builder.transport(transport.and_listen(&format!("/ip4/0.0.0.0/udp/{port}/quic-v1"))?))
+        let transport = crate::Libp2p::listen(format!("/ip4/0.0.0.0/tcp/{port}"));
+        builder.transport(transport.and_listen(format!("/ip4/0.0.0.0/udp/{port}/quic-v1")))
     }),
     #[cfg(feature = "quic")]
-    ("quic", |builder, port| Ok(builder.transport(crate::Quic::listen(&format!("0.0.0.0:{port}"))?))),
+    ("quic", |builder, port| builder.transport(crate::Quic::listen(format!("0.0.0.0:{port}")))),
 ];
 
 fn number(

@@ -37,6 +37,15 @@ pub fn global() -> Result<Node, StartError> {
 
 /// Settles how [`global`] will set its node up, in place of the environment.
 ///
+/// ```no_run
+/// use fleet_cache::{GitHub, Node, configure, global};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// configure(Node::builder(None, GitHub::with_token("ghp_...")?))?;
+/// let reply = global()?.get("/user").await?;
+/// # Ok(()) }
+/// ```
+///
 /// # Errors
 ///
 /// [`AlreadyStarted`] if the node runs; it is left as it is.

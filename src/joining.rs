@@ -30,8 +30,8 @@ pub(crate) struct Wishes {
     pub(crate) transport: Option<Arc<dyn OpenTransport>>,
     pub(crate) bootstrap: Vec<String>,
     pub(crate) limits: SharingLimits,
-    /// Most peers to be connected with.
-    pub(crate) peers_max: usize,
+    /// How many peers, and how much of them.
+    pub(crate) peers: PeerSettings,
     /// Where others reach this node, if not where it listens.
     pub(crate) advertised: Vec<String>,
     /// Where the identity is kept; without it, every run has one of its own.
@@ -80,7 +80,11 @@ impl Wishes {
         let prepared = tokio::task::spawn_blocking(prepare).await;
         let (lock, seed, remembered) = prepared??;
         let transport = transport
-            .open(seed, Arc::clone(&lock.gate) as Arc<dyn Gate>, self.peers_max + PEERS_IN_DOUBT)
+            .open(
+                seed,
+                Arc::clone(&lock.gate) as Arc<dyn Gate>,
+                self.peers.connections_max.saturating_add(PEERS_IN_DOUBT),
+            )
             .await
             .map_err(StartError::Transport)?;
         let local = transport.local_peer();
@@ -92,7 +96,7 @@ impl Wishes {
             own_addresses: addresses.clone(),
             remembered,
             contacts: self.bootstrap.into_iter().map(Contact::new).collect(),
-            peers: PeerSettings { connections_max: self.peers_max, ..PeerSettings::default() },
+            peers: self.peers,
             ceiling: Arc::new(OwnRules(github)),
             naming: Arc::clone(&lock.naming) as Arc<dyn Naming>,
             seed: rand::random(),

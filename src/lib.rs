@@ -25,7 +25,7 @@
 //! let secret = FleetSecret::parse(&std::env::var("CACHE_P2P_SHARED_SECRET")?)?;
 //! let contact = "/ip4/192.0.2.2/udp/9100/quic-v1/p2p/12D3KooWCArDLtF2NpRdcgoZz2sFUDfpdGvzH8giUsTHkpkJvtZk";
 //! let node = Node::builder(secret, GitHub::with_token("ghp_...")?)
-//!     .transport(Quic::listen("0.0.0.0:9100")?)
+//!     .transport(Quic::listen("0.0.0.0:9100"))
 //!     .bootstrap([contact])
 //!     .start()
 //!     .await?;
@@ -68,8 +68,8 @@ mod withheld;
 pub use {
     builder::NodeBuilder,
     cache_core::{
-        Disk, FetchError, Forward, ForwardReason, PeerId, PeerIdError, PeerSettings, PeerSource, Served,
-        Settings, SharingLimits, Shortage, StaleReason, Timestamp, TrafficLimits,
+        Disk, FetchError, Forward, ForwardReason, PeerId, PeerIdError, PeerSource, Served, Settings,
+        SharingLimits, Shortage, StaleReason, Timestamp, TrafficLimits,
         port::{Budget, Durability, StoreError},
     },
     cache_crypto::{

@@ -29,6 +29,20 @@ impl Node {
     ///
     /// Without a secret, or without a [`transport`](NodeBuilder::transport), the node keeps to itself. Without a secret
     /// its directory is sealed with a key of its own.
+    ///
+    /// ```no_run
+    /// use fleet_cache::{FleetSecret, GitHub, Node, Quic};
+    ///
+    /// # #[cfg(feature = "quic")]
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let secret = FleetSecret::parse("fleetcache1_...")?;
+    /// let node = Node::builder(secret, GitHub::with_token("ghp_...")?)
+    ///     .transport(Quic::listen("0.0.0.0:9100"))
+    ///     .cache_dir("/var/cache/my-bot")
+    ///     .start()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
     pub fn builder(secret: impl Into<Option<FleetSecret>>, github: GitHub) -> NodeBuilder {
         NodeBuilder::new(secret.into(), github)
     }
@@ -38,6 +52,13 @@ impl Node {
     }
 
     /// Reads `path`, such as `/repos/acme/site`, with the node's own credential.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let reply = node.get("/repos/rust-lang/rust/issues?per_page=100").await?.error_for_status()?;
+    /// let issues: Vec<serde_json::Value> = reply.json().await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -57,6 +78,19 @@ impl Node {
     /// The credential in `request` alone pays and decides what may be read. What is not cached streams
     /// through, in both directions, whatever its size. What a write makes doubtful is forgotten before this
     /// returns, unless the origin refused it (4xx).
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// use http::Request;
+    /// use http_body_util::Full;
+    ///
+    /// let comment = Request::post("/repos/acme/site/issues/1/comments")
+    ///     .header("authorization", "token ghp_...")
+    ///     .body(Full::<bytes::Bytes>::from(r#"{"body":"seen"}"#))?;
+    /// let reply = node.request(comment).await?;
+    /// assert_eq!(reply.status(), 201);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -81,12 +115,32 @@ impl Node {
     }
 
     /// The classic cache calls, for values that are not GitHub's.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// use std::time::Duration;
+    ///
+    /// let values = node.values();
+    /// values.put("greeting", "hello", Duration::from_secs(60)).await?;
+    /// assert_eq!(values.try_get("greeting").as_deref(), Some(&b"hello"[..]));
+    /// # Ok(()) }
+    /// ```
     pub fn values(&self) -> Values {
         Values::new(self.clone())
     }
 
     /// Forgets what is kept under `path`, its query included, in every domain, here and at every member; answers how
     /// many entries left this node's memory.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// node.get("/repos/acme/site").await?;
+    /// assert_eq!(node.invalidate("/repos/acme/site").await?, 1);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -101,6 +155,13 @@ impl Node {
     /// node's memory. What GitHub files by number, such as the pages of a list behind the first, is asked about before
     /// it is served again.
     ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let forgotten = node.invalidate_prefix("/repos/acme/").await?;
+    /// println!("{forgotten} answers about acme are asked for anew");
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Closed`] after a shutdown.
@@ -112,6 +173,18 @@ impl Node {
     /// Forgets everything in this node's memory and on its disk; answers how many entries left memory. Other members
     /// keep what they have.
     ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// use std::time::Duration;
+    ///
+    /// node.values().put("key", "value", Duration::from_secs(60)).await?;
+    /// assert_eq!(node.clear().await?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Closed`] after a shutdown.
@@ -121,6 +194,18 @@ impl Node {
 
     /// Waits until everything kept so far survives a crash.
     ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// use std::time::Duration;
+    ///
+    /// node.values().put("checkpoint", "17", Duration::from_secs(3600)).await?;
+    /// node.flush().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`FlushError::NotDurable`] if the disk does not take it; [`FlushError::Closed`] after a shutdown.
@@ -129,6 +214,17 @@ impl Node {
     }
 
     /// What the node counted and holds.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// let stats = node.stats().await?;
+    /// println!("{} calls made, {} saved", stats.api_calls_made, stats.api_calls_saved);
+    /// # assert_eq!(stats.misses, 0);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -141,6 +237,16 @@ impl Node {
     /// Stops fetching, writes what is held to disk and ends the node, for all handles.
     ///
     /// Requests in progress end with [`RequestError::Closed`]. Returns at once if it has ended before.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// node.shutdown().await;
+    /// assert_eq!(node.stats().await.unwrap_err(), fleet_cache::Closed);
+    /// # Ok(()) }
+    /// ```
     pub async fn shutdown(&self) {
         let (done, ended) = oneshot::channel();
         if self.shared.commands.send(Command::Shutdown { done }).await.is_ok() {
@@ -163,11 +269,30 @@ impl Node {
     }
 
     /// Judges requests that come from now on by `rules`, in one step; see [`GitHub::adopt`].
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// let rules = GitHub::builder().route("/repos/*/*/issues** = 5s").default_lifetime(std::time::Duration::from_secs(60));
+    /// node.adopt(rules.rules()?);
+    /// # Ok(()) }
+    /// ```
     pub fn adopt(&self, rules: Rules) {
         self.shared.github.adopt(rules, self.shared.clock.now());
     }
 
     /// How this node calls the origin.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// assert_eq!(node.github().origin().host(), "api.github.com");
+    /// # Ok(()) }
+    /// ```
     pub fn github(&self) -> &GitHub {
         &self.shared.github
     }

@@ -62,6 +62,17 @@ impl Node {
     ///
     /// What a write there changes of the API, as an upload to a release does, is forgotten before it is answered.
     ///
+    /// ```no_run
+    /// # use {bytes::Bytes, fleet_cache::{Node, github::OriginUrl}, http::{HeaderValue, Request}, http_body_util::Empty};
+    /// # async fn example(node: Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let host = HeaderValue::from_static("uploads.github.com");
+    /// let address: OriginUrl = "https://uploads.github.com".parse()?;
+    /// let request = Request::get("/repos/acme/site/releases/1/assets").body(Empty::<Bytes>::new())?;
+    /// let response = node.relay(request, &host, &address).await?;
+    /// println!("{}", response.status());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`RelayError::Fetch`] when there was no head of an answer, [`RelayError::Closed`] after a shutdown.

@@ -17,6 +17,15 @@ use std::{
 
 impl Node {
     /// Who this node is to others; `None` when it keeps to itself.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// assert!(node.peer_id().is_none(), "it was given no secret and keeps to itself");
+    /// # Ok(()) }
+    /// ```
     pub fn peer_id(&self) -> Option<PeerId> {
         match &self.shared().sharing {
             SharingState::NoSecret | SharingState::NoTransport => None,
@@ -26,6 +35,23 @@ impl Node {
 
     /// Where others can reach this node: multiaddrs that end in its peer id, those first that other hosts can dial. None
     /// when it keeps to itself.
+    ///
+    /// ```
+    /// use fleet_cache::{FleetSecret, GitHub, Node, Quic};
+    ///
+    /// # #[cfg(not(feature = "quic"))]
+    /// # fn main() {}
+    /// # #[cfg(feature = "quic")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = Node::builder(FleetSecret::generate()?, GitHub::builder().build()?);
+    /// let node = builder.transport(Quic::listen("127.0.0.1:0")).start().await?;
+    /// for address in node.addresses() {
+    ///     println!("others reach this node at {address}");
+    ///     assert!(address.starts_with("/ip4/127.0.0.1/udp/"));
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn addresses(&self) -> Vec<String> {
         match &self.shared().sharing {
             SharingState::NoSecret | SharingState::NoTransport => Vec::new(),
@@ -34,6 +60,14 @@ impl Node {
     }
 
     /// The peers that this node knows of, connected or not, contacts among them. None when it keeps to itself.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// for peer in node.peers().await? {
+    ///     println!("{} is {}", peer.address.as_deref().unwrap_or("somewhere"), peer.state);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -48,6 +82,17 @@ impl Node {
     }
 
     /// Sees whether `peer` answers, and how soon.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// for peer in node.peers().await?.into_iter().filter_map(|peer| peer.id) {
+    ///     match node.ping(peer).await {
+    ///         Ok(pong) => println!("{peer} answered after {:?}", pong.round_trip),
+    ///         Err(error) => println!("{peer}: {error}"),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -68,6 +113,14 @@ impl Node {
     /// Asks `peer`, and it alone, for the application's value under `key`, and keeps it; answers whether it had it.
     ///
     /// For diagnosis: [`Values::get`](crate::Values::get) asks whoever may have it.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// for peer in node.peers().await?.into_iter().filter_map(|peer| peer.id) {
+    ///     println!("{peer} has it: {}", node.ask_peer_for_value(peer, "greeting").await?);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -141,6 +194,14 @@ impl fmt::Display for PeerState {
 }
 
 /// A peer that this node knows of, and how it stands with it.
+///
+/// ```no_run
+/// # async fn example(node: fleet_cache::Node) -> Result<(), fleet_cache::Closed> {
+/// let peers = node.peers().await?;
+/// let connected = peers.iter().filter(|peer| peer.state.is_connected()).count();
+/// println!("{connected} of {} peers are connected", peers.len());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Peer {

@@ -45,6 +45,14 @@ impl Node {
     /// A fleet changes its secret without a gap in three rounds over its members: accept the new one beside the old one,
     /// make the new one current and accept the old one, forget the old one.
     ///
+    /// ```no_run
+    /// # use fleet_cache::{FleetSecret, Node};
+    /// # async fn example(node: Node, old: FleetSecret, new: FleetSecret) -> Result<(), Box<dyn std::error::Error>> {
+    /// // The second of three rounds: the new one is current, and the old one still opens.
+    /// node.rotate(new, vec![old]).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`RotationError`]. Nothing has changed, except with [`RotationError::Disk`]: then the node shares by the new

@@ -45,6 +45,19 @@ impl Values {
     /// However many ask for one key at once, one `fetch` runs; if it fails, one other caller's runs, and
     /// if that fails too all get an error.
     ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// use std::{io, time::Duration};
+    ///
+    /// let fetch = || async { Ok::<_, io::Error>(format!("computed by {}", std::process::id())) };
+    /// let value = node.values().get_or_fetch("key", Duration::from_secs(60), fetch).await?;
+    /// # assert!(value.starts_with(b"computed by"));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ValueError::Fetch`] with the error of this caller's own `fetch` if that ran, or [`ValueError::NoResult`] if it
@@ -111,6 +124,17 @@ impl Values {
     /// Keeps `value` under `key` for `ttl`, in place of any other, and tells the fleet. A fetch under way for it is not
     /// kept.
     ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// use std::time::Duration;
+    ///
+    /// node.values().put("build/17", r#"{"state":"green"}"#, Duration::from_secs(600)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`PutValueError::KeyTooLong`] or [`PutValueError::ValueTooLong`], and then another value stays;
@@ -126,6 +150,20 @@ impl Values {
 
     /// The value under `key` if it is fresh here or at a peer.
     ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// use std::time::Duration;
+    ///
+    /// let values = node.values();
+    /// values.put("key", "value", Duration::from_secs(60)).await?;
+    /// assert_eq!(values.get("key").await?.as_deref(), Some(&b"value"[..]));
+    /// assert_eq!(values.get("another key").await?, None);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`GetValueError::KeyTooLong`]; [`GetValueError::Busy`] or [`GetValueError::TimedOut`] if the disk or a peer has to
@@ -138,11 +176,34 @@ impl Values {
     }
 
     /// The value under `key` if it is fresh and in memory, without waiting for anybody.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// assert_eq!(node.values().try_get("key"), None);
+    /// # Ok(()) }
+    /// ```
     pub fn try_get(&self, key: &str) -> Option<Bytes> {
         self.fresh(key)
     }
 
     /// The value under `key`, however long ago its time was up.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// use std::time::Duration;
+    ///
+    /// let values = node.values();
+    /// values.put("key", "value", Duration::ZERO).await?;
+    /// assert_eq!(values.get("key").await?, None);
+    /// assert_eq!(values.get_stale("key").await?.as_deref(), Some(&b"value"[..]));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -152,6 +213,20 @@ impl Values {
     }
 
     /// Forgets `key`, here and at every member; answers whether it was in this node's memory.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// use std::time::Duration;
+    ///
+    /// let values = node.values();
+    /// values.put("key", "value", Duration::from_secs(60)).await?;
+    /// assert!(values.invalidate("key").await?);
+    /// assert!(!values.invalidate("key").await?);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -165,6 +240,21 @@ impl Values {
 
     /// Forgets every key that begins with `prefix`, here and at every member; answers how many were in this node's
     /// memory.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// use std::time::Duration;
+    ///
+    /// let values = node.values();
+    /// for key in ["build/1", "build/2", "deploy/1"] {
+    ///     values.put(key, "green", Duration::from_secs(60)).await?;
+    /// }
+    /// assert_eq!(values.invalidate_prefix("build/").await?, 2);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use crate::{
     domain::Domains,
     forwarded::Forwarded,
     recipe::Recipes,
-    route::{IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX},
+    route::{LIFETIME_DEFAULT, LIFETIME_MAX},
     rules::{InForce, Loan, Rules},
     stats::Counters,
     via::{self, Pseudonym},
@@ -38,10 +38,10 @@ impl GitHub {
     /// ```
     /// # use {cache_origin_github::GitHub, std::time::Duration};
     /// let github = GitHub::builder()
-    ///     .origin("https://ghe.example/api/v3")?
+    ///     .origin("https://ghe.example/api/v3")
     ///     .default_lifetime(Duration::from_secs(120))
-    ///     .route("GET /repos/*/*/issues** = 30s")?
-    ///     .named_domain("ci", ["ghs_*"])?
+    ///     .route("GET /repos/*/*/issues** = 30s")
+    ///     .named_domain("ci", ["ghs_*"])
     ///     .build()?;
     /// assert_eq!(github.origin().host(), "ghe.example");
     /// # Ok::<(), cache_origin_github::ConfigError>(())
@@ -51,6 +51,12 @@ impl GitHub {
     }
 
     /// GitHub's own API, asked with `token` whenever a request brings no credential.
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// let github = GitHub::with_token("ghp_...")?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -101,18 +107,28 @@ impl GitHub {
     }
 }
 
-/// Settings of a [`GitHub`].
+/// Settings of a [`GitHub`]. They can be made in any order, and none undoes another; what is wrong with one of them is told
+/// by [`build`](Self::build).
+///
+/// ```
+/// # use cache_origin_github::{ConfigError, GitHub};
+/// let refused = GitHub::builder().origin("ftp://ghe.example").pretty_print(true).build();
+/// assert!(matches!(refused, Err(ConfigError::Origin { .. })));
+/// ```
 #[derive(Debug)]
+#[must_use = "an adapter is there only once it is built"]
 pub struct GitHubBuilder {
+    /// What was wrong with the first setting that cannot be used.
+    fault: Option<ConfigError>,
     origin: OriginUrl,
     credential: Option<Credential>,
     domains: Domains,
     forwarded: Forwarded,
     routes: Option<RouteTable>,
     rules: Vec<RouteRule>,
-    default_lifetime: Duration,
-    if_error: Duration,
-    while_revalidating: Duration,
+    default_lifetime: Option<Duration>,
+    if_error: Option<Duration>,
+    while_revalidating: Option<Duration>,
     body_bytes_max: usize,
     max_stale: Duration,
     timeouts: Timeouts,
@@ -127,15 +143,16 @@ pub struct GitHubBuilder {
 impl Default for GitHubBuilder {
     fn default() -> Self {
         Self {
+            fault: None,
             origin: OriginUrl::github(),
             credential: None,
             domains: Domains::default(),
             forwarded: Forwarded::default(),
             routes: None,
             rules: Vec::new(),
-            default_lifetime: LIFETIME_DEFAULT,
-            if_error: IF_ERROR_DEFAULT,
-            while_revalidating: Duration::ZERO,
+            default_lifetime: None,
+            if_error: None,
+            while_revalidating: None,
             body_bytes_max: BODY_BYTES_MAX,
             max_stale: MAX_STALE_DEFAULT,
             timeouts: Timeouts::default(),
@@ -152,17 +169,38 @@ impl Default for GitHubBuilder {
 impl GitHubBuilder {
     /// The base address of the API, such as `https://ghe.example/api/v3`.
     ///
-    /// # Errors
-    ///
-    /// [`ConfigError::Origin`], naming the address and its fault.
-    pub fn origin(mut self, url: &str) -> Result<Self, ConfigError> {
-        self.origin = url.parse()?;
-        Ok(self)
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// let github = GitHub::builder().origin("https://ghe.example/api/v3").build()?;
+    /// assert_eq!(github.origin().host(), "ghe.example");
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn origin(self, url: &str) -> Self {
+        let url = url.parse();
+        self.with(|builder| {
+            builder.origin = url?;
+            Ok(())
+        })
+    }
+
+    /// Makes a setting, and keeps the first fault for whoever builds.
+    fn with(mut self, set: impl FnOnce(&mut Self) -> Result<(), ConfigError>) -> Self {
+        if let Err(fault) = set(&mut self) {
+            self.fault.get_or_insert(fault);
+        }
+        self
     }
 
     /// The credential for requests that bring none. A client that may send such a request reads what this credential
     /// may read.
-    #[must_use]
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// use cache_origin_github::Credential;
+    ///
+    /// let github = GitHub::builder().credential(Credential::from_token("ghp_...")?).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
     pub fn credential(mut self, credential: impl Into<Option<Credential>>) -> Self {
         self.credential = credential.into();
         self
@@ -173,17 +211,16 @@ impl GitHubBuilder {
     /// Meant for credentials that may read the same things and take turns, such as the installation tokens of one
     /// application. Answers that are *about* the credential, such as `/user`, are shared as well.
     ///
-    /// # Errors
+    /// A name has 1 to 100 bytes.
     ///
-    /// [`ConfigError::DomainName`] for a name that is empty or too long.
-    pub fn named_domain<'a>(
-        mut self,
-        name: &str,
-        members: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, ConfigError> {
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// let github = GitHub::builder().named_domain("ci", ["ghs_*"]).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn named_domain<'a>(self, name: &str, members: impl IntoIterator<Item = &'a str>) -> Self {
         let read = |text: &str| text.parse::<CredentialMatch>().unwrap_or_else(|never| match never {});
-        self.domains.name(name, members.into_iter().map(read).collect())?;
-        Ok(self)
+        self.with(|builder| builder.domains.name(name, members.into_iter().map(read).collect()))
     }
 
     /// Sends the field `name` of clients' requests to the origin on cached reads as well, for a gateway that asks for
@@ -191,17 +228,18 @@ impl GitHubBuilder {
     ///
     /// All fields of requests that pass the cache by, writes among them, reach the origin anyway.
     ///
-    /// # Errors
+    /// Refused are what is not a name, fields that the cache itself obeys or sends, those of a connection, and more than 16.
     ///
-    /// [`ConfigError::ForwardHeader`] for what is not a name, for fields that the cache itself obeys or sends, for
-    /// those of a connection, and for more than 16.
-    pub fn forward_header(mut self, name: &str) -> Result<Self, ConfigError> {
-        self.forwarded.add(name)?;
-        Ok(self)
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// let github = GitHub::builder().forward_header("X-Gateway-Team").build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn forward_header(self, name: &str) -> Self {
+        self.with(|builder| builder.forwarded.add(name))
     }
 
     /// Takes the place of the built-in routes, those that are never kept included.
-    #[must_use]
     pub fn routes(mut self, routes: RouteTable) -> Self {
         self.routes = Some(routes);
         self
@@ -209,33 +247,59 @@ impl GitHubBuilder {
 
     /// Adds a rule behind those added before and in front of all others; see [`RouteRule`] for its form.
     ///
-    /// # Errors
-    ///
-    /// [`ConfigError::Route`], naming the rule and its fault.
-    pub fn route(mut self, rule: &str) -> Result<Self, ConfigError> {
-        self.rules.push(rule.parse()?);
-        Ok(self)
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// let github = GitHub::builder().route("GET /repos/*/*/issues** = 30s").route("/users/** = 1h").build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn route(self, rule: &str) -> Self {
+        let rule = rule.parse();
+        self.with(|builder| {
+            builder.rules.push(rule?);
+            Ok(())
+        })
     }
 
-    /// The lifetime of what no rule is for.
-    #[must_use]
+    /// The lifetime of what no rule is for. Default: [`LIFETIME_DEFAULT`].
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// use std::time::Duration;
+    ///
+    /// let github = GitHub::builder().default_lifetime(Duration::from_secs(60)).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
     pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
-        self.default_lifetime = lifetime;
+        self.default_lifetime = Some(lifetime);
         self
     }
 
     /// For how long past its lifetime an answer stands in for an origin that does not answer.
-    /// Default: [`IF_ERROR_DEFAULT`].
-    #[must_use]
+    /// Default: [`IF_ERROR_DEFAULT`](crate::IF_ERROR_DEFAULT).
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// use std::time::Duration;
+    ///
+    /// let github = GitHub::builder().if_error(Duration::from_secs(24 * 3600)).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
     pub fn if_error(mut self, time: Duration) -> Self {
-        self.if_error = time;
+        self.if_error = Some(time);
         self
     }
 
     /// For how long past its lifetime an answer is served while it is renewed. Default: not at all.
-    #[must_use]
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// use std::time::Duration;
+    ///
+    /// let github = GitHub::builder().while_revalidating(Duration::from_secs(30)).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
     pub fn while_revalidating(mut self, time: Duration) -> Self {
-        self.while_revalidating = time;
+        self.while_revalidating = Some(time);
         self
     }
 
@@ -244,21 +308,41 @@ impl GitHubBuilder {
     ///
     /// The origin is not asked then, so a credential that has lost the right to read the answer reads it for this
     /// time more.
-    #[must_use]
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// use std::time::Duration;
+    ///
+    /// let github = GitHub::builder().max_stale(Duration::ZERO).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
     pub fn max_stale(mut self, time: Duration) -> Self {
         self.max_stale = time;
         self
     }
 
     /// The longest body that is kept, in bytes, at most [`BODY_BYTES_MAX`]. Longer ones stream past the cache.
-    #[must_use]
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// let github = GitHub::builder().body_bytes_max(256 * 1024).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
     pub fn body_bytes_max(mut self, bytes: usize) -> Self {
         self.body_bytes_max = bytes.min(BODY_BYTES_MAX);
         self
     }
 
     /// How long each part of a call may take.
-    #[must_use]
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// use {cache_origin_github::Timeouts, std::time::Duration};
+    ///
+    /// let timeouts = Timeouts { head: Duration::from_secs(3), ..Timeouts::default() };
+    /// let github = GitHub::builder().timeouts(timeouts).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
@@ -268,14 +352,12 @@ impl GitHubBuilder {
     ///
     /// One for all, since GitHub lays JSON out differently for some agents, and what one client is given the next may
     /// be served. [`forward_header`](Self::forward_header) with `User-Agent` sends each client's own instead.
-    #[must_use]
     pub fn user_agent(mut self, agent: HeaderValue) -> Self {
         self.user_agent = agent;
         self
     }
 
     /// A PEM file of certificates to trust besides the public ones, for a private Enterprise Server.
-    #[must_use]
     pub fn certificates(mut self, path: impl Into<PathBuf>) -> Self {
         self.certificates = Some(path.into());
         self
@@ -284,14 +366,12 @@ impl GitHubBuilder {
     /// A name, the same for no other node, by which each call says in `Via` that it came through here. Default: none.
     ///
     /// It is what [`GitHub::goes_in_a_circle`] finds again.
-    #[must_use]
     pub fn pseudonym(mut self, name: &str) -> Self {
         self.pseudonym = Some(Pseudonym::new(name));
         self
     }
 
     /// A proxy through which to reach the origin. Default: none, whatever the environment says.
-    #[must_use]
     pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
         self.proxy = proxy.into();
         self
@@ -299,7 +379,6 @@ impl GitHubBuilder {
 
     /// Whether an answer's own `max-age` may shorten the lifetime that its route has. Off by default:
     /// GitHub sends 60 s with everything.
-    #[must_use]
     pub fn respect_origin_max_age(mut self, respect: bool) -> Self {
         self.respect_max_age = respect;
         self
@@ -307,7 +386,6 @@ impl GitHubBuilder {
 
     /// Whether curl and browsers get JSON laid out for reading, as GitHub does it. Off by default: every
     /// client gets the origin's own bytes.
-    #[must_use]
     pub fn pretty_print(mut self, pretty: bool) -> Self {
         self.pretty_print = pretty;
         self
@@ -317,8 +395,11 @@ impl GitHubBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], naming the setting that cannot be used.
+    /// [`ConfigError`], naming the first setting that cannot be used, and its fault.
     pub fn build(mut self) -> Result<GitHub, ConfigError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         let times = [
             ("the connect timeout", self.timeouts.connect),
             ("the head timeout", self.timeouts.head),
@@ -348,25 +429,26 @@ impl GitHubBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], naming the setting that cannot be used.
+    /// [`ConfigError`], naming the first setting that cannot be used, and its fault.
     pub fn rules(self) -> Result<Rules, ConfigError> {
-        in_range("the default lifetime", self.default_lifetime, Duration::ZERO, LIFETIME_MAX)?;
-        in_range("the time to stand in for errors", self.if_error, Duration::ZERO, LIFETIME_MAX)?;
-        in_range(
-            "the time for requests that accept stale answers",
-            self.max_stale,
-            Duration::ZERO,
-            LIFETIME_MAX,
-        )?;
-        in_range("the time while revalidating", self.while_revalidating, Duration::ZERO, LIFETIME_MAX)?;
-        let routes = self
-            .routes
-            .unwrap_or_else(|| {
-                RouteTable::default()
-                    .with_default_lifetime(self.default_lifetime)
-                    .with_default_staleness(self.if_error, self.while_revalidating)
-            })
-            .with_rules(self.rules);
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let times = [
+            ("the default lifetime", self.default_lifetime),
+            ("the time to stand in for errors", self.if_error),
+            ("the time for requests that accept stale answers", Some(self.max_stale)),
+            ("the time while revalidating", self.while_revalidating),
+        ];
+        for (setting, value) in times {
+            in_range(setting, value.unwrap_or_default(), Duration::ZERO, LIFETIME_MAX)?;
+        }
+        let mut routes = self.routes.unwrap_or_default();
+        if let Some(lifetime) = self.default_lifetime {
+            routes = routes.with_default_lifetime(lifetime);
+        }
+        let routes =
+            routes.with_default_staleness(self.if_error, self.while_revalidating).with_rules(self.rules);
         Ok(Rules {
             default_readers: Rules::default_readers(&self.domains, self.credential.as_ref()),
             domains: self.domains,

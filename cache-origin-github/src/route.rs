@@ -218,12 +218,18 @@ impl RouteTable {
     }
 
     /// Sets for how long past their lifetime answers stand in for an origin that does not answer, and for how long
-    /// they are served while they are renewed. An operator's rules keep theirs.
+    /// they are served while they are renewed, where that is given. An operator's rules keep theirs.
     #[must_use]
-    pub fn with_default_staleness(mut self, if_error: Duration, while_revalidating: Duration) -> Self {
+    pub fn with_default_staleness(
+        mut self,
+        for_error: impl Into<Option<Duration>>,
+        for_renewal: impl Into<Option<Duration>>,
+    ) -> Self {
+        let (for_error, for_renewal) = (for_error.into(), for_renewal.into());
         for rule in self.rules.iter_mut().filter(|rule| rule.maker != Maker::Operator) {
-            if let Keeping::For { lifetime, unsettled, .. } = rule.keeping {
-                rule.keeping = Keeping::For { lifetime, if_error, unsettled, while_revalidating };
+            if let Keeping::For { if_error, while_revalidating, .. } = &mut rule.keeping {
+                *if_error = for_error.unwrap_or(*if_error);
+                *while_revalidating = for_renewal.unwrap_or(*while_revalidating);
             }
         }
         self

@@ -133,7 +133,7 @@ impl GitHub {
     /// ```
     /// # use {cache_origin_github::GitHub, cache_core::Timestamp, std::time::Duration};
     /// let github = GitHub::builder().build()?;
-    /// github.adopt(GitHub::builder().route("/repos/** = 5s")?.rules()?, Timestamp::from_unix_millis(1_000));
+    /// github.adopt(GitHub::builder().route("/repos/** = 5s").rules()?, Timestamp::from_unix_millis(1_000));
     /// let most = github.freshness_max("api.github.com/repos/acme/site json");
     /// assert_eq!(most.map(|most| most.lifetime), Some(Duration::from_secs(5)));
     /// # Ok::<(), cache_origin_github::ConfigError>(())

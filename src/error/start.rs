@@ -9,6 +9,19 @@ use thiserror::Error;
 use tokio::task::JoinError;
 
 /// Why a node could not start. Nothing was changed on disk that another start would miss.
+///
+/// ```no_run
+/// use fleet_cache::{GitHub, Node, OpenError, StartError};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder = Node::builder(None, GitHub::with_token("ghp_...")?).cache_dir("/var/cache/my-bot");
+/// match builder.start().await {
+///     Ok(node) => node.shutdown().await,
+///     Err(StartError::Open(OpenError::InUse { .. })) => eprintln!("another process has the directory"),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -47,6 +60,12 @@ pub enum StartError {
     /// More secrets are accepted than a node can go by.
     #[error(transparent)]
     Secrets(KeyringFull),
+    /// A setting is zero with which a node could answer nothing, or nobody.
+    #[error("`{setting}` is 0; give 1 or more, or leave the default")]
+    Setting {
+        /// The setting, by its name in [`NodeBuilder`](crate::NodeBuilder).
+        setting: &'static str,
+    },
     /// The system gives no thread to write to disk on, or for the process-wide node.
     #[error("no thread to run on: {0}")]
     Thread(std::io::Error),

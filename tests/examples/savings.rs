@@ -49,7 +49,7 @@ struct Figures {
 impl Run {
     async fn start() -> Result<Self, Failure> {
         let origin = ModelOrigin::start();
-        let github = GitHub::builder().origin(&origin.url())?.default_lifetime(LIFETIME).build()?;
+        let github = GitHub::builder().origin(&origin.url()).default_lifetime(LIFETIME).build()?;
         Ok(Self { origin, node: Node::builder(None, github).start().await? })
     }
 

@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 async fn measure(over: Over, third: Third) -> Result<Figures, Box<dyn Error + Send + Sync>> {
     let secret = FleetSecret::generate()?;
     let start = async |contacts: Vec<String>| {
-        let github = GitHub::builder().origin("http://127.0.0.1:1")?.build()?;
+        let github = GitHub::builder().origin("http://127.0.0.1:1").build()?;
         let builder = Node::builder(secret.clone(), github).transport(over).bootstrap(contacts);
         Ok::<_, Box<dyn Error + Send + Sync>>(builder.start().await?)
     };
@@ -95,8 +95,8 @@ impl OpenTransport for Over {
         peers_max: usize,
     ) -> Result<Arc<dyn Transport>, TransportError> {
         match self {
-            Self::Libp2p => Libp2p::listen("127.0.0.1:0")?.open(seed, gate, peers_max).await,
-            Self::Quic => Quic::listen("127.0.0.1:0")?.open(seed, gate, peers_max).await,
+            Self::Libp2p => Libp2p::listen("127.0.0.1:0").open(seed, gate, peers_max).await,
+            Self::Quic => Quic::listen("127.0.0.1:0").open(seed, gate, peers_max).await,
         }
     }
 }

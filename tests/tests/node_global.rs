@@ -12,7 +12,7 @@ const PATH: &str = "/repos/acme/widget-1";
 const THREADS: usize = 64;
 
 fn builder(origin: &ModelOrigin, directory: &Path) -> NodeBuilder {
-    let github = GitHub::builder().origin(&origin.url()).and_then(fleet_cache::GitHubBuilder::build);
+    let github = GitHub::builder().origin(&origin.url()).build();
     Node::builder(None, github.expect("the model's address can be used")).cache_dir(directory)
 }
 

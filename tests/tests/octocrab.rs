@@ -21,7 +21,7 @@ fn octocrab(daemon: &Daemon) -> Octocrab {
 
 /// An SDK whose transport is a node in this very process.
 async fn octocrab_over_node(origin: &ModelOrigin) -> Octocrab {
-    let github = GitHub::builder().origin(&origin.url()).expect("the origin has an address");
+    let github = GitHub::builder().origin(&origin.url());
     let token = Credential::from_token("ghp_alice").expect("it is a token");
     let github = github.credential(token).build().expect("these settings suffice");
     let node = Node::builder(None, github).start().await.expect("a node that keeps to itself starts");
@@ -80,7 +80,7 @@ async fn a_node_is_the_transport_of_an_sdk_and_a_second_read_is_no_call() {
 #[tokio::test]
 async fn a_service_is_not_asked_for_another_host() {
     let origin = ModelOrigin::start();
-    let github = GitHub::builder().origin(&origin.url()).expect("the origin has an address");
+    let github = GitHub::builder().origin(&origin.url());
     let github = github.build().expect("these settings suffice");
     let mut node = Node::builder(None, github).start().await.expect("a node that keeps to itself starts");
     let elsewhere = http::Request::get("https://files.example/repos/acme/widget-1");

@@ -18,7 +18,7 @@ struct GitHubFactory;
 impl OriginFactory for GitHubFactory {
     async fn start(&self) -> anyhow::Result<Box<dyn Subject>> {
         let origin = ModelOrigin::start();
-        let github = GitHub::builder().origin(&origin.url())?.body_bytes_max(HELD_BYTES_MAX).build()?;
+        let github = GitHub::builder().origin(&origin.url()).body_bytes_max(HELD_BYTES_MAX).build()?;
         Ok(Box::new(GitHubSubject { quota: origin.quota("anonymous", Resource::Core), origin, github }))
     }
 }

@@ -395,7 +395,7 @@ mod bootstrap_policy {
         let own = first.addresses()[0].clone();
         first.shutdown().await;
         let (place, _) = own.rsplit_once("/p2p/").expect("a node tells its id");
-        let again = builder(&origin, a_secret()).transport(Quic::listen(place).unwrap());
+        let again = builder(&origin, a_secret()).transport(Quic::listen(place));
         let again = again.bootstrap([own.clone(), place.to_owned(), contact(1, 1)]).start().await.unwrap();
         let known: Vec<_> =
             again.peers().await.unwrap().into_iter().filter_map(|peer| peer.address).collect();
@@ -554,8 +554,7 @@ async fn alone(origin: &ModelOrigin) -> Node {
 /// A node without peers that asks with a credential, and whose entries are fresh for `lifetime`.
 async fn short_lived(origin: &ModelOrigin, lifetime: Duration) -> Node {
     let credential = Credential::from_token("ghp_alice").expect("it is well-formed");
-    let github =
-        GitHub::builder().origin(&origin.url()).expect("the model has an address").credential(credential);
+    let github = GitHub::builder().origin(&origin.url()).credential(credential);
     let github = github.default_lifetime(lifetime).build().expect("the settings are in range");
     Node::builder(None, github).start().await.expect("it starts")
 }

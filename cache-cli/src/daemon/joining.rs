@@ -4,14 +4,14 @@ use crate::{
     exit::CommandError,
     settings::{FleetSettings, ListenAddress, Transport},
 };
-use fleet_cache::{Libp2p, NodeBuilder, Quic, TransportError};
+use fleet_cache::{Libp2p, NodeBuilder, Quic};
 use std::io;
 
 /// Lets the node that `builder` makes share as `fleet` says; leaves it to itself where nothing can be shared.
 ///
 /// # Errors
 ///
-/// [`CommandError::PeerAddressInUse`], or when an address cannot be listened on.
+/// [`CommandError::PeerAddressInUse`]. What else is wrong with an address shows when the node starts.
 pub(crate) fn take_part(builder: NodeBuilder, fleet: &FleetSettings) -> Result<NodeBuilder, CommandError> {
     let builder = fleet.accepted.iter().cloned().fold(builder, NodeBuilder::accepting);
     // What is missing was said when the secret was looked for.
@@ -25,25 +25,10 @@ pub(crate) fn take_part(builder: NodeBuilder, fleet: &FleetSettings) -> Result<N
         .max_peers(fleet.peers_max)
         .advertise(fleet.advertise.iter().map(ToString::to_string))
         .bootstrap(fleet.bootstrap.iter().map(ToString::to_string));
-    let listening = listening(builder, fleet.transport, &fleet.listen);
-    listening.map_err(|error| CommandError::failed("cannot listen for other nodes", error))
-}
-
-fn listening(
-    builder: NodeBuilder,
-    transport: Transport,
-    addresses: &[ListenAddress],
-) -> Result<NodeBuilder, TransportError> {
-    let mut addresses = addresses.iter().map(ToString::to_string);
-    Ok(match transport {
-        Transport::Libp2p => {
-            let transport = addresses.try_fold(Libp2p::dial_only(), |all, one| all.and_listen(&one))?;
-            builder.transport(transport)
-        }
-        Transport::Quic => {
-            let transport = addresses.try_fold(Quic::dial_only(), |all, one| all.and_listen(&one))?;
-            builder.transport(transport)
-        }
+    let listen = fleet.listen.iter().map(ToString::to_string);
+    Ok(match fleet.transport {
+        Transport::Libp2p => builder.transport(listen.fold(Libp2p::dial_only(), Libp2p::and_listen)),
+        Transport::Quic => builder.transport(listen.fold(Quic::dial_only(), Quic::and_listen)),
     })
 }
 

@@ -54,7 +54,7 @@ pub(super) fn rules(settings: &Settings) -> Result<Rules, CommandError> {
 
 fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
     let mut github = GitHub::builder()
-        .origin(&settings.origin.to_string())?
+        .origin(&settings.origin.to_string())
         .default_lifetime(settings.default_lifetime)
         .if_error(settings.if_error)
         .max_stale(settings.max_stale)
@@ -73,13 +73,13 @@ fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
         github = github.certificates(path);
     }
     for rule in &settings.routes {
-        github = github.route(rule)?;
+        github = github.route(rule);
     }
     for name in &settings.forwarded_headers {
-        github = github.forward_header(name)?;
+        github = github.forward_header(name);
     }
     for domain in &settings.domains {
-        github = github.named_domain(&domain.name, domain.members.iter().map(String::as_str))?;
+        github = github.named_domain(&domain.name, domain.members.iter().map(String::as_str));
     }
     Ok(github)
 }

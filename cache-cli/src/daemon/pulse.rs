@@ -42,7 +42,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_has_a_pulse_until_it_is_shut_down() {
-        let github = GitHub::builder().origin("http://127.0.0.1:1").unwrap().build().unwrap();
+        let github = GitHub::builder().origin("http://127.0.0.1:1").build().unwrap();
         let node = Node::builder(None, github).start().await.unwrap();
         assert_eq!(pulse(&node).await.unwrap().misses, 0);
         node.shutdown().await;

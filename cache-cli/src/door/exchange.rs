@@ -303,8 +303,7 @@ mod tests {
 
     /// A door in front of an origin where nothing listens.
     async fn front(client_token: Option<&str>) -> Arc<Front> {
-        let github =
-            GitHub::builder().origin("http://127.0.0.1:1").unwrap().pseudonym("own").build().unwrap();
+        let github = GitHub::builder().origin("http://127.0.0.1:1").pseudonym("own").build().unwrap();
         Arc::new(Front {
             hosts: Hosts::new(github.origin(), &[], &[]),
             api: ApiUrls::of_origin(github.origin()),

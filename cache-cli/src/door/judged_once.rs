@@ -58,7 +58,7 @@ async fn door() -> Exchange {
             connection.write_all(answer.as_bytes()).await.unwrap();
         }
     });
-    let github = GitHub::builder().origin(&url).unwrap().build().unwrap();
+    let github = GitHub::builder().origin(&url).build().unwrap();
     Exchange::new(
         Arc::new(Front {
             hosts: Hosts::new(github.origin(), &[], &[]),

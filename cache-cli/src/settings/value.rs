@@ -243,8 +243,8 @@ pub(crate) fn route(text: &str) -> Result<String, Problem> {
 
 /// Takes the name of a header that is sent to the origin on cached reads as well.
 pub(crate) fn forwarded_header(text: &str) -> Result<String, Problem> {
-    match GitHub::builder().forward_header(text) {
-        Ok(_github) => Ok(text.to_owned()),
+    match GitHub::builder().forward_header(text).rules() {
+        Ok(_rules) => Ok(text.to_owned()),
         Err(ConfigError::ForwardHeader { problem, .. }) => Err(format!(
             "cannot be forwarded: {problem}; name a header that a gateway before the API asks for"
         )),

@@ -30,16 +30,13 @@ fn adopt(github: &GitHub, rules: GitHubBuilder) {
 }
 
 fn routes(rules: &[&str]) -> GitHubBuilder {
-    rules.iter().fold(GitHub::builder(), |builder, rule| builder.route(rule).unwrap())
+    rules.iter().fold(GitHub::builder(), |builder, rule| builder.route(rule))
 }
 
 #[test]
 fn a_request_ends_by_the_rules_that_it_was_planned_by() {
-    let old = routes(&["/x = 1s", "/repos/** = 7s"])
-        .forward_header("x-shard")
-        .unwrap()
-        .named_domain("ci", ["ghs_*"]);
-    let github = old.unwrap().build().unwrap();
+    let old = routes(&["/x = 1s", "/repos/** = 7s"]).forward_header("x-shard").named_domain("ci", ["ghs_*"]);
+    let github = old.build().unwrap();
     let (before, key) = planned(&github);
     adopt(&github, GitHub::builder());
 
@@ -59,9 +56,8 @@ fn a_request_ends_by_the_rules_that_it_was_planned_by() {
 
 #[test]
 fn no_plan_is_made_of_two_sets_of_rules() {
-    let named = || {
-        routes(&["/repos/** = 7s"]).named_domain("ci", ["ghs_*"]).unwrap().max_stale(Duration::from_secs(7))
-    };
+    let named =
+        || routes(&["/repos/** = 7s"]).named_domain("ci", ["ghs_*"]).max_stale(Duration::from_secs(7));
     let plain = || routes(&["/repos/** = 9s"]).max_stale(Duration::from_secs(9));
     let github = named().build().unwrap();
     let (in_name, _) = planned(&github);

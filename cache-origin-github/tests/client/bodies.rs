@@ -119,7 +119,7 @@ async fn an_origin_that_falls_silent_is_given_up() {
 #[tokio::test]
 async fn an_origin_that_does_not_listen_cannot_be_reached() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let github = GitHub::builder().origin(&format!("http://{closed}")).unwrap().build().unwrap();
+    let github = GitHub::builder().origin(&format!("http://{closed}")).build().unwrap();
     assert_eq!(fetch(&github).await.fetched, Fetched::Failed(FetchError::ConnectFailed));
 }
 
@@ -131,7 +131,7 @@ async fn an_origin_that_speaks_no_tls_cannot_be_reached_by_it() {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     });
-    let github = GitHub::builder().origin(&url).unwrap().build().unwrap();
+    let github = GitHub::builder().origin(&url).build().unwrap();
     assert_eq!(fetch(&github).await.fetched, Fetched::Failed(FetchError::ConnectFailed));
 }
 
@@ -182,7 +182,7 @@ async fn what_concerns_the_call_is_apart_from_what_is_kept() {
     let fields =
         "x-ratelimit-limit: 60\r\nx-ratelimit-remaining: 59\r\nx-oauth-scopes: repo\r\nset-cookie: a=b\r\n";
     let origin = Origin::saying(http("200 OK", fields, BODY)).await;
-    let github = origin.builder().named_domain("ci", ["ghs_*"]).unwrap().build().unwrap();
+    let github = origin.builder().named_domain("ci", ["ghs_*"]).build().unwrap();
     let question = question(&github, "/repos/o/r", &[("authorization", "token ghs_1")]);
     let fetch = github.fetch(&question, None).await;
     assert_eq!(fetch.live["x-ratelimit-remaining"], "59");

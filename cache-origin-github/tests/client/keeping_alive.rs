@@ -75,7 +75,7 @@ async fn read_head(stream: &mut TcpStream) -> bool {
 }
 
 fn github(url: &str) -> GitHub {
-    GitHub::builder().origin(url).unwrap().build().unwrap()
+    GitHub::builder().origin(url).build().unwrap()
 }
 
 async fn pass(github: &GitHub, method: Method) -> Result<u16, FetchError> {

@@ -32,7 +32,7 @@ async fn renewed(github: &GitHub, question: &Question, old: &Arc<Entry>) -> Draf
 }
 
 fn ci(origin: &Origin) -> GitHub {
-    origin.builder().named_domain("ci", ["ghs_*"]).unwrap().build().unwrap()
+    origin.builder().named_domain("ci", ["ghs_*"]).build().unwrap()
 }
 
 async fn of_body(body: &'static str) -> Origin {

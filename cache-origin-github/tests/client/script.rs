@@ -80,7 +80,7 @@ impl Origin {
 
     /// An adapter for this origin.
     pub(crate) fn builder(&self) -> GitHubBuilder {
-        GitHub::builder().origin(&self.url).unwrap()
+        GitHub::builder().origin(&self.url)
     }
 
     /// An adapter for this origin that is quick to give up.

@@ -246,7 +246,7 @@ impl Stage {
 
     /// What the origin says to `path`, as a node that is in no fleet keeps it.
     async fn genuine(&self, path: &str) -> Arc<Entry> {
-        let github = GitHub::builder().origin(&self.origin.url()).expect("the model has an address");
+        let github = GitHub::builder().origin(&self.origin.url());
         let github = github.build().expect("the settings are in range");
         let alone = Node::builder(None, github).start().await.expect("it starts");
         let reply = alone.get(path).await.expect("there is an answer");

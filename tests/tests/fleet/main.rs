@@ -7,6 +7,7 @@ mod member;
 mod membership;
 mod remembering;
 mod security;
+mod settings;
 mod sharing;
 mod stalled;
 mod support;

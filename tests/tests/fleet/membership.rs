@@ -185,7 +185,7 @@ fn address(over: Over, port: u16) -> String {
 
 fn listening_at(over: Over, address: &str, builder: NodeBuilder) -> NodeBuilder {
     match over {
-        Over::Libp2p => builder.transport(Libp2p::listen(address).expect("an address")),
-        Over::Quic => builder.transport(Quic::listen(address).expect("an address")),
+        Over::Libp2p => builder.transport(Libp2p::listen(address)),
+        Over::Quic => builder.transport(Quic::listen(address)),
     }
 }

@@ -32,8 +32,8 @@ impl OpenTransport for Over {
         peers_max: usize,
     ) -> Result<Arc<dyn Transport>, TransportError> {
         match self {
-            Self::Libp2p => Libp2p::listen(ANY_PORT)?.open(seed, gate, peers_max).await,
-            Self::Quic => Quic::listen(ANY_PORT)?.open(seed, gate, peers_max).await,
+            Self::Libp2p => Libp2p::listen(ANY_PORT).open(seed, gate, peers_max).await,
+            Self::Quic => Quic::listen(ANY_PORT).open(seed, gate, peers_max).await,
         }
     }
 }
@@ -91,7 +91,7 @@ impl Fleet {
 
 /// A node that asks `origin` without a credential, and has no transport yet.
 pub(crate) fn builder(origin: &ModelOrigin, secret: impl Into<Option<FleetSecret>>) -> NodeBuilder {
-    let github = GitHub::builder().origin(&origin.url()).expect("the model has an address");
+    let github = GitHub::builder().origin(&origin.url());
     Node::builder(secret, github.build().expect("the settings are in range"))
 }
 

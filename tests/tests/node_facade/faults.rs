@@ -111,7 +111,7 @@ async fn an_origin_that_cannot_be_reached_is_named_so_and_asked_again_when_it_is
 #[tokio::test]
 async fn a_stale_entry_stands_in_within_its_limit_and_not_beyond() {
     let origin = ModelOrigin::start();
-    let limited = impatient(&origin).route("GET /repos/** = 0s if-error=2s").unwrap();
+    let limited = impatient(&origin).route("GET /repos/** = 0s if-error=2s");
     let node = eager(limited).await;
     let begun = Instant::now();
     asked(&node).await.unwrap();

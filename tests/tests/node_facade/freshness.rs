@@ -39,7 +39,7 @@ async fn an_entry_is_served_for_its_lifetime_and_then_asked_about_for_free() {
 #[tokio::test]
 async fn a_rotated_token_in_a_named_domain_revalidates_what_another_token_fetched() {
     let origin = ModelOrigin::start();
-    let named = github(&origin).default_lifetime(Duration::ZERO).named_domain("ci", ["ghs_*"]).unwrap();
+    let named = github(&origin).default_lifetime(Duration::ZERO).named_domain("ci", ["ghs_*"]);
     let node = node(named).await;
     let mut first = None;
     for round in 0..10 {
@@ -60,7 +60,7 @@ async fn without_the_recipe_validators_stay_per_credential_and_answers_correct()
     for mode in [EtagMode::Body, EtagMode::None] {
         let origin = ModelOrigin::start();
         origin.set_etag_mode(mode);
-        let named = github(&origin).default_lifetime(Duration::ZERO).named_domain("ci", ["ghs_*"]).unwrap();
+        let named = github(&origin).default_lifetime(Duration::ZERO).named_domain("ci", ["ghs_*"]);
         let node = node(named).await;
         for round in 0..12 {
             let token = if round % 2 == 0 { "ghs_acme1" } else { "ghs_acme2" };
@@ -98,7 +98,7 @@ async fn the_recipe_may_stop_and_start_to_hold_while_entries_are_kept() {
 #[tokio::test]
 async fn an_entry_may_be_served_stale_while_it_is_renewed_by_one_call() {
     let origin = ModelOrigin::start();
-    let lenient = github(&origin).route("GET /repos/** = 0s while-revalidating=1h").unwrap();
+    let lenient = github(&origin).route("GET /repos/** = 0s while-revalidating=1h");
     let node = node(lenient).await;
     let first = answer(&node, get_by(ALICE, PUBLIC)).await;
     origin.mutate("acme/widget-1");

@@ -14,5 +14,6 @@ mod never_kept;
 mod reading;
 mod refusals;
 mod semantics;
+mod settings;
 mod support;
 mod values;

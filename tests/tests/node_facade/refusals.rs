@@ -140,7 +140,7 @@ async fn a_token_that_deletes_itself_leaves_nothing_behind() {
 #[tokio::test]
 async fn in_a_named_domain_a_401_ends_what_its_own_credential_may_have_and_no_other() {
     let origin = ModelOrigin::start();
-    let named = github(&origin).named_domain("both", ["ghp_*"]).unwrap();
+    let named = github(&origin).named_domain("both", ["ghp_*"]);
     let node = builder(named).start().await.unwrap();
     for token in [ALICE, "ghp_alice2"] {
         for path in [PUBLIC, "/user"] {

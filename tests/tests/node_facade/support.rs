@@ -21,7 +21,7 @@ pub(crate) const BOB: &str = "ghp_bob";
 
 /// GitHub's adapter, pointed at `origin`.
 pub(crate) fn github(origin: &ModelOrigin) -> GitHubBuilder {
-    GitHub::builder().origin(&origin.url()).expect("the model has an address that can be used")
+    GitHub::builder().origin(&origin.url())
 }
 
 /// A builder of nodes that ask `github`.

@@ -139,7 +139,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     async fn node() -> Node {
-        let github = GitHub::builder().origin("http://127.0.0.1:1").unwrap().build().unwrap();
+        let github = GitHub::builder().origin("http://127.0.0.1:1").build().unwrap();
         Node::builder(None, github).start().await.unwrap()
     }
 

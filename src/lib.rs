@@ -85,14 +85,14 @@ pub use {
     global::{AlreadyStarted, configure, global},
     node::Node,
     peers::{Peer, PeerState, Pong},
-    reply::{Provenance, ReadError, Reply, ReplyBody, StatusError},
+    reply::{Provenance, READ_BYTES_MAX, ReadError, Reply, ReplyBody, StatusError},
     stats::{DiskStats, FleetTotals, Stats},
     transport::{OpenTransport, TransportError},
     values::{VALUE_KEY_BYTES_MAX, Values},
 };
 
 #[cfg(feature = "tower")]
-pub use tower::ServiceError;
+pub use tower::{LayerError, LayerFuture, NodeLayer, NodeService, ServiceError};
 #[cfg(feature = "libp2p")]
 pub use transport::Libp2p;
 #[cfg(feature = "quic")]

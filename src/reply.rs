@@ -5,7 +5,7 @@
 
 mod reading;
 
-pub use reading::{ReadError, StatusError};
+pub use reading::{READ_BYTES_MAX, ReadError, StatusError};
 
 use bytes::Bytes;
 use cache_core::{
@@ -15,7 +15,6 @@ use cache_core::{
 use cache_origin_github::{Form, OriginBody, PassReason, fields};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -44,9 +43,24 @@ pub struct Reply {
     /// What [`Reply::headers`] lends, made when it is first asked for: most replies are sent on unread.
     headers: OnceLock<Box<HeaderMap>>,
     form: Form,
+    /// Longest body that [`Reply::bytes`] and its kin take in.
+    read_bytes_max: usize,
 }
 
 /// Where a reply came from.
+///
+/// ```no_run
+/// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+/// use fleet_cache::{Provenance, Served};
+///
+/// let from = match node.get("/repos/rust-lang/rust").await?.provenance() {
+///     Provenance::Entry(Served::Hit | Served::Stale(_)) => "memory or disk",
+///     Provenance::Entry(Served::Peer) => "a peer",
+///     _ => "GitHub",
+/// };
+/// println!("from {from}");
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Provenance {
@@ -71,6 +85,7 @@ impl Reply {
             live: HeaderMap::new(),
             headers: OnceLock::new(),
             form,
+            read_bytes_max: READ_BYTES_MAX,
         }
     }
 
@@ -113,6 +128,12 @@ impl Reply {
     }
 
     /// The origin's status.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// assert_eq!(node.get("/repos/rust-lang/rust").await?.status(), 200);
+    /// # Ok(()) }
+    /// ```
     pub fn status(&self) -> StatusCode {
         match &self.answer {
             Answer::Content(content) => status(content),
@@ -148,11 +169,27 @@ impl Reply {
     }
 
     /// Where the reply came from.
+    ///
+    /// ```no_run
+    /// # use fleet_cache::{Node, Provenance, Served};
+    /// # async fn example(node: Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// node.get("/repos/rust-lang/rust").await?;
+    /// let again = node.get("/repos/rust-lang/rust").await?;
+    /// assert_eq!(again.provenance(), Provenance::Entry(Served::Hit));
+    /// # Ok(()) }
+    /// ```
     pub fn provenance(&self) -> Provenance {
         self.provenance
     }
 
     /// Time since the origin vouched for an entry; `None` for what is not one.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let reply = node.get("/repos/rust-lang/rust").await?;
+    /// println!("GitHub said so {:?} ago, and it holds for {:?}", reply.age(), reply.time_left());
+    /// # Ok(()) }
+    /// ```
     pub fn age(&self) -> Option<Duration> {
         self.age
     }
@@ -168,6 +205,15 @@ impl Reply {
     }
 
     /// The entry that answers, if one does.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let reply = node.get("/repos/rust-lang/rust").await?;
+    /// if let Some(entry) = reply.entry() {
+    ///     println!("{} bytes are kept", entry.content().body.len());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn entry(&self) -> Option<&Arc<Entry>> {
         match &self.answer {
             Answer::Entry(entry) => Some(entry),
@@ -180,25 +226,35 @@ impl Reply {
         &self.form
     }
 
-    /// The body without any coding, however the request wanted it.
-    ///
-    /// # Errors
-    ///
-    /// If a body that streams from the origin breaks off.
-    pub async fn bytes(self) -> Result<Bytes, FetchError> {
-        match self.answer {
-            Answer::Content(content) => Ok(content.body),
-            Answer::Entry(entry) => Ok(entry.content().body.clone()),
-            Answer::Stream(response) => Ok(response.into_body().collect().await?.to_bytes()),
-        }
-    }
-
     /// The response as the request wants it: coded, without a body for HEAD, or "304 Not Modified".
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// use http_body_util::BodyExt as _;
+    ///
+    /// let mut body = node.get("/repos/rust-lang/rust/tarball").await?.into_response().into_body();
+    /// while let Some(frame) = body.frame().await {
+    ///     if let Ok(data) = frame?.into_data() {
+    ///         println!("{} bytes more", data.len());
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn into_response(self) -> Response<ReplyBody> {
         self.into_response_with(|_response| {})
     }
 
     /// The same, edited before it is coded. Of an answer that streams, `edit` sees the head alone.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let reply = node.get("/repos/rust-lang/rust").await?;
+    /// let response = reply.into_response_with(|response| {
+    ///     response.headers_mut().remove("link");
+    /// });
+    /// println!("{}", response.status());
+    /// # Ok(()) }
+    /// ```
     pub fn into_response_with(self, edit: impl FnOnce(&mut Response<Bytes>)) -> Response<ReplyBody> {
         let Self { answer, form, live, .. } = self;
         let mut response = match answer {

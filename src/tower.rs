@@ -1,4 +1,8 @@
-//! A node as a service of `tower`, for HTTP clients that take one, such as octocrab.
+//! A node among services of `tower`: as one itself, and as a layer before another.
+
+mod layer;
+
+pub use layer::{LayerError, LayerFuture, NodeLayer, NodeService};
 
 use crate::{Node, ReplyBody, RequestError};
 use bytes::Bytes;
@@ -30,7 +34,25 @@ pub enum ServiceError {
 /// Answers as [`Node::request`] does; the response is as the request wants it: coded, without a body for HEAD, or 304.
 ///
 /// A node is the end of a stack: it calls the origin itself. Its clones share one cache, and it is always ready. A target
-/// may name the origin's host, as octocrab's do, or none.
+/// may name the origin's host, as octocrab's do, or none. Where other hosts are asked as well, [`NodeLayer`] puts the node
+/// before the client for them. [`Node::call`] is another: it judges a request without answering it.
+///
+/// ```
+/// # use {bytes::Bytes, cache_model_origin::ModelOrigin, fleet_cache::{GitHub, Node}};
+/// # use {http::{Request, header}, http_body_util::{BodyExt as _, Empty}, tower_service::Service};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let origin = ModelOrigin::start();
+/// # let github = GitHub::builder().origin(&origin.url()).build()?;
+/// let mut node = Node::builder(None, github).start().await?;
+/// let request = Request::get("/repos/acme/widget-1").body(Empty::<Bytes>::new())?;
+/// let response = Service::call(&mut node, request).await?;
+/// assert_eq!(response.status(), 200);
+/// assert!(response.headers().contains_key(header::ETAG));
+/// let body = response.into_body().collect().await?.to_bytes();
+/// # assert!(!body.is_empty());
+/// # Ok(()) }
+/// ```
 ///
 /// # Errors
 ///

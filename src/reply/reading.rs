@@ -1,13 +1,62 @@
 //! Reading a reply as a program wants it: as text, as JSON, or not at all if the origin reports an error.
 
-use super::Reply;
+use super::{Answer, Reply, ReplyBody};
+use bytes::Bytes;
 use cache_core::FetchError;
 use http::StatusCode;
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Limited};
 use serde::de::DeserializeOwned;
 use std::str::Utf8Error;
 use thiserror::Error;
 
 impl Reply {
+    /// Has [`bytes`](Self::bytes), [`text`](Self::text) and [`json`](Self::json) take in bodies of at most `bytes_max`
+    /// bytes. Default: [`READ_BYTES_MAX`].
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let reply = node.get("/repos/rust-lang/rust/tarball").await?;
+    /// let archive = reply.read_bytes_max(1 << 30).bytes().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn read_bytes_max(mut self, bytes_max: usize) -> Self {
+        self.read_bytes_max = bytes_max;
+        self
+    }
+
+    /// The body without any coding, however the request wanted it.
+    ///
+    /// What may be longer than memory is better read as it comes, from [`into_response`](Self::into_response).
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let readme = node.get("/repos/rust-lang/rust/readme").await?.bytes().await?;
+    /// println!("{} bytes", readme.len());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::BrokenOff`] if a body that streams from the origin ends early, [`ReadError::TooLong`] if it is longer
+    /// than [`read_bytes_max`](Self::read_bytes_max) allows.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives up what has been read.
+    pub async fn bytes(self) -> Result<Bytes, ReadError> {
+        let bytes_max = self.read_bytes_max;
+        let whole = match self.answer {
+            Answer::Content(content) => content.body,
+            Answer::Entry(entry) => entry.content().body.clone(),
+            Answer::Stream(response) => return collect(response.into_body(), bytes_max).await,
+        };
+        if whole.len() > bytes_max {
+            return Err(ReadError::TooLong { bytes_max });
+        }
+        Ok(whole)
+    }
+
     /// The body as text, without any coding.
     ///
     /// ```no_run
@@ -18,10 +67,9 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// [`ReadError::BrokenOff`] if a body that streams from the origin ends early, [`ReadError::NotText`] if it is not
-    /// UTF-8.
+    /// See [`bytes`](Self::bytes); also [`ReadError::NotText`] if the body is not UTF-8.
     pub async fn text(self) -> Result<String, ReadError> {
-        let body = self.bytes().await.map_err(ReadError::BrokenOff)?;
+        let body = self.bytes().await?;
         String::from_utf8(body.into()).map_err(|error| ReadError::NotText(error.utf8_error()))
     }
 
@@ -43,10 +91,9 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// [`ReadError::BrokenOff`] if a body that streams from the origin ends early, [`ReadError::NotJson`] if it is not
-    /// JSON, or not of this shape.
+    /// See [`bytes`](Self::bytes); also [`ReadError::NotJson`] if the body is not JSON, or not of this shape.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, ReadError> {
-        let body = self.bytes().await.map_err(ReadError::BrokenOff)?;
+        let body = self.bytes().await?;
         serde_json::from_slice(&body).map_err(|source| ReadError::NotJson(Box::new(source)))
     }
 
@@ -87,7 +134,31 @@ pub enum ReadError {
     /// The body is not UTF-8.
     #[error("the body is not text: {0}")]
     NotText(Utf8Error),
+    /// The body is longer than it may be; what streamed was given up.
+    #[error("the body is longer than {bytes_max} bytes; allow more, or read it as it comes")]
+    TooLong {
+        /// Most bytes that it may have had.
+        bytes_max: usize,
+    },
 }
+
+/// The whole of `body`, which is given up as soon as it is known to be longer than `bytes_max`.
+async fn collect(body: ReplyBody, bytes_max: usize) -> Result<Bytes, ReadError> {
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(ReadError::TooLong { bytes_max });
+    }
+    match Limited::new(body, bytes_max).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) => Err(match error.downcast::<FetchError>() {
+            Ok(broken_off) => ReadError::BrokenOff(*broken_off),
+            Err(_too_long) => ReadError::TooLong { bytes_max },
+        }),
+    }
+}
+
+/// Longest body that is taken into memory unless more is allowed, in bytes: as much as all entries of a node may be by
+/// default.
+pub const READ_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A reply whose status is an error.
 #[derive(Debug, Error)]

@@ -64,7 +64,7 @@ use std::{
 pub struct FleetGate(RwLock<Arc<Shared>>);
 
 impl FleetGate {
-    /// Lets in by the secrets of `keyring`.
+    /// A gate that lets in by the secrets of `keyring`.
     pub fn new(keyring: Keyring) -> Self {
         Self::speaking(keyring, Protocol::OURS)
     }
@@ -76,8 +76,8 @@ impl FleetGate {
 
     /// Lets in by the secrets of `keyring` alone from now on.
     ///
-    /// Sessions by a secret that is not among them are revoked ([`Session::is_revoked`]), those of admissions that are
-    /// under way among them; the others stand.
+    /// Sessions by a secret that is not in it are revoked ([`Session::is_revoked`]), including those of admissions
+    /// that are under way; the others stand.
     pub fn go_by(&self, keyring: Keyring) {
         let mut shared = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let keyring = keyring.in_place_of(&shared.keyring);
@@ -142,20 +142,20 @@ pub(crate) struct FleetAdmission {
     side: Side,
     local: PeerId,
     remote: PeerId,
-    /// Our next message. The other side's is not due while this is.
+    /// Our next message. While there is one, the other side's is not due.
     outbox: Option<Bytes>,
     stage: Stage,
 }
 
 /// What an admission waits for. `Meeting → Proving → Admitted → Over`; any refusal ends it.
 enum Stage {
-    /// The other side's hello.
+    /// It waits for the other side's hello.
     Meeting { hello: Bytes, padding: Slots, channel: Box<[u8]> },
-    /// The dialer's proof; we are the listener.
+    /// It waits for the dialer's proof; this node is the listener.
     DialerProving(Met, Protocol),
-    /// The listener's proof; we are the dialer.
+    /// It waits for the listener's proof; this node is the dialer.
     ListenerProving(Proved, Protocol),
-    /// The session's being taken.
+    /// It waits for its session to be taken.
     Admitted(Box<FleetSession>),
     /// The admission has ended; nothing more is sent or read.
     Over,

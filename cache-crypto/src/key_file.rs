@@ -60,7 +60,7 @@ impl KeyFile {
             Err(error) => return Err(failed(error)),
         };
         refuse_readable_by_others(path, &file.metadata().map_err(failed)?)?;
-        // One byte more than such a file has, to notice one that is too long without reading all of it.
+        // One byte more than such a file has, to notice a longer one without reading all of it.
         let mut bytes = Zeroizing::new([0; FILE_BYTES + 1]);
         let mut length = 0;
         while length < bytes.len() {
@@ -123,7 +123,7 @@ pub enum KeyFileError {
     /// The file or its directory cannot be read or written.
     #[error("cannot read or write the key file {path}")]
     Io {
-        /// The file with the wrong contents.
+        /// The file that cannot be used.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -131,9 +131,9 @@ pub enum KeyFileError {
     /// The file is not a key file of this version, or was altered.
     #[error("{path} is not a {file} of this version; remove it to begin with {}", file.after_removal())]
     Malformed {
-        /// What it should be.
+        /// The kind of file that it should be.
         file: KeyFile,
-        /// The key file that could not be used.
+        /// The file with the wrong contents.
         path: PathBuf,
     },
     /// The operating system gives no entropy.

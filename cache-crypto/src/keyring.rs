@@ -53,7 +53,7 @@ impl Keyring {
         Ok(self)
     }
 
-    /// By which ids people know the secrets; the current one's is first.
+    /// The ids by which people know the secrets; the current one's is first.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> {
         self.0.iter().map(|key| key.id)
     }

@@ -1,4 +1,4 @@
-//! What entries are called among members.
+//! The names of entries among members.
 
 use crate::schedule::keyed_digest;
 use orion::hazardous::mac::hmac::sha256::SecretKey as HmacKey;
@@ -27,12 +27,12 @@ impl FleetNames {
         Self(keys)
     }
 
-    /// What the entry under `key_text` is called under the current secret.
+    /// The name of the entry under `key_text`, by the current secret.
     pub fn name(&self, key_text: &str) -> [u8; 32] {
         keyed_digest(&self.0[0], &[key_text.as_bytes()])
     }
 
-    /// What members may call the entry under `key_text` while the fleet rotates: [`FleetNames::name`]
+    /// The names that members may use for the entry under `key_text` while the fleet rotates: [`FleetNames::name`]
     /// first, then one name for each other secret.
     pub fn accepted(&self, key_text: &str) -> impl Iterator<Item = [u8; 32]> {
         self.0.iter().map(move |key| keyed_digest(key, &[key_text.as_bytes()]))

@@ -32,7 +32,7 @@ pub(crate) struct FleetSession {
     receiving: Direction,
     windows: [ReplayWindow; LANES],
     protocol: Protocol,
-    /// By which both were let in.
+    /// The key by which both were let in.
     proved: Arc<MemberKey>,
 }
 

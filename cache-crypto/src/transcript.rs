@@ -42,7 +42,7 @@ impl Parties {
     }
 }
 
-/// The chain after both sides' hellos. What the dialer proves itself by.
+/// The chain after both sides' hellos, by which the dialer proves itself.
 pub(crate) struct Met([u8; 32]);
 
 impl Met {
@@ -83,7 +83,7 @@ impl Met {
     }
 }
 
-/// The chain after the dialer's proof. What the listener proves itself by.
+/// The chain after the dialer's proof, by which the listener proves itself.
 pub(crate) struct Proved([u8; 32]);
 
 impl Proved {
@@ -106,7 +106,7 @@ impl Proved {
     }
 }
 
-/// The whole chain. What the session's keys come from.
+/// The whole chain, from which the session's keys come.
 pub(crate) struct Agreed([u8; 32]);
 
 impl Agreed {

@@ -4,7 +4,7 @@ use crate::{matching::matches_prefix, removals::Removals};
 use cache_core::{Doubted, Entry, Key, Scope, port::Change};
 use std::{collections::BTreeMap, mem, ops::Bound, sync::Arc};
 
-/// Removals, puts that come after them: the latest of each key, and the latest doubts.
+/// The removals, the puts that come after them (the latest of each key), and the latest doubts.
 ///
 /// A removal that comes later drops the puts that it means, so that what is left may be applied in this order
 /// whatever came first. Doubts have dates, and mean the same before a put and after it.

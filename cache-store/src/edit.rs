@@ -1,7 +1,7 @@
-//! What is done in one transaction over the tables of the file.
+//! The changes of one transaction over the tables of the file.
 //!
-//! Owns how a record and its row come and go together, and what that means to the totals and the catalog. When
-//! transactions are made is [`crate::entry_file`]'s.
+//! Owns how a record and its row come and go together, and what that means for the totals and the catalog.
+//! [`crate::entry_file`] decides when transactions are made.
 
 use crate::{
     catalog::{Catalog, Shift},
@@ -45,7 +45,7 @@ pub(crate) struct Outcome {
 }
 
 impl<'t> Edit<'t> {
-    /// Opens the tables; `totals` and `next_sequence` are how things stand.
+    /// Opens the tables; `totals` and `next_sequence` are as of now.
     pub(crate) fn begin(
         write: &'t WriteTransaction,
         (seal, catalog): (&'t RecordSeal, &'t Catalog),
@@ -127,7 +127,7 @@ impl<'t> Edit<'t> {
         Ok(())
     }
 
-    /// Takes the record under `name` out, and its row, which is answered if it was there as well.
+    /// Takes the record under `name` out, and its row, which is returned if it was there as well.
     fn take(&mut self, name: &Name) -> Result<Option<Option<Vec<u8>>>, Trouble> {
         self.used_bytes = self.used_bytes.saturating_add(PAGE_BYTES);
         let Some(record) = self.records.remove(name)? else {

@@ -318,7 +318,7 @@ impl EntryFile {
     }
 }
 
-/// What looking a record up came to.
+/// The outcome of looking a record up.
 pub(crate) enum Loaded {
     Absent,
     Entry(Box<Entry>),
@@ -347,7 +347,7 @@ impl Totals {
 /// Why the file could not be used.
 #[derive(Debug)]
 pub(crate) enum Trouble {
-    /// It holds what no version of us wrote.
+    /// It holds something that no version of this program wrote.
     Damaged(String),
     /// The system or redb did not do what was asked; the file may be fine.
     Failed(Box<dyn Error + Send + Sync>),
@@ -364,7 +364,7 @@ impl From<redb::Error> for Trouble {
         use redb::Error as E;
         match error {
             E::DatabaseAlreadyOpen => Self::InUse,
-            // Where the file is at odds with itself, redb says so, or runs into its end.
+            // Where the file contradicts itself, redb says so, or runs into its end.
             E::Io(error) if is_about_content(&error) => Self::Damaged(error.to_string()),
             E::Corrupted(_)
             | E::RepairAborted

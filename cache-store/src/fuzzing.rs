@@ -1,4 +1,4 @@
-//! Records without a file around them. No API.
+//! Records without a file around them. Not part of the API.
 
 use crate::record::{RecordSeal, Row, SealedRecord, sequence_of};
 use cache_core::{Entry, Key, port::Sealer};

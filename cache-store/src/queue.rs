@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Called once with what became of an order.
+/// Called once with the outcome of an order.
 pub(crate) type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 /// Called once with what a look-up found.
 pub(crate) type Found = Box<dyn FnOnce(Option<Entry>) + Send>;
@@ -30,9 +30,9 @@ pub(crate) type Found = Box<dyn FnOnce(Option<Entry>) + Send>;
 /// Orders that wait for the store's thread.
 pub(crate) struct Queue {
     state: Mutex<State>,
-    /// There may be something to do.
+    /// Signals that there may be something to do.
     filled: Condvar,
-    /// The thread has ended.
+    /// Signals that the thread has ended.
     ended: Condvar,
     catalog: Option<Arc<Catalog>>,
     pub(crate) counters: Counters,
@@ -58,7 +58,7 @@ pub(crate) struct State {
     /// The callers to tell when the puts numbered below are durable.
     pub(crate) flushed: VecDeque<(u64, Done<()>)>,
     pub(crate) sweep: Option<(Timestamp, Done<u64>)>,
-    /// Under which keys to keep everything from then on.
+    /// The keys under which to keep everything from then on.
     pub(crate) reseal: Option<(Arc<dyn Sealer>, Done<()>)>,
     pub(crate) closing: Option<Done<()>>,
     pub(crate) next_number: u64,
@@ -81,7 +81,8 @@ impl Queue {
         }
     }
 
-    /// Adds a put, which takes the place of one that waits. Without room for it, what it was to replace is removed.
+    /// Adds a put, which replaces one that waits for the same key. Without room for it, what it was to replace is
+    /// removed.
     pub(crate) fn put(&self, entry: Arc<Entry>, batch_max: usize) {
         let mut state = self.state.lock();
         let bytes = state.waiting.puts_bytes().saturating_add(entry.weight_bytes());

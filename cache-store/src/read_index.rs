@@ -64,8 +64,7 @@ impl ReadIndex {
 
     /// The entry whose [`Key::as_str`] is `key_text`. Marks the entry as visited.
     ///
-    /// Whether it may be served is for [`cache_core::freshness`] to say; whether it was a hit, for the caller
-    /// to count.
+    /// [`cache_core::freshness`] says whether it may be served; the caller counts whether it was a hit.
     pub fn get(&self, key_text: &str) -> Option<Arc<Entry>> {
         let entry = Arc::clone(self.entries.get(key_text)?.value());
         entry.mark_visited();
@@ -100,7 +99,7 @@ impl ReadIndex {
         self.counters.count_peer_hit();
     }
 
-    /// Counts a look-up that was not.
+    /// Counts a look-up that was not answered from here.
     pub fn count_miss(&self) {
         self.counters.count_miss();
     }

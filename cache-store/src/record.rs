@@ -13,7 +13,7 @@ use cache_core::{
 };
 use std::sync::Arc;
 
-/// What a record is filed under: the keyed digest of its key's text.
+/// The name of a record: the keyed digest of its key's text.
 pub(crate) type Name = [u8; 32];
 
 /// Seals entries into records and opens them.
@@ -66,7 +66,7 @@ impl RecordSeal {
         self.seal_packed(&key, &packed, sequence, row.useless_from).ok()
     }
 
-    /// What is in doubt.
+    /// Seals the list of what is in doubt.
     pub(crate) fn seal_doubts(&self, doubts: &Doubts) -> Result<Vec<u8>, SealError> {
         self.sealer.seal(DOUBTS_CONTEXT, &encode_doubts(doubts))
     }
@@ -126,7 +126,7 @@ impl RecordSeal {
     }
 }
 
-/// An entry's two values, and what its record is filed under.
+/// An entry's two values, and the name of its record.
 pub(crate) struct SealedRecord {
     pub(crate) name: Name,
     pub(crate) record: Vec<u8>,
@@ -188,7 +188,7 @@ enum Section {
     Entry,
 }
 
-/// What a seal is bound to: where it lies, and which of the two it is.
+/// What a seal is bound to: its place, and which of the two values it is.
 fn context(name: &Name, section: Section) -> [u8; 34] {
     let mut context = [0; 34];
     context[..32].copy_from_slice(name);

@@ -1,8 +1,8 @@
 //! The store on disk.
 //!
-//! Owns the directory and decides what happens to a file that cannot be used: it is set aside under a name
-//! that says why, and a new one begun. What is in the file is [`crate::entry_file`]'s, what a record looks
-//! like [`crate::record`]'s.
+//! Owns the directory and decides what happens to a file that cannot be used: it is set aside under a name that says
+//! why, and a new one is begun. [`crate::entry_file`] owns what is in the file, [`crate::record`] what a record looks
+//! like.
 
 use crate::{
     catalog::Catalog,
@@ -263,9 +263,9 @@ pub enum OpenError {
     /// The file cannot be opened or begun.
     #[error("cannot open the store {path}")]
     File {
-        /// The file that could not be set aside.
+        /// The path of the file.
         path: PathBuf,
-        /// Why it had to be set aside.
+        /// Why it cannot be opened.
         source: StoreError,
     },
     /// Another process uses the directory.

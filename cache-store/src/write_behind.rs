@@ -1,6 +1,6 @@
 //! A store on a thread of its own.
 //!
-//! Owns the handle and the thread. What waits is [`crate::queue`]'s, what the thread does [`crate::writer`]'s.
+//! Owns the handle and the thread. [`crate::queue`] owns what waits, [`crate::writer`] what the thread does.
 
 use crate::{
     figures::{MeasuredStore, StoreFigures},

@@ -1,7 +1,7 @@
 //! What the store's thread does, one step at a time.
 //!
-//! Owns when changes are applied and made durable, and what happens while the store refuses them. What waits is
-//! [`crate::queue`]'s.
+//! Owns when changes are applied and made durable, and what happens while the store refuses them. [`crate::queue`]
+//! owns what waits.
 
 use crate::{
     batch::{Batch, Waiting},
@@ -46,7 +46,7 @@ pub struct Writer {
     loads_in_a_row: u32,
 }
 
-/// What [`Writer::step`] came to.
+/// The outcome of [`Writer::step`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Step {
     /// Everything is durable and the store closed; there is no further step.
@@ -279,7 +279,7 @@ impl Writer {
         swept.inspect_err(|error| self.count_failure(error))
     }
 
-    /// Applies what waits to be, and tells of it.
+    /// Applies what waits to be applied, and tells the callers of it.
     fn apply(&mut self, application: Application, now: Instant) {
         let Application { durability, removed, flushed } = application;
         match self.apply_batch(durability, now) {
@@ -403,8 +403,8 @@ fn lost_entries() -> StoreError {
 /// what the origin still has.
 pub const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Most look-ups that come before a change that waits. A look-up takes some tens of microseconds, so readers that never
-/// pause put off a write, which is answered once its removals are durable, by a few milliseconds.
+/// Most look-ups that come before a change that waits. A look-up takes some tens of microseconds, so readers that
+/// never pause delay a write, which is answered once its removals are durable, by a few milliseconds.
 const LOADS_IN_A_ROW_MAX: u32 = 64;
 /// Times in a row that a batch is tried before its puts are dropped.
 const REFUSALS_MAX: u32 = 5;

@@ -77,8 +77,8 @@ pub(crate) async fn meet(shared: Arc<Shared>, meeting: Meeting, mut lines: Lines
     }
 }
 
-/// Tells how the attempt failed, and lets the other side hear the last word and the end of the stream, so
-/// that it can tell a refusal from a connection that broke.
+/// Reports how the attempt failed, and lets the other side hear the last word and the end of the stream, so that it
+/// can tell a refusal from a connection that broke.
 async fn part(
     shared: &Shared,
     meeting: Meeting,
@@ -111,11 +111,11 @@ enum LastWord {
     None,
     /// It has proved itself, and yet the connection is not kept.
     Stance(Stance),
-    /// Behind an empty message, which no admission sends: why it goes no further.
+    /// Behind an empty message, which no admission sends: why the admission goes no further.
     Early(u8),
 }
 
-/// What comes of a proof in both directions.
+/// The outcome of a proof in both directions.
 struct Proved {
     session: Box<dyn Session>,
     tenure: Tenure,

@@ -109,5 +109,5 @@ impl NetworkBehaviour for Links {
     }
 }
 
-/// What identify says of us: nothing.
+/// What identify says about this node: nothing.
 const NEUTRAL_VERSION: &str = "p2p/1";

@@ -99,7 +99,7 @@ impl ConnectionHandler for Handler {
     ) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: arrival, .. }) => {
-                // Full only towards a peer that opens more than we allow, or too early: the stream is reset.
+                // Full only if the peer opens more than we allow, or too early: the stream is reset.
                 let _is_taken = self.arrivals.try_send(arrival);
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: stream, info }) => {
@@ -113,7 +113,7 @@ impl ConnectionHandler for Handler {
     }
 }
 
-/// What a piece of work comes to.
+/// The outcome of a piece of work.
 pub(crate) enum Step {
     /// The step leaves this work to do.
     Continue(Vec<BoxFuture<'static, Step>>),

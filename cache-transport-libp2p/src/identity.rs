@@ -1,4 +1,4 @@
-//! One identity, in our words and in libp2p's.
+//! One identity, as Fleet Cache and as libp2p write it.
 
 use cache_core::PeerId;
 use cache_transport::address::core_peer;
@@ -13,7 +13,7 @@ pub(crate) fn keypair(mut seed: Zeroizing<[u8; 32]>) -> Keypair {
     Keypair::ed25519_from_bytes(&mut *seed).expect("every 32 bytes are a seed of an Ed25519 key")
 }
 
-/// Our word for `keypair`'s public half.
+/// The peer id of `keypair`'s public half.
 pub(crate) fn local_peer(keypair: &Keypair) -> PeerId {
     core_peer(keypair.public().to_peer_id()).expect("the key pair is Ed25519")
 }

@@ -1,9 +1,9 @@
 //! Moves frames between peers over libp2p: TCP with noise and yamux, or QUIC.
 //!
-//! [`Libp2p`] is a [`cache_core::port::Transport`]. It owns the swarm, the streams of each connection and
-//! their signs of life. What it has in common with other transports (frames, queues and their bounds, the
-//! book of connections) is [`cache_transport`]'s. What frames mean and which peers to dial is decided
-//! elsewhere; which are let in is asked of a [`cache_core::port::Gate`] before anything else.
+//! [`Libp2p`] is a [`cache_core::port::Transport`]. It owns the swarm, the streams of each connection and their signs
+//! of life. [`cache_transport`] has what it shares with other transports: frames, queues and their bounds, the book
+//! of connections. Other crates decide what frames mean and which peers to dial. A [`cache_core::port::Gate`] decides
+//! which peers are let in, before anything else.
 //!
 //! # On the wire
 //!

@@ -73,7 +73,7 @@ impl Line {
         self.since + Duration::from_nanos(self.heard_nanos.load(Relaxed))
     }
 
-    /// As the last answer to a ping has shown it.
+    /// The round trip, as the last answer to a ping has shown it.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         let nanos = self.round_trip_nanos.load(Relaxed);
         (nanos > 0).then(|| Duration::from_nanos(nanos))

@@ -1,4 +1,4 @@
-//! What of a transport can be chosen, and bounds that cannot.
+//! What can be chosen about a transport, and bounds that cannot.
 
 use cache_core::port::{ADMISSION_TIMEOUT, DIAL_TIMEOUT, FRAME_BYTES_MAX};
 use cache_transport::budget::CHARGE_BYTES_MAX;
@@ -35,7 +35,7 @@ impl Default for Libp2pSettings {
 }
 
 impl Libp2pSettings {
-    /// For connecting and the transport's own handshake: what the admission leaves of a dial.
+    /// Time for connecting and the transport's own handshake: what the admission leaves of a dial.
     pub(crate) fn handshake_timeout(&self) -> Duration {
         self.dial_timeout.saturating_sub(self.admission_timeout)
     }

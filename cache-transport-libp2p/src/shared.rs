@@ -76,7 +76,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Tells how an attempt failed; returns false if there is none (any more).
+    /// Reports how an attempt failed; returns false if there is no such attempt, or no longer.
     pub(crate) fn failed(&self, id: ConnectionId, ending: &Ending) -> bool {
         let Some(attempt) = self.attempts.lock().remove(&id) else { return false };
         tracing::debug!(address = %attempt.address, %ending, "no connection");
@@ -117,7 +117,7 @@ impl Shared {
         admitted
     }
 
-    /// Ends `link`, if it has not ended yet, and tells why.
+    /// Ends `link`, if it has not ended yet, and reports why.
     pub(crate) fn end_link(&self, link: &Link, ending: &Ending) {
         self.book.remove(link, ending);
         link.own.close();

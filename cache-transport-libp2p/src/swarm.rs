@@ -133,7 +133,7 @@ pub(crate) async fn run(
     addresses
 }
 
-/// What the task is told.
+/// The orders to the task.
 pub(crate) enum Order {
     Dial(DialOpts),
     Shutdown,

@@ -174,7 +174,7 @@ impl Drop for Libp2p {
     }
 }
 
-/// Why a transport does not come to be. Nothing listens.
+/// Why a transport could not be opened. Nothing listens.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ListenError {
@@ -186,7 +186,7 @@ pub enum ListenError {
         /// Why it was refused.
         reason: String,
     },
-    /// The identity serves for no handshake.
+    /// The identity cannot be used for a handshake.
     #[error("the identity cannot be used: {0}")]
     Identity(String),
     /// `SSLKEYLOGFILE` is set.
@@ -235,7 +235,7 @@ async fn ports_free(addresses: &[Multiaddr]) {
 
 /// Time for the ports to become free.
 const PORTS_FREE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Between two looks whether they are.
+/// Time between two checks whether they are free.
 const PORTS_FREE_INTERVAL: Duration = Duration::from_millis(5);
 
 #[cfg(test)]

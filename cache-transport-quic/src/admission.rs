@@ -1,9 +1,9 @@
 //! Runs the gate on a fresh connection, before anything else moves.
 //!
-//! One stream, opened by the dialer with [`HELLO`], since a stream shows only once something is on it and
-//! it may be for the listener to speak first. Then messages, each behind its length. An empty one says:
-//! you are let in. Behind it each side tells its stance, and the arbiter's settles which connection with
-//! the same peer stays. The stream goes on to carry the control lane.
+//! There is one stream, opened by the dialer with [`HELLO`], since a stream shows only once something is on it, and
+//! the listener may have to speak first. Then come messages, each behind its length. An empty message says: you are
+//! let in. Behind it each side sends its stance, and the arbiter's decides which connection with the same peer stays.
+//! The stream goes on to carry the control lane.
 
 use crate::{code, shared::Shared, tls};
 use bytes::Bytes;
@@ -120,7 +120,7 @@ impl Stream {
     }
 }
 
-/// Lets the other side in, and tells it where we stand.
+/// The message that lets the other side in, and tells it our stance.
 pub(crate) fn stance_message(stance: Stance) -> Vec<u8> {
     [&frame::prefix(b"")[..], &stance.to_bytes()].concat()
 }

@@ -69,7 +69,7 @@ pub(crate) fn ending_of_write(error: WriteError) -> Ending {
     }
 }
 
-/// All that a side hears that is not let in.
+/// Told to a side that is not let in: nothing more.
 pub(crate) const CODE_DENIED: VarInt = VarInt::from_u32(0);
 
 pub(crate) const CODE_ENDED: VarInt = VarInt::from_u32(1);
@@ -85,5 +85,5 @@ const CODE_TIMED_OUT: VarInt = VarInt::from_u32(4);
 /// Told by a dialer that finds itself connected with the peer it has reached.
 pub(crate) const CODE_REDUNDANT: VarInt = VarInt::from_u32(5);
 
-/// Told to a newcomer that is not let in for another major version of the protocol.
+/// Told to a newcomer that is not let in because it speaks another major version of the protocol.
 const CODE_OTHER_VERSION: VarInt = VarInt::from_u32(6);

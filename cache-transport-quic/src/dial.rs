@@ -133,5 +133,5 @@ const SERVER_NAME: &str = "fleet-cache";
 /// Addresses of one name that are tried.
 const CANDIDATES_MAX: usize = 4;
 
-/// Kept back, so that the last attempt's own reason is told and not just that time ran out.
+/// Time kept back, so that the last attempt's own reason is reported and not just that time ran out.
 const MARGIN: Duration = Duration::from_millis(50);

@@ -47,7 +47,7 @@ async fn receive(shared: Arc<Shared>, incoming: Incoming, ticket: Ticket) {
     }
 }
 
-/// Tells that a newcomer was not let in, where that is worth telling.
+/// Reports that a newcomer was not let in, if that is worth reporting.
 fn tell(shared: &Shared, address: Box<str>, ending: &Ending) {
     tracing::debug!(%address, reason = %ending, "not let in");
     shared.book.inbox().refused(address, ending);

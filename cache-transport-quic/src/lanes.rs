@@ -46,7 +46,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, running: Running) {
 pub(crate) struct Running {
     pub(crate) link: Arc<Link>,
     pub(crate) stream: Stream,
-    /// Our stance, still to be sent, where we are the arbiter.
+    /// Our stance, still to be sent, if we are the arbiter.
     pub(crate) verdict: Option<Stance>,
 }
 

@@ -1,4 +1,4 @@
-//! What can be chosen of a transport.
+//! What can be chosen about a transport.
 
 use cache_core::port::{ADMISSION_TIMEOUT, DIAL_TIMEOUT, FRAME_BYTES_MAX, SILENCE_TIMEOUT};
 use std::time::Duration;

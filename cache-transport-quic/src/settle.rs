@@ -36,7 +36,7 @@ pub(crate) async fn settle(
     begun.inspect_err(|ending| connection.close(code::of_denial(ending), b""))
 }
 
-/// What the arbiter lays down.
+/// What the arbiter decides.
 async fn agree(
     shared: &Shared,
     connection: &Connection,
@@ -74,7 +74,7 @@ async fn agree(
     }
 }
 
-/// Tells why the connection is not kept, and waits a little for the other side to close it.
+/// Tells the other side why the connection is not kept, and waits a little for it to close the connection.
 async fn refuse(connection: &Connection, mut stream: Stream, stance: Stance) {
     if stream.send_stance(stance).await.is_ok() && stream.sender.finish().is_ok() {
         // It is closed in any case.

@@ -66,7 +66,7 @@ impl Sockets {
         Ok(endpoint)
     }
 
-    /// Where others can reach the sockets that listen. One on all interfaces is told by each of them.
+    /// Where others can reach the sockets that listen. A socket on all interfaces is listed once for each of them.
     pub(crate) fn addresses(&self, local: PeerId) -> Vec<Box<str>> {
         let open = self.open.lock();
         let listening = open.iter().filter(|open| open.role == Role::Listening).map(|open| open.address);
@@ -216,7 +216,7 @@ pub enum ListenError {
         /// What the system says.
         source: io::Error,
     },
-    /// No certificate came about for the identity.
+    /// No certificate could be made for the identity.
     #[error("no certificate for this identity")]
     Certificate(#[source] Box<dyn Error + Send + Sync>),
     /// There is no Tokio runtime to run in.

@@ -11,7 +11,7 @@ use quinn::{
 use rustls::{NoKeyLog, client::Resumption, pki_types::CertificateDer};
 use std::{error::Error, sync::Arc, time::Duration};
 
-/// How others' connections are taken.
+/// How connections of others are accepted.
 pub(crate) fn server_config(
     keypair: &Keypair,
     settings: &QuicSettings,
@@ -65,7 +65,7 @@ pub(crate) fn wrong_peer() -> TransportErrorCode {
     TransportErrorCode::crypto(rustls::AlertDescription::AccessDenied.into())
 }
 
-/// What both sides, and no others, know of this very connection.
+/// What only the two sides know of this very connection.
 pub(crate) fn channel(connection: &Connection) -> Option<[u8; CHANNEL_BYTES]> {
     let mut channel = [0; CHANNEL_BYTES];
     connection.export_keying_material(&mut channel, CHANNEL_LABEL, b"").ok()?;

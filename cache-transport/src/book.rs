@@ -1,6 +1,6 @@
 //! The book of connections: which peers are connected, and which of several connections with one peer stays.
 //!
-//! Owns the links, their order in time, and what the [`Arbiter`] lays down. Beginnings and ends of connections become
+//! Owns the links, their order in time, and what the [`Arbiter`] decides. Beginnings and ends of connections become
 //! events here and nowhere else. A transport dials, proves and closes; the book says what is kept.
 
 use crate::{
@@ -30,7 +30,7 @@ pub struct Book<T> {
     peers_max: usize,
     queues: Queues,
     inbox: Inbox,
-    /// Locked before the inbox, and held while a change is told, so that changes are told in order.
+    /// Locked before the inbox, and held while a change is reported, so that changes are reported in order.
     links: RwLock<Links<T>>,
 }
 
@@ -43,7 +43,7 @@ pub struct Candidate<T> {
     pub side: Side,
     /// Where the other side is.
     pub address: Box<str>,
-    /// What the other side says of itself; where this node is the arbiter, the book numbers the decision.
+    /// What the other side says of itself; if this node is the arbiter, the book numbers the decision.
     pub tenure: Tenure,
     /// What seals and opens the connection's frames.
     pub session: Box<dyn Session>,
@@ -56,7 +56,7 @@ pub struct Candidate<T> {
 pub struct Admitted<T> {
     /// The connection that is kept.
     pub link: Arc<Link<T>>,
-    /// Our stance, still to be sent, where this node is the arbiter.
+    /// Our stance, still to be sent, if this node is the arbiter.
     pub verdict: Option<Stance>,
     /// The connection with the same peer that was kept so far.
     pub replaced: Option<Arc<Link<T>>>,
@@ -94,7 +94,7 @@ impl<T> Book<T> {
         (is_known || links.of_peer.len() < self.peers_max) && self.inbox.has_room_for(peer)
     }
 
-    /// What this node says first to a `peer` that has proved itself; nothing, where it is this node that decides.
+    /// What this node says first to a `peer` that has proved itself; nothing, if this node decides.
     pub fn stance(&self, peer: PeerId) -> Option<Stance> {
         match Arbiter::between(self.local, peer) {
             Arbiter::Local => None,
@@ -117,7 +117,8 @@ impl<T> Book<T> {
     ///
     /// # Errors
     ///
-    /// [`Ending::AlreadyConnected`] where another stays, [`Ending::TooMany`], and [`Ending::ByUs`] once ended.
+    /// [`Ending::AlreadyConnected`] if another connection stays, [`Ending::TooMany`], and [`Ending::ByUs`] once
+    /// ended.
     pub fn admit(&self, candidate: Candidate<T>) -> Result<Admitted<T>, Ending> {
         let Candidate { peer, side, address, mut tenure, session, own } = candidate;
         let arbiter = Arbiter::between(self.local, peer);
@@ -159,7 +160,7 @@ impl<T> Book<T> {
         self.inbox.deliver(link.peer, link.id, frame, charge);
     }
 
-    /// Ends `link`, and tells why if it still counted. The transport is to close it.
+    /// Ends `link`, and reports why if it still counted. The transport must close it.
     pub fn remove(&self, link: &Link<T>, ending: &Ending) {
         let mut links = self.links.write();
         if links.of_peer.get(&link.peer).is_some_and(|current| current.id == link.id) {
@@ -179,7 +180,7 @@ impl<T> Book<T> {
         self.links.read().of_peer.values().cloned().collect()
     }
 
-    /// Lets no further connection count. Those that do still do.
+    /// Lets no further connection count. Those that count still do.
     pub fn end(&self) {
         self.links.write().ended = true;
     }
@@ -194,7 +195,7 @@ impl<T> Book<T> {
     }
 }
 
-/// What the other side's `stance` on a connection comes to: what it says of itself.
+/// What the other side's `stance` on a connection says of the connection.
 ///
 /// # Errors
 ///

@@ -106,7 +106,7 @@ impl Ending {
         }
     }
 
-    /// What it means for a newcomer; `None` where there is no newcomer to tell about.
+    /// What it means for a newcomer; `None` if there is no newcomer to report.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::AlreadyConnected(_)

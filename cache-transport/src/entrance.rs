@@ -71,7 +71,7 @@ impl Drop for Ticket {
     }
 }
 
-/// What counts as one: an address, or the network of 64 bits that one IPv6 host commonly has to itself.
+/// What counts as one source: an address, or the network of 64 bits that one IPv6 host commonly has to itself.
 fn source_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.into(),

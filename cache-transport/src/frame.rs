@@ -124,7 +124,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(read > 0)
     }
 
-    /// Sees to it that reading is worth while. Grows with what has arrived, never with what is claimed.
+    /// Makes sure that a read is worth while. Grows with what has arrived, never with what is claimed.
     fn make_room(&mut self, wanted: usize) {
         if self.buffer.len() >= wanted || self.buffer.len() - self.filled >= READ_BYTES_MIN {
             return;
@@ -185,7 +185,7 @@ pub enum FrameError {
     /// The stream broke off or was reset.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// A frame is announced that is longer than what is taken. Nothing was reserved for it.
+    /// A frame is announced that is longer than what is accepted. Nothing was reserved for it.
     #[error("a frame of {frame_bytes} bytes, the limit is {frame_bytes_max}")]
     TooLong {
         /// Length that was announced, in bytes.

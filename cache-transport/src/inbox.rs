@@ -36,7 +36,7 @@ impl Inbox {
         }
     }
 
-    /// Tells the beginning of the connection `link` with `peer`; frames of it count from now on.
+    /// Reports the beginning of the connection `link` with `peer`; its frames count from now on.
     pub(crate) fn connected(&self, peer: PeerId, link: LinkId, event: TransportEvent) {
         self.push_to_peer(peer, |queue| {
             queue.link = Some(link);
@@ -45,7 +45,7 @@ impl Inbox {
         });
     }
 
-    /// Tells the end of the connection that counts for `peer`; frames that come later are dropped.
+    /// Reports the end of the connection that counts for `peer`; frames that come later are dropped.
     pub(crate) fn disconnected(&self, peer: PeerId, ending: &Ending) {
         self.push_to_peer(peer, |queue| {
             queue.link = None;
@@ -71,8 +71,8 @@ impl Inbox {
         self.news.notify_one();
     }
 
-    /// Tells that a newcomer was not let in, where that is worth telling, and unless 64 of these wait:
-    /// any stranger can bring them about.
+    /// Reports that a newcomer was not let in, if that is worth reporting, and unless 64 of these wait: any stranger
+    /// can cause them.
     pub fn refused(&self, address: Box<str>, ending: &Ending) {
         let Some(refusal) = ending.refusal() else { return };
         let mut state = self.state.lock();
@@ -208,7 +208,7 @@ impl PeerQueue {
 #[derive(Debug)]
 struct Waiting {
     event: TransportEvent,
-    /// Given back when the event is taken.
+    /// The charge, which is given back when the event is taken.
     _charge: Option<Charge>,
 }
 

@@ -17,7 +17,7 @@ use std::{
 /// An admitted connection; `own` is what a transport of this kind needs besides.
 #[derive(Debug)]
 pub struct Link<T> {
-    /// Unlike that of any other connection of this transport.
+    /// A number that no other connection of this transport has.
     pub id: LinkId,
     /// The peer that the handshake proved.
     pub peer: PeerId,
@@ -25,7 +25,7 @@ pub struct Link<T> {
     pub side: Side,
     /// When the connection was admitted.
     pub since: Instant,
-    /// What is to be remembered for [`cache_core::port::Arbiter::replaces`].
+    /// What [`cache_core::port::Arbiter::replaces`] has to know of the connection.
     pub tenure: Tenure,
     /// What the transport keeps of the connection.
     pub own: T,
@@ -44,7 +44,7 @@ pub struct Link<T> {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct LinkId(pub(crate) u64);
 
-/// What of one connection's frames may wait, in either direction.
+/// How many of one connection's frames may wait, in either direction.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Queues {
     /// What may wait for the peer, on the bulk lane.

@@ -1,9 +1,17 @@
 //! The environment variables that a node is set up from, and what they mean.
+//!
+//! The daemon reads its own variables, settings and directories by what is here, so that both understand the same.
+
+mod directory;
+mod reading;
+
+pub use directory::{cache_directory, settings_directory};
+pub use reading::{Misspelt, Variable, count, port, text, truth};
 
 use crate::{Node, NodeBuilder, StartError};
 use cache_core::{Settings, port::Budget};
 use cache_crypto::FleetSecret;
-use cache_origin_github::{Credential, GitHub};
+use cache_origin_github::{Credential, GitHub, LIFETIME_MAX, parse_duration};
 use std::{path::PathBuf, time::Duration};
 
 /// Nodes to contact first, as multiaddrs with commas between them. Default: none.
@@ -15,7 +23,7 @@ pub const CACHE_ENABLE_P2P: &str = "CACHE_ENABLE_P2P";
 /// Port that other nodes reach this one at. Default: any free one, since one host may run many programs; the
 /// daemon's is 9100.
 pub const CACHE_LISTEN_PORT: &str = "CACHE_LISTEN_PORT";
-/// Lifetime of what no route class says otherwise, in seconds. Default: 300.
+/// Lifetime of what no route class says otherwise, such as `300`, in seconds, or `5m`. Default: 300.
 pub const CACHE_DEFAULT_TTL: &str = "CACHE_DEFAULT_TTL";
 /// Most entries in memory. Default: 1000.
 pub const CACHE_MAX_ENTRIES: &str = "CACHE_MAX_ENTRIES";
@@ -35,6 +43,15 @@ pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
 /// Another name for [`CACHE_LISTEN_PORT`], which counts where both are set.
 pub const P2P_LISTEN_PORT: &str = "P2P_LISTEN_PORT";
 
+/// Variables that mean the same, the strongest first.
+pub const ALIASES: &[&[&str]] = &[
+    &[CACHE_BOOTSTRAP_PEERS, "BOOTSTRAP_PEERS", "P2P_BOOTSTRAP_PEERS"],
+    &[CACHE_DEFAULT_TTL, "CACHE_TTL"],
+    &[CACHE_DIR, "IPFS_ACCELERATE_CACHE_DIR"],
+    &[CACHE_LISTEN_PORT, P2P_LISTEN_PORT],
+    &[GH_TOKEN, GITHUB_TOKEN],
+];
+
 /// A builder set up from the environment, as [`global`](crate::global) uses it.
 ///
 /// ```no_run
@@ -47,7 +64,7 @@ pub const P2P_LISTEN_PORT: &str = "P2P_LISTEN_PORT";
 ///
 /// [`StartError::Environment`] naming the variable, its problem and what would be right.
 pub fn builder() -> Result<NodeBuilder, StartError> {
-    builder_from(&|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    builder_from(&|name| std::env::var_os(name))
 }
 
 /// The same with another source of variables, such as a table in a test.
@@ -62,85 +79,92 @@ pub fn builder() -> Result<NodeBuilder, StartError> {
 /// # Errors
 ///
 /// [`StartError::Environment`], as for [`builder`].
-pub fn builder_from(variable: &dyn Fn(&str) -> Option<String>) -> Result<NodeBuilder, StartError> {
+pub fn builder_from(variable: Variable<'_>) -> Result<NodeBuilder, StartError> {
+    let read = Reader(variable);
     let mut github = GitHub::builder();
-    if let Some(origin) = variable(GITHUB_API_URL) {
+    if let Some((_name, origin)) = read.text(GITHUB_API_URL)? {
         github = github.origin(&origin);
     }
-    if let Some(token) = variable(GH_TOKEN).or_else(|| variable(GITHUB_TOKEN)) {
+    if let Some((_name, token)) = read.text(GH_TOKEN)? {
         github = github.credential(Credential::from_token(&token).map_err(StartError::Origin)?);
     }
-    if let Some(seconds) = number(variable, CACHE_DEFAULT_TTL, "a number of seconds, such as 300")? {
-        github = github.default_lifetime(Duration::from_secs(seconds));
+    let lifetime = |text: &str| parse_duration(text, Duration::ZERO..=LIFETIME_MAX);
+    if let Some(lifetime) = read.value(CACHE_DEFAULT_TTL, lifetime)? {
+        github = github.default_lifetime(lifetime);
     }
-    let secret = variable(CACHE_P2P_SHARED_SECRET).map(|text| FleetSecret::parse(&text)).transpose();
-    let secret = secret.map_err(|error| StartError::Environment {
-        name: CACHE_P2P_SHARED_SECRET,
-        problem: error.to_string(),
-    })?;
+    let secret = match read.text(CACHE_P2P_SHARED_SECRET)? {
+        Some((name, text)) => Some(
+            FleetSecret::parse(&text)
+                .map_err(|error| StartError::Environment { name, problem: error.to_string() })?,
+        ),
+        None => None,
+    };
     let mut builder = Node::builder(secret, github.build().map_err(StartError::Origin)?);
-    if let Some(entries) = number(variable, CACHE_MAX_ENTRIES, "a number of entries, such as 1000")? {
-        let entries_max = usize::try_from(entries).unwrap_or(usize::MAX);
+    if let Some(entries_max) = read.value(CACHE_MAX_ENTRIES, count)? {
         builder = builder.budget(Budget { entries_max, ..Settings::default().budget });
     }
-    if is_enabled(variable)? {
-        builder = sharing(builder, variable)?;
+    if read.value(CACHE_ENABLE_P2P, truth)?.unwrap_or(true) {
+        builder = read.sharing(builder)?;
     }
-    let directory = variable(CACHE_DIR).map(PathBuf::from).or_else(|| default_directory(variable));
-    Ok(match directory {
+    let directory = read.text(CACHE_DIR)?.map(|(_name, path)| PathBuf::from(path));
+    Ok(match directory.or_else(|| cache_directory(variable)) {
         Some(directory) => builder.cache_dir(directory),
         None => builder,
     })
 }
 
-/// The platform's cache directory for this project; `None` where no home is known.
-pub fn default_directory(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    if let Some(caches) = variable("XDG_CACHE_HOME") {
-        return Some(PathBuf::from(caches).join(DIRECTORY_NAME));
-    }
-    let home = PathBuf::from(variable("HOME")?);
-    let caches = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
-    Some(home.join(caches).join(DIRECTORY_NAME))
-}
+/// Reads variables, by whichever of their names is set.
+#[derive(Clone, Copy)]
+struct Reader<'a>(Variable<'a>);
 
-fn is_enabled(variable: &dyn Fn(&str) -> Option<String>) -> Result<bool, StartError> {
-    let Some(text) = variable(CACHE_ENABLE_P2P) else { return Ok(true) };
-    match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" | "1" => Ok(true),
-        "false" | "no" | "off" | "0" => Ok(false),
-        _other => {
-            let problem = format!("`{text}` is neither `true` nor `false`");
-            Err(StartError::Environment { name: CACHE_ENABLE_P2P, problem })
+impl Reader<'_> {
+    /// What is set under `name` or a weaker alias of it, and under which.
+    fn text(self, name: &'static str) -> Result<Option<(&'static str, String)>, StartError> {
+        let aliases = ALIASES.iter().find(|aliases| aliases[0] == name).copied();
+        for name in aliases.unwrap_or(&[name]).iter().copied() {
+            match text(self.0, name) {
+                Ok(None) => {}
+                Ok(Some(text)) => return Ok(Some((name, text))),
+                Err(misspelt) => {
+                    return Err(StartError::Environment { name, problem: misspelt.to_string() });
+                }
+            }
         }
+        Ok(None)
     }
-}
 
-/// Lets the node share over what the variables say. Nothing is opened before it starts, nor then without a secret.
-fn sharing(
-    builder: NodeBuilder,
-    variable: &dyn Fn(&str) -> Option<String>,
-) -> Result<NodeBuilder, StartError> {
-    let name = if variable(CACHE_LISTEN_PORT).is_some() { CACHE_LISTEN_PORT } else { P2P_LISTEN_PORT };
-    let port = number(variable, name, "a port from 0 to 65535")?.unwrap_or(0);
-    let port = u16::try_from(port).map_err(|_too_high| {
-        let problem = format!("`{port}` is not a port from 0 to 65535");
-        StartError::Environment { name, problem }
-    })?;
-    let contacts = variable(CACHE_BOOTSTRAP_PEERS).unwrap_or_default();
-    let contacts = contacts.split(',').map(str::trim).filter(|contact| !contact.is_empty());
-    let builder = builder.bootstrap(contacts);
-    let chosen = variable(CACHE_TRANSPORT);
-    let transport = match chosen.as_deref().map(str::trim) {
-        None => TRANSPORTS.first(),
-        Some(name) => Some(TRANSPORTS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
-            let problem = format!("`{name}` is not one of the transports that this program has");
-            StartError::Environment { name: CACHE_TRANSPORT, problem }
-        })?),
-    };
-    Ok(match transport {
-        Some((_name, listen)) => listen(builder, port),
-        None => builder,
-    })
+    /// The same as what `parse` makes of it. Not for secrets: an error repeats the text.
+    fn value<T, E: std::fmt::Display>(
+        self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, StartError> {
+        let Some((name, text)) = self.text(name)? else { return Ok(None) };
+        let value = parse(&text).map_err(|problem| {
+            let problem = format!("`{text}` {problem}");
+            StartError::Environment { name, problem }
+        })?;
+        Ok(Some(value))
+    }
+
+    /// Lets the node share over what the variables say. Nothing is opened before it starts, nor then without a secret.
+    fn sharing(self, builder: NodeBuilder) -> Result<NodeBuilder, StartError> {
+        let port = self.value(CACHE_LISTEN_PORT, port)?.unwrap_or(0);
+        let contacts = self.text(CACHE_BOOTSTRAP_PEERS)?.map(|(_name, text)| text).unwrap_or_default();
+        let contacts = contacts.split(',').map(str::trim).filter(|contact| !contact.is_empty());
+        let builder = builder.bootstrap(contacts);
+        let chosen = self.value(CACHE_TRANSPORT, |text| {
+            let chosen = TRANSPORTS.iter().find(|(name, _listen)| *name == text.trim());
+            chosen.ok_or_else(|| {
+                let names: Vec<_> = TRANSPORTS.iter().map(|(name, _listen)| format!("`{name}`")).collect();
+                format!("is not a transport of this program; it has {}", names.join(" and "))
+            })
+        })?;
+        Ok(match chosen.or(TRANSPORTS.first()) {
+            Some((_name, listen)) => listen(builder, port),
+            None => builder,
+        })
+    }
 }
 
 type Listen = fn(NodeBuilder, u16) -> NodeBuilder;
@@ -155,17 +179,3 @@ const TRANSPORTS: &[(&str, Listen)] = &[
     #[cfg(feature = "quic")]
     ("quic", |builder, port| builder.transport(crate::Quic::listen(format!("0.0.0.0:{port}")))),
 ];
-
-fn number(
-    variable: &dyn Fn(&str) -> Option<String>,
-    name: &'static str,
-    wanted: &str,
-) -> Result<Option<u64>, StartError> {
-    let Some(text) = variable(name) else { return Ok(None) };
-    let number = text.trim().parse::<u64>();
-    number
-        .map(Some)
-        .map_err(|_malformed| StartError::Environment { name, problem: format!("`{text}` is not {wanted}") })
-}
-
-const DIRECTORY_NAME: &str = "fleet-cache";

@@ -10,6 +10,7 @@ use crate::{
     settings::{CONFIG_VARIABLE, DEFINITIONS, Defaults, Given, Shape, Source, definition},
 };
 use clap::ArgMatches;
+use fleet_cache::environment;
 use grammar::command;
 use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 
@@ -161,8 +162,7 @@ fn settings_file(matches: &ArgMatches, variable: &dyn Fn(&str) -> Option<OsStrin
     // A command without this flag has no settings.
     let named = matches.try_get_one::<String>("config").ok()?.map(PathBuf::from);
     named.or_else(|| set(CONFIG_VARIABLE)).or_else(|| {
-        let home = || set("HOME").map(|home| home.join(".config"));
-        let usual = set("XDG_CONFIG_HOME").or_else(home)?.join("fleet-cache/config.toml");
+        let usual = environment::settings_directory(variable)?.join("config.toml");
         usual.exists().then_some(usual)
     })
 }

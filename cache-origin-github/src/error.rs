@@ -57,7 +57,7 @@ pub enum ConfigError {
         /// The rule that was given.
         rule: Box<str>,
         /// What is wrong with it.
-        problem: &'static str,
+        problem: Box<str>,
     },
     /// A duration is out of range.
     #[error("{setting} of {value:?} is out of range: use {min:?} to {max:?}")]

@@ -16,6 +16,7 @@ mod client;
 mod credential;
 mod directive;
 mod domain;
+mod duration;
 mod error;
 mod fetch;
 mod field;
@@ -57,6 +58,7 @@ pub use {
     client::Timeouts,
     credential::Credential,
     domain::{CredentialMatch, TokenDigest},
+    duration::{DurationError, parse_duration},
     error::ConfigError,
     fetch::{Fetch, Question},
     form::{Coding, Form, fields},

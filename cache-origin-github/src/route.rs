@@ -9,7 +9,7 @@ mod manual;
 mod pattern;
 mod table;
 
-use crate::ConfigError;
+use crate::{ConfigError, parse_duration};
 use cache_core::Bucket;
 use index::Index;
 pub(crate) use pattern::Route;
@@ -25,7 +25,7 @@ use table::{CREDENTIALS, LIFETIMES, NEVER_KEPT};
 ///
 /// The lifetime may be followed by `if-error=24h`, `while-revalidating=10s`, and `unsettled=10s` for answers that say
 /// "ask again", such as a run that is queued (default [`UNSETTLED_LIFETIME`]). `never` in its place means not to
-/// cache. A bare number is in seconds.
+/// cache. Durations are written as [`parse_duration`] reads them.
 ///
 /// ```
 /// # use {cache_origin_github::RouteRule, std::time::Duration};
@@ -84,7 +84,11 @@ impl FromStr for RouteRule {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let bad = |problem| ConfigError::Route { rule: text.into(), problem };
+        let bad = |problem: &str| ConfigError::Route { rule: text.into(), problem: problem.into() };
+        let duration = |what: &str, text: &str| {
+            let parsed = parse_duration(text, Duration::ZERO..=LIFETIME_MAX);
+            parsed.map_err(|error| bad(&format!("{what} `{text}` {error}")))
+        };
         let (route, terms) = text.split_once('=').ok_or_else(|| bad("it has no `=`"))?;
         let route = route.trim();
         let route = match route.split_once(char::is_whitespace) {
@@ -95,17 +99,17 @@ impl FromStr for RouteRule {
         if !route.starts_with('/') || route.contains(char::is_whitespace) {
             return Err(bad("its pattern does not begin with `/`"));
         }
-        let mut terms = terms.split_whitespace();
+        let mut terms = split_terms(terms).into_iter();
         let term = terms.next().ok_or_else(|| bad("it has no lifetime"))?;
         let keeping = if term == "never" {
             Keeping::Never(NEVER_BY_OPERATOR)
         } else {
-            let lifetime = parse_duration(term).ok_or_else(|| bad("its lifetime is not a duration"))?;
+            let lifetime = duration("its lifetime", &term)?;
             let (mut if_error, mut while_revalidating) = (IF_ERROR_DEFAULT, Duration::ZERO);
             let mut unsettled = UNSETTLED_LIFETIME;
             for term in terms.by_ref() {
                 let (name, value) = term.split_once('=').ok_or_else(|| bad("a term has no `=`"))?;
-                let value = parse_duration(value).ok_or_else(|| bad("a term's value is not a duration"))?;
+                let value = duration(name, value)?;
                 match name {
                     "if-error" => if_error = value,
                     "unsettled" => unsettled = value,
@@ -124,6 +128,21 @@ impl FromStr for RouteRule {
         }
         Ok(Self::new(route, keeping, Maker::Operator))
     }
+}
+
+/// The lifetime, and the terms behind it: each begins with a name and `=`, and a duration may have spaces in it.
+fn split_terms(text: &str) -> Vec<String> {
+    let mut terms: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match terms.last_mut() {
+            Some(last) if !word.contains('=') => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _first_or_named => terms.push(word.to_owned()),
+        }
+    }
+    terms
 }
 
 /// Whether, and for how long, answers of a route class are kept.
@@ -284,20 +303,6 @@ impl Default for RouteTable {
 /// The place of a rule in its table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct RouteIndex(pub(crate) usize);
-
-/// Reads `60s`, `5m`, `24h`, `7d`, or a bare number of seconds.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        _other => return None,
-    };
-    let seconds = digits.parse::<u64>().ok()?.checked_mul(unit)?;
-    (seconds <= LIFETIME_MAX.as_secs()).then(|| Duration::from_secs(seconds))
-}
 
 /// Which allowance of GitHub's a call for `path` draws on.
 ///
@@ -491,10 +496,11 @@ mod tests {
             ("x = 1s", "begin"),
             ("/x =", "lifetime"),
             ("/x = soon", "duration"),
-            ("/x = 1s b", "term"),
+            ("/x = 1s b", "`1s b` is not a duration"),
             ("/x = 1s b=1", "not one of"),
             ("/x = never if-error=1h", "alone"),
-            ("/x = 999999999d", "duration"),
+            ("/x = 1s if-error=soon", "if-error `soon` is not a duration"),
+            ("/x = 999999999d", "its lifetime `999999999d` is out of range"),
         ];
         for (rule, fault) in rows {
             let error = rule.parse::<RouteRule>().unwrap_err().to_string();

@@ -19,6 +19,7 @@ use fleet_cache::{
 };
 use sessions::sessions;
 use std::{
+    ffi::OsString,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -563,7 +564,7 @@ async fn short_lived(origin: &ModelOrigin, lifetime: Duration) -> Node {
 async fn of_environment(table: &[(&str, &str)]) -> Node {
     let variable = |name: &str| {
         let found = table.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| (*value).to_owned())
+        found.map(|(_, value)| OsString::from(value))
     };
     environment::builder_from(&variable).expect("the variables are right").start().await.expect("it starts")
 }

@@ -7,6 +7,7 @@ use super::{
     spelling,
 };
 use crate::exit::CommandError;
+use fleet_cache::environment;
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::Path, sync::Arc};
 
 /// For every setting that was given, the value of the strongest source.
@@ -68,10 +69,8 @@ impl Given {
         for definition in DEFINITIONS {
             let mut winner: Option<(&'static str, String)> = None;
             for name in definition.variables {
-                let Some(text) = variable(name).filter(|text| !text.is_empty()) else {
-                    continue;
-                };
-                let text = text.into_string().map_err(|_text| EnvironmentError(name))?;
+                let text = environment::text(variable, name);
+                let Some(text) = text.map_err(|misspelt| EnvironmentError(name, misspelt))? else { continue };
                 match &winner {
                     None => winner = Some((name, text)),
                     Some((strong, other)) if *other != text => self
@@ -137,8 +136,8 @@ impl Given {
 
 /// An environment variable that is not text; names it.
 #[derive(Debug, thiserror::Error)]
-#[error("environment {0}: is not valid UTF-8")]
-pub(crate) struct EnvironmentError(&'static str);
+#[error("environment {0}: {1}")]
+pub(crate) struct EnvironmentError(&'static str, environment::Misspelt);
 
 impl From<EnvironmentError> for CommandError {
     fn from(error: EnvironmentError) -> Self {
@@ -187,6 +186,14 @@ mod tests {
 
     fn texts(given: &Given, name: &str) -> Vec<String> {
         given.value(definition(name)).unwrap().texts
+    }
+
+    #[test]
+    fn the_library_knows_each_variable_of_its_own_by_the_names_that_the_daemon_knows() {
+        for aliases in environment::ALIASES.iter().filter(|aliases| aliases[0] != environment::GH_TOKEN) {
+            let definition = DEFINITIONS.iter().find(|definition| definition.variables[0] == aliases[0]);
+            assert_eq!(definition.unwrap().variables, *aliases);
+        }
     }
 
     #[test]

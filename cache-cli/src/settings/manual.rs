@@ -53,11 +53,12 @@ Those marked in the table take effect then, the others when the daemon is starte
 ";
 
 const REMARKS: &str = "
-* Times are seconds, or a number with `ms`, `s`, `m`, `h` or `d`. Sizes are bytes, or a number with `KiB`, `MiB`, `GiB`
-  (powers of 1024), or with `kB`, `MB`, `GB` (powers of 1000).
+* Times are seconds, or numbers with `ms`, `s`, `m`, `h` or `d`, such as `1h 30m`. Sizes are bytes, or a number with
+  `KiB`, `MiB`, `GiB` (powers of 1024), or with `kB`, `MB`, `GB` (powers of 1000). True and false may be written as
+  `yes` and `no`, `on` and `off`, or `1` and `0`. Variables, the file, flags and rules for routes take the same.
 * Without `--config` and `CACHE_CONFIG`, the file is `fleet-cache/config.toml` in `$XDG_CONFIG_HOME`, else in `~/.config`,
   if it is there. The cache directory is `fleet-cache` in `$XDG_CACHE_HOME`, else in `~/.cache` (macOS:
-  `~/Library/Caches`).
+  `~/Library/Caches`). The two variables must hold absolute paths. Programs that embed a node use the same directory.
 * `fleet-cache config --check`, with the flags that `serve` is to have, reports every fault of all sources at once, and
   starts nothing; it exits with 0 or 2. It warns about a `CACHE_` variable that is not a setting.
 * If a door has a client token, clients send it as `X-Fleet-Cache-Token`. A token that is to keep other machines out must

@@ -39,10 +39,11 @@ pub(crate) use {
 use crate::{exit::CommandError, socket::Access};
 use cache_core::port::Durability;
 use cache_origin_github::{OriginUrl, Proxy, ProxyScope};
+use fleet_cache::environment;
 use std::{
     ffi::OsString,
     net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     str::FromStr,
     time::Duration,
 };
@@ -217,15 +218,8 @@ pub(crate) struct Defaults {
 impl Defaults {
     /// What this machine's environment implies.
     pub(crate) fn of_environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
-        let directory =
-            |name: &str| variable(name).filter(|path| Path::new(path).is_absolute()).map(PathBuf::from);
-        let platform = if cfg!(target_os = "macos") {
-            directory("HOME").map(|home| home.join("Library/Caches"))
-        } else {
-            directory("XDG_CACHE_HOME").or_else(|| directory("HOME").map(|home| home.join(".cache")))
-        };
         Self {
-            cache_dir: platform.map(|path| path.join("fleet-cache")),
+            cache_dir: environment::cache_directory(variable),
             token: secret_source::ambient_token(variable),
             github_cli: variable("PATH").and_then(|path| github_cli::find(&path)),
         }
@@ -275,7 +269,7 @@ impl<'a> Reader<'a> {
             body_bytes_max: self.one("body-max", value::body_size).unwrap_or_default(),
             pretty_print: self.one("pretty-print", value::truth).unwrap_or_default(),
             connections_max: self.one("max-connections", value::count).unwrap_or_default(),
-            drain_timeout: self.one("drain", value::duration).unwrap_or_default(),
+            drain_timeout: self.one("drain", value::drain).unwrap_or_default(),
             hosts: self.many("host", value::host),
             web_origins: self.many("allow-web-origin", value::word),
             metrics_listen: self.one("metrics-listen", value::listen).flatten(),

@@ -1,7 +1,7 @@
 //! Where the fleet's secrets come from, which of several counts, and what is said of it.
 
 use super::{Defaults, Given, Problem, Reader, Secret, github_cli, value};
-use fleet_cache::{FleetSecret, SECRETS_MAX, SecretKind};
+use fleet_cache::{FleetSecret, SECRETS_MAX, SecretKind, environment};
 use std::{
     fmt,
     fs::File,
@@ -212,7 +212,7 @@ pub(super) fn ambient_token(
     variable: &dyn Fn(&str) -> Option<std::ffi::OsString>,
 ) -> Option<(&'static str, Secret)> {
     TOKEN_VARIABLES.into_iter().find_map(|name| {
-        let text = variable(name)?.into_string().ok()?;
+        let text = environment::text(variable, name).ok()??;
         Some((name, value::secret(&text).ok()?))
     })
 }
@@ -230,7 +230,7 @@ pub(crate) const REMEDY: &str =
     "make one with `fleet-cache secret generate` and give it to every node as CACHE_P2P_SHARED_SECRET";
 
 /// Where a credential for the API is looked for, the first first, as GitHub's own command line does.
-const TOKEN_VARIABLES: [&str; 2] = ["GH_TOKEN", "GITHUB_TOKEN"];
+const TOKEN_VARIABLES: [&str; 2] = [environment::GH_TOKEN, environment::GITHUB_TOKEN];
 /// How GitHub's tokens begin (GitHub, "About authentication to GitHub", token formats).
 const TOKEN_PREFIXES: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
 /// Characters that follow in the shortest text that could be of use to a thief: half of what GitHub gives out.

@@ -1,6 +1,7 @@
 //! Precedence, faults and what is refused.
 
 use super::*;
+use std::path::Path;
 
 fn given(pairs: &[(&'static str, &str)]) -> Given {
     let mut given = Given::default();
@@ -59,7 +60,7 @@ fn a_bad_value_names_itself_its_source_and_the_remedy() {
     assert_eq!(
         resolved(&[("default-ttl", "soon")]).unwrap_err(),
         "default-ttl \"soon\" (flag --default-ttl) is not a duration; \
-         write seconds such as `300`, or `500ms`, `5m`, `2h`, `1d`"
+         write seconds such as `300`, or `500ms`, `90s`, `5m`, `2h`, `1d`"
     );
 }
 
@@ -167,4 +168,12 @@ fn the_cache_directory_follows_the_platform() {
     };
     assert_eq!(Defaults::of_environment(&home).cache_dir, Some(PathBuf::from(expected)));
     assert_eq!(Defaults::of_environment(&|_name| None).cache_dir, None);
+    // Programs that embed a node find what the daemon keeps, whatever is set.
+    let chosen =
+        |name: &str| Some(OsString::from(if name == "XDG_CACHE_HOME" { "/caches" } else { "relative" }));
+    let relative = |name: &str| Some(OsString::from(if name == "HOME" { "/home/ci" } else { "caches" }));
+    let variables: [environment::Variable<'_>; 3] = [&home, &chosen, &relative];
+    for variable in variables {
+        assert_eq!(Defaults::of_environment(variable).cache_dir, environment::cache_directory(variable));
+    }
 }

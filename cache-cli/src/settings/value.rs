@@ -3,11 +3,14 @@
 use cache_core::{BODY_BYTES_MAX, port::Durability};
 use cache_origin_github::{
     ConfigError, GitHub, LIFETIME_MAX, OriginUrl, Proxy, ProxyScope, RouteRule, TIMEOUT_MAX, TIMEOUT_MIN,
+    parse_duration,
 };
+use fleet_cache::environment;
 use nix::unistd::Group;
 use std::{
     fmt,
     net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
     str::FromStr,
     time::Duration,
 };
@@ -50,24 +53,6 @@ pub(crate) fn secret(text: &str) -> Result<Secret, Problem> {
     }
 }
 
-/// Takes `300`, `90s`, `5m`, `2h`, `1d` or `500ms`; a bare number is seconds.
-pub(crate) fn duration(text: &str) -> Result<Duration, Problem> {
-    let (number, unit) = split_unit(text);
-    let remedy = || "is not a duration; write seconds such as `300`, or `500ms`, `5m`, `2h`, `1d`".to_owned();
-    let number: u64 = number.parse().map_err(|_error| remedy())?;
-    let millis_each = match unit {
-        "ms" => 1,
-        "" | "s" => 1000,
-        "m" => 60 * 1000,
-        "h" => 60 * 60 * 1000,
-        "d" => 24 * 60 * 60 * 1000,
-        _other => return Err(remedy()),
-    };
-    let millis =
-        number.checked_mul(millis_each).ok_or("is too long; the longest is about 500 million years")?;
-    Ok(Duration::from_millis(millis))
-}
-
 /// Takes `65536`, `64KiB`, `64MiB`, `1GiB`, or the decimal `64kB`, `64MB`, `1GB`; a bare number is bytes.
 pub(crate) fn size(text: &str) -> Result<usize, Problem> {
     let (number, unit) = split_unit(text);
@@ -88,15 +73,12 @@ pub(crate) fn size(text: &str) -> Result<usize, Problem> {
 
 /// Takes a count of at least one.
 pub(crate) fn count(text: &str) -> Result<usize, Problem> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("is not a count; write a whole number from 1".to_owned()),
-        Ok(count) => Ok(count),
-    }
+    environment::count(text).map_err(|misspelt| misspelt.to_string())
 }
 
 /// Takes how many nodes one may be connected with.
 pub(crate) fn peers_count(text: &str) -> Result<usize, Problem> {
-    let count = text.parse().ok().filter(|count| (PEERS_MIN..=PEERS_MAX).contains(count));
+    let count = text.trim().parse().ok().filter(|count| (PEERS_MIN..=PEERS_MAX).contains(count));
     count.ok_or_else(|| {
         format!("is not a number of nodes to connect with; write one from {PEERS_MIN} to {PEERS_MAX}")
     })
@@ -119,21 +101,21 @@ pub(crate) fn positive_size(text: &str) -> Result<usize, Problem> {
 
 /// Takes how long the origin may take, within what the adapter can keep to.
 pub(crate) fn origin_timeout(text: &str) -> Result<Duration, Problem> {
-    within(text, TIMEOUT_MIN, TIMEOUT_MAX)
+    duration(text, TIMEOUT_MIN..=TIMEOUT_MAX)
 }
 
 /// Takes for how long an answer may be used.
 pub(crate) fn lifetime(text: &str) -> Result<Duration, Problem> {
-    within(text, Duration::ZERO, LIFETIME_MAX)
+    duration(text, Duration::ZERO..=LIFETIME_MAX)
 }
 
-fn within(text: &str, min: Duration, max: Duration) -> Result<Duration, Problem> {
-    match duration(text)? {
-        time if time < min || time > max => {
-            Err(format!("is out of range; write {min:?} to {}s", max.as_secs()))
-        }
-        time => Ok(time),
-    }
+/// Takes how long requests in progress may take to end.
+pub(crate) fn drain(text: &str) -> Result<Duration, Problem> {
+    duration(text, Duration::ZERO..=LIFETIME_MAX)
+}
+
+fn duration(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, Problem> {
+    parse_duration(text, range).map_err(|error| error.to_string())
 }
 
 /// Takes a host name as clients put it into `Host`, without a port, and gives it back in lower case.
@@ -174,16 +156,12 @@ pub(crate) fn group(text: &str) -> Result<u32, Problem> {
 
 /// Takes the words that people use for yes and no.
 pub(crate) fn truth(text: &str) -> Result<bool, Problem> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" | "1" => Ok(true),
-        "false" | "no" | "off" | "0" => Ok(false),
-        _other => Err("is neither true nor false; write `true` or `false`".to_owned()),
-    }
+    environment::truth(text).map_err(|misspelt| misspelt.to_string())
 }
 
 /// Parses the number of a port.
 pub(crate) fn port(text: &str) -> Result<u16, Problem> {
-    text.parse().map_err(|_error| "is not a port; write a number from 0 to 65535".to_owned())
+    environment::port(text).map_err(|misspelt| misspelt.to_string())
 }
 
 /// Takes `127.0.0.1:8484`, `[::1]:8484`, `localhost:8484`, a port alone, or `none`.
@@ -304,17 +282,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bare_number_is_seconds_and_units_multiply() {
-        for (text, seconds) in [("300", 300), ("5m", 300), ("2h", 7200), ("1d", 86400), ("90 s", 90)] {
-            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        for text in ["", "m", "-1", "1.5h", "5 weeks", "99999999999999999999", "9999999999999999999d"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn sizes_know_binary_and_decimal_units() {
         for (text, bytes) in [("10", 10), ("64MiB", 64 << 20), ("1 GiB", 1 << 30), ("3kB", 3000)] {
             assert_eq!(size(text), Ok(bytes), "{text}");
@@ -330,6 +297,8 @@ mod tests {
         assert!(origin_timeout("2h").is_err());
         assert!(lifetime("99999d").is_err());
         assert_eq!(lifetime("0"), Ok(Duration::ZERO));
+        assert_eq!(drain("1d"), Ok(Duration::from_secs(86_400)));
+        assert!(drain("9999d").is_err());
         assert!(positive_size("0").is_err());
         assert_eq!(positive_size("1"), Ok(1));
     }

@@ -3,11 +3,12 @@
 use crate::support::{PRIVATE, PUBLIC};
 use cache_tests::{origin::ModelOrigin, until};
 use fleet_cache::{NodeBuilder, StartError, environment};
+use std::ffi::OsString;
 
 fn builder_from(table: &[(&str, &str)]) -> Result<NodeBuilder, StartError> {
     let variable = |name: &str| {
         let found = table.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| (*value).to_owned())
+        found.map(|(_, value)| OsString::from(value))
     };
     environment::builder_from(&variable)
 }
@@ -30,7 +31,7 @@ async fn every_variable_has_its_effect() {
     assert_eq!(node.get(PRIVATE).await.unwrap().time_left().unwrap(), std::time::Duration::ZERO);
     assert_eq!((origin.calls_total(), origin.paid_calls()), (2, 1));
     assert_eq!(node.stats().await.unwrap().max_cache_size, 7);
-    let caches = environment::default_directory(&|name| (name == "HOME").then(|| home.to_owned())).unwrap();
+    let caches = environment::cache_directory(&|name| (name == "HOME").then(|| home.into())).unwrap();
     assert!(caches.starts_with(home) && caches.join("node.key").exists());
     node.shutdown().await;
 
@@ -80,7 +81,9 @@ fn a_value_that_cannot_be_used_is_refused_by_name_and_no_secret_is_repeated() {
     let rows = [
         ("CACHE_DEFAULT_TTL", "soon"),
         ("CACHE_DEFAULT_TTL", "-1"),
+        ("CACHE_DEFAULT_TTL", "367d"),
         ("CACHE_MAX_ENTRIES", "many"),
+        ("CACHE_MAX_ENTRIES", "0"),
         ("CACHE_P2P_SHARED_SECRET", "short"),
         ("CACHE_ENABLE_P2P", "perhaps"),
         ("CACHE_LISTEN_PORT", "65536"),
@@ -91,7 +94,9 @@ fn a_value_that_cannot_be_used_is_refused_by_name_and_no_secret_is_repeated() {
         let error = builder_from(&[(name, value)]).unwrap_err();
         assert!(matches!(error, StartError::Environment { name: found, .. } if found == name), "{error:?}");
         assert!(error.to_string().starts_with(name), "{error}");
-        if name.contains("SECRET") {
+        if !name.contains("SECRET") {
+            assert!(error.to_string().starts_with(&format!("{name}: `{value}` is")), "{error}");
+        } else {
             assert!(!format!("{error} {error:?}").contains("`short`"), "{error}");
         }
     }

@@ -1,4 +1,4 @@
-//! What a peer hit costs, beside a plain TCP round trip and a Redis GET of the same size, in one run.
+//! What a peer hit costs, compared with a plain TCP round trip and a Redis GET of the same size, in one run.
 //!
 //! `cargo bench -p fleet-cache --bench peer`. Bodies of 4 KiB over loopback. The answering side has a runtime and a
 //! thread of its own, as a peer has a process of its own: two tasks that take turns on one thread would measure
@@ -92,7 +92,7 @@ async fn peer_hits(
         let value = asker.values().get(&format!("value-{number}")).await.expect("the node runs");
         assert_eq!(value.map(|value| value.len()), Some(BODY.len()), "value-{number}");
     };
-    // What was put where the asker coordinates came whole, and is no peer hit worth the name.
+    // A value that was put where the asker coordinates came whole, and is not really a peer hit.
     let mut numbers =
         (0..2 * ROUNDS).filter(|number| asker.values().try_get(&format!("value-{number}")).is_none());
     let sequential: Vec<usize> = numbers.by_ref().take(ROUNDS / 2).collect();
@@ -182,7 +182,7 @@ async fn plain_tcp(far: &Handle) -> Result<Figures, Error> {
     .await
 }
 
-/// The same from a Redis of the run's own, if there is one to be had.
+/// The same from a Redis that the run starts, if there is one.
 async fn redis() -> Result<Option<Figures>, Error> {
     let port = std::net::TcpListener::bind(ANY_PORT)?.local_addr()?.port();
     let spawned = Command::new("redis-server")

@@ -101,9 +101,9 @@ impl NodeBuilder {
 
     /// Nodes to contact first, as multiaddrs. Others are learned from them. Default: none.
     ///
-    /// Where an address ends in a peer id, that peer must answer; at others whoever proves to have the secret may.
-    /// The first ten are used, each node once, and never this one. While none of them can be reached the node works
-    /// alone and tries again.
+    /// If an address ends in a peer id, that peer must answer there; at others any peer may that proves that it has
+    /// the secret. The first ten are used, each node once, and never this one. While none of them can be reached the
+    /// node works alone and tries again.
     ///
     /// ```
     /// # use fleet_cache::{FleetSecret, GitHub, Node};
@@ -218,9 +218,10 @@ impl NodeBuilder {
 
     /// Keeps entries in `directory` too, sealed, so that they outlive the process. Default: memory only.
     ///
-    /// The directory is made if need be, readable by its owner alone. One process may use it at a time. It also keeps
-    /// the node's identity, without which every run is another peer to the fleet, and where the 16 members are that were
-    /// connected last: after a restart they are contacted beside [`bootstrap`](Self::bootstrap).
+    /// The directory is made if it is missing, readable by its owner alone. One process may use it at a time. It also
+    /// keeps the node's identity, without which every run is another peer to the fleet, and the addresses of the 16
+    /// members that were connected last: after a restart they are contacted as well as
+    /// [`bootstrap`](Self::bootstrap).
     ///
     /// ```
     /// # use fleet_cache::{GitHub, Node};
@@ -321,8 +322,8 @@ impl NodeBuilder {
 
     /// Starts the node on the present Tokio runtime, with what its directory holds.
     ///
-    /// Does not wait for peers: the node serves at once, and contacts them meanwhile. The first use of a secret that is a
-    /// passphrase or a token takes some tenths of a second.
+    /// Does not wait for peers: the node serves at once, and contacts them meanwhile. The first use of a secret that
+    /// is a passphrase or a token takes some tenths of a second.
     ///
     /// ```
     /// # use fleet_cache::{GitHub, Node};
@@ -415,7 +416,7 @@ impl NodeBuilder {
 }
 
 impl NodeBuilder {
-    /// Refuses settings with which a node could answer nothing, or nobody.
+    /// Refuses settings with which a node could give no answer, or serve no client.
     fn check(&self) -> Result<(), StartError> {
         let numbers = [
             ("max_peers", self.peers.connections_max),

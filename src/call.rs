@@ -19,7 +19,8 @@ use tracing::trace;
 
 /// What a request comes to, as [`Node::call`] judges it.
 ///
-/// There are these three on purpose, and no more may come unseen: whoever takes a call apart has to answer each kind.
+/// There are these three on purpose, and a new one must not come unseen: code that takes a call apart has to answer
+/// each kind.
 ///
 /// ```
 /// # use {fleet_cache::{Call, GitHub, Node, PassReason}, http::Request};
@@ -117,7 +118,7 @@ impl Node {
         }
     }
 
-    /// Answers from memory alone, without waiting; `None` if that takes more.
+    /// Answers from memory alone, without waiting; `None` if that is not enough.
     ///
     /// ```no_run
     /// # use {fleet_cache::Node, http::Request};
@@ -189,7 +190,7 @@ impl Missed {
                 // The fetch was a GET, whatever the request.
                 Some(response) if planned.form.head => Ok(oversize(shared, response).without_body()),
                 Some(response) => Ok(oversize(shared, response)),
-                // As the one who asked first was answered: uncoded, so that whoever hands it on can read it.
+                // As the first asker was answered: without a coding, so that a program that hands it on can read it.
                 None => self.node.forward(bare(request, false), Provenance::Oversize).await,
             },
             Outcome::Absent => Err(RequestError::NotCached),
@@ -314,7 +315,7 @@ fn bare(mut request: Parts, is_coded: bool) -> Request<Empty<Bytes>> {
     Request::from_parts(request, Empty::new())
 }
 
-/// Asks for a body in no coding, so that whoever hands it on can read it.
+/// Asks for a body without a coding, so that a program that hands it on can read it.
 fn ask_uncoded(headers: &mut HeaderMap) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use std::{future::Future, pin::Pin, sync::Arc};
 use tokio::sync::oneshot;
 
-/// An order to the driver. Whoever gave it waits on the channel inside.
+/// An order to the driver. Its giver waits on the channel inside.
 pub(crate) enum Command {
     AskPeer {
         request: RequestId,
@@ -84,8 +84,8 @@ pub(crate) type Stored = oneshot::Sender<()>;
 pub(crate) type FetchFn =
     Box<dyn FnOnce(Option<Arc<Entry>>) -> Pin<Box<dyn Future<Output = FetchReply> + Send>> + Send>;
 
-/// A call that passes the cache by. The driver runs it, so that connections belong to the node's runtime
-/// and not to whichever the caller has, and so that a write ends properly whoever still waits for it.
+/// A call that passes the cache by. The driver runs it, so that connections belong to the node's runtime and not to
+/// the caller's, and so that a write ends properly whether its caller still waits or not.
 pub(crate) type PassFuture = Pin<Box<dyn Future<Output = Passed> + Send>>;
 
 /// Tells what a call that passes the cache by leaves behind if it is broken off as it stands.
@@ -96,7 +96,7 @@ pub(crate) struct Passed {
     pub(crate) answer: PassAnswer,
     /// What the origin refused, and to which domain.
     pub(crate) refused: Option<(Domain, Refusal)>,
-    /// What is to be forgotten or doubted before anybody hears of the answer.
+    /// What is to be forgotten or doubted before the caller gets the answer.
     pub(crate) reach: Reach,
     /// What the answer showed of the caller's allowance.
     pub(crate) allowance: Option<Allowance>,
@@ -113,7 +113,7 @@ pub(crate) struct FetchReply {
     pub(crate) refused: Option<(Domain, Refusal)>,
     /// What the answer showed of the caller's allowance.
     pub(crate) allowance: Option<Allowance>,
-    /// The part that belongs to the request that fetched, and to nobody else.
+    /// The part that belongs only to the request that fetched.
     pub(crate) private: Private,
 }
 
@@ -153,7 +153,7 @@ pub(crate) struct FleetStats {
     pub(crate) connected: usize,
     pub(crate) leases_count: usize,
     pub(crate) links: LinkCounts,
-    /// Whether another node seems to go by our identity.
+    /// Whether another node seems to use our identity.
     pub(crate) has_twin: bool,
     /// What each of the others counted.
     pub(crate) others: Vec<Figures>,
@@ -164,7 +164,7 @@ pub(crate) struct FleetStats {
 pub(crate) struct PeerStats {
     pub(crate) report: PeerReport,
     pub(crate) figures: PeerFigures,
-    /// Whether two nodes seem to go by its identity.
+    /// Whether two nodes seem to use its identity.
     pub(crate) is_twin: bool,
     /// When this was so.
     pub(crate) now: Timestamp,

@@ -45,14 +45,15 @@ pub(crate) struct Driver {
     requests: HashMap<RequestId, Waiting>,
     /// How requests fetch that are complete but may yet be renewed.
     retained: HashMap<RequestId, Option<FetchFn>>,
-    /// Who waits for the end of an order.
+    /// The callers that wait for the end of an order.
     orders: Orders,
     fetches: JoinSet<EndedFetch>,
     aborts: HashMap<FetchId, AbortHandle>,
     passes: JoinSet<Passed>,
     /// What each of `passes` leaves behind if it is broken off.
     under_way: HashMap<tokio::task::Id, BrokenOff>,
-    /// What the store's thread reports. Its side never waits: there are no more reports than orders that wait for one.
+    /// What the store's thread reports. Its side never waits: there are no more reports than orders that wait for
+    /// one.
     reports: (mpsc::UnboundedSender<DiskReport>, mpsc::UnboundedReceiver<DiskReport>),
     /// Time after which the engine wants no answer to a look-up.
     load_timeout: Duration,
@@ -124,12 +125,12 @@ impl Driver {
         };
         self.stop().await;
         if let Some(done) = told {
-            // Whoever asked for the shutdown may have gone; it is done all the same.
+            // The caller that asked for the shutdown may have gone; it is done all the same.
             let _gone = done.send(());
         }
     }
 
-    /// One turn of the loop. Breaks when it is to end, with whom to tell.
+    /// One turn of the loop. Breaks when the loop is to end, with the caller to tell.
     fn turn(&mut self, wake: Wake) -> ControlFlow<Option<oneshot::Sender<()>>> {
         match wake {
             Wake::Command(None) => return ControlFlow::Break(None),
@@ -174,7 +175,8 @@ impl Driver {
                 Err(_elapsed) => warn!("the disk did not take the last entries in time; they are given up"),
             }
         }
-        // What was written was carried out, whoever has heard of it, and what it ended is not back after a restart.
+        // What was written was carried out, whether its caller heard of it or not, and what it ended is not back
+        // after a restart.
         self.orders.answer_passed();
     }
 
@@ -448,7 +450,7 @@ impl Driver {
     }
 }
 
-/// The next event of `transport`; never, where there is none.
+/// The next event of `transport`; never one if there is none.
 async fn next_event(transport: Option<&dyn Transport>) -> Option<TransportEvent> {
     match transport {
         Some(transport) => transport.next_event().await,
@@ -481,11 +483,11 @@ type EndedFetch = (FetchId, RequestId, Box<FetchReply>);
 
 /// What a turn of the loop is about.
 enum Wake {
-    /// An order, or `None`: nobody is left to give any.
+    /// An order, or `None`: no handle is left to give any.
     Command(Option<Command>),
     /// Our figures are due.
     Count,
-    /// A fetch ended.
+    /// A fetch ended, well or not.
     Fetch(Result<EndedFetch, tokio::task::JoinError>),
     /// A call that passes the cache by ended.
     Pass(Result<(tokio::task::Id, Passed), tokio::task::JoinError>),
@@ -517,7 +519,8 @@ enum DiskReport {
 /// Most look-ups on disk in progress: as many as there are flights by default. One beyond finds nothing.
 const LOADS_MAX: usize = 4096;
 
-/// Time between two sweeps of the disk. What they remove is no harm while it is there, only in the way.
+/// Time between two sweeps of the disk. Records that they remove do no harm while they are there; they only take
+/// room.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Time between two tellings of our figures to the peers: a screenful of sums need not be newer.

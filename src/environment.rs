@@ -30,7 +30,7 @@ pub const CACHE_MAX_ENTRIES: &str = "CACHE_MAX_ENTRIES";
 /// The fleet's secret: with it the node shares, and listens for other nodes. It also seals what is on disk; without
 /// it the directory has a key of its own.
 ///
-/// A token is not taken in its place, as the daemon does: to embed a cache is no wish to open a port.
+/// Unlike the daemon, the library does not fall back to a GitHub token: embedding a cache should not open a port.
 pub const CACHE_P2P_SHARED_SECRET: &str = "CACHE_P2P_SHARED_SECRET";
 /// How nodes talk: `libp2p` or `quic`, the same for the whole fleet. Default: `libp2p`.
 pub const CACHE_TRANSPORT: &str = "CACHE_TRANSPORT";

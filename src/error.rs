@@ -62,11 +62,11 @@ pub enum RequestError {
     Throttled {
         /// When the origin may be asked again.
         until: Timestamp,
-        /// Why not before.
+        /// Which allowance is spent.
         shortage: Shortage,
         /// Which allowance it is, in GitHub's words.
         resource: &'static str,
-        /// The last word on that allowance of whoever asked, if this node heard one.
+        /// What this node last heard of that allowance of the caller's credential, if anything.
         quota: Option<Quota>,
     },
     /// No answer came before the request's deadline.
@@ -90,8 +90,8 @@ impl From<Failure> for RequestError {
                 let quota = seen.map(|window| Quota::seen(resource, window));
                 Self::Throttled { until, shortage, resource, quota }
             }
-            // A failure of a kind that this version does not know is at least no answer in time; for want of a connection
-            // fails only what asks one peer.
+            // A failure of a kind that this version does not know is at least not an answer in time; only what asks a
+            // single peer fails because there is no connection.
             Failure::NotConnected | Failure::TimedOut | _ => Self::TimedOut,
         }
     }

@@ -1,8 +1,8 @@
 //! GitHub's API as a node's origin: how to reach it, by which rules its answers are kept, and what it said.
 //!
 //! [`GitHub`](crate::GitHub) and its builder are at the root of the crate; the types that their methods take and
-//! return are here. Methods by which a node drives the adapter (`plan`, `fetch`, `forward` and their like) take types of
-//! `cache_core` and `cache_origin_github` that are not repeated here: they are for whoever writes a driver.
+//! return are here. Methods by which a node drives the adapter (`plan`, `fetch`, `forward` and similar) take types of
+//! `cache_core` and `cache_origin_github` that are not repeated here: they are for authors of a driver.
 
 pub use cache_origin_github::{
     ABSENCE_LIFETIME, ConfigError, Credential, CredentialMatch, DomainQuota, IF_ERROR_DEFAULT,

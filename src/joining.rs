@@ -42,7 +42,7 @@ pub(crate) struct Wishes {
 pub(crate) struct Joined {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) sharing: Sharing,
-    /// Keeps whom to look for after a restart, where there is a directory for it.
+    /// Keeps the members to look for after a restart, if there is a directory for them.
     pub(crate) recollection: Option<Recollection>,
 }
 
@@ -58,7 +58,7 @@ impl Wishes {
             (Some(transport), Some(secret)) => (transport, secret),
             (None, Some(_secret)) => return Ok((SharingState::NoTransport, None)),
             (transport, None) => {
-                // Without a transport nobody expects it to share.
+                // Without a transport it is not expected to share.
                 if transport.is_some() {
                     warn!("no fleet secret is set: this node keeps to itself; {REMEDY}");
                 }

@@ -1,8 +1,8 @@
 //! A cache for GitHub API responses that a fleet of processes shares.
 //!
 //! A [`Node`] answers from memory, then from disk, then from its peers, and only then from GitHub; however many
-//! ask for one thing at once, one of them calls. Revalidation costs no quota, and a stale answer stands in while
-//! GitHub is down. Answers are kept apart by who may read them.
+//! clients ask for one thing at once, one of them calls. Revalidation costs no quota, and a stale answer stands in
+//! while GitHub is down. Answers are kept apart by the credentials that may read them.
 //!
 //! ```no_run
 //! use fleet_cache::{GitHub, Node};

@@ -20,7 +20,7 @@ pub(crate) struct Links {
     counts: LinkCounts,
     notices: Notices,
     twins: Twins,
-    /// Without a directory nobody is remembered over a restart.
+    /// Without a directory no member is remembered over a restart.
     recollection: Option<Recollection>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct LinkCounts {
     pub(crate) rejected: u64,
     /// Frames that say what this version does not know.
     pub(crate) skipped: u64,
-    /// Frames that were not sent, for want of a connection or of room in its queue.
+    /// Frames that were not sent, because there was no connection or no room in its queue.
     pub(crate) dropped: u64,
 }
 
@@ -119,7 +119,7 @@ impl Links {
         }
     }
 
-    /// Ends the connections that were let in by a secret which counts no more: nothing goes over them from here on.
+    /// Ends the connections that were let in by a secret that counts no more: nothing goes over them from here on.
     pub(crate) fn end_revoked(&mut self) {
         let revoked: Vec<_> = self.sessions.extract_if(.., |_, session| session.is_revoked()).collect();
         for (peer, _session) in revoked {
@@ -128,21 +128,21 @@ impl Links {
         }
     }
 
-    /// Two nodes go by the identity of `peer`, which may be this node.
+    /// Two nodes use the identity of `peer`, which may be this node.
     pub(crate) fn on_twins(&mut self, peer: PeerId) {
         if self.twins.tell(peer, Instant::now()) {
             warn_of_twins(peer);
         }
     }
 
-    /// Has `members` looked for after a restart.
+    /// Keeps `members` to look for after a restart.
     pub(crate) fn remember(&self, members: Vec<Member>) {
         if let Some(recollection) = &self.recollection {
             recollection.keep(members);
         }
     }
 
-    /// Ends all connections, and keeps whom to look for after a restart.
+    /// Ends all connections, and keeps the members to look for after a restart.
     pub(crate) async fn shutdown(&mut self) {
         self.transport.shutdown().await;
         if let Some(recollection) = self.recollection.take() {
@@ -158,7 +158,7 @@ impl Links {
         self.counts
     }
 
-    /// Whether two nodes seem to go by the identity of `peer`.
+    /// Whether two nodes seem to use the identity of `peer`.
     pub(crate) fn are_twins(&self, peer: PeerId) -> bool {
         self.twins.are(peer, Instant::now())
     }

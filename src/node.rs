@@ -25,7 +25,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Begins to set a node up that shares with whoever holds `secret` and asks `github`.
+    /// Begins to set up a node that asks `github` and shares with nodes that hold `secret`.
     ///
     /// Without a secret, or without a [`transport`](NodeBuilder::transport), the node keeps to itself. Without a secret
     /// its directory is sealed with a key of its own.
@@ -62,7 +62,7 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// See [`request`](Self::request); also if `path` is no request target.
+    /// See [`request`](Self::request); also if `path` is not a request target.
     ///
     /// # Cancellation
     ///
@@ -132,7 +132,7 @@ impl Node {
         Values::new(self.clone())
     }
 
-    /// Forgets what is kept under `path`, its query included, in every domain, here and at every member; answers how
+    /// Forgets what is kept under `path`, its query included, in every domain, here and at every member. Returns how
     /// many entries left this node's memory.
     ///
     /// ```no_run
@@ -151,9 +151,9 @@ impl Node {
         self.forget(Reach::forget([Scope::Prefix { prefix: prefix.into(), domain: None }])).await
     }
 
-    /// Forgets everything whose path begins with `path`, here and at every member; answers how many entries left this
-    /// node's memory. What GitHub files by number, such as the pages of a list behind the first, is asked about before
-    /// it is served again.
+    /// Forgets everything whose path begins with `path`, here and at every member. Returns how many entries left this
+    /// node's memory. The origin is asked about what GitHub files by number, such as the pages of a list behind the
+    /// first, before it is served again.
     ///
     /// ```no_run
     /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -170,7 +170,7 @@ impl Node {
         self.forget(github.reach_of_prefix(github.resource_prefix(path))).await
     }
 
-    /// Forgets everything in this node's memory and on its disk; answers how many entries left memory. Other members
+    /// Forgets everything in this node's memory and on its disk. Returns how many entries left memory. Other members
     /// keep what they have.
     ///
     /// ```

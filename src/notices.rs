@@ -1,4 +1,4 @@
-//! What is said in the log of contacts that cannot be reached, and of strangers who are not let in: a warning when it
+//! What the log says about contacts that cannot be reached, and strangers that are not let in: a warning when it
 //! begins, and then a sum now and again.
 
 use cache_core::port::{DialError, Refusal};
@@ -24,16 +24,16 @@ pub(crate) struct Notices {
 struct Refused {
     refusal: Refusal,
     warned_at: Instant,
-    /// Since then.
+    /// How many there were since then.
     count: u64,
 }
 
 /// How loudly something was said.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Said {
-    /// For whoever looks for it.
+    /// For readers that look for it.
     Aside,
-    /// As a warning, of this one and of so many before it that were said aside.
+    /// As a warning about this one, and about this many before it that were said aside.
     Aloud(u64),
 }
 
@@ -127,7 +127,7 @@ fn place(address: &str) -> &str {
     address.rsplit_once("/p2p/").map_or(address, |(place, _peer)| place)
 }
 
-/// How often failed dials, and strangers who are not let in, are summed up.
+/// How often failed dials, and strangers that are not let in, are summed up.
 const SUM_PERIOD: Duration = Duration::from_secs(600);
 
 #[cfg(test)]

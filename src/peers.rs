@@ -16,7 +16,7 @@ use std::{
 };
 
 impl Node {
-    /// Who this node is to others; `None` when it keeps to itself.
+    /// The identity of this node among peers; `None` if it does not share.
     ///
     /// ```
     /// # use fleet_cache::{GitHub, Node};
@@ -81,7 +81,7 @@ impl Node {
         Ok(peers.into_iter().map(Peer::from).collect())
     }
 
-    /// Sees whether `peer` answers, and how soon.
+    /// Asks `peer` whether it answers, and how soon.
     ///
     /// ```no_run
     /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -110,9 +110,9 @@ impl Node {
         Ok(Pong { round_trip, skew_millis: skew(sent, round_trip, clock) })
     }
 
-    /// Asks `peer`, and it alone, for the application's value under `key`, and keeps it; answers whether it had it.
+    /// Asks `peer`, and it alone, for the application's value under `key`, and keeps it. Returns whether it had it.
     ///
-    /// For diagnosis: [`Values::get`](crate::Values::get) asks whoever may have it.
+    /// For diagnosis: [`Values::get`](crate::Values::get) asks every peer that may have it.
     ///
     /// ```no_run
     /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -148,8 +148,8 @@ impl Node {
 pub struct Pong {
     /// Time from the call to its end.
     pub round_trip: Duration,
-    /// How far the peer's wall clock is ahead of ours, in milliseconds, give or take half the round trip and a
-    /// tick of either clock (10 ms). Nothing but people is concerned: no decision rests on another's clock.
+    /// How far the peer's wall clock is ahead of ours, in milliseconds, give or take half the round trip and a tick
+    /// of either clock (10 ms). This is for people: no decision rests on another's clock.
     pub skew_millis: i64,
 }
 
@@ -163,7 +163,7 @@ pub enum PeerState {
     BackingOff,
     /// It did what no member does, and is refused for [`Peer::seconds`].
     Banned,
-    /// It is connected.
+    /// The peer is connected now.
     Connected,
     /// A connection with it is being made.
     Dialing,
@@ -226,7 +226,7 @@ pub struct Peer {
     /// Why it could not be reached last, for programs.
     #[serde(skip)]
     pub failure: Option<DialError>,
-    /// Whether two nodes seem to go by its identity: of late, the two displaced each other.
+    /// Whether two nodes seem to use its identity: lately, the two displaced each other.
     pub is_twin: bool,
     /// Bytes of frames received from it.
     pub received_bytes: u64,

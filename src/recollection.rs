@@ -1,4 +1,4 @@
-//! Keeping, beside the loop, which members to look for after a restart.
+//! Keeps, beside the loop, which members to look for after a restart.
 //!
 //! Owns the way to the file. The loop hands a list over and goes on; of lists that come faster than the disk takes them
 //! the latest counts.

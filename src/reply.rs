@@ -1,7 +1,7 @@
 //! What a node answers.
 //!
-//! Owns how an entry, an answer that is not kept, or a stream becomes one HTTP response. What its headers
-//! say of the cache (`Age`, `Cache-Status`) and to whom its links point is for the door that sends it.
+//! Owns how an entry, an answer that is not kept, or a stream becomes one HTTP response. The door that sends it
+//! decides what its headers say of the cache (`Age`, `Cache-Status`) and where its links point.
 
 mod reading;
 
@@ -322,7 +322,7 @@ impl Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
         match &mut self.0 {
             Source::Stream(body, runtime) => {
-                // Its alarm needs a timer, and whoever reads may have none.
+                // Its alarm needs a timer, and the reader's runtime may have none.
                 let _runtime = runtime.enter();
                 Pin::new(body).poll_frame(context)
             }

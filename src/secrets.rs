@@ -1,7 +1,7 @@
 //! How a node that runs goes over to other secrets.
 //!
-//! Owns those in force. What follows from them is told in this order: whom the gate lets in, by what names members speak
-//! of entries, which connections end, and under which keys the disk is sealed.
+//! Owns the secrets in force. A change is told in this order: which peers the gate lets in, by what names members
+//! speak of entries, which connections end, and under which keys the disk is sealed.
 
 use crate::{Closed, Node, RotationError, command::Command, links::FleetNaming, shared::SharingState};
 use cache_core::port::Sealer;
@@ -9,7 +9,7 @@ use cache_crypto::{FleetGate, FleetSecret, Keyring, KeyringFull, NodeKey, Secret
 use std::{path::PathBuf, sync::Arc};
 use tokio::sync::{Mutex, oneshot};
 
-/// The secrets that a node goes by, and what goes by them.
+/// The secrets of a node, and the parts that use them.
 pub(crate) struct Secrets {
     /// The current one first; none, where the node was given none.
     pub(crate) in_force: Mutex<Vec<FleetSecret>>,
@@ -18,7 +18,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// Goes by `current` and lets in by `accepted` as well; without a current one, goes by none.
+    /// Uses `current`, and lets peers in by `accepted` as well; without a current one, has none.
     pub(crate) fn new(
         current: Option<&FleetSecret>,
         accepted: &[FleetSecret],
@@ -29,21 +29,21 @@ impl Secrets {
     }
 }
 
-/// What of a fleet's connections goes by its secrets.
+/// The parts of a fleet's connections that use its secrets.
 pub(crate) struct Lock {
     pub(crate) gate: Arc<FleetGate>,
     pub(crate) naming: Arc<FleetNaming>,
 }
 
 impl Node {
-    /// Goes by `secret` from now on, and lets members in by `accepted` as well, while the node runs.
+    /// Uses `secret` from now on, and lets members in by `accepted` as well, while the node runs.
     ///
-    /// New connections are sealed by a secret that both sides go by, the current one of the side that is dialled first.
-    /// Connections that were let in by a secret which is not among these end, and are made anew where both sides still
-    /// share another. What is on disk is sealed anew by `secret`, or by the node's own key if that is a token.
+    /// New connections are sealed by a secret that both sides have, first of all the current one of the side that is
+    /// dialed. Connections that were let in by a secret which is not among these end, and are made anew if both sides
+    /// still share another. What is on disk is sealed anew by `secret`, or by the node's own key if that is a token.
     ///
-    /// A fleet changes its secret without a gap in three rounds over its members: accept the new one beside the old one,
-    /// make the new one current and accept the old one, forget the old one.
+    /// A fleet changes its secret without a gap in three rounds over its members: accept the new one beside the old
+    /// one, make the new one current and accept the old one, drop the old one.
     ///
     /// ```no_run
     /// # use fleet_cache::{FleetSecret, Node};
@@ -97,21 +97,21 @@ impl Node {
         let (Some(disk), Some(sealer)) = (&shared.disk, sealer) else { return Ok(()) };
         let (done, resealed) = oneshot::channel();
         disk.reseal(sealer, move |result| {
-            // Whoever rotated may have given up waiting.
+            // The caller that rotated may have given up waiting.
             let _gone = done.send(result);
         });
         resealed.await.map_err(|_ended| Closed)?.map_err(RotationError::Disk)
     }
 }
 
-/// Goes by `secrets`, of which the first is current.
+/// A keyring of `secrets`, of which the first is current.
 pub(crate) fn keyring(secrets: &[FleetSecret]) -> Result<Keyring, KeyringFull> {
     let (current, others) = secrets.split_first().expect("there is a current one");
     others.iter().try_fold(Keyring::new(current), Keyring::accepting)
 }
 
-/// Seals by `current`, or by the node's `own` key where there is none or it is a token: tokens are rotated by others, and
-/// entries under their seal would be lost with them. Opens what `older` ones sealed as well.
+/// Seals by `current`, or by the node's `own` key if there is none or it is a token: tokens are rotated by others,
+/// and entries under their seal would be lost with them. Opens what `older` ones sealed as well.
 pub(crate) fn sealer<'a>(
     own: &NodeKey,
     current: Option<&FleetSecret>,

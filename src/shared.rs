@@ -42,12 +42,12 @@ pub(crate) struct Shared {
     pub(crate) secrets: Secrets,
 }
 
-/// What the origin allows whom, as far as it has told this node.
+/// What the origin allows each payer, as far as it has told this node.
 #[derive(Default)]
 pub(crate) struct Access {
-    /// Who may have which entries of the domains that several credentials share.
+    /// Which credentials may have which entries of the domains that several share.
     pub(crate) admissions: Arc<Admissions>,
-    /// Whose calls wait.
+    /// The payers whose calls wait.
     pub(crate) withheld: Withheld,
 }
 

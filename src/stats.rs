@@ -43,11 +43,11 @@ pub struct Stats {
     pub api_calls_made: u64,
     /// Calls that were not made because an entry, or another's call, answered.
     pub api_calls_saved: u64,
-    /// Peers connected now.
+    /// How many peers are connected now.
     pub connected_peers: u64,
     /// Whether look-ups wait, in the first quarter of a second, for the first peer, which is being dialled.
     pub joining: bool,
-    /// Entries in memory.
+    /// How many entries are in memory.
     pub cache_size: usize,
     /// Most entries in memory.
     pub max_cache_size: usize,
@@ -57,15 +57,15 @@ pub struct Stats {
     pub max_cache_bytes: usize,
     /// Look-ups answered without a call of their own, as a share of all look-ups; 0 before the first.
     pub hit_rate: f64,
-    /// Lookups in progress.
+    /// How many lookups are in progress.
     pub flights: usize,
     /// Whether answers are shared with a fleet.
     pub p2p_enabled: bool,
     /// Whether answers are shared, in words, and if not, why.
     pub sharing: String,
-    /// Who this node is to others, in text; `None` when it keeps to itself.
+    /// The identity of this node among peers, in text; `None` if it does not share.
     pub peer_id: Option<String>,
-    /// Whether another node seems to go by this node's identity, which was copied to it.
+    /// Whether another node seems to use this node's identity, which was copied to it.
     pub has_twin: bool,
     /// Where others can reach this node, as multiaddrs; none when it keeps to itself.
     pub addresses: Vec<String>,
@@ -150,7 +150,7 @@ pub struct FleetTotals {
     pub leases: usize,
     /// Connections that this node did not let in.
     pub refused: u64,
-    /// Connections not let in for want of proof that both sides know the same secret.
+    /// Connections not let in because one side did not prove that it knows the same secret.
     pub refused_unproved: u64,
     /// Connections not let in for another major version of the protocol.
     pub refused_version: u64,
@@ -158,7 +158,7 @@ pub struct FleetTotals {
     pub rejected_frames: u64,
     /// Frames of peers that said what this version does not know, and were skipped.
     pub skipped_frames: u64,
-    /// Frames to peers that were not sent, for want of a connection or of room.
+    /// Frames to peers that were not sent, because there was no connection or no room.
     pub dropped_frames: u64,
 }
 
@@ -198,7 +198,7 @@ fn sharing(state: &SharingState) -> String {
 #[derive(Clone, Copy, Debug, Serialize)]
 #[non_exhaustive]
 pub struct DiskStats {
-    /// Records held.
+    /// How many records are on disk.
     pub records: u64,
     /// Bytes that the records count against the disk's budget.
     pub bytes: u64,
@@ -206,7 +206,7 @@ pub struct DiskStats {
     pub unreadable: u64,
     /// Files found unusable and set aside.
     pub set_aside: u64,
-    /// Entries written.
+    /// How many entries were written.
     pub writes: u64,
     /// Entries not written because the queue was full or the disk refused them.
     pub dropped: u64,
@@ -214,7 +214,7 @@ pub struct DiskStats {
     pub failures: u64,
     /// Look-ups that found nothing because too many waited for the disk.
     pub loads_refused: u64,
-    /// Look-ups that were not made because nobody waited for them any more.
+    /// Look-ups that were not made because no request waited for them any more.
     pub loads_late: u64,
     /// Times that too many removals waited, so that everything on disk was removed.
     pub merges: u64,

@@ -31,7 +31,8 @@ pub enum ServiceError {
     Request(#[from] RequestError),
 }
 
-/// Answers as [`Node::request`] does; the response is as the request wants it: coded, without a body for HEAD, or 304.
+/// Answers as [`Node::request`] does; the response is as the request wants it: coded, without a body for HEAD, or
+/// 304.
 ///
 /// A node is the end of a stack: it calls the origin itself. Its clones share one cache, and it is always ready. A target
 /// may name the origin's host, as octocrab's do, or none. Where other hosts are asked as well, [`NodeLayer`] puts the node

@@ -34,8 +34,8 @@ use thiserror::Error;
 /// A node opens it once, when it starts and has a secret; `examples/own_transport.rs` shows one.
 #[async_trait]
 pub trait OpenTransport: fmt::Debug + Send + Sync + 'static {
-    /// Opens the transport for the node whose Ed25519 secret key is `seed`, letting in whom `gate` lets in, and no more
-    /// than `peers_max` at once. That is a few more than the node keeps, so that it can choose whom.
+    /// Opens the transport for the node whose Ed25519 secret key is `seed`. It lets in peers that `gate` lets in, and
+    /// no more than `peers_max` at once: a few more than the node keeps, so that it can choose among them.
     ///
     /// # Errors
     ///

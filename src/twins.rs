@@ -1,4 +1,4 @@
-//! Noticing that two nodes go by one identity, as they do when a machine image holds `identity.key`.
+//! Notices that two nodes use one identity, as they do when a machine image holds `identity.key`.
 //!
 //! Each of the two is connected with in place of the other, again and again: a connection begins in the moment in which
 //! another one with the same peer ended, which no peer that lost its connection can bring about by dialling.
@@ -38,7 +38,8 @@ impl Twins {
         }
     }
 
-    /// A connection with `peer` stands; answers whether it is the one that shows that there are two, for the first time.
+    /// A connection with `peer` stands. Returns whether it is the one that shows that there are two, for the first
+    /// time.
     pub(crate) fn on_connected(&mut self, peer: PeerId, now: Instant) -> bool {
         let Some(seen) = self.seen.get_mut(&peer) else { return false };
         seen.displaced += u32::from(now.duration_since(seen.ended_at) < AT_ONCE);
@@ -47,7 +48,7 @@ impl Twins {
         is_news
     }
 
-    /// Membership shows that two nodes are `peer`; answers whether that is news.
+    /// Membership shows that two nodes are `peer`. Returns whether that is news.
     pub(crate) fn tell(&mut self, peer: PeerId, now: Instant) -> bool {
         self.on_disconnected(peer, now);
         self.seen.get_mut(&peer).is_some_and(|seen| !std::mem::replace(&mut seen.is_told, true))

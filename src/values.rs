@@ -175,7 +175,7 @@ impl Values {
         self.cached(application_key(key)?, Directives { only_if_cached: true, ..Directives::default() }).await
     }
 
-    /// The value under `key` if it is fresh and in memory, without waiting for anybody.
+    /// The value under `key` if it is fresh and in memory, without waiting for the fleet or a fetch.
     ///
     /// ```
     /// # use fleet_cache::{GitHub, Node};
@@ -212,7 +212,7 @@ impl Values {
         self.cached(application_key(key)?, Directives::ANYTHING_CACHED).await
     }
 
-    /// Forgets `key`, here and at every member; answers whether it was in this node's memory.
+    /// Forgets `key`, here and at every member. Returns whether it was in this node's memory.
     ///
     /// ```
     /// # use fleet_cache::{GitHub, Node};
@@ -238,7 +238,7 @@ impl Values {
         Ok(removed > 0)
     }
 
-    /// Forgets every key that begins with `prefix`, here and at every member; answers how many were in this node's
+    /// Forgets every key that begins with `prefix`, here and at every member. Returns how many were in this node's
     /// memory.
     ///
     /// ```
@@ -296,7 +296,7 @@ impl Values {
 /// What became of a caller's own fetch.
 enum OwnRun<E> {
     NotBegun,
-    /// It runs, or it ended without a word: it panicked, or took too long.
+    /// It runs, or it ended without a result: it panicked, or took too long.
     Begun,
     Failed(E),
 }

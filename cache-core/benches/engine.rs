@@ -1,4 +1,4 @@
-//! What the engine itself costs, beside network and disk.
+//! What the engine itself costs, apart from network and disk.
 
 use cache_core::{
     Bucket, Content, Domain, Draft, Engine, Fetched, Input, Key, OrderId, Output, Reader, RequestId,

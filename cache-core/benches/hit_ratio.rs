@@ -1,4 +1,4 @@
-//! Hit ratio of the engine's eviction beside that of other caches, on seeded synthetic traces.
+//! Hit ratio of the engine's eviction compared with that of other caches, on seeded synthetic traces.
 //!
 //! `cargo bench -p cache-core --bench hit_ratio` prints one row for each trace and fails if the engine is more
 //! than [`BAR_POINTS`] percentage points behind the best.
@@ -35,7 +35,7 @@ fn main() {
     }
 }
 
-/// Something that answers whether a key is held, and takes it in if not.
+/// A cache that answers whether a key is held, and takes it in if not.
 trait Cache {
     fn get(&mut self, key: u64) -> bool;
     fn put(&mut self, key: u64);

@@ -1,8 +1,8 @@
 //! The engine: every input, and every output that follows from it.
 //!
-//! Only the engine writes outputs. What it stands on ([`crate::cache`], [`crate::flight`], [`crate::quota`],
-//! [`crate::freshness`], [`crate::sharing`]) answers with decisions; here they are put together, in one file for
-//! each part of a request's way.
+//! Only the engine writes outputs. The parts it rests on ([`crate::cache`], [`crate::flight`], [`crate::quota`],
+//! [`crate::freshness`], [`crate::sharing`]) return decisions. The engine puts these together, in one file for each
+//! part of a request's way.
 
 mod fleet;
 mod forgetting;
@@ -22,7 +22,7 @@ use crate::{
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use fleet::Fleet;
 
-/// The state of one node: what is cached, who waits, what the origin allows.
+/// The state of one node: what is cached, which requests wait, what the origin allows.
 ///
 /// Sans-IO: [`handle`](Self::handle) puts an event in, [`poll_output`](Self::poll_output) takes orders out
 /// until there are none, [`poll_timeout`](Self::poll_timeout) says when to come back with
@@ -52,7 +52,7 @@ pub struct Engine {
     /// The generation at which all signposts were ended last.
     signposts_ended: u64,
     doubts: Doubts,
-    /// What was restored and is shown to nobody before the first peer has told what it knows.
+    /// What was restored and is not served before the first peer has told what it knows.
     withheld: Vec<Entry>,
     receipts: Receipts,
     counters: Counters,
@@ -162,12 +162,12 @@ impl Engine {
         self.fleet.as_ref().map_or(0, |fleet| fleet.ring.others_count())
     }
 
-    /// Whom we know of, and how we stand with each.
+    /// The peers that we know, and how we stand with each.
     pub fn peers(&self) -> Vec<PeerReport> {
         self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.peers.report(self.now))
     }
 
-    /// Who is in the fleet as far as we know, ourselves left out, in order.
+    /// The members of the fleet as far as we know, without ourselves, in order.
     pub fn fleet_members(&self) -> Vec<Member> {
         self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.membership.members().cloned().collect())
     }

@@ -1,7 +1,7 @@
 //! Lookups in progress, and the requests that wait for them.
 //!
-//! Owns flights, waiters and every deadline of theirs. Decides who may join and who leads next; what a
-//! result means for the waiters is the engine's.
+//! Owns flights, waiters and all their deadlines. Decides which requests may join and which leads next; the engine
+//! decides what a result means for the waiters.
 
 mod flight;
 
@@ -17,7 +17,8 @@ use alloc::{
     vec::Vec,
 };
 
-/// All flights. A key has at most one that new requests may join, or one for each reader who has yet to prove itself.
+/// All flights. A key has at most one that new requests may join, or one for each reader that has yet to prove
+/// itself.
 #[derive(Debug, Default)]
 pub(crate) struct Flights {
     flights: BTreeMap<FlightId, Flight>,
@@ -151,14 +152,14 @@ impl Flights {
         }
     }
 
-    /// Ends the stage of asking or waiting; `None` if that has ended before, or if it is not `peer` who is asked.
+    /// Ends the stage of asking or waiting; `None` if that has ended before, or if it is not `peer` that is asked.
     pub(crate) fn end_ask(&mut self, ask: AskId, peer: PeerId) -> Option<FlightId> {
         let id = self.by_ask.get(&ask).copied()?;
         (self.asked(id) == Some(peer)).then(|| self.leave_stage(id))?;
         Some(id)
     }
 
-    /// Whom flight `id` asks or waits for.
+    /// The peer that flight `id` asks or waits for.
     pub(crate) fn asked(&self, id: FlightId) -> Option<PeerId> {
         match self.flight(id).stage {
             Stage::Asking { peer, .. } | Stage::Waiting { peer, .. } => Some(peer),
@@ -166,7 +167,7 @@ impl Flights {
         }
     }
 
-    /// Whom any flight asks or waits for.
+    /// The peers that any flight asks or waits for.
     pub(crate) fn all_asked(&self) -> impl Iterator<Item = PeerId> {
         self.by_ask.values().filter_map(|id| self.asked(*id))
     }
@@ -251,7 +252,7 @@ impl Flights {
 
     /// Ends the flight. Its followers, if any, come back as they waited.
     ///
-    /// Whoever still waits must have been answered before.
+    /// Every waiter must have been answered before.
     pub(crate) fn close(&mut self, id: FlightId) -> (Flight, Vec<(RequestId, Waiter)>) {
         self.leave_stage(id);
         let flight = self.flights.remove(&id).expect("only open flights are closed");
@@ -266,7 +267,7 @@ impl Flights {
         (flight, followers)
     }
 
-    /// Lets nobody join the flights for `key` any more, and keeps their results from becoming entries.
+    /// Lets no request join the flights for `key` any more, and keeps their results from becoming entries.
     pub(crate) fn detach(&mut self, key: &Key) -> Vec<FlightId> {
         let ids = self.under_way(key);
         for id in &ids {
@@ -275,7 +276,7 @@ impl Flights {
         ids
     }
 
-    /// Has the flights for what `scope` means forget what was invalidated; answers those that this detached.
+    /// Makes the flights for what `scope` means forget what was invalidated. Returns those that this detached.
     ///
     /// A flight that asks or waits for a member has fetched nothing yet, and goes on under the new `generation`.
     pub(crate) fn invalidate(&mut self, scope: &Scope, manner: Manner, generation: u64) -> Vec<FlightId> {
@@ -307,7 +308,7 @@ impl Flights {
         self.joinable.get(key).copied()
     }
 
-    /// The flights for `key` of readers who have yet to prove themselves, and whose they are.
+    /// The flights for `key` of readers that have yet to prove themselves, with their payers.
     pub(crate) fn proving(&self, key: &Key) -> impl Iterator<Item = (Payer, FlightId)> {
         self.proving.get(key).into_iter().flatten().map(|(payer, id)| (*payer, *id))
     }
@@ -342,7 +343,7 @@ impl Flights {
         *self.waiters.get(&request).expect("whoever is listed in a flight waits")
     }
 
-    /// Everybody who waits for flight `id`, in the order in which they came.
+    /// All requests that wait for flight `id`, in the order in which they came.
     pub(crate) fn waiting(&self, id: FlightId) -> Vec<RequestId> {
         self.flight(id).waiting.clone()
     }

@@ -183,7 +183,7 @@ impl GitHubBuilder {
         })
     }
 
-    /// Makes a setting, and keeps the first fault for whoever builds.
+    /// Makes a setting, and keeps the first fault for `build`.
     fn with(mut self, set: impl FnOnce(&mut Self) -> Result<(), ConfigError>) -> Self {
         if let Err(fault) = set(&mut self) {
             self.fault.get_or_insert(fault);

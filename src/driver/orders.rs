@@ -1,11 +1,11 @@
-//! Who waits for the end of an order that is no look-up.
+//! The callers that wait for the end of an order that is not a look-up.
 
 use crate::command::{PassAnswer, Ponged, Removed, Stored};
 use cache_core::{Failure, OrderId, Timestamp};
 use std::{collections::HashMap, mem};
 use tokio::sync::oneshot;
 
-/// Those who wait, by the number of the order. Whoever has gone is told in vain.
+/// The callers that wait, by the number of the order. Telling one that has gone has no effect.
 #[derive(Default)]
 pub(super) struct Orders {
     number_last: u64,
@@ -41,7 +41,7 @@ impl Orders {
         order
     }
 
-    /// A number for an order that nobody waits for.
+    /// A number for an order that no caller waits for.
     pub(super) fn number(&mut self) -> OrderId {
         self.number_last += 1;
         OrderId(self.number_last)

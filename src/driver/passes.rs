@@ -26,13 +26,14 @@ impl Driver {
         }
     }
 
-    /// Nobody will hear how a call ends that passes the cache by.
+    /// A call that passes the cache by breaks off, and its end will not be known.
     fn on_broken_off(&mut self, broken_off: BrokenOff) {
         let (order, reach) = (self.orders.number(), broken_off());
         self.handle(Input::Passed { order, reach, refused: None, allowance: None });
     }
 
-    /// Breaks off what passes the cache by, and has what it leaves behind doubted while the disk and the members hear it.
+    /// Breaks off what passes the cache by, and has what it leaves behind doubted while the disk and the members can
+    /// still hear it.
     pub(super) async fn break_off(&mut self) {
         while let Some(ended) = self.passes.try_join_next_with_id() {
             self.on_pass_ended(ended);
@@ -45,7 +46,7 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// However the driver ends, nothing is left to keep the index true, and nobody hears how a write ends that is under
+    /// However the driver ends, nothing is left to keep the index true, or to hear how a write ends that is under
     /// way. The disk outlives the driver.
     fn drop(&mut self) {
         self.index.clear();

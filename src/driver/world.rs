@@ -3,11 +3,11 @@
 //!
 //! The store is the one that runs, in a file; the origin numbers what it answers. The rules:
 //!
-//! * What a request is answered is no older than the last write that was answered before it was asked.
+//! * The answer to a request is no older than the last write that was answered before the request came.
 //! * What is served as fresh is no older than its lifetime, however long the machine slept.
-//! * What a write had changed is not back after a kill, once the write was answered and not for want of patience with the
-//!   disk, or once a flush was.
-//! * Whoever asks is answered, once there is a disk again; and the loop ends in time even if there is none.
+//! * What a write had changed is not back after a kill, if the write was answered once the disk had confirmed it, or
+//!   once a flush was.
+//! * Every request is answered, once there is a disk again; and the loop ends in time even if there is none.
 //! * A write is one transaction at most, whatever it means.
 
 use super::{Driver, Wake};
@@ -73,7 +73,7 @@ struct Origin {
     passed: Duration,
 }
 
-/// Somebody who waits for an answer.
+/// A caller that waits for an answer.
 struct Asker {
     group: u64,
     /// The oldest version that will do.
@@ -103,7 +103,7 @@ struct World {
 struct Write {
     group: u64,
     version: u64,
-    /// How many writes had been answered for want of patience when it came.
+    /// How many writes had been answered without waiting longer when it came.
     unconfirmed: u64,
     answer: oneshot::Receiver<usize>,
 }
@@ -254,7 +254,7 @@ impl World {
         self.writes.push(Write { group, version, unconfirmed, answer });
     }
 
-    /// Everybody wants everything, and many write, while the disk does nothing.
+    /// Every caller wants everything, and many write, while the disk does nothing.
     fn burst(&mut self) {
         for group in 0..GROUPS {
             for at in 0..KEYS_IN_GROUP {
@@ -284,7 +284,7 @@ impl World {
         }
     }
 
-    /// Lets the store's thread make so many steps.
+    /// Lets the store's thread make this many steps.
     fn step(&mut self, steps: u32) {
         let seed = self.seed;
         let now = self.now();
@@ -300,7 +300,7 @@ impl World {
         }
     }
 
-    /// Lets the loop hear of so many reports.
+    /// Lets the loop hear of this many reports.
     fn report(&mut self, count: usize) {
         for _ in 0..count {
             let Ok(report) = self.node_mut().driver.reports.1.try_recv() else { return };
@@ -351,7 +351,7 @@ impl World {
         self.kill();
     }
 
-    /// Lets everybody do what is left to do at this moment.
+    /// Lets every part do what is left to do at this moment.
     fn settle(&mut self) {
         for _ in 0..ROUNDS_TO_SETTLE {
             self.step(u32::MAX);
@@ -369,12 +369,12 @@ impl World {
         self.settle();
     }
 
-    /// How many writes were answered for want of patience, with the disk or altogether.
+    /// How many writes were answered without waiting longer, for the disk or for everything.
     fn unconfirmed(&self) -> u64 {
         self.node.as_ref().map_or(0, |node| node.driver.engine.counters().forgettings_unconfirmed)
     }
 
-    /// Ends the node while everybody waits and the store's thread does nothing.
+    /// Ends the node while all callers wait and the store's thread does nothing.
     fn end(&mut self) {
         let begun = self.now();
         let node = self.node.as_mut().expect("it runs");

@@ -28,7 +28,7 @@ pub enum StartError {
     /// A value from the environment cannot be used.
     #[error("{name}: {problem}")]
     Environment {
-        /// The variable.
+        /// The name of the variable.
         name: &'static str,
         /// What is wrong with it, and what would be right.
         problem: String,
@@ -57,10 +57,10 @@ pub enum StartError {
     /// The system gives no Tokio runtime for the process-wide node; see [`global`](crate::global()).
     #[error("no runtime for the process-wide node: {0}")]
     Runtime(std::io::Error),
-    /// More secrets are accepted than a node can go by.
+    /// More secrets are accepted than a node can have.
     #[error(transparent)]
     Secrets(KeyringFull),
-    /// A setting is zero with which a node could answer nothing, or nobody.
+    /// A setting is zero, with which a node could give no answer, or serve no client.
     #[error("`{setting}` is 0; give 1 or more, or leave the default")]
     Setting {
         /// The setting, by its name in [`NodeBuilder`](crate::NodeBuilder).
@@ -74,7 +74,7 @@ pub enum StartError {
     Transport(#[source] TransportError),
 }
 
-/// Why a node does not go by other secrets; see [`Node::rotate`](crate::Node::rotate).
+/// Why a node does not change to other secrets; see [`Node::rotate`](crate::Node::rotate).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RotationError {
@@ -88,7 +88,7 @@ pub enum RotationError {
     /// The node's own key cannot be read.
     #[error("the node's own key cannot be used")]
     NodeKey(#[source] KeyFileError),
-    /// The node was started without a secret, and shares with nobody until it is started with one.
+    /// The node was started without a secret, and does not share until it is started with one.
     #[error("the node was started without a fleet secret; start it again with one")]
     NoSecret,
     /// A part of the change panicked, which is a fault of this crate.
@@ -107,7 +107,7 @@ impl From<JoinError> for StartError {
     fn from(error: JoinError) -> Self {
         match error.try_into_panic() {
             Ok(panic) => Self::Panicked { message: message_of(&*panic) },
-            // Nobody aborts such work but a runtime that ends.
+            // Only a runtime that ends aborts such work.
             Err(_cancelled) => Self::NoRuntime,
         }
     }

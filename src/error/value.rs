@@ -10,7 +10,7 @@ use thiserror::Error;
 #[error("the key is {key_bytes} bytes, the limit is {VALUE_KEY_BYTES_MAX}")]
 #[non_exhaustive]
 pub struct KeyTooLong {
-    /// Its length.
+    /// Length of the key, in bytes.
     pub key_bytes: usize,
 }
 
@@ -84,7 +84,7 @@ pub enum PutValueError {
     /// The value is longer than [`BODY_BYTES_MAX`](crate::entry::BODY_BYTES_MAX).
     #[error("the value is {value_bytes} bytes, the limit is {BODY_BYTES_MAX}")]
     ValueTooLong {
-        /// Its length.
+        /// Length of the value, in bytes.
         value_bytes: usize,
     },
 }

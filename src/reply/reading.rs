@@ -11,8 +11,8 @@ use std::str::Utf8Error;
 use thiserror::Error;
 
 impl Reply {
-    /// Has [`bytes`](Self::bytes), [`text`](Self::text) and [`json`](Self::json) take in bodies of at most `bytes_max`
-    /// bytes. Default: [`READ_BYTES_MAX`].
+    /// Lets [`bytes`](Self::bytes), [`text`](Self::text) and [`json`](Self::json) take bodies of at most `bytes_max`
+    /// bytes into memory. Default: [`READ_BYTES_MAX`].
     ///
     /// ```no_run
     /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {

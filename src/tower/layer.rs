@@ -1,4 +1,4 @@
-//! A node before another service, which answers for all hosts but the origin's.
+//! A node in front of another service, which answers for all hosts except the origin's.
 
 use crate::{Node, ReplyBody, RequestError};
 use bytes::Bytes;
@@ -85,7 +85,7 @@ pub type LayerFuture<R, E> =
 ///
 /// # Errors
 ///
-/// [`LayerError`], by whoever was to answer.
+/// [`LayerError`], from the node or from the service behind it.
 ///
 /// # Cancellation
 ///

@@ -1,7 +1,8 @@
-//! One lookup in progress: for whom it is, how far it has got, and what it has had to do with other members.
+//! One lookup in progress: which requests it is for, how far it has got, and what it has had to do with other
+//! members.
 //!
-//! Whoever holds a flight may read it; it changes by the verbs of [`Flight`] alone. Its stage and its waiters are kept in
-//! step with the indices of [`super::Flights`], which changes those.
+//! Any holder of a flight may read it; it changes only by the verbs of [`Flight`]. Its stage and its waiters are kept
+//! in step with the indices of [`super::Flights`], which changes those.
 
 use crate::{
     AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, Payer, PeerId, Reader, RequestId, Timestamp,
@@ -14,7 +15,8 @@ use core::mem;
 #[derive(Debug)]
 pub(crate) struct Flight {
     pub(super) key: Key,
-    /// For whom it is. All who wait in one flight are alike in this; who follow it need not be.
+    /// The kind of caller that it is for. All waiters of one flight are alike in this; requests that follow it need
+    /// not be.
     pub(super) caller: Caller,
     pub(super) stage: Stage,
     /// Why the origin is asked.
@@ -37,12 +39,12 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
-    /// Who pays for its calls.
+    /// The payer of its calls.
     pub(crate) fn payer(&self) -> Payer {
         self.caller.reader.payer(self.key.domain())
     }
 
-    /// Whether what is kept or fetched for others answers nobody who waits in it.
+    /// Whether what is kept or fetched for others answers none of its waiters.
     pub(crate) fn is_proving(&self) -> bool {
         matches!(self.caller.reader, Reader::Unproven(_))
     }
@@ -50,7 +52,7 @@ impl Flight {
         &self.key
     }
 
-    /// For whom it is.
+    /// The kind of caller that it is for.
     pub(crate) fn caller(&self) -> Caller {
         self.caller
     }
@@ -89,12 +91,12 @@ impl Flight {
         &self.consulted
     }
 
-    /// Whether it goes on without anybody who waits, to renew what was served stale.
+    /// Whether it goes on without waiters, to renew what was served stale.
     pub(crate) fn renews(&self) -> bool {
         self.renewer.is_some()
     }
 
-    /// Has `request`, which was served stale, lend its means to fetch.
+    /// Makes `request`, which was served stale, lend its means to fetch.
     pub(crate) fn renew_by(&mut self, request: RequestId) {
         self.renewer = Some(request);
     }
@@ -124,12 +126,12 @@ impl Flight {
         self.consulted.lease.take()
     }
 
-    /// Those who ask this node for it wait for this flight from now on.
+    /// Members that ask this node for it wait for this flight from now on.
     pub(crate) fn claim(&mut self) {
         self.consulted.claims = true;
     }
 
-    /// Nobody else waits for this flight any more; returns whether anybody might have.
+    /// No member waits for this flight any more. Returns whether any might have.
     pub(crate) fn take_claim(&mut self) -> bool {
         mem::take(&mut self.consulted.claims)
     }
@@ -150,7 +152,7 @@ impl Flight {
     }
 }
 
-/// Who asks, and which allowance a call for it draws on.
+/// The reader that asks, and the allowance that a call for it draws on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Caller {
     pub(crate) bucket: Bucket,
@@ -164,17 +166,17 @@ pub(crate) struct Consulted {
     pub(crate) asks: usize,
     /// Whether one was asked that may have the entry without coordinating it.
     pub(crate) holder_asked: bool,
-    /// Who granted the lease under which this flight fetches; we may have done so ourselves.
+    /// The member that granted the lease under which this flight fetches; it may be this node.
     pub(crate) lease: Option<PeerId>,
-    /// Whether those who ask us for it wait for this flight, as for one that holds a lease of ours.
+    /// Whether members that ask us for it wait for this flight, as for one that holds a lease of ours.
     pub(crate) claims: bool,
     /// When the last of them was asked.
     pub(crate) asked_at: Timestamp,
     /// As what the last of them was asked.
     pub(crate) role: Option<Role>,
-    /// Who said nothing.
+    /// The members that said nothing.
     pub(crate) silent: Vec<PeerId>,
-    /// Who has not got it.
+    /// The members that do not have it.
     pub(crate) missed: Vec<PeerId>,
     /// What to tell the coordinator if the flight ends with nothing to share.
     pub(crate) verdict: Option<Verdict>,
@@ -194,7 +196,7 @@ impl Consulted {
 /// back to asking when the member that it waits for is gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Stage {
-    /// Nobody is being asked; a flight is in this stage only within one input.
+    /// No member is being asked; a flight is in this stage only within one input.
     Begun,
     /// The disk was asked; silence until `until` counts as nothing found.
     Loading { load: LoadId, until: Timestamp },

@@ -1,4 +1,4 @@
-//! Asking members for what is not here, and what their answers mean for those who wait.
+//! Asking members for what is not here, and what their answers mean for the waiters.
 
 use crate::{
     AskId, Entry, Failure, FetchError, Message, Name, Offence, Outcome, PeerId, Served, StaleReason,
@@ -12,16 +12,16 @@ use alloc::{boxed::Box, sync::Arc};
 use core::ops::ControlFlow;
 
 impl Engine {
-    /// Asks whoever may have the answer of flight `id`, or may grant its lease; breaks if the flight now waits.
+    /// Asks a member that may have the answer of flight `id`, or may grant its lease; breaks if the flight now waits.
     ///
-    /// Continues when there is nobody to ask, or we hold the lease: then it is for us to fetch.
+    /// Returns `Continue` if there is no member to ask, or we hold the lease: then this node fetches.
     pub(super) fn consult(&mut self, id: FlightId) -> ControlFlow<()> {
         let now = self.now;
         let flight = self.flights.flight(id);
         let renews = flight.renews();
         let directives = |request: &_| self.flights.waiter(*request).directives;
         let wants = |request: &_| !directives(request).no_cache;
-        // Who may not ask the origin has no use for a lease.
+        // A request that may not ask the origin has no use for a lease.
         let may_fetch = |request: &_| !directives(request).only_if_cached;
         let fetches = renews || self.flights.waiting(id).iter().any(may_fetch);
         let shares = flight.keep() == Keep::Yes
@@ -43,7 +43,7 @@ impl Engine {
         } else {
             fleet.holders.take_fresh(now, &name).filter(|peer| fleet.ring.contains(*peer))
         };
-        // A newcomer coordinates what others did before it, who may have it.
+        // A new member coordinates what others did before it, which may have it.
         let has_deputy = is_local && missed.len() < DEPUTIES_MAX;
         let deputy = || has_deputy.then(|| fleet.deputy(&name, now, missed)).flatten();
         if let Some(holder) = announced.or_else(deputy).filter(|peer| *peer != fleet.local()) {
@@ -91,7 +91,8 @@ impl Engine {
         self.say_linked(peer, Message::Ask { ask, name, role });
     }
 
-    /// Waits for another member's fetch, with all whom that may serve; or for what a holder is looking for, with all.
+    /// Waits for another member's fetch, with all requests that it may serve; or for what a holder is looking for,
+    /// with all.
     pub(super) fn wait(&mut self, id: FlightId, ask: AskId, until: Timestamp) {
         self.flights.begin_wait(ask, until);
         if self.flights.flight(id).consulted().role == Some(Role::Holder) {
@@ -154,7 +155,7 @@ impl Engine {
             self.on_offence(from, Offence::BadEntry);
             return self.depart(id);
         }
-        // Invalidated since it was sent: whoever fetches now fetches for all again.
+        // Invalidated since it was sent: the next fetch is for all again.
         if !self.is_credible(from, &parcel) {
             self.counters.entries_refused += 1;
             return self.take_off(id);
@@ -186,7 +187,7 @@ impl Engine {
         }
     }
 
-    /// Nobody here waits for this answer any more, but it need not be lost.
+    /// No request here waits for this answer any more, but it need not be lost.
     pub(super) fn on_late_answer(&mut self, from: PeerId, answer: Answer) {
         match answer {
             Answer::Hit(parcel) => self.on_announced(from, *parcel),

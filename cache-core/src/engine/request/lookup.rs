@@ -63,7 +63,7 @@ impl Engine {
         }
     }
 
-    /// Answers `request` with `entry` if it may be served as it is, and says how; else why it may not.
+    /// Answers `request` with `entry` if it may be served as it is, and returns how; else why it may not.
     ///
     /// An entry to be served while it is revalidated is left to the caller to complete, unless the request
     /// forbids asking the origin: then it is served, and renewed for one that does not.
@@ -100,7 +100,7 @@ impl Engine {
         }
     }
 
-    /// Serves a stale entry and has it renewed behind the client's back, unless that is under way.
+    /// Serves a stale entry and has it renewed without the client, unless that is under way.
     pub(super) fn renew(&mut self, request: RequestId, entry: &Arc<Entry>, caller: Caller) {
         let key = entry.key();
         let held = self.cache.is_held_off(key, self.now)
@@ -206,15 +206,15 @@ impl Engine {
         self.take_off(id);
     }
 
-    /// Begins again for those who wait in a flight whose key was invalidated or put, with their deadlines.
+    /// Begins again for the waiters of a flight whose key was invalidated or put, with their deadlines.
     ///
-    /// What was put is in memory, and whoever came after an invalidation may be fetching already.
+    /// What was put is in memory, and a request that came after an invalidation may be fetching already.
     pub(in crate::engine) fn ask_anew(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
         let key = flight.key().clone();
         let waiting = self.flights.waiting(id).into_iter();
         let mut waiters: Vec<_> = waiting.filter_map(|it| Some((it, self.flights.leave(it)?))).collect();
-        // Who has fetched already cannot do so again, and leads only if nobody else is left.
+        // A request that has fetched already cannot do so again, and leads only if no other is left.
         waiters.sort_by_key(|(_, waiter)| waiter.has_led);
         self.close(id);
         for (request, waiter) in waiters {
@@ -222,8 +222,8 @@ impl Engine {
         }
     }
 
-    /// Answers those who wait for flight `id` and are content with `entry`, the fresh ones as `fresh_as`; breaks
-    /// if that ended the flight.
+    /// Answers the waiters of flight `id` that are content with `entry`, the fresh ones as `fresh_as`; breaks if that
+    /// ended the flight.
     pub(super) fn serve_loaded(
         &mut self,
         id: FlightId,
@@ -274,7 +274,7 @@ impl Engine {
         }
     }
 
-    /// Ends a flight in which nobody waits any more; its followers take off together.
+    /// Ends a flight in which no request waits any more; its followers take off together.
     pub(super) fn close(&mut self, id: FlightId) {
         let verdict = self.flights.flight(id).consulted().verdict.unwrap_or(Verdict::Unused);
         self.give_back_lease(id, verdict);

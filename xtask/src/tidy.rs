@@ -4,6 +4,7 @@
 
 mod code;
 mod names;
+mod prose;
 mod sizes;
 mod text;
 mod words;
@@ -34,6 +35,8 @@ const RULES: &[Rule] = &[
     code::unfinished,
     names::files,
     names::tests,
+    prose::fillers,
+    prose::persons,
     sizes::files,
     sizes::functions,
     text::manifests,
@@ -80,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_clean_file_has_no_faults() {
-        let text = "//! A file.\n\n/// Does nothing.\npub fn nothing() {}\n";
+        let text = "//! A file.\n\n/// Does nothing, whatever comes.\npub fn nothing() {}\n";
         assert_eq!(faults(&[Source::new("a/src/lib.rs", text)]), []);
     }
 }

@@ -19,7 +19,7 @@ pub fn parse_duration(text: &str, range: RangeInclusive<Duration>) -> Result<Dur
     let text = text.trim();
     let duration = match text.parse::<u64>() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        // To humantime `M` is a month, which nobody means who writes minutes in capitals.
+        // To humantime `M` is a month, which is not what a user means by capitals for minutes.
         Err(_units) if text.contains('M') => return Err(DurationError::Malformed),
         Err(_units) => humantime::parse_duration(text),
     };
@@ -32,7 +32,7 @@ pub fn parse_duration(text: &str, range: RangeInclusive<Duration>) -> Result<Dur
     }
 }
 
-/// What is wrong with a text that was to be a duration, and what to write instead. Does not repeat the text.
+/// What is wrong with a text that should be a duration, and what to write instead. Does not repeat the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DurationError {
@@ -42,9 +42,9 @@ pub enum DurationError {
     /// It is shorter or longer than may be.
     #[error("is out of range; write {min:?} to {}s", max.as_secs())]
     OutOfRange {
-        /// The shortest.
+        /// The shortest that is allowed.
         min: Duration,
-        /// The longest.
+        /// The longest that is allowed.
         max: Duration,
     },
 }

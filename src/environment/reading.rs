@@ -1,7 +1,7 @@
 //! Values of the environment as text, and the texts that stand for yes, a count and a port.
 //!
-//! Whoever reads settings reads them by this, so that a value means the same to a program that embeds a node as to the
-//! daemon. Durations are read by [`cache_origin_github::parse_duration`], which rules for routes need too.
+//! Library and daemon read their settings with it, so that a value means the same to both.
+//! [`cache_origin_github::parse_duration`] reads durations, since rules for routes need it too.
 
 use std::ffi::OsString;
 
@@ -53,16 +53,16 @@ pub fn port(text: &str) -> Result<u16, Misspelt> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misspelt {
-    /// No count.
+    /// The text is not a count.
     #[error("is not a count; write a whole number from 1")]
     Count,
-    /// No text at all.
+    /// The bytes are not text.
     #[error("is not valid UTF-8")]
     Encoding,
-    /// No port.
+    /// The text is not a port.
     #[error("is not a port; write a number from 0 to 65535")]
     Port,
-    /// Neither yes nor no.
+    /// The text is neither true nor false.
     #[error("is neither true nor false; write `true` or `false`")]
     Truth,
 }

@@ -4,7 +4,7 @@ use crate::{
     command::{EngineStats, FleetStats},
     shared::{Shared, SharingState},
 };
-use cache_core::Figures;
+use cache_core::{Counters, Figures};
 use cache_origin_github::OriginStats;
 use cache_store::StoreStats;
 use serde::Serialize;
@@ -39,6 +39,12 @@ pub struct Stats {
     pub invalidations: u64,
     /// Waits for a member, or for the disk, to have forgotten that were given up since they took too long.
     pub forgettings_unconfirmed: u64,
+    /// Calls to the origin that look-ups led to, a repeated one counted once.
+    pub fetches: u64,
+    /// Of these, calls that brought no whole answer, or a fault of the origin's own.
+    pub fetches_failed: u64,
+    /// Calls that were not made because the allowance for them was spent.
+    pub fetches_withheld: u64,
     /// Calls made to the origin, writes and other uncached requests included.
     pub api_calls_made: u64,
     /// Calls that were not made because an entry, or another's call, answered.
@@ -108,6 +114,9 @@ impl Stats {
             evictions: counters.evictions,
             invalidations: counters.invalidations,
             forgettings_unconfirmed: counters.forgettings_unconfirmed,
+            fetches: counters.fetches,
+            fetches_failed: counters.fetches_failed,
+            fetches_withheld: counters.fetches_withheld,
             api_calls_made,
             api_calls_saved: saved,
             joining: engine.fleet.as_ref().is_some_and(|fleet| fleet.gathering),
@@ -126,7 +135,7 @@ impl Stats {
             },
             has_twin: engine.fleet.as_ref().is_some_and(|fleet| fleet.has_twin),
             addresses,
-            aggregate: engine.fleet.as_ref().map(|fleet| FleetTotals::sum(own, fleet)),
+            aggregate: engine.fleet.as_ref().map(|fleet| FleetTotals::sum(own, fleet, counters)),
             uptime_seconds: shared.started.elapsed().as_secs(),
             disk: shared.disk.as_ref().map(|disk| DiskStats::from(disk.stats())),
             origin,
@@ -146,8 +155,26 @@ pub struct FleetTotals {
     pub total_cache_hits: u64,
     /// Look-ups for which the origin was called, or that got no answer.
     pub total_misses: u64,
+    /// Questions for an entry that this node sent to a peer.
+    pub asks: u64,
+    /// Of these, questions that the peer did not answer in time.
+    pub asks_unanswered: u64,
+    /// Questions of peers that this node answered with an entry.
+    pub answers: u64,
+    /// Entries that peers sent and this node kept.
+    pub entries_received: u64,
+    /// Entries that peers sent and this node did not keep: no younger than its own, or older than an invalidation.
+    pub entries_refused: u64,
     /// Leases that this node has granted now.
     pub leases: usize,
+    /// Leases that this node has granted since it started, to itself too.
+    pub leases_granted: u64,
+    /// Of these, leases that passed on because their holder failed, went away, or took too long.
+    pub leases_passed: u64,
+    /// Times that this node banned a peer.
+    pub bans: u64,
+    /// Messages dropped unread because the sender had sent more than it may, or was not connected.
+    pub messages_dropped: u64,
     /// Connections that this node did not let in.
     pub refused: u64,
     /// Connections not let in because one side did not prove that it knows the same secret.
@@ -163,7 +190,32 @@ pub struct FleetTotals {
 }
 
 impl FleetTotals {
-    fn sum(own: Figures, fleet: &FleetStats) -> Self {
+    fn sum(own: Figures, fleet: &FleetStats, counters: Counters) -> Self {
+        // By name, all of them: what the engine begins to count is shown here or in `Stats`.
+        let Counters {
+            asks,
+            asks_unanswered,
+            answers,
+            bans,
+            entries_received,
+            entries_refused,
+            leases,
+            leases_passed,
+            messages_dropped,
+            collapsed: _,
+            evictions: _,
+            expirations: _,
+            fetches: _,
+            fetches_failed: _,
+            fetches_withheld: _,
+            forgettings_unconfirmed: _,
+            hits: _,
+            invalidations: _,
+            misses: _,
+            peer_hits: _,
+            revalidated: _,
+            stale_hits: _,
+        } = counters;
         let of_all = || fleet.others.iter().copied().chain([own]);
         Self {
             total_peers: fleet.others.len() as u64 + 1,
@@ -172,6 +224,15 @@ impl FleetTotals {
             total_cache_hits: saturating(of_all().map(|it| it.hits.saturating_add(it.peer_hits))),
             total_misses: saturating(of_all().map(|it| it.misses)),
             leases: fleet.leases_count,
+            asks,
+            asks_unanswered,
+            answers,
+            entries_received,
+            entries_refused,
+            leases_granted: leases,
+            leases_passed,
+            bans,
+            messages_dropped,
             refused: fleet.links.refused,
             refused_unproved: fleet.links.refused_unproved,
             refused_version: fleet.links.refused_version,

@@ -35,7 +35,7 @@ pub struct DomainQuota {
     /// Whose it is: `anonymous`, or the first digits of a digest of the credential, behind the operator's name for its
     /// domain if there is one.
     pub domain: String,
-    /// What was observed of the recipe.
+    /// The allowance as it was observed.
     #[serde(flatten)]
     pub quota: Quota,
 }

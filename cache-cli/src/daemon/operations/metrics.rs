@@ -38,8 +38,11 @@ impl Collector for Reading {
         self.lookups(&mut families)?;
         self.held(&mut families)?;
         self.origin(&mut families)?;
+        self.recipe(&mut families)?;
         self.quotas(&mut families)?;
         self.fleet(&mut families)?;
+        self.sharing(&mut families)?;
+        self.refusals(&mut families)?;
         self.disk(&mut families)
     }
 }
@@ -108,6 +111,17 @@ impl Reading {
             "Calls for requests that are never cached",
             origin.forwarded,
         )?;
+        families.counter("fetches", "Calls to the origin that look-ups led to", stats.fetches)?;
+        families.counter(
+            "fetches_failed",
+            "Calls for look-ups that brought no whole answer, or a fault of the origin's own",
+            stats.fetches_failed,
+        )?;
+        families.counter(
+            "fetches_withheld",
+            "Calls not made because the allowance for them was spent",
+            stats.fetches_withheld,
+        )?;
         families.counter("revalidated", "Look-ups that a 304 of the origin renewed", stats.revalidated)?;
         families.counter("not_modified", "Calls that the origin answered with 304", origin.not_modified)?;
         families.counter(
@@ -116,6 +130,32 @@ impl Reading {
             origin.doubted,
         )?;
         families.counter("answers_oversize", "Answers of the origin too long to keep", origin.oversize)
+    }
+
+    fn recipe(&self, families: &mut Families<'_>) -> fmt::Result {
+        let recipe = &self.0.origin.recipe;
+        families.counter(
+            "etags_as_computed",
+            "Entity tags of the origin that were as this node computes them",
+            recipe.matches,
+        )?;
+        families.counter(
+            "etags_not_as_computed",
+            "Entity tags of the origin that were not",
+            recipe.mismatches,
+        )?;
+        families.gauge(
+            "etag_classes_trusted",
+            "Classes of answers whose entity tags this node computes",
+            None,
+            recipe.classes_trusted,
+        )?;
+        families.gauge(
+            "etag_classes_distrusted",
+            "Classes of answers whose entity tags are not as computed",
+            None,
+            recipe.classes_distrusted,
+        )
     }
 
     fn quotas(&self, families: &mut Families<'_>) -> fmt::Result {
@@ -135,8 +175,51 @@ impl Reading {
             None,
             fleet.total_peers,
         )?;
-        families.gauge("fleet_leases", "Leases that this node has granted now", None, fleet.leases)?;
+        families.gauge("fleet_leases", "Leases that this node has granted now", None, fleet.leases)
+    }
+
+    fn sharing(&self, families: &mut Families<'_>) -> fmt::Result {
+        let Some(fleet) = &self.0.aggregate else { return Ok(()) };
+        families.counter("peer_asks", "Questions for an entry sent to peers", fleet.asks)?;
+        families.counter(
+            "peer_asks_unanswered",
+            "Questions that a peer did not answer in time",
+            fleet.asks_unanswered,
+        )?;
+        families.counter("peer_answers", "Questions of peers answered with an entry", fleet.answers)?;
+        families.counter("entries_received", "Entries that peers sent, kept", fleet.entries_received)?;
+        families.counter(
+            "entries_refused",
+            "Entries that peers sent, not kept since they were too old",
+            fleet.entries_refused,
+        )?;
+        families.counter("leases_granted", "Leases that this node granted", fleet.leases_granted)?;
+        families.counter(
+            "leases_passed",
+            "Leases that passed on because their holder failed, went away, or took too long",
+            fleet.leases_passed,
+        )
+    }
+
+    fn refusals(&self, families: &mut Families<'_>) -> fmt::Result {
+        let Some(fleet) = &self.0.aggregate else { return Ok(()) };
+        families.counter("peers_banned", "Times that this node banned a peer", fleet.bans)?;
         families.counter("peers_refused", "Connections that were not let in", fleet.refused)?;
+        families.counter(
+            "peers_refused_unproved",
+            "Connections not let in for want of proof that both sides know the same secret",
+            fleet.refused_unproved,
+        )?;
+        families.counter(
+            "peers_refused_version",
+            "Connections not let in for another major version of the protocol",
+            fleet.refused_version,
+        )?;
+        families.counter(
+            "messages_dropped",
+            "Messages dropped unread because the sender had sent more than it may",
+            fleet.messages_dropped,
+        )?;
         families.counter(
             "frames_rejected",
             "Frames from peers that did not open or decode",
@@ -223,4 +306,100 @@ impl Families<'_> {
         }
         Ok(())
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fleet_cache::{FleetSecret, GitHub, Node, Quic};
+    use serde_json::Value;
+
+    /// The names of all numbers in `value`, with those of what they are in.
+    fn counts(within: &str, value: &Value, found: &mut Vec<String>) {
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let name = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
+            match value {
+                Value::Number(_) => found.push(name),
+                Value::Object(_) => counts(&name, value, found),
+                Value::Array(_) | Value::Bool(_) | Value::Null | Value::String(_) => {}
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_count_of_a_node_is_a_metric_or_follows_from_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let github = GitHub::builder().origin("http://127.0.0.1:1").build().unwrap();
+        let node = Node::builder(Some(FleetSecret::generate().unwrap()), github)
+            .transport(Quic::listen("127.0.0.1:0"))
+            .cache_dir(directory.path());
+        let node = node.start().await.unwrap();
+        let stats = node.stats().await.unwrap();
+        node.shutdown().await;
+        let mut found = Vec::new();
+        counts("", &serde_json::to_value(&stats).unwrap(), &mut found);
+        assert!(found.len() > 40, "{found:?}");
+        let text = text(stats).unwrap();
+        let told: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE fleet_cache_")).collect();
+        let is_told = |name: &str| {
+            told.iter().any(|family| family.split_once(' ').is_some_and(|(told, _)| told == name))
+        };
+        for count in found.iter().filter(|count| !DERIVED.contains(&count.as_str())) {
+            let renamed = RENAMED.iter().find(|(known, _)| known == count).map(|(_, name)| *name);
+            let name = renamed.map_or_else(|| count.replace("disk.", "disk_"), str::to_owned);
+            assert!(is_told(&name), "{count} is not told as {name}");
+        }
+        for (count, _) in RENAMED {
+            assert!(found.iter().any(|known| known == count), "there is no {count}");
+        }
+    }
+
+    /// Sums and shares of other counts, and counts under a second name.
+    const DERIVED: &[&str] = &[
+        "aggregate.total_api_calls",
+        "aggregate.total_cache_hits",
+        "aggregate.total_misses",
+        "hit_rate",
+        "local_hits",
+        "origin.calls",
+        "total_hits",
+        "total_requests",
+    ];
+
+    /// Counts whose metric has another name.
+    const RENAMED: &[(&str, &str)] = &[
+        ("aggregate.answers", "peer_answers"),
+        ("aggregate.asks", "peer_asks"),
+        ("aggregate.asks_unanswered", "peer_asks_unanswered"),
+        ("aggregate.bans", "peers_banned"),
+        ("aggregate.dropped_frames", "frames_dropped"),
+        ("aggregate.entries_received", "entries_received"),
+        ("aggregate.entries_refused", "entries_refused"),
+        ("aggregate.leases", "fleet_leases"),
+        ("aggregate.leases_granted", "leases_granted"),
+        ("aggregate.leases_passed", "leases_passed"),
+        ("aggregate.messages_dropped", "messages_dropped"),
+        ("aggregate.refused", "peers_refused"),
+        ("aggregate.refused_unproved", "peers_refused_unproved"),
+        ("aggregate.refused_version", "peers_refused_version"),
+        ("aggregate.rejected_frames", "frames_rejected"),
+        ("aggregate.skipped_frames", "frames_skipped"),
+        ("aggregate.total_peers", "fleet_members"),
+        ("cache_bytes", "memory_bytes"),
+        ("cache_size", "entries"),
+        ("disk.bytes", "disk_bytes"),
+        ("max_cache_bytes", "memory_max_bytes"),
+        ("max_cache_size", "entries_max"),
+        ("origin.doubted", "not_modified_doubted"),
+        ("origin.failed", "api_calls_failed"),
+        ("origin.forwarded", "api_calls_forwarded"),
+        ("origin.not_modified", "not_modified"),
+        ("origin.oversize", "answers_oversize"),
+        ("origin.recipe.classes_distrusted", "etag_classes_distrusted"),
+        ("origin.recipe.classes_trusted", "etag_classes_trusted"),
+        ("origin.recipe.matches", "etags_as_computed"),
+        ("origin.recipe.mismatches", "etags_not_as_computed"),
+        ("uptime_seconds", "uptime_seconds"),
+    ];
 }

@@ -32,7 +32,8 @@ pub const CACHE_MAX_ENTRIES: &str = "CACHE_MAX_ENTRIES";
 ///
 /// Unlike the daemon, the library does not fall back to a GitHub token: embedding a cache should not open a port.
 pub const CACHE_P2P_SHARED_SECRET: &str = "CACHE_P2P_SHARED_SECRET";
-/// How nodes talk: `libp2p` or `quic`, the same for the whole fleet. Default: `libp2p`.
+/// How nodes talk: `libp2p` or `quic`, the same for the whole fleet. Default: `libp2p`, or `quic` in a program that is
+/// built without the other.
 pub const CACHE_TRANSPORT: &str = "CACHE_TRANSPORT";
 /// The credential for [`Node::get`]. Looked up before [`GITHUB_TOKEN`].
 pub const GH_TOKEN: &str = "GH_TOKEN";

@@ -33,7 +33,21 @@
 //! ```
 //!
 //! For values that are not GitHub's there is the classic call, [`Values::get_or_fetch`].
+//!
+//! # Features
+//!
+//! * `libp2p` and `quic`, both by default: the transports `Libp2p` and `Quic`. Daemons share over libp2p unless they are
+//!   told otherwise, and a program that is to meet them needs it. Without either, a node keeps to itself, or shares over a
+//!   transport of the program's own ([`OpenTransport`]).
+//! * `tower`: a [`Node`] is a `tower_service::Service`, and `NodeLayer` puts one before another client.
+//!
+//! # Crates in its interface
+//!
+//! Requests and responses are those of `http` 1, bodies those of `http-body` 1 and `bytes` 1, services those of
+//! `tower-service` 0.3 and `tower-layer` 0.3 with a body of `http-body-util` 0.1. A node runs on `tokio` 1. What a transport
+//! needs besides is re-exported in [`transport`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::exhaustive_enums, reason = "what programs match on may gain a variant")]
 
 mod addresses;

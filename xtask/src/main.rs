@@ -8,6 +8,7 @@ mod ci;
 mod layers;
 mod mutants;
 mod operations;
+mod registry;
 mod rust_code;
 mod sources;
 mod tidy;
@@ -29,7 +30,10 @@ enum Command {
     /// Measure: `door` and `start` against other programs, any other name as a group of `cargo bench`.
     Bench(bench::Arguments),
     /// Run every check that needs no other program, and list all that fail.
-    Ci,
+    Ci {
+        /// Only these, such as `features`. Default: all.
+        steps: Vec<String>,
+    },
     /// Drive the daemon with real clients in front of a stand-in for the GitHub API.
     #[command(disable_help_flag = true)]
     Integration {
@@ -43,6 +47,8 @@ enum Command {
     Mutants(mutants::Arguments),
     /// List the operations of GitHub's API from its published description, for the tests that walk them.
     Operations(operations::Arguments),
+    /// Package the crates as a registry has them, under its names, and build each from its package.
+    Registry(registry::Arguments),
     /// Run whole fleets on virtual time; `cargo xtask sim --help` lists what can be set.
     #[command(disable_help_flag = true)]
     Sim {
@@ -70,11 +76,12 @@ fn run(command: Command) -> Result<bool> {
     let root = sources::workspace_root();
     match command {
         Command::Bench(arguments) => bench::run(&root, arguments),
-        Command::Ci => Ok(ci::run(&root)),
+        Command::Ci { steps } => ci::run(&root, &steps),
         Command::Integration { arguments } => cargo::test_system(&root, "integration", &arguments),
         Command::Layers => layers::run(&root),
         Command::Mutants(arguments) => mutants::run(&root, &arguments),
         Command::Operations(arguments) => operations::run(&root, &arguments).map(|()| true),
+        Command::Registry(arguments) => registry::run(&root, &arguments),
         Command::Sim { arguments } => cargo::simulate(&root, &arguments),
         Command::Tidy => tidy::run(&root),
     }

@@ -3,8 +3,8 @@
 use cache_core::PeerId;
 use std::net::IpAddr;
 
-/// The addresses that others are told: what was said first, then what was found, whatever other hosts can dial before
-/// what means something on this one alone. Each ends in `local`, and none is there twice.
+/// The addresses that others are told: first those that were given, then those that were found; and addresses that
+/// other hosts can dial before those that only this one can. Each ends in `local`, and none is there twice.
 pub(crate) fn told(advertised: &[String], found: &[Box<str>], local: PeerId) -> Vec<Box<str>> {
     let suffix = format!("/p2p/{local}");
     let mut found: Vec<&str> = found.iter().map(AsRef::as_ref).collect();

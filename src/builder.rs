@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 /// A node that is being set up. Made by [`Node::builder`]; [`start`](Self::start) makes it run.
 ///
-/// Settings can be made in any order, and none undoes another. What is wrong with one of them is told by `start`.
+/// Settings can be made in any order, and none undoes another. `start` reports what is wrong with any of them.
 ///
 /// ```
 /// # use {fleet_cache::{Budget, GitHub, Node, Settings}, std::time::Duration};
@@ -50,7 +50,7 @@ pub struct NodeBuilder {
     secret: Option<FleetSecret>,
     github: GitHub,
     settings: Settings,
-    /// In place of what `settings` say.
+    /// Replaces the budget in `settings`.
     budget: Option<Budget>,
     directory: Option<PathBuf>,
     disk_budget: Budget,
@@ -121,7 +121,7 @@ impl NodeBuilder {
 
     /// Most nodes to be connected with at once: one or more. Default: 256.
     ///
-    /// In a fleet of more members each is connected with some of the others, and finds the rest through them. At the
+    /// In a fleet of more members, each is connected with some of the others, and finds the rest through them. At the
     /// limit a newcomer takes the place of the node that no look-up needed for longest.
     ///
     /// ```
@@ -158,8 +158,8 @@ impl NodeBuilder {
         self
     }
 
-    /// Addresses at which others reach this node, as multiaddrs, where those that it listens on do not lead to it: it
-    /// is behind a published port, for example. Others try them first. Default: none.
+    /// Addresses at which others reach this node, as multiaddrs, if those that it listens on do not lead to it, for
+    /// example because it is behind a published port. Others try them first. Default: none.
     ///
     /// ```
     /// # use fleet_cache::{FleetSecret, GitHub, Node};
@@ -177,8 +177,8 @@ impl NodeBuilder {
 
     /// Lets members in by `secret` too, while the fleet changes from one secret to another.
     ///
-    /// With more than [`SECRETS_MAX`](crate::SECRETS_MAX) in all, [`start`](Self::start) fails. What is on disk is
-    /// opened by it as well.
+    /// With more than [`SECRETS_MAX`](crate::SECRETS_MAX) in all, [`start`](Self::start) fails. Each also opens what
+    /// is on disk.
     ///
     /// ```
     /// # use fleet_cache::{FleetSecret, GitHub, Node};
@@ -299,8 +299,8 @@ impl NodeBuilder {
 
     /// The engine's limits and time-outs.
     ///
-    /// A [`budget`](Self::budget) that is set as such counts more than the one in `settings`, and whether there is a disk
-    /// follows from [`cache_dir`](Self::cache_dir).
+    /// A [`budget`](Self::budget) that is set overrides the one in `settings`, and whether there is a disk follows
+    /// from [`cache_dir`](Self::cache_dir).
     ///
     /// ```
     /// # use fleet_cache::{GitHub, Node};
@@ -437,7 +437,7 @@ impl NodeBuilder {
     }
 }
 
-/// What this node tells its peers that it counted, part of which is not the engine's.
+/// What this node tells its peers that it counted. Part of it is not the engine's.
 fn figures_of(github: GitHub, index: Arc<ReadIndex>) -> FiguresFn {
     Box::new(move |engine| {
         let (counters, origin) = (engine.counters(), github.stats(&[]));
@@ -451,7 +451,7 @@ fn figures_of(github: GitHub, index: Arc<ReadIndex>) -> FiguresFn {
     })
 }
 
-/// A store that was opened, what it held, and where the members of the last run are written down.
+/// A store that was opened, what it held, and the file of the members of the last run.
 type Opened = (RedbStore, (Vec<Entry>, Doubts), MembersFile);
 
 fn open_store(

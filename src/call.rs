@@ -17,7 +17,7 @@ use http_body_util::Empty;
 use std::{fmt, sync::Arc, time::Duration};
 use tracing::trace;
 
-/// What a request comes to, as [`Node::call`] judges it.
+/// How [`Node::call`] judges a request.
 ///
 /// There are these three on purpose, and a new one must not come unseen: code that takes a call apart has to answer
 /// each kind.
@@ -42,7 +42,7 @@ pub enum Call {
     Hit(Reply),
     /// The cache may answer it, but not at once.
     Miss(Miss),
-    /// The origin alone may answer it.
+    /// Only the origin may answer it.
     Pass(Pass),
 }
 
@@ -61,7 +61,7 @@ pub struct Miss(Box<Missed>);
 
 struct Missed {
     node: Node,
-    /// What was judged, for the case that no answer suits it but one of its own.
+    /// The request as it was judged, in case only an answer of its own suits it.
     request: Parts,
     key: Key,
     planned: Planned,
@@ -138,8 +138,8 @@ impl Node {
 }
 
 impl Miss {
-    /// The same, for a caller that has to read the body it is answered: where the request has to pass the cache by after
-    /// all, it asks for no coding, such as gzip.
+    /// The same, for a caller that has to read the body: if the request has to pass the cache by after all, it asks
+    /// for no coding, such as gzip.
     pub fn uncoded(mut self) -> Self {
         self.0.is_coded = false;
         self
@@ -204,18 +204,18 @@ impl Missed {
 }
 
 impl Pass {
-    /// Why the cache has no part in it.
+    /// Why the cache cannot answer it.
     pub fn reason(&self) -> PassReason {
         self.reason
     }
 
-    /// The same, for a caller that has to read the body it is answered: it is asked for without a coding, such as gzip.
+    /// The same, for a caller that has to read the body: it asks for no coding, such as gzip.
     pub fn uncoded(mut self) -> Self {
         self.is_coded = false;
         self
     }
 
-    /// Sends `request`, of which the head was judged, to the origin, and streams its answer back.
+    /// Sends `request`, whose head was judged, to the origin, and streams its answer back.
     ///
     /// What a write makes doubtful is forgotten before this returns, unless the origin refused it (4xx).
     ///
@@ -251,7 +251,7 @@ impl fmt::Debug for Pass {
     }
 }
 
-/// What the read index says to a request.
+/// What the read index has for a request.
 enum LookUp {
     Hit(Reply),
     Miss(Key, Planned),

@@ -58,7 +58,7 @@ pub(crate) enum Command {
         draft: Draft,
         done: Stored,
     },
-    /// The secrets are others by now.
+    /// The secrets have changed.
     Rotated {
         done: oneshot::Sender<()>,
     },
@@ -76,7 +76,7 @@ pub(crate) type Removed = oneshot::Sender<usize>;
 /// Takes what the peer's wall clock said.
 pub(crate) type Ponged = oneshot::Sender<Result<Timestamp, Failure>>;
 
-/// Hears that a value is kept.
+/// Learns that a value is kept.
 pub(crate) type Stored = oneshot::Sender<()>;
 
 /// How one request would call the origin. Run at most once, by the driver, whether or not its request
@@ -88,7 +88,7 @@ pub(crate) type FetchFn =
 /// the caller's, and so that a write ends properly whether its caller still waits or not.
 pub(crate) type PassFuture = Pin<Box<dyn Future<Output = Passed> + Send>>;
 
-/// Tells what a call that passes the cache by leaves behind if it is broken off as it stands.
+/// Says what a call that passes the cache by leaves behind if it is broken off now.
 pub(crate) type BrokenOff = Box<dyn FnOnce() -> Reach + Send>;
 
 /// How a call ended that passes the cache by.
@@ -133,7 +133,7 @@ pub(crate) struct Completion {
     pub(crate) private: Option<Private>,
 }
 
-/// What the engine knows of itself.
+/// What the engine knows about itself.
 #[derive(Clone, Debug)]
 pub(crate) struct EngineStats {
     pub(crate) counters: cache_core::Counters,
@@ -166,6 +166,6 @@ pub(crate) struct PeerStats {
     pub(crate) figures: PeerFigures,
     /// Whether two nodes seem to use its identity.
     pub(crate) is_twin: bool,
-    /// When this was so.
+    /// The moment of this report.
     pub(crate) now: Timestamp,
 }

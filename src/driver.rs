@@ -43,7 +43,7 @@ pub(crate) struct Driver {
     figures: FiguresFn,
     commands: mpsc::Receiver<Command>,
     requests: HashMap<RequestId, Waiting>,
-    /// How requests fetch that are complete but may yet be renewed.
+    /// The means to fetch of requests that are complete but may yet be renewed.
     retained: HashMap<RequestId, Option<FetchFn>>,
     /// The callers that wait for the end of an order.
     orders: Orders,
@@ -55,9 +55,9 @@ pub(crate) struct Driver {
     /// What the store's thread reports. Its side never waits: there are no more reports than orders that wait for
     /// one.
     reports: (mpsc::UnboundedSender<DiskReport>, mpsc::UnboundedReceiver<DiskReport>),
-    /// Time after which the engine wants no answer to a look-up.
+    /// Time after which the engine no longer wants the answer to a look-up.
     load_timeout: Duration,
-    /// Look-ups on disk whose report has not come, at most [`LOADS_MAX`].
+    /// Look-ups on disk that have not been reported on, at most [`LOADS_MAX`].
     loads_count: usize,
     /// Look-ups that were one too many: the engine is told that they found nothing.
     refused_loads: Vec<LoadId>,
@@ -478,7 +478,7 @@ impl FetchReply {
     }
 }
 
-/// A call that has ended, whose it was, and what it brought.
+/// A call that has ended: its number, its request, and what it brought.
 type EndedFetch = (FetchId, RequestId, Box<FetchReply>);
 
 /// What a turn of the loop is about.
@@ -523,7 +523,7 @@ const LOADS_MAX: usize = 4096;
 /// room.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Time between two tellings of our figures to the peers: a screenful of sums need not be newer.
+/// Time between two reports of this node's figures to the peers: a screenful of sums need not be newer.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Longest sleep of the loop: even an idle engine is told the time now and then.

@@ -1,6 +1,6 @@
 //! The environment variables that a node is set up from, and what they mean.
 //!
-//! The daemon reads its own variables, settings and directories by what is here, so that both understand the same.
+//! The daemon reads its own variables, settings and directories by the same rules, so that both understand the same.
 
 mod directory;
 mod reading;
@@ -20,10 +20,10 @@ pub const CACHE_BOOTSTRAP_PEERS: &str = "CACHE_BOOTSTRAP_PEERS";
 pub const CACHE_DIR: &str = "CACHE_DIR";
 /// Whether the node shares with the fleet, if it has a secret: `true` or `false`. Default: `true`.
 pub const CACHE_ENABLE_P2P: &str = "CACHE_ENABLE_P2P";
-/// Port that other nodes reach this one at. Default: any free one, since one host may run many programs; the
+/// Port at which other nodes reach this one. Default: any free one, since one host may run many programs; the
 /// daemon's is 9100.
 pub const CACHE_LISTEN_PORT: &str = "CACHE_LISTEN_PORT";
-/// Lifetime of what no route class says otherwise, such as `300`, in seconds, or `5m`. Default: 300.
+/// Lifetime of an answer, unless its route class says otherwise: `300`, in seconds, or `5m`. Default: 300.
 pub const CACHE_DEFAULT_TTL: &str = "CACHE_DEFAULT_TTL";
 /// Most entries in memory. Default: 1000.
 pub const CACHE_MAX_ENTRIES: &str = "CACHE_MAX_ENTRIES";
@@ -63,7 +63,7 @@ pub const ALIASES: &[&[&str]] = &[
 ///
 /// # Errors
 ///
-/// [`StartError::Environment`] naming the variable, its problem and what would be right.
+/// [`StartError::Environment`], which names the variable, its problem and what would be right.
 pub fn builder() -> Result<NodeBuilder, StartError> {
     builder_from(&|name| std::env::var_os(name))
 }
@@ -134,7 +134,7 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    /// The same as what `parse` makes of it. Not for secrets: an error repeats the text.
+    /// The same, as `parse` reads it. Not for secrets: an error repeats the text.
     fn value<T, E: std::fmt::Display>(
         self,
         name: &'static str,

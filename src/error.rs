@@ -37,7 +37,7 @@ pub struct Closed;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The target is not one that HTTP allows. From [`Node::get`](crate::Node::get) alone.
+    /// The target is not one that HTTP allows. Only [`Node::get`](crate::Node::get) gives this.
     #[error("`{target}` is not a request target; give a path such as /user")]
     BadTarget {
         /// The target as given.
@@ -109,7 +109,7 @@ pub enum RelayError {
     Fetch(FetchError),
 }
 
-/// Why it is not known that everything survives a crash; see [`Node::flush`](crate::Node::flush).
+/// Why it is unknown whether everything survives a crash; see [`Node::flush`](crate::Node::flush).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FlushError {

@@ -7,10 +7,10 @@ use thiserror::Error;
 
 /// The one node of this process: made by the first caller, shared by all.
 ///
-/// Configured by [`configure`] if that was called before, else by the environment (see
-/// [`environment`](mod@crate::environment)). It runs on a thread of its own, so it needs no runtime here
-/// and outlives any. The first call opens the store and blocks for that long. Nothing drops it when the
-/// process ends: a [`Node::shutdown`] before that keeps what was fetched in the last second, and is final.
+/// The builder given to [`configure`] sets it up, if there was one; otherwise the environment does (see
+/// [`environment`](mod@crate::environment)). It runs on a thread of its own, so it needs no runtime here and outlives
+/// any. The first call opens the store and blocks for that long. Nothing drops it when the process ends: a
+/// [`Node::shutdown`] before that keeps what was fetched in the last second, and is final.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub fn global() -> Result<Node, StartError> {
     Ok(node)
 }
 
-/// Settles how [`global`] will set its node up, in place of the environment.
+/// Decides how [`global`] will set its node up, in place of the environment.
 ///
 /// ```no_run
 /// use fleet_cache::{GitHub, Node, configure, global};

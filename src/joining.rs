@@ -30,7 +30,7 @@ pub(crate) struct Wishes {
     pub(crate) transport: Option<Arc<dyn OpenTransport>>,
     pub(crate) bootstrap: Vec<String>,
     pub(crate) limits: SharingLimits,
-    /// How many peers, and how much of them.
+    /// How many peers there may be, and how much they may send.
     pub(crate) peers: PeerSettings,
     /// Where others reach this node, if not where it listens.
     pub(crate) advertised: Vec<String>,
@@ -122,8 +122,8 @@ impl Ceiling for OwnRules {
     }
 }
 
-/// Newcomers that a transport lets in while the node has as many peers as it may: which of them stay is for the node
-/// to say.
+/// Newcomers that a transport lets in while the node has as many peers as it may; the node decides which of them
+/// stay.
 const PEERS_IN_DOUBT: usize = 32;
 
 const REMEDY: &str = "make one with `fleet-cache secret generate`";

@@ -15,7 +15,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Nodes that are given one [`FleetSecret`] and a transport share what they fetch:
+//! Nodes that are given the same [`FleetSecret`] and a transport share what they fetch:
 //!
 //! ```no_run
 //! # #[cfg(feature = "quic")]

@@ -1,6 +1,6 @@
 //! The way between the driver and its peers: what is sealed on the way out and opened on the way in.
 //!
-//! Owns the transport and one session for each peer. Knows bytes and messages; what they mean is the engine's.
+//! Owns the transport and one session for each peer. Knows bytes and messages; the engine decides what they mean.
 
 use crate::{notices::Notices, recollection::Recollection, twins::Twins};
 use bytes::Bytes;
@@ -42,7 +42,7 @@ pub(crate) struct LinkCounts {
 }
 
 impl Links {
-    /// All connections over `transport`, of which those with `contacts` are spoken of.
+    /// All connections over `transport`. The log reports on those with `contacts`.
     pub(crate) fn new(
         transport: Arc<dyn Transport>,
         contacts: Vec<String>,
@@ -58,12 +58,12 @@ impl Links {
         }
     }
 
-    /// What an event of the transport is to the engine, if it is anything.
+    /// What an event of the transport means for the engine, if anything.
     pub(crate) fn on_event(&mut self, event: TransportEvent) -> Option<Input> {
         match event {
             TransportEvent::Connected { peer, address, side, session } => {
                 if session.is_revoked() {
-                    // Let in by a secret that was given up meanwhile.
+                    // The peer was let in by a secret that was given up meanwhile.
                     self.transport.disconnect(peer);
                     let failure = DialError::Refused;
                     return (side == Side::Dialer).then_some(Input::DialFailed { address, failure });
@@ -202,7 +202,7 @@ pub(crate) struct FleetNaming(RwLock<Called>);
 #[derive(Debug)]
 struct Called {
     names: FleetNames,
-    /// Those of before the secrets changed last: what was asked by them may be on its way still.
+    /// The names before the last change of secrets: what was asked by them may still be on its way.
     former: Option<FleetNames>,
 }
 

@@ -1,6 +1,6 @@
 //! A running node, as programs hold it.
 //!
-//! What is decided about entries is the engine's; how the origin is called is the adapter's.
+//! The engine decides about entries, and the adapter about how to call the origin.
 
 use crate::{
     Call, Closed, FlushError, NodeBuilder, Reply, RequestError, Stats, Values, command::Command,

@@ -15,11 +15,11 @@ pub(crate) struct Notices {
     contacts: BTreeMap<String, Option<DialError>>,
     failures: u64,
     summed_up_at: Instant,
-    /// Why strangers were not let in, one of each.
+    /// The reasons why strangers were not let in, one entry each.
     refusals: Vec<Refused>,
 }
 
-/// Those that were not let in for one reason.
+/// Strangers that were not let in for one reason.
 #[derive(Debug)]
 struct Refused {
     refusal: Refusal,

@@ -113,13 +113,13 @@ impl Node {
     }
 }
 
-/// What a call that `touched` this is to leave if it is broken off: the same as one that took too long.
+/// What a call that `touched` this leaves behind if it is broken off: the same as one that took too long.
 fn broken_off(github: &GitHub, touched: &Reach, delivery: &Delivery) -> BrokenOff {
     let (github, touched, delivery) = (github.clone(), touched.clone(), delivery.clone());
     Box::new(move || github.left_by(touched, Err(&FetchError::TimedOut), &delivery))
 }
 
-/// What the answer to a call that `asked` so showed of the caller's allowance.
+/// What the answer to a call that `asked` for this showed of the caller's allowance.
 fn shown(asked: Option<&Asked>, answer: &PassAnswer) -> Option<Allowance> {
     asked?.allowance(answer.as_ref().ok()?)
 }

@@ -1,4 +1,4 @@
-//! What a node can tell of its peers, and how to look into them.
+//! What a node can tell about its peers, and how to look into them.
 
 use crate::{
     AskPeerError, Closed, Node, PingError,
@@ -33,8 +33,8 @@ impl Node {
         }
     }
 
-    /// Where others can reach this node: multiaddrs that end in its peer id, those first that other hosts can dial. None
-    /// when it keeps to itself.
+    /// Where others can reach this node: multiaddrs that end in its peer id, those that other hosts can dial first.
+    /// Empty if it does not share.
     ///
     /// ```
     /// use fleet_cache::{FleetSecret, GitHub, Node, Quic};
@@ -59,7 +59,7 @@ impl Node {
         }
     }
 
-    /// The peers that this node knows of, connected or not, contacts among them. None when it keeps to itself.
+    /// The peers that this node knows, connected or not, contacts among them. Empty if it does not share.
     ///
     /// ```no_run
     /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -167,7 +167,7 @@ pub enum PeerState {
     Connected,
     /// A connection with it is being made.
     Dialing,
-    /// It is known, and not tried for the time being.
+    /// It is known, and not tried at present.
     Known,
     /// It is connected, but did not answer lately.
     Silent,
@@ -193,7 +193,7 @@ impl fmt::Display for PeerState {
     }
 }
 
-/// A peer that this node knows of, and how it stands with it.
+/// A peer that this node knows, and the state of the connection with it.
 ///
 /// ```no_run
 /// # async fn example(node: fleet_cache::Node) -> Result<(), fleet_cache::Closed> {

@@ -1,6 +1,6 @@
 //! Keeps, beside the loop, which members to look for after a restart.
 //!
-//! Owns the way to the file. The loop hands a list over and goes on; of lists that come faster than the disk takes them
+//! Owns the way to the file. The loop hands a list over and goes on; if lists come faster than the disk takes them,
 //! the latest counts.
 
 use cache_core::Member;
@@ -51,7 +51,7 @@ impl Recollection {
     }
 }
 
-/// What the disk did last for each member that was there, or nothing if it cannot be read.
+/// What the disk did last for each member that was there; empty if it cannot be read.
 pub(crate) fn remembered(file: &MembersFile) -> Vec<Member> {
     file.load().unwrap_or_else(|error| {
         warn!(%error, ?file, "members of the last run are not remembered; the contacts alone are tried");

@@ -43,7 +43,7 @@ pub struct Reply {
     /// What [`Reply::headers`] lends, made when it is first asked for: most replies are sent on unread.
     headers: OnceLock<Box<HeaderMap>>,
     form: Form,
-    /// Longest body that [`Reply::bytes`] and its kin take in.
+    /// Longest body that [`Reply::bytes`] and similar methods take in.
     read_bytes_max: usize,
 }
 
@@ -182,7 +182,7 @@ impl Reply {
         self.provenance
     }
 
-    /// Time since the origin vouched for an entry; `None` for what is not one.
+    /// Time since the origin vouched for an entry; `None` if the answer is not an entry.
     ///
     /// ```no_run
     /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -194,12 +194,12 @@ impl Reply {
         self.age
     }
 
-    /// Time for which an entry stays fresh; `None` for what is not one.
+    /// Time for which an entry stays fresh; `None` if the answer is not an entry.
     pub fn time_left(&self) -> Option<Duration> {
         self.time_left
     }
 
-    /// Time for which an entry has been stale; `None` for what is not one.
+    /// Time for which an entry has been stale; `None` if the answer is not an entry.
     pub fn overdue(&self) -> Option<Duration> {
         self.overdue
     }
@@ -244,7 +244,7 @@ impl Reply {
         self.into_response_with(|_response| {})
     }
 
-    /// The same, edited before it is coded. Of an answer that streams, `edit` sees the head alone.
+    /// The same, edited before it is coded. Of an answer that streams, `edit` sees only the head.
     ///
     /// ```no_run
     /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -295,7 +295,7 @@ fn status(content: &Content) -> StatusCode {
     StatusCode::from_u16(content.status).unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
-/// Fields that are put to an entry's own on its way out: length, coding, and what a door adds.
+/// Fields that are added to an entry's own on its way out: length, coding, and those of a door.
 const FIELDS_ADDED: usize = 4;
 
 /// The body of a [`Reply`]: whole, or streaming from the origin.

@@ -1,4 +1,4 @@
-//! How a node that runs goes over to other secrets.
+//! How a running node changes to other secrets.
 //!
 //! Owns the secrets in force. A change is told in this order: which peers the gate lets in, by what names members
 //! speak of entries, which connections end, and under which keys the disk is sealed.
@@ -11,9 +11,9 @@ use tokio::sync::{Mutex, oneshot};
 
 /// The secrets of a node, and the parts that use them.
 pub(crate) struct Secrets {
-    /// The current one first; none, where the node was given none.
+    /// The current one first; empty if the node was given none.
     pub(crate) in_force: Mutex<Vec<FleetSecret>>,
-    /// Where the node's own key is, and with it what is on disk.
+    /// Where the node keeps its own key, and its entries.
     pub(crate) directory: Option<PathBuf>,
 }
 

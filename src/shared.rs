@@ -57,7 +57,7 @@ pub(crate) enum SharingState {
     NoSecret,
     /// It was given no transport.
     NoTransport,
-    /// It does, as this peer, reachable at these addresses.
+    /// It shares as this peer, reachable at these addresses.
     Shared { local: PeerId, addresses: Vec<Box<str>>, secret: parking_lot::Mutex<SecretKind>, lock: Lock },
 }
 

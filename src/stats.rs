@@ -15,7 +15,7 @@ use serde::Serialize;
 pub struct Stats {
     /// Look-ups answered fresh by this node's own entries.
     pub hits: u64,
-    /// Look-ups answered fresh by this node's own entries: [`hits`](Self::hits) by its other name.
+    /// The same as [`hits`](Self::hits).
     pub local_hits: u64,
     /// Look-ups answered without a call of their own: fresh, stale, by a peer, or by another's call.
     pub total_hits: u64,
@@ -37,7 +37,7 @@ pub struct Stats {
     pub evictions: u64,
     /// Entries forgotten on request.
     pub invalidations: u64,
-    /// Waits for a member, or for the disk, to have forgotten that were given up since they took too long.
+    /// Waits for a member, or for the disk, that were given up because they took too long to forget.
     pub forgettings_unconfirmed: u64,
     /// Calls to the origin that look-ups led to, a repeated one counted once.
     pub fetches: u64,
@@ -51,7 +51,7 @@ pub struct Stats {
     pub api_calls_saved: u64,
     /// How many peers are connected now.
     pub connected_peers: u64,
-    /// Whether look-ups wait, in the first quarter of a second, for the first peer, which is being dialled.
+    /// Whether look-ups wait, in the first quarter of a second, for the first peer, which is being dialed.
     pub joining: bool,
     /// How many entries are in memory.
     pub cache_size: usize,
@@ -73,7 +73,7 @@ pub struct Stats {
     pub peer_id: Option<String>,
     /// Whether another node seems to use this node's identity, which was copied to it.
     pub has_twin: bool,
-    /// Where others can reach this node, as multiaddrs; none when it keeps to itself.
+    /// Where others can reach this node, as multiaddrs; empty if it does not share.
     pub addresses: Vec<String>,
     /// What the whole fleet counted, as far as its members have told; `None` when nothing is shared.
     pub aggregate: Option<FleetTotals>,
@@ -143,7 +143,7 @@ impl Stats {
     }
 }
 
-/// Sums over this node and the peers it is connected with, as these told last. Nothing is decided by them.
+/// Sums over this node and the peers that it is connected with, as these last reported. No decision rests on them.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FleetTotals {
@@ -179,11 +179,11 @@ pub struct FleetTotals {
     pub refused: u64,
     /// Connections not let in because one side did not prove that it knows the same secret.
     pub refused_unproved: u64,
-    /// Connections not let in for another major version of the protocol.
+    /// Connections not let in because the other side speaks another major version of the protocol.
     pub refused_version: u64,
     /// Frames from peers that did not open or decode.
     pub rejected_frames: u64,
-    /// Frames of peers that said what this version does not know, and were skipped.
+    /// Frames from peers that said something that this version does not know, and were skipped.
     pub skipped_frames: u64,
     /// Frames to peers that were not sent, because there was no connection or no room.
     pub dropped_frames: u64,
@@ -219,7 +219,7 @@ impl FleetTotals {
         let of_all = || fleet.others.iter().copied().chain([own]);
         Self {
             total_peers: fleet.others.len() as u64 + 1,
-            // What members say may be any number.
+            // Members may report any number.
             total_api_calls: saturating(of_all().map(|it| it.api_calls)),
             total_cache_hits: saturating(of_all().map(|it| it.hits.saturating_add(it.peer_hits))),
             total_misses: saturating(of_all().map(|it| it.misses)),

@@ -1,4 +1,4 @@
-//! A node among services of `tower`: as one itself, and as a layer before another.
+//! A node among services of `tower`: as a service itself, and as a layer in front of another.
 
 mod layer;
 
@@ -26,7 +26,7 @@ pub enum ServiceError {
         /// The host, and the port if the target names one.
         host: String,
     },
-    /// The node has none.
+    /// The node has no answer.
     #[error(transparent)]
     Request(#[from] RequestError),
 }
@@ -34,9 +34,10 @@ pub enum ServiceError {
 /// Answers as [`Node::request`] does; the response is as the request wants it: coded, without a body for HEAD, or
 /// 304.
 ///
-/// A node is the end of a stack: it calls the origin itself. Its clones share one cache, and it is always ready. A target
-/// may name the origin's host, as octocrab's do, or none. Where other hosts are asked as well, [`NodeLayer`] puts the node
-/// before the client for them. [`Node::call`] is another: it judges a request without answering it.
+/// A node is the end of a stack: it calls the origin itself. Its clones share one cache, and it is always ready. A
+/// target may name the origin's host, as octocrab's do, or no host. If other hosts are asked as well, [`NodeLayer`]
+/// puts the node in front of the client for them. [`Node::call`] is something else: it judges a request without
+/// answering it.
 ///
 /// ```
 /// # use {bytes::Bytes, cache_model_origin::ModelOrigin, fleet_cache::{GitHub, Node}};

@@ -1,7 +1,7 @@
 //! How a program names the transport that its node is to use.
 //!
-//! A transport needs the node's identity and the fleet's gate, which the node has only once it starts. So a
-//! program hands in where to listen, and the node opens it.
+//! A transport needs the node's identity and the fleet's gate, which exist only once the node starts. So a program
+//! hands in where to listen, and the node opens it.
 
 #[cfg(feature = "libp2p")]
 mod libp2p;
@@ -39,7 +39,7 @@ pub trait OpenTransport: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Whatever is in the way, for people to read: an address in use, for example. Nothing is left open then.
+    /// Anything that prevents it, for people to read: an address in use, for example. Nothing is left open then.
     ///
     /// # Cancellation
     ///
@@ -58,7 +58,7 @@ pub trait OpenTransport: fmt::Debug + Send + Sync + 'static {
 pub struct TransportError(Box<dyn Error + Send + Sync>);
 
 impl TransportError {
-    /// Says what is in the way.
+    /// An error with this `reason`.
     pub fn new(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(reason.into())
     }

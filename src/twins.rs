@@ -1,7 +1,7 @@
 //! Notices that two nodes use one identity, as they do when a machine image holds `identity.key`.
 //!
-//! Each of the two is connected with in place of the other, again and again: a connection begins in the moment in which
-//! another one with the same peer ended, which no peer that lost its connection can bring about by dialling.
+//! Others connect with each of the two in place of the other, again and again: a connection begins in the moment in
+//! which another one with the same peer ended. A peer that lost its connection cannot cause this by dialing.
 
 use cache_core::PeerId;
 use std::{
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Which peers displaced themselves of late.
+/// The peers that displaced themselves lately.
 #[derive(Debug, Default)]
 pub(crate) struct Twins {
     seen: BTreeMap<PeerId, Seen>,
@@ -60,10 +60,10 @@ impl Twins {
     }
 }
 
-/// Displacements that show it: a node that starts anew, or dials while it is dialled, comes to one or two.
+/// Displacements that show it: a node that starts anew, or dials while it is dialed, causes one or two.
 const DISPLACED_MIN: u32 = 3;
 
-/// Time in which they must come, and for which they are spoken of after the last.
+/// Time in which they must come, and for which they are reported after the last.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Less than any dial and its handshakes take.

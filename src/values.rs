@@ -40,10 +40,10 @@ impl Values {
         Self { node }
     }
 
-    /// The value under `key` if it is fresh, else what `fetch` gives, kept for `ttl`.
+    /// The value under `key` if it is fresh, else what `fetch` returns, kept for `ttl`.
     ///
-    /// However many ask for one key at once, one `fetch` runs; if it fails, one other caller's runs, and
-    /// if that fails too all get an error.
+    /// However many callers ask for one key at once, one `fetch` runs. If it fails, that of one other caller runs; if
+    /// that fails too, all get an error.
     ///
     /// ```
     /// # use fleet_cache::{GitHub, Node};
@@ -60,10 +60,10 @@ impl Values {
     ///
     /// # Errors
     ///
-    /// [`ValueError::Fetch`] with the error of this caller's own `fetch` if that ran, or [`ValueError::NoResult`] if it
-    /// panicked; [`ValueError::Others`] if only others' ran; [`ValueError::TimedOut`] if a fetch took longer than
-    /// [`Settings::fetch_timeout`](crate::Settings::fetch_timeout); [`ValueError::KeyTooLong`];
-    /// [`ValueError::Busy`] or [`ValueError::Closed`] if that is what the node is.
+    /// [`ValueError::Fetch`] with the error of this caller's own `fetch` if that ran, or [`ValueError::NoResult`] if
+    /// it panicked; [`ValueError::Others`] if only others' ran; [`ValueError::TimedOut`] if a fetch took longer than
+    /// [`Settings::fetch_timeout`](crate::Settings::fetch_timeout); [`ValueError::KeyTooLong`]; [`ValueError::Busy`]
+    /// or [`ValueError::Closed`] if the node is busy or closed.
     ///
     /// # Cancellation
     ///
@@ -112,7 +112,7 @@ impl Values {
                     (OwnRun::Begun, Failure::Fetch(FetchError::TimedOut)) => ValueError::TimedOut,
                     (OwnRun::Begun, Failure::Fetch(_)) => ValueError::NoResult,
                     (OwnRun::Begun | OwnRun::NotBegun, Failure::Busy) => ValueError::Busy,
-                    // Values draw on no allowance, and ask no peer by name.
+                    // Values draw on no allowance, and ask no single peer.
                     (OwnRun::Begun | OwnRun::NotBegun, _out_of_time) => ValueError::TimedOut,
                 })
             }
@@ -121,8 +121,8 @@ impl Values {
         }
     }
 
-    /// Keeps `value` under `key` for `ttl`, in place of any other, and tells the fleet. A fetch under way for it is not
-    /// kept.
+    /// Keeps `value` under `key` for `ttl`, in place of any other, and tells the fleet. The value of a fetch that is
+    /// under way for it is not kept.
     ///
     /// ```
     /// # use fleet_cache::{GitHub, Node};
@@ -189,7 +189,7 @@ impl Values {
         self.fresh(key)
     }
 
-    /// The value under `key`, however long ago its time was up.
+    /// The value under `key`, however long ago it expired.
     ///
     /// ```
     /// # use fleet_cache::{GitHub, Node};
@@ -265,7 +265,7 @@ impl Values {
         self.node.shared().order(|done| Command::Invalidate { reach, done }).await
     }
 
-    /// The whole of what a hit costs: no allocation, no channel, no call of the system's clock.
+    /// All that a hit costs: no allocation, no channel, no call of the system's clock.
     fn fresh(&self, key: &str) -> Option<Bytes> {
         let shared = self.node.shared();
         let entry = with_key_text(|text| {
@@ -285,7 +285,7 @@ impl Values {
         match self.node.shared().wait_for(key, directives, (BUCKET, Reader::Admitted), never).await?.outcome {
             Outcome::Answered { entry, .. } => Ok(Some(entry.content().body.clone())),
             Outcome::Failed(Failure::Busy) => Err(GetValueError::Busy),
-            // It was being fetched for others, to no avail.
+            // It was being fetched for others, without success.
             Outcome::Failed(Failure::Fetch(_)) => Ok(None),
             Outcome::Failed(_out_of_time) => Err(GetValueError::TimedOut),
             Outcome::Absent | Outcome::Pass | Outcome::Relayed { .. } => Ok(None),
@@ -335,7 +335,7 @@ fn draft(value: Bytes, ttl: Duration) -> Draft {
     }
 }
 
-/// Begins the text of every key of a program's own. No host begins so: what is forgotten by GitHub's paths,
+/// The beginning of every key of a program's own. No host begins like this, so what is forgotten by GitHub's paths,
 /// in all domains, is never a program's value.
 const MARK: char = ' ';
 

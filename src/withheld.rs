@@ -7,12 +7,12 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use tracing::info;
 
-/// The pauses that the log tells of already.
+/// The pauses that the log reports already.
 #[derive(Debug, Default)]
 pub(crate) struct Withheld(Mutex<BTreeMap<(Payer, Bucket), Timestamp>>);
 
 impl Withheld {
-    /// The error for a call that is not made, which the log tells of once for each pause.
+    /// The error for a call that is not made. The log reports it once for each pause.
     pub(crate) fn error(
         &self,
         (payer, bucket): (Payer, Bucket),
@@ -38,7 +38,7 @@ impl Withheld {
     }
 }
 
-/// Most pauses of which is known that the log tells of them. Beyond it some are told again.
+/// Most pauses that are remembered as reported. Beyond it some are reported again.
 const TOLD_MAX: usize = 256;
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const GROUPS: u64 = 20;
 const KEYS_IN_GROUP: u64 = 20;
 const LIFETIME: Duration = Duration::from_secs(60);
-/// More than any write needs whose disk does nothing else.
+/// More than any write needs if the disk does nothing else.
 const STEPS_OF_A_WRITE_MAX: u32 = 100;
 /// A look-up on disk that finds nothing leads to a call, and that to an entry.
 const ROUNDS_TO_SETTLE: u32 = 3;
@@ -76,7 +76,7 @@ struct Origin {
 /// A caller that waits for an answer.
 struct Asker {
     group: u64,
-    /// The oldest version that will do.
+    /// The oldest version that may be answered.
     floor: u64,
     answer: oneshot::Receiver<Completion>,
 }
@@ -361,7 +361,7 @@ impl World {
         self.take_answers();
     }
 
-    /// Looks at everything there is after a start.
+    /// Looks at everything that is there after a start.
     fn look_at_all(&mut self) {
         for group in 0..GROUPS {
             (0..KEYS_IN_GROUP).for_each(|at| self.get(group, at));

@@ -1,12 +1,12 @@
-//! Where the programs of a user keep what is theirs, on each platform.
+//! Where the programs of a user keep their files, on each platform.
 //!
-//! Takes the environment as a function, since the libraries for this read the process's own, with which no test can
+//! Takes the environment as a function, since the libraries for this read the process's own, and then no test could
 //! ask what happens elsewhere.
 
 use super::Variable;
 use std::{ffi::OsStr, path::PathBuf};
 
-/// The cache directory of this project; `None` where no home is known.
+/// The cache directory of this project; `None` if no home is known.
 ///
 /// `XDG_CACHE_HOME` counts on every platform, if it is absolute. Else it is in the platform's own place: `~/.cache`,
 /// `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows.
@@ -14,7 +14,7 @@ pub fn cache_directory(variable: Variable<'_>) -> Option<PathBuf> {
     Platform::HERE.cache_directory(variable)
 }
 
-/// The directory for this project's settings, which need not be there; `None` where no home is known.
+/// The directory for this project's settings, which need not be there; `None` if no home is known.
 ///
 /// `XDG_CONFIG_HOME` counts on every platform, if it is absolute. Else it is `~/.config`, or `%APPDATA%` on Windows.
 pub fn settings_directory(variable: Variable<'_>) -> Option<PathBuf> {

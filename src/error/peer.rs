@@ -43,7 +43,7 @@ pub enum AskPeerError {
     /// The node was shut down.
     #[error(transparent)]
     Closed(#[from] Closed),
-    /// The peer gave something else than it was asked for, which counts against it.
+    /// The peer gave something other than it was asked for, which counts against it.
     #[error("the peer gave something else than it was asked for: {0}")]
     Fetch(FetchError),
     /// The key is too long for anything to be kept under it.

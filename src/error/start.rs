@@ -1,4 +1,4 @@
-//! Why a node does not start, or does not go over to other secrets.
+//! Why a node does not start, or does not change to other secrets.
 
 use super::Closed;
 use crate::{OpenError, TransportError, github::ConfigError};
@@ -81,8 +81,8 @@ pub enum RotationError {
     /// The node was shut down.
     #[error(transparent)]
     Closed(#[from] Closed),
-    /// The disk was not sealed anew. The node shares by the new secrets all the same, and tries again when it is told, or
-    /// started, as long as it knows the former one.
+    /// The disk was not sealed anew. The node shares by the new secrets all the same, and tries again at the next
+    /// change or start, as long as it knows the former one.
     #[error("what is on disk cannot be sealed by the new secret")]
     Disk(#[source] StoreError),
     /// The node's own key cannot be read.
@@ -97,12 +97,12 @@ pub enum RotationError {
         /// What the panic said.
         message: String,
     },
-    /// They are too many.
+    /// There are too many of them.
     #[error("the secrets cannot be used")]
     Secrets(#[source] KeyringFull),
 }
 
-/// What became of work on a thread that may block, where it has no result.
+/// The reason why work on a thread that may block has no result.
 impl From<JoinError> for StartError {
     fn from(error: JoinError) -> Self {
         match error.try_into_panic() {

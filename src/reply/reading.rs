@@ -27,7 +27,7 @@ impl Reply {
 
     /// The body without any coding, however the request wanted it.
     ///
-    /// What may be longer than memory is better read as it comes, from [`into_response`](Self::into_response).
+    /// A body that may be longer than memory is better read as it comes, from [`into_response`](Self::into_response).
     ///
     /// ```no_run
     /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -73,7 +73,7 @@ impl Reply {
         String::from_utf8(body.into()).map_err(|error| ReadError::NotText(error.utf8_error()))
     }
 
-    /// The body as a value that can be read from JSON, whatever the reply's status is.
+    /// The body, read from JSON into a value, whatever the reply's status is.
     ///
     /// ```no_run
     /// #[derive(serde::Deserialize)]

@@ -14,10 +14,10 @@ use thiserror::Error;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Puts a node before a client: what is for the origin's host is the node's to answer, everything else the client's.
+/// Puts a node in front of a client: the node answers requests for the origin's host, and the client everything else.
 ///
-/// The node calls the origin itself, so that what it fetches it can share; the client never sees those requests. A target
-/// without a host is for the origin, so that a layer which adds hosts belongs outside of this one.
+/// The node calls the origin itself, so that it can share what it fetches; the client never sees those requests. A
+/// target without a host is for the origin, so a layer which adds hosts belongs outside of this one.
 ///
 /// ```
 /// # use {cache_model_origin::ModelOrigin, fleet_cache::{GitHub, Node, NodeLayer}};
@@ -58,7 +58,7 @@ impl<S> Layer<S> for NodeLayer {
     }
 }
 
-/// A service with a node before it; see [`NodeLayer`].
+/// A service with a node in front of it; see [`NodeLayer`].
 #[derive(Clone, Debug)]
 pub struct NodeService<S> {
     node: Node,
@@ -69,10 +69,10 @@ pub struct NodeService<S> {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LayerError<E> {
-    /// The service behind the node has none, for a host that is not the origin's.
+    /// The service behind the node has no answer, for a host that is not the origin's.
     #[error(transparent)]
     Inner(E),
-    /// The node has none.
+    /// The node has no answer.
     #[error(transparent)]
     Request(RequestError),
 }

@@ -4,10 +4,10 @@ use super::{Gate, OpenTransport, Transport, TransportError, Zeroizing, async_tra
 use cache_transport_libp2p::{Libp2pAddress, Libp2pSettings};
 use std::{sync::Arc, time::Duration};
 
-/// A transport over libp2p: TCP with noise and yamux, or libp2p's QUIC, by address. All nodes of a fleet take the
+/// A transport over libp2p: TCP with noise and yamux, or libp2p's QUIC, by address. All nodes of a fleet must use the
 /// same transport.
 ///
-/// What is wrong with an address is told when the node [starts](crate::NodeBuilder::start).
+/// [`start`](crate::NodeBuilder::start) reports what is wrong with an address.
 ///
 /// ```
 /// # use {fleet_cache::{FleetSecret, GitHub, Libp2p, Node}, std::time::Duration};
@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone, Debug)]
 pub struct Libp2p {
     addresses: Vec<String>,
-    /// Of which the bound on peers is the node's to set.
+    /// The settings, in which the node sets the bound on peers.
     settings: Libp2pSettings,
 }
 
@@ -31,7 +31,7 @@ impl Libp2p {
         Self::dial_only().and_listen(address)
     }
 
-    /// Listens nowhere: the node is not found by others, and finds them by its contacts.
+    /// Listens nowhere: other nodes do not find this one, but it finds them by its contacts.
     pub fn dial_only() -> Self {
         Self { addresses: Vec::new(), settings: Libp2pSettings::default() }
     }

@@ -4,9 +4,9 @@ use super::{Gate, OpenTransport, Transport, TransportError, Zeroizing, async_tra
 use cache_transport_quic::{QuicAddress, QuicSettings};
 use std::{sync::Arc, time::Duration};
 
-/// A transport over plain QUIC, on UDP. All nodes of a fleet take the same transport.
+/// A transport over plain QUIC, on UDP. All nodes of a fleet must use the same transport.
 ///
-/// What is wrong with an address is told when the node [starts](crate::NodeBuilder::start).
+/// [`start`](crate::NodeBuilder::start) reports what is wrong with an address.
 ///
 /// ```
 /// # use {fleet_cache::{FleetSecret, GitHub, Node, Quic}, std::time::Duration};
@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 #[derive(Clone, Debug)]
 pub struct Quic {
     addresses: Vec<String>,
-    /// Of which the bound on peers is the node's to set.
+    /// The settings, in which the node sets the bound on peers.
     settings: QuicSettings,
 }
 
@@ -30,7 +30,7 @@ impl Quic {
         Self::dial_only().and_listen(address)
     }
 
-    /// Listens nowhere: the node is not found by others, and finds them by its contacts.
+    /// Listens nowhere: other nodes do not find this one, but it finds them by its contacts.
     pub fn dial_only() -> Self {
         Self { addresses: Vec::new(), settings: QuicSettings::default() }
     }
@@ -54,14 +54,14 @@ impl Quic {
         self
     }
 
-    /// Most bytes that wait for one peer on one lane; what comes beyond is dropped. A single longer frame may wait alone.
-    /// Default: two of the longest frames.
+    /// Most bytes that wait for one peer on one lane; further frames are dropped. A single longer frame may wait
+    /// alone. Default: two of the longest frames.
     pub fn queue_bytes_max(mut self, bytes: usize) -> Self {
         self.settings.queue_bytes_max = bytes;
         self
     }
 
-    /// Most frames that wait for one peer on one lane; what comes beyond is dropped. Default: 4096.
+    /// Most frames that wait for one peer on one lane; further ones are dropped. Default: 4096.
     pub fn queue_frames_max(mut self, frames: usize) -> Self {
         self.settings.queue_frames_max = frames;
         self

@@ -429,7 +429,7 @@ impl Driver {
             flights_count: self.engine.flights_count(),
             fleet: self.links.as_ref().map(|links| FleetStats {
                 gathering: self.engine.is_gathering(),
-                connected: self.engine.members().len(),
+                connected: self.engine.members_count(),
                 leases_count: self.engine.leases_count(),
                 links: links.counts(),
                 has_twin: links.are_twins(links.transport().local_peer()),

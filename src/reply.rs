@@ -264,24 +264,14 @@ impl Reply {
                 edit(&mut response);
                 response
             }
-            Answer::Entry(entry) => whole(entry.content(), &form, edit),
-            Answer::Content(content) => whole(&content, &form, edit),
+            Answer::Entry(entry) => form.reply(entry.content(), edit),
+            Answer::Content(content) => form.reply(&content, edit),
         };
         for (name, value) in &live {
             response.headers_mut().insert(name, value.clone());
         }
         response.map(|body| ReplyBody(Source::Whole(Some(body).filter(|body| !body.is_empty()))))
     }
-}
-
-fn whole(content: &Content, form: &Form, edit: impl FnOnce(&mut Response<Bytes>)) -> Response<Bytes> {
-    let mut response = Response::new(content.body.clone());
-    *response.status_mut() = status(content);
-    response.headers_mut().reserve(content.headers.len() + FIELDS_ADDED);
-    response.headers_mut().extend(fields(&content.headers));
-    edit(&mut response);
-    form.shape(&mut response);
-    response
 }
 
 fn edit_head(response: Response<ReplyBody>, edit: impl FnOnce(&mut Response<Bytes>)) -> Response<ReplyBody> {
@@ -294,9 +284,6 @@ fn edit_head(response: Response<ReplyBody>, edit: impl FnOnce(&mut Response<Byte
 fn status(content: &Content) -> StatusCode {
     StatusCode::from_u16(content.status).unwrap_or(StatusCode::BAD_GATEWAY)
 }
-
-/// Fields that are added to an entry's own on its way out: length, coding, and those of a door.
-const FIELDS_ADDED: usize = 4;
 
 /// The body of a [`Reply`]: whole, or streaming from the origin.
 #[derive(Debug)]

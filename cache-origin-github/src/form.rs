@@ -100,23 +100,23 @@ impl Form {
         response
     }
 
-    /// The reply that stands for `content`, in this form.
+    /// The reply that stands for `content`, in this form, once `edit` has changed what it is to change: a door rewrites addresses in it.
     ///
     /// A compressed reply's entity tag is marked weak, as GitHub does it: the bytes differ, the meaning
     /// does not. `Content-Length` is that of the body that GET would give.
-    pub fn reply(&self, content: &Content) -> Response<Bytes> {
+    pub fn reply(&self, content: &Content, edit: impl FnOnce(&mut Response<Bytes>)) -> Response<Bytes> {
         let status = StatusCode::from_u16(content.status).unwrap_or(StatusCode::BAD_GATEWAY);
         let mut response = Response::new(content.body.clone());
         *response.status_mut() = status;
+        response.headers_mut().reserve(content.headers.len() + FIELDS_ADDED);
         response.headers_mut().extend(fields(&content.headers));
+        edit(&mut response);
         self.shape(&mut response);
         response
     }
 
     /// Puts a whole reply into this form: layout, coding, length, and no body for HEAD.
-    ///
-    /// For callers that change the body first, such as a door that rewrites addresses in it.
-    pub fn shape(&self, response: &mut Response<Bytes>) {
+    fn shape(&self, response: &mut Response<Bytes>) {
         let is_json = is_json(response.headers().get(header::CONTENT_TYPE));
         if self.pretty && is_json {
             *response.body_mut() = crate::pretty::lay_out(response.body());
@@ -249,6 +249,8 @@ fn compress(body: &[u8]) -> Bytes {
 /// Smallest body worth compressing, in bytes: less than about one network packet saves nothing.
 const GZIP_BYTES_MIN: usize = 1024;
 
+/// Fields that are added to an entry's own on its way out: length, coding, and those of a door.
+const FIELDS_ADDED: usize = 4;
 /// What a 304 repeats of the answer it stands for.
 const IN_UNCHANGED: [&str; 9] = [
     "cache-control",

@@ -71,14 +71,6 @@ impl ReadIndex {
         Some(entry)
     }
 
-    /// Shows every entry to `visit`, in no particular order.
-    ///
-    /// The entries are gathered first: `visit` may use the index.
-    pub fn for_each(&self, visit: impl FnMut(&Arc<Entry>)) {
-        let entries: Vec<_> = self.entries.iter().map(|entry| Arc::clone(entry.value())).collect();
-        entries.iter().for_each(visit);
-    }
-
     /// How many entries are published.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -99,11 +91,6 @@ impl ReadIndex {
         self.counters.count_peer_hit();
     }
 
-    /// Counts a look-up that was not answered from here.
-    pub fn count_miss(&self) {
-        self.counters.count_miss();
-    }
-
     /// Look-ups that [`ReadIndex::count_hit`] counted.
     pub fn hits(&self) -> u64 {
         self.counters.hits()
@@ -113,11 +100,6 @@ impl ReadIndex {
     pub fn peer_hits(&self) -> u64 {
         self.counters.peer_hits()
     }
-
-    /// Look-ups that [`ReadIndex::count_miss`] counted.
-    pub fn misses(&self) -> u64 {
-        self.counters.misses()
-    }
 }
 
 impl fmt::Debug for ReadIndex {
@@ -126,7 +108,7 @@ impl fmt::Debug for ReadIndex {
         f.debug_struct("ReadIndex")
             .field("entries", &self.len())
             .field("hits", &self.hits())
-            .field("misses", &self.misses())
+            .field("peer_hits", &self.peer_hits())
             .finish()
     }
 }

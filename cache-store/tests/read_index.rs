@@ -29,21 +29,18 @@ fn readers_see_whole_entries_under_their_own_keys_and_never_an_older_one_again()
                     let texts: Vec<String> =
                         (0..KEYS).map(|at| key(&format!("r/{at}")).as_str().into()).collect();
                     let mut latest = [0; KEYS as usize];
-                    let mut reads = 0;
+                    let mut found = 0;
                     while !stopped.load(Ordering::Relaxed) {
                         for (at, text) in texts.iter().enumerate() {
-                            reads += 1;
-                            let Some(entry) = index.get(text) else {
-                                index.count_miss();
-                                continue;
-                            };
+                            let Some(entry) = index.get(text) else { continue };
                             index.count_hit();
+                            found += 1;
                             assert_eq!(entry.content().body, format!("{at}:{}", entry.generation()));
                             assert!(entry.generation() >= latest[at]);
                             latest[at] = entry.generation();
                         }
                     }
-                    reads
+                    found
                 })
             })
             .collect();
@@ -58,8 +55,8 @@ fn readers_see_whole_entries_under_their_own_keys_and_never_an_older_one_again()
             }
         }
         stopped.store(true, Ordering::Relaxed);
-        let reads: u64 = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
-        assert_eq!(index.hits() + index.misses(), reads);
+        let found: u64 = readers.into_iter().map(|reader| reader.join().unwrap()).sum();
+        assert_eq!(index.hits(), found);
     });
 }
 
@@ -87,20 +84,8 @@ fn what_is_retracted_stays_with_who_has_it() {
 }
 
 #[test]
-fn walking_the_index_may_change_it() {
-    let index = ReadIndex::new();
-    (0..KEYS).for_each(|at| publish(&index, at, 1));
-    let mut seen = 0;
-    index.for_each(|entry| {
-        index.retract(entry.key());
-        seen += 1;
-    });
-    assert_eq!((seen, index.len()), (KEYS, 0));
-}
-
-#[test]
 fn no_key_shows_in_debug() {
     let index = ReadIndex::new();
     publish(&index, 1, 1);
-    assert_eq!(format!("{index:?}"), "ReadIndex { entries: 1, hits: 0, misses: 0 }");
+    assert_eq!(format!("{index:?}"), "ReadIndex { entries: 1, hits: 0, peer_hits: 0 }");
 }

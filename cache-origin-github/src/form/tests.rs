@@ -83,14 +83,14 @@ fn an_unchanged_reply_carries_what_a_304_must() {
 fn a_long_text_is_compressed_for_who_accepts_it_and_its_tag_is_weak() {
     let body = format!("[{}1]", "1,".repeat(GZIP_BYTES_MIN));
     let content = content(&[("content-type", "application/json; charset=utf-8"), ("etag", "\"a\"")], &body);
-    let reply = Form { coding: Coding::Gzip, ..Form::default() }.reply(&content);
+    let reply = Form { coding: Coding::Gzip, ..Form::default() }.reply(&content, |_response| {});
     let mut decoded = String::new();
     GzDecoder::new(&reply.body()[..]).read_to_string(&mut decoded).unwrap();
     assert_eq!(decoded, body);
     assert_eq!(reply.headers()["etag"], "W/\"a\"");
     assert_eq!(reply.headers()["content-encoding"], "gzip");
     assert_eq!(reply.headers()["content-length"], reply.body().len().to_string());
-    let plain = Form::default().reply(&content);
+    let plain = Form::default().reply(&content, |_response| {});
     assert_eq!(plain.body(), &body);
     assert_eq!(plain.headers()["etag"], "\"a\"");
     assert_eq!(plain.headers()["vary"], "Accept-Encoding");
@@ -101,7 +101,7 @@ fn short_or_binary_bodies_stay_as_they_are() {
     let form = Form { coding: Coding::Gzip, ..Form::default() };
     let long = "x".repeat(GZIP_BYTES_MIN);
     for (kind, body) in [("application/json", "{}"), ("image/png", &long)] {
-        let reply = form.reply(&content(&[("content-type", kind)], body));
+        let reply = form.reply(&content(&[("content-type", kind)], body), |_response| {});
         assert_eq!(reply.body(), body);
         assert!(!reply.headers().contains_key("content-encoding"));
     }
@@ -109,7 +109,7 @@ fn short_or_binary_bodies_stay_as_they_are() {
 
 #[test]
 fn head_has_the_length_but_not_the_body() {
-    let reply = Form { head: true, ..Form::default() }.reply(&content(&[], "body"));
+    let reply = Form { head: true, ..Form::default() }.reply(&content(&[], "body"), |_response| {});
     assert!(reply.body().is_empty());
     assert_eq!(reply.headers()["content-length"], "4");
 }
@@ -117,7 +117,8 @@ fn head_has_the_length_but_not_the_body() {
 #[test]
 fn layout_is_for_the_origins_json_alone() {
     let form = Form { pretty: true, ..Form::default() };
-    let body = |kind| form.reply(&content(&[("content-type", kind)], "{\"a\":1}")).into_body();
+    let body =
+        |kind| form.reply(&content(&[("content-type", kind)], "{\"a\":1}"), |_response| {}).into_body();
     assert_eq!(body("application/json"), "{\n  \"a\": 1\n}\n");
     assert_eq!(body("application/vnd.github.raw+json"), "{\"a\":1}");
 }

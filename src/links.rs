@@ -6,7 +6,7 @@ use crate::{notices::Notices, recollection::Recollection, twins::Twins};
 use bytes::Bytes;
 use cache_core::{
     Input, Key, Member, Message, Name, Naming, Offence, PeerId, codec,
-    port::{DialError, Lane, PeerFigures, Refusal, SendError, Session, Side, Transport, TransportEvent},
+    port::{DialError, Lane, PeerFigures, Rejection, SendError, Session, Side, Transport, TransportEvent},
 };
 use cache_crypto::FleetNames;
 use parking_lot::RwLock;
@@ -90,8 +90,8 @@ impl Links {
             TransportEvent::Received { peer, frame } => self.open(peer, &frame),
             TransportEvent::Refused { address, refusal, reason } => {
                 self.counts.refused += 1;
-                self.counts.refused_version += u64::from(refusal == Refusal::OtherVersion);
-                self.counts.refused_unproved += u64::from(refusal == Refusal::Admission);
+                self.counts.refused_version += u64::from(refusal == Rejection::OtherVersion);
+                self.counts.refused_unproved += u64::from(refusal == Rejection::Admission);
                 self.notices.on_refused(&address, refusal, &reason, Instant::now());
                 None
             }

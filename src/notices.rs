@@ -1,7 +1,7 @@
 //! What the log says about contacts that cannot be reached, and strangers that are not let in: a warning when it
 //! begins, and then a sum now and again.
 
-use cache_core::port::{DialError, Refusal};
+use cache_core::port::{DialError, Rejection};
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
@@ -22,7 +22,7 @@ pub(crate) struct Notices {
 /// Strangers that were not let in for one reason.
 #[derive(Debug)]
 struct Refused {
-    refusal: Refusal,
+    refusal: Rejection,
     warned_at: Instant,
     /// How many there were since then.
     count: u64,
@@ -80,7 +80,13 @@ impl Notices {
         }
     }
 
-    pub(crate) fn on_refused(&mut self, address: &str, refusal: Refusal, reason: &str, now: Instant) -> Said {
+    pub(crate) fn on_refused(
+        &mut self,
+        address: &str,
+        refusal: Rejection,
+        reason: &str,
+        now: Instant,
+    ) -> Said {
         let known = self.refusals.iter_mut().find(|known| known.refusal == refusal);
         let before = match known {
             Some(known) if now.duration_since(known.warned_at) < SUM_PERIOD => {
@@ -163,12 +169,12 @@ mod tests {
         let now = Instant::now();
         let mut notices = Notices::new([], now);
         let mut refused = |refusal, at| notices.on_refused(CONTACT, refusal, "", at);
-        assert_eq!(refused(Refusal::Admission, now), Said::Aloud(0));
+        assert_eq!(refused(Rejection::Admission, now), Said::Aloud(0));
         for _ in 0..100 {
-            assert_eq!(refused(Refusal::Admission, now), Said::Aside);
+            assert_eq!(refused(Rejection::Admission, now), Said::Aside);
         }
-        assert_eq!(refused(Refusal::OtherVersion, now), Said::Aloud(0));
-        assert_eq!(refused(Refusal::Admission, now + SUM_PERIOD), Said::Aloud(100));
-        assert_eq!(refused(Refusal::Admission, now + SUM_PERIOD), Said::Aside);
+        assert_eq!(refused(Rejection::OtherVersion, now), Said::Aloud(0));
+        assert_eq!(refused(Rejection::Admission, now + SUM_PERIOD), Said::Aloud(100));
+        assert_eq!(refused(Rejection::Admission, now + SUM_PERIOD), Said::Aside);
     }
 }

@@ -19,7 +19,7 @@ pub use cache_core::{
     Protocol,
     port::{
         ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, Admission, BULK_BYTES_MIN, DIAL_TIMEOUT, DialError,
-        FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Refusal, Refused, SILENCE_TIMEOUT, SealError, SendError,
+        FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Refused, Rejection, SILENCE_TIMEOUT, SealError, SendError,
         Session, Side, Transport, TransportEvent,
     },
 };

@@ -26,7 +26,7 @@ mod traffic;
 #[cfg(test)]
 mod world;
 
-pub(crate) use decision::{Connection, KNOWN_MIN, PeerDecision, Refusal, Traffic, Welcome};
+pub(crate) use decision::{Connection, KNOWN_MIN, PeerDecision, Traffic, Unwelcome, Welcome};
 pub use {
     conduct::{Ban, Offence},
     contact::Contact,
@@ -46,7 +46,7 @@ use alloc::{
 };
 use attempts::{Attempts, Reached};
 use book::{Book, Target};
-use candidate::{Candidate, Origin, PAUSE_MAX, Stage};
+use candidate::{Candidate, KnownBy, PAUSE_MAX, Stage};
 use conduct::Conduct;
 use contact::CONTACTS_MAX;
 use core::time::Duration;
@@ -149,14 +149,14 @@ impl Peers {
             }
         }
         let refusal = if peer == self.local {
-            Some(Refusal::Itself)
+            Some(Unwelcome::Itself)
         } else {
-            self.conduct.ban(now, peer).map(Refusal::Banned)
+            self.conduct.ban(now, peer).map(Unwelcome::Banned)
         };
         let is_full = !self.connected.contains_key(&peer) && self.is_full() && refusal.is_none();
         let choose = || self.giving_way.choose(now, &self.connected, reason, exchanging);
         let instead_of = is_full.then(choose).flatten();
-        let refusal = refusal.or((is_full && instead_of.is_none()).then_some(Refusal::Full));
+        let refusal = refusal.or((is_full && instead_of.is_none()).then_some(Unwelcome::Full));
         self.withdraw_dials(peer);
         if let Some(least) = instead_of {
             self.give_way(now, least);
@@ -313,7 +313,7 @@ impl Peers {
     pub(crate) fn awaits_first_contact(&self) -> bool {
         let contacts = || {
             let candidates = self.book.candidates().map(|(_target, candidate)| candidate);
-            candidates.filter(|candidate| candidate.origin != Origin::Membership)
+            candidates.filter(|candidate| candidate.known_by != KnownBy::Membership)
         };
         let is_untried = |contact: &Candidate| {
             let is_open = match contact.stage {
@@ -363,13 +363,13 @@ impl Peers {
     fn due(&mut self, now: Timestamp) -> Vec<(Kind, Target)> {
         let waiting = self.book.candidates().filter_map(|(target, candidate)| match candidate.stage {
             Stage::Waiting { until } if until <= now => {
-                Some((Kind::of(candidate), until, candidate.origin, target))
+                Some((Kind::of(candidate), until, candidate.known_by, target))
             }
             Stage::Waiting { .. } | Stage::Dialing { .. } | Stage::Leaving | Stage::Settled => None,
         });
         let mut waiting: Vec<_> = waiting.collect();
         waiting.sort_unstable();
-        waiting.retain(|(_kind, _until, _origin, target)| {
+        waiting.retain(|(_kind, _until, _known_by, target)| {
             let Some(peer) = self.book.peer_of(*target) else { return true };
             let stage = if self.connected.contains_key(&peer) {
                 Stage::Settled
@@ -383,7 +383,7 @@ impl Peers {
             }
             false
         });
-        waiting.into_iter().map(|(kind, _until, _origin, target)| (kind, target)).collect()
+        waiting.into_iter().map(|(kind, _until, _known_by, target)| (kind, target)).collect()
     }
 
     fn dial(&mut self, now: Timestamp, kind: Kind, target: Target) {
@@ -459,11 +459,11 @@ impl Peers {
     }
 
     /// Leaves a peer that was refused alone for a while.
-    fn put_off(&mut self, now: Timestamp, peer: PeerId, refusal: Refusal) {
+    fn put_off(&mut self, now: Timestamp, peer: PeerId, refusal: Unwelcome) {
         let pause = match refusal {
             // By then one may give way.
-            Refusal::Full => STAND_MIN,
-            Refusal::Banned(_) | Refusal::Itself => PAUSE_MAX,
+            Unwelcome::Full => STAND_MIN,
+            Unwelcome::Banned(_) | Unwelcome::Itself => PAUSE_MAX,
         };
         let pause_end = now.saturating_add(self.jitter.scatter(pause));
         let until = self.conduct.ban(now, peer).map_or(pause_end, |ban| ban.until);
@@ -520,11 +520,11 @@ enum Kind {
 
 impl Kind {
     fn of(candidate: &Candidate) -> Self {
-        match candidate.origin {
-            Origin::Contact { .. } if candidate.lives => Self::Member,
-            Origin::Contact { .. } if candidate.failures == 0 => Self::Contact,
-            Origin::Contact { .. } => Self::ContactAgain,
-            Origin::Membership | Origin::Remembered => Self::Member,
+        match candidate.known_by {
+            KnownBy::Contact { .. } if candidate.lives => Self::Member,
+            KnownBy::Contact { .. } if candidate.failures == 0 => Self::Contact,
+            KnownBy::Contact { .. } => Self::ContactAgain,
+            KnownBy::Membership | KnownBy::Remembered => Self::Member,
         }
     }
 

@@ -4,7 +4,7 @@ mod support;
 
 use bytes::Bytes;
 use cache_core::port::{
-    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, FRAME_BYTES_MAX, Lane, Refusal, STANCE_BYTES, Stance, Tenure,
+    ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, FRAME_BYTES_MAX, Lane, Rejection, STANCE_BYTES, Stance, Tenure,
     Transport, TransportEvent,
 };
 use cache_transport_libp2p::{Carrier, Libp2pSettings};
@@ -45,12 +45,12 @@ async fn garbage_and_silence_on_a_fresh_tcp_connection_are_refused_and_disturb_n
     let mut rest = Vec::new();
     // A reset is as good as an end.
     let _ended = timeout(PATIENCE, loud.read_to_end(&mut rest)).await.expect("an end in time");
-    assert_eq!(node.refusal().await, Refusal::Malformed);
+    assert_eq!(node.refusal().await, Rejection::Malformed);
     drop(tcp(&node).await);
-    assert_eq!(node.refusal().await, Refusal::Left);
+    assert_eq!(node.refusal().await, Rejection::Left);
     node.meet(&friend).await;
     for _ in &silent {
-        assert_eq!(node.refusal().await, Refusal::TimedOut);
+        assert_eq!(node.refusal().await, Rejection::TimedOut);
     }
 }
 
@@ -63,7 +63,7 @@ async fn newcomers_from_one_address_are_bounded_and_room_comes_back() {
         held.push(tcp(&node).await);
     }
     let mut surplus = tcp(&node).await;
-    assert_eq!(node.refusal().await, Refusal::TooMany);
+    assert_eq!(node.refusal().await, Rejection::TooMany);
     let mut rest = Vec::new();
     let _ended = timeout(PATIENCE, surplus.read_to_end(&mut rest)).await.expect("an end in time");
     assert!(rest.is_empty(), "said {rest:?}");
@@ -82,9 +82,9 @@ async fn a_wrong_word_a_long_word_and_a_gigantic_word_are_refused_without_an_ans
         let long = vec![b'f'; ADMISSION_BYTES_MAX + 1];
         let gigantic = (1u32 << 30).to_be_bytes();
         for (bytes, wanted) in [
-            (framed(b"foe"), Refusal::Admission),
-            (framed(&long), Refusal::Malformed),
-            (gigantic.to_vec(), Refusal::Malformed),
+            (framed(b"foe"), Rejection::Admission),
+            (framed(&long), Rejection::Malformed),
+            (gigantic.to_vec(), Rejection::Malformed),
         ] {
             let mut raw = Raw::connect(2, &node.address()).await;
             let mut control = raw.open(CONTROL).await;
@@ -143,8 +143,8 @@ async fn an_admission_that_never_ends_is_ended() {
         control.write_all(&framed(b"friend")[..7]).await.unwrap();
         control.flush().await.unwrap();
         let began = Instant::now();
-        assert_eq!(node.refusal().await, Refusal::TimedOut);
-        assert_eq!(node.refusal().await, Refusal::TimedOut);
+        assert_eq!(node.refusal().await, Rejection::TimedOut);
+        assert_eq!(node.refusal().await, Rejection::TimedOut);
         idle.closed().await;
         slow.closed().await;
         assert!(began.elapsed() < ADMISSION_TIMEOUT * 2, "{:?}", began.elapsed());

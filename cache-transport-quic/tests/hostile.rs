@@ -7,7 +7,7 @@ use cache_conformance::{Plan, gates::OpenGate};
 use cache_core::{
     PeerId,
     port::{
-        FRAME_BYTES_MAX, Gate as _, Lane, Refusal, STANCE_BYTES, Side, Stance, Tenure, Transport,
+        FRAME_BYTES_MAX, Gate as _, Lane, Rejection, STANCE_BYTES, Side, Stance, Tenure, Transport,
         TransportEvent,
     },
 };
@@ -64,12 +64,12 @@ async fn an_admission_that_is_garbage_ends_without_a_word() {
     let node = Node::start(Plan::of(1));
     let mut ends = Vec::new();
     for (begin, wanted) in [
-        (&b"GET / HTTP/1.1\r\n\r\n"[..], Refusal::Malformed),
+        (&b"GET / HTTP/1.1\r\n\r\n"[..], Rejection::Malformed),
         // The right first byte, then: a length of 1 GiB, one too many, an empty message, another's words.
-        (b"\x01\x40\x00\x00\x00", Refusal::Malformed),
-        (b"\x01\x00\x00\x02\x01", Refusal::Malformed),
-        (b"\x01\x00\x00\x00\x00\x00\x00\x00\x00", Refusal::Admission),
-        (b"\x01\x00\x00\x00\x03who", Refusal::Admission),
+        (b"\x01\x40\x00\x00\x00", Rejection::Malformed),
+        (b"\x01\x00\x00\x02\x01", Rejection::Malformed),
+        (b"\x01\x00\x00\x00\x00\x00\x00\x00\x00", Rejection::Admission),
+        (b"\x01\x00\x00\x00\x03who", Rejection::Admission),
     ] {
         let stranger = Stranger::dial(&node, ALPN).await.unwrap();
         let (mut sender, _receiver) = stranger.connection.open_bi().await.unwrap();
@@ -91,7 +91,7 @@ async fn a_stranger_that_leaves_before_it_has_proved_itself_is_called_gone() {
     let (mut sender, _receiver) = stranger.connection.open_bi().await.unwrap();
     sender.write_all(b"\x01\x00\x00").await.unwrap();
     stranger.connection.close(VarInt::from_u32(77), b"");
-    assert_eq!(node.refused().await, Refusal::Left);
+    assert_eq!(node.refused().await, Rejection::Left);
     node.still_works().await;
 }
 
@@ -105,7 +105,7 @@ async fn strangers_that_say_nothing_keep_no_friend_out() {
     while refusals.len() < 2 {
         refusals.insert(node.refused().await.to_string());
     }
-    let wanted = [Refusal::TooMany, Refusal::TimedOut].map(|refusal| refusal.to_string());
+    let wanted = [Rejection::TooMany, Rejection::TimedOut].map(|refusal| refusal.to_string());
     assert_eq!(refusals, BTreeSet::from(wanted));
     node.still_works().await;
 }
@@ -208,7 +208,7 @@ impl Node {
     }
 
     /// Why the next newcomer is refused; nothing else may happen before.
-    async fn refused(&self) -> Refusal {
+    async fn refused(&self) -> Rejection {
         match self.next().await {
             TransportEvent::Refused { refusal, .. } => refusal,
             other => panic!("instead of a refusal: {other:?}"),

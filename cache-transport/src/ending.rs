@@ -3,7 +3,7 @@
 use crate::frame::FrameError;
 use cache_core::{
     PeerId, Protocol,
-    port::{DialError, Refusal, Refused},
+    port::{DialError, Refused, Rejection},
 };
 use std::{io, time::Duration};
 use thiserror::Error;
@@ -107,7 +107,7 @@ impl Ending {
     }
 
     /// What it means for a newcomer; `None` if there is no newcomer to report.
-    pub fn refusal(&self) -> Option<Refusal> {
+    pub fn refusal(&self) -> Option<Rejection> {
         match self {
             Self::AlreadyConnected(_)
             | Self::ByUs
@@ -115,17 +115,19 @@ impl Ending {
             | Self::Itself
             | Self::Replaced
             | Self::ShutDown => None,
-            Self::Denied | Self::NotLetIn(Refused::Unproved) => Some(Refusal::Admission),
-            Self::ByPeer | Self::Lost(_) | Self::Stream(_) | Self::Unreachable(_) => Some(Refusal::Left),
+            Self::Denied | Self::NotLetIn(Refused::Unproved) => Some(Rejection::Admission),
+            Self::ByPeer | Self::Lost(_) | Self::Stream(_) | Self::Unreachable(_) => Some(Rejection::Left),
             Self::BadAddress(_)
             | Self::Frame(_)
             | Self::Handshake(_)
             | Self::Protocol(_)
             | Self::Unsupported(_)
-            | Self::WrongPeer(_) => Some(Refusal::Malformed),
-            Self::NotLetIn(Refused::OtherVersion { .. }) | Self::OtherVersion => Some(Refusal::OtherVersion),
-            Self::Silent(_) | Self::TimedOut(_) => Some(Refusal::TimedOut),
-            Self::TooMany(_) => Some(Refusal::TooMany),
+            | Self::WrongPeer(_) => Some(Rejection::Malformed),
+            Self::NotLetIn(Refused::OtherVersion { .. }) | Self::OtherVersion => {
+                Some(Rejection::OtherVersion)
+            }
+            Self::Silent(_) | Self::TimedOut(_) => Some(Rejection::TimedOut),
+            Self::TooMany(_) => Some(Rejection::TooMany),
         }
     }
 }

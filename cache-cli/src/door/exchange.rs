@@ -3,7 +3,7 @@
 use super::{
     DoorBody,
     access_log::AccessLog,
-    host::{Destination, Hosts, OtherHost, Refusal, Urls},
+    host::{Destination, Hosts, Inadmissible, OtherHost, Urls},
     incoming,
     policy::Door,
     problem::DoorError,
@@ -196,7 +196,7 @@ impl Exchange {
         Ok(self.route(request)?)
     }
 
-    fn route<B>(&self, request: &Request<B>) -> Result<Destination, Refusal> {
+    fn route<B>(&self, request: &Request<B>) -> Result<Destination, Inadmissible> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return self.front.hosts.route(self.door, request);

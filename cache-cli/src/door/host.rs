@@ -48,7 +48,7 @@ pub(crate) enum Urls {
 
 /// Why a request was refused. It was sent nowhere.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Refusal {
+pub(crate) enum Inadmissible {
     /// It asks for a tunnel, in which nothing could be cached.
     Connect,
     /// Its `Host` is missing, repeated, or no host.
@@ -75,9 +75,9 @@ impl Hosts {
     /// # Errors
     ///
     /// When it belongs nowhere.
-    pub(crate) fn route<B>(&self, door: Door, request: &Request<B>) -> Result<Destination, Refusal> {
+    pub(crate) fn route<B>(&self, door: Door, request: &Request<B>) -> Result<Destination, Inadmissible> {
         if request.method() == Method::CONNECT {
-            return Err(Refusal::Connect);
+            return Err(Inadmissible::Connect);
         }
         let named = match request.uri().authority() {
             Some(authority) => authority.clone(),
@@ -85,14 +85,14 @@ impl Hosts {
         };
         // A user part is of use only to disguise a host.
         if named.as_str().contains('@') {
-            return Err(Refusal::HostMalformed);
+            return Err(Inadmissible::HostMalformed);
         }
         let (own, path) = (self.is_own(&named), request.uri().path());
         let serves_others = door.hosts == DoorHosts::ApiAndOthers;
         let beside = || self.other.find(&named).filter(|_other| serves_others);
         if serves_others && self.other.is_beside_api(&named, path) {
             // Named twice over, as the API and as a server's pages; the path tells.
-            return beside().map(Destination::Other).ok_or(Refusal::HostMalformed);
+            return beside().map(Destination::Other).ok_or(Inadmissible::HostMalformed);
         }
         if self.is_api(&named) {
             return Ok(Destination::Api(Urls::Kept));
@@ -103,7 +103,7 @@ impl Hosts {
             (None, true, DoorUrls::Rewritten { scheme }) => {
                 Ok(Destination::Api(Urls::Rewritten(target(scheme, &named, path))))
             }
-            (None, false, _) => Err(Refusal::Misdirected { host: named.as_str().to_owned(), door }),
+            (None, false, _) => Err(Inadmissible::Misdirected { host: named.as_str().to_owned(), door }),
         }
     }
 
@@ -139,12 +139,12 @@ impl Hosts {
     }
 }
 
-fn host_of<B>(request: &Request<B>) -> Result<Authority, Refusal> {
+fn host_of<B>(request: &Request<B>) -> Result<Authority, Inadmissible> {
     let mut values = request.headers().get_all(header::HOST).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(Refusal::HostMalformed);
+        return Err(Inadmissible::HostMalformed);
     };
-    authority(value).ok_or(Refusal::HostMalformed)
+    authority(value).ok_or(Inadmissible::HostMalformed)
 }
 
 /// Parses a `Host`; what passes may be written into JSON and headers as it is.
@@ -174,18 +174,18 @@ mod tests {
         Request::builder().uri(target).header(header::HOST, host).body(()).unwrap()
     }
 
-    fn routed(door: Door, target: &str, host: &str) -> Result<Urls, Refusal> {
+    fn routed(door: Door, target: &str, host: &str) -> Result<Urls, Inadmissible> {
         api(hosts().route(door, &request(target, host)))
     }
 
-    fn api(destination: Result<Destination, Refusal>) -> Result<Urls, Refusal> {
+    fn api(destination: Result<Destination, Inadmissible>) -> Result<Urls, Inadmissible> {
         destination.map(|destination| match destination {
             Destination::Api(urls) => urls,
             Destination::Other(other) => panic!("it goes to {other:?}"),
         })
     }
 
-    fn rewritten(to: &str) -> Result<Urls, Refusal> {
+    fn rewritten(to: &str) -> Result<Urls, Inadmissible> {
         Ok(Urls::Rewritten(to.into()))
     }
 
@@ -216,7 +216,7 @@ mod tests {
         let absolute = routed(Door::TCP, "http://api.github.com:80/user", "127.0.0.1:8484");
         assert_eq!(absolute, Ok(Urls::Kept));
         let elsewhere = routed(Door::TCP, "http://example.com/", "api.github.com");
-        assert!(matches!(elsewhere, Err(Refusal::Misdirected { .. })));
+        assert!(matches!(elsewhere, Err(Inadmissible::Misdirected { .. })));
     }
 
     #[test]
@@ -225,10 +225,10 @@ mod tests {
         for host in ["github.com", "uploads.github.com", "results-receiver.actions.githubusercontent.com"] {
             let found = hosts().route(Door::UNIX, &request("/x", host));
             assert!(matches!(found, Ok(Destination::Other(other)) if other.name == host), "{host}");
-            let refusal = Refusal::Misdirected { host: host.to_owned(), door: Door::TCP };
+            let refusal = Inadmissible::Misdirected { host: host.to_owned(), door: Door::TCP };
             assert_eq!(routed(Door::TCP, "/x", host), Err(refusal));
         }
-        let refusal = Refusal::Misdirected { host: "evil.example".to_owned(), door: Door::UNIX };
+        let refusal = Inadmissible::Misdirected { host: "evil.example".to_owned(), door: Door::UNIX };
         assert_eq!(routed(Door::UNIX, "/x", "evil.example"), Err(refusal));
     }
 
@@ -266,7 +266,7 @@ mod tests {
             ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "api.github.com:8484"]
         {
             let refused = routed(Door::TCP, "/user", host);
-            assert!(matches!(refused, Err(Refusal::Misdirected { .. })), "{host}");
+            assert!(matches!(refused, Err(Inadmissible::Misdirected { .. })), "{host}");
         }
     }
 
@@ -295,18 +295,18 @@ mod tests {
     #[test]
     fn a_host_that_is_none_is_refused() {
         for host in ["", "a b", "u@localhost", "x\"y", "a,b", "localhost:x"] {
-            assert_eq!(routed(Door::TCP, "/user", host), Err(Refusal::HostMalformed), "{host}");
+            assert_eq!(routed(Door::TCP, "/user", host), Err(Inadmissible::HostMalformed), "{host}");
         }
         let bare = Request::builder().uri("/user").body(()).unwrap();
-        assert_eq!(hosts().route(Door::TCP, &bare), Err(Refusal::HostMalformed));
+        assert_eq!(hosts().route(Door::TCP, &bare), Err(Inadmissible::HostMalformed));
         let mut twice = request("/user", "localhost");
         twice.headers_mut().append(header::HOST, HeaderValue::from_static("evil.example"));
-        assert_eq!(hosts().route(Door::TCP, &twice), Err(Refusal::HostMalformed));
+        assert_eq!(hosts().route(Door::TCP, &twice), Err(Inadmissible::HostMalformed));
     }
 
     #[test]
     fn a_tunnel_is_refused() {
         let request = Request::builder().method(Method::CONNECT).uri("api.github.com:443").body(()).unwrap();
-        assert_eq!(hosts().route(Door::TCP, &request), Err(Refusal::Connect));
+        assert_eq!(hosts().route(Door::TCP, &request), Err(Inadmissible::Connect));
     }
 }

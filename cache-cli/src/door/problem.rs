@@ -2,7 +2,7 @@
 
 use super::{
     cache_status,
-    host::Refusal,
+    host::Inadmissible,
     policy::{Door, DoorHosts},
 };
 use bytes::Bytes;
@@ -126,10 +126,10 @@ impl From<Closed> for DoorError {
     }
 }
 
-impl From<Refusal> for DoorError {
-    fn from(refusal: Refusal) -> Self {
+impl From<Inadmissible> for DoorError {
+    fn from(refusal: Inadmissible) -> Self {
         match refusal {
-            Refusal::Connect => Self::new(
+            Inadmissible::Connect => Self::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "connect",
                 "this door opens no tunnels: nothing inside one could be cached",
@@ -137,12 +137,12 @@ impl From<Refusal> for DoorError {
             .with_remedy(
                 "use HTTP_PROXY with http:// URLs, a base URL, or the unix socket instead of HTTPS_PROXY",
             ),
-            Refusal::HostMalformed => Self::new(
+            Inadmissible::HostMalformed => Self::new(
                 StatusCode::BAD_REQUEST,
                 "host",
                 "the Host header is missing, repeated, or names no host",
             ),
-            Refusal::Misdirected { host, door } => misdirected(&host, door),
+            Inadmissible::Misdirected { host, door } => misdirected(&host, door),
         }
     }
 }
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn a_misdirected_request_learns_the_host_and_the_remedy() {
         let error =
-            DoorError::from(Refusal::Misdirected { host: "files.example".to_owned(), door: Door::UNIX });
+            DoorError::from(Inadmissible::Misdirected { host: "files.example".to_owned(), door: Door::UNIX });
         assert_eq!(error.response().status(), 421);
         let body = body(&error);
         assert!(body["message"].as_str().unwrap().starts_with("files.example "));

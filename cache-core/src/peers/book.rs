@@ -4,7 +4,7 @@
 //! and how many addresses each.
 
 use super::{
-    candidate::{Candidate, Origin, Stage, TRIES_MAX},
+    candidate::{Candidate, KnownBy, Stage, TRIES_MAX},
     contact::{Contact, chosen},
     jitter::Jitter,
 };
@@ -68,7 +68,7 @@ impl Book {
         let mut book = Self { local, own_places, contacts: Vec::new(), named, unnamed, spoiled, known_max };
         for (place, contact) in contacts.iter().enumerate() {
             let addresses = Vec::from([contact.address.clone()]);
-            let candidate = Candidate::new(addresses, Origin::Contact { place }, Timestamp::default());
+            let candidate = Candidate::new(addresses, KnownBy::Contact { place }, Timestamp::default());
             match contact.peer {
                 Some(peer) => drop(book.named.insert(peer, candidate)),
                 None => book.unnamed.push(Unnamed { candidate, met: None }),
@@ -77,35 +77,35 @@ impl Book {
         book.contacts = contacts;
         for member in remembered.iter().take(REMEMBERED_MAX) {
             let addresses: Vec<Box<str>> = member.addresses().map(String::into_boxed_str).collect();
-            book.learn_as(Origin::Remembered, member.peer(), &addresses, Timestamp::default());
+            book.learn_as(KnownBy::Remembered, member.peer(), &addresses, Timestamp::default());
         }
         book
     }
 
     /// Membership says that `peer` can be reached at `addresses`. If that is news, the peer is due at `until`.
     pub(super) fn learn(&mut self, peer: PeerId, addresses: &[Box<str>], until: Timestamp) {
-        self.learn_as(Origin::Membership, peer, addresses, until);
+        self.learn_as(KnownBy::Membership, peer, addresses, until);
     }
 
-    fn learn_as(&mut self, origin: Origin, peer: PeerId, addresses: &[Box<str>], until: Timestamp) {
+    fn learn_as(&mut self, known_by: KnownBy, peer: PeerId, addresses: &[Box<str>], until: Timestamp) {
         if peer == self.local {
             return;
         }
         let addresses = self.acceptable(peer, addresses);
         if let Some(candidate) = self.named.get_mut(&peer) {
-            match candidate.origin {
-                Origin::Contact { place } => {
+            match candidate.known_by {
+                KnownBy::Contact { place } => {
                     let pinned = self.contacts[place].address.clone();
                     let others = addresses.into_iter().filter(|address| *address != pinned);
                     confirm(candidate, core::iter::once(pinned.clone()).chain(others).collect(), until);
                 }
-                Origin::Membership | Origin::Remembered => {
-                    candidate.origin = origin;
+                KnownBy::Membership | KnownBy::Remembered => {
+                    candidate.known_by = known_by;
                     confirm(candidate, addresses, until);
                 }
             }
         } else if !addresses.is_empty() && self.has_room() {
-            self.named.insert(peer, Candidate::new(addresses, origin, until));
+            self.named.insert(peer, Candidate::new(addresses, known_by, until));
         }
     }
 
@@ -128,19 +128,19 @@ impl Book {
         for target in self.targets_of(peer) {
             let Some(candidate) = self.candidate_mut(target) else { continue };
             candidate.lives = false;
-            match (candidate.origin, candidate.stage) {
-                (Origin::Membership, _any) if candidate.is_put_off(now) => candidate.try_once(now),
-                (Origin::Membership | Origin::Remembered, _any) => drop(self.named.remove(&peer)),
-                (Origin::Contact { .. }, Stage::Dialing { .. }) => {}
-                (Origin::Contact { .. }, _other) if is_connected => candidate.stage = Stage::Leaving,
-                (Origin::Contact { .. }, _other) => candidate.gone(now, jitter),
+            match (candidate.known_by, candidate.stage) {
+                (KnownBy::Membership, _any) if candidate.is_put_off(now) => candidate.try_once(now),
+                (KnownBy::Membership | KnownBy::Remembered, _any) => drop(self.named.remove(&peer)),
+                (KnownBy::Contact { .. }, Stage::Dialing { .. }) => {}
+                (KnownBy::Contact { .. }, _other) if is_connected => candidate.stage = Stage::Leaving,
+                (KnownBy::Contact { .. }, _other) => candidate.gone(now, jitter),
             }
         }
     }
 
     /// Strikes `peer` out unless it is a contact.
     pub(super) fn forget(&mut self, peer: PeerId) {
-        let is_contact = |candidate: &Candidate| matches!(candidate.origin, Origin::Contact { .. });
+        let is_contact = |candidate: &Candidate| matches!(candidate.known_by, KnownBy::Contact { .. });
         if self.named.get(&peer).is_some_and(|candidate| !is_contact(candidate)) {
             self.named.remove(&peer);
         }
@@ -150,7 +150,7 @@ impl Book {
     /// often enough.
     pub(super) fn give_up(&mut self, target: Target) {
         let is_vain =
-            |candidate: &Candidate| candidate.origin == Origin::Remembered && is_hopeless(candidate);
+            |candidate: &Candidate| candidate.known_by == KnownBy::Remembered && is_hopeless(candidate);
         if let Target::Named(peer) = target
             && self.named.get(&peer).is_some_and(is_vain)
         {
@@ -305,9 +305,9 @@ fn confirm(candidate: &mut Candidate, addresses: Vec<Box<str>>, until: Timestamp
 /// Whether a candidate may make room for another member: it failed too often, and no dial of it is under way.
 fn is_hopeless(candidate: &Candidate) -> bool {
     let is_idle = matches!(candidate.stage, Stage::Waiting { .. });
-    match candidate.origin {
-        Origin::Membership | Origin::Remembered => is_idle && candidate.failures >= TRIES_MAX,
-        Origin::Contact { .. } => false,
+    match candidate.known_by {
+        KnownBy::Membership | KnownBy::Remembered => is_idle && candidate.failures >= TRIES_MAX,
+        KnownBy::Contact { .. } => false,
     }
 }
 

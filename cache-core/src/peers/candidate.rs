@@ -14,7 +14,7 @@ pub(super) struct Candidate {
     pub(super) addresses: Vec<Box<str>>,
     /// Which address is next.
     pub(super) next: usize,
-    pub(super) origin: Origin,
+    pub(super) known_by: KnownBy,
     pub(super) stage: Stage,
     /// How often in a row all addresses failed, or a connection did not last.
     pub(super) failures: u32,
@@ -25,7 +25,7 @@ pub(super) struct Candidate {
 
 /// How a candidate came to be known.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Origin {
+pub(super) enum KnownBy {
     /// Configured, at this place of the list; never forgotten.
     Contact { place: usize },
     /// Membership says that it lives.
@@ -48,9 +48,9 @@ pub(super) enum Stage {
 }
 
 impl Candidate {
-    pub(super) fn new(addresses: Vec<Box<str>>, origin: Origin, until: Timestamp) -> Self {
+    pub(super) fn new(addresses: Vec<Box<str>>, known_by: KnownBy, until: Timestamp) -> Self {
         let stage = Stage::Waiting { until };
-        Self { addresses, next: 0, origin, stage, failures: 0, last_failure: None, lives: false }
+        Self { addresses, next: 0, known_by, stage, failures: 0, last_failure: None, lives: false }
     }
 
     /// Begins a dial of the next address and returns that; `None` if there is none.
@@ -144,7 +144,7 @@ impl Candidate {
     fn pause(&self) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(16);
         let doubled = |first: Duration, most: Duration| first.saturating_mul(1 << doublings).min(most);
-        let is_contact = matches!(self.origin, Origin::Contact { .. });
+        let is_contact = matches!(self.known_by, KnownBy::Contact { .. });
         let is_persistent = self.failures >= TRIES_MAX && !is_contact;
         match self.last_failure {
             Some(DialError::BadAddress | DialError::Itself | DialError::WrongPeer) => BOOTSTRAP_INTERVAL,

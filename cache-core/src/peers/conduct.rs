@@ -3,7 +3,7 @@
 //! Owns every [`Standing`]. Scores begin at zero and fall; time and usefulness raise them again. Does not know which
 //! peers are connected; the caller acts on what is returned.
 
-use super::traffic::{Bucket, TrafficLimits};
+use super::traffic::{TokenBucket, TrafficLimits};
 use crate::{PeerId, Timestamp};
 use alloc::collections::BTreeMap;
 use core::{fmt, time::Duration};
@@ -86,7 +86,7 @@ impl Conduct {
         self.make_room(now, peer);
         let standing = self.standings.entry(peer).or_default();
         standing.silent_until = None;
-        standing.bucket.get_or_insert_with(|| Bucket::full(now, limits)).take(now, bytes, limits)
+        standing.bucket.get_or_insert_with(|| TokenBucket::full(now, limits)).take(now, bytes, limits)
     }
 
     /// Forgets whatever is as good as new.
@@ -169,7 +169,7 @@ struct Standing {
     heard_at: Option<Timestamp>,
     /// The moment until which others are asked instead.
     silent_until: Option<Timestamp>,
-    bucket: Option<Bucket>,
+    bucket: Option<TokenBucket>,
 }
 
 impl Standing {

@@ -68,12 +68,12 @@ pub(crate) enum Welcome {
         instead_of: Option<PeerId>,
     },
     /// No; nothing is to be sent or read on it.
-    Refuse(Refusal),
+    Refuse(Unwelcome),
 }
 
 /// Why a connection is not kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Refusal {
+pub(crate) enum Unwelcome {
     /// The peer is banned.
     Banned(Ban),
     /// There are [`PeerSettings::connections_max`] others, of which none may give way yet.

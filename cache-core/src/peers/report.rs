@@ -4,7 +4,7 @@
 
 use super::{
     Ban, Peers,
-    candidate::{Candidate, Origin, Stage},
+    candidate::{Candidate, KnownBy, Stage},
 };
 use crate::{
     PeerId, Timestamp,
@@ -25,7 +25,7 @@ impl Peers {
         let known = peers.into_iter().map(|peer| {
             let targets = self.book.targets_of(peer);
             let candidates = targets.iter().filter_map(|target| self.book.candidate(*target));
-            self.report_on(now, Some(peer), candidates.min_by_key(|candidate| candidate.origin))
+            self.report_on(now, Some(peer), candidates.min_by_key(|candidate| candidate.known_by))
         });
         known.chain(strangers).collect()
     }
@@ -44,10 +44,10 @@ impl Peers {
         PeerReport {
             peer,
             address: connection.map(|connection| &connection.address).or(next).cloned(),
-            source: candidate.map_or(PeerSource::Itself, |candidate| match candidate.origin {
-                Origin::Contact { .. } => PeerSource::Contact,
-                Origin::Membership => PeerSource::Membership,
-                Origin::Remembered => PeerSource::Remembered,
+            source: candidate.map_or(PeerSource::Itself, |candidate| match candidate.known_by {
+                KnownBy::Contact { .. } => PeerSource::Contact,
+                KnownBy::Membership => PeerSource::Membership,
+                KnownBy::Remembered => PeerSource::Remembered,
             }),
             state,
             score: peer.map_or(0, |peer| self.conduct.score(now, peer)),

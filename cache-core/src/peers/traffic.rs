@@ -32,13 +32,13 @@ impl Default for TrafficLimits {
 
 /// What is left of one peer's allowance.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(super) struct TokenBucket {
     bytes: u64,
     messages: u64,
     at: Timestamp,
 }
 
-impl Bucket {
+impl TokenBucket {
     pub(super) fn full(now: Timestamp, limits: &TrafficLimits) -> Self {
         Self { bytes: limits.burst_bytes, messages: limits.burst_messages, at: now }
     }

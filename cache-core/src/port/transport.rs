@@ -97,7 +97,7 @@ pub enum TransportEvent {
         /// The address that it came from. Nothing proves it, and on UDP it is easily forged.
         address: Box<str>,
         /// Why, for the code that decides what to make of it.
-        refusal: Refusal,
+        refusal: Rejection,
         /// What exactly went wrong, for people to read, in words of the transport's own. The other side hears none of
         /// it before it has proved that it knows the secret.
         reason: Box<str>,
@@ -144,7 +144,7 @@ pub enum DialError {
 
 /// Why a node that connected was not let in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Refusal {
+pub enum Rejection {
     /// One side did not take the other's proof: most likely another secret.
     Admission,
     /// They went away before the admission was over.
@@ -159,7 +159,7 @@ pub enum Refusal {
     TooMany,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Admission => "no proof that both sides know the same secret",

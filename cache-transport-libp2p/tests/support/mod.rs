@@ -8,7 +8,7 @@ use bytes::Bytes;
 use cache_core::{
     PeerId,
     port::{
-        Admission, Gate, Lane, Refusal, Refused, SealError, SendError, Session, Side, Transport,
+        Admission, Gate, Lane, Refused, Rejection, SealError, SendError, Session, Side, Transport,
         TransportEvent,
     },
 };
@@ -135,7 +135,7 @@ impl Node {
     }
 
     /// Why the next newcomer is refused; nothing else may happen before.
-    pub(crate) async fn refusal(&self) -> Refusal {
+    pub(crate) async fn refusal(&self) -> Rejection {
         match self.event().await {
             TransportEvent::Refused { refusal, .. } => refusal,
             other => panic!("instead of a refusal: {other:?}"),

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use cache_core::{
     PeerId,
     port::{
-        Admission, DialError, FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Refusal, SILENCE_TIMEOUT, SendError,
-        Session, Side, Transport, TransportEvent,
+        Admission, DialError, FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Rejection, SILENCE_TIMEOUT,
+        SendError, Session, Side, Transport, TransportEvent,
     },
 };
 use parking_lot::Mutex;
@@ -221,8 +221,8 @@ impl Node {
         let admitted = timeout(within, admit(self, &other)).await;
         let (ours, theirs) = match admitted {
             Ok(Ok(sessions)) => sessions,
-            Ok(Err(_refused)) => return other.refuse(address, Refusal::Admission, DialError::Refused),
-            Err(_elapsed) => return other.refuse(address, Refusal::TimedOut, DialError::TimedOut),
+            Ok(Err(_refused)) => return other.refuse(address, Rejection::Admission, DialError::Refused),
+            Err(_elapsed) => return other.refuse(address, Rejection::TimedOut, DialError::TimedOut),
         };
         let _meeting = self.world.meeting.lock();
         let held = self.state.lock().peers.contains_key(&other.local);
@@ -235,7 +235,7 @@ impl Node {
             ensure!(!held && !other.is_with(self.local), DialError::AlreadyConnected { peer: other.local });
         }
         if (self.is_full() || other.is_full()) && !self.has(Fault::HasAlwaysRoom) {
-            return other.refuse(address, Refusal::TooMany, DialError::TooMany);
+            return other.refuse(address, Rejection::TooMany, DialError::TooMany);
         }
         self.meet(&other, Side::Dialer, ours);
         other.meet(self, Side::Listener, theirs);
@@ -243,7 +243,7 @@ impl Node {
     }
 
     /// Reports the refusal, and returns what the dial has come to.
-    fn refuse(&self, address: &str, refusal: Refusal, error: DialError) -> anyhow::Result<()> {
+    fn refuse(&self, address: &str, refusal: Rejection, error: DialError) -> anyhow::Result<()> {
         let reason = refusal.to_string().into();
         let event = TransportEvent::Refused { address: address.into(), refusal, reason };
         self.push(&mut self.state.lock(), None, event);

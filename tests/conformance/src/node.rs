@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use cache_core::{
     PeerId,
-    port::{DialError, Lane, Refusal, SendError, Side, Transport, TransportEvent},
+    port::{DialError, Lane, Rejection, SendError, Side, Transport, TransportEvent},
 };
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -101,7 +101,7 @@ impl Node {
     }
 
     /// Why the next one was refused; people must be told too.
-    pub(super) async fn refused(&mut self) -> anyhow::Result<Refusal> {
+    pub(super) async fn refused(&mut self) -> anyhow::Result<Rejection> {
         let refused = self.wait("a refusal", |event| match event {
             TransportEvent::Refused { refusal, reason, .. } => Ok((refusal, reason)),
             other => Err(other),

@@ -32,7 +32,7 @@ fn a_banned_peer_is_disconnected_refused_and_not_dialled_until_the_ban_ends() {
     assert_eq!(ban, Ban { until: world.now.saturating_add(BAN_TIME_MIN), offence: Offence::LiesAboutItself });
     assert_eq!(world.decisions(), [PeerDecision::Disconnect { peer: peer(101) }]);
     world.lose(101);
-    assert_eq!(world.come(101), Welcome::Refuse(Refusal::Banned(ban)));
+    assert_eq!(world.come(101), Welcome::Refuse(Unwelcome::Banned(ban)));
     assert_eq!(world.decisions(), [PeerDecision::Disconnect { peer: peer(101) }]);
     assert_eq!(world.peers.report(world.now)[0].state, PeerState::Banned(ban));
     assert_eq!(world.advance(BAN_TIME_MIN), [(BAN_TIME_MIN, address(101))]);
@@ -44,7 +44,7 @@ fn a_dial_under_way_does_not_get_round_a_ban() {
     let mut world = World::new(&contacts([101]));
     world.start();
     world.peers.on_offence(world.now, peer(101), Offence::LiesAboutItself);
-    assert!(matches!(world.reach(101), Welcome::Refuse(Refusal::Banned(_))));
+    assert!(matches!(world.reach(101), Welcome::Refuse(Unwelcome::Banned(_))));
 }
 
 #[test]

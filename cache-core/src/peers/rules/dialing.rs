@@ -181,7 +181,7 @@ fn no_more_connections_are_made_or_taken_than_are_allowed() {
     assert_eq!(world.dials(), [address(101), address(102)]);
     world.reach(101);
     world.reach(102);
-    assert_eq!(world.come(103), Welcome::Refuse(Refusal::Full));
+    assert_eq!(world.come(103), Welcome::Refuse(Unwelcome::Full));
     assert_eq!(world.decisions(), [PeerDecision::Disconnect { peer: peer(103) }]);
     for number in [101, 102] {
         world.peers.on_gone(world.now, peer(number));
@@ -194,7 +194,7 @@ fn no_more_connections_are_made_or_taken_than_are_allowed() {
 fn a_node_that_meets_itself_hangs_up() {
     let mut world = World::new(&[Contact::new("/dns4/anybody/tcp/9100")]);
     world.start();
-    assert_eq!(world.reach(LOCAL_NUMBER), Welcome::Refuse(Refusal::Itself));
+    assert_eq!(world.reach(LOCAL_NUMBER), Welcome::Refuse(Unwelcome::Itself));
     assert_eq!(world.decisions(), [PeerDecision::Disconnect { peer: local() }]);
     assert!(world.advance(BOOTSTRAP_INTERVAL / 2 - secs(1)).is_empty());
     let dials = world.advance_failing(BOOTSTRAP_INTERVAL, DialError::Itself);

@@ -41,7 +41,7 @@ fn who_has_only_just_come_does_not_give_way() {
     let mut world = world(2);
     world.come(1);
     world.come(2);
-    assert_eq!(world.come(3), Welcome::Refuse(Refusal::Full));
+    assert_eq!(world.come(3), Welcome::Refuse(Unwelcome::Full));
     world.decisions();
     world.advance(STAND_MIN);
     assert_eq!(world.come(3), instead_of(1));
@@ -57,7 +57,7 @@ fn who_is_connected_already_costs_nobody_a_place() {
 fn a_herd_of_newcomers_makes_a_bounded_number_give_way_at_once() {
     let mut world = full(90);
     let taken =
-        (0..90_u8).filter(|number| world.come(130 + number) != Welcome::Refuse(Refusal::Full)).count();
+        (0..90_u8).filter(|number| world.come(130 + number) != Welcome::Refuse(Unwelcome::Full)).count();
     assert_eq!(taken, BURST as usize);
     world.decisions();
     world.advance(secs(1));
@@ -124,7 +124,7 @@ fn whom_a_lookup_waits_for_takes_the_place_of_one_that_has_only_just_come_and_se
     world.come(2);
     world.advance(Duration::from_millis(300));
     world.peers.on_used(world.now, peer(1));
-    assert_eq!(world.come(3), Welcome::Refuse(Refusal::Full));
+    assert_eq!(world.come(3), Welcome::Refuse(Unwelcome::Full));
     world.decisions();
     world.peers.want(world.now, peer(109));
     world.member(109);
@@ -133,7 +133,7 @@ fn whom_a_lookup_waits_for_takes_the_place_of_one_that_has_only_just_come_and_se
     assert_eq!(world.reach(109), instead_of(2));
     world.peers.want(world.now, peer(102));
     world.decisions();
-    assert_eq!(world.reach(102), Welcome::Refuse(Refusal::Full), "both serve lookups");
+    assert_eq!(world.reach(102), Welcome::Refuse(Unwelcome::Full), "both serve lookups");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_dial_under_way_that_a_lookup_begins_to_wait_for_is_one_for_a_lookup() {
     world.come(2);
     world.advance(Duration::from_millis(300));
     assert!(world.peers.want(world.now, peer(102)));
-    assert_eq!(world.reach(101), Welcome::Refuse(Refusal::Full), "nothing waits for it");
+    assert_eq!(world.reach(101), Welcome::Refuse(Unwelcome::Full), "nothing waits for it");
     assert_eq!(world.reach(102), instead_of(1));
 }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use anyhow::ensure;
 use bytes::Bytes;
-use cache_core::port::{DialError, Lane, Refusal, SendError, TransportEvent};
+use cache_core::port::{DialError, Lane, Rejection, SendError, TransportEvent};
 use std::time::Duration;
 
 /// The listener hears of a refusal, the dialer of a failed dial, and neither of a connection.
@@ -18,7 +18,7 @@ use std::time::Duration;
 pub async fn a_dialer_who_is_refused_moves_no_frame(factory: &dyn Factory) -> Outcome {
     let dialer = Node::start(factory, Plan::of(1)).await?;
     let listener = Node::start(factory, Plan::of(2).with_gate(RefusingGate)).await?;
-    is_refused(dialer, listener, DialError::Refused, Refusal::Admission).await
+    is_refused(dialer, listener, DialError::Refused, Rejection::Admission).await
 }
 
 /// The same when the dialer refuses.
@@ -29,7 +29,7 @@ pub async fn a_dialer_who_is_refused_moves_no_frame(factory: &dyn Factory) -> Ou
 pub async fn a_listener_who_is_refused_moves_no_frame(factory: &dyn Factory) -> Outcome {
     let dialer = Node::start(factory, Plan::of(1).with_gate(RefusingGate)).await?;
     let listener = Node::start(factory, Plan::of(2)).await?;
-    is_refused(dialer, listener, DialError::Refused, Refusal::Admission).await
+    is_refused(dialer, listener, DialError::Refused, Rejection::Admission).await
 }
 
 /// Whichever side dials, and whichever has the smaller id: both hear that there is no room, and the peers that were
@@ -48,12 +48,12 @@ pub async fn a_full_node_says_so_and_keeps_whom_it_has(factory: &dyn Factory) ->
         let error = third.dial_failed(&full.address()?).await?;
         ensure!(error == DialError::TooMany, "a dial of a full node ends in {error:?}");
         let refusal = full.refused().await?;
-        ensure!(refusal == Refusal::TooMany, "a full node calls it {refusal:?}");
+        ensure!(refusal == Rejection::TooMany, "a full node calls it {refusal:?}");
         full.transport.dial(&third.address()?);
         let error = full.dial_failed(&third.address()?).await?;
         ensure!(error == DialError::TooMany, "a dial by a full node ends in {error:?}");
         let refusal = third.refused().await?;
-        ensure!(refusal == Refusal::TooMany, "whom a full node dials calls it {refusal:?}");
+        ensure!(refusal == Rejection::TooMany, "whom a full node dials calls it {refusal:?}");
         friend.send_to(&mut full, &pattern(0, 100)).await?;
         for node in [full, friend, third] {
             node.transport.shutdown().await;
@@ -71,17 +71,17 @@ pub async fn an_admission_without_an_answer_ends_in_time(factory: &dyn Factory) 
     let plan = |number| Plan { admission_timeout: Duration::from_millis(300), ..Plan::of(number) };
     let dialer = Node::start(factory, plan(1)).await?;
     let listener = Node::start(factory, plan(2).with_gate(SilentGate)).await?;
-    is_refused(dialer, listener, DialError::TimedOut, Refusal::TimedOut).await?;
+    is_refused(dialer, listener, DialError::TimedOut, Rejection::TimedOut).await?;
     let dialer = Node::start(factory, plan(1).with_gate(SilentGate)).await?;
     let listener = Node::start(factory, plan(2)).await?;
-    is_refused(dialer, listener, DialError::TimedOut, Refusal::TimedOut).await
+    is_refused(dialer, listener, DialError::TimedOut, Rejection::TimedOut).await
 }
 
 async fn is_refused(
     mut dialer: Node,
     mut listener: Node,
     wanted_error: DialError,
-    wanted_refusal: Refusal,
+    wanted_refusal: Rejection,
 ) -> Outcome {
     let address = listener.address()?;
     dialer.transport.dial(&address);

@@ -30,7 +30,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "banned-peer-let-in",
         file: "peers.rs",
-        old: "            self.conduct.ban(now, peer).map(Refusal::Banned)\n",
+        old: "            self.conduct.ban(now, peer).map(Unwelcome::Banned)\n",
         new: "            None\n",
     },
     Mutant {

@@ -37,13 +37,15 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<bool> {
     let mut package = cargo::cargo(&copy);
     package.args(["package", "--quiet", "--allow-dirty"]);
     if arguments.no_verify {
-        package.arg("--no-verify");
+        // What was built before is there, and with it all that this needs.
+        package.args(["--no-verify", "--offline"]);
     }
     for member in &published {
         package.args(["--package", &member.registry_name()]);
     }
     let has_passed = package.status()?.success();
-    println!("{} packages, in {}", published.len(), copy.join("target/package").display());
+    let packages = cargo::target_directory(&copy)?.join("package");
+    println!("{} packages, in {}", published.len(), packages.display());
     Ok(has_passed)
 }
 
@@ -80,6 +82,7 @@ fn published(root: &Path) -> Result<Vec<Member>> {
 /// Copies what git knows of, and links as what they lead to.
 fn copy(root: &Path) -> Result<PathBuf> {
     let copy = cargo::target_directory(root)?.join("registry");
+    clear(&copy)?;
     let mut list = Command::new("git");
     list.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     for path in cargo::output(&mut list)?.split_terminator('\0') {
@@ -91,6 +94,23 @@ fn copy(root: &Path) -> Result<PathBuf> {
         }
     }
     Ok(copy)
+}
+
+/// Removes what an earlier copy left, but for what was built from it.
+fn clear(copy: &Path) -> Result<()> {
+    fs::create_dir_all(copy)?;
+    for entry in fs::read_dir(copy)? {
+        let entry = entry?;
+        if entry.file_name() == "target" {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?
+        } else {
+            fs::remove_file(entry.path())?
+        }
+    }
+    Ok(())
 }
 
 fn rename(copy: &Path, member: &Member, all: &[Member]) -> Result<()> {

@@ -142,7 +142,7 @@ impl Writer {
             return Task::Close;
         }
         let is_their_turn = self.loads_in_a_row < LOADS_IN_A_ROW_MAX;
-        if let Some(load) = state.loads.pop_front_if(|_load| is_their_turn) {
+        if is_their_turn && let Some(load) = state.loads.pop_front() {
             self.loads_in_a_row += 1;
             return Task::Load(load);
         }

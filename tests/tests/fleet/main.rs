@@ -1,5 +1,6 @@
 //! Nodes of one process that share over real sockets.
 
+mod asking;
 mod forgery;
 mod forgetting;
 mod hostile;

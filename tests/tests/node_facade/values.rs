@@ -285,3 +285,28 @@ async fn values_and_githubs_resources_never_meet() {
     assert!(answer(&node, get_by(ALICE, PUBLIC)).await.is_hit());
     assert_eq!(origin.calls_to(PUBLIC), 3);
 }
+
+#[tokio::test]
+async fn a_look_up_that_meets_a_fetch_which_fails_finds_nothing_and_is_told_of_no_error() {
+    let node = node().await;
+    let (begun, gate) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let fetching = {
+        let (node, begun, gate) = (node.clone(), Arc::clone(&begun), Arc::clone(&gate));
+        let fetch = async move || {
+            begun.notify_one();
+            gate.notified().await;
+            Err::<Bytes, _>("no")
+        };
+        tokio::spawn(async move { node.values().get_or_fetch("key", MINUTE, fetch).await })
+    };
+    begun.notified().await;
+    let looking = {
+        let node = node.clone();
+        tokio::spawn(async move { node.values().get("key").await })
+    };
+    // The driver has taken the look-up by now, if it takes it at all while the fetch goes on.
+    node.stats().await.unwrap();
+    gate.notify_one();
+    assert!(matches!(fetching.await.unwrap(), Err(ValueError::Fetch("no"))));
+    assert_eq!(looking.await.unwrap().unwrap(), None);
+}

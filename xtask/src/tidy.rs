@@ -5,6 +5,7 @@
 mod code;
 mod names;
 mod prose;
+mod readings;
 mod sizes;
 mod text;
 mod words;
@@ -28,6 +29,7 @@ type Rule = fn(&Source) -> Vec<Fault>;
 
 const RULES: &[Rule] = &[
     code::allow_without_reason,
+    code::errors_by_hand,
     code::one_home_each,
     code::opening,
     code::ordered_maps_in_the_core,
@@ -37,6 +39,7 @@ const RULES: &[Rule] = &[
     names::tests,
     prose::fillers,
     prose::persons,
+    readings::at_home,
     sizes::files,
     sizes::functions,
     text::manifests,

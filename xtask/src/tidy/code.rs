@@ -32,6 +32,13 @@ pub(super) fn allow_without_reason(source: &Source) -> Vec<Fault> {
     faults
 }
 
+/// Text and source of an error are derived: by hand they are written twice and drift apart.
+pub(super) fn errors_by_hand(source: &Source) -> Vec<Fault> {
+    let code = RustCode::of(source);
+    let by_hand = code.find(&["Error", "for"]).filter(|(_, line)| !code.is_test(*line));
+    by_hand.map(|(_, line)| source.fault(line, "an error derives `thiserror::Error`")).collect()
+}
+
 /// Some dependencies are named in one file alone, so that they can be replaced there.
 pub(super) fn one_home_each(source: &Source) -> Vec<Fault> {
     let code = RustCode::of(source);
@@ -111,6 +118,13 @@ mod tests {
         let text = "#![allow(dead_code)]\n#[expect(x, reason = \"y\")]\nfn f() {}\n";
         let expected = ["a.rs:1: `#[allow(..)]` without a `reason`"];
         assert_eq!(texts(allow_without_reason, "a.rs", text), expected);
+    }
+
+    #[test]
+    fn an_error_by_hand_is_a_fault_outside_of_tests() {
+        let text = "impl core::error::Error for E {}\nimpl From<Error> for E {}\n\
+                    #[cfg(test)]\nmod tests {\n    impl Error for F {}\n}\n";
+        assert_eq!(texts(errors_by_hand, "a.rs", text), ["a.rs:1: an error derives `thiserror::Error`"]);
     }
 
     #[test]

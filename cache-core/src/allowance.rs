@@ -42,7 +42,7 @@ pub(crate) struct Allowances {
 }
 
 impl Allowances {
-    /// Takes note of what an answer showed. Beyond [`ALLOWANCES_MAX`], the one longest without news is forgotten.
+    /// Notes what an answer showed. Beyond [`ALLOWANCES_MAX`], the one longest without news is forgotten.
     pub(crate) fn note(&mut self, allowance: Allowance) {
         let is_same = |seen: &Allowance| seen.payer == allowance.payer && seen.resource == allowance.resource;
         match self.seen.iter().position(is_same) {

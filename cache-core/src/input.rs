@@ -13,7 +13,7 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RequestId(pub u64);
 
-/// One order that is no look-up, numbered by the driver; every number is used once.
+/// One order that is not a look-up, numbered by the driver; every number is used once.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct OrderId(pub u64);
 
@@ -84,7 +84,7 @@ pub enum Input {
         /// The counts since the node started.
         figures: Figures,
     },
-    /// A dial came to nothing.
+    /// A dial failed, and there is no connection.
     DialFailed {
         /// The address as it was ordered.
         address: Box<str>,
@@ -187,8 +187,8 @@ pub enum Input {
         /// What the origin refused.
         refusal: Refusal,
     },
-    /// What was to be forgotten on disk will not be back after a crash, and what is in doubt will be so then; or the
-    /// disk refused, and owes it.
+    /// The disk has made it durable: what was to be forgotten will not be back after a crash, and what is in doubt
+    /// will still be in doubt. Or the disk refused, and owes it.
     Removed {
         /// The number from [`Output::Remove`](crate::Output::Remove).
         removal: u64,

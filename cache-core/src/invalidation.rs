@@ -263,7 +263,8 @@ fn is_within(scopes: &[Scope]) -> bool {
     scopes.len() <= SCOPES_MAX && scopes.iter().map(Scope::text_bytes).sum::<usize>() <= REACH_BYTES_MAX
 }
 
-/// Half as many scopes that mean as much. Signposts stay among themselves: all else under a host is far more.
+/// Half as many scopes that mean at least as much. Signposts stay among themselves: all else under a host is far
+/// more.
 fn merged_in_pairs(scopes: &[Scope]) -> Vec<Scope> {
     let (signposts, others): (Vec<&Scope>, Vec<&Scope>) =
         scopes.iter().partition(|scope| matches!(scope, Scope::Signposts { .. }));

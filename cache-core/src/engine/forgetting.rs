@@ -20,7 +20,7 @@ impl Engine {
         self.await_receipts(Settled { order, entries }, receipt, told, asks_disk);
     }
 
-    /// Takes note of a call that passed the cache by: first what was refused, then what it leaves behind.
+    /// Handles a call that passed the cache by: first what was refused, then what it leaves behind.
     pub(super) fn on_passed(&mut self, order: OrderId, reach: Reach, refused: Option<(Domain, Refusal)>) {
         if let Some((domain, refusal)) = refused {
             self.on_refused(domain, refusal);

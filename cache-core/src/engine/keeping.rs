@@ -55,7 +55,7 @@ impl Engine {
         }
     }
 
-    /// Drops what is held under `key`, in memory and on disk, without a word to others.
+    /// Drops what is held under `key`, in memory and on disk, and tells no member.
     pub(super) fn drop_held(&mut self, key: &Key) {
         self.withheld.retain(|entry| entry.key() != key);
         if self.cache.remove(key).is_some() {

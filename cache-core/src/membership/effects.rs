@@ -36,7 +36,7 @@ pub(crate) enum Decision {
         /// The message, for its [`Membership::on_message`].
         bytes: Bytes,
     },
-    /// Two nodes go by one identity, which may be ours.
+    /// Two nodes use one identity, which may be ours.
     Twins {
         /// The identity that both use.
         peer: PeerId,

@@ -1,4 +1,4 @@
-//! Noticing that two nodes go by one identity, as they do when a machine image holds the key of a node.
+//! Notices that two nodes use one identity, as they do when a machine image holds the key of a node.
 //!
 //! One node speaks under one boot number after the other, each later than the one before. Two nodes take turns.
 

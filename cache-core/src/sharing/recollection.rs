@@ -61,7 +61,7 @@ fn timeless(member: &Member) -> Member {
 }
 
 /// Most members that are remembered over a restart: with so many, some are there when most hosts of a fleet were
-/// replaced, and all are dialled in two rounds.
+/// replaced, and all are dialed in two rounds.
 pub const REMEMBERED_MAX: usize = 16;
 
 /// Shortest time between two writings of the list. Members that are met within it are missing after a crash, and
@@ -104,7 +104,7 @@ mod tests {
         recollection.on_met(at(2), &member(3, 7), |_| true);
         assert_eq!(recollection.next_deadline(), Some(at(11)));
         assert_eq!(recollection.take(at(11)).unwrap().len(), 3);
-        // That a member started again is no news, nor is what the last run kept.
+        // That a member started again does not count as news, nor does what the last run kept.
         recollection.on_met(at(30), &member(3, 8), |_| true);
         assert_eq!((recollection.next_deadline(), recollection.take(at(40))), (None, None));
         let mut next = Recollection::new(&kept);

@@ -326,7 +326,7 @@ fn name_of(key: &Key) -> Name {
     candidates.into_iter().find(fits).expect("one in some hundreds fits")
 }
 
-/// As the engine weighs members; were it to change, the scripts would tell.
+/// As the engine weighs members; if it changed, the scripts would show it.
 fn weight(member: PeerId, name: &Name) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write(member.public_key());

@@ -26,7 +26,7 @@ impl Engine {
         let answer = match (fresh, role) {
             (Some(entry), Role::Coordinator | Role::Holder) => {
                 entry.mark_visited();
-                // It takes a while on its way, and is no silence.
+                // It takes a while on its way, and does not count as silence.
                 if entry.content().body.len() > fleet.sharing.limits.attached_bytes_max {
                     self.say(from, Message::Answer { ask, answer: Answer::Wait });
                 }

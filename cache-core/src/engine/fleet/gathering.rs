@@ -43,7 +43,7 @@ impl Engine {
         }
     }
 
-    /// Ends it once the first peer is there, or once there is none to wait for.
+    /// Ends the search once the first peer is there, or once there is none to wait for.
     pub(in crate::engine) fn end_gathering(&mut self) {
         let Some(fleet) = &mut self.fleet else { return };
         let Gathering::Until(until) = fleet.gathering else { return };

@@ -149,7 +149,7 @@ impl Engine {
         true
     }
 
-    /// Takes an answer to what was asked for others; gives it back if it is none.
+    /// Takes an answer to what was asked for others; gives it back if it answers no such ask.
     pub(in crate::engine) fn on_inquiry_answered(
         &mut self,
         from: PeerId,
@@ -310,7 +310,7 @@ impl Engine {
         }
     }
 
-    /// Says `message` to `to`, over a connection that is made for the purpose if there is none.
+    /// Says `message` to `to`, over a connection that is made for the purpose if none stands.
     pub(in crate::engine) fn say_linked(&mut self, to: PeerId, message: Message) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };

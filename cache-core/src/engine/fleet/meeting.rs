@@ -184,7 +184,7 @@ impl Engine {
     }
 }
 
-/// Whether a member whose dial came to nothing so may be dead.
+/// Whether a member may be dead if a dial of it failed like this.
 fn says_that_nobody_is_there(failure: DialError) -> bool {
     matches!(failure, DialError::TimedOut | DialError::Unreachable)
 }

@@ -11,7 +11,7 @@ impl Engine {
         self.lose(peer, End::Lost);
     }
 
-    /// There is no connection with `peer` any more.
+    /// The connection with `peer` has ended.
     pub(in crate::engine) fn lose(&mut self, peer: PeerId, end: End) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };

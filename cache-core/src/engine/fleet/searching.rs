@@ -172,7 +172,7 @@ impl Engine {
         }
     }
 
-    /// Takes note that the entry under `key` leaves memory and stays on disk.
+    /// Notes that the entry under `key` leaves memory and stays on disk.
     pub(in crate::engine) fn shelve(&mut self, key: &Key) {
         if self.settings.disk == Disk::Present
             && let Some(fleet) = &mut self.fleet

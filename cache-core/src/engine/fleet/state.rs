@@ -128,7 +128,7 @@ impl Fleet {
         self.features.get(&peer).copied().unwrap_or_default().has(needed)
     }
 
-    /// Takes note that members speak of `edition` of `key`. `false` if a later one of its issuer is known.
+    /// Notes that members speak of `edition` of `key`. Returns `false` if a later one of its issuer is known.
     pub(super) fn note_edition(&mut self, now: Timestamp, key: &Key, edition: Option<Edition>) -> bool {
         let Some(edition) = edition else { return true };
         let names = self.sharing.naming.names(key);

@@ -138,7 +138,7 @@ impl Engine {
         }
     }
 
-    /// Takes note of how long `from` took to say the first thing to what a flight asked it.
+    /// Notes how long `from` took to say the first thing to what a flight asked it.
     fn on_prompt(&mut self, from: PeerId, ask: AskId) {
         let Some(id) = self.flights.by_ask(ask) else { return };
         let flight = self.flights.flight(id);

@@ -35,7 +35,7 @@ use fleet::Fleet;
 /// let (request, key) = (RequestId(1), Key::new("api.github.com/user", Domain::ANONYMOUS));
 /// let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
 /// engine.handle(now, Input::Get { request, key, directives, bucket, reader });
-/// // Nothing is cached, so the origin is called on behalf of the one who asked.
+/// // Nothing is cached, so the origin is called on behalf of the request.
 /// let Some(Output::Fetch { leader, revalidate: None, .. }) = engine.poll_output() else { panic!() };
 /// assert_eq!(leader, request);
 /// assert_eq!(engine.poll_output(), None);

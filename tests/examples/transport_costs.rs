@@ -4,8 +4,8 @@
 //! cargo run --release -p cache-tests --example transport_costs
 //! ```
 //!
-//! The memory is that of a process with so many peers, all of them in another process. Loss is made by a
-//! relay of datagrams, so it is shown for QUIC alone.
+//! The memory is that of a process with this many peers, all of them in another process. Loss is made by a relay of
+//! datagrams, so it is shown for QUIC alone.
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -48,7 +48,7 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Memory of this process before and after so many peers have connected and said nothing.
+/// Memory of this process before and after this many peers have connected and said nothing.
 async fn idle(kind: &str, count: usize) -> anyhow::Result<()> {
     let hub = start(kind, 0, true).await?;
     let before = resident_bytes()?;

@@ -76,8 +76,8 @@ const UNSETTLED: &str = "
 
 Some states change without a write that would make a node forget them: a run finishes, or GitHub works out whether a pull
 request can be merged. An answer that shows such a state is fresh for {unsettled} s, whatever its route's lifetime. After
-that the node asks about it with its validators, and a 304 is free. `--route` can give a route another time: `--route
-'/repos/*/*/actions/runs = 60s unsettled=20s'`.
+that the node asks about it with its validators, and a 304 is free. `--route` can give a route another time:
+`--route '/repos/*/*/actions/runs = 60s unsettled=20s'`.
 
 The table lists the fields and values that show such a state. `[]` stands for any item of a list, `[0]` for the first. In a
 row without values, what looks unsettled waits for a person, and therefore lasts.

@@ -228,7 +228,7 @@ impl Ledger {
         self.facts.len() as u64 - 1
     }
 
-    /// Takes note that `node` put `fact`.
+    /// Notes that `node` put `fact`.
     pub(crate) fn on_put(&mut self, fact: u64, node: &Node) {
         self.puts.insert(fact, (node.number, node.run));
     }

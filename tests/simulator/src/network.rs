@@ -33,14 +33,14 @@ pub(crate) struct Frame {
     pub(crate) payload: Arc<Payload>,
 }
 
-/// What is in a frame: the message as bytes if the plan has it so, else as it is.
+/// What is in a frame: the message as bytes if the plan says so, else as it is.
 #[derive(Debug)]
 pub(crate) enum Payload {
     Encoded {
         bytes: Bytes,
         message: Message,
     },
-    /// So many bytes that are no message.
+    /// This many bytes that are not a message.
     Garbage(usize),
     Plain(Message),
 }

@@ -155,7 +155,7 @@ pub enum Deed {
     Count { node: usize },
     /// Many clients of one node ask for one key at once.
     Crowd { node: usize, key: usize, clients: usize },
-    /// A node ends without a word, and is back after a while.
+    /// A node ends without notice, and is back after a while.
     Crash { victim: Victim, down_for: Duration, keeps_disk: bool },
     /// A client asks for a resource.
     Get { node: usize, key: usize, directives: Directives },
@@ -216,13 +216,13 @@ pub enum Lie {
     Claims,
     /// Sends one member more than any may, for some seconds.
     Flood,
-    /// Sends one member what is no message.
+    /// Sends one member what is not a message.
     Garbage,
     /// Invalidates more than any node remembers.
     Invalidations,
     /// From now on answers all asks with what was not asked for.
     Keys,
-    /// Sends one member what is no news of members.
+    /// Sends one member what is not news of members.
     Rumours,
     /// From now on answers no ask.
     Silence,

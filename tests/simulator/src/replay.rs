@@ -27,7 +27,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Returns [`TraceError`] with the number of the first line that is no event, or that is one too many.
+    /// Returns [`TraceError`] with the number of the first line that is not an event, or that is one too many.
     pub fn from_trace(seed: u64, trace: &str) -> Result<Self, TraceError> {
         let mut lines = Vec::new();
         for (text, number) in trace.lines().zip(1..) {
@@ -53,7 +53,7 @@ impl Plan {
     }
 }
 
-/// A line of a trace that is no event.
+/// A line of a trace that is not an event.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}{fault}", place(*line))]
 pub struct TraceError {

@@ -147,7 +147,7 @@ pub fn herd_with(seed: u64, nodes: usize, deed: Deed) -> Plan {
     plan.with(millis(150), deed)
 }
 
-/// Requests as Zipf has them over a thousand resources, at 50 a second for a minute.
+/// Requests by Zipf's law over a thousand resources, at 50 a second for a minute.
 pub fn zipf(seed: u64, nodes: usize) -> Plan {
     let (mut plan, mut random) = (Plan::calm(seed, nodes, 1_000), Random::new(seed, SCENARIO_STREAM));
     plan = ideal(plan);

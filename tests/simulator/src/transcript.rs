@@ -18,7 +18,7 @@ impl Transcript {
         Self { hasher: SipHasher13::new(), line: String::new(), prints }
     }
 
-    /// Takes note of one event.
+    /// Writes one event down, behind those before it.
     pub(crate) fn note(&mut self, event: fmt::Arguments<'_>) {
         self.line.clear();
         self.line.write_fmt(event).expect("a string takes everything");

@@ -133,8 +133,8 @@ pub(crate) fn any_output(command: &mut Command) -> Result<Output> {
 
 /// An address of the loopback interface where nothing listens.
 ///
-/// Its port is none that the system gives to outgoing connections, one of which could take it before it is listened
-/// at, or while a daemon that was killed starts again.
+/// Its port is not one that the system gives to outgoing connections, one of which could take it before it is
+/// listened at, or while a daemon that was killed starts again.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Another process that chooses at the same time begins elsewhere.

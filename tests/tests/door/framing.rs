@@ -3,7 +3,7 @@
 use crate::support::{REPOSITORY, Raw, answers, answers_in, daemon, get, status, told};
 
 /// Everything that a proxy must not let through as a second request, with what it is answered; `None` for closing
-/// without a word.
+/// without an answer.
 #[tokio::test]
 async fn a_request_whose_length_could_be_read_in_two_ways_never_brings_another_to_the_origin() {
     let (origin, daemon) = daemon();

@@ -289,7 +289,7 @@ impl Stage {
         reply
     }
 
-    /// Reads repositories until the member is asked for one as its coordinator, and has it answer so.
+    /// Reads repositories until the member is asked for one as its coordinator, and makes it answer like this.
     async fn coordinated(&self, first: usize, answer: Answer) -> (String, Result<Reply, RequestError>) {
         for number in first..first + 100 {
             let path = Fleet::repository(number);

@@ -27,7 +27,7 @@ fn is_filler(text: &str) -> bool {
     })
 }
 
-/// A node, a token or a function is no person: it is "it" or "which".
+/// A node, a token or a function is not a person: it is "it" or "which".
 pub(super) fn persons(source: &Source) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut text = Text::default();
@@ -60,7 +60,7 @@ struct Text {
 }
 
 impl Text {
-    /// What `line` says in words of its own; `None` if it is no prose.
+    /// What `line` says in words of its own; `None` if it is not prose.
     fn prose(&mut self, source: &Source, line: &str) -> Option<String> {
         let line = line.trim_start();
         let line = if source.is_rust() { line.strip_prefix("//")? } else { line };

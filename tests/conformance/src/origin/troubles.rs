@@ -6,7 +6,7 @@ use anyhow::{bail, ensure};
 use cache_core::Fetched;
 use std::time::Duration;
 
-/// With its answer, for want of a better one.
+/// With its answer, if there is no better one.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub async fn a_fault_of_the_origins_own_is_told_as_one(factory: &dyn OriginFacto
     Ok(())
 }
 
-/// And with the refusal, for want of a better answer.
+/// And with the refusal, if there is no better answer.
 ///
 /// # Errors
 ///

@@ -73,7 +73,7 @@ pub const LATE_AT: Duration = Duration::from_secs(240);
 /// When the origin is down: later than the second lifetime begins, and past the end of it for much of what is kept.
 pub const OUTAGE: Range<Duration> = Duration::from_secs(580)..Duration::from_secs(640);
 
-/// One node in so many starts late.
+/// One node in this many starts late.
 const LATE_ONE_IN: usize = 5;
 
 /// Time from a process's start to its first request.

@@ -10,7 +10,7 @@ use cache_core::Disk;
 use std::time::Duration;
 
 /// Requests by Zipf's law over forty resources, with a write among ten that is refused or has an unknown end, while
-/// nodes end without a word and come back with their disks.
+/// nodes end without notice and come back with their disks.
 pub fn doubts(seed: u64, nodes: usize) -> Plan {
     let mut plan = with_disks(seed, nodes, 40);
     // Memory has no room for all: what is in doubt comes from the disk as well.

@@ -305,7 +305,7 @@ impl World {
         self.handle(number, Input::Refused { domain, refusal });
     }
 
-    /// Takes note that `number` is about to end what `reach` means.
+    /// Notes that `number` is about to end what `reach` means.
     fn issue(&mut self, number: usize, request: Option<RequestId>, reach: &Reach) {
         let issuer = issuer(number, self.nodes[number].run);
         self.ledger.on_issued(number, issuer, self.now, (request, reach.clone()));

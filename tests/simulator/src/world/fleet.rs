@@ -26,8 +26,8 @@ impl World {
         self.handle(number, Input::Restored { doubts, entries });
     }
 
-    /// Ends the process of a node without a word. Its peers notice when their connections have been silent for
-    /// too long, or before.
+    /// Ends the process of a node without notice. Its peers notice when their connections have been silent for too
+    /// long, or before.
     pub(super) fn crash(&mut self, number: usize) {
         self.transcript.note(format_args!("{:?} n{number} ends", self.now));
         for (peer, _) in self.connections(number) {

@@ -172,12 +172,12 @@ pub(super) fn is_forged(ask: AskId) -> bool {
     ask.0 >= FORGED_ASKS
 }
 
-/// Whether a message is no news of members.
+/// Whether a message is not news of members.
 pub(super) fn is_rumour(message: &Message) -> bool {
     matches!(message, Message::Membership(bytes) if bytes.starts_with(RUMOUR))
 }
 
-/// How a message begins that is no news of members: with a number of bytes that cannot be.
+/// How a message begins that is not news of members: with a number of bytes that cannot be.
 const RUMOUR: &[u8] = &[0xff; 8];
 
 const FORGED_ASKS: u64 = 1 << 60;

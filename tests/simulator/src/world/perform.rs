@@ -401,7 +401,7 @@ impl World {
         }
     }
 
-    /// Takes note of how well a client was served.
+    /// Notes how well a client was served.
     fn count_service(&mut self, key: usize, outcome: &Outcome) {
         let answer = match outcome {
             Outcome::Answered { entry, served } => Some((entry, *served)),

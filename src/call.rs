@@ -140,12 +140,35 @@ impl Node {
 impl Miss {
     /// The same, for a caller that has to read the body: if the request has to pass the cache by after all, it asks
     /// for no coding, such as gzip.
+    ///
+    /// ```no_run
+    /// # use fleet_cache::{Call, Node};
+    /// # async fn example(node: Node, request: http::Request<http_body_util::Full<bytes::Bytes>>) -> Result<(), fleet_cache::RequestError> {
+    /// # let (head, body) = request.into_parts();
+    /// if let Call::Miss(miss) = node.call(&head) {
+    ///     let reply = miss.uncoded().reply().await?;
+    ///     assert!(!reply.headers().contains_key("content-encoding"));
+    /// }
+    /// # let _unread = body;
+    /// # Ok(()) }
+    /// ```
     pub fn uncoded(mut self) -> Self {
         self.0.is_coded = false;
         self
     }
 
     /// Waits for the answer.
+    ///
+    /// ```no_run
+    /// # use fleet_cache::{Call, Node};
+    /// # async fn example(node: Node, request: http::Request<http_body_util::Full<bytes::Bytes>>) -> Result<(), fleet_cache::RequestError> {
+    /// # let (head, body) = request.into_parts();
+    /// if let Call::Miss(miss) = node.call(&head) {
+    ///     println!("{:?}", miss.reply().await?.provenance());
+    /// }
+    /// # let _unread = body;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -205,6 +228,17 @@ impl Missed {
 
 impl Pass {
     /// Why the cache cannot answer it.
+    ///
+    /// ```no_run
+    /// # use fleet_cache::{Call, Node};
+    /// # async fn example(node: Node, request: http::Request<http_body_util::Full<bytes::Bytes>>) -> Result<(), fleet_cache::RequestError> {
+    /// # let (head, body) = request.into_parts();
+    /// if let Call::Pass(pass) = node.call(&head) {
+    ///     println!("not cached: {}", pass.reason());
+    /// }
+    /// # let _unread = body;
+    /// # Ok(()) }
+    /// ```
     pub fn reason(&self) -> PassReason {
         self.reason
     }

@@ -73,7 +73,7 @@ pub fn builder() -> Result<NodeBuilder, StartError> {
 /// ```
 /// use fleet_cache::environment::{CACHE_MAX_ENTRIES, builder_from};
 ///
-/// let refused = builder_from(&|name| (name == CACHE_MAX_ENTRIES).then(|| "many".to_owned()));
+/// let refused = builder_from(&|name| (name == CACHE_MAX_ENTRIES).then(|| "many".into()));
 /// assert!(refused.unwrap_err().to_string().contains("many"));
 /// ```
 ///

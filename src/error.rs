@@ -17,6 +17,16 @@ use cache_origin_github::{CORE, Quota, resource_name};
 use thiserror::Error;
 
 /// The node was shut down, by any of its handles.
+///
+/// ```
+/// # use fleet_cache::{GitHub, Node};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+/// node.shutdown().await;
+/// assert_eq!(node.clear().await, Err(fleet_cache::Closed));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("the node was shut down")]
 pub struct Closed;

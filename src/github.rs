@@ -4,6 +4,7 @@
 //! return are here. Methods by which a node drives the adapter (`plan`, `fetch`, `forward` and similar) take types of
 //! `cache_core` and `cache_origin_github` that are not repeated here: they are for authors of a driver.
 
+pub use cache_core::Window;
 pub use cache_origin_github::{
     ABSENCE_LIFETIME, ConfigError, Credential, CredentialMatch, DomainQuota, IF_ERROR_DEFAULT,
     LIFETIME_DEFAULT, LIFETIME_MAX, MAX_STALE_DEFAULT, OriginBody, OriginStats, OriginUrl, Proxy, ProxyScope,

@@ -19,6 +19,17 @@ use tokio::sync::oneshot;
 ///
 /// Clones are handles to the same node. When the last is dropped the node writes what it holds to disk and
 /// ends by itself; [`shutdown`](Self::shutdown) does the same and says when it is done.
+///
+/// ```
+/// # use fleet_cache::{GitHub, Node};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+/// let handle = node.clone();
+/// handle.values().put("key", "value", std::time::Duration::from_secs(60)).await?;
+/// assert!(node.values().try_get("key").is_some(), "a clone is the same node");
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Node {
     shared: Arc<Shared>,

@@ -195,11 +195,27 @@ impl Reply {
     }
 
     /// Time for which an entry stays fresh; `None` if the answer is not an entry.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let reply = node.get("/repos/rust-lang/rust").await?;
+    /// if reply.time_left().is_some_and(|left| left.is_zero()) {
+    ///     println!("stale for {:?}", reply.overdue());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn time_left(&self) -> Option<Duration> {
         self.time_left
     }
 
     /// Time for which an entry has been stale; `None` if the answer is not an entry.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let reply = node.get("/repos/rust-lang/rust").await?;
+    /// println!("stale for {:?}", reply.overdue().unwrap_or_default());
+    /// # Ok(()) }
+    /// ```
     pub fn overdue(&self) -> Option<Duration> {
         self.overdue
     }

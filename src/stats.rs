@@ -10,6 +10,13 @@ use cache_store::StoreStats;
 use serde::Serialize;
 
 /// A reading of one node's counters. All counts are since the node started.
+///
+/// ```no_run
+/// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+/// let stats = node.stats().await?;
+/// println!("{:.0} % of {} look-ups cost no call", 100.0 * stats.hit_rate, stats.total_requests);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Stats {

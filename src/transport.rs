@@ -16,7 +16,7 @@ pub use quic::Quic;
 /// Makes a trait of `async fn`s one that an object can stand for, as [`OpenTransport`] and [`Transport`] are.
 pub use async_trait::async_trait;
 pub use cache_core::{
-    Protocol,
+    Features, Protocol,
     port::{
         ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, Admission, BULK_BYTES_MIN, DIAL_TIMEOUT, DialError,
         FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Refused, Rejection, SILENCE_TIMEOUT, SealError, SendError,

@@ -5,6 +5,20 @@ use cache_core::{Failure, FetchError};
 use thiserror::Error;
 
 /// Why a ping was not answered; see [`Node::ping`](crate::Node::ping).
+///
+/// ```no_run
+/// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+/// use fleet_cache::PingError;
+///
+/// for peer in node.peers().await?.into_iter().filter_map(|peer| peer.id) {
+///     match node.ping(peer).await {
+///         Ok(pong) => println!("{peer}: {:?}", pong.round_trip),
+///         Err(PingError::Closed(closed)) => return Err(closed.into()),
+///         Err(error) => println!("{peer}: {error}"),
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PingError {

@@ -72,6 +72,20 @@ pub enum GetValueError {
 }
 
 /// Why a value was not kept, and what was there before was left; see [`Values::put`](crate::Values::put).
+///
+/// ```
+/// # use fleet_cache::{GitHub, Node};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+/// use fleet_cache::PutValueError;
+/// use std::time::Duration;
+///
+/// let key = "k".repeat(10_000);
+/// let refused = node.values().put(&key, "value", Duration::from_secs(60)).await;
+/// assert!(matches!(refused, Err(PutValueError::KeyTooLong(_))));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PutValueError {

@@ -122,6 +122,18 @@ impl Reply {
 }
 
 /// Why a reply cannot be read as asked.
+///
+/// ```no_run
+/// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+/// use fleet_cache::ReadError;
+///
+/// match node.get("/repos/rust-lang/rust").await?.read_bytes_max(1 << 20).text().await {
+///     Ok(text) => println!("{text}"),
+///     Err(ReadError::TooLong { bytes_max }) => println!("more than {bytes_max} bytes"),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -161,6 +173,14 @@ async fn collect(body: ReplyBody, bytes_max: usize) -> Result<Bytes, ReadError> 
 pub const READ_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A reply whose status is an error.
+///
+/// ```no_run
+/// # async fn example(node: fleet_cache::Node) -> Result<(), Box<dyn std::error::Error>> {
+/// if let Err(error) = node.get("/repos/acme/moved-away").await?.error_for_status() {
+///     println!("{}: {}", error.status(), error.into_reply().text().await?);
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Error)]
 #[error("the origin answered {status}")]
 pub struct StatusError {

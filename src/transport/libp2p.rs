@@ -27,16 +27,34 @@ pub struct Libp2p {
 
 impl Libp2p {
     /// Listens on `address`: a multiaddr such as `/ip4/0.0.0.0/tcp/9100`, or a socket address, which is TCP.
+    ///
+    /// ```
+    /// # use fleet_cache::Libp2p;
+    /// let transport = Libp2p::listen("0.0.0.0:9100");
+    /// # let _not_opened = transport;
+    /// ```
     pub fn listen(address: impl Into<String>) -> Self {
         Self::dial_only().and_listen(address)
     }
 
     /// Listens nowhere: other nodes do not find this one, but it finds them by its contacts.
+    ///
+    /// ```
+    /// # use fleet_cache::Libp2p;
+    /// let transport = Libp2p::dial_only();
+    /// # let _not_opened = transport;
+    /// ```
     pub fn dial_only() -> Self {
         Self { addresses: Vec::new(), settings: Libp2pSettings::default() }
     }
 
     /// Listens on `address` as well.
+    ///
+    /// ```
+    /// # use fleet_cache::Libp2p;
+    /// let transport = Libp2p::listen("0.0.0.0:9100").and_listen("/ip6/::/tcp/9100");
+    /// # let _not_opened = transport;
+    /// ```
     pub fn and_listen(mut self, address: impl Into<String>) -> Self {
         self.addresses.push(address.into());
         self

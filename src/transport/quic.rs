@@ -26,16 +26,34 @@ pub struct Quic {
 
 impl Quic {
     /// Listens on `address`: a multiaddr such as `/ip4/0.0.0.0/udp/9100/quic-v1`, or a socket address.
+    ///
+    /// ```
+    /// # use fleet_cache::Quic;
+    /// let transport = Quic::listen("0.0.0.0:9100");
+    /// # let _not_opened = transport;
+    /// ```
     pub fn listen(address: impl Into<String>) -> Self {
         Self::dial_only().and_listen(address)
     }
 
     /// Listens nowhere: other nodes do not find this one, but it finds them by its contacts.
+    ///
+    /// ```
+    /// # use fleet_cache::Quic;
+    /// let transport = Quic::dial_only();
+    /// # let _not_opened = transport;
+    /// ```
     pub fn dial_only() -> Self {
         Self { addresses: Vec::new(), settings: QuicSettings::default() }
     }
 
     /// Listens on `address` as well.
+    ///
+    /// ```
+    /// # use fleet_cache::Quic;
+    /// let transport = Quic::listen("0.0.0.0:9100").and_listen("/ip6/::/udp/9100/quic-v1");
+    /// # let _not_opened = transport;
+    /// ```
     pub fn and_listen(mut self, address: impl Into<String>) -> Self {
         self.addresses.push(address.into());
         self

@@ -49,6 +49,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::exhaustive_enums, reason = "what programs match on may gain a variant")]
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 mod addresses;
 mod builder;

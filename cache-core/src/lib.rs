@@ -8,6 +8,7 @@
 //! Start at [`Engine`].
 
 #![no_std]
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 extern crate alloc;
 

@@ -9,6 +9,7 @@
 //! Every secret is wiped when dropped, and none shows in `Debug`, in an error or in a log.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

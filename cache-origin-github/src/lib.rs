@@ -7,6 +7,8 @@
 //!
 //! Start at [`GitHub`].
 
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
+
 mod admission;
 mod aftermath;
 mod answer;

@@ -8,6 +8,7 @@
 //! frames, which are numbered over libp2p, whose streams come in no order.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 pub mod address;
 pub mod book;

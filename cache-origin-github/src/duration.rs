@@ -40,13 +40,18 @@ pub enum DurationError {
     #[error("is not a duration; write seconds such as `300`, or `500ms`, `90s`, `5m`, `2h`, `1d`")]
     Malformed,
     /// It is shorter or longer than may be.
-    #[error("is out of range; write {min:?} to {}s", max.as_secs())]
+    #[error("is out of range; write {} to {}", bound(*min), bound(*max))]
     OutOfRange {
         /// The shortest that is allowed.
         min: Duration,
         /// The longest that is allowed.
         max: Duration,
     },
+}
+
+/// As `parse_duration` reads it: in seconds, or in a smaller unit if it is no whole number of them.
+fn bound(duration: Duration) -> String {
+    if duration.subsec_nanos() == 0 { format!("{}s", duration.as_secs()) } else { format!("{duration:?}") }
 }
 
 #[cfg(test)]

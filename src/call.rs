@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    Failure, Headers, Key, Outcome, Reader, Served,
+    Candidate, Failure, Headers, Key, Outcome, Reader, Served,
     freshness::{Directives, Usable, usable},
 };
 use cache_origin_github::{OriginBody, PassReason, Plan, Planned, Question, Standing};
@@ -189,8 +189,10 @@ impl Missed {
         let Standing { reader, accepts_stale } = shared.access.admissions.standing(planned.reader, &self.key);
         let max_stale = if accepts_stale { planned.directives.max_stale } else { Duration::ZERO };
         let directives = Directives { max_stale, ..planned.directives };
+        let borrows = shared.github.may_borrow(&self.question, &self.key);
         let fetch = shared.asking(self.question, (reader, self.key.clone()));
-        let completion = shared.wait_for(self.key, directives, (planned.bucket, reader), fetch).await?;
+        let completion =
+            shared.wait_for(self.key, directives, (planned.bucket, reader, borrows), fetch).await?;
         let private = completion.private.unwrap_or_default();
         let (request, is_coded) = (self.request, self.is_coded);
         let suits = |headers: &Headers| shared.github.suits(headers, &request, planned);
@@ -321,11 +323,12 @@ impl Shared {
     fn asking(&self, question: Question, (reader, asked): (Reader, Key)) -> FetchFn {
         let github = self.github.clone();
         let (admissions, clock) = (Arc::clone(&self.access.admissions), Arc::clone(&self.clock));
-        Box::new(move |revalidate| {
+        Box::new(move |candidate| {
             Box::pin(async move {
-                let fetch = github.fetch(&question, revalidate.clone()).await;
+                let own = candidate.as_ref().and_then(Candidate::own).cloned();
+                let fetch = github.fetch(&question, candidate).await;
                 let whose = (reader, &asked);
-                let refused = admissions.note(whose, &fetch, revalidate.as_deref(), clock.now());
+                let refused = admissions.note(whose, &fetch, own.as_deref(), clock.now());
                 FetchReply {
                     fetched: fetch.fetched,
                     refused,

@@ -2,14 +2,14 @@
 
 use crate::links::LinkCounts;
 use cache_core::{
-    Allowance, Bucket, Domain, Draft, Entry, Failure, FetchError, Fetched, Figures, Key, Outcome, PeerId,
+    Allowance, Bucket, Candidate, Domain, Draft, Failure, FetchError, Fetched, Figures, Key, Outcome, PeerId,
     PeerReport, Reach, Reader, Refusal, RequestId, Timestamp,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
 use cache_origin_github::OriginBody;
 use http::HeaderMap;
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin};
 use tokio::sync::oneshot;
 
 /// An order to the driver. Its giver waits on the channel inside.
@@ -35,6 +35,7 @@ pub(crate) enum Command {
         directives: Directives,
         bucket: Bucket,
         reader: Reader,
+        borrows: bool,
         fetch: FetchFn,
         done: oneshot::Sender<Completion>,
     },
@@ -82,7 +83,7 @@ pub(crate) type Stored = oneshot::Sender<()>;
 /// How one request would call the origin. Run at most once, by the driver, whether or not its request
 /// still waits.
 pub(crate) type FetchFn =
-    Box<dyn FnOnce(Option<Arc<Entry>>) -> Pin<Box<dyn Future<Output = FetchReply> + Send>> + Send>;
+    Box<dyn FnOnce(Option<Candidate>) -> Pin<Box<dyn Future<Output = FetchReply> + Send>> + Send>;
 
 /// A call that passes the cache by. The driver runs it, so that connections belong to the node's runtime and not to
 /// the caller's, and so that a write ends properly whether its caller still waits or not.

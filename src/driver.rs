@@ -16,8 +16,8 @@ use crate::{
     links::Links,
 };
 use cache_core::{
-    Doubted, Doubts, Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output, PeerReport,
-    RequestId, Scope,
+    Candidate, Doubted, Doubts, Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output,
+    PeerReport, RequestId, Scope,
     port::{Change, StoreError, Transport, TransportEvent},
 };
 use cache_store::{CLOSE_TIMEOUT, CoarseClock, ReadIndex, WriteBehind};
@@ -201,9 +201,9 @@ impl Driver {
                 self.handle(Input::Clear { order });
             }
             Command::Flush { done } => self.flush(done),
-            Command::Get { request, key, directives, bucket, reader, fetch, done } => {
+            Command::Get { request, key, directives, bucket, reader, borrows, fetch, done } => {
                 self.requests.insert(request, Waiting { done, fetch: Some(fetch), private: None });
-                self.handle(Input::Get { request, key, directives, bucket, reader });
+                self.handle(Input::Get { request, key, directives, bucket, reader, borrows });
             }
             Command::Invalidate { reach, done } => {
                 let order = self.orders.removal(done);
@@ -324,7 +324,7 @@ impl Driver {
                     links.transport().disconnect(peer);
                 }
             }
-            Output::Fetch { fetch, leader, revalidate } => self.fetch(fetch, leader, revalidate),
+            Output::Fetch { fetch, leader, candidate } => self.fetch(fetch, leader, candidate),
             Output::Forget { request } => {
                 self.retained.remove(&request);
             }
@@ -358,12 +358,12 @@ impl Driver {
         }
     }
 
-    fn fetch(&mut self, fetch: FetchId, leader: RequestId, revalidate: Option<Arc<Entry>>) {
+    fn fetch(&mut self, fetch: FetchId, leader: RequestId, candidate: Option<Candidate>) {
         let waiting = self.requests.get_mut(&leader).and_then(|waiting| waiting.fetch.take());
         let call = waiting.or_else(|| self.retained.remove(&leader).flatten());
         let task = async move {
             let reply = match call {
-                Some(call) => guarded(call, revalidate).await,
+                Some(call) => guarded(call, candidate).await,
                 None => FetchReply::failed(FetchError::FetcherGone),
             };
             (fetch, leader, Box::new(reply))
@@ -463,9 +463,9 @@ pub(crate) type FiguresFn = Box<dyn Fn(&Engine) -> Figures + Send>;
 
 /// Runs a fetch so that a panic in it, for example in a closure of the embedding program, is a failed
 /// fetch and not a lost one.
-async fn guarded(call: FetchFn, revalidate: Option<Arc<Entry>>) -> FetchReply {
+async fn guarded(call: FetchFn, candidate: Option<Candidate>) -> FetchReply {
     use futures::FutureExt as _;
-    let call = AssertUnwindSafe(async move { call(revalidate).await });
+    let call = AssertUnwindSafe(async move { call(candidate).await });
     call.catch_unwind().await.unwrap_or_else(|_panic| {
         warn!("a fetch panicked");
         FetchReply::failed(FetchError::FetcherGone)

@@ -80,13 +80,14 @@ impl Shared {
         &self,
         key: Key,
         directives: freshness::Directives,
-        (bucket, reader): (Bucket, Reader),
+        (bucket, reader, borrows): (Bucket, Reader, bool),
         fetch: FetchFn,
     ) -> Result<Completion, Closed> {
         let request = self.number();
         let cancel = CancelOnDrop { commands: &self.commands, request: Some(request) };
-        let completion =
-            self.order(|done| Command::Get { request, key, directives, bucket, reader, fetch, done }).await;
+        let completion = self
+            .order(|done| Command::Get { request, key, directives, bucket, reader, borrows, fetch, done })
+            .await;
         cancel.defuse();
         completion
     }

@@ -38,6 +38,8 @@ pub struct Stats {
     pub collapsed: u64,
     /// Calls that the origin answered with "not modified", which cost no quota.
     pub revalidated: u64,
+    /// Of these, calls by which a credential was shown to be given the same as another that had fetched before.
+    pub proofs: u64,
     /// Look-ups that found an entry past its lifetime.
     pub expirations: u64,
     /// Entries that left memory because a budget was full.
@@ -117,6 +119,7 @@ impl Stats {
             stale_hits: counters.stale_hits,
             collapsed: counters.collapsed,
             revalidated: counters.revalidated,
+            proofs: counters.proofs,
             expirations: counters.expirations,
             evictions: counters.evictions,
             invalidations: counters.invalidations,
@@ -220,6 +223,7 @@ impl FleetTotals {
             invalidations: _,
             misses: _,
             peer_hits: _,
+            proofs: _,
             revalidated: _,
             stale_hits: _,
         } = counters;

@@ -99,8 +99,11 @@ impl Values {
                 FetchReply { fetched, refused: None, allowance: None, private: Private::default() }
             })
         });
-        let completion =
-            self.node.shared().wait_for(key, Directives::default(), (BUCKET, Reader::Admitted), fetch).await;
+        let completion = self
+            .node
+            .shared()
+            .wait_for(key, Directives::default(), (BUCKET, Reader::Admitted, false), fetch)
+            .await;
         match completion.map(|completion| completion.outcome) {
             Ok(Outcome::Answered { entry, .. }) => Ok(entry.content().body.clone()),
             Ok(Outcome::Relayed { content, .. }) => Ok(content.body),
@@ -282,7 +285,13 @@ impl Values {
     async fn cached(&self, key: Key, directives: Directives) -> Result<Option<Bytes>, GetValueError> {
         let never: FetchFn =
             Box::new(|_stale| Box::pin(async { FetchReply::failed(FetchError::FetcherGone) }));
-        match self.node.shared().wait_for(key, directives, (BUCKET, Reader::Admitted), never).await?.outcome {
+        match self
+            .node
+            .shared()
+            .wait_for(key, directives, (BUCKET, Reader::Admitted, false), never)
+            .await?
+            .outcome
+        {
             Outcome::Answered { entry, .. } => Ok(Some(entry.content().body.clone())),
             Outcome::Failed(Failure::Busy) => Err(GetValueError::Busy),
             // It was being fetched for others, without success.

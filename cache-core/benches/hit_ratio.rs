@@ -122,7 +122,14 @@ impl Cache for EngineCache {
     fn get(&mut self, key: u64) -> bool {
         let (key, directives) = (engine_key(key), Directives::ANYTHING_CACHED);
         let (bucket, reader) = (Bucket(0), Reader::Admitted);
-        self.handle(|number| Input::Get { request: RequestId(number), key, directives, bucket, reader })
+        self.handle(|number| Input::Get {
+            request: RequestId(number),
+            key,
+            directives,
+            bucket,
+            reader,
+            borrows: false,
+        })
     }
 
     fn put(&mut self, key: u64) {

@@ -17,6 +17,8 @@ pub struct Counters {
     pub misses: u64,
     /// Calls that the origin answered with "not modified".
     pub revalidated: u64,
+    /// Of these, calls by which a reader was shown to be given the same as a reader of another domain.
+    pub proofs: u64,
     /// Requests that found an entry past its lifetime.
     pub expirations: u64,
     /// Entries that left memory because a budget was full.

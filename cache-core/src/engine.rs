@@ -34,9 +34,9 @@ use fleet::Fleet;
 /// let now = Timestamp::from_unix_millis(1_000);
 /// let (request, key) = (RequestId(1), Key::new("api.github.com/user", Domain::ANONYMOUS));
 /// let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
-/// engine.handle(now, Input::Get { request, key, directives, bucket, reader });
+/// engine.handle(now, Input::Get { request, key, directives, bucket, reader, borrows: false });
 /// // Nothing is cached, so the origin is called on behalf of the request.
-/// let Some(Output::Fetch { leader, revalidate: None, .. }) = engine.poll_output() else { panic!() };
+/// let Some(Output::Fetch { leader, candidate: None, .. }) = engine.poll_output() else { panic!() };
 /// assert_eq!(leader, request);
 /// assert_eq!(engine.poll_output(), None);
 /// ```
@@ -110,8 +110,8 @@ impl Engine {
                 self.note_allowance(allowance);
                 self.on_fetched(fetch, fetched);
             }
-            Input::Get { request, key, directives, bucket, reader } => {
-                self.on_get(request, key, directives, Caller { bucket, reader });
+            Input::Get { request, key, directives, bucket, reader, borrows } => {
+                self.on_get(request, key, directives, Caller { bucket, reader, borrows });
             }
             Input::Invalidate { order, reach } => self.on_invalidate(order, reach),
             Input::Leave => self.on_leave(),

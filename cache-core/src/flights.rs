@@ -71,6 +71,7 @@ impl Flights {
             stage: Stage::Begun,
             reason,
             stale,
+            borrows: false,
             generation,
             keep: Keep::Yes,
             consulted: Consulted::default(),

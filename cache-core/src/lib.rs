@@ -15,6 +15,7 @@ extern crate alloc;
 mod address;
 mod allowance;
 mod cache;
+mod candidate;
 pub mod codec;
 mod counters;
 mod deadline;
@@ -45,6 +46,7 @@ mod time;
 pub use {
     address::{ADDRESS_BYTES_MAX, peer_of_address},
     allowance::{Allowance, Window},
+    candidate::Candidate,
     counters::Counters,
     deadline::Deadline,
     doubts::{Doubted, Doubts},

@@ -74,6 +74,13 @@ pub struct Forward {
     pub stored: bool,
 }
 
+impl Forward {
+    /// Whether the origin said that what it had given to a reader of another domain is what it gives to this one.
+    pub fn is_proof(&self) -> bool {
+        self.reason == ForwardReason::UriMiss && self.status == 304 && self.stored
+    }
+}
+
 /// Why a request was forwarded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ForwardReason {

@@ -1,7 +1,8 @@
 //! What the engine orders. The driver performs outputs in the order in which they come.
 
 use crate::{
-    Doubted, Entry, Failure, Key, Member, Message, OrderId, Outcome, PeerId, RequestId, Scope, Timestamp,
+    Candidate, Doubted, Entry, Failure, Key, Member, Message, OrderId, Outcome, PeerId, RequestId, Scope,
+    Timestamp,
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
@@ -44,8 +45,8 @@ pub enum Output {
         fetch: FetchId,
         /// The request whose credential pays.
         leader: RequestId,
-        /// The entry to ask about, if there is one to revalidate.
-        revalidate: Option<Arc<Entry>>,
+        /// The entry to ask about, if there is one.
+        candidate: Option<Candidate>,
     },
     /// The renewal for which a request was retained does not take place.
     Forget {

@@ -216,9 +216,35 @@ pub(crate) fn renew(
     tag: Option<Box<str>>,
     circumstances: &Circumstances<'_>,
 ) -> Option<Fetched> {
+    renew_with(&entry.content().headers, entry, head, tag, circumstances)
+}
+
+/// What becomes of `entry`, which another credential was given, where a 304 with `head` says that this one would be given
+/// the same under `tag`.
+///
+/// As [`renew`], but nothing that told the other reader of itself goes on: neither what its credential may do, nor its tag,
+/// nor the links of its page.
+pub(crate) fn prove(
+    entry: &Entry,
+    head: &response::Parts,
+    tag: Option<Box<str>>,
+    circumstances: &Circumstances<'_>,
+) -> Option<Fetched> {
+    let lent = field::lent(&entry.content().headers, tag.as_deref());
+    renew_with(&lent, entry, head, tag, circumstances)
+}
+
+/// The entry with the body of `old` and its `headers` as the 304's `head` renews them.
+fn renew_with(
+    headers: &Headers,
+    entry: &Entry,
+    head: &response::Parts,
+    tag: Option<Box<str>>,
+    circumstances: &Circumstances<'_>,
+) -> Option<Fetched> {
     let content = Content {
         status: entry.content().status,
-        headers: field::merged(&entry.content().headers, &head.headers, !circumstances.named)?,
+        headers: field::merged(headers, &head.headers, !circumstances.named)?,
         body: entry.content().body.clone(),
     };
     let mut merged: HeaderMap = form::fields(&content.headers).collect();

@@ -96,6 +96,14 @@ impl fmt::Debug for Credential {
     }
 }
 
+impl Credential {
+    /// Which kind of token it is, as far as its beginning tells: a number.
+    pub(crate) fn kind(&self) -> usize {
+        let token = self.token();
+        TOKEN_PREFIXES.iter().position(|prefix| token.starts_with(prefix)).unwrap_or(TOKEN_PREFIXES.len())
+    }
+}
+
 fn looks_like_token(text: &str) -> bool {
     let prefixed = TOKEN_PREFIXES.iter().any(|prefix| text.len() > prefix.len() && text.starts_with(prefix));
     prefixed || is_hex(text, 40)

@@ -9,12 +9,12 @@ use crate::{
     field, form, page,
     plan::{Fields, write_representation},
     refusal::refused_by,
-    route::RouteIndex,
+    route::{RouteIndex, concerns_the_credential},
     rules::Rules,
     url::local_path,
     wording::{Brought, Wording},
 };
-use cache_core::{Allowance, Domain, Entry, FetchError, Fetched, Source};
+use cache_core::{Allowance, Candidate, Domain, Entry, FetchError, Fetched, Key, Source};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request, response};
 use std::{
     sync::Arc,
@@ -107,7 +107,22 @@ impl GitHub {
         question
     }
 
-    /// Asks the origin, and whether `revalidate` still holds if it is given.
+    /// Whether the origin can be asked about what another credential was given under `key`, and that is likely to be what
+    /// it gives to this one as well.
+    ///
+    /// It takes a credential, since a 304 costs as much as an answer without one; a client without validators of its own,
+    /// which are the surer way to a 304; and a route that does not concern the credential itself, since each is given
+    /// another answer there.
+    pub fn may_borrow(&self, question: &Question, key: &Key) -> bool {
+        let now = Instant::now();
+        let pays = |own| question.rules.lending.pays(&question.path, own, now);
+        question.credential.as_ref().is_some_and(pays)
+            && question.brought.is_none()
+            && question.rules.recipes.state(question.recipe_class(), now) != RecipeState::Distrusted
+            && !concerns_the_credential(path_in(key.resource()))
+    }
+
+    /// Asks the origin, and whether `candidate` is what it would answer if one is given.
     ///
     /// If there is no such entry and the client has validators of its own, they are sent. A 304 is then for that
     /// client alone, and nothing of it is kept. The call never fails as such: errors are in [`Fetch::fetched`]. Makes
@@ -116,12 +131,16 @@ impl GitHub {
     /// # Cancellation
     ///
     /// Dropping the future ends the call. The origin may have counted it.
-    pub async fn fetch(&self, question: &Question, revalidate: Option<Arc<Entry>>) -> Fetch {
-        let condition = revalidate.and_then(|entry| self.condition(question, entry));
+    pub async fn fetch(&self, question: &Question, candidate: Option<Candidate>) -> Fetch {
+        let condition = candidate.and_then(|candidate| self.condition(question, candidate));
         let asking = match (condition, &question.brought) {
             (Some(condition), _) => Asking::About(condition),
             (None, Some(brought)) => Asking::For(brought),
             (None, None) => Asking::Plainly,
+        };
+        let borrowed = match &asking {
+            Asking::About(condition) if condition.is_borrowed => Some(Arc::clone(&condition.entry)),
+            Asking::About(_) | Asking::For(_) | Asking::Plainly => None,
         };
         let fetch = match self.ask(question, &asking).await {
             Ok(fetch) => fetch,
@@ -132,7 +151,30 @@ impl GitHub {
                 again.unwrap_or_else(|Doubtful| Fetch::failed(FetchError::Malformed))
             }
         };
+        if let Some(entry) = borrowed {
+            Self::note_lent(question, &entry, &fetch.fetched);
+        }
         Fetch { allowance: Quota::shown_to(question.readers, &fetch.live), ..fetch }
+    }
+
+    /// Learns whether the credential at hand was given what `lent` holds.
+    ///
+    /// A refusal says nothing of bodies, and must not show what others were given; nor does a new body where the old one was
+    /// past its lifetime.
+    fn note_lent(question: &Question, lent: &Entry, fetched: &Fetched) {
+        let is_proven = match fetched {
+            Fetched::NotModified(_) => true,
+            Fetched::Fresh(draft) if draft.content.status == StatusCode::OK && is_fresh(lent) => false,
+            Fetched::Failed(_)
+            | Fetched::Fault { .. }
+            | Fetched::Fresh(_)
+            | Fetched::Oversize
+            | Fetched::Throttled { .. }
+            | Fetched::Unstorable { .. } => return,
+        };
+        if let Some(own) = &question.credential {
+            question.rules.lending.note(&question.path, own, is_proven, Instant::now());
+        }
     }
 
     async fn ask(&self, question: &Question, asking: &Asking<'_>) -> Result<Fetch, Doubtful> {
@@ -235,13 +277,21 @@ impl GitHub {
         Ok(request)
     }
 
+    /// How to ask about `candidate`, if there is a way.
+    fn condition(&self, question: &Question, candidate: Candidate) -> Option<Condition> {
+        match candidate {
+            Candidate::Own(entry) => self.condition_of_own(question, entry),
+            Candidate::Borrowed(entry) => self.condition_of_borrowed(question, entry),
+        }
+    }
+
     /// How to ask whether `entry` still holds, if there is a way.
     ///
     /// A tag computed for the credential at hand is best: unlike a stored one, it vouches for the very body that is
     /// kept. It is tried before the recipe has proved right, since a peer that sent an entry may have put its stored
     /// tag with another body. If the recipe fails, that costs one call. A stored tag serves only under the credential
     /// that it was given to.
-    fn condition(&self, question: &Question, entry: Arc<Entry>) -> Option<Condition> {
+    fn condition_of_own(&self, question: &Question, entry: Arc<Entry>) -> Option<Condition> {
         let content = entry.content();
         let validators = entry.validators();
         let words = question.usual_words();
@@ -262,6 +312,28 @@ impl GitHub {
         Some(Condition {
             validator: validator?,
             doubts_link: page::is_full_and_last(content, question.query.as_deref()),
+            is_borrowed: false,
+            entry,
+        })
+    }
+
+    /// How to ask whether the credential at hand would be given the body of `entry`, which another was given.
+    ///
+    /// Only the tag that the recipe makes for this credential and that body can show it. The links of a page may count what
+    /// the other reader sees, so the 304 must bring links of its own where there are any; and of a full page without links
+    /// no 304 can say that there is no next one for this reader.
+    fn condition_of_borrowed(&self, question: &Question, entry: Arc<Entry>) -> Option<Condition> {
+        let content = entry.content();
+        let is_lent = content.status == StatusCode::OK && self.may_borrow(question, entry.key());
+        let tag = is_lent.then(|| question.usual_words().tag(&content.body))?;
+        let has_link = content.headers.get_str(header::LINK.as_str()).is_some();
+        if !has_link && page::is_full_and_last(content, question.query.as_deref()) {
+            return None;
+        }
+        Some(Condition {
+            validator: Validator::Tag(tag.into()),
+            doubts_link: has_link,
+            is_borrowed: true,
             entry,
         })
     }
@@ -295,7 +367,8 @@ impl GitHub {
         if is_other || (condition.doubts_link && !head.headers.contains_key(header::LINK)) {
             return Err(Doubtful);
         }
-        let renewed = answer::renew(&condition.entry, head, sent, circumstances).ok_or(Doubtful)?;
+        let renew = if condition.is_borrowed { answer::prove } else { answer::renew };
+        let renewed = renew(&condition.entry, head, sent, circumstances).ok_or(Doubtful)?;
         self.counters().count_not_modified();
         Ok(Fetch::of(renewed, live))
     }
@@ -386,6 +459,8 @@ struct Condition {
     validator: Validator,
     /// Whether a 304 must bring a `Link` of its own to be believed.
     doubts_link: bool,
+    /// Whether another credential was given the entry.
+    is_borrowed: bool,
 }
 
 enum Validator {
@@ -395,3 +470,15 @@ enum Validator {
 
 /// The origin says "unchanged", and that is not enough.
 struct Doubtful;
+
+/// The path in a canonical resource, from the API's root.
+fn path_in(resource: &str) -> &str {
+    let path = resource.find('/').map_or("", |at| &resource[at..]);
+    path.split([' ', '?']).next().unwrap_or_default()
+}
+
+/// Whether `entry` is within its lifetime by this host's wall clock, which is near enough to learn by.
+fn is_fresh(entry: &Entry) -> bool {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since_epoch.as_millis() < u128::from(entry.fresh_until().as_unix_millis())
+}

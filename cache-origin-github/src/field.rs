@@ -74,6 +74,15 @@ pub(crate) fn merged(old: &Headers, new: &HeaderMap, one_credential: bool) -> Op
     Headers::of_all(stay.chain(come.filter(|(name, _)| updates(name))))
 }
 
+/// What of the fields that one credential was given is true of the same body under another one: what describes the body,
+/// and how long it holds. `tag` is the tag of the body under the other credential.
+///
+/// What else there is may concern the first credential alone; what concerns the other comes with its own 304.
+pub(crate) fn lent(old: &Headers, tag: Option<&str>) -> Headers {
+    let stay = old.iter().filter(|(name, _)| LENT.contains(name));
+    Headers::from_fields(stay.chain(tag.map(|tag| ("etag", tag.as_bytes()))))
+}
+
 fn is_kept(name: &str, one_credential: bool) -> bool {
     !(OF_CONNECTION.contains(&name)
         || OF_CALL.contains(&name)
@@ -110,6 +119,17 @@ const OF_CREDENTIAL: [&str; 6] = [
     "x-github-sso",
     "x-oauth-client-id",
     "x-oauth-scopes",
+];
+/// Of the body, the same for every credential that is given it.
+const LENT: [&str; 8] = [
+    "content-disposition",
+    "content-language",
+    "content-type",
+    "last-modified",
+    "vary",
+    "x-github-api-version-selected",
+    "x-github-media-type",
+    "x-poll-interval",
 ];
 /// Of the body as it is kept: a 304 must not change them.
 const OF_BODY: [&str; 4] = ["content-range", "content-type", "etag", "last-modified"];
@@ -180,6 +200,21 @@ mod tests {
         assert_eq!(value("etag"), Some("\"a\""));
         assert_eq!(value("link"), Some("old"));
         assert_eq!(value("x-oauth-scopes"), None);
+    }
+
+    #[test]
+    fn what_is_lent_says_nothing_of_the_first_reader() {
+        let given = map(&[
+            ("cache-control", "private, max-age=60"),
+            ("content-type", "application/json"),
+            ("etag", "\"of-the-first\""),
+            ("link", "<https://api.github.com/user/repos?page=7>; rel=\"last\""),
+            ("x-oauth-scopes", "repo"),
+            ("x-something-new", "about the first"),
+        ]);
+        let lent = lent(&kept(&given, BodyCoding::Absent, true), Some("\"of-the-second\""));
+        assert_eq!(names(&lent), ["content-type", "etag"]);
+        assert_eq!(lent.get_str("etag"), Some("\"of-the-second\""));
     }
 
     #[test]

@@ -455,6 +455,7 @@ impl GitHubBuilder {
             forwarded: self.forwarded,
             // One class for usual representations of a route and one for all others.
             recipes: Arc::new(Recipes::new(routes.len() * 2)),
+            lending: Arc::default(),
             routes,
             body_bytes_max: self.body_bytes_max,
             max_stale: self.max_stale,

@@ -33,6 +33,7 @@ mod github;
 mod graphql;
 mod inspect;
 mod json;
+mod lending;
 mod page;
 mod plan;
 mod pretty;

@@ -8,6 +8,7 @@ use crate::{
     Credential, GitHub, RouteRule, RouteTable,
     domain::{Domains, Readers},
     forwarded::Forwarded,
+    lending::Lending,
     recipe::Recipes,
     route::Keeping,
 };
@@ -29,6 +30,7 @@ pub struct Rules {
     pub(crate) default_readers: Readers,
     pub(crate) forwarded: Forwarded,
     pub(crate) recipes: Arc<Recipes>,
+    pub(crate) lending: Arc<Lending>,
     pub(crate) body_bytes_max: usize,
     pub(crate) max_stale: Duration,
     pub(crate) respect_max_age: bool,
@@ -143,11 +145,12 @@ impl GitHub {
         let _changing = in_force.changing.lock();
         let before = in_force.loan();
         rules.default_readers = Rules::default_readers(&rules.domains, self.default_credential());
-        rules.recipes = if rules.routes.has_the_rules_of(&before.routes) {
-            Arc::clone(&before.recipes)
+        if rules.routes.has_the_rules_of(&before.routes) {
+            rules.recipes = Arc::clone(&before.recipes);
         } else {
-            Arc::new(before.recipes.succeeded_by(rules.recipes.len()))
-        };
+            rules.recipes = Arc::new(before.recipes.succeeded_by(rules.recipes.len()));
+        }
+        rules.lending = Arc::clone(&before.lending);
         rules.asked_from = if rules.believes_less_than(&before) {
             now.saturating_add(LANDING_TIME)
         } else {

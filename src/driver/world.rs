@@ -226,6 +226,7 @@ impl World {
         let (request, directives) = (RequestId(self.requests), Directives::default());
         self.wake(Wake::Command(Some(Command::Get {
             reader: cache_core::Reader::Admitted,
+            borrows: false,
             request,
             key,
             directives,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use cache_conformance::origin::{Mood, OriginFactory, Subject, Wanted};
-use cache_core::{Entry, Fetched};
+use cache_core::{Candidate, Entry, Fetched};
 use cache_origin_github::{GitHub, Plan};
 use cache_tests::origin::{Fault, FaultKind, ModelOrigin, Quota, Resource};
 use std::{
@@ -44,7 +44,7 @@ impl Subject for GitHubSubject {
             Plan::Cached(planned) => planned,
             Plan::Pass(reason) => panic!("passed: {reason}"),
         };
-        self.github.fetch(&self.github.question(&request, &planned), known).await.fetched
+        self.github.fetch(&self.github.question(&request, &planned), known.map(Candidate::Own)).await.fetched
     }
 
     fn set_mood(&self, mood: Mood) {

@@ -95,6 +95,9 @@ fn forwarded(line: &mut Line, forward: &Forward) {
     if forward.collapsed {
         line.write(format_args!("; collapsed"));
     }
+    if forward.is_proof() {
+        line.write(format_args!("; detail=proof"));
+    }
 }
 
 /// Whole seconds, rounded up, so that what is not over does not show as zero.
@@ -169,6 +172,15 @@ mod tests {
     fn a_revalidated_reply_was_forwarded_as_stale_and_answered_304() {
         let served = Served::Forwarded(forward(ForwardReason::Stale, 304));
         assert_eq!(status(Provenance::Entry(served)), "fleet-cache; fwd=stale; fwd-status=304; stored");
+    }
+
+    #[test]
+    fn a_proof_is_a_miss_that_is_answered_304() {
+        let served = Served::Forwarded(forward(ForwardReason::UriMiss, 304));
+        assert_eq!(
+            status(Provenance::Entry(served)),
+            "fleet-cache; fwd=uri-miss; fwd-status=304; stored; detail=proof"
+        );
     }
 
     #[test]

@@ -13,4 +13,4 @@ mod searching;
 mod state;
 mod warming;
 
-pub(in crate::engine) use {searching::DEPUTIES_MAX, state::Fleet};
+pub(in crate::engine) use {announcing::Told, searching::DEPUTIES_MAX, state::Fleet};

@@ -1,6 +1,6 @@
 //! What is kept, put, forgotten, and shown to readers.
 
-use super::Engine;
+use super::{Engine, fleet::Told};
 use crate::{
     Doubts, Draft, Entry, Key, OrderId, Output, Scope,
     cache::Insertion,
@@ -27,7 +27,7 @@ impl Engine {
             }
         }
         if is_kept {
-            self.announce(&entry, None);
+            self.announce(&entry, None, Told::Whole);
         }
         self.outputs.push_back(Output::Stored { order });
     }

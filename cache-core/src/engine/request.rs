@@ -2,6 +2,7 @@
 
 mod asking;
 mod boarding;
+mod borrowing;
 mod landing;
 mod lookup;
 mod proving;

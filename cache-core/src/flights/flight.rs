@@ -5,7 +5,8 @@
 //! in step with the indices of [`super::Flights`], which changes those.
 
 use crate::{
-    AskId, Bucket, Entry, FetchId, ForwardReason, Key, LoadId, Payer, PeerId, Reader, RequestId, Timestamp,
+    AskId, Bucket, Candidate, Entry, FetchId, ForwardReason, Key, LoadId, Payer, PeerId, Reader, RequestId,
+    Timestamp,
     message::{Role, Verdict},
 };
 use alloc::{sync::Arc, vec::Vec};
@@ -23,6 +24,8 @@ pub(crate) struct Flight {
     pub(super) reason: ForwardReason,
     /// The entry to ask the origin about, or to serve in its stead.
     pub(super) stale: Option<Arc<Entry>>,
+    /// Whether what the origin is being asked about belongs to another domain.
+    pub(super) borrows: bool,
     /// The engine's count of invalidations when the flight began.
     pub(super) generation: u64,
     /// Whether the result may be kept: not after the key was invalidated or put meanwhile.
@@ -74,6 +77,21 @@ impl Flight {
     /// The entry to ask the origin about, or to serve in its stead.
     pub(crate) fn stale(&self) -> Option<&Arc<Entry>> {
         self.stale.as_ref()
+    }
+
+    /// Whether what the origin is being asked about belongs to another domain.
+    pub(crate) fn borrows(&self) -> bool {
+        self.borrows
+    }
+
+    /// Whether the origin is being asked about something, so that it can say that this still holds.
+    pub(crate) fn is_about_something(&self) -> bool {
+        self.borrows || self.stale.is_some()
+    }
+
+    /// The origin is asked about `candidate`.
+    pub(crate) fn ask_about(&mut self, candidate: Option<&Candidate>) {
+        self.borrows = matches!(candidate, Some(Candidate::Borrowed(_)));
     }
 
     /// The engine's count of invalidations that its result takes account of.
@@ -157,6 +175,8 @@ impl Flight {
 pub(crate) struct Caller {
     pub(crate) bucket: Bucket,
     pub(crate) reader: Reader,
+    /// Whether the origin may be asked about what a reader of another domain was given.
+    pub(crate) borrows: bool,
 }
 
 /// What a flight has had to do with other members.
@@ -192,8 +212,8 @@ impl Consulted {
     }
 }
 
-/// How far a flight has got: `Loading → Gathering → Asking → Waiting → Fetching`; it may skip or end at any stage, and go
-/// back to asking when the member that it waits for is gone.
+/// How far a flight has got: `Loading → Gathering → Asking → Waiting → Fetching`. It may skip or end at any stage,
+/// and go back to asking when the member that it waits for is gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Stage {
     /// No member is being asked; a flight is in this stage only within one input.

@@ -2,9 +2,10 @@
 
 use super::world::{Asked, Fact, Source, State, World};
 use cache_core::{
-    Content, Engine, Entry, Key, Outcome, Output, RequestId, Served, StaleReason, freshness::Directives,
+    Candidate, Content, Engine, Entry, Key, Outcome, Output, RequestId, Served, StaleReason,
+    freshness::Directives,
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 impl World {
     pub(super) fn check(&self, output: &Output) {
@@ -14,7 +15,7 @@ impl World {
                 let asked = self.check_waiting(RequestId(order.0));
                 assert!(asked.key.is_none(), "{order:?} is a get");
             }
-            Output::Fetch { leader, revalidate, .. } => self.check_call(*leader, revalidate.as_ref()),
+            Output::Fetch { leader, candidate, .. } => self.check_call(*leader, candidate.as_ref()),
             Output::Persist { entry } => self.check_kept(entry),
             Output::Publish { entry } => {
                 self.check_kept(entry);
@@ -130,12 +131,19 @@ impl World {
     }
 
     /// A call is made for a waiter that allows it, and only if no other would bring the same.
-    fn check_call(&self, leader: RequestId, revalidate: Option<&Arc<Entry>>) {
+    fn check_call(&self, leader: RequestId, candidate: Option<&Candidate>) {
         let asked = self.requests.get(&leader).expect("only requests lead");
         let key = asked.key.as_ref().expect("only gets lead");
         assert_eq!(asked.state, State::Waiting, "{leader:?} is gone");
         assert!(!asked.directives.only_if_cached, "{leader:?} forbids asking");
-        assert!(revalidate.is_none_or(|entry| entry.key() == key));
+        match candidate {
+            Some(Candidate::Own(entry)) => assert_eq!(entry.key(), key),
+            Some(Candidate::Borrowed(entry)) => {
+                assert_eq!(entry.key().resource(), key.resource());
+                assert_ne!(entry.key().domain(), key.domain());
+            }
+            None => {}
+        }
         let written = self.written.get(key).copied();
         for call in self.calls.values().filter(|call| call.key == *key) {
             assert!(written.is_some_and(|written| call.step <= written), "two calls for {key:?}");

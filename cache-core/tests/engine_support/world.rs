@@ -135,7 +135,7 @@ impl World {
             }
             let request = self.ask(Some(key(number)), Directives::ANYTHING_CACHED);
             let (directives, bucket, reader) = (Directives::ANYTHING_CACHED, Bucket(0), Reader::Admitted);
-            let input = Input::Get { request, key: key(number), directives, bucket, reader };
+            let input = Input::Get { request, key: key(number), directives, bucket, reader, borrows: false };
             let outputs = self.handle(input);
             let held = outputs.into_iter().find_map(|output| match output {
                 Output::Complete { outcome: Outcome::Answered { entry, served }, .. } => {
@@ -174,7 +174,14 @@ impl World {
             Event::Get { key: number, directives, bucket } => {
                 let request = self.ask(Some(key(*number)), *directives);
                 let (directives, bucket, reader) = (*directives, Bucket(*bucket), Reader::Admitted);
-                self.handle(Input::Get { request, key: key(*number), directives, bucket, reader });
+                self.handle(Input::Get {
+                    request,
+                    key: key(*number),
+                    directives,
+                    bucket,
+                    reader,
+                    borrows: false,
+                });
             }
             Event::Invalidate { key: number } => {
                 let order = self.write(|written| *written == key(*number));

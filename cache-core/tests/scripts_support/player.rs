@@ -184,7 +184,8 @@ impl Player {
         let reader = words
             .value("unproven")
             .map_or(Reader::Admitted, |name| Reader::Unproven(super::words::payer(name)));
-        self.handle(Input::Get { request, key, directives: words.directives(), bucket, reader });
+        let borrows = words.flag("borrows");
+        self.handle(Input::Get { request, key, directives: words.directives(), bucket, reader, borrows });
     }
 
     /// A member connects. It has nothing to answer to the warm-up that it is asked for at once, unless it is `cold`:
@@ -311,11 +312,13 @@ impl Player {
             }
             Output::Removed { order, entries } => format!("removed r{} {entries}", order.0),
             Output::Stored { order } => format!("stored r{}", order.0),
-            Output::Fetch { fetch, leader, revalidate } => {
+            Output::Fetch { fetch, leader, candidate } => {
                 self.fetches.push(*fetch);
                 let key = show::key(&self.keys[leader]);
-                let revalidate = revalidate.as_ref().map(|entry| {
-                    format!(" revalidate={}", entry.validators().etag.as_deref().unwrap_or("untagged"))
+                let revalidate = candidate.as_ref().map(|candidate| {
+                    let tag = candidate.entry().validators().etag.as_deref().unwrap_or("untagged");
+                    let kind = if candidate.own().is_some() { "revalidate" } else { "borrow" };
+                    format!(" {kind}={tag}")
                 });
                 let revalidate = revalidate.unwrap_or_default();
                 format!("fetch {} for r{} {key}{revalidate}", self.fetch_name(*fetch), leader.0)

@@ -1,7 +1,7 @@
 //! Validators that a client brings, where nothing is held that its request could be answered from.
 
 use crate::script::{Answer, Asked, Origin, github_answer, question, tag};
-use cache_core::{Audience, Content, Draft, Entry, Fetched, Key, Timestamp};
+use cache_core::{Audience, Candidate, Content, Draft, Entry, Fetched, Key, Timestamp};
 use cache_origin_github::{GitHub, Question};
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ async fn an_answer_to_a_client_that_knows_another_is_kept_as_if_asked_in_our_wor
     let draft = fresh(github.fetch(&question, None).await.fetched);
     let ours = tag(Some(USUAL), Some("Bearer ghp_a"), BODY);
     assert_eq!(draft.content.headers.get_str("etag"), Some(&ours[..]));
-    let renewed = github.fetch(&question, Some(entry(&question, draft))).await.fetched;
+    let renewed = github.fetch(&question, Some(Candidate::Own(entry(&question, draft)))).await.fetched;
     assert!(matches!(renewed, Fetched::NotModified(_)));
     assert_eq!(validators(&origin.asked()), [Some("\"old\""), Some(&ours[..])]);
 }
@@ -123,7 +123,7 @@ async fn what_is_held_is_asked_about_by_its_own_tag() {
     let fields = [("authorization", "token ghp_a"), ("if-none-match", "\"mine\"")];
     let question = question(&github, "/repos/o/r", &fields);
     let draft = fresh(github.fetch(&question, None).await.fetched);
-    github.fetch(&question, Some(entry(&question, draft))).await;
+    github.fetch(&question, Some(Candidate::Own(entry(&question, draft)))).await;
     let ours = tag(Some(USUAL), Some("Bearer ghp_a"), BODY);
     assert_eq!(validators(&origin.asked()), [Some("\"mine\""), Some(&ours[..])]);
 }

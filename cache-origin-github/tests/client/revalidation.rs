@@ -1,7 +1,7 @@
 //! Asking whether an entry still holds: whose tag is sent, and which 304 is believed.
 
 use crate::script::{Answer, Asked, Origin, github_answer, http, question};
-use cache_core::{Draft, Entry, Fetched, Key, Timestamp};
+use cache_core::{Candidate, Draft, Entry, Fetched, Key, Timestamp};
 use cache_origin_github::{GitHub, Question, RecipeState};
 use std::sync::{
     Arc,
@@ -25,7 +25,7 @@ async fn fresh(github: &GitHub, question: &Question) -> Arc<Entry> {
 }
 
 async fn renewed(github: &GitHub, question: &Question, old: &Arc<Entry>) -> Draft {
-    match github.fetch(question, Some(Arc::clone(old))).await.fetched {
+    match github.fetch(question, Some(Candidate::Own(Arc::clone(old)))).await.fetched {
         Fetched::NotModified(draft) => draft,
         other => panic!("{other:?}"),
     }
@@ -92,7 +92,7 @@ async fn a_forged_body_is_found_out_once_the_recipe_is_trusted() {
     assert_eq!(github.stats(&[]).recipe.state, RecipeState::Trusted);
     let mut forged = fresh(&github, &question).await.draft(Timestamp::from_unix_millis(0));
     forged.content.body = "{\"name\":\"evil\"}".into();
-    let answer = github.fetch(&question, Some(entry(&question, forged))).await.fetched;
+    let answer = github.fetch(&question, Some(Candidate::Own(entry(&question, forged)))).await.fetched;
     assert!(matches!(answer, Fetched::Fresh(draft) if draft.content.body == BODY));
 }
 
@@ -113,7 +113,7 @@ async fn without_the_recipe_a_tag_is_for_its_own_credential_alone() {
     assert_eq!(github.stats(&[]).recipe.state, RecipeState::Distrusted);
     renewed(&github, &own, &old).await;
     let other = question(&github, "/user", SECOND);
-    let answer = github.fetch(&other, Some(old)).await.fetched;
+    let answer = github.fetch(&other, Some(Candidate::Own(old))).await.fetched;
     assert!(matches!(answer, Fetched::Fresh(_)));
     let tags: Vec<_> =
         origin.asked().iter().map(|asked| asked.field("if-none-match").map(str::to_owned)).collect();
@@ -149,7 +149,7 @@ async fn a_304_about_another_tag_is_not_believed() {
     let github = origin.builder().build().unwrap();
     let question = question(&github, "/user", FIRST);
     let old = fresh(&github, &question).await;
-    assert!(matches!(github.fetch(&question, Some(old)).await.fetched, Fetched::Fresh(_)));
+    assert!(matches!(github.fetch(&question, Some(Candidate::Own(old))).await.fetched, Fetched::Fresh(_)));
     assert_eq!(github.stats(&[]).doubted, 1);
 }
 
@@ -168,7 +168,7 @@ async fn ask_about_a_full_last_page(links: [Option<&'static str>; 3]) -> (usize,
     let github = origin.builder().build().unwrap();
     let question = question(&github, "/repos/o/r/issues?per_page=2", FIRST);
     let old = fresh(&github, &question).await;
-    let draft = match github.fetch(&question, Some(old)).await.fetched {
+    let draft = match github.fetch(&question, Some(Candidate::Own(old))).await.fetched {
         Fetched::Fresh(draft) | Fetched::NotModified(draft) => draft,
         other => panic!("{other:?}"),
     };

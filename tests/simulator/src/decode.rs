@@ -135,6 +135,7 @@ fn origin(bytes: &mut Bytes<'_>) -> OriginPlan {
             Some((3, Duration::from_secs(120))),
         ]),
         secondary: None,
+        lends: bytes.of(&[true, false]),
         revalidates: bytes.number(0..=3) > 0,
         refused_per_mille: bytes.of(&[0, 0, 100, 500]),
         unstorable_per_mille: bytes.of(&[0, 0, 0, 100]),

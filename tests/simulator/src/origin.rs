@@ -7,9 +7,10 @@ use crate::{
     secondary::Secondary,
 };
 use cache_core::{
-    Audience, Content, Draft, Entry, FetchError, FetchId, Fetched, Headers, RequestId, Shortage, Validators,
+    Audience, Candidate, Content, Draft, FetchError, FetchId, Fetched, Headers, RequestId, Shortage,
+    Validators,
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 /// The model of the API that the fleet spares.
 pub(crate) struct Origin {
@@ -41,7 +42,7 @@ pub(crate) struct Call {
     pub(crate) fetch: FetchId,
     pub(crate) leader: RequestId,
     pub(crate) key: usize,
-    pub(crate) revalidate: Option<Arc<Entry>>,
+    pub(crate) candidate: Option<Candidate>,
     pub(crate) begun: Duration,
 }
 
@@ -109,8 +110,8 @@ impl Origin {
             let content = self.say(now, call, Means::RefusalFor(call.leader), 404, ledger);
             return Fetched::Unstorable { content, audience: Audience::Leader };
         }
-        let etag = format!("\"{}-{}\"", call.key, self.version(now, call.key));
-        let known = call.revalidate.as_ref().and_then(|entry| entry.validators().etag.clone());
+        let etag = format!("\"{}-{}\"", self.source(call.key), self.version(now, call.key));
+        let known = call.candidate.as_ref().and_then(|about| about.entry().validators().etag.clone());
         if self.plan.revalidates && known.as_deref() == Some(&etag) {
             return Fetched::NotModified(self.draft(now, call, etag, ledger));
         }
@@ -173,9 +174,14 @@ impl Origin {
         Random::new(self.seed ^ number, REFUSAL_STREAM).happens(self.plan.refused_per_mille)
     }
 
+    /// What is under `key`: the resource alone, if all readers are given the same.
+    fn source(&self, key: usize) -> usize {
+        if self.plan.lends { key % self.resources.max(1) } else { key }
+    }
+
     fn version(&self, now: Duration, key: usize) -> u64 {
         let period = micros(self.plan.change_period);
-        let phase = key as u64 * PHASE_MICROS;
+        let phase = self.source(key) as u64 * PHASE_MICROS;
         (micros(now) + phase).checked_div(period).unwrap_or(1)
     }
 
@@ -186,13 +192,14 @@ impl Origin {
         if stated == self.version(now, key) {
             return Duration::ZERO;
         }
-        let (period, phase) = (micros(self.plan.change_period), key as u64 * PHASE_MICROS);
+        let phase = self.source(key) as u64 * PHASE_MICROS;
+        let period = micros(self.plan.change_period);
         now.saturating_sub(Duration::from_micros(((stated + 1) * period).saturating_sub(phase)))
     }
 
     /// The length of a version of the body under `key`, which may be half of that of another. Of all keys most are short, one in eight is long, one in sixteen very long.
     pub(crate) fn body_bytes(&self, key: usize, version: u64) -> usize {
-        let mut random = Random::new(self.seed ^ key as u64, BODY_STREAM);
+        let mut random = Random::new(self.seed ^ self.source(key) as u64, BODY_STREAM);
         let most = self.plan.body_bytes_max as u64;
         let most = match random.below(16) {
             0 => most,

@@ -107,6 +107,8 @@ pub struct OriginPlan {
     pub quota: Option<(u64, Duration)>,
     /// What the origin bears besides the quota; `None` means anything.
     pub secondary: Option<SecondaryPlan>,
+    /// Whether it gives the same body of a resource to readers of all domains.
+    pub lends: bool,
     /// Whether it answers "not modified".
     pub revalidates: bool,
     /// Pairs of a node and a resource, in a thousand, that are refused: that node's credential may not read it.
@@ -269,6 +271,7 @@ impl Plan {
                 body_bytes_max: 4096,
                 quota: None,
                 secondary: None,
+                lends: true,
                 revalidates: true,
                 refused_per_mille: 0,
                 unstorable_per_mille: 0,

@@ -1,8 +1,11 @@
 //! One call serves the whole fleet.
 
 use crate::support::{EITHER, Fleet, Over, body};
+use bytes::Bytes;
 use cache_tests::until;
 use fleet_cache::Node;
+use http::Request;
+use http_body_util::Empty;
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,4 +132,33 @@ async fn what_is_read_as_soon_as_a_node_has_started_is_had_from_its_first_peer()
         }
         assert_eq!(fleet.origin.calls_total(), 1, "{over:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_credential_fetched_costs_nineteen_others_nothing_at_any_node() {
+    for over in EITHER {
+        let fleet = Fleet::start(over, 5).await;
+        for number in 1..=10 {
+            read_by(&fleet.nodes[0], 0, number).await;
+        }
+        for node in &fleet.nodes {
+            until("it has what was fetched", async || node.stats().await.unwrap().cache_size == 10).await;
+        }
+        for number in 1..=10 {
+            for reader in 1..20 {
+                read_by(&fleet.nodes[reader % 5], reader, number).await;
+            }
+        }
+        let counts = fleet.origin.counts();
+        assert_eq!((counts.paid, counts.not_modified), (10, 190), "{over:?}");
+    }
+}
+
+/// Reads a file of repository `number` with a credential of `reader`'s own.
+async fn read_by(node: &Node, reader: usize, number: usize) {
+    let request = Request::get(format!("{}/readme", Fleet::repository(number)));
+    let request = request.header("authorization", format!("Bearer ghp_user{reader}"));
+    let reply = node.request(request.body(Empty::<Bytes>::new()).expect("it is well-formed")).await;
+    let reply = reply.expect("there is an answer");
+    assert_eq!(reply.status(), 200);
 }

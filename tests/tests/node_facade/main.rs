@@ -1,5 +1,6 @@
 //! What a node promises to the program that holds it, shown against the model origin over real sockets.
 
+mod borrowing;
 mod collapsing;
 mod directives;
 mod directory;
@@ -8,6 +9,7 @@ mod doubts;
 mod environment;
 mod faults;
 mod freshness;
+mod isolation;
 mod lifecycle;
 mod named_domain;
 mod never_kept;

@@ -69,7 +69,7 @@ async fn a_route_that_is_never_kept_any_more_is_not_served_from_what_is_kept() {
 }
 
 #[tokio::test]
-async fn a_domain_that_is_gone_shares_nothing_that_it_kept() {
+async fn what_a_domain_kept_is_served_to_nobody_without_a_proof_once_it_is_gone() {
     let origin = ModelOrigin::start();
     let host = Configured::start(&origin, "domain = [\"ci=ghs_*\"]");
     let by = |token: &str| host.daemon.unix_client().get(REPOSITORY).token(token);
@@ -78,7 +78,10 @@ async fn a_domain_that_is_gone_shares_nothing_that_it_kept() {
     assert!(status(by("ghs_x")).await.contains("hit"));
     host.change("").await;
     for token in ["ghs_acme1", "ghs_x"] {
-        assert!(status(by(token)).await.contains("fwd=uri-miss; fwd-status=200"), "{token}");
+        assert!(
+            status(by(token)).await.contains("fwd=uri-miss; fwd-status=304; stored; detail=proof"),
+            "{token}"
+        );
     }
 }
 

@@ -123,6 +123,11 @@ impl Reading {
             stats.fetches_withheld,
         )?;
         families.counter("revalidated", "Look-ups that a 304 of the origin renewed", stats.revalidated)?;
+        families.counter(
+            "proofs",
+            "Of these, look-ups for which a 304 proved that a credential may read what another had fetched",
+            stats.proofs,
+        )?;
         families.counter("not_modified", "Calls that the origin answered with 304", origin.not_modified)?;
         families.counter(
             "not_modified_doubted",

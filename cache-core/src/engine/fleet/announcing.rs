@@ -9,16 +9,26 @@ use crate::{
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 use core::time::Duration;
 
+/// How members that need not have an entry hear of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::engine) enum Told {
+    /// By its name, with which they can ask for it: most have the body already, as that of another domain.
+    ByName,
+    /// Whole, if it is short.
+    Whole,
+}
+
 impl Engine {
     /// Tells the fleet of a new entry. Its coordinator, and the member that granted the lease for it, get the whole
-    /// of it.
-    pub(in crate::engine) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>) {
+    /// of it. So do the others if it is short, unless they are told by name alone.
+    pub(in crate::engine) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>, told_as: Told) {
         let told = self.conclude_leases(entry);
         let Some(fleet) = self.fleet.as_ref().filter(|fleet| !fleet.ring.is_alone()) else { return };
         let local = fleet.local();
         let name = fleet.name(entry.key());
         let remaining = freshness::remaining(entry, self.now);
-        let is_short = entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
+        let is_short =
+            told_as == Told::Whole && entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
         let coordinators = [Some(fleet.coordinator(&name, self.now, &[])), lease];
         let whole = |peer: &PeerId| is_short || coordinators.contains(&Some(*peer));
         let others = fleet.ring.others().filter(|peer| *peer != local && !told.contains(peer));

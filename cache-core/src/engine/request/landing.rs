@@ -3,7 +3,7 @@
 use crate::{
     Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Outcome,
     Payer, Reader, RequestId, Served, StaleReason,
-    engine::Engine,
+    engine::{Engine, fleet::Told},
     flights::{FlightId, Keep},
     freshness::{self, Directives},
     message::{Verdict, is_signpost},
@@ -17,8 +17,9 @@ impl Engine {
         };
         match fetched {
             Fetched::Fresh(draft) => self.land(id, leader, draft, None),
-            Fetched::NotModified(draft) if self.flights.flight(id).stale().is_some() => {
+            Fetched::NotModified(draft) if self.flights.flight(id).is_about_something() => {
                 self.counters.revalidated += 1;
+                self.counters.proofs += u64::from(self.flights.flight(id).borrows());
                 self.land(id, leader, draft, Some(NOT_MODIFIED));
             }
             Fetched::NotModified(_) => self.on_fetch_failed(id, FetchError::Malformed),
@@ -69,6 +70,7 @@ impl Engine {
         let flight = self.flights.flight(id);
         let (reason, flight_proves) = (flight.reason(), flight.is_proving());
         let is_renewal = status.is_some();
+        let borrowed = is_renewal && flight.borrows();
         let status = status.unwrap_or(draft.content.status);
         let (key, generation) = (flight.key().clone(), flight.generation());
         // What is renewed unchanged is the same content still.
@@ -84,7 +86,7 @@ impl Engine {
             let flight = self.flights.flight_mut(id);
             flight.take_claim();
             let lease = flight.take_lease();
-            self.announce(&entry, lease);
+            self.announce(&entry, lease, if borrowed { Told::ByName } else { Told::Whole });
         } else if may_keep && !stored {
             self.flights.flight_mut(id).conclude(Verdict::Unshareable);
         }

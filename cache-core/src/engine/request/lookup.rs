@@ -176,9 +176,10 @@ impl Engine {
     pub(super) fn fetch(&mut self, id: FlightId, leader: RequestId) {
         let until = self.now.saturating_add(self.settings.fetch_timeout);
         let fetch = self.flights.begin_fetch(id, leader, until);
-        let revalidate = self.flights.flight(id).stale().cloned();
+        let candidate = self.candidate(id);
+        self.flights.flight_mut(id).ask_about(candidate.as_ref());
         self.counters.fetches += 1;
-        self.outputs.push_back(Output::Fetch { fetch, leader, revalidate });
+        self.outputs.push_back(Output::Fetch { fetch, leader, candidate });
     }
 
     pub(in crate::engine) fn on_loaded(&mut self, load: LoadId, entry: Option<Box<Entry>>) {
@@ -274,7 +275,7 @@ impl Engine {
         }
     }
 
-    /// Ends a flight in which no request waits any more; its followers take off together.
+    /// Ends a flight in which nobody waits any more. Its followers take off together.
     pub(super) fn close(&mut self, id: FlightId) {
         let verdict = self.flights.flight(id).consulted().verdict.unwrap_or(Verdict::Unused);
         self.give_back_lease(id, verdict);

@@ -12,7 +12,7 @@ use crate::{
     random::Random,
     world::STARTING,
 };
-use cache_core::{Draft, Entry, FetchError, FetchId, Fetched, RequestId, Timestamp};
+use cache_core::{Candidate, Draft, Entry, FetchError, FetchId, Fetched, RequestId, Timestamp};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What a policy does when something happens.
@@ -100,10 +100,11 @@ impl Scene {
 
     /// Calls the origin on behalf of `request`.
     pub(super) fn call(&mut self, request: &Request, revalidate: Option<Arc<Entry>>) {
+        let candidate = revalidate.map(Candidate::Own);
         self.number_last += 1;
         let Request { id: leader, node, key, .. } = *request;
         let fetch = FetchId(self.number_last);
-        let call = Call { node, run: 0, fetch, leader, key, revalidate, begun: self.now };
+        let call = Call { node, run: 0, fetch, leader, key, candidate, begun: self.now };
         let travel = self.origin.travel();
         self.agenda.push(self.now + travel, Step::Call(Box::new(call)));
     }

@@ -248,8 +248,8 @@ impl World {
             self.transcript.note(format_args!("{:?} n{number} {request:?} hit {entry:?}", self.now));
             return self.complete(number, request, &Outcome::Answered { entry, served: Served::Hit });
         }
-        let (bucket, reader) = (Bucket(0), Reader::Admitted);
-        self.handle(number, Input::Get { request, key, directives, bucket, reader });
+        let (bucket, reader, borrows) = (Bucket(0), Reader::Admitted, true);
+        self.handle(number, Input::Get { request, key, directives, bucket, reader, borrows });
         let most = self.plan.settings.waiters_max;
         // Forgetting everything sets flights apart that are not counted.
         if most < CROWD_MIN && !self.clears {

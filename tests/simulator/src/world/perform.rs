@@ -13,7 +13,7 @@ use crate::{
     origin::Call,
 };
 use cache_core::{
-    Audience, Disk, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence, OrderId,
+    Audience, Candidate, Disk, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence, OrderId,
     Outcome, Output, PeerId, RequestId, Served, codec,
     message::{Answer, Invalidation, Role},
     port::Side,
@@ -114,7 +114,7 @@ impl World {
         if fails {
             self.watch.on_failed(number, call.key, held, self.now + self.plan.settings.hold_off);
         }
-        let asked_about = call.revalidate.as_ref().filter(|_| outdates);
+        let asked_about = call.candidate.as_ref().and_then(Candidate::own).filter(|_| outdates);
         if asked_about.is_some_and(|entry| held.is_some_and(|held| Arc::ptr_eq(held, entry))) {
             let text = format!("n{number} still holds what the origin proved outdated: {held:?}");
             self.violate(Rule::Newest, text);
@@ -309,7 +309,7 @@ impl World {
                     self.break_off(number, other, Duration::ZERO);
                 }
             }
-            Output::Fetch { fetch, leader, revalidate } => self.call(number, fetch, leader, revalidate),
+            Output::Fetch { fetch, leader, candidate } => self.call(number, fetch, leader, candidate),
             Output::Forget { request } => {
                 if node.retained.remove(&request).is_none() {
                     self.violate(Rule::Retained, format!("{request:?} was not retained"));
@@ -416,7 +416,7 @@ impl World {
         }
     }
 
-    fn call(&mut self, number: usize, fetch: FetchId, leader: RequestId, revalidate: Option<Arc<Entry>>) {
+    fn call(&mut self, number: usize, fetch: FetchId, leader: RequestId, candidate: Option<Candidate>) {
         let waiting = self.ledger.requests.get(&leader).map(|asked| asked.wanted);
         let retained = self.nodes[number].retained.remove(&leader);
         let key = match (waiting, retained) {
@@ -428,13 +428,13 @@ impl World {
         self.judge(|world| world.watch.on_call(number, domain, world.now));
         let insists = matches!(waiting, Some(Wanted::Entry { directives, .. }) if directives.no_cache);
         // One that began with nothing does not look again at what members have brought since.
-        if !insists && revalidate.is_some() {
+        if !insists && candidate.as_ref().is_some_and(|about| about.own().is_some()) {
             self.check_held_off(number, key);
         }
         let (run, begun) = (self.nodes[number].run, self.now);
         self.nodes[number].calls.insert(fetch);
         self.call_last += 1;
-        self.calls.insert(self.call_last, Call { node: number, run, fetch, leader, key, revalidate, begun });
+        self.calls.insert(self.call_last, Call { node: number, run, fetch, leader, key, candidate, begun });
         let travel = self.origin.travel();
         self.schedule(self.now + travel, Happening::Call(self.call_last));
     }

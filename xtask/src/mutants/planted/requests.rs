@@ -4,6 +4,30 @@ use crate::mutants::Mutant;
 
 pub(super) const BUGS: &[Mutant] = &[
     Mutant {
+        name: "entry-of-another-domain-taken-for-ones-own",
+        file: "engine/request/lookup.rs",
+        old: "        self.flights.flight_mut(id).ask_about(candidate.as_ref());",
+        new: "        if let Some(lent) = &candidate {\n            self.flights.flight_mut(id).learn(Arc::clone(lent.entry()));\n        }",
+    },
+    Mutant {
+        name: "entry-of-another-domain-answers",
+        file: "engine/request/lookup.rs",
+        old: "let found = self.cache.lookup(&key).cloned();\n        let reason = match &found {",
+        new: "let found = self.cache.lookup(&key).or_else(|| self.cache.kin(&key)).cloned();\n        let reason = match &found {",
+    },
+    Mutant {
+        name: "lent-to-readers-that-may-not-borrow",
+        file: "engine/request/borrowing.rs",
+        old: ".filter(|_kin| flight.caller().borrows)?;",
+        new: "?;",
+    },
+    Mutant {
+        name: "values-of-programs-lent",
+        file: "cache.rs",
+        old: "is_of_origin && entry.content().status",
+        new: "(is_of_origin || !is_of_origin) && entry.content().status",
+    },
+    Mutant {
         name: "allowance-of-what-passes-unseen",
         file: "engine.rs",
         old: "                self.note_allowance(allowance);\n                self.on_passed(",

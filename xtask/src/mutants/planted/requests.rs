@@ -16,30 +16,6 @@ pub(super) const BUGS: &[Mutant] = &[
         new: "let found = self.cache.lookup(&key).or_else(|| self.cache.kin(&key)).cloned();\n        let reason = match &found {",
     },
     Mutant {
-        name: "lent-to-readers-that-may-not-borrow",
-        file: "engine/request/borrowing.rs",
-        old: ".filter(|_kin| flight.caller().borrows)?;",
-        new: "?;",
-    },
-    Mutant {
-        name: "values-of-programs-lent",
-        file: "cache.rs",
-        old: "is_of_origin && entry.content().status",
-        new: "(is_of_origin || !is_of_origin) && entry.content().status",
-    },
-    Mutant {
-        name: "allowance-of-what-passes-unseen",
-        file: "engine.rs",
-        old: "                self.note_allowance(allowance);\n                self.on_passed(",
-        new: "                let _unused = allowance;\n                self.on_passed(",
-    },
-    Mutant {
-        name: "allowance-of-another-payer-told",
-        file: "allowance.rs",
-        old: "seen.payer == payer && seen.bucket",
-        new: "payer == payer && seen.bucket",
-    },
-    Mutant {
         name: "late-answer-completes-twice",
         file: "engine.rs",
         old: "        self.flights.leave(request);\n        self.outputs.push_back(Output::Complete { request, outcome });",

@@ -74,8 +74,8 @@ pub(crate) fn merged(old: &Headers, new: &HeaderMap, one_credential: bool) -> Op
     Headers::of_all(stay.chain(come.filter(|(name, _)| updates(name))))
 }
 
-/// What of the fields that one credential was given is true of the same body under another one: what describes the body,
-/// and how long it holds. `tag` is the tag of the body under the other credential.
+/// What of the fields that one credential was given is true of the same body under another one: what describes the body.
+/// `tag` is the tag of the body under the other credential.
 ///
 /// What else there is may concern the first credential alone; what concerns the other comes with its own 304.
 pub(crate) fn lent(old: &Headers, tag: Option<&str>) -> Headers {

@@ -46,11 +46,14 @@ impl Engine {
         }
     }
 
-    /// Drops the entry that an answer which is not kept has proved outdated.
+    /// Drops the entry that an answer which is not kept has proved outdated. What came under its key meanwhile stays, and
+    /// an entry that was put in doubt meanwhile does not.
     pub(super) fn drop_superseded(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
         let key = flight.key().clone();
-        if flight.keep() == Keep::Yes && flight.stale().is_some() {
+        let held = self.cache.lookup(&key);
+        let is_asked_about = held.zip(flight.stale()).is_some_and(|(held, stale)| Arc::ptr_eq(held, stale));
+        if is_asked_about || (flight.keep() == Keep::Yes && flight.stale().is_some()) {
             self.drop_held(&key);
         }
     }

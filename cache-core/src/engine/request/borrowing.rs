@@ -14,7 +14,10 @@ impl Engine {
         if let Some(own) = flight.stale() {
             return Some(Candidate::Own(Arc::clone(own)));
         }
-        let kin = self.cache.kin(flight.key()).filter(|_kin| flight.caller().borrows)?;
+        if !flight.caller().borrows {
+            return None;
+        }
+        let kin = self.cache.kin(flight.key())?;
         kin.mark_visited();
         Some(Candidate::Borrowed(Arc::clone(kin)))
     }

@@ -13,8 +13,8 @@ use crate::{
     origin::Call,
 };
 use cache_core::{
-    Audience, Candidate, Disk, Entry, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence,
-    OrderId, Outcome, Output, PeerId, RequestId, Served, codec,
+    Audience, Candidate, Disk, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence, OrderId,
+    Outcome, Output, PeerId, RequestId, Served, codec,
     message::{Answer, Invalidation, Role},
     port::Side,
 };
@@ -115,11 +115,7 @@ impl World {
             self.watch.on_failed(number, call.key, held, self.now + self.plan.settings.hold_off);
         }
         let asked_about = call.candidate.as_ref().and_then(Candidate::own).filter(|_| outdates);
-        // What is in doubt is asked about again before anybody is served.
-        let is_served = |held: &&Arc<Entry>| !held.is_doubted();
-        if asked_about
-            .is_some_and(|entry| held.filter(is_served).is_some_and(|held| Arc::ptr_eq(held, entry)))
-        {
+        if asked_about.is_some_and(|entry| held.is_some_and(|held| Arc::ptr_eq(held, entry))) {
             let text = format!("n{number} still holds what the origin proved outdated: {held:?}");
             self.violate(Rule::Newest, text);
         }

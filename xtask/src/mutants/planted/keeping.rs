@@ -66,7 +66,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "superseded-still-served",
         file: "engine/keeping.rs",
-        old: "if flight.keep() == Keep::Yes && flight.stale().is_some() {",
-        new: "if flight.keep() == Keep::No && flight.stale().is_some() {",
+        old: "if is_asked_about || (flight.keep() == Keep::Yes && flight.stale().is_some()) {",
+        new: "if flight.keep() == Keep::No && flight.stale().is_none() {",
     },
 ];

@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    Candidate, Failure, Headers, Key, Outcome, Reader, Served,
+    Candidate, Failure, Headers, Key, Outcome, Served,
     freshness::{Directives, Usable, usable},
 };
 use cache_origin_github::{OriginBody, PassReason, Plan, Planned, Question, Standing};
@@ -186,11 +186,13 @@ impl Miss {
 impl Missed {
     async fn reply(self) -> Result<Reply, RequestError> {
         let (shared, planned) = (self.node.shared(), &self.planned);
-        let Standing { reader, accepts_stale } = shared.access.admissions.standing(planned.reader, &self.key);
+        let payer = self.question.payer();
+        let standing = shared.access.admissions.standing((planned.reader, payer), &self.key);
+        let Standing { reader, accepts_stale } = standing;
         let max_stale = if accepts_stale { planned.directives.max_stale } else { Duration::ZERO };
         let directives = Directives { max_stale, ..planned.directives };
         let borrows = shared.github.may_borrow(&self.question, &self.key);
-        let fetch = shared.asking(self.question, (reader, self.key.clone()));
+        let fetch = shared.asking(self.question, self.key.clone());
         let completion =
             shared.wait_for(self.key, directives, (planned.bucket, reader, borrows), fetch).await?;
         let private = completion.private.unwrap_or_default();
@@ -319,15 +321,15 @@ impl Shared {
         })
     }
 
-    /// How `reader` asks the origin for what is kept under a key.
-    fn asking(&self, question: Question, (reader, asked): (Reader, Key)) -> FetchFn {
+    /// How `question` is put to the origin, whose answer is kept under a key.
+    fn asking(&self, question: Question, asked: Key) -> FetchFn {
         let github = self.github.clone();
         let (admissions, clock) = (Arc::clone(&self.access.admissions), Arc::clone(&self.clock));
         Box::new(move |candidate| {
             Box::pin(async move {
                 let own = candidate.as_ref().and_then(Candidate::own).cloned();
                 let fetch = github.fetch(&question, candidate).await;
-                let whose = (reader, &asked);
+                let whose = (question.payer(), &asked);
                 let refused = admissions.note(whose, &fetch, own.as_deref(), clock.now());
                 FetchReply {
                     fetched: fetch.fetched,

@@ -86,9 +86,9 @@ impl Admissions {
         true
     }
 
-    /// How the origin's earlier refusals bear on a request of `reader` for `key`.
-    pub fn standing(&self, reader: Reader, key: &Key) -> Standing {
-        let payer = reader.payer(key.domain());
+    /// How the origin's earlier refusals to the credential of `payer` bear on its request for `key`, which would
+    /// otherwise be seen as that of `reader`.
+    pub fn standing(&self, (reader, payer): (Reader, Payer), key: &Key) -> Standing {
         let doubts = self.doubts.lock();
         if doubts.is_empty() {
             return Standing { reader, accepts_stale: true };
@@ -103,18 +103,18 @@ impl Admissions {
         }
     }
 
-    /// Notes the outcome of a call that `reader` made for `key`. If `reader` is the only credential of its domain,
-    /// returns what the origin refused to it, if anything.
+    /// Notes the outcome of a call that `payer` made for `key`. If it is the only credential of its domain, returns what
+    /// the origin refused to it, if anything.
     ///
     /// `asked_about` is the entry that the origin was asked about, if there was one.
     pub fn note(
         &self,
-        (reader, key): (Reader, &Key),
+        (payer, key): (Payer, &Key),
         fetch: &Fetch,
         asked_about: Option<&Entry>,
         now: Timestamp,
     ) -> Option<(Domain, Refusal)> {
-        let (payer, resource) = (reader.payer(key.domain()), key.resource());
+        let resource = key.resource();
         if let Some(status) = fetch.refused {
             if ends_credential(status, payer, resource) {
                 return self.refuse(payer);

@@ -77,10 +77,21 @@ impl TokenDigest {
 pub(crate) struct Readers {
     pub(crate) domain: Domain,
     pub(crate) payer: Payer,
+    pub(crate) rights: Rights,
+}
+
+/// How it is known what a credential of a named domain may read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Rights {
+    /// The origin says so, to each credential and of each answer.
+    Proven,
+    /// The operator vouches that all of them may read the same.
+    Trusted,
 }
 
 impl Readers {
-    pub(crate) const ANONYMOUS: Self = Self { domain: Domain::ANONYMOUS, payer: Payer::HOST };
+    pub(crate) const ANONYMOUS: Self =
+        Self { domain: Domain::ANONYMOUS, payer: Payer::HOST, rights: Rights::Proven };
 
     /// Whether an operator put several credentials together: what one is refused the next may be granted.
     pub(crate) fn are_named(self) -> bool {
@@ -89,11 +100,15 @@ impl Readers {
 
     /// The same credential in the domain that is its own.
     pub(crate) fn alone(self) -> Self {
-        Self { domain: Domain::from_bytes(*self.payer.as_bytes()), ..self }
+        let domain = Domain::from_bytes(*self.payer.as_bytes());
+        Self { domain, payer: self.payer, rights: Rights::Proven }
     }
 
     pub(crate) fn reader(self) -> Reader {
-        if self.are_named() { Reader::Unproven(self.payer) } else { Reader::Admitted }
+        match self.rights {
+            Rights::Proven if self.are_named() => Reader::Unproven(self.payer),
+            Rights::Proven | Rights::Trusted => Reader::Admitted,
+        }
     }
 }
 
@@ -109,15 +124,25 @@ struct NamedDomain {
     name: Box<str>,
     domain: Domain,
     members: Vec<CredentialMatch>,
+    rights: Rights,
 }
 
 impl Domains {
     /// Adds a domain; of several that hold a credential, the first added counts.
-    pub(crate) fn name(&mut self, name: &str, members: Vec<CredentialMatch>) -> Result<(), ConfigError> {
+    pub(crate) fn name(
+        &mut self,
+        name: &str,
+        members: Vec<CredentialMatch>,
+        rights: Rights,
+    ) -> Result<(), ConfigError> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             return Err(ConfigError::DomainName { name: name.into(), max: NAME_BYTES_MAX });
         }
-        self.named.push(NamedDomain { name: name.into(), domain: digest("name", name), members });
+        // What is kept under the name would otherwise answer some without proof, whatever the others fetched.
+        if self.named.iter().any(|other| *other.name == *name && other.rights != rights) {
+            return Err(ConfigError::DomainRights { name: name.into() });
+        }
+        self.named.push(NamedDomain { name: name.into(), domain: digest("name", name), members, rights });
         Ok(())
     }
 
@@ -141,13 +166,14 @@ impl Domains {
         let named =
             self.named.iter().find(|named| named.members.iter().any(|member| member.holds(credential)));
         let own = digest("credential", credential.token());
-        Readers { domain: named.map_or(own, |named| named.domain), payer: own.into() }
+        let (domain, rights) = named.map_or((own, Rights::Proven), |named| (named.domain, named.rights));
+        Readers { domain, payer: own.into(), rights }
     }
 
     /// What people call a payer: `anonymous`, the first digits, or those behind the operator's name for its domain.
-    pub(crate) fn label(&self, readers: Readers) -> String {
-        let named = self.named.iter().find(|named| named.domain == readers.domain);
-        named.map_or_else(|| readers.domain.to_string(), |named| format!("{}/{}", named.name, readers.payer))
+    pub(crate) fn label(&self, domain: Domain, payer: Payer) -> String {
+        let named = self.named.iter().find(|named| named.domain == domain);
+        named.map_or_else(|| domain.to_string(), |named| format!("{}/{payer}", named.name))
     }
 }
 
@@ -211,7 +237,9 @@ mod tests {
     #[test]
     fn a_named_domain_takes_in_its_members_alone() {
         let mut domains = Domains::default();
-        domains.name("ci", vec!["ghs_*".parse().unwrap(), "ghp_bot".parse().unwrap()]).unwrap();
+        domains
+            .name("ci", vec!["ghs_*".parse().unwrap(), "ghp_bot".parse().unwrap()], Rights::Proven)
+            .unwrap();
         let ci = readers(&domains, "token ghs_1");
         assert!(ci.are_named());
         for member in ["Bearer ghs_2", "Bearer ghp_bot"] {
@@ -221,13 +249,37 @@ mod tests {
             assert!(matches!(other.reader(), Reader::Unproven(payer) if payer == other.payer), "{member}");
         }
         assert_ne!(ci.domain, readers(&domains, "Bearer ghp_bot2").domain);
-        assert_eq!(domains.label(ci), format!("ci/{}", ci.payer));
+        assert_eq!(domains.label(ci.domain, ci.payer), format!("ci/{}", ci.payer));
+    }
+
+    #[test]
+    fn the_first_of_several_domains_that_hold_a_credential_counts_with_its_rights() {
+        let mut domains = Domains::default();
+        domains.name("ours", vec!["ghs_ours*".parse().unwrap()], Rights::Trusted).unwrap();
+        domains.name("all", vec!["*".parse().unwrap()], Rights::Proven).unwrap();
+        let ours = readers(&domains, "token ghs_ours1");
+        assert_eq!((ours.are_named(), ours.reader()), (true, Reader::Admitted));
+        let other = readers(&domains, "token ghs_other");
+        assert_ne!(other.domain, ours.domain);
+        assert_eq!(other.reader(), Reader::Unproven(other.payer));
+        // What concerns the credential itself is its own, whatever the operator vouches for.
+        assert_eq!((ours.alone().are_named(), ours.alone().rights), (false, Rights::Proven));
+    }
+
+    #[test]
+    fn one_name_has_one_kind_of_rights() {
+        let mut domains = Domains::default();
+        let mut name = |pattern: &str, rights| domains.name("ci", vec![pattern.parse().unwrap()], rights);
+        name("ghs_a*", Rights::Proven).unwrap();
+        name("ghs_b*", Rights::Proven).unwrap();
+        let refused = name("ghs_c*", Rights::Trusted).unwrap_err();
+        assert!(matches!(refused, ConfigError::DomainRights { name } if &*name == "ci"));
     }
 
     #[test]
     fn a_credential_by_itself_is_the_same_whether_or_not_a_name_is_given_to_it() {
         let mut named = Domains::default();
-        named.name("ci", vec!["ghs_*".parse().unwrap()]).unwrap();
+        named.name("ci", vec!["ghs_*".parse().unwrap()], Rights::Proven).unwrap();
         let alone = readers(&Domains::default(), "token ghs_1");
         assert_eq!(readers(&named, "token ghs_1").alone(), alone);
         assert_eq!((alone.are_named(), alone.reader()), (false, Reader::Admitted));
@@ -237,7 +289,7 @@ mod tests {
     #[test]
     fn a_token_that_reads_like_a_domains_name_does_not_enter_it() {
         let mut domains = Domains::default();
-        domains.name("ci", vec!["ghs_*".parse().unwrap()]).unwrap();
+        domains.name("ci", vec!["ghs_*".parse().unwrap()], Rights::Proven).unwrap();
         assert_ne!(readers(&domains, "token ci").domain, readers(&domains, "token ghs_1").domain);
     }
 
@@ -254,7 +306,7 @@ mod tests {
     #[test]
     fn tokens_do_not_show_in_debug() {
         let mut domains = Domains::default();
-        domains.name("ci", vec!["ghp_exact".parse().unwrap()]).unwrap();
+        domains.name("ci", vec!["ghp_exact".parse().unwrap()], Rights::Proven).unwrap();
         readers(&domains, "token ghp_seen");
         let shown = format!("{domains:?}");
         assert!(!shown.contains("ghp_"), "{shown}");

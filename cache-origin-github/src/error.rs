@@ -28,6 +28,12 @@ pub enum ConfigError {
         /// Most bytes that a name may have.
         max: usize,
     },
+    /// A domain is named twice, and trusted once.
+    #[error("domain `{name}` is trusted in one place and not in another: name it once, or use two names")]
+    DomainRights {
+        /// The name that was given twice.
+        name: Box<str>,
+    },
     /// A field cannot be forwarded to the origin.
     #[error(
         "header `{name}` cannot be forwarded: {problem}; name a field that a gateway before the API asks for"

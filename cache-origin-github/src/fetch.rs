@@ -14,7 +14,7 @@ use crate::{
     url::local_path,
     wording::{Brought, Wording},
 };
-use cache_core::{Allowance, Candidate, Domain, Entry, FetchError, Fetched, Key, Source};
+use cache_core::{Allowance, Candidate, Domain, Entry, FetchError, Fetched, Key, Payer, Source};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request, response};
 use std::{
     sync::Arc,
@@ -44,6 +44,11 @@ impl Question {
     /// The domain of those that may read the answer.
     pub fn domain(&self) -> Domain {
         self.readers.domain
+    }
+
+    /// The credential that asks.
+    pub fn payer(&self) -> Payer {
+        self.readers.payer
     }
 
     /// The path asked for, from the API's root and without a query.

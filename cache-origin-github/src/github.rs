@@ -3,7 +3,7 @@
 use crate::{
     ConfigError, Credential, CredentialMatch, OriginUrl, Proxy, RouteRule, RouteTable, Timeouts,
     client::{Client, read_certificates},
-    domain::Domains,
+    domain::{Domains, Rights},
     forwarded::Forwarded,
     recipe::Recipes,
     route::{LIFETIME_DEFAULT, LIFETIME_MAX},
@@ -206,12 +206,11 @@ impl GitHubBuilder {
         self
     }
 
-    /// Puts the credentials that fit one of `members` into one domain: they read one another's answers.
+    /// Puts the credentials that fit one of `members` into one domain: they share entries, and each is served one once
+    /// the origin has confirmed it to that very credential.
     ///
-    /// Meant for credentials that may read the same things and take turns, such as the installation tokens of one
-    /// application. Answers that are *about* the credential, such as `/user`, are shared as well.
-    ///
-    /// A name has 1 to 100 bytes.
+    /// Of several domains that hold a credential, the first that was named counts. Answers that are *about* the
+    /// credential, such as `/user`, are its own. A name has 1 to 100 bytes.
     ///
     /// ```
     /// # use cache_origin_github::GitHub;
@@ -219,8 +218,27 @@ impl GitHubBuilder {
     /// # Ok::<(), cache_origin_github::ConfigError>(())
     /// ```
     pub fn named_domain<'a>(self, name: &str, members: impl IntoIterator<Item = &'a str>) -> Self {
+        self.domain(name, members, Rights::Proven)
+    }
+
+    /// The same, but what one credential of the domain was given answers all others, without a call by which the origin
+    /// could refuse it to them.
+    ///
+    /// So a client that sends any text that fits one of `members` reads what is kept, even if the origin does not know
+    /// it, or has revoked it. Meant for credentials that are known by more than their kind, and may read the same.
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// let github = GitHub::builder().trusted_domain("bots", ["ghp_bot1", "ghp_bot2"]).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn trusted_domain<'a>(self, name: &str, members: impl IntoIterator<Item = &'a str>) -> Self {
+        self.domain(name, members, Rights::Trusted)
+    }
+
+    fn domain<'a>(self, name: &str, members: impl IntoIterator<Item = &'a str>, rights: Rights) -> Self {
         let read = |text: &str| text.parse::<CredentialMatch>().unwrap_or_else(|never| match never {});
-        self.with(|builder| builder.domains.name(name, members.into_iter().map(read).collect()))
+        self.with(|builder| builder.domains.name(name, members.into_iter().map(read).collect(), rights))
     }
 
     /// Sends the field `name` of clients' requests to the origin on cached reads as well, for a gateway that asks for

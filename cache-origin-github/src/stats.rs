@@ -1,6 +1,6 @@
 //! What was asked of the origin, and what it said about its allowances.
 
-use crate::{GitHub, Quota, RecipeStats, domain::Readers};
+use crate::{GitHub, Quota, RecipeStats};
 use cache_core::Allowance;
 use serde::Serialize;
 use std::{
@@ -47,7 +47,7 @@ impl GitHub {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let rules = self.rules();
         let quota = |seen: &Allowance| DomainQuota {
-            domain: rules.domains.label(Readers { domain: seen.domain, payer: seen.payer }),
+            domain: rules.domains.label(seen.domain, seen.payer),
             quota: Quota::seen(seen.resource.clone(), seen.window),
         };
         OriginStats {

@@ -79,7 +79,12 @@ fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
         github = github.forward_header(name);
     }
     for domain in &settings.domains {
-        github = github.named_domain(&domain.name, domain.members.iter().map(String::as_str));
+        let (name, members) = (&domain.name, domain.members.iter().map(String::as_str));
+        github = if domain.is_trusted {
+            github.trusted_domain(name, members)
+        } else {
+            github.named_domain(name, members)
+        };
     }
     Ok(github)
 }

@@ -208,7 +208,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::many(
         "domain",
         "NAME=PREFIX*",
-        "Credentials that share entries, by how they begin, each once GitHub has answered it; `NAME=all` for all",
+        "Credentials that share entries, by how they begin, each once GitHub has confirmed it; `NAME=all` for all; `NAME=PREFIX*,trusted` without asking GitHub",
     )
     .variables(&["CACHE_DOMAINS"])
     .at_hangup(),

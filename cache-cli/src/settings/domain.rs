@@ -1,6 +1,6 @@
 //! What an operator takes on with the domains that it names.
 
-use super::value::NamedDomain;
+use super::{secret_source::TOKEN_PREFIXES, value::NamedDomain};
 use std::fmt;
 
 /// Something about a domain that its operator should know.
@@ -27,6 +27,9 @@ pub(crate) fn warnings(domains: &[NamedDomain]) -> Vec<DomainWarning> {
 
 fn width(domain: &NamedDomain, member: &str) -> Option<DomainWarning> {
     let prefix = member.trim_end_matches('*');
+    if domain.is_trusted {
+        return Some(trust(domain, member));
+    }
     let who = match prefix.len() {
         TOKEN_BYTES_MIN.. => return None,
         0 => "every credential".to_owned(),
@@ -43,6 +46,40 @@ fn width(domain: &NamedDomain, member: &str) -> Option<DomainWarning> {
     })
 }
 
+/// What an operator vouches for by the word `trusted`: the wider the pattern, the more.
+fn trust(domain: &NamedDomain, member: &str) -> DomainWarning {
+    let (name, prefix) = (&domain.name, member.trim_end_matches('*'));
+    let what = "what one of its credentials was given answers all others without proof";
+    let whose = if prefix.is_empty() {
+        "any text".to_owned()
+    } else {
+        format!("any text that begins with `{prefix}`")
+    };
+    if is_guessable(prefix) {
+        return DomainWarning {
+            finding: format!(
+                "domain `{name}` is trusted and takes in `{member}`, so {what}: a client that sends {whose} as a token, even one \
+                 that was made up or revoked, or that of a fork's job, is SERVED PRIVATE ANSWERS that others fetched"
+            ),
+            remedy: "leave `trusted` out: a proof costs no quota".to_owned(),
+        };
+    }
+    DomainWarning {
+        finding: format!(
+            "domain `{name}` is trusted, so {what}: {whose} reads them, even if it was revoked, or lost a right, as long as \
+             the others keep them fresh"
+        ),
+        remedy: "leave `trusted` out, unless all of its credentials may read the same".to_owned(),
+    }
+}
+
+/// Whether `prefix` says little more than of which kind a token is, so that an outsider can write one that fits.
+fn is_guessable(prefix: &str) -> bool {
+    let rest = |kind: &str| prefix.strip_prefix(kind).map(str::len);
+    let beyond_kind = TOKEN_PREFIXES.iter().filter_map(|kind| rest(kind)).max().unwrap_or(prefix.len());
+    beyond_kind < OWN_BYTES_MIN || TOKEN_PREFIXES.iter().any(|kind| kind.starts_with(prefix))
+}
+
 fn effect(domain: &NamedDomain, member: &str, earlier: &[NamedDomain]) -> Option<DomainWarning> {
     let prefix = member.trim_end_matches('*');
     earlier.iter().find_map(|other| {
@@ -57,6 +94,9 @@ fn effect(domain: &NamedDomain, member: &str, earlier: &[NamedDomain]) -> Option
         })
     })
 }
+
+/// Fewest characters behind a token's kind that an outsider does not hit upon: eight of 62 kinds are 47 bits.
+const OWN_BYTES_MIN: usize = 8;
 
 /// How much of a token tells that it is one and no other: GitHub's shortest have 40 characters.
 const TOKEN_BYTES_MIN: usize = 40;
@@ -82,6 +122,22 @@ mod tests {
             );
         }
         assert_eq!(warned(&["ci=ghs_0123456789012345678901234567890123456789*"]), [""; 0]);
+    }
+
+    #[test]
+    fn a_trusted_domain_is_always_warned_about_and_loudly_where_anybody_fits_in() {
+        for wide in ["*", "all", "g*", "github_p*", "ghs_*", "ghp_*", "github_pat_*", "ghs_0123*"] {
+            let warnings = warned(&[&format!("ci={wide},trusted")]);
+            assert_eq!(warnings.len(), 1, "{wide}: {warnings:?}");
+            let is_loud =
+                warnings[0].contains("SERVED PRIVATE ANSWERS") && warnings[0].contains("leave `trusted` out");
+            assert!(is_loud && warnings[0].contains("domain `ci` is trusted"), "{warnings:?}");
+        }
+        for narrow in ["github_pat_11ABCDEFG0*", "ghs_0123456789012345678901234567890123456789*"] {
+            let warnings = warned(&[&format!("bots={narrow},trusted")]);
+            assert_eq!(warnings.len(), 1, "{narrow}: {warnings:?}");
+            assert!(warnings[0].contains("without proof") && !warnings[0].contains("SERVED"), "{warnings:?}");
+        }
     }
 
     #[test]

@@ -67,6 +67,10 @@ const REMARKS: &str = "
   are kept.
 * Flags marked `…` may be repeated; in the environment their values are separated by commas, in the file they are a
   list.
+* A domain is `NAME=all`, or `NAME=` and prefixes with commas between them; in the file also a list in the table `[domain]`.
+  `,trusted` at the end lets its credentials read one another's answers without proof; do not use it for `all` or a kind of
+  token such as `ghs_*` ([sharing](sharing.md#trusted-domains)). Of several domains that take in a credential, the first
+  counts.
 * If a setting has several variables, the first that is set counts; the daemon warns if they differ.
 * `fleet-cache get` sends `GH_TOKEN` or `GITHUB_TOKEN`. The daemon has no credential of its own for the API: every client
   brings one.

@@ -232,7 +232,7 @@ pub(crate) const REMEDY: &str =
 /// Where a credential for the API is looked for, the first first, as GitHub's own command line does.
 const TOKEN_VARIABLES: [&str; 2] = [environment::GH_TOKEN, environment::GITHUB_TOKEN];
 /// How GitHub's tokens begin (GitHub, "About authentication to GitHub", token formats).
-const TOKEN_PREFIXES: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
+pub(super) const TOKEN_PREFIXES: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
 /// Characters that follow in the shortest text that could be of use to a thief: half of what GitHub gives out.
 const TOKEN_REST_BYTES_MIN: usize = 18;
 /// Most that the owner and the group of a secret's file may do with it.

@@ -247,21 +247,42 @@ pub(crate) struct NamedDomain {
     pub(crate) name: String,
     /// How its credentials begin, with a `*` at the end, or `*` alone for all; never a whole credential.
     pub(crate) members: Vec<String>,
+    /// Whether what one of them was given answers all, without proof.
+    pub(crate) is_trusted: bool,
 }
 
-/// Takes `NAME=all` or `NAME=PREFIX*[,PREFIX*]`.
+/// Takes `NAME=all` or `NAME=PREFIX*[,PREFIX*]`, and `,trusted` behind it.
 pub(crate) fn domain(text: &str) -> Result<NamedDomain, Problem> {
-    let remedy = "is not a domain; write `NAME=all`, or `NAME=ghs_*` for credentials that begin so";
-    let (name, who) = text.split_once('=').ok_or(remedy)?;
-    let members: Vec<String> = match who.trim() {
-        "all" => vec!["*".to_owned()],
-        who => who.split(',').map(|member| member.trim().to_owned()).collect(),
-    };
-    if name.trim().is_empty() || members.iter().any(|member| !member.ends_with('*')) {
-        return Err(remedy.to_owned());
+    let (name, rest) = text.split_once('=').ok_or_else(|| format!("is not a domain; {DOMAIN_REMEDY}"))?;
+    let mut domain = NamedDomain { name: name.trim().to_owned(), members: Vec::new(), is_trusted: false };
+    for part in rest.split(',').map(str::trim) {
+        match part {
+            "all" => domain.members.push("*".to_owned()),
+            "trusted" => domain.is_trusted = true,
+            prefix if prefix.ends_with('*') => domain.members.push(prefix.to_owned()),
+            // A word is no credential, which must not be repeated.
+            word if (1..=WORD_BYTES_MAX).contains(&word.len())
+                && word.bytes().all(|byte| byte.is_ascii_alphabetic()) =>
+            {
+                return Err(format!(
+                    "has `{word}`, which is neither a prefix nor `trusted`; {DOMAIN_REMEDY}"
+                ));
+            }
+            _other => return Err(format!("has a part that does not end in `*`; {DOMAIN_REMEDY}")),
+        }
     }
-    Ok(NamedDomain { name: name.trim().to_owned(), members })
+    if domain.name.is_empty() || domain.members.is_empty() {
+        return Err(format!("does not say whose the domain is; {DOMAIN_REMEDY}"));
+    }
+    Ok(domain)
 }
+
+/// How a domain is written.
+const DOMAIN_REMEDY: &str = "write `NAME=ghs_*,gho_*` for credentials that begin so, or `NAME=all`, and `,trusted` behind \
+                             it if none of them is to prove what it may read";
+
+/// Longest word that a fault repeats, in bytes: shorter than any credential.
+const WORD_BYTES_MAX: usize = 16;
 
 /// Takes one of the words by which `T` is written.
 pub(crate) fn word<T: FromStr<Err = Problem>>(text: &str) -> Result<T, Problem> {
@@ -354,9 +375,26 @@ mod tests {
     fn a_domain_names_its_members_by_how_they_begin() {
         assert_eq!(domain("ci=all").unwrap().members, ["*"]);
         assert_eq!(domain("ci=ghs_*, gho_*").unwrap().members, ["ghs_*", "gho_*"]);
-        for text in ["ci", "=all", "ci=", "ci=ghs_", "ci=ghs_*,"] {
+        for text in ["ci", "=all", "ci=", "ci=ghs_", "ci=ghs_*,", "ci=trusted"] {
             assert!(domain(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_domain_is_trusted_where_that_word_stands_behind_its_members() {
+        for (text, members) in
+            [("ci=all,trusted", &["*"][..]), ("ci=ghs_a*, gho_b* , trusted", &["ghs_a*", "gho_b*"])]
+        {
+            let domain = domain(text).unwrap();
+            assert!(domain.is_trusted && domain.members == members, "{domain:?}");
+        }
+        assert!(!domain("ci=ghs_*").unwrap().is_trusted);
+        for unknown in ["ci=ghs_*,trust", "ci=all,Trusted", "ci=all,proven"] {
+            let word = unknown.rsplit(',').next().unwrap();
+            let refused = domain(unknown).unwrap_err();
+            assert!(refused.contains(&format!("`{word}`")) && refused.contains("`,trusted`"), "{refused}");
+        }
+        assert!(!domain("ci=ghs_*,0123456789abcdef").unwrap_err().contains("0123"));
     }
 
     #[test]

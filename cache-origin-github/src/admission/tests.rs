@@ -53,7 +53,7 @@ fn asked(token: Option<&'static str>, method: Method, path: &str) -> Asked {
 }
 
 fn grant(admissions: &Admissions, payer: Payer, key: &Key, body: &'static str) {
-    assert_eq!(admissions.note((Reader::Unproven(payer), key), &fresh(draft(body)), None, NOW), None);
+    assert_eq!(admissions.note((payer, key), &fresh(draft(body)), None, NOW), None);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn that_an_answer_still_holds_is_as_good_as_being_given_it() {
     let repository = key("/repos/acme/secret");
     let unchanged = answered(Fetched::NotModified(draft("v1")));
     let held = entry(&repository, "v1");
-    assert_eq!(admissions.note((Reader::Unproven(BOB), &repository), &unchanged, Some(&held), NOW), None);
+    assert_eq!(admissions.note((BOB, &repository), &unchanged, Some(&held), NOW), None);
     assert!(admissions.permit(Reader::Unproven(BOB), &held, NOW));
 }
 
@@ -98,7 +98,7 @@ fn an_admission_ends_with_the_lifetime_of_the_answer_or_after_five_minutes() {
     assert!(!permits(LIFETIME));
     let mut lasting = draft("v1");
     lasting.freshness.lifetime = Duration::from_secs(86_400);
-    admissions.note((Reader::Unproven(ALICE), &repository), &fresh(lasting), None, NOW);
+    admissions.note((ALICE, &repository), &fresh(lasting), None, NOW);
     assert!(permits(ADMISSION_MAX - Duration::from_millis(1)));
     assert!(!permits(ADMISSION_MAX));
 }
@@ -111,7 +111,7 @@ fn a_401_ends_all_admissions_of_its_credential_and_of_no_other() {
         grant(&admissions, ALICE, key, "v1");
         grant(&admissions, BOB, key, "v1");
     }
-    let refused = admissions.note((Reader::Unproven(ALICE), &keys[0]), &refusal(401), None, NOW);
+    let refused = admissions.note((ALICE, &keys[0]), &refusal(401), None, NOW);
     // What it has of its own, such as its user, is forgotten; what it shares is left to the others.
     assert_eq!(refused, Some((Domain::from_bytes(*ALICE.as_bytes()), Refusal::Credential)));
     for key in &keys {
@@ -128,7 +128,7 @@ fn a_refusal_ends_the_admissions_of_its_credential_to_the_repository() {
         grant(&admissions, ALICE, &issues, "v1");
         grant(&admissions, ALICE, &other, "v1");
         let refused = key("/repos/acme/secret/languages");
-        admissions.note((Reader::Unproven(ALICE), &refused), &refusal(status), None, NOW);
+        admissions.note((ALICE, &refused), &refusal(status), None, NOW);
         assert!(!admissions.permit(Reader::Unproven(ALICE), &entry(&issues, "v1"), NOW), "{status}");
         assert!(admissions.permit(Reader::Unproven(ALICE), &entry(&other, "v1"), NOW), "{status}");
     }
@@ -145,15 +145,15 @@ fn own(payer: Payer, resource: &str) -> (Key, Entry) {
 fn a_domain_of_one_credential_forgets_everything_at_its_first_401() {
     let admissions = Admissions::default();
     let (issues, held) = own(ALICE, "/repos/acme/secret/issues");
-    let forget = admissions.note((Reader::Admitted, &issues), &refusal(401), Some(&held), NOW);
+    let forget = admissions.note((Payer::from(issues.domain()), &issues), &refusal(401), Some(&held), NOW);
     assert_eq!(forget, Some((issues.domain(), Refusal::Credential)));
     let (elsewhere, _) = own(ALICE, "/orgs/acme");
-    let standing = admissions.standing(Reader::Admitted, &elsewhere);
+    let standing = admissions.standing((Reader::Admitted, ALICE), &elsewhere);
     assert_eq!(standing, Standing { reader: Reader::Unproven(ALICE), accepts_stale: false });
     // Until the origin answers it again.
-    admissions.note((Reader::Unproven(ALICE), &elsewhere), &fresh(draft("v1")), None, NOW);
+    admissions.note((ALICE, &elsewhere), &fresh(draft("v1")), None, NOW);
     for key in [&issues, &elsewhere] {
-        let standing = admissions.standing(Reader::Admitted, key);
+        let standing = admissions.standing((Reader::Admitted, ALICE), key);
         assert_eq!(standing, Standing { reader: Reader::Admitted, accepts_stale: true });
     }
 }
@@ -162,11 +162,11 @@ fn a_domain_of_one_credential_forgets_everything_at_its_first_401() {
 fn a_domain_of_one_credential_forgets_the_repository_that_it_may_not_read_any_more() {
     let admissions = Admissions::default();
     let (issues, held) = own(ALICE, "/repos/acme/secret/issues?page=2");
-    let forget = admissions.note((Reader::Admitted, &issues), &refusal(404), Some(&held), NOW);
+    let forget = admissions.note((Payer::from(issues.domain()), &issues), &refusal(404), Some(&held), NOW);
     let prefixes = prefixes_of("api.github.com/repos/acme/secret/issues?page=2 json");
     assert_eq!(prefixes, [" ", "?", "/"].map(|end| format!("api.github.com/repos/acme/secret{end}").into()));
     assert_eq!(forget, Some((issues.domain(), Refusal::Read { prefixes })));
-    let reader = |resource| admissions.standing(Reader::Admitted, &own(ALICE, resource).0).reader;
+    let reader = |resource| admissions.standing((Reader::Admitted, ALICE), &own(ALICE, resource).0).reader;
     assert_eq!(reader("/repos/acme/secret/languages"), Reader::Unproven(ALICE));
     assert_eq!(reader("/repos/acme/secret2"), Reader::Admitted);
 }
@@ -175,12 +175,12 @@ fn a_domain_of_one_credential_forgets_the_repository_that_it_may_not_read_any_mo
 fn a_file_that_never_was_there_costs_no_entry_but_stale_ones_are_asked_about() {
     let admissions = Admissions::default();
     let (file, _) = own(ALICE, "/repos/acme/site/contents/none");
-    assert_eq!(admissions.note((Reader::Admitted, &file), &refusal(404), None, NOW), None);
+    assert_eq!(admissions.note((Payer::from(file.domain()), &file), &refusal(404), None, NOW), None);
     let (other, _) = own(ALICE, "/repos/acme/site/issues");
-    let standing = admissions.standing(Reader::Admitted, &other);
+    let standing = admissions.standing((Reader::Admitted, ALICE), &other);
     assert_eq!(standing, Standing { reader: Reader::Admitted, accepts_stale: false });
     let (repository, _) = own(ALICE, "/repos/acme/site");
-    let refused = admissions.note((Reader::Admitted, &repository), &refusal(404), None, NOW);
+    let refused = admissions.note((Payer::from(repository.domain()), &repository), &refusal(404), None, NOW);
     assert!(matches!(refused, Some((_, Refusal::Read { .. }))), "{refused:?}");
 }
 
@@ -188,13 +188,16 @@ fn a_file_that_never_was_there_costs_no_entry_but_stale_ones_are_asked_about() {
 fn what_needs_another_kind_of_credential_says_nothing_about_this_one() {
     let admissions = Admissions::default();
     let (app, held) = own(ALICE, "/app/installations");
-    let forget = admissions.note((Reader::Admitted, &app), &refusal(401), None, NOW);
+    let forget = admissions.note((Payer::from(app.domain()), &app), &refusal(401), None, NOW);
     assert_eq!(forget, None);
-    assert_eq!(admissions.standing(Reader::Admitted, held.key()).reader, Reader::Admitted);
+    assert_eq!(admissions.standing((Reader::Admitted, ALICE), held.key()).reader, Reader::Admitted);
     let anonymous = Key::new("api.github.com/user json", Domain::ANONYMOUS);
-    assert_eq!(admissions.note((Reader::Admitted, &anonymous), &refusal(401), None, NOW), None);
+    assert_eq!(
+        admissions.note((Payer::from(anonymous.domain()), &anonymous), &refusal(401), None, NOW),
+        None
+    );
     let other = Key::new("api.github.com/repos/acme/site json", Domain::ANONYMOUS);
-    assert_eq!(admissions.standing(Reader::Admitted, &other).reader, Reader::Admitted);
+    assert_eq!(admissions.standing((Reader::Admitted, ALICE), &other).reader, Reader::Admitted);
 }
 
 #[test]
@@ -229,7 +232,9 @@ fn what_may_not_be_read_by_a_call_that_passes_by_is_asked_about_before_the_disk_
     let admissions = Admissions::default();
     let call = asked(Some("ghp_alice"), Method::GET, "/repos/acme/site/contents/a");
     admissions.note_passed(&call, StatusCode::NOT_FOUND);
-    let standing = |resource| admissions.standing(Reader::Admitted, &own(call.readers.payer, resource).0);
+    let standing = |resource| {
+        admissions.standing((Reader::Admitted, call.readers.payer), &own(call.readers.payer, resource).0)
+    };
     let refused = standing("/repos/acme/site/contents/a?ref=main");
     assert_eq!(refused.reader, Reader::Unproven(call.readers.payer));
     // It may never have been there: others of the repository are merely not served stale.
@@ -251,7 +256,7 @@ fn admissions_and_refusals_are_bounded() {
     for number in 0..GRANTS_MAX * 2 {
         let key = key(&format!("/repos/acme/site-{number}"));
         grant(&admissions, ALICE, &key, "v1");
-        admissions.note((Reader::Unproven(BOB), &key), &refusal(404), None, NOW);
+        admissions.note((BOB, &key), &refusal(404), None, NOW);
     }
     assert!(admissions.grants.read().len() <= GRANTS_MAX);
     assert!(admissions.doubts.lock().len() <= DOUBTS_MAX);

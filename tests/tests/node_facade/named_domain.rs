@@ -208,6 +208,36 @@ async fn a_credential_is_served_what_others_fetched_once_the_origin_has_said_tha
 }
 
 #[tokio::test]
+async fn what_one_credential_of_a_trusted_domain_was_given_answers_whoever_fits_its_pattern() {
+    let origin = ModelOrigin::start();
+    let trusted = github(&origin).trusted_domain("apps", ["ghs_acme*", "ghs_"]);
+    let node = node(trusted.named_domain("all", ["*"])).await;
+    assert_eq!(answer(&node, get_by("ghs_acme1", PRIVATE)).await.status, 200);
+    let calls = origin.calls_total();
+    for taken_at_its_word in ["ghs_acme2", "ghs_acme_made_up", "ghs_"] {
+        assert!(answer(&node, get_by(taken_at_its_word, PRIVATE)).await.is_hit(), "{taken_at_its_word}");
+    }
+    assert_eq!(origin.calls_total(), calls);
+    // Those of the domain behind it prove what they read.
+    assert_eq!(answer(&node, get_by(BOB, PRIVATE)).await.status, 404);
+    // What concerns a credential itself is its own.
+    assert_eq!(answer(&node, get_by("ghs_", "/user")).await.status, 401);
+}
+
+#[tokio::test]
+async fn what_the_origin_refuses_to_one_credential_of_a_trusted_domain_is_kept_for_the_others() {
+    let origin = ModelOrigin::start();
+    let node = node(github(&origin).trusted_domain("apps", ["ghs_*"])).await;
+    assert_eq!(answer(&node, get_by("ghs_acme1", PRIVATE)).await.status, 200);
+    let refusals = [("ghs_", 401), ("ghs_x", 404)];
+    for (token, status) in refusals {
+        let asked_anew = get_by(token, PRIVATE).header("cache-control", "no-cache");
+        assert_eq!(answer(&node, asked_anew).await.status, status, "{token}");
+    }
+    assert!(answer(&node, get_by("ghs_acme2", PRIVATE)).await.is_hit());
+}
+
+#[tokio::test]
 async fn a_herd_of_credentials_costs_one_whole_answer() {
     let origin = ModelOrigin::start();
     let node = node(named(&origin)).await;

@@ -86,6 +86,36 @@ async fn what_a_domain_kept_is_served_to_nobody_without_a_proof_once_it_is_gone(
 }
 
 #[tokio::test]
+async fn what_a_trusted_domain_kept_takes_a_proof_once_it_is_trusted_no_more() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "domain = [\"ci=ghs_*,trusted\"]");
+    let private = |token: &str| host.daemon.unix_client().get("/repos/acme/secret-1").token(token);
+    assert!(status(private("ghs_acme1")).await.contains("fwd=uri-miss; fwd-status=200"));
+    for taken_at_its_word in ["ghs_acme2", "ghs_x", "ghs_"] {
+        assert!(status(private(taken_at_its_word)).await.contains("hit"), "{taken_at_its_word}");
+    }
+    assert!(host.daemon.stderr().contains("SERVED PRIVATE ANSWERS"), "{}", host.daemon.stderr());
+    host.change("domain = [\"ci=ghs_*\"]").await;
+    for (token, expected) in [("ghs_acme2", 200), ("ghs_x", 404), ("ghs_", 401)] {
+        let reply = reply(private(token)).await;
+        assert_eq!(reply.status, expected, "{token}");
+        assert!(!reply.header("cache-status").contains("hit"), "{token}");
+    }
+    // What one was given itself it has proven, whatever its domain was then.
+    assert!(status(private("ghs_acme1")).await.contains("hit"));
+}
+
+#[tokio::test]
+async fn a_domain_is_not_trusted_and_proven_at_once() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "");
+    let twice = "domain = [\"ci=ghs_*\", \"ci=gho_*,trusted\"]";
+    host.reload(twice, "domain `ci` is trusted in one place and not in another").await;
+    host.reload("domain = [\"ci=ghs_*,trust\"]", "has `trust`, which is neither a prefix nor `trusted`")
+        .await;
+}
+
+#[tokio::test]
 async fn the_times_past_a_lifetime_hold_at_once() {
     let origin = ModelOrigin::start();
     let file = |setting: &str| format!("default-ttl = 0\n{setting}");

@@ -15,6 +15,7 @@ mod named_domain;
 mod never_kept;
 mod reading;
 mod refusals;
+mod rights;
 mod semantics;
 mod settings;
 mod support;

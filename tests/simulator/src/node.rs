@@ -191,8 +191,15 @@ impl Node {
         let records = self.disk.extract_if(.., |key, _| is_meant(key)).collect();
         match removal {
             Some(removal) => drop(self.limbo.insert(removal, Limbo { records, doubts })),
-            None => self.doubts = doubts.unwrap_or_else(|| std::mem::take(&mut self.doubts)),
+            None => self.note_at_once(doubts),
         }
+    }
+
+    /// Notes `doubts`, which are all that there are, so that what is noted before and has yet to be durable is no news.
+    fn note_at_once(&mut self, doubts: Option<Vec<u8>>) {
+        let Some(doubts) = doubts else { return };
+        self.doubts = doubts;
+        self.limbo.values_mut().for_each(|limbo| limbo.doubts = None);
     }
 
     /// What was removed under this number, and before, is gone for good.

@@ -44,6 +44,8 @@ pub(crate) struct Watch {
     linked: BTreeMap<(usize, usize), Duration>,
     /// The members that nodes that are down must remember.
     remembered: BTreeMap<usize, Vec<usize>>,
+    /// The numbers under which one node has yet to tell another that it has forgotten something.
+    owed: BTreeMap<(usize, usize), BTreeSet<u64>>,
 }
 
 /// An allowance of messages, as peers have it.
@@ -275,6 +277,7 @@ impl Watch {
         self.asks.retain(|(asked, asker, _), _| (*asked, *asker) != (node, peer));
         self.made.retain(|(asker, asked, _), _| (*asker, *asked) != (node, peer));
         self.batches.remove(&(node, peer));
+        self.owed.remove(&(node, peer));
         self.tokens.remove(&(node, peer));
     }
 
@@ -299,6 +302,7 @@ impl Watch {
         self.puts.retain(|(owner, _), _| *owner != node);
         self.held.retain(|(owner, _), _| *owner != node);
         self.tokens.retain(|(owner, _), _| *owner != node);
+        self.owed.retain(|(owner, _), _| *owner != node);
         self.members.remove(&node);
     }
 
@@ -327,6 +331,23 @@ impl Watch {
         offences.retain(|at| now - *at < OFFENCES_FORGOTTEN);
         offences.push(now);
         offences.len() >= OFFENCES_MAX && !self.bans.contains_key(&(node, peer))
+    }
+
+    /// `node` hears from `peer` what it is to forget, and to confirm under `receipt`.
+    pub(crate) fn on_owing(&mut self, node: usize, peer: usize, receipt: u64) {
+        self.owed.entry((node, peer)).or_default().insert(receipt);
+    }
+
+    /// `node` confirms to `peer` what that told it under `receipt`.
+    pub(crate) fn on_confirmed(&mut self, node: usize, peer: usize, receipt: u64) {
+        if let Some(receipts) = self.owed.get_mut(&(node, peer)) {
+            receipts.remove(&receipt);
+        }
+    }
+
+    /// How much `node` has yet to confirm to all others: one report of its disk may let it confirm all.
+    pub(crate) fn owed_count(&self, node: usize) -> usize {
+        self.owed.range((node, 0)..(node + 1, 0)).map(|(_, receipts)| receipts.len()).sum()
     }
 
     /// `node` has sent `peer` a batch of a warm-up.

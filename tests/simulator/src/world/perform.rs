@@ -174,7 +174,7 @@ impl World {
             let domain = usize::from(payer.as_bytes()[0].saturating_sub(1));
             self.watch.on_pause(number, domain, self.now + pause);
         }
-        if is_offence {
+        if is_offence && was_heard {
             self.count_offence(frame.from, number);
         }
     }
@@ -199,6 +199,7 @@ impl World {
                 false
             }
             Message::Invalidate(notice) => {
+                self.watch.on_owing(number, from, notice.receipt);
                 for key in 0..self.ledger.keys.len() {
                     let covers = |it: &Invalidation| it.reach.covers(&self.ledger.keys[key], OK);
                     let count = notice.invalidations.iter().filter(|it| covers(it)).count();
@@ -276,7 +277,8 @@ impl World {
             let run = node.run;
             due.into_iter().for_each(|at| self.schedule(at, Happening::Wake { node: number, run }));
         }
-        let reasons = self.ledger.requests.len() + entries_before + self.nodes.len();
+        let owed = self.watch.owed_count(number);
+        let reasons = self.ledger.requests.len() + entries_before + self.nodes.len() + owed;
         self.check_outputs(number, reasons, &outputs);
         self.check_duty(number, &duty, &members, &outputs);
         for output in outputs {
@@ -496,6 +498,7 @@ impl World {
             let peer = self.numbers.get(peer).copied().unwrap_or(usize::MAX);
             if let Message::Forgotten { receipt } = message {
                 self.ledger.durable.on_confirmed(number, peer, receipt);
+                self.watch.on_confirmed(number, peer, receipt);
             }
             self.judge(|world| world.speak(number, peer, &message));
         }

@@ -267,7 +267,7 @@ impl World {
 /// fewer.
 const LISTED_MAX: usize = 64;
 
-/// Outputs that one input may have without any reason, and with each request, entry or member.
+/// Outputs that one input may have without any reason, and with each request, entry, member, or thing to confirm.
 const OUTPUTS_MAX: usize = 128;
 const OUTPUTS_EACH: usize = 8;
 

@@ -8,10 +8,10 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    Candidate, Failure, Headers, Key, Outcome, Served,
+    Candidate, Content, Entry, Failure, Headers, Key, Outcome, Served,
     freshness::{Directives, Usable, usable},
 };
-use cache_origin_github::{OriginBody, PassReason, Plan, Planned, Question, Standing};
+use cache_origin_github::{OriginBody, PassReason, Plan, Planned, Question, Standing, VERSION_SELECTED};
 use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
 use http_body_util::Empty;
 use std::{fmt, sync::Arc, time::Duration};
@@ -106,14 +106,9 @@ impl Node {
     pub fn call(&self, request: &Parts) -> Call {
         match self.shared().look_up(request) {
             LookUp::Hit(reply) => Call::Hit(reply),
-            LookUp::Miss(key, planned) => Call::Miss(Miss(Box::new(Missed {
-                question: self.shared().github.question(request, &planned),
-                node: self.clone(),
-                request: request.clone(),
-                key,
-                planned,
-                is_coded: true,
-            }))),
+            LookUp::Miss(key, planned) => {
+                Call::Miss(Miss(Box::new(Missed::new(self.clone(), request.clone(), key, planned))))
+            }
             LookUp::Pass(reason) => Call::Pass(Pass { node: self.clone(), reason, is_coded: true }),
         }
     }
@@ -184,6 +179,11 @@ impl Miss {
 }
 
 impl Missed {
+    fn new(node: Node, request: Parts, key: Key, planned: Planned) -> Self {
+        let question = node.shared().github.question(&request, &planned);
+        Self { node, request, key, planned, question, is_coded: true }
+    }
+
     async fn reply(self) -> Result<Reply, RequestError> {
         let (shared, planned) = (self.node.shared(), &self.planned);
         let payer = self.question.payer();
@@ -195,9 +195,12 @@ impl Missed {
         let fetch = shared.asking(self.question, self.key.clone());
         let completion =
             shared.wait_for(self.key, directives, (planned.bucket, reader, borrows), fetch).await?;
-        let private = completion.private.unwrap_or_default();
         let (request, is_coded) = (self.request, self.is_coded);
         let suits = |headers: &Headers| shared.github.suits(headers, &request, planned);
+        let private = completion.private.unwrap_or_default();
+        if !is_of_version(planned, &request, &completion.outcome, private.stream.as_ref()) {
+            return apart(self.node, request, is_coded).await;
+        }
         match completion.outcome {
             Outcome::Answered { entry, served } if suits(&entry.content().headers) => {
                 let grant = (shared.clock.now(), &directives.grant);
@@ -301,24 +304,47 @@ impl Shared {
         with_key_text(|key_text| match self.github.plan(request, key_text) {
             Plan::Pass(reason) => LookUp::Pass(reason),
             Plan::Cached(planned) => {
-                let now = self.clock.now();
                 trace!("looked up");
-                let fresh = self.index.get(key_text).filter(|entry| {
-                    usable(entry, &planned.directives, now) == Usable::Fresh
-                        && self.github.suits(&entry.content().headers, request, &planned)
-                        && self.access.admissions.permit(planned.reader, entry, now)
-                });
-                if let Some(entry) = fresh {
-                    self.count_hit(&entry);
-                    let grant = (now, &planned.directives.grant);
-                    return LookUp::Hit(Reply::of_entry(entry, Served::Hit, grant, planned.form));
-                }
-                match Key::from_text(key_text) {
-                    Some(key) => LookUp::Miss(key, planned.kept()),
-                    None => LookUp::Pass(PassReason::TooLong),
+                let entry = self.index.get(key_text);
+                match &entry {
+                    Some(entry) if !takes_version(&planned, request, entry.content()) => {
+                        self.spell_and_look_up_apart(request, key_text)
+                    }
+                    Some(_) | None => self.judge(request, key_text, planned, entry),
                 }
             }
         })
+    }
+
+    /// The same under a key of the version that the request names.
+    fn look_up_apart(&self, request: &Parts) -> LookUp {
+        with_key_text(|key_text| self.spell_and_look_up_apart(request, key_text))
+    }
+
+    fn spell_and_look_up_apart(&self, request: &Parts, key_text: &mut String) -> LookUp {
+        match self.github.plan_apart(request, key_text) {
+            Plan::Pass(reason) => LookUp::Pass(reason),
+            Plan::Cached(planned) => self.judge(request, key_text, planned, self.index.get(key_text)),
+        }
+    }
+
+    /// What `entry`, if there is one under the key of `key_text`, means for `request`.
+    fn judge(&self, request: &Parts, key_text: &str, planned: Planned, entry: Option<Arc<Entry>>) -> LookUp {
+        let now = self.clock.now();
+        let fresh = entry.filter(|entry| {
+            usable(entry, &planned.directives, now) == Usable::Fresh
+                && self.github.suits(&entry.content().headers, request, &planned)
+                && self.access.admissions.permit(planned.reader, entry, now)
+        });
+        if let Some(entry) = fresh {
+            self.count_hit(&entry);
+            let grant = (now, &planned.directives.grant);
+            return LookUp::Hit(Reply::of_entry(entry, Served::Hit, grant, planned.form));
+        }
+        match Key::from_text(key_text) {
+            Some(key) => LookUp::Miss(key, planned.kept()),
+            None => LookUp::Pass(PassReason::TooLong),
+        }
     }
 
     /// How `question` is put to the origin, whose answer is kept under a key.
@@ -339,6 +365,41 @@ impl Shared {
                 }
             })
         })
+    }
+}
+
+/// Whether `request` may be given `content` as far as the versions of the API go.
+fn takes_version(planned: &Planned, request: &Parts, content: &Content) -> bool {
+    planned.takes_version(request, content.status, content.headers.get(VERSION_SELECTED))
+}
+
+/// The same of what a look-up ended with, or the answer that it left to be streamed.
+fn is_of_version(
+    planned: &Planned,
+    request: &Parts,
+    outcome: &Outcome,
+    stream: Option<&Response<OriginBody>>,
+) -> bool {
+    match outcome {
+        Outcome::Answered { entry, .. } => takes_version(planned, request, entry.content()),
+        Outcome::Relayed { content, .. } => takes_version(planned, request, content),
+        Outcome::Pass => stream.is_none_or(|response| {
+            let selected = response.headers().get(VERSION_SELECTED).map(HeaderValue::as_bytes);
+            planned.takes_version(request, response.status().as_u16(), selected)
+        }),
+        Outcome::Absent | Outcome::Failed(_) => true,
+    }
+}
+
+/// Answers `request` once more, under a key of the version that it names.
+async fn apart(node: Node, request: Parts, is_coded: bool) -> Result<Reply, RequestError> {
+    match node.shared().look_up_apart(&request) {
+        LookUp::Hit(reply) => Ok(reply),
+        LookUp::Miss(key, planned) => {
+            let missed = Missed::new(node, request, key, planned);
+            Box::pin(Missed { is_coded, ..missed }.reply()).await
+        }
+        LookUp::Pass(reason) => node.forward(bare(request, is_coded), Provenance::Passed(reason)).await,
     }
 }
 

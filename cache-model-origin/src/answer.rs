@@ -17,6 +17,9 @@ pub(super) struct Answer {
     pub(super) charge: Charge,
 }
 
+/// The version of the API that is given to those that name none, to begin with.
+pub(super) const FIRST_VERSION: &str = "2022-11-28";
+
 /// What is said about keeping the answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Caching {
@@ -86,6 +89,18 @@ impl Answer {
 
     pub(super) fn charged(self, charge: Charge) -> Self {
         Self { charge, ..self }
+    }
+
+    /// The same in `version` of the API. An object tells of which it is, except of the first.
+    pub(super) fn of_version(mut self, version: Option<&str>) -> Self {
+        let later = version.filter(|version| *version != FIRST_VERSION && self.status == StatusCode::OK);
+        if let Some(version) = later
+            && let Ok(Value::Object(mut object)) = serde_json::from_slice(&self.body)
+        {
+            object.insert("api_version".to_owned(), version.into());
+            self.body = Value::Object(object).to_string().into();
+        }
+        self
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {

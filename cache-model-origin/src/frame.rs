@@ -24,7 +24,8 @@ impl World {
         asker: &Asker,
         serial: u64,
     ) -> (Response<Bytes>, bool) {
-        let answer = self.readdress(answer);
+        let version = self.version(asked);
+        let answer = self.readdress(answer).of_version(version.as_deref());
         let etag = self.etag(&answer, asked);
         let mut status = answer.status;
         if is_unchanged(&answer, etag.as_deref(), asked) {
@@ -41,7 +42,10 @@ impl World {
         for (name, value) in &answer.headers {
             put(&mut headers, name.clone(), value);
         }
-        describe_asker(asked, asker, serial, &mut headers);
+        describe_asker(asker, serial, &mut headers);
+        if let Some(version) = &version {
+            put(&mut headers, HeaderName::from_static("x-github-api-version-selected"), version);
+        }
         let paid = self.charge(answer.charge, status, asker, &mut headers);
         if has_body {
             put(&mut headers, header::CONTENT_TYPE, answer.content_type);
@@ -73,6 +77,13 @@ impl World {
             answer.body = text.replace(&format!("\"{API}"), &format!("\"{}", self.public_url)).into();
         }
         answer
+    }
+
+    /// The version of the API that is asked for.
+    fn version(&self, asked: &Asked) -> Option<String> {
+        let usual = self.usual_version.as_ref()?;
+        let named = asked.header("x-github-api-version");
+        Some(if named.is_empty() { usual.clone() } else { named.to_owned() })
     }
 
     fn etag(&self, answer: &Answer, asked: &Asked) -> Option<String> {
@@ -162,15 +173,12 @@ fn describe_caching(
 }
 
 /// Headers that belong to one token, and must never reach another.
-fn describe_asker(asked: &Asked, asker: &Asker, serial: u64, headers: &mut HeaderMap) {
+fn describe_asker(asker: &Asker, serial: u64, headers: &mut HeaderMap) {
     put(headers, header::SERVER, "github.com");
     put(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     put(headers, MEDIA_TYPE, "github.v3; format=json");
     put(headers, HeaderName::from_static("x-github-request-id"), &format!("MODEL:{serial:X}"));
-    let version = asked.header("x-github-api-version");
-    let version = if version.is_empty() { "2022-11-28" } else { version };
-    put(headers, HeaderName::from_static("x-github-api-version-selected"), version);
     let Some(account) = asker.account() else {
         return;
     };

@@ -217,6 +217,14 @@ impl ModelOrigin {
         self.shared.world.lock().etag_mode = mode;
     }
 
+    /// Sets the version of the API that those get that name none; `None` for an origin that has but one, and names it
+    /// nowhere.
+    ///
+    /// To begin with it is `2022-11-28`. Under any other an object has the field `api_version`, which names it.
+    pub fn set_usual_version(&self, version: Option<&str>) {
+        self.shared.world.lock().usual_version = version.map(str::to_owned);
+    }
+
     /// Forgets all calls, and nothing else.
     pub fn reset_calls(&self) {
         self.shared.world.lock().calls = calls::Calls::default();

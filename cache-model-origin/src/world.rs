@@ -3,7 +3,7 @@
 use super::{
     EtagMode, Visibility,
     access::{Access, Asker, Kind},
-    answer::{Answer, Caching, Charge},
+    answer::{Answer, Caching, Charge, FIRST_VERSION},
     asked::Asked,
     calls::{Call, Calls},
     fault::{Fault, FaultKind, status_of},
@@ -29,6 +29,8 @@ pub(super) struct World {
     pub(super) faults: Vec<Fault>,
     pub(super) public_url: String,
     pub(super) quotas: Quotas,
+    /// What is given to those that name no version of the API; `None` if there is but one, which has no name.
+    pub(super) usual_version: Option<String>,
     /// Paths whose statistics have been computed, on being asked once.
     computed: BTreeSet<String>,
     created: BTreeMap<Repository, Vec<Value>>,
@@ -60,6 +62,7 @@ impl World {
             faults: Vec::new(),
             public_url: API.to_owned(),
             quotas: Quotas::default(),
+            usual_version: Some(FIRST_VERSION.to_owned()),
             computed: BTreeSet::new(),
             created: BTreeMap::new(),
             leaks: 0,

@@ -1,7 +1,7 @@
 //! One text for requests that mean the same: the resource under which an answer is filed.
 //!
 //! `api.github.com/repos/o/r/issues?page=2&per_page=100 json 2022-11-28`: host, path and query in normal
-//! form, a space, the class of representation, and the API version if the request names one. A space
+//! form, a space, the class of representation, and the API version if the request names another than the usual one. A space
 //! occurs in none of the parts, so `…/issues ` and `…/issues?` end a path exactly. All of it is written into
 //! the caller's buffer: a look-up allocates nothing.
 

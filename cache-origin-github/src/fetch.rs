@@ -7,11 +7,12 @@ use crate::{
     canonical::{USUAL_ACCEPT, USUAL_CLASS},
     domain::Readers,
     field, form, page,
-    plan::{Fields, write_representation},
+    plan::{Fields, write_class},
     refusal::refused_by,
     route::{RouteIndex, concerns_the_credential},
     rules::Rules,
     url::local_path,
+    version::{NAMED, Naming},
     wording::{Brought, Wording},
 };
 use cache_core::{Allowance, Candidate, Domain, Entry, FetchError, Fetched, Key, Payer, Source};
@@ -29,6 +30,7 @@ pub struct Question {
     path: Box<str>,
     query: Option<Box<str>>,
     accept: HeaderValue,
+    /// The version of the API to name, if it is not the usual one.
     version: Option<HeaderValue>,
     via: Option<HeaderValue>,
     credential: Option<Credential>,
@@ -89,7 +91,7 @@ impl GitHub {
     pub fn question(&self, request: &request::Parts, planned: &Planned) -> Question {
         let fields = Fields::look(&request.headers, &planned.rules.forwarded).unwrap_or_default();
         let mut class = String::new();
-        let written = write_representation(&mut class, &request.headers, &fields);
+        let written = write_class(&mut class, &request.headers, &fields);
         let class = class.split(' ').nth(1).filter(|class| written.is_ok() && *class != USUAL_CLASS);
         let accept = class.and_then(|class| HeaderValue::from_str(class).ok());
         // Read apart from the other fields: the node's own credential must never stand in for the client's.
@@ -99,7 +101,7 @@ impl GitHub {
             path: local_path(request.uri.path()).into(),
             query: request.uri.query().filter(|query| !query.is_empty()).map(Into::into),
             accept: accept.unwrap_or(HeaderValue::from_static(USUAL_ACCEPT)),
-            version: fields.version.filter(|version| !version.is_empty()).cloned(),
+            version: fields.version.filter(|it| planned.naming == Naming::Apart && !it.is_empty()).cloned(),
             via: self.pseudonym().and_then(|own| own.behind(&request.headers)),
             credential: own.unwrap_or_else(|| self.default_credential().cloned()),
             brought: None,
@@ -202,6 +204,9 @@ impl GitHub {
             }
         };
         let (mut head, incoming) = response.into_parts();
+        if !question.names_version() {
+            self.usual_version().learn(&head);
+        }
         let live = field::live(&head.headers);
         let refused = refused_by(head.status, &head.headers, b"");
         if !field::fit(&head.headers) {
@@ -267,7 +272,7 @@ impl GitHub {
             headers.insert(header::VIA, via.clone());
         }
         if let Some(version) = &question.version {
-            headers.insert("x-github-api-version", version.clone());
+            headers.insert(NAMED, version.clone());
         }
         match asking {
             Asking::About(Condition { validator: Validator::Tag(tag), .. }) => {
@@ -437,6 +442,11 @@ impl GitHub {
 }
 
 impl Question {
+    /// Whether it is put with the name of a version of the API.
+    pub(crate) fn names_version(&self) -> bool {
+        self.version.is_some()
+    }
+
     /// The words in which it is put unless a client brings others.
     fn usual_words(&self) -> Wording {
         let authorization = self.credential.as_ref().map(Credential::authorization);

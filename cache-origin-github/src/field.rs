@@ -1,6 +1,6 @@
 //! Which response fields travel on, which are kept, and which belong to one call alone.
 
-use crate::answer::BodyCoding;
+use crate::{answer::BodyCoding, version};
 use cache_core::Headers;
 use http::{HeaderMap, HeaderName, header};
 
@@ -64,12 +64,14 @@ fn picked(headers: &HeaderMap, coding: BodyCoding, is_picked: impl Fn(&str) -> b
 /// `old` with the fields of a 304 in their place (RFC 9111, section 3.2).
 ///
 /// What describes the body stays as it is, and so does the tag under which clients know it: GitHub names a
-/// tag of its own for every credential, of a body that is the same. `None` where all of them have no room.
+/// tag of its own for every credential, of a body that is the same. Of which version of the API the body is now, only the
+/// 304 can say: a version that it does not name is dropped. `None` where all of them have no room.
 pub(crate) fn merged(old: &Headers, new: &HeaderMap, one_credential: bool) -> Option<Headers> {
     let named = named_by_connection(new);
     let is_named = |name: &str| named.iter().any(|named| named == name);
     let updates = |name: &str| is_kept(name, one_credential) && !OF_BODY.contains(&name) && !is_named(name);
-    let stay = old.iter().filter(|(name, _)| !(updates(name) && new.contains_key(*name)));
+    let is_over = |name: &str| name == version::SELECTED || new.contains_key(name);
+    let stay = old.iter().filter(|(name, _)| !(updates(name) && is_over(name)));
     let come = new.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     Headers::of_all(stay.chain(come.filter(|(name, _)| updates(name))))
 }
@@ -121,13 +123,12 @@ const OF_CREDENTIAL: [&str; 6] = [
     "x-oauth-scopes",
 ];
 /// Of the body, the same for every credential that is given it.
-const LENT: [&str; 8] = [
+const LENT: [&str; 7] = [
     "content-disposition",
     "content-language",
     "content-type",
     "last-modified",
     "vary",
-    "x-github-api-version-selected",
     "x-github-media-type",
     "x-poll-interval",
 ];
@@ -200,6 +201,18 @@ mod tests {
         assert_eq!(value("etag"), Some("\"a\""));
         assert_eq!(value("link"), Some("old"));
         assert_eq!(value("x-oauth-scopes"), None);
+    }
+
+    #[test]
+    fn of_which_version_of_the_api_a_body_is_after_a_304_only_the_304_says() {
+        let old = map(&[("content-type", "a/b"), (version::SELECTED, "2022-11-28")]);
+        let old = kept(&old, BodyCoding::Absent, true);
+        let renewed = |by: &[(&str, &str)]| {
+            let merged = merged(&old, &map(by), true).unwrap();
+            merged.get_str(version::SELECTED).map(str::to_owned)
+        };
+        assert_eq!(renewed(&[]), None);
+        assert_eq!(renewed(&[(version::SELECTED, "2026-03-10")]).as_deref(), Some("2026-03-10"));
     }
 
     #[test]

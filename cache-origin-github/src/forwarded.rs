@@ -4,7 +4,7 @@
 //! unknown whether an answer depends on it, or which clients share it, so the values are part of the key: a request
 //! with other values is another one. The key holds a digest, since a value may be a secret.
 
-use crate::ConfigError;
+use crate::{ConfigError, version};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -80,7 +80,7 @@ const FORWARDED_MAX: usize = 16;
 const DIGEST_BYTES: usize = 16;
 /// Part of the key already, or what the cache itself obeys.
 const MEANT_ANYWAY: [&str; 6] =
-    ["accept", "accept-encoding", "authorization", "cache-control", "pragma", "x-github-api-version"];
+    ["accept", "accept-encoding", "authorization", "cache-control", "pragma", version::NAMED];
 /// Of a connection, of a body, or of what makes a request one that only the origin can answer.
 const NOT_THE_CLIENTS: [&str; 20] = [
     "age",

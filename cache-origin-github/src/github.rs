@@ -9,6 +9,7 @@ use crate::{
     route::{LIFETIME_DEFAULT, LIFETIME_MAX},
     rules::{InForce, Loan, Rules},
     stats::Counters,
+    version::UsualVersion,
     via::{self, Pseudonym},
 };
 use cache_core::{BODY_BYTES_MAX, Timestamp};
@@ -30,6 +31,7 @@ struct Shared {
     counters: Counters,
     user_agent: HeaderValue,
     pseudonym: Option<Pseudonym>,
+    usual_version: UsualVersion,
 }
 
 impl GitHub {
@@ -97,6 +99,10 @@ impl GitHub {
 
     pub(crate) fn pseudonym(&self) -> Option<&Pseudonym> {
         self.0.pseudonym.as_ref()
+    }
+
+    pub(crate) fn usual_version(&self) -> &UsualVersion {
+        &self.0.usual_version
     }
 
     /// Whether a request with `headers` came through this node before, or through more caches than any real chain
@@ -439,6 +445,7 @@ impl GitHubBuilder {
             counters: Counters::default(),
             user_agent,
             pseudonym,
+            usual_version: UsualVersion::default(),
         })))
     }
 

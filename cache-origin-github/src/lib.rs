@@ -50,6 +50,7 @@ mod stats;
 mod terms;
 mod touch;
 mod url;
+mod version;
 mod via;
 mod wording;
 
@@ -78,4 +79,5 @@ pub use {
     rules::Rules,
     stats::{DomainQuota, OriginStats},
     url::OriginUrl,
+    version::SELECTED as VERSION_SELECTED,
 };

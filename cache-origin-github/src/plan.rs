@@ -12,6 +12,7 @@ use crate::{
     route::{Keeping, RouteIndex, allowance, concerns_the_credential},
     rules::Loan,
     url::local_path,
+    version::{NAMED, Naming},
 };
 use cache_core::{
     Bucket, Domain, Headers, KEY_BYTES_MAX, Reader,
@@ -46,6 +47,7 @@ pub struct Planned {
     pub form: Form,
     pub(crate) readers: Readers,
     pub(crate) route: RouteIndex,
+    pub(crate) naming: Naming,
     /// What it was planned by.
     pub(crate) rules: Loan,
     /// Whether the request has a field that is neither part of the key nor without consequence.
@@ -118,8 +120,23 @@ impl GitHub {
     /// ```
     pub fn plan(&self, request: &Parts, key_text: &mut String) -> Plan {
         trace!("planned");
+        self.plan_as(request, key_text, |named| self.naming(named))
+    }
+
+    /// The same for a request that was given another version of the API than it names: its key names the version, and
+    /// so does the call for it.
+    pub fn plan_apart(&self, request: &Parts, key_text: &mut String) -> Plan {
+        self.plan_as(request, key_text, |_named| Naming::Apart)
+    }
+
+    fn plan_as(
+        &self,
+        request: &Parts,
+        key_text: &mut String,
+        naming: impl FnOnce(Option<&HeaderValue>) -> Naming,
+    ) -> Plan {
         key_text.clear();
-        match self.plan_or_pass(request, key_text) {
+        match self.plan_or_pass(request, key_text, naming) {
             Ok(planned) => Plan::Cached(planned),
             Err(reason) => Plan::Pass(reason),
         }
@@ -145,7 +162,12 @@ impl GitHub {
         self.rules().routes.rule(&path[..end]).freshness()
     }
 
-    fn plan_or_pass(&self, request: &Parts, key_text: &mut String) -> Result<Planned, PassReason> {
+    fn plan_or_pass(
+        &self,
+        request: &Parts,
+        key_text: &mut String,
+        naming: impl FnOnce(Option<&HeaderValue>) -> Naming,
+    ) -> Result<Planned, PassReason> {
         let head = match request.method {
             Method::GET => false,
             Method::HEAD => true,
@@ -176,17 +198,17 @@ impl GitHub {
         if let Some(query) = request.uri.query() {
             canonical::write_query(key_text, query)?;
         }
-        write_representation(key_text, &request.headers, &fields)?;
+        write_class(key_text, &request.headers, &fields)?;
+        let naming = naming(fields.version);
+        if let (Naming::Apart, Some(version)) = (naming, fields.version) {
+            canonical::write_version(key_text, version)?;
+        }
         rules.forwarded.write_key(key_text, &request.headers);
         readers.domain.write_suffix(key_text);
         if key_text.len() > KEY_BYTES_MAX {
             return Err(PassReason::TooLong);
         }
-        let conditional = match fields.if_none_match {
-            Some(tags) => lists_any_tag(tags),
-            None => fields.if_modified_since.is_some_and(is_date),
-        };
-        let mut directives = fields.demands.directives(conditional);
+        let mut directives = fields.demands.directives(fields.are_conditional());
         directives.max_stale = directives.max_stale.min(rules.max_stale);
         directives.grant = grant;
         Ok(Planned {
@@ -203,6 +225,7 @@ impl GitHub {
             reader: readers.reader(),
             readers,
             route,
+            naming,
             rules,
             unusual: fields.unusual,
         })
@@ -249,19 +272,18 @@ impl Planned {
     }
 }
 
-/// Writes what tells representations of one resource apart: a space and the class, a space and the version.
-pub(crate) fn write_representation(
+/// Writes a space and the class of representation.
+pub(crate) fn write_class(
     out: &mut String,
     headers: &HeaderMap,
     fields: &Fields<'_>,
 ) -> Result<(), PassReason> {
     out.push(' ');
     if fields.accept_many {
-        canonical::write_accept(out, headers.get_all(http::header::ACCEPT).iter())?;
+        canonical::write_accept(out, headers.get_all(http::header::ACCEPT).iter())
     } else {
-        canonical::write_accept(out, fields.accept.into_iter())?;
+        canonical::write_accept(out, fields.accept.into_iter())
     }
-    fields.version.map_or(Ok(()), |version| canonical::write_version(out, version))
 }
 
 /// The fields of a request that matter, found in one pass.
@@ -290,6 +312,14 @@ impl<'a> Fields<'a> {
         Ok(found)
     }
 
+    /// Whether the client has validators that may name something.
+    fn are_conditional(&self) -> bool {
+        match self.if_none_match {
+            Some(tags) => lists_any_tag(tags),
+            None => self.if_modified_since.is_some_and(is_date),
+        }
+    }
+
     fn add(&mut self, name: &HeaderName, value: &'a HeaderValue) -> Result<(), PassReason> {
         match name.as_str() {
             "accept" => self.accept_many |= self.accept.replace(value).is_some(),
@@ -311,8 +341,8 @@ impl<'a> Fields<'a> {
             "cookie" | "x-github-otp" | "x-http-method-override" => return Err(PassReason::SpecialField),
             "upgrade" => return Err(PassReason::Upgrade),
             "user-agent" => self.user_agent = Some(value),
-            "x-github-api-version" if self.version.is_some() => return Err(PassReason::Accept),
-            "x-github-api-version" => self.version = Some(value),
+            NAMED if self.version.is_some() => return Err(PassReason::Accept),
+            NAMED => self.version = Some(value),
             other => self.unusual |= !OF_NO_CONSEQUENCE.contains(&other),
         }
         Ok(())
@@ -331,8 +361,7 @@ fn is_persons_agent(agent: &HeaderValue) -> bool {
 }
 
 /// Fields that are part of the key, or sent in a form that suits every client.
-const IN_KEY: [&str; 5] =
-    ["accept", "accept-encoding", "authorization", "user-agent", "x-github-api-version"];
+const IN_KEY: [&str; 5] = ["accept", "accept-encoding", "authorization", "user-agent", NAMED];
 
 /// Fields of a connection or of the way here, on which no answer depends.
 const OF_NO_CONSEQUENCE: [&str; 13] = [

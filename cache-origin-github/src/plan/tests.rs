@@ -66,7 +66,7 @@ fn what_changes_the_answer_changes_the_key() {
         key(&[("authorization", "token a")], "/user"),
         key(&[("authorization", "token b")], "/user"),
         key(&[("accept", "application/vnd.github.raw")], "/user"),
-        key(&[("x-github-api-version", "2022-11-28")], "/user"),
+        key(&[("x-github-api-version", "2026-03-10")], "/user"),
         key(&[], "/user?"),
         key(&[], "/user?a"),
         key(&[], "/user/"),

@@ -69,6 +69,31 @@ async fn a_value_put_at_one_node_is_got_at_another_whatever_its_size() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn members_that_know_different_usual_versions_of_the_api_give_nobody_another_than_it_names() {
+    let fleet = Fleet::start(Over::Quic, 2).await;
+    let path = Fleet::repository(1);
+    let named = async |node: &Node, version: &str| {
+        let request = Request::get(&path).header("x-github-api-version", version);
+        let request = request.body(Empty::<Bytes>::new()).expect("the request is well-formed");
+        node.request(request).await.expect("there is an answer").bytes().await.expect("the body is whole")
+    };
+    let first = body(&fleet.nodes[1], &path).await;
+    fleet.origin.set_usual_version(Some("2026-03-10"));
+    // The first node learns of the move by a repository that the second does not know.
+    body(&fleet.nodes[0], &Fleet::repository(2)).await;
+    for node in &fleet.nodes {
+        node.invalidate(&path).await.expect("the node runs");
+    }
+    let later = body(&fleet.nodes[0], &path).await;
+    assert_ne!(later, first);
+    for node in &fleet.nodes {
+        assert_eq!(named(node, "2022-11-28").await, first);
+        assert_eq!(named(node, "2026-03-10").await, later);
+        assert_eq!(body(node, &path).await, later);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_invalidated_at_one_node_is_forgotten_by_all() {
     for over in EITHER {
         let fleet = Fleet::start(over, 3).await;

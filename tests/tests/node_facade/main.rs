@@ -20,3 +20,4 @@ mod semantics;
 mod settings;
 mod support;
 mod values;
+mod versions;

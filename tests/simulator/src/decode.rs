@@ -62,6 +62,10 @@ impl Plan {
             let deed = if is_faulty { any_deed(&mut bytes, sort) } else { peaceful_deed(&mut bytes) };
             plan.events.push(Event { at, deed });
         }
+        if sort == Sort::Rights && !seed.is_multiple_of(4) {
+            // Where one member means harm, less is demanded of the others.
+            plan.events.retain(|event| !matches!(event.deed, Deed::Lie { .. }));
+        }
         plan
     }
 }
@@ -81,6 +85,20 @@ impl Plan {
                 let lifetime = Duration::from_secs([5, 60][pick % 2]);
                 self.limits.freshness_max.lifetime = lifetime;
                 self.settings.retention = Duration::from_secs([0, 20][pick / 2 % 2]);
+            }
+            Sort::Rights => {
+                self.resources = self.resources.min(RIGHTS_RESOURCES_MAX);
+                self.domains = [3, 5, 12][pick % 3];
+                self.credentials = [1, 1, 1, 3][pick / 3 % 4];
+                self.settings.disk = [Disk::Absent, Disk::Present][pick / 12 % 2];
+                self.origin.personal_one_in = [0, 0, 3][pick / 24 % 3];
+                self.origin.withheld_per_mille = [0, 200, 500][pick % 3];
+                let change = Duration::from_secs(seed as u64 % 120);
+                self.origin.tags_change_at = (pick / 2).is_multiple_of(5).then_some(change);
+                self.origin.refused_per_mille = 0;
+                if self.credentials > 1 {
+                    self.origin.quota = None;
+                }
             }
             Sort::Lying => {
                 self.ceiling = self.origin.freshness;
@@ -135,7 +153,9 @@ fn origin(bytes: &mut Bytes<'_>) -> OriginPlan {
             Some((3, Duration::from_secs(120))),
         ]),
         secondary: None,
-        lends: bytes.of(&[true, false]),
+        personal_one_in: bytes.of(&[0, 1]),
+        tags_change_at: None,
+        withheld_per_mille: 0,
         revalidates: bytes.number(0..=3) > 0,
         refused_per_mille: bytes.of(&[0, 0, 100, 500]),
         unstorable_per_mille: bytes.of(&[0, 0, 0, 100]),
@@ -181,10 +201,13 @@ fn any_deed(bytes: &mut Bytes<'_>, sort: Sort) -> Deed {
         Sort::Changing if which >= 60 => return changing_deed(bytes),
         Sort::Lying if which >= 60 => return lie(bytes),
         Sort::Returning if which >= 54 => return returning_deed(bytes),
-        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain | Sort::Returning if which >= 20 => {
+        Sort::Rights if which >= 52 => return rights_deed(bytes),
+        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain | Sort::Returning | Sort::Rights
+            if which >= 20 =>
+        {
             return peaceful_deed(bytes);
         }
-        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain | Sort::Returning => {}
+        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain | Sort::Returning | Sort::Rights => {}
     }
     let node = bytes.byte();
     let lasts = Duration::from_millis(bytes.of(&[50, 400, 2_000, 8_000, 30_000]));
@@ -228,6 +251,23 @@ fn returning_deed(bytes: &mut Bytes<'_>) -> Deed {
         }
         _contact => Deed::Leave { node: key },
     }
+}
+
+fn rights_deed(bytes: &mut Bytes<'_>) -> Deed {
+    let (credential, key) = (bytes.byte(), skewed(bytes));
+    match bytes.number(0..=15) {
+        0..=3 => Deed::Grant { credential, key, is_given: false },
+        4..=6 => Deed::Grant { credential, key, is_given: true },
+        7 => Deed::Revoke { credential },
+        8..=10 => Deed::Kin { key, within: Duration::from_millis(bytes.of(&[0, 50, 2_000])) },
+        11 => Deed::Get { node: credential, key, directives: accepting_stale(bytes) },
+        12 => Deed::Lie { liar: 1, victim: 0, lie: Lie::Forgeries },
+        _write => Deed::Invalidate { node: credential, key },
+    }
+}
+
+fn accepting_stale(bytes: &mut Bytes<'_>) -> Directives {
+    Directives { max_stale: bytes.of(&[Duration::MAX, Duration::from_secs(100)]), ..<_>::default() }
 }
 
 /// One node is malicious, always the same.
@@ -309,16 +349,21 @@ pub enum Sort {
     Lying,
     /// None of the others.
     Plain,
+    /// Many credentials read the same resources, and what each may read changes.
+    Rights,
     /// Disks outlive processes, the end of some writes is unknown, and contacts go for good.
     Returning,
 }
 
 impl Sort {
-    /// Every sort. A third of all worlds are plain.
-    pub const ALL: [Self; 6] =
+    /// Every sort but [`Rights`](Self::Rights), which one world in six is. A third of the others are plain.
+    const ALL: [Self; 6] =
         [Self::Plain, Self::Plain, Self::Returning, Self::Dialing, Self::Changing, Self::Lying];
 
     fn of(number: usize) -> Self {
+        if number >= RIGHTS_FROM {
+            return Self::Rights;
+        }
         Self::ALL[number % Self::ALL.len()]
     }
 }
@@ -341,6 +386,12 @@ impl Bytes<'_> {
         choices[self.byte() % choices.len()].clone()
     }
 }
+
+/// Most resources of a world in which many credentials read the same.
+const RIGHTS_RESOURCES_MAX: usize = 8;
+
+/// From which of 256 numbers on a world is one of rights.
+const RIGHTS_FROM: usize = 216;
 
 /// Sizes of fleets, in nodes.
 const NODES: RangeInclusive<usize> = 2..=20;

@@ -18,6 +18,8 @@ pub struct Figures {
     pub calls_paid: u64,
     /// Calls that one cache shared by all without delay would have made.
     pub calls_ideal: u64,
+    /// Those of them for which there was nothing that could be asked about, whatever credential it was given to.
+    pub calls_ideal_paid: u64,
     /// Requests by how they ended.
     pub outcomes: BTreeMap<&'static str, u64>,
     /// Requests whose node ended before they did.
@@ -80,6 +82,7 @@ impl Figures {
             "calls": self.calls,
             "calls_paid": self.calls_paid,
             "calls_ideal": self.calls_ideal,
+            "calls_ideal_paid": self.calls_ideal_paid,
             "outcomes": self.outcomes,
             "lost": self.lost,
             "messages": messages,
@@ -96,6 +99,7 @@ impl Figures {
         self.calls += other.calls;
         self.calls_paid += other.calls_paid;
         self.calls_ideal += other.calls_ideal;
+        self.calls_ideal_paid += other.calls_ideal_paid;
         self.lost += other.lost;
         self.service.add(&other.service);
         self.calls_excess += other.calls_excess;
@@ -124,9 +128,13 @@ impl fmt::Display for Figures {
         let ratio = self.calls as f64 / self.calls_ideal.max(1) as f64;
         writeln!(
             f,
-            "calls    {} ({} paid), {} ideal: {ratio:.3}",
-            self.calls, self.calls_paid, self.calls_ideal
+            "calls    {} ({} paid), {} ideal ({} paid): {ratio:.3}",
+            self.calls, self.calls_paid, self.calls_ideal, self.calls_ideal_paid
         )?;
+        let (free, ideal) = (self.calls - self.calls_paid, self.calls_ideal - self.calls_ideal_paid);
+        let ratios = [(self.calls_paid, self.calls_ideal_paid), (free, ideal)]
+            .map(|(calls, ideal)| calls as f64 / ideal.max(1) as f64);
+        writeln!(f, "of ideal {:.3} paid, {:.3} not", ratios[0], ratios[1])?;
         write!(f, "ended   ")?;
         self.outcomes.iter().try_for_each(|(name, count)| write!(f, " {name} {count}"))?;
         let (messages, bytes) = self.messages_total();

@@ -9,7 +9,7 @@ mod checks;
 mod durable;
 mod floors;
 
-pub(crate) use checks::Circumstances;
+pub(crate) use checks::{Circumstances, longest_age};
 pub(crate) use floors::Floor;
 
 use self::durable::{Durable, Ended};
@@ -75,6 +75,11 @@ pub enum Rule {
     Retained,
     /// Without any fault, no request waits for longer than a few calls take.
     Prompt,
+    /// A credential is served what the origin gave to that credential, no later than it may be served then, and nothing that
+    /// it was refused since.
+    Rights,
+    /// The origin is asked only about whole answers of its own, with a tag, for the same resource.
+    Lent,
     /// Members are told only what concerns a connected node.
     SentToNobody,
     /// What concerns all members is told to all of them.
@@ -130,12 +135,20 @@ pub(crate) struct Ledger {
     pub(crate) durable: Durable,
     /// By how much entries on disk may be misdated, all in all.
     pub(crate) misdated: Duration,
+    /// Credentials that share each domain, and whether any may be refused what it asks for.
+    credentials: usize,
+    judges: bool,
 }
 
 /// What an answer states, and since when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fact {
     pub(crate) key: usize,
+    /// The credential that the origin said it to.
+    pub(crate) credential: usize,
+    /// What it is of, and which version.
+    pub(crate) source: usize,
+    pub(crate) version: u64,
     /// When the origin said so, or a program put it.
     pub(crate) at: Duration,
     pub(crate) means: Means,
@@ -166,7 +179,7 @@ pub(crate) struct Asked {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wanted {
-    Entry { key: usize, directives: Directives },
+    Entry { key: usize, credential: usize, directives: Directives },
     PeersEntry { key: usize },
     Pong,
     Written,
@@ -201,7 +214,14 @@ impl Ledger {
             ids: BTreeMap::new(),
             durable: Durable::new(plan.nodes),
             misdated: Duration::ZERO,
+            credentials: plan.credentials,
+            judges: plan.judges() || plan.credentials > 1,
         }
+    }
+
+    /// Whether several credentials share each domain.
+    pub(crate) fn has_shared_domains(&self) -> bool {
+        self.credentials > 1
     }
 
     /// Gives a number to a request.
@@ -326,7 +346,9 @@ impl Ledger {
         let waiting = || self.requests.values().filter(here);
         let since = waiting().map(|asked| asked.at).min().unwrap_or_default().saturating_sub(TOLD_WITHIN);
         let flights = 1 + self.writes_of(key, since) as usize + self.puts_of(key, since);
-        (waiting().count(), 2 * flights * waiters_max.max(1))
+        // One whose right is in doubt has a flight of its own.
+        let askers = if self.judges { 1 + self.credentials } else { 1 };
+        (waiting().count(), 2 * flights * askers * waiters_max.max(1))
     }
 
     fn puts_of(&self, key: usize, since: Duration) -> usize {

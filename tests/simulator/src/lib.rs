@@ -8,6 +8,7 @@
 //! Start at [`World::run`].
 
 mod decode;
+mod desk;
 pub mod document;
 pub mod economy;
 mod figures;
@@ -21,6 +22,7 @@ mod plot;
 pub mod policies;
 mod random;
 mod replay;
+mod rights;
 pub mod scenarios;
 mod secondary;
 mod service;

@@ -33,8 +33,8 @@ struct Arguments {
     /// Run a scenario with a name in place of the seed's own plan; `list` names them.
     #[arg(long)]
     scenario: Option<String>,
-    /// The sort of world, in place of what the seed chooses: `changing`, `dialing`, `lying`, `plain` or
-    /// `returning`.
+    /// The sort of world, in place of what the seed chooses: `changing`, `dialing`, `lying`, `plain`,
+    /// `returning` or `rights`.
     #[arg(long)]
     sort: Option<Sort>,
     /// Replay a trace in place of the seed's own plan: lines of `SECONDS NODE EVENT [RESOURCE]`.

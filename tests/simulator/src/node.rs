@@ -1,6 +1,7 @@
 //! One node: an engine, and in place of its driver, disk and read index something simple.
 
 use crate::{
+    desk::Desk,
     network::Frame,
     origin::Call,
     plan::{Dialing, Lie, Plan},
@@ -46,8 +47,10 @@ pub(crate) struct Node {
     limbo: BTreeMap<u64, Limbo>,
     pub(crate) loads: BTreeMap<LoadId, Key>,
     pub(crate) calls: BTreeSet<FetchId>,
-    /// Requests that were answered, but whose means to fetch are kept.
-    pub(crate) retained: BTreeMap<RequestId, usize>,
+    /// Requests that were answered, but whose means to fetch are kept: the key and the credential.
+    pub(crate) retained: BTreeMap<RequestId, (usize, usize)>,
+    /// What it knows of credentials.
+    pub(crate) desk: Desk,
     /// What came while the process was stopped or busy.
     pub(crate) inbox: VecDeque<Arrival>,
     pub(crate) busy_until: Duration,
@@ -90,7 +93,7 @@ pub(crate) enum Wish {
     Cancel { pick: usize },
     Clear,
     Count,
-    Get { key: usize, directives: Directives },
+    Get { key: usize, credential: usize, directives: Directives },
     Invalidate(Reach),
     Ping { peer: usize },
     Put { key: usize },
@@ -121,6 +124,7 @@ impl Node {
             loads: BTreeMap::new(),
             calls: BTreeSet::new(),
             retained: BTreeMap::new(),
+            desk: Desk::default(),
             inbox: VecDeque::new(),
             busy_until: Duration::ZERO,
             delay: Duration::ZERO,
@@ -236,6 +240,7 @@ impl Node {
         self.loads.clear();
         self.calls.clear();
         self.retained.clear();
+        self.desk = Desk::default();
         self.inbox.clear();
         self.delay = Duration::ZERO;
         self.wake_at = None;
@@ -257,6 +262,11 @@ impl Node {
     pub(crate) fn shows_as_certain(&self, reach: &Reach) -> bool {
         let mut shown = self.published.values();
         shown.any(|entry| reach.covers(entry.key(), entry.content().status) && !entry.is_doubted())
+    }
+
+    /// Whether readers see anything that `reach` means.
+    pub(crate) fn shows(&self, reach: &Reach) -> bool {
+        self.published.values().any(|entry| reach.covers(entry.key(), entry.content().status))
     }
 
     pub(crate) fn load(&self, key: &Key) -> Option<Box<Entry>> {

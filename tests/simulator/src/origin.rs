@@ -4,19 +4,23 @@ use crate::{
     ledger::{Fact, Ledger, Means},
     plan::{OriginPlan, OutageKind},
     random::{Random, micros},
+    rights::{Right, Rights},
     secondary::Secondary,
 };
+use bytes::Bytes;
 use cache_core::{
-    Audience, Candidate, Content, Draft, FetchError, FetchId, Fetched, Headers, RequestId, Shortage,
+    Audience, Candidate, Content, Draft, Entry, FetchError, FetchId, Fetched, Headers, RequestId, Shortage,
     Validators,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// The model of the API that the fleet spares.
 pub(crate) struct Origin {
     plan: OriginPlan,
     seed: u64,
     random: Random,
+    /// What credentials may read.
+    pub(crate) rights: Rights,
     outages: BTreeMap<usize, OutageKind>,
     windows: BTreeMap<usize, Window>,
     /// What each domain has called lately.
@@ -42,6 +46,7 @@ pub(crate) struct Call {
     pub(crate) fetch: FetchId,
     pub(crate) leader: RequestId,
     pub(crate) key: usize,
+    pub(crate) credential: usize,
     pub(crate) candidate: Option<Candidate>,
     pub(crate) begun: Duration,
 }
@@ -55,6 +60,7 @@ impl Origin {
     pub(crate) fn new(plan: OriginPlan, resources: usize, seed: u64) -> Self {
         Self {
             secondary: Secondary::new(plan.secondary, plan.latency),
+            rights: Rights::new(seed, plan.withheld_per_mille),
             plan,
             seed,
             random: Random::new(seed, ORIGIN_STREAM),
@@ -110,10 +116,20 @@ impl Origin {
             let content = self.say(now, call, Means::RefusalFor(call.leader), 404, ledger);
             return Fetched::Unstorable { content, audience: Audience::Leader };
         }
-        let etag = format!("\"{}-{}\"", self.source(call.key), self.version(now, call.key));
-        let known = call.candidate.as_ref().and_then(|about| about.entry().validators().etag.clone());
-        if self.plan.revalidates && known.as_deref() == Some(&etag) {
-            return Fetched::NotModified(self.draft(now, call, etag, ledger));
+        match self.rights.at(call.credential, self.resource(call.key), now) {
+            Right::Given => {}
+            Right::Withheld => {
+                self.pay(call);
+                return self.turn_away(now, call, 403, ledger);
+            }
+            Right::Revoked => return self.turn_away(now, call, 401, ledger),
+        }
+        let etag = self.tag(now, call);
+        if let Some(known) = self.unchanged(now, call, &etag) {
+            let mut draft = self.draft(now, call, etag, ledger);
+            // The origin sends no body: it is the candidate's.
+            draft.content.body = known.content().body.clone();
+            return Fetched::NotModified(draft);
         }
         self.pay(call);
         if !self.is_healed && self.random.happens(self.plan.unstorable_per_mille) {
@@ -121,6 +137,41 @@ impl Origin {
             return Fetched::Unstorable { content, audience: Audience::Domain };
         }
         Fetched::Fresh(self.draft(now, call, etag, ledger))
+    }
+
+    /// Refuses to answer a credential. Others of its domain learn nothing of that.
+    fn turn_away(&self, now: Duration, call: &Call, status: u16, ledger: &mut Ledger) -> Fetched {
+        let audience = if ledger.has_shared_domains() { Audience::Leader } else { Audience::Domain };
+        let content = self.say(now, call, Means::Refusal, status, ledger);
+        Fetched::Unstorable { content, audience }
+    }
+
+    /// The tag by which the origin knows what it would answer: as GitHub's it depends on the body and the credential.
+    fn tag(&self, now: Duration, call: &Call) -> String {
+        let (source, version) = (self.source(call.key, call.credential), self.version(now, call.key));
+        let begin = if self.agrees(now) { "\"" } else { UNKNOWN_TAG };
+        format!("{begin}{}-{source}-{version}\"", call.credential)
+    }
+
+    /// Whether tags are what the recipe makes of a body and a credential.
+    fn agrees(&self, now: Duration) -> bool {
+        self.plan.tags_change_at.is_none_or(|at| now < at)
+    }
+
+    /// The entry that `call` is about, if it is what the origin would answer, and the caller can ask that: of what it was
+    /// given itself it has the tag, and for the body of any other entry it computes the tag that it would have.
+    fn unchanged(&self, now: Duration, call: &Call, etag: &str) -> Option<Arc<Entry>> {
+        let about = call.candidate.as_ref().filter(|_| self.plan.revalidates)?;
+        let known = about.entry().validators().etag.as_deref()?;
+        let has_tag = about.own().is_some() && known == etag;
+        let computes_tag = || self.agrees(now) && about.entry().content().body == self.body(now, call);
+        (has_tag || computes_tag()).then(|| Arc::clone(about.entry()))
+    }
+
+    /// The body that the origin gives to the caller.
+    fn body(&self, now: Duration, call: &Call) -> Bytes {
+        let (source, version) = (self.source(call.key, call.credential), self.version(now, call.key));
+        content(source, version, 0, 200, self.body_bytes(source, version)).body
     }
 
     fn draft(&self, now: Duration, call: &Call, etag: String, ledger: &mut Ledger) -> Draft {
@@ -134,14 +185,14 @@ impl Origin {
     }
 
     fn say(&self, now: Duration, call: &Call, means: Means, status: u16, ledger: &mut Ledger) -> Content {
-        let served = Fact { key: call.key, at: now, means, freshness: self.plan.freshness };
-        let fact = ledger.learn_fact(served);
-        let version = self.version(now, call.key);
+        let (key, credential, freshness) = (call.key, call.credential, self.plan.freshness);
+        let (source, version) = (self.source(key, credential), self.version(now, key));
+        let fact = ledger.learn_fact(Fact { key, credential, source, version, at: now, means, freshness });
         let body_bytes = match means {
-            Means::Entry | Means::Put | Means::Unstorable => self.body_bytes(call.key, version),
+            Means::Entry | Means::Put | Means::Unstorable => self.body_bytes(source, version),
             Means::Refusal | Means::RefusalFor(_) => 32,
         };
-        content(call.key, version, fact, status, body_bytes)
+        content(source, version, fact, status, body_bytes)
     }
 
     /// For how long a domain has to wait that has spent its quota.
@@ -174,14 +225,21 @@ impl Origin {
         Random::new(self.seed ^ number, REFUSAL_STREAM).happens(self.plan.refused_per_mille)
     }
 
-    /// What is under `key`: the resource alone, if all readers are given the same.
-    fn source(&self, key: usize) -> usize {
-        if self.plan.lends { key % self.resources.max(1) } else { key }
+    pub(crate) fn resource(&self, key: usize) -> usize {
+        key % self.resources.max(1)
     }
 
-    fn version(&self, now: Duration, key: usize) -> u64 {
+    /// What `credential` is given under `key`: what the resource is alone, unless each is given something of its own.
+    pub(crate) fn source(&self, key: usize, credential: usize) -> usize {
+        let resource = self.resource(key);
+        let is_personal = resource.checked_rem(self.plan.personal_one_in) == Some(0);
+        if is_personal { resource + self.resources * (1 + credential) } else { resource }
+    }
+
+    /// How often what is under `key` has changed by `now`.
+    pub(crate) fn version(&self, now: Duration, key: usize) -> u64 {
         let period = micros(self.plan.change_period);
-        let phase = self.source(key) as u64 * PHASE_MICROS;
+        let phase = self.resource(key) as u64 * PHASE_MICROS;
         (micros(now) + phase).checked_div(period).unwrap_or(1)
     }
 
@@ -192,14 +250,15 @@ impl Origin {
         if stated == self.version(now, key) {
             return Duration::ZERO;
         }
-        let phase = self.source(key) as u64 * PHASE_MICROS;
+        let phase = self.resource(key) as u64 * PHASE_MICROS;
         let period = micros(self.plan.change_period);
         now.saturating_sub(Duration::from_micros(((stated + 1) * period).saturating_sub(phase)))
     }
 
-    /// The length of a version of the body under `key`, which may be half of that of another. Of all keys most are short, one in eight is long, one in sixteen very long.
-    pub(crate) fn body_bytes(&self, key: usize, version: u64) -> usize {
-        let mut random = Random::new(self.seed ^ self.source(key) as u64, BODY_STREAM);
+    /// The length of a version of a body, which may be half of that of another. Most are short, one in eight is long, one
+    /// in sixteen very long.
+    pub(crate) fn body_bytes(&self, source: usize, version: u64) -> usize {
+        let mut random = Random::new(self.seed ^ source as u64, BODY_STREAM);
         let most = self.plan.body_bytes_max as u64;
         let most = match random.below(16) {
             0 => most,
@@ -211,13 +270,21 @@ impl Origin {
     }
 }
 
-/// An answer about `key` whose header says which fact it states.
-pub(crate) fn content(key: usize, version: u64, fact: u64, status: u16, body_bytes: usize) -> Content {
-    let mut body = format!("{key} {version} ").into_bytes();
+/// An answer whose header says which fact it states, and whose body says what it is of.
+pub(crate) fn content(source: usize, version: u64, fact: u64, status: u16, body_bytes: usize) -> Content {
+    let mut body = body_begins(source, version).into_bytes();
     body.resize(body.len().max(body_bytes), b'x');
     let fact = fact.to_string();
     Content { status, headers: Headers::from_iter([(FACT_HEADER, fact.as_str())]), body: body.into() }
 }
+
+/// How the body of one version begins.
+pub(crate) fn body_begins(source: usize, version: u64) -> String {
+    format!("{source} {version} ")
+}
+
+/// How a tag begins that no recipe makes.
+pub(crate) const UNKNOWN_TAG: &str = "\"?";
 
 /// The header that says which fact an answer states.
 pub(crate) const FACT_HEADER: &str = "x-fact";

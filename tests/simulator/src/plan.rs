@@ -22,6 +22,8 @@ pub struct Plan {
     pub resources: usize,
     /// Domains, each of which sees every resource as its own.
     pub domains: usize,
+    /// Credentials that share each domain.
+    pub credentials: usize,
     /// Largest difference of a node's wall clock from the true time.
     pub skew_max: Duration,
     /// How messages travel between nodes.
@@ -107,8 +109,12 @@ pub struct OriginPlan {
     pub quota: Option<(u64, Duration)>,
     /// What the origin bears besides the quota; `None` means anything.
     pub secondary: Option<SecondaryPlan>,
-    /// Whether it gives the same body of a resource to readers of all domains.
-    pub lends: bool,
+    /// Of so many resources one has a body that differs for each credential; zero means none.
+    pub personal_one_in: usize,
+    /// When its tags cease to be what the recipe makes of a body and a credential; `None` means never.
+    pub tags_change_at: Option<Duration>,
+    /// Pairs of a credential and a resource, in a thousand, that are refused until that is changed.
+    pub withheld_per_mille: u16,
     /// Whether it answers "not modified".
     pub revalidates: bool,
     /// Pairs of a node and a resource, in a thousand, that are refused: that node's credential may not read it.
@@ -163,6 +169,8 @@ pub enum Deed {
     Get { node: usize, key: usize, directives: Directives },
     /// A client writes to all resources whose number begins so, and the end of the write is unknown.
     Doubt { node: usize, key: usize, letters: usize, every_domain: bool },
+    /// The origin lets a credential read a resource, or no longer.
+    Grant { credential: usize, key: usize, is_given: bool },
     /// Clients of all nodes ask for one key within a while.
     Herd { key: usize, within: Duration },
     /// A client writes to one resource.
@@ -171,6 +179,8 @@ pub enum Deed {
     InvalidatePrefix { node: usize, key: usize, letters: usize, every_domain: bool },
     /// A node that is down starts.
     Join { node: usize },
+    /// Each credential asks for one resource at some node within a while.
+    Kin { key: usize, within: Duration },
     /// A node ends in an orderly way.
     Leave { node: usize },
     /// A malicious member lies to another, or to all.
@@ -187,6 +197,8 @@ pub enum Deed {
     Put { node: usize, key: usize },
     /// The origin refuses a write to all resources of one domain whose number begins so.
     Refuse { node: usize, key: usize, letters: usize },
+    /// The origin no longer knows a credential.
+    Revoke { credential: usize },
     /// A node starts anew with the next of the settings by which the fleet changes its secret, unless another has yet
     /// to come so far.
     Rotate { node: usize },
@@ -220,6 +232,8 @@ pub enum Lie {
     Flood,
     /// Sends one member what is not a message.
     Garbage,
+    /// Announces made-up answers as those of a domain of its own.
+    Forgeries,
     /// Invalidates more than any node remembers.
     Invalidations,
     /// From now on answers all asks with what was not asked for.
@@ -255,6 +269,7 @@ impl Plan {
             nodes_at_start: nodes,
             resources,
             domains: 1,
+            credentials: 1,
             skew_max: Duration::ZERO,
             network: NetworkPlan {
                 latency: Duration::from_micros(200),
@@ -271,7 +286,9 @@ impl Plan {
                 body_bytes_max: 4096,
                 quota: None,
                 secondary: None,
-                lends: true,
+                personal_one_in: 0,
+                tags_change_at: None,
+                withheld_per_mille: 0,
                 revalidates: true,
                 refused_per_mille: 0,
                 unstorable_per_mille: 0,
@@ -309,6 +326,12 @@ impl Plan {
         self.nodes_at_start = if comes_later { self.nodes_at_start.min(nodes) } else { nodes };
         self.nodes = nodes;
         self
+    }
+
+    /// Whether the origin may refuse a credential what it does not refuse to others.
+    pub(crate) fn judges(&self) -> bool {
+        let changes = |event: &Event| matches!(event.deed, Deed::Grant { .. } | Deed::Revoke { .. });
+        self.origin.withheld_per_mille > 0 || self.events.iter().any(changes)
     }
 
     /// How many keys there are: every resource in every domain.
@@ -353,12 +376,15 @@ impl Deed {
             | Self::Crowd { .. }
             | Self::Doubt { .. }
             | Self::Get { .. }
+            | Self::Grant { .. }
             | Self::Herd { .. }
             | Self::Invalidate { .. }
             | Self::InvalidatePrefix { .. }
+            | Self::Kin { .. }
             | Self::Ping { .. }
             | Self::Put { .. }
-            | Self::Refuse { .. } => false,
+            | Self::Refuse { .. }
+            | Self::Revoke { .. } => false,
         }
     }
 
@@ -367,6 +393,7 @@ impl Deed {
         match self {
             Self::Crash { down_for: lasts, .. }
             | Self::Herd { within: lasts, .. }
+            | Self::Kin { within: lasts, .. }
             | Self::Outage { lasts, .. }
             | Self::Partition { lasts, .. }
             | Self::Pause { lasts, .. }
@@ -381,6 +408,7 @@ impl Deed {
             | Self::Crowd { .. }
             | Self::Doubt { .. }
             | Self::Get { .. }
+            | Self::Grant { .. }
             | Self::Invalidate { .. }
             | Self::InvalidatePrefix { .. }
             | Self::Join { .. }
@@ -388,6 +416,7 @@ impl Deed {
             | Self::Ping { .. }
             | Self::Put { .. }
             | Self::Refuse { .. }
+            | Self::Revoke { .. }
             | Self::Rotate { .. } => Duration::ZERO,
         }
     }

@@ -4,9 +4,11 @@
 //! how many calls it may cost, is in this package's tests.
 
 mod hour;
+mod kin;
 mod returning;
 
 pub use hour::hour_of_autoscaling;
+pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change};
 pub use returning::{contact_is_gone, doubts, returns_after_writes};
 
 use crate::{
@@ -47,6 +49,9 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("holder-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Holder(0)))),
     ("hour-of-autoscaling", hour_of_autoscaling),
     ("insisting", insisting),
+    ("kin-at-once", kin_at_once),
+    ("kin-in-turn", kin_in_turn),
+    ("kin-while-resources-change", kin_while_resources_change),
     ("late-joiner", |seed, nodes| late_joiner(seed, nodes, 200, 40)),
     ("liar-answers", liar_answers),
     ("liar-lets-wait", liar_lets_wait),

@@ -10,6 +10,7 @@ mod fleet;
 mod lying;
 mod perform;
 mod returning;
+mod rights;
 mod watching;
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
 };
 use cache_core::{PeerId, RequestId, freshness::Directives};
 use returning::Returning;
+use rights::Heard;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
@@ -59,12 +61,16 @@ pub struct World {
     victims: BTreeMap<usize, usize>,
     /// Until when one cache shared by all would have had each key.
     ideal_until: BTreeMap<usize, Duration>,
+    /// Which version of each body it would have, whatever credential it was given to.
+    ideal_versions: BTreeMap<usize, u64>,
     /// Whose refusal a node is hearing at this moment.
     refused: Option<RequestId>,
     /// The key of the answer that a node is hearing at this moment, and when the call for it began.
     landing: Option<(usize, Duration)>,
     /// What each process found when it started.
     returning: BTreeMap<usize, Returning>,
+    /// What nodes have heard of the rights of credentials.
+    heard: Heard,
     /// Longest that a request may take where nothing fails.
     prompt: Option<Duration>,
     is_healed: bool,
@@ -164,9 +170,11 @@ impl World {
             coordinators: BTreeMap::new(),
             victims: BTreeMap::new(),
             ideal_until: BTreeMap::new(),
+            ideal_versions: BTreeMap::new(),
             refused: None,
             landing: None,
             returning: BTreeMap::new(),
+            heard: Heard::default(),
             prompt: None,
             is_healed: false,
             violation: None,
@@ -260,12 +268,15 @@ impl World {
     }
 
     /// Counts a request as one cache without delay would serve it.
-    fn count_request(&mut self, key: usize, directives: &Directives) {
+    fn count_request(&mut self, key: usize, credential: usize, directives: &Directives) {
         self.figures.requests += 1;
         let until = self.ideal_until.get(&key).copied().unwrap_or_default();
         if !directives.only_if_cached && (until <= self.now || directives.no_cache) {
             self.figures.calls_ideal += 1;
             self.ideal_until.insert(key, self.now + self.plan.origin.freshness.lifetime);
+            let (source, version) = (self.origin.source(key, credential), self.origin.version(self.now, key));
+            let is_new = self.ideal_versions.insert(source, version) != Some(version);
+            self.figures.calls_ideal_paid += u64::from(is_new);
         }
     }
 
@@ -291,6 +302,12 @@ impl World {
     fn key(&self, number: usize) -> usize {
         let (resources, domains) = (self.plan.resources.max(1), self.plan.domains.max(1));
         number / resources % domains * (self.plan.resources + 1) + number % resources
+    }
+
+    /// The credential that events mean by a number, for the key that they mean by it.
+    fn credential(&self, number: usize) -> usize {
+        let (keys, credentials) = (self.plan.keys_count().max(1), self.plan.credentials.max(1));
+        self.key(number) / (self.plan.resources + 1) * credentials + number / keys % credentials
     }
 
     fn violate(&mut self, rule: Rule, text: String) {

@@ -36,6 +36,11 @@ fn no_seed_breaks_a_rule_where_disks_outlive_processes_and_contacts_go() {
     (0..SEEDS).for_each(|seed| assert_sound(seed, Sort::Returning));
 }
 
+#[test]
+fn no_seed_breaks_a_rule_where_credentials_may_read_different_things() {
+    (0..SEEDS).for_each(|seed| assert_sound(seed, Sort::Rights));
+}
+
 /// Seeds that broke a rule once, and what was wrong.
 #[test]
 fn seeds_that_found_faults_break_no_rule_any_more() {

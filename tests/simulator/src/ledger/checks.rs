@@ -1,7 +1,7 @@
 //! Whether an answer may be what it is.
 
 use super::{Asked, Fact, Ledger, Means, ROUNDING, Rule, Wanted};
-use crate::node::Node;
+use crate::{node::Node, origin::body_begins};
 use cache_core::{
     Content, Entry, Outcome, RequestId, Served, Source, StaleReason,
     freshness::{Directives, Freshness},
@@ -60,13 +60,13 @@ impl Ledger {
             return Err((Rule::WrongAudience, text));
         }
         let age = match (asked.wanted, outcome) {
-            (Wanted::Entry { key, directives }, Outcome::Answered { entry, served }) => {
+            (Wanted::Entry { key, directives, .. }, Outcome::Answered { entry, served }) => {
                 Some(self.check_answer(circumstances, &asked, key, &directives, entry, *served)?)
             }
             (Wanted::PeersEntry { key }, Outcome::Answered { entry, served }) => {
                 Some(self.check_answer(circumstances, &asked, key, &Directives::default(), entry, *served)?)
             }
-            (Wanted::Entry { key, directives }, Outcome::Relayed { content, .. }) => {
+            (Wanted::Entry { key, directives, .. }, Outcome::Relayed { content, .. }) => {
                 self.check_relayed(request, &asked, key, content)?;
                 if directives.only_if_cached {
                     return Err((Rule::WrongOutcome, format!("{request:?} forbids asking the origin")));
@@ -136,7 +136,10 @@ impl Ledger {
     fn check_fact(&self, asked: &Asked, key: usize, content: &Content) -> Checked<(u64, Fact)> {
         let stated = self.fact(content);
         let (number, fact) = stated.ok_or_else(|| (Rule::WrongKey, format!("{content:?} states nothing")))?;
-        if fact.key != key || !content.body.starts_with(format!("{key} ").as_bytes()) {
+        if fact.key != key
+            || !is_true(content)
+            || !content.body.starts_with(body_begins(fact.source, fact.version).as_bytes())
+        {
             return Err((Rule::WrongKey, format!("{fact:?} answers for key {key}")));
         }
         if fact.at < asked.floor.forgotten {
@@ -144,6 +147,11 @@ impl Ledger {
         }
         Ok((number, fact))
     }
+}
+
+/// Whether the body ends as all true ones do.
+fn is_true(content: &Content) -> bool {
+    !content.body.ends_with(b"f")
 }
 
 /// Whether what is served so takes the place of an origin that fails.
@@ -163,7 +171,11 @@ fn stands_in(served: Served) -> bool {
 }
 
 /// How old an answer that is served so may be; `None` if the origin has just given it.
-fn longest_age(freshness: &Freshness, directives: &Directives, served: Served) -> Option<Duration> {
+pub(crate) fn longest_age(
+    freshness: &Freshness,
+    directives: &Directives,
+    served: Served,
+) -> Option<Duration> {
     let grace = match served {
         Served::Forwarded(_) => return None,
         Served::Hit | Served::Peer => {

@@ -104,7 +104,7 @@ impl Scene {
         self.number_last += 1;
         let Request { id: leader, node, key, .. } = *request;
         let fetch = FetchId(self.number_last);
-        let call = Call { node, run: 0, fetch, leader, key, candidate, begun: self.now };
+        let call = Call { node, run: 0, fetch, leader, key, credential: 0, candidate, begun: self.now };
         let travel = self.origin.travel();
         self.agenda.push(self.now + travel, Step::Call(Box::new(call)));
     }

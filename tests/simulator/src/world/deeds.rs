@@ -8,8 +8,7 @@ use crate::{
     plan::Deed,
 };
 use cache_core::{
-    Bucket, Domain, Draft, Figures, Input, Key, OrderId, Outcome, Reader, Refusal, RequestId, Served,
-    Validators,
+    Bucket, Domain, Draft, Figures, Input, Key, OrderId, Outcome, Refusal, RequestId, Served, Validators,
     freshness::{self, Directives},
     message::{Reach, Scope},
 };
@@ -45,19 +44,18 @@ impl World {
                 }
             }
             Deed::Crowd { node, key, clients } => {
-                let key = self.key(key);
                 for _ in 0..clients {
-                    self.wish(node % nodes, Wish::Get { key, directives: Directives::default() });
+                    let wish = self.reading(key, Directives::default());
+                    self.wish(node % nodes, wish);
                 }
             }
             Deed::Get { node, key, directives } => {
-                let key = self.key(key);
-                self.wish(node % nodes, Wish::Get { key, directives });
+                let wish = self.reading(key, directives);
+                self.wish(node % nodes, wish);
             }
             Deed::Herd { key, within } => {
-                let key = self.key(key);
                 for node in 0..nodes {
-                    let wish = Arrival::Wish(Wish::Get { key, directives: Directives::default() });
+                    let wish = Arrival::Wish(self.reading(key, Directives::default()));
                     let at = self.now + self.random.up_to(within);
                     self.schedule_arrival(at, node, wish);
                 }
@@ -76,6 +74,9 @@ impl World {
             | Deed::Refuse { node, .. } => {
                 let wish = self.write_of(&event.deed);
                 self.wish(node % nodes, wish);
+            }
+            Deed::Grant { .. } | Deed::Kin { .. } | Deed::Revoke { .. } => {
+                self.perform_deed_of_rights(&event.deed);
             }
             Deed::Rotate { node } => self.rotate(node % nodes),
         }
@@ -182,6 +183,11 @@ impl World {
         }
     }
 
+    /// A client's wish for what events mean by `number`.
+    pub(super) fn reading(&self, number: usize, directives: Directives) -> Wish {
+        Wish::Get { key: self.key(number), credential: self.credential(number), directives }
+    }
+
     pub(super) fn wish(&mut self, node: usize, wish: Wish) {
         let run = self.nodes[node].run;
         self.arrive(node, run, Arrival::Wish(wish));
@@ -209,7 +215,7 @@ impl World {
                     Figures { api_calls: self.nodes[number].engine.counters().fetches, ..<_>::default() };
                 self.handle(number, Input::Counted { figures });
             }
-            Wish::Get { key, directives } => self.get(number, key, directives),
+            Wish::Get { key, credential, directives } => self.get(number, key, credential, directives),
             Wish::Invalidate(reach) => self.invalidate(number, reach),
             Wish::Ping { peer } => {
                 let request = self.ask(number, Wanted::Pong);
@@ -221,7 +227,9 @@ impl World {
                 self.watch.on_put(number, key, self.now);
                 let request = self.ask(number, Wanted::Written);
                 let freshness = self.plan.origin.freshness;
-                let fact = self.ledger.learn_fact(Fact { key, at: self.now, means: Means::Put, freshness });
+                let (at, source) = (self.now, key);
+                let fact = Fact { key, credential: 0, source, version: 0, at, means: Means::Put, freshness };
+                let fact = self.ledger.learn_fact(fact);
                 self.ledger.on_put(fact, &self.nodes[number]);
                 let content = content(key, 0, fact, 200, self.put_bytes(key, fact));
                 let draft =
@@ -234,21 +242,25 @@ impl World {
     }
 
     /// As a driver does: what readers see and is fresh needs no engine.
-    fn get(&mut self, number: usize, key: usize, directives: Directives) {
-        self.count_request(key, &directives);
+    fn get(&mut self, number: usize, key: usize, credential: usize, directives: Directives) {
+        self.count_request(key, credential, &directives);
         self.watch.allow_asks(number, key, self.plan.limits.asks_max);
         let number_of_key = key;
-        let request = self.ask(number, Wanted::Entry { key, directives });
+        let request = self.ask(number, Wanted::Entry { key, credential, directives });
+        let asker = self.asker(key, credential);
         let node = &self.nodes[number];
         let key = self.ledger.keys[key].clone();
         let found = node.published.get(&key).filter(|_| directives == Directives::default()).cloned();
         let timestamp = node.timestamp(self.now);
+        let found = found.filter(|entry| node.desk.permits(asker, entry, timestamp));
+        let reader = node.desk.reader(asker, self.payer(asker));
+        let borrows = node.desk.borrows(asker.resource, self.now);
         if let Some(entry) = found.filter(|entry| !freshness::remaining(entry, timestamp).is_zero()) {
             entry.mark_visited();
             self.transcript.note(format_args!("{:?} n{number} {request:?} hit {entry:?}", self.now));
             return self.complete(number, request, &Outcome::Answered { entry, served: Served::Hit });
         }
-        let (bucket, reader, borrows) = (Bucket(0), Reader::Admitted, true);
+        let bucket = Bucket(0);
         self.handle(number, Input::Get { request, key, directives, bucket, reader, borrows });
         let most = self.plan.settings.waiters_max;
         // Forgetting everything sets flights apart that are not counted.
@@ -306,7 +318,7 @@ impl World {
     }
 
     /// Notes that `number` is about to end what `reach` means.
-    fn issue(&mut self, number: usize, request: Option<RequestId>, reach: &Reach) {
+    pub(super) fn issue(&mut self, number: usize, request: Option<RequestId>, reach: &Reach) {
         let issuer = issuer(number, self.nodes[number].run);
         self.ledger.on_issued(number, issuer, self.now, (request, reach.clone()));
         let keys = &self.ledger.keys;

@@ -38,6 +38,7 @@ impl World {
         self.transcript.note(format_args!("{:?} all faults end", self.now));
         self.is_healed = true;
         self.origin.is_healed = true;
+        self.origin.rights.give_all(self.now);
         self.network.stop_losing();
         for liar in self.liars.clone() {
             self.crash(liar);
@@ -163,9 +164,9 @@ impl World {
     fn probe_all(&mut self) {
         let keys = self.plan.keys_count();
         for step in 0..keys.min(PROBES_MAX) {
-            let key = self.key(step * keys.div_ceil(PROBES_MAX));
             for node in 0..self.nodes.len() {
-                self.wish(node, Wish::Get { key, directives: Directives::default() });
+                let wish = self.reading(step * keys.div_ceil(PROBES_MAX), Directives::default());
+                self.wish(node, wish);
             }
             self.expect_answers(self.plan.settings.request_timeout + Duration::from_secs(1));
         }
@@ -175,7 +176,7 @@ impl World {
     fn probe_unknown(&mut self) {
         let key = self.plan.resources;
         for node in 0..self.nodes.len() {
-            self.wish(node, Wish::Get { key, directives: Directives::default() });
+            self.wish(node, Wish::Get { key, credential: 0, directives: Directives::default() });
         }
         self.expect_answers(self.plan.settings.request_timeout + Duration::from_secs(1));
         self.run_until_quiet(self.settling());
@@ -200,6 +201,9 @@ impl World {
         let is_one_name = stages.collect::<BTreeSet<u64>>().len() <= 1;
         let floods = |event: &Event| matches!(event.deed, Deed::Lie { lie: Lie::Invalidations, .. });
         is_one_name
+            // One whose right is in doubt asks for itself.
+            && !self.plan.judges()
+            && self.plan.credentials == 1
             && !self.plan.events.iter().any(floods)
             && trip + body < limits.ask_timeout
             // It goes to the coordinator, and from there to the waiters.
@@ -227,6 +231,8 @@ impl World {
         let can_fail = network.loss_per_mille > 0
             || origin.quota.is_some()
             || origin.refused_per_mille + origin.unstorable_per_mille + origin.failing_per_mille > 0
+            || self.plan.judges()
+            || self.plan.credentials > 1
             || self.plan.nodes_at_start < self.plan.nodes
             || self.plan.events.iter().any(|event| event.deed.is_fault());
         let trip = 2 * (network.latency + 7 * network.jitter);

@@ -39,6 +39,7 @@ impl World {
         }
         self.nodes[number].stop();
         self.watch.on_stopped(number, self.now);
+        self.heard.on_stopped(number);
         self.figures.lost += self.ledger.on_stopped(number);
     }
 
@@ -55,6 +56,7 @@ impl World {
         self.nodes[number].flush();
         self.nodes[number].stop();
         self.watch.on_stopped(number, self.now);
+        self.heard.on_stopped(number);
         self.figures.lost += self.ledger.on_stopped(number);
     }
 

@@ -6,13 +6,15 @@
 
 use super::{Happening, World};
 use crate::{
+    ledger::{OK, key},
     network::{Frame, Payload},
     node::{generations, name},
+    origin::content,
     plan::{LIE_LASTS, Lie},
     random::Random,
 };
 use cache_core::{
-    AskId, Key, Message, Name, codec,
+    AskId, Draft, Key, Message, Name, Validators, codec,
     freshness::Freshness,
     message::{Announced, Answer, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope},
 };
@@ -54,6 +56,12 @@ impl World {
                 }
             }
             Lie::Flood => self.flood(number, liar, victim),
+            Lie::Forgeries => {
+                for resource in 0..self.plan.resources.min(MESSAGES_MAX) {
+                    let parcel = self.made_up(resource, &mut random);
+                    self.slip(liar, &everybody, Message::Announce(Announced::Whole(Box::new(parcel))));
+                }
+            }
             Lie::Garbage => (0..OFFENCES).for_each(|_| self.slip_garbage(liar, victim)),
             Lie::Invalidations => self.forge_invalidations(liar, &everybody, &mut random),
             Lie::Keys | Lie::Silence | Lie::Waits => self.nodes[liar].manner = Some(lie),
@@ -119,6 +127,17 @@ impl World {
         forged.collect()
     }
 
+    /// An answer that the origin never gave, as that of a domain that none but the liar has. It begins as the true one.
+    fn made_up(&self, resource: usize, random: &mut Random) -> Parcel {
+        let mut content = content(resource, self.origin.version(self.now, resource), u64::MAX, OK, 0);
+        let mut body = content.body.to_vec();
+        body.resize(body.len() + 1 + random.below(200) as usize, b'f');
+        content.body = body.into();
+        let validators = Validators { etag: Some("\"made-up\"".into()), ..Validators::default() };
+        let draft = Draft { content, freshness: self.plan.origin.freshness, validators, age: Duration::ZERO };
+        Parcel { key: key(resource, FORGER), draft, after: Vec::new(), edition: None }
+    }
+
     fn names_spoken(&self, liar: usize) -> Vec<Name> {
         let generation = generations(self.nodes[liar].stage)[0];
         self.ledger.keys.iter().take(MESSAGES_MAX).map(|key| name(key, generation)).collect()
@@ -181,6 +200,9 @@ pub(super) fn is_rumour(message: &Message) -> bool {
 const RUMOUR: &[u8] = &[0xff; 8];
 
 const FORGED_ASKS: u64 = 1 << 60;
+
+/// A domain that no credential of the plan has.
+const FORGER: usize = 200;
 
 /// Messages of one lie at most.
 const MESSAGES_MAX: usize = 64;

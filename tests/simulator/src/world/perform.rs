@@ -14,7 +14,7 @@ use crate::{
 };
 use cache_core::{
     Audience, Candidate, Disk, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence, OrderId,
-    Outcome, Output, PeerId, RequestId, Served, codec,
+    Outcome, Output, PeerId, Reader, RequestId, Served, codec,
     message::{Answer, Invalidation, Role},
     port::Side,
 };
@@ -94,6 +94,7 @@ impl World {
         if !self.nodes[number].calls.contains(&fetch) {
             return self.handle(number, Input::Fetched { fetch, fetched, allowance: None });
         }
+        self.on_judged(number, call, &fetched);
         let (mut fails, mut outdates) = (false, false);
         match &fetched {
             Fetched::Throttled { retry_after, .. } => {
@@ -335,8 +336,8 @@ impl World {
             }
             Output::Retain { request } => {
                 match self.ledger.requests.get(&request).map(|asked| asked.wanted) {
-                    Some(Wanted::Entry { key, .. }) => {
-                        node.retained.insert(request, key);
+                    Some(Wanted::Entry { key, credential, .. }) => {
+                        node.retained.insert(request, (key, credential));
                     }
                     other => self.violate(Rule::Retained, format!("{request:?} is {other:?}")),
                 }
@@ -379,6 +380,7 @@ impl World {
             Ok((asked, age)) => {
                 self.check_failure(number, &asked, outcome);
                 self.check_returned(number, outcome);
+                self.check_rights(number, &asked, outcome);
                 self.ledger.durable.on_answered(number, request);
                 if let Wanted::Entry { key, .. } = asked.wanted {
                     self.figures.count_outcome(outcome);
@@ -421,22 +423,29 @@ impl World {
     fn call(&mut self, number: usize, fetch: FetchId, leader: RequestId, candidate: Option<Candidate>) {
         let waiting = self.ledger.requests.get(&leader).map(|asked| asked.wanted);
         let retained = self.nodes[number].retained.remove(&leader);
-        let key = match (waiting, retained) {
-            (_, Some(key)) => key,
-            (Some(Wanted::Entry { key, directives }), None) if !directives.only_if_cached => key,
+        let (key, credential) = match (waiting, retained) {
+            (_, Some(whose)) => whose,
+            (Some(Wanted::Entry { key, credential, directives }), None) if !directives.only_if_cached => {
+                (key, credential)
+            }
             (wanted, None) => return self.violate(Rule::Retained, format!("{leader:?} leads, {wanted:?}")),
         };
         let domain = key / (self.plan.resources + 1);
         self.judge(|world| world.watch.on_call(number, domain, world.now));
+        self.check_lent(number, key, candidate.as_ref());
         let insists = matches!(waiting, Some(Wanted::Entry { directives, .. }) if directives.no_cache);
         // One that began with nothing does not look again at what members have brought since.
-        if !insists && candidate.as_ref().is_some_and(|about| about.own().is_some()) {
+        let (asker, has_own) =
+            (self.asker(key, credential), candidate.as_ref().is_some_and(|it| it.own().is_some()));
+        let is_admitted = self.nodes[number].desk.reader(asker, self.payer(asker)) == Reader::Admitted;
+        if !insists && has_own && is_admitted {
             self.check_held_off(number, key);
         }
         let (run, begun) = (self.nodes[number].run, self.now);
         self.nodes[number].calls.insert(fetch);
         self.call_last += 1;
-        self.calls.insert(self.call_last, Call { node: number, run, fetch, leader, key, candidate, begun });
+        let call = Call { node: number, run, fetch, leader, key, credential, candidate, begun };
+        self.calls.insert(self.call_last, call);
         let travel = self.origin.travel();
         self.schedule(self.now + travel, Happening::Call(self.call_last));
     }

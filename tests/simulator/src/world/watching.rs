@@ -44,6 +44,15 @@ impl Duty {
                 let reaches = is_shown.then_some(reach).into_iter().collect();
                 Self::Forget { reaches, tells: is_shown }
             }
+            Input::Refused { domain, refusal: Refusal::Read { prefixes } } => {
+                let scope = |prefix| Scope::Prefix { prefix, domain: Some(*domain) };
+                let reach = Reach::forget(prefixes.iter().cloned().map(scope));
+                Self::Forget { tells: node.shows(&reach), reaches: vec![reach] }
+            }
+            Input::Refused { domain, refusal: Refusal::Credential } => {
+                let reach = Reach::forget([Scope::Prefix { prefix: "".into(), domain: Some(*domain) }]);
+                Self::Forget { tells: node.shows(&reach), reaches: vec![reach] }
+            }
             Input::Received { message: Message::Invalidate(notice), .. } => {
                 let reaches = notice.invalidations.iter().map(|it| it.reach.clone()).collect();
                 Self::Forget { reaches, tells: false }

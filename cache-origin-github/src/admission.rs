@@ -133,7 +133,7 @@ impl Admissions {
             let scope = scope_of(resource);
             self.pardon(payer, [scope, path_of(resource)]);
             if payer != Payer::from(key.domain()) {
-                let until = now.saturating_add(lifetime.min(ADMISSION_MAX));
+                let until = now.saturating_add(lifetime);
                 let grant = Grant { fingerprint: fingerprint(content), scope: digest(scope), until };
                 self.grants.write().insert(payer, digest(key.as_str()), grant);
             }
@@ -203,10 +203,14 @@ impl Admissions {
     }
 }
 
-/// The answer by which the origin lets a credential read, and for how long it is fresh.
+/// The answer by which the origin lets a credential read, and for how long it is fresh from now on.
 fn granted(fetched: &Fetched) -> Option<(&Content, Duration)> {
     let (content, lifetime) = match fetched {
-        Fetched::Fresh(draft) | Fetched::NotModified(draft) => (&draft.content, draft.freshness.lifetime),
+        Fetched::Fresh(draft) | Fetched::NotModified(draft) => {
+            let lifetime = draft.freshness.lifetime.min(ADMISSION_MAX);
+            // The call has taken some of it.
+            (&draft.content, lifetime.saturating_sub(draft.age))
+        }
         Fetched::Unstorable { content, .. } => (content, Duration::ZERO),
         Fetched::Failed(_) | Fetched::Fault { .. } | Fetched::Oversize | Fetched::Throttled { .. } => {
             return None;

@@ -104,6 +104,21 @@ fn an_admission_ends_with_the_lifetime_of_the_answer_or_after_five_minutes() {
 }
 
 #[test]
+fn the_time_that_a_call_took_counts_as_part_of_an_admission() {
+    let admissions = Admissions::default();
+    let repository = key("/repos/acme/secret");
+    let (held, taken) = (entry(&repository, "v1"), Duration::from_secs(15));
+    let permits = |late| admissions.permit(Reader::Unproven(ALICE), &held, NOW.saturating_add(late));
+    for lifetime in [LIFETIME, ADMISSION_MAX, Duration::from_secs(86_400)] {
+        let mut slow = draft("v1");
+        (slow.age, slow.freshness.lifetime) = (taken, lifetime);
+        admissions.note((ALICE, &repository), &fresh(slow), None, NOW);
+        let left = lifetime.min(ADMISSION_MAX) - taken;
+        assert!(permits(left - Duration::from_millis(1)) && !permits(left), "{lifetime:?}");
+    }
+}
+
+#[test]
 fn a_401_ends_all_admissions_of_its_credential_and_of_no_other() {
     let admissions = Admissions::default();
     let keys = [key("/repos/acme/secret"), key("/orgs/acme/repos")];

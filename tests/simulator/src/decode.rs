@@ -88,13 +88,13 @@ impl Plan {
             }
             Sort::Rights => {
                 self.resources = self.resources.min(RIGHTS_RESOURCES_MAX);
-                self.domains = [3, 5, 12][pick % 3];
-                self.credentials = [1, 1, 1, 3][pick / 3 % 4];
-                self.settings.disk = [Disk::Absent, Disk::Present][pick / 12 % 2];
-                self.origin.personal_one_in = [0, 0, 3][pick / 24 % 3];
-                self.origin.withheld_per_mille = [0, 200, 500][pick % 3];
+                self.domains = [3, 5, 12][seed % 3];
+                self.credentials = [1, 1, 3][seed / 3 % 3];
+                self.settings.disk = [Disk::Absent, Disk::Present][seed / 9 % 2];
+                self.origin.personal_one_in = [0, 0, 3][seed / 2 % 3];
+                self.origin.withheld_per_mille = [0, 200, 500][seed / 4 % 3];
                 let change = Duration::from_secs(seed as u64 % 120);
-                self.origin.tags_change_at = (pick / 2).is_multiple_of(5).then_some(change);
+                self.origin.tags_change_at = (seed / 2).is_multiple_of(5).then_some(change);
                 self.origin.refused_per_mille = 0;
                 if self.credentials > 1 {
                     self.origin.quota = None;
@@ -256,7 +256,8 @@ fn returning_deed(bytes: &mut Bytes<'_>) -> Deed {
 fn rights_deed(bytes: &mut Bytes<'_>) -> Deed {
     let (credential, key) = (bytes.byte(), skewed(bytes));
     match bytes.number(0..=15) {
-        0..=3 => Deed::Grant { credential, key, is_given: false },
+        0..=2 => Deed::Grant { credential, key, is_given: false },
+        3 => Deed::Restrict { credential, key },
         4..=6 => Deed::Grant { credential, key, is_given: true },
         7 => Deed::Revoke { credential },
         8..=10 => Deed::Kin { key, within: Duration::from_millis(bytes.of(&[0, 50, 2_000])) },

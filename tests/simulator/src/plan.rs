@@ -197,6 +197,8 @@ pub enum Deed {
     Put { node: usize, key: usize },
     /// The origin refuses a write to all resources of one domain whose number begins so.
     Refuse { node: usize, key: usize, letters: usize },
+    /// From now on the origin lets one credential alone read a resource.
+    Restrict { credential: usize, key: usize },
     /// The origin no longer knows a credential.
     Revoke { credential: usize },
     /// A node starts anew with the next of the settings by which the fleet changes its secret, unless another has yet
@@ -330,7 +332,9 @@ impl Plan {
 
     /// Whether the origin may refuse a credential what it does not refuse to others.
     pub(crate) fn judges(&self) -> bool {
-        let changes = |event: &Event| matches!(event.deed, Deed::Grant { .. } | Deed::Revoke { .. });
+        let changes = |event: &Event| {
+            matches!(event.deed, Deed::Grant { .. } | Deed::Restrict { .. } | Deed::Revoke { .. })
+        };
         self.origin.withheld_per_mille > 0 || self.events.iter().any(changes)
     }
 
@@ -384,6 +388,7 @@ impl Deed {
             | Self::Ping { .. }
             | Self::Put { .. }
             | Self::Refuse { .. }
+            | Self::Restrict { .. }
             | Self::Revoke { .. } => false,
         }
     }
@@ -416,6 +421,7 @@ impl Deed {
             | Self::Ping { .. }
             | Self::Put { .. }
             | Self::Refuse { .. }
+            | Self::Restrict { .. }
             | Self::Revoke { .. }
             | Self::Rotate { .. } => Duration::ZERO,
         }

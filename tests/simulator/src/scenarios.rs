@@ -8,7 +8,7 @@ mod kin;
 mod returning;
 
 pub use hour::hour_of_autoscaling;
-pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change};
+pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_change};
 pub use returning::{contact_is_gone, doubts, returns_after_writes};
 
 use crate::{
@@ -63,6 +63,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("puts-overtake-puts", puts_overtake_puts),
     ("renewals", renewals),
     ("returns-after-writes", returns_after_writes),
+    ("rights-change", rights_change),
     ("split", split),
     ("writes", writes),
     ("writes-overtake-answers", writes_overtake_answers),

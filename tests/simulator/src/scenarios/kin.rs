@@ -2,7 +2,7 @@
 
 use super::{HERD, get, millis};
 use crate::{
-    plan::{Deed, Plan},
+    plan::{Deed, OutageKind, Plan},
     random::Random,
 };
 use std::time::Duration;
@@ -34,6 +34,33 @@ pub fn kin_in_turn(seed: u64, nodes: usize) -> Plan {
 pub fn kin_while_resources_change(seed: u64, nodes: usize) -> Plan {
     let mut plan = kin_in_turn(seed, nodes);
     plan.origin.change_period = LIFETIME;
+    plan
+}
+
+/// Six credentials read four resources, in domains of their own or three to a domain, while what each may read changes and
+/// the origin fails now and then.
+pub fn rights_change(seed: u64, nodes: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, 4);
+    (plan.domains, plan.credentials) = [(6, 1), (2, 3)][seed as usize % 2];
+    plan.origin.freshness.lifetime = Duration::from_secs(10);
+    plan.origin.freshness.if_error = Duration::from_secs(60);
+    plan.origin.change_period = Duration::from_secs(30);
+    plan.origin.withheld_per_mille = 200;
+    let mut random = Random::new(seed, STREAM);
+    for step in 0..1_500 {
+        let mut below = |most: u64| random.below(most) as usize;
+        let (node, key, credential) = (below(nodes as u64), below(24), below(6));
+        let deed = match below(100) {
+            0..=7 => Deed::Grant { credential, key, is_given: step % 4 != 0 },
+            8 if step % 4 == 0 => Deed::Restrict { credential, key },
+            9 => Deed::Outage { kind: OutageKind::Fault, lasts: millis(2_000) },
+            10 | 11 => Deed::Kin { key, within: HERD },
+            12 => Deed::Put { node, key },
+            13 if step > 1_000 => Deed::Revoke { credential },
+            _request => get(node, key),
+        };
+        plan = plan.with(millis(50 * step), deed);
+    }
     plan
 }
 

@@ -75,7 +75,7 @@ impl World {
                 let wish = self.write_of(&event.deed);
                 self.wish(node % nodes, wish);
             }
-            Deed::Grant { .. } | Deed::Kin { .. } | Deed::Revoke { .. } => {
+            Deed::Grant { .. } | Deed::Kin { .. } | Deed::Restrict { .. } | Deed::Revoke { .. } => {
                 self.perform_deed_of_rights(&event.deed);
             }
             Deed::Rotate { node } => self.rotate(node % nodes),

@@ -66,6 +66,14 @@ impl World {
                     self.schedule_arrival(at, node, Arrival::Wish(self.reading_as(resource, credential)));
                 }
             }
+            Deed::Restrict { credential, key } => {
+                let resource = self.origin.resource(self.key(key));
+                for other in 0..credentials {
+                    let right =
+                        if other == credential % credentials { Right::Given } else { Right::Withheld };
+                    self.origin.rights.change(other, resource, self.now, right);
+                }
+            }
             Deed::Revoke { credential } => self.origin.rights.revoke(credential % credentials, self.now),
             ref other => unreachable!("{other:?} is about no right"),
         }
@@ -154,6 +162,7 @@ impl World {
 
     /// Checks that a credential is served nothing but what the origin gave to it, for as long as that may be served.
     pub(super) fn check_rights(&mut self, number: usize, asked: &Asked, outcome: &Outcome) {
+        self.check_told(number, asked, outcome);
         let (Outcome::Answered { entry, served }, Wanted::Entry { key, credential, .. }) =
             (outcome, asked.wanted)
         else {
@@ -194,6 +203,19 @@ impl World {
         };
         if let Some((rule, text)) = found {
             self.violate(rule, text);
+        }
+    }
+
+    /// Checks that what was not kept goes to the credential that it was said to.
+    fn check_told(&mut self, number: usize, asked: &Asked, outcome: &Outcome) {
+        let (Outcome::Relayed { content, .. }, Wanted::Entry { credential, .. }) = (outcome, asked.wanted)
+        else {
+            return;
+        };
+        let said = self.ledger.fact(content).filter(|(_, fact)| fact.credential != credential);
+        if let Some((_, fact)) = said {
+            let text = format!("n{number} hands {fact:?} on to credential {credential}");
+            self.violate(Rule::Rights, text);
         }
     }
 

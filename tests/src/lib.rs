@@ -5,6 +5,7 @@
 //! test. Nothing here knows how the cache works.
 
 pub mod daemon;
+pub mod isolation;
 
 pub use cache_conformance::{SOON, eventually, eventually_blocking, until};
 pub use cache_model_origin::{self as origin, client as http};

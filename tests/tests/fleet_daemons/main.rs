@@ -2,6 +2,7 @@
 
 mod beyond;
 mod diagnosis;
+mod isolation;
 mod rotation;
 mod sharing;
 mod support;

@@ -11,11 +11,13 @@ use cache_core::{
     Candidate, Content, Entry, Failure, Headers, Key, Outcome, Served,
     freshness::{Directives, Usable, usable},
 };
-use cache_origin_github::{OriginBody, PassReason, Plan, Planned, Question, Standing, VERSION_SELECTED};
-use http::{HeaderMap, HeaderValue, Request, Response, header, request::Parts};
+use cache_origin_github::{
+    OriginBody, PassReason, Plan, Planned, Question, Standing, Surrogacy, VERSION_SELECTED,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::Empty;
 use std::{fmt, sync::Arc, time::Duration};
-use tracing::trace;
+use tracing::{trace, warn};
 
 /// How [`Node::call`] judges a request.
 ///
@@ -113,6 +115,18 @@ impl Node {
         }
     }
 
+    /// Answers a read that brings no credential, without that of the operator.
+    async fn ask_plainly(&self, request: Parts, is_coded: bool) -> Result<Reply, RequestError> {
+        match self.shared().look_up_with(&request, Surrogacy::Forbidden) {
+            LookUp::Hit(reply) => Ok(reply),
+            LookUp::Miss(key, planned) => {
+                let missed = Missed::new(self.clone(), request, key, planned);
+                Missed { is_coded, ..missed }.reply_once().await
+            }
+            LookUp::Pass(reason) => self.forward(bare(request, is_coded), Provenance::Passed(reason)).await,
+        }
+    }
+
     /// Answers from memory alone, without waiting; `None` if that is not enough.
     ///
     /// ```no_run
@@ -184,7 +198,27 @@ impl Missed {
         Self { node, request, key, planned, question, is_coded: true }
     }
 
+    /// Waits for the answer. What is refused to the credential that asks for clients that send none is asked for without it.
     async fn reply(self) -> Result<Reply, RequestError> {
+        if !self.planned.has_surrogate() {
+            return self.reply_once().await;
+        }
+        let (node, request, is_coded) = (self.node.clone(), self.request.clone(), self.is_coded);
+        let planned = self.planned.clone();
+        let reply = self.reply_once().await?;
+        match reply.refused() {
+            None => return Ok(reply),
+            Some(StatusCode::UNAUTHORIZED) if planned.note_surrogate_unknown() => {
+                warn!(
+                    "the API no longer knows the credential of anonymous-as; clients without one are asked for anonymously"
+                );
+            }
+            Some(_) => {}
+        }
+        node.ask_plainly(request, is_coded).await
+    }
+
+    async fn reply_once(self) -> Result<Reply, RequestError> {
         let (shared, planned) = (self.node.shared(), &self.planned);
         let payer = self.question.payer();
         let standing = shared.access.admissions.standing((planned.reader, payer), &self.key);
@@ -199,7 +233,7 @@ impl Missed {
         let suits = |headers: &Headers| shared.github.suits(headers, &request, planned);
         let private = completion.private.unwrap_or_default();
         if !is_of_version(planned, &request, &completion.outcome, private.stream.as_ref()) {
-            return apart(self.node, request, is_coded).await;
+            return apart(self.node, request, is_coded, planned.surrogacy).await;
         }
         match completion.outcome {
             Outcome::Answered { entry, served } if suits(&entry.content().headers) => {
@@ -301,14 +335,18 @@ enum LookUp {
 
 impl Shared {
     fn look_up(&self, request: &Parts) -> LookUp {
-        with_key_text(|key_text| match self.github.plan(request, key_text) {
+        self.look_up_with(request, Surrogacy::Allowed)
+    }
+
+    fn look_up_with(&self, request: &Parts, surrogacy: Surrogacy) -> LookUp {
+        with_key_text(|key_text| match self.github.plan_with(request, key_text, surrogacy) {
             Plan::Pass(reason) => LookUp::Pass(reason),
             Plan::Cached(planned) => {
                 trace!("looked up");
                 let entry = self.index.get(key_text);
                 match &entry {
                     Some(entry) if !takes_version(&planned, request, entry.content()) => {
-                        self.spell_and_look_up_apart(request, key_text)
+                        self.spell_and_look_up_apart(request, key_text, surrogacy)
                     }
                     Some(_) | None => self.judge(request, key_text, planned, entry),
                 }
@@ -317,12 +355,17 @@ impl Shared {
     }
 
     /// The same under a key of the version that the request names.
-    fn look_up_apart(&self, request: &Parts) -> LookUp {
-        with_key_text(|key_text| self.spell_and_look_up_apart(request, key_text))
+    fn look_up_apart(&self, request: &Parts, surrogacy: Surrogacy) -> LookUp {
+        with_key_text(|key_text| self.spell_and_look_up_apart(request, key_text, surrogacy))
     }
 
-    fn spell_and_look_up_apart(&self, request: &Parts, key_text: &mut String) -> LookUp {
-        match self.github.plan_apart(request, key_text) {
+    fn spell_and_look_up_apart(
+        &self,
+        request: &Parts,
+        key_text: &mut String,
+        surrogacy: Surrogacy,
+    ) -> LookUp {
+        match self.github.plan_apart(request, key_text, surrogacy) {
             Plan::Pass(reason) => LookUp::Pass(reason),
             Plan::Cached(planned) => self.judge(request, key_text, planned, self.index.get(key_text)),
         }
@@ -392,8 +435,13 @@ fn is_of_version(
 }
 
 /// Answers `request` once more, under a key of the version that it names.
-async fn apart(node: Node, request: Parts, is_coded: bool) -> Result<Reply, RequestError> {
-    match node.shared().look_up_apart(&request) {
+async fn apart(
+    node: Node,
+    request: Parts,
+    is_coded: bool,
+    surrogacy: Surrogacy,
+) -> Result<Reply, RequestError> {
+    match node.shared().look_up_apart(&request, surrogacy) {
         LookUp::Hit(reply) => Ok(reply),
         LookUp::Miss(key, planned) => {
             let missed = Missed::new(node, request, key, planned);

@@ -12,7 +12,7 @@ use cache_core::{
     Content, Entry, FetchError, Forward, Served, Timestamp,
     freshness::{self, Grant},
 };
-use cache_origin_github::{Form, OriginBody, PassReason, fields};
+use cache_origin_github::{Form, OriginBody, PassReason, fields, refusal_of};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use std::{
@@ -110,6 +110,14 @@ impl Reply {
     pub(crate) fn of_stream(response: Response<OriginBody>, runtime: Handle, provenance: Provenance) -> Self {
         let answer = Answer::Stream(response.map(|body| ReplyBody(Source::Stream(body, runtime))));
         Self::new(answer, provenance, Form::default())
+    }
+
+    /// By which status the origin refused what was asked for to the credential that asked, if it was not a matter of an
+    /// allowance, and says more than that there is no such thing.
+    pub(crate) fn refused(&self) -> Option<StatusCode> {
+        let Answer::Content(content) = &self.answer else { return None };
+        let refused = refusal_of(content);
+        refused.filter(|status| matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
     }
 
     /// The same without the body of an answer that streams.

@@ -19,7 +19,11 @@ impl Access {
             ("ghp_alice", "alice", Kind::Personal, u32::MAX),
             ("ghp_alice2", "alice", Kind::Personal, u32::MAX),
             ("ghp_bob", "bob", Kind::Personal, 0),
+            ("ghp_reader", "reader", Kind::Scopeless, 0),
+            ("ghp_reader2", "reader", Kind::Scopeless, 0),
             ("github_pat_carol", "carol", Kind::FineGrained, 1),
+            ("github_pat_public", "public", Kind::FineGrained, 0),
+            ("github_pat_mail", "mail", Kind::FineGrained, 0),
             ("ghs_acme1", "acme-app", Kind::Installation, 5),
             ("ghs_acme2", "acme-app", Kind::Installation, 5),
         ];
@@ -108,6 +112,8 @@ pub(super) enum Kind {
     FineGrained,
     Installation,
     Personal,
+    /// A user's, without any scope.
+    Scopeless,
 }
 
 fn token_of(authorization: &str) -> String {

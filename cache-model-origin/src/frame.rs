@@ -182,7 +182,9 @@ fn describe_asker(asker: &Asker, serial: u64, headers: &mut HeaderMap) {
     let Some(account) = asker.account() else {
         return;
     };
-    if account.kind == Kind::Personal {
+    if account.kind == Kind::Scopeless {
+        put(headers, HeaderName::from_static("x-oauth-scopes"), "");
+    } else if account.kind == Kind::Personal {
         let scopes = if account.login == "alice" { "repo, read:org, workflow" } else { "public_repo" };
         put(headers, HeaderName::from_static("x-oauth-scopes"), scopes);
         put(headers, HeaderName::from_static("x-accepted-oauth-scopes"), "repo");

@@ -64,6 +64,7 @@ use world::World;
 /// | `stats/KIND` | 202 at first, then 200 |
 /// | `commits/REF/check-runs`, `commits/REF/status`, `languages`, `releases`, `collaborators/USER` | small answers |
 /// | `/user`, `/users/LOGIN`, `/search/KIND`, `/rate_limit` | as at GitHub: the last two without ETag |
+/// | `/user/repos?visibility=private`, `/user/emails`, `/installation/repositories` | what tells of the token's rights |
 /// | `POST /graphql` | an echo of the query |
 /// | `DELETE /installation/token` | 204, and the token, one of an installation, is nobody's from then on |
 /// | `POST .../issues` | 201, and the issue is in lists from then on |
@@ -74,6 +75,8 @@ use world::World;
 /// | `ghp_alice`, `ghp_alice2` | `alice` | everything |
 /// | `ghp_bob` | `bob` | what is public |
 /// | `github_pat_carol` | `carol` | also `secret-0` |
+/// | `ghp_reader`, `ghp_reader2` | `reader`, without scopes | what is public |
+/// | `github_pat_public`, `github_pat_mail` | `public`, `mail` | what is public; the second its addresses too |
 /// | `ghs_acme1`, `ghs_acme2` | `acme-app` | also `secret-0` to `secret-4` |
 /// | any other well-formed one | a user of its own | what is public |
 /// | `ghp_revoked`, malformed ones | none | 401 |

@@ -1,7 +1,7 @@
 //! What a GET means: from a path to an answer.
 
 use super::{
-    access::Asker,
+    access::{Asker, Kind},
     answer::{Answer, Caching, Charge, page},
     asked::Asked,
     quota::Resource,
@@ -10,7 +10,7 @@ use super::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderName, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, UNIX_EPOCH};
 
 impl World {
@@ -32,6 +32,28 @@ impl World {
             ["user"] => match asker.account() {
                 Some(account) => Answer::json(&user(&account.login)),
                 None => Answer::error(StatusCode::UNAUTHORIZED, "Requires authentication"),
+            },
+            ["user", "emails"] => match asker.account() {
+                Some(account) if account.login == "mail" => {
+                    Answer::json(&json!([{ "email": "mail@acme.example" }]))
+                }
+                Some(_) | None => Answer::not_found(),
+            },
+            ["user", "repos"]
+                if asker.account().is_some() && asked.parameter("visibility") == Some("private") =>
+            {
+                let first = Repository::named("acme", "secret-0");
+                let view = match first {
+                    Named::Here(repository) => self.view(repository, asker),
+                    Named::Moved(_) | Named::Nothing => None,
+                };
+                Answer::json(&view.iter().map(View::describe).collect::<Value>())
+            }
+            ["installation", "repositories"] => match asker.account() {
+                Some(account) if account.kind == Kind::Installation => {
+                    Answer::json(&json!({ "total_count": 0, "repositories": [] }))
+                }
+                Some(_) | None => Answer::error(StatusCode::FORBIDDEN, "Resource not accessible"),
             },
             ["users", login] => Answer::json(&user(login)),
             _ => Answer::not_found(),
@@ -111,7 +133,7 @@ impl World {
         let run_number =
             |id: &str| id.parse::<u64>().ok()?.checked_sub(9000).filter(|n| (1..=RUNS).contains(n));
         match rest {
-            ["runners"] if matches!(asker.payer(), "anonymous" | "bob") => {
+            ["runners"] if matches!(asker.payer(), "anonymous" | "bob" | "reader") => {
                 Answer::error(StatusCode::FORBIDDEN, "Must have admin rights to Repository.")
             }
             ["runners"] => list(3, "runners", "runner"),

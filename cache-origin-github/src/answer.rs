@@ -37,6 +37,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) rule: &'a RouteRule,
     /// Whether the operator put several credentials together.
     pub(crate) named: bool,
+    /// Whether those that read the answer have the very credential that asked.
+    pub(crate) shows_credential: bool,
     /// Whether the answer's own `max-age` may shorten the rule's lifetime.
     pub(crate) respect_max_age: bool,
     /// Whether the origin is told one `User-Agent` for all clients.
@@ -157,12 +159,16 @@ impl Answer<'_> {
 
     /// What is kept of it.
     fn kept(&self) -> Content {
-        self.with_headers(field::kept(&self.head.headers, self.coding, !self.circumstances.named))
+        self.with_headers(field::kept(&self.head.headers, self.coding, self.circumstances.shows_credential))
     }
 
     /// The same for the requests that wait for it now, which also get its age and coding.
     fn content(&self) -> Content {
-        self.with_headers(field::relayed(&self.head.headers, self.coding, !self.circumstances.named))
+        self.with_headers(field::relayed(
+            &self.head.headers,
+            self.coding,
+            self.circumstances.shows_credential,
+        ))
     }
 
     fn with_headers(&self, headers: Headers) -> Content {
@@ -244,7 +250,7 @@ fn renew_with(
 ) -> Option<Fetched> {
     let content = Content {
         status: entry.content().status,
-        headers: field::merged(headers, &head.headers, !circumstances.named)?,
+        headers: field::merged(headers, &head.headers, circumstances.shows_credential)?,
         body: entry.content().body.clone(),
     };
     let mut merged: HeaderMap = form::fields(&content.headers).collect();
@@ -265,7 +271,7 @@ fn renew_with(
 
 /// A 304 by the validators of the client that asked: an answer for it alone, and nothing to keep.
 pub(crate) fn for_its_client(head: &response::Parts, circumstances: &Circumstances<'_>) -> Fetched {
-    let headers = field::relayed(&head.headers, BodyCoding::Absent, !circumstances.named);
+    let headers = field::relayed(&head.headers, BodyCoding::Absent, circumstances.shows_credential);
     let content = Content { status: head.status.as_u16(), headers, body: Bytes::new() };
     Fetched::Unstorable { content, audience: Audience::Leader }
 }

@@ -93,6 +93,12 @@ impl Readers {
     pub(crate) const ANONYMOUS: Self =
         Self { domain: Domain::ANONYMOUS, payer: Payer::HOST, rights: Rights::Proven };
 
+    /// The readers that send no credential, for which `credential` asks. A client that sends it as its own is not among them.
+    pub(crate) fn of_surrogate(credential: &Credential) -> Self {
+        let domain = digest("surrogate", credential.token());
+        Self { domain, payer: domain.into(), rights: Rights::Proven }
+    }
+
     /// Whether an operator put several credentials together: what one is refused the next may be granted.
     pub(crate) fn are_named(self) -> bool {
         self.payer != Payer::from(self.domain)

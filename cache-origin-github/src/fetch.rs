@@ -103,7 +103,7 @@ impl GitHub {
             accept: accept.unwrap_or(HeaderValue::from_static(USUAL_ACCEPT)),
             version: fields.version.filter(|it| planned.naming == Naming::Apart && !it.is_empty()).cloned(),
             via: self.pseudonym().and_then(|own| own.behind(&request.headers)),
-            credential: own.unwrap_or_else(|| self.default_credential().cloned()),
+            credential: own.unwrap_or_else(|| self.credential_without(planned)),
             brought: None,
             forwarded: planned.rules.forwarded.picked(&request.headers),
             readers: planned.readers,
@@ -112,6 +112,13 @@ impl GitHub {
         };
         question.brought = Brought::by(&fields, &question.usual_words(), question.credential.as_ref());
         question
+    }
+
+    /// The credential that asks for a client that sends none.
+    fn credential_without(&self, planned: &Planned) -> Option<Credential> {
+        let surrogate = planned.rules.surrogate.as_ref();
+        let surrogate = surrogate.and_then(|surrogate| surrogate.credential_of(planned.readers));
+        surrogate.or(self.default_credential()).cloned()
     }
 
     /// Whether the origin can be asked about what another credential was given under `key`, and that is likely to be what
@@ -207,7 +214,7 @@ impl GitHub {
         if !question.names_version() {
             self.usual_version().learn(&head);
         }
-        let live = field::live(&head.headers);
+        let live = field::live(&head.headers, !question.has_surrogate());
         let refused = refused_by(head.status, &head.headers, b"");
         if !field::fit(&head.headers) {
             self.counters().count_failure();
@@ -432,6 +439,7 @@ impl GitHub {
             path: &question.path,
             rule: question.rules.routes.by_index(question.route),
             named: question.readers.are_named(),
+            shows_credential: !question.readers.are_named() && !question.has_surrogate(),
             respect_max_age: question.rules.respect_max_age,
             one_agent: !question.rules.forwarded.holds_name("user-agent"),
             tag_scope: words.scope(),
@@ -451,6 +459,11 @@ impl Question {
     fn usual_words(&self) -> Wording {
         let authorization = self.credential.as_ref().map(Credential::authorization);
         Wording { accept: Some(self.accept.clone()), authorization }
+    }
+
+    /// Whether it is put with a credential that the client does not have.
+    fn has_surrogate(&self) -> bool {
+        self.rules.surrogate.as_ref().is_some_and(|surrogate| surrogate.stands_behind(self.readers))
     }
 
     /// Routes and unusual representations are tested apart.

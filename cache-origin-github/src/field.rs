@@ -19,10 +19,14 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 }
 
 /// The fields that describe this call and the credential that paid for it.
-pub(crate) fn live(headers: &HeaderMap) -> HeaderMap {
+///
+/// Those of the credential are for a client that has it.
+pub(crate) fn live(headers: &HeaderMap, shows_credential: bool) -> HeaderMap {
     let picked = headers.iter().filter(|(name, _)| {
         let name = name.as_str();
-        name.starts_with(QUOTA_PREFIX) || OF_CALL.contains(&name) || OF_CREDENTIAL.contains(&name)
+        name.starts_with(QUOTA_PREFIX)
+            || OF_CALL.contains(&name)
+            || (shows_credential && OF_CREDENTIAL.contains(&name))
     });
     picked.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
@@ -162,7 +166,7 @@ mod tests {
         ]);
         assert_eq!(names(&kept(&answer, BodyCoding::Absent, true)), ["etag", "x-oauth-scopes"]);
         assert_eq!(names(&kept(&answer, BodyCoding::Absent, false)), ["etag"]);
-        assert_eq!(live(&answer).len(), 3);
+        assert_eq!((live(&answer, true).len(), live(&answer, false).len()), (3, 2));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::{
     route::{LIFETIME_DEFAULT, LIFETIME_MAX},
     rules::{InForce, Loan, Rules},
     stats::Counters,
+    surrogate::Surrogate,
     version::UsualVersion,
     via::{self, Pseudonym},
 };
@@ -128,6 +129,7 @@ pub struct GitHubBuilder {
     fault: Option<ConfigError>,
     origin: OriginUrl,
     credential: Option<Credential>,
+    surrogate: Option<Credential>,
     domains: Domains,
     forwarded: Forwarded,
     routes: Option<RouteTable>,
@@ -152,6 +154,7 @@ impl Default for GitHubBuilder {
             fault: None,
             origin: OriginUrl::github(),
             credential: None,
+            surrogate: None,
             domains: Domains::default(),
             forwarded: Forwarded::default(),
             routes: None,
@@ -209,6 +212,26 @@ impl GitHubBuilder {
     /// ```
     pub fn credential(mut self, credential: impl Into<Option<Credential>>) -> Self {
         self.credential = credential.into();
+        self
+    }
+
+    /// A credential that asks for clients that send none, so that a revalidation is free and an hour has 5,000 calls and not
+    /// 60. It must read nothing private.
+    ///
+    /// It is used once [`GitHub::examine`] or [`GitHub::examine_if_due`] has seen that, and not for what concerns a
+    /// credential itself, such as `/user`, nor for calls that pass the cache by. Its answers are in a domain of their own.
+    /// If there is a [`credential`](Self::credential), it has no effect.
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// use cache_origin_github::{Credential, SurrogateState};
+    ///
+    /// let github = GitHub::builder().anonymous_as(Credential::from_token("ghp_...")?).build()?;
+    /// assert_eq!(github.surrogate_state(), Some(SurrogateState::Unexamined));
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn anonymous_as(mut self, credential: impl Into<Option<Credential>>) -> Self {
+        self.surrogate = credential.into();
         self
     }
 
@@ -476,6 +499,10 @@ impl GitHubBuilder {
             routes.with_default_staleness(self.if_error, self.while_revalidating).with_rules(self.rules);
         Ok(Rules {
             default_readers: Rules::default_readers(&self.domains, self.credential.as_ref()),
+            surrogate: self
+                .surrogate
+                .filter(|_| self.credential.is_none())
+                .map(|credential| Arc::new(Surrogate::new(credential))),
             domains: self.domains,
             forwarded: self.forwarded,
             // One class for usual representations of a route and one for all others.

@@ -47,6 +47,7 @@ mod reuse;
 mod route;
 mod rules;
 mod stats;
+mod surrogate;
 mod terms;
 mod touch;
 mod url;
@@ -71,13 +72,14 @@ pub use {
     proxy::{Proxy, ProxyScope},
     quota::{Quota, RETRY_AFTER_MAX},
     recipe::{RecipeState, RecipeStats},
-    refusal::Asked,
+    refusal::{Asked, refusal_of},
     route::{
         CODE_SEARCH, CORE, GRAPHQL, IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX, RouteRule, RouteTable,
         SEARCH, UNSETTLED_LIFETIME, allowance, resource_name,
     },
-    rules::Rules,
+    rules::{Rules, Surrogacy},
     stats::{DomainQuota, OriginStats},
+    surrogate::{SurrogateFault, SurrogateNews, SurrogateState},
     url::OriginUrl,
     version::SELECTED as VERSION_SELECTED,
 };

@@ -10,7 +10,7 @@ use crate::{
     form::{Coding, Form, lists_any_tag},
     forwarded::Forwarded,
     route::{Keeping, RouteIndex, allowance, concerns_the_credential},
-    rules::Loan,
+    rules::{Loan, Surrogacy},
     url::local_path,
     version::{NAMED, Naming},
 };
@@ -19,7 +19,7 @@ use cache_core::{
     freshness::{Directives, Freshness},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
-use std::fmt;
+use std::{fmt, time::Instant};
 use tracing::trace;
 
 /// What to do with a request.
@@ -46,6 +46,8 @@ pub struct Planned {
     /// How the reply is to look.
     pub form: Form,
     pub(crate) readers: Readers,
+    /// Whether another credential may ask for the client, if it sends none.
+    pub surrogacy: Surrogacy,
     pub(crate) route: RouteIndex,
     pub(crate) naming: Naming,
     /// What it was planned by.
@@ -120,23 +122,29 @@ impl GitHub {
     /// ```
     pub fn plan(&self, request: &Parts, key_text: &mut String) -> Plan {
         trace!("planned");
-        self.plan_as(request, key_text, |named| self.naming(named))
+        self.plan_with(request, key_text, Surrogacy::Allowed)
+    }
+
+    /// The same, and whether another credential may ask for a client that sends none.
+    pub fn plan_with(&self, request: &Parts, key_text: &mut String, surrogacy: Surrogacy) -> Plan {
+        self.plan_as(request, key_text, surrogacy, |named| self.naming(named))
     }
 
     /// The same for a request that was given another version of the API than it names: its key names the version, and
     /// so does the call for it.
-    pub fn plan_apart(&self, request: &Parts, key_text: &mut String) -> Plan {
-        self.plan_as(request, key_text, |_named| Naming::Apart)
+    pub fn plan_apart(&self, request: &Parts, key_text: &mut String, surrogacy: Surrogacy) -> Plan {
+        self.plan_as(request, key_text, surrogacy, |_named| Naming::Apart)
     }
 
     fn plan_as(
         &self,
         request: &Parts,
         key_text: &mut String,
+        surrogacy: Surrogacy,
         naming: impl FnOnce(Option<&HeaderValue>) -> Naming,
     ) -> Plan {
         key_text.clear();
-        match self.plan_or_pass(request, key_text, naming) {
+        match self.plan_or_pass(request, key_text, surrogacy, naming) {
             Ok(planned) => Plan::Cached(planned),
             Err(reason) => Plan::Pass(reason),
         }
@@ -166,6 +174,7 @@ impl GitHub {
         &self,
         request: &Parts,
         key_text: &mut String,
+        surrogacy: Surrogacy,
         naming: impl FnOnce(Option<&HeaderValue>) -> Naming,
     ) -> Result<Planned, PassReason> {
         let head = match request.method {
@@ -192,7 +201,7 @@ impl GitHub {
         let bucket = allowance(path);
         let readers = match fields.authorization {
             Some(value) => rules.domains.of_field(value)?,
-            None => rules.default_readers,
+            None => rules.readers_without(path, surrogacy),
         };
         let readers = if concerns_the_credential(path) { readers.alone() } else { readers };
         if let Some(query) = request.uri.query() {
@@ -224,6 +233,7 @@ impl GitHub {
             },
             reader: readers.reader(),
             readers,
+            surrogacy,
             route,
             naming,
             rules,
@@ -259,6 +269,18 @@ impl Planned {
     #[must_use]
     pub fn kept(self) -> Self {
         Self { rules: self.rules.kept(), ..self }
+    }
+
+    /// Whether another credential asks for the client, which sends none.
+    pub fn has_surrogate(&self) -> bool {
+        self.rules.surrogate.as_ref().is_some_and(|surrogate| surrogate.stands_behind(self.readers))
+    }
+
+    /// Takes note that the origin no longer knows the credential that asks for the client. Returns whether that is news:
+    /// from now on it asks for none.
+    pub fn note_surrogate_unknown(&self) -> bool {
+        let surrogate = self.rules.surrogate.as_ref().filter(|_| self.has_surrogate());
+        surrogate.is_some_and(|surrogate| surrogate.refuse(Instant::now()))
     }
 
     /// Whether a `Vary` of `value` names a field of `request` that the origin was not sent.

@@ -4,10 +4,10 @@
 //! What follows from a refusal is [`crate::Admissions`]' to say.
 
 use crate::{
-    GitHub, OriginBody, Quota, canonical, domain::Readers, quota, route::concerns_the_credential,
+    GitHub, OriginBody, Quota, canonical, domain::Readers, form, quota, route::concerns_the_credential,
     url::local_path,
 };
-use cache_core::{Allowance, FetchError};
+use cache_core::{Allowance, Content, FetchError};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 /// The credential and the resource of a call that passes the cache by.
@@ -88,6 +88,13 @@ impl Asked {
 pub(crate) fn refused_by(status: StatusCode, headers: &HeaderMap, text: &[u8]) -> Option<StatusCode> {
     let is_refusal = matches!(status.as_u16(), 401 | 403 | 404 | 410 | 451);
     (is_refusal && !quota::is_throttled(status, headers, text)).then_some(status)
+}
+
+/// The same of what is told of an answer.
+pub fn refusal_of(content: &Content) -> Option<StatusCode> {
+    let status = StatusCode::from_u16(content.status).ok()?;
+    let headers = form::fields(&content.headers).collect();
+    refused_by(status, &headers, &content.body)
 }
 
 /// What an installation's token deletes when it is no longer needed: itself.

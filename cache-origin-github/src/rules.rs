@@ -10,11 +10,12 @@ use crate::{
     forwarded::Forwarded,
     lending::Lending,
     recipe::Recipes,
-    route::Keeping,
+    route::{Keeping, concerns_the_credential},
+    surrogate::Surrogate,
 };
 use arc_swap::{ArcSwap, Guard};
 use cache_core::{
-    Timestamp,
+    Domain, Payer, Timestamp,
     freshness::{Freshness, Grant},
 };
 use parking_lot::Mutex;
@@ -28,6 +29,7 @@ pub struct Rules {
     pub(crate) routes: RouteTable,
     pub(crate) domains: Domains,
     pub(crate) default_readers: Readers,
+    pub(crate) surrogate: Option<Arc<Surrogate>>,
     pub(crate) forwarded: Forwarded,
     pub(crate) recipes: Arc<Recipes>,
     pub(crate) lending: Arc<Lending>,
@@ -37,6 +39,16 @@ pub struct Rules {
     pub(crate) pretty_print: bool,
     /// The origin is asked about what was kept before, under rules that may have believed more.
     pub(crate) asked_from: Timestamp,
+}
+
+/// Whether another credential may ask for a client that sends none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "it either may or may not")]
+pub enum Surrogacy {
+    /// It may, if there is one that can be used.
+    Allowed,
+    /// It may not, since it was refused what the client asks for.
+    Forbidden,
 }
 
 /// The rules in force, on loan: it costs no count that all threads share, and is for a moment.
@@ -77,6 +89,22 @@ impl Rules {
     /// What entries under `rule` may be served, whenever they were kept; nothing where the rule keeps none.
     pub(crate) fn grant(&self, rule: &RouteRule) -> Grant {
         Grant { most: rule.freshness().unwrap_or_default(), born_from: self.asked_from }
+    }
+
+    /// What people call a payer.
+    pub(crate) fn label(&self, domain: Domain, payer: Payer) -> String {
+        let surrogate = self.surrogate.as_ref();
+        if surrogate.is_some_and(|surrogate| surrogate.has_domain(domain)) {
+            return "anonymous-as".to_owned();
+        }
+        self.domains.label(domain, payer)
+    }
+
+    /// The readers of a request for `path` that brings no credential, and is kept.
+    pub(crate) fn readers_without(&self, path: &str, surrogacy: Surrogacy) -> Readers {
+        let surrogate = self.surrogate.as_ref().filter(|_| surrogacy == Surrogacy::Allowed);
+        let readers = surrogate.and_then(|surrogate| surrogate.readers());
+        readers.filter(|_| !concerns_the_credential(path)).unwrap_or(self.default_readers)
     }
 
     /// The readers of requests that bring no credential.
@@ -151,6 +179,11 @@ impl GitHub {
             rules.recipes = Arc::new(before.recipes.succeeded_by(rules.recipes.len()));
         }
         rules.lending = Arc::clone(&before.lending);
+        if let (Some(now), Some(before)) = (&mut rules.surrogate, &before.surrogate)
+            && now.is_same(before)
+        {
+            *now = Arc::clone(before);
+        }
         rules.asked_from = if rules.believes_less_than(&before) {
             now.saturating_add(LANDING_TIME)
         } else {

@@ -1,6 +1,6 @@
 //! What was asked of the origin, and what it said about its allowances.
 
-use crate::{GitHub, Quota, RecipeStats};
+use crate::{GitHub, Quota, RecipeStats, SurrogateState};
 use cache_core::Allowance;
 use serde::Serialize;
 use std::{
@@ -25,6 +25,9 @@ pub struct OriginStats {
     pub failed: u64,
     /// How the entity-tag recipe is doing.
     pub recipe: RecipeStats,
+    /// Whether a credential asks for clients that send none, if the operator gave one for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anonymous_as: Option<SurrogateState>,
     /// The allowances by payer, those with the latest news last.
     pub quotas: Vec<DomainQuota>,
 }
@@ -47,7 +50,7 @@ impl GitHub {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let rules = self.rules();
         let quota = |seen: &Allowance| DomainQuota {
-            domain: rules.domains.label(seen.domain, seen.payer),
+            domain: rules.label(seen.domain, seen.payer),
             quota: Quota::seen(seen.resource.clone(), seen.window),
         };
         OriginStats {
@@ -58,6 +61,7 @@ impl GitHub {
             forwarded: read(&counters.forwarded),
             failed: read(&counters.failed),
             recipe: rules.recipes.stats(Instant::now()),
+            anonymous_as: self.surrogate_state(),
             quotas: allowances.iter().map(quota).collect(),
         }
     }

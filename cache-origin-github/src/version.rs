@@ -98,7 +98,7 @@ const FIRST_GUESS: &str = "2022-11-28";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Plan;
+    use crate::{Plan, Surrogacy};
 
     fn parts(version: &str) -> Parts {
         let request = http::Request::get("/user").header(NAMED, version);
@@ -155,7 +155,9 @@ mod tests {
         let github = GitHub::builder().build().unwrap();
         let request = parts("2022-11-28");
         let mut key = String::new();
-        let Plan::Cached(apart) = github.plan_apart(&request, &mut key) else { panic!("it is cached") };
+        let Plan::Cached(apart) = github.plan_apart(&request, &mut key, Surrogacy::Allowed) else {
+            panic!("it is cached")
+        };
         assert!(key.starts_with("api.github.com/user json 2022-11-28\n"), "{key:?}");
         assert!(apart.takes_version(&request, 200, None));
         assert!(github.question(&request, &apart).names_version());

@@ -1,7 +1,19 @@
 //! The daemon as a process: doors open, hits after a restart, an orderly end.
 
-use cache_tests::{daemon::Setup, eventually, http::Client, origin::ModelOrigin};
-use std::time::Duration;
+use cache_tests::{
+    daemon::Setup,
+    eventually,
+    http::Client,
+    origin::{Fault, FaultKind, ModelOrigin},
+    until,
+};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    process::Command,
+    time::Duration,
+};
+use tempfile::NamedTempFile;
 
 const REPOSITORY: &str = "/repos/acme/widget-1";
 
@@ -13,6 +25,66 @@ async fn body(client: &Client) -> bytes::Bytes {
     let reply = client.get(REPOSITORY).token("ghp_alice").send().await.expect("the door answers");
     assert_eq!(reply.status, 200);
     reply.body
+}
+
+/// A file with `token`, with permission bits `mode`.
+fn token_file(token: &str, mode: u32) -> NamedTempFile {
+    let file = NamedTempFile::new().expect("a temporary file can be made");
+    fs::write(file.path(), token).expect("a file can be written");
+    fs::set_permissions(file.path(), Permissions::from_mode(mode)).expect("it is ours");
+    file
+}
+
+#[tokio::test]
+async fn a_credential_for_clients_without_one_that_reads_what_is_private_keeps_the_daemon_from_starting() {
+    let origin = ModelOrigin::start();
+    for (token, fault) in [
+        ("ghp_alice", "it has the scopes"),
+        ("ghs_x", "of an installation"),
+        ("ghp_revoked", "does not know it"),
+    ] {
+        let (file, home) = (token_file(token, 0o600), tempfile::tempdir().unwrap());
+        let ended = Command::new(env!("CARGO_BIN_EXE_fleet-cache-under-test"))
+            .args(["serve", "--no-p2p", "--listen", "127.0.0.1:0", "--origin", &origin.url()])
+            .arg("--anonymous-as")
+            .arg(file.path())
+            .env_clear()
+            .env("HOME", home.path())
+            .output();
+        let ended = ended.expect("the program can be run");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains(fault) && said.contains("--anonymous-as") && said.contains("without scopes"),
+            "{said}"
+        );
+        assert!(!said.contains(token), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_api_that_is_down_keeps_no_daemon_from_starting_and_its_credential_is_examined_later() {
+    let origin = ModelOrigin::start();
+    origin.fault(Fault::always(FaultKind::Status(502)));
+    let file = token_file("ghp_reader", 0o644);
+    let daemon = setup(&origin).arg("--anonymous-as").arg(file.path()).start();
+    for words in
+        ["holds a credential for the API and has mode 0644", "has not shown what its credential reads"]
+    {
+        until(words, async || daemon.stderr().contains(words)).await;
+    }
+    origin.clear_faults();
+    let asker = async || {
+        origin.reset_calls();
+        let got = daemon.unix_client().get(REPOSITORY).header("cache-control", "no-cache").send().await;
+        got.expect("the door answers");
+        origin.latest_calls().pop().map(|call| call.token)
+    };
+    until("the credential asks for clients that send none", async || {
+        asker().await.as_deref() == Some("ghp_reader")
+    })
+    .await;
+    assert!(!daemon.stderr().contains("ghp_"), "{}", daemon.stderr());
 }
 
 #[tokio::test]
@@ -72,7 +144,7 @@ async fn a_daemon_that_is_killed_starts_again() {
 /// Runs `serve` with `arguments` to its end, which must come by itself. Returns how it ended and what it printed.
 fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
     let home = tempfile::tempdir().expect("a temporary directory can be made");
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fleet-cache-under-test"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fleet-cache-under-test"));
     command.arg("serve").args(arguments).env_clear().env("HOME", home.path());
     let output = command.envs(environment.iter().copied()).output().expect("the program can be run");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())

@@ -5,7 +5,10 @@ use crate::{
     admin::{Cause, Check, Examination},
     settings::{SecretReport, SourcedSecret},
 };
-use fleet_cache::{Closed, Node, Peer, PeerId, PeerState, PingError, Pong, Stats, transport::DialError};
+use fleet_cache::{
+    Closed, Node, Peer, PeerId, PeerState, PingError, Pong, Stats, github::SurrogateState,
+    transport::DialError,
+};
 use futures::future::join_all;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::{sleep, timeout};
@@ -19,6 +22,7 @@ pub(crate) async fn examine(node: &Node, about: &About) -> Examination {
     let mut checks =
         vec![Check::ok("daemon", format!("answers: version {}, pid {}", about.version, about.pid))];
     checks.extend(about.domains.iter().map(|it| Check::warning("domain", &*it.finding, &it.remedy)));
+    checks.extend(node.github().surrogate_state().map(surrogate));
     let sharing = sharing(node, about);
     let shares = sharing.has_passed();
     checks.push(sharing);
@@ -29,6 +33,30 @@ pub(crate) async fn examine(node: &Node, about: &About) -> Examination {
         }
     }
     Examination::of(checks)
+}
+
+/// Whether the credential for clients that send none is used.
+fn surrogate(state: SurrogateState) -> Check {
+    let anonymously =
+        |why| format!("{why}; clients without a credential are asked for anonymously, 60 times an hour");
+    match state {
+        SurrogateState::Used => {
+            Check::ok("anonymous-as", "its credential asks for clients that send none".to_owned())
+        }
+        SurrogateState::Refused => Check::warning(
+            "anonymous-as",
+            anonymously(
+                "the API does not know its credential any more, or has shown that it reads what is not public",
+            ),
+            "the log says which; write another token into the file, and send the daemon a SIGHUP",
+        ),
+        // Other states are of a time before it is used.
+        _ => Check::warning(
+            "anonymous-as",
+            anonymously("the API has not shown yet what its credential reads"),
+            "it is asked again each minute; see whether the API answers at all",
+        ),
+    }
 }
 
 async fn fleet_checks(node: &Node, about: &About, peers: &[Peer]) -> Vec<Check> {

@@ -16,6 +16,7 @@ mod pulse;
 mod reload;
 mod signal;
 mod supervisor;
+mod surrogate;
 
 pub(crate) use {
     check::check,
@@ -75,6 +76,7 @@ pub(crate) async fn run(
     }
     let node = node::start(&settings).await?;
     let about = About::of(&settings, addresses, operations.address());
+    surrogate::begin(&node, &settings).await?;
     announce(&about, &node.addresses());
     let (stop, running) = Running::new();
     let access_log = access_log(&settings)?;
@@ -100,6 +102,7 @@ pub(crate) async fn run(
         () = signals.first() => Ok(()),
         never = follow(&mut hangups, &mut reloader, supervisor) => match never {},
         never = supervisor.watch(&node) => match never {},
+        never = surrogate::keep(node.github()) => match never {},
         Some(ended) = serving.join_next() => Err(ended),
     };
     supervisor.stopping();

@@ -63,6 +63,7 @@ fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
         .respect_origin_max_age(settings.respect_max_age)
         .pretty_print(settings.pretty_print)
         .proxy(settings.proxy.clone())
+        .anonymous_as(settings.anonymous_as.clone())
         .pseudonym(&pseudonym())
         .timeouts(Timeouts {
             head: settings.origin_timeout,

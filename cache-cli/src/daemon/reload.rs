@@ -2,7 +2,7 @@
 //!
 //! Which can is in the table of settings ([`Change`]); how each is taken over is here.
 
-use super::{about::Shown, check::check, logging::Logging, node};
+use super::{about::Shown, check::check, logging::Logging, node, surrogate};
 use crate::{
     door::{AccessLog, Front},
     exit::{CommandError, chain},
@@ -94,6 +94,7 @@ impl Reloader {
         check(&reading.settings).await?;
         reading.settings.find_secret().await;
         let rules = node::rules(&reading.settings)?;
+        surrogate::examine(self.node.github(), &rules, &reading.settings).await?;
         Ok((reading, rules))
     }
 

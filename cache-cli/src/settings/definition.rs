@@ -212,6 +212,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     )
     .variables(&["CACHE_DOMAINS"])
     .at_hangup(),
+    Definition::one(
+        "anonymous-as",
+        "FILE",
+        "A file with a token that reads nothing private and asks for clients that send none; checked at the start",
+    )
+    .variables(&["CACHE_ANONYMOUS_AS"])
+    .at_hangup(),
     Definition::one("max-entries", "NUMBER", "Most entries in memory")
         .variables(&["CACHE_MAX_ENTRIES"])
         .default("1000"),

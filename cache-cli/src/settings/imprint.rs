@@ -51,7 +51,8 @@ fn contents(path: &str) -> Vec<u8> {
 }
 
 /// The settings that name a file which is read at the start.
-const FILES: [&str; 4] = ["accept-secret-file", "ca-file", "client-token-file", "shared-secret-file"];
+const FILES: [&str; 5] =
+    ["accept-secret-file", "anonymous-as", "ca-file", "client-token-file", "shared-secret-file"];
 
 /// Most that is looked at of a file: more than any bundle of certificates has.
 const CONTENTS_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -73,7 +73,7 @@ const REMARKS: &str = "
   counts.
 * If a setting has several variables, the first that is set counts; the daemon warns if they differ.
 * `fleet-cache get` sends `GH_TOKEN` or `GITHUB_TOKEN`. The daemon has no credential of its own for the API: every client
-  brings one.
+  brings one, but for those that `anonymous-as` is for ([sharing](sharing.md#clients-without-a-token)).
 * The daemon refuses to start while `SSLKEYLOGFILE` is set, since that would write TLS session secrets to a file.
 
 ## The fleet

@@ -38,7 +38,7 @@ pub(crate) use {
 
 use crate::{exit::CommandError, socket::Access};
 use cache_core::port::Durability;
-use cache_origin_github::{OriginUrl, Proxy, ProxyScope};
+use cache_origin_github::{Credential, OriginUrl, Proxy, ProxyScope};
 use fleet_cache::environment;
 use std::{
     ffi::OsString,
@@ -89,6 +89,10 @@ pub(crate) struct Settings {
     pub(crate) respect_max_age: bool,
     /// The domains of credentials that share answers.
     pub(crate) domains: Vec<NamedDomain>,
+    /// A credential that asks for clients that send none.
+    pub(crate) anonymous_as: Option<Credential>,
+    /// The source of that credential.
+    pub(crate) anonymous_as_source: Source,
     /// How much may be in memory.
     pub(crate) memory: Limits,
     /// How much may be on disk.
@@ -263,6 +267,8 @@ impl<'a> Reader<'a> {
             forwarded_headers: self.many("forward-header", value::forwarded_header),
             respect_max_age: self.one("respect-max-age", value::truth).unwrap_or_default(),
             domains: self.domains(),
+            anonymous_as: self.anonymous_as(),
+            anonymous_as_source: self.source("anonymous-as"),
             memory: self.limits("max-entries", "max-bytes"),
             disk: self.limits("disk-entries", "disk-bytes"),
             durability: self.one("durability", value::durability).unwrap_or(Durability::Eventual),
@@ -312,6 +318,17 @@ impl<'a> Reader<'a> {
         let domains = self.many("domain", value::domain);
         self.warnings.extend(domain::warnings(&domains).iter().map(ToString::to_string));
         domains
+    }
+
+    fn anonymous_as(&mut self) -> Option<Credential> {
+        let (credential, warning) = self.one("anonymous-as", |text| {
+            let (text, warning) = secret_source::read(&path(text)?, "a credential for the API")?;
+            let credential =
+                Credential::from_token(&text).map_err(|error| format!("cannot be used: {error}"))?;
+            Ok((credential, warning))
+        })?;
+        self.warnings.extend(warning);
+        Some(credential)
     }
 
     fn limits(&mut self, entries: &'static str, bytes: &'static str) -> Limits {

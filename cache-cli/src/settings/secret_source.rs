@@ -160,7 +160,7 @@ impl Reader<'_> {
         let mut all: Vec<_> = direct.collect();
         let files = self.many(in_file, |text| {
             let path = super::path(text)?;
-            let (text, warning) = read(&path)?;
+            let (text, warning) = read(&path, "a fleet secret")?;
             Ok((parse(&text)?, path, warning))
         });
         let source = setting(self.given, in_file).unwrap_or(super::Source::Default);
@@ -187,15 +187,15 @@ fn parse(text: &str) -> Result<FleetSecret, Problem> {
     FleetSecret::parse(text).map_err(|error| format!("cannot be used: {error}; {REMEDY}"))
 }
 
-/// The text of the secret file at `path`, and a warning if too many can read it.
-fn read(path: &Path) -> Result<(Zeroizing<String>, Option<String>), Problem> {
+/// The text of the file at `path`, which holds `what`, and a warning if too many can read it.
+pub(super) fn read(path: &Path, what: &str) -> Result<(Zeroizing<String>, Option<String>), Problem> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
     let file = File::open(path).map_err(unreadable)?;
     let found = file.metadata().map_err(unreadable)?;
     let mode = found.permissions().mode() & 0o777;
     let warning = (found.is_file() && mode & !FILE_MODE_WIDEST != 0).then(|| {
         let path = path.display();
-        format!("{path} holds a fleet secret and has mode {mode:04o}, which lets others in; run `chmod 600 {path}`")
+        format!("{path} holds {what} and has mode {mode:04o}, which lets others in; run `chmod 600 {path}`")
     });
     Ok((bounded(file).map_err(unreadable)?, warning))
 }

@@ -1,5 +1,6 @@
 //! What a node promises to the program that holds it, shown against the model origin over real sockets.
 
+mod anonymous;
 mod borrowing;
 mod collapsing;
 mod directives;

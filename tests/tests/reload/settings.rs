@@ -6,9 +6,11 @@ use cache_tests::{
     origin::{Fault, FaultKind, ModelOrigin},
     until,
 };
+use std::fs;
+use tempfile::NamedTempFile;
 
 /// The settings with a test in this file or, as far as they are about secrets, in `fleet_daemons/rotation.rs`.
-const TRIED: [&str; 17] = [
+const TRIED: [&str; 18] = [
     "default-ttl",
     "stale-if-error",
     "stale-while-revalidate",
@@ -17,6 +19,7 @@ const TRIED: [&str; 17] = [
     "forward-header",
     "respect-max-age",
     "domain",
+    "anonymous-as",
     "body-max",
     "pretty-print",
     "client-token",
@@ -103,6 +106,45 @@ async fn what_a_trusted_domain_kept_takes_a_proof_once_it_is_trusted_no_more() {
     }
     // What one was given itself it has proven, whatever its domain was then.
     assert!(status(private("ghs_acme1")).await.contains("hit"));
+}
+
+/// A file with `token`, readable by its owner alone.
+fn token_file(token: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().expect("a temporary file can be made");
+    fs::write(file.path(), token).expect("a file can be written");
+    file
+}
+
+#[tokio::test]
+async fn another_credential_for_clients_without_one_is_used_once_it_has_shown_that_it_reads_nothing_private()
+{
+    let origin = ModelOrigin::start();
+    let file = token_file("ghp_reader\n");
+    let setting = format!("anonymous-as = {:?}", file.path());
+    let host = Configured::start(&origin, &setting);
+    let path = |number: usize| format!("/repos/acme/widget-{number}/readme");
+    let asker_of = async |number: usize| {
+        origin.reset_calls();
+        let asked = reply(host.daemon.unix_client().get(&path(number))).await;
+        assert_eq!(asked.status, 200);
+        origin.latest_calls().pop().map(|call| call.token)
+    };
+    assert_eq!(asker_of(1).await.as_deref(), Some("ghp_reader"));
+    fs::write(file.path(), "ghp_reader2").unwrap();
+    host.hang_up("SIGHUP: new settings are in force").await;
+    assert_eq!(asker_of(2).await.as_deref(), Some("ghp_reader2"));
+    fs::write(file.path(), "ghp_alice").unwrap();
+    host.hang_up("it has the scopes `repo, read:org, workflow`").await;
+    assert_eq!(asker_of(3).await.as_deref(), Some("ghp_reader2"), "the one in force stays");
+    fs::write(file.path(), "two words").unwrap();
+    host.hang_up("cannot be used: the credential cannot be sent").await;
+    origin.revoke("ghp_reader2");
+    assert_eq!(asker_of(4).await.as_deref(), Some("anonymous"));
+    host.change("").await;
+    assert_eq!(asker_of(5).await.as_deref(), Some("anonymous"));
+    let said = host.daemon.stderr();
+    assert!(said.contains("no longer knows the credential of anonymous-as"), "{said}");
+    assert!(!said.contains("ghp_"), "{said}");
 }
 
 #[tokio::test]
@@ -193,8 +235,8 @@ async fn bodies_are_kept_and_laid_out_as_the_settings_say_by_now() {
 #[tokio::test]
 async fn another_client_token_opens_the_door_and_the_former_one_does_not() {
     let origin = ModelOrigin::start();
-    let file = tempfile::NamedTempFile::new().expect("a file can be made");
-    let token = |text: &str| std::fs::write(file.path(), text).expect("a file can be written");
+    let file = NamedTempFile::new().expect("a file can be made");
+    let token = |text: &str| fs::write(file.path(), text).expect("a file can be written");
     token("sesame");
     let named = format!("client-token-file = {:?}", file.path());
     let host = Configured::start(&origin, &named);

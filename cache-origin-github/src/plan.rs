@@ -121,7 +121,6 @@ impl GitHub {
     /// # Ok::<(), cache_origin_github::ConfigError>(())
     /// ```
     pub fn plan(&self, request: &Parts, key_text: &mut String) -> Plan {
-        trace!("planned");
         self.plan_with(request, key_text, Surrogacy::Allowed)
     }
 
@@ -143,6 +142,7 @@ impl GitHub {
         surrogacy: Surrogacy,
         naming: impl FnOnce(Option<&HeaderValue>) -> Naming,
     ) -> Plan {
+        trace!("planned");
         key_text.clear();
         match self.plan_or_pass(request, key_text, surrogacy, naming) {
             Ok(planned) => Plan::Cached(planned),

@@ -205,6 +205,17 @@ impl Daemon {
         self.wait_ready()
     }
 
+    /// As [`Self::restart`], as another `program`, such as that of a later release.
+    ///
+    /// # Panics
+    ///
+    /// As [`Setup::start`] does.
+    #[must_use]
+    pub fn restart_as(mut self, program: impl Into<PathBuf>) -> Self {
+        self.setup.program = program.into();
+        self.restart()
+    }
+
     /// A client of its TCP door.
     pub fn client(&self) -> Client {
         Client::tcp(self.address)

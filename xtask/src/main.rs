@@ -12,6 +12,7 @@ mod registry;
 mod rust_code;
 mod sources;
 mod tidy;
+mod upgrade;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -58,6 +59,8 @@ enum Command {
     },
     /// List every fault of style.
     Tidy,
+    /// Replace the daemons of a fleet one by one by those of this working tree, under load.
+    Upgrade(upgrade::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -84,5 +87,6 @@ fn run(command: Command) -> Result<bool> {
         Command::Registry(arguments) => registry::run(&root, &arguments),
         Command::Sim { arguments } => cargo::simulate(&root, &arguments),
         Command::Tidy => tidy::run(&root),
+        Command::Upgrade(arguments) => upgrade::run(&root, &arguments),
     }
 }

@@ -6,3 +6,4 @@ mod isolation;
 mod rotation;
 mod sharing;
 mod support;
+mod upgrading;

@@ -9,7 +9,7 @@ use cache_tests::{
 use fleet_cache::FleetSecret;
 use serde_json::Value;
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -51,7 +51,18 @@ pub(crate) fn new_secret() -> String {
 
 /// A daemon that is to share by `secret`, knowing `contacts`.
 pub(crate) fn member(origin: &ModelOrigin, over: Over, secret: &str, contacts: &[String]) -> Setup {
-    let setup = Setup::new(PROGRAM, &origin.url())
+    member_running(PROGRAM.as_ref(), origin, over, secret, contacts)
+}
+
+/// The same of another program.
+pub(crate) fn member_running(
+    program: &Path,
+    origin: &ModelOrigin,
+    over: Over,
+    secret: &str,
+    contacts: &[String],
+) -> Setup {
+    let setup = Setup::new(program, &origin.url())
         .with_peers()
         .env("CACHE_P2P_SHARED_SECRET", secret)
         .arg("--transport")
@@ -63,6 +74,16 @@ pub(crate) fn member(origin: &ModelOrigin, over: Over, secret: &str, contacts: &
 
 /// `count` daemons that know the first alone to begin with, connected with one another.
 pub(crate) async fn fleet(origin: &ModelOrigin, over: Over, count: usize) -> Vec<Daemon> {
+    fleet_running(PROGRAM.as_ref(), origin, over, count).await
+}
+
+/// The same of another program.
+pub(crate) async fn fleet_running(
+    program: &Path,
+    origin: &ModelOrigin,
+    over: Over,
+    count: usize,
+) -> Vec<Daemon> {
     let secret = new_secret();
     let mut daemons = Vec::new();
     for _ in 0..count {
@@ -70,7 +91,7 @@ pub(crate) async fn fleet(origin: &ModelOrigin, over: Over, count: usize) -> Vec
             Some(first) => addresses(first).await,
             None => Vec::new(),
         };
-        daemons.push(member(origin, over, &secret, &contacts).start());
+        daemons.push(member_running(program, origin, over, &secret, &contacts).start());
     }
     for daemon in &daemons {
         until_connected(daemon, count - 1).await;

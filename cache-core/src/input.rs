@@ -224,8 +224,10 @@ pub enum Input {
 pub enum Fetched {
     /// An answer to keep.
     Fresh(Draft),
-    /// The entry that was asked about still holds; here it is with its headers and lifetime renewed.
+    /// The key's own entry, which was asked about, still holds; here it is with its headers and lifetime renewed.
     NotModified(Draft),
+    /// The reader would be given what another domain was given; here it is, as an entry of the key's own.
+    Proven(Draft),
     /// A whole answer that may be handed on but not kept: `audience` says to which requests.
     Unstorable {
         /// The answer to hand on.

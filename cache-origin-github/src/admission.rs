@@ -206,7 +206,7 @@ impl Admissions {
 /// The answer by which the origin lets a credential read, and for how long it is fresh from now on.
 fn granted(fetched: &Fetched) -> Option<(&Content, Duration)> {
     let (content, lifetime) = match fetched {
-        Fetched::Fresh(draft) | Fetched::NotModified(draft) => {
+        Fetched::Fresh(draft) | Fetched::NotModified(draft) | Fetched::Proven(draft) => {
             let lifetime = draft.freshness.lifetime.min(ADMISSION_MAX);
             // The call has taken some of it.
             (&draft.content, lifetime.saturating_sub(draft.age))

@@ -222,7 +222,8 @@ pub(crate) fn renew(
     tag: Option<Box<str>>,
     circumstances: &Circumstances<'_>,
 ) -> Option<Fetched> {
-    renew_with(&entry.content().headers, entry, head, tag, circumstances)
+    let own = &entry.content().headers;
+    renew_with((own, Fetched::NotModified), entry, head, tag, circumstances)
 }
 
 /// What becomes of `entry`, which another credential was given, where a 304 with `head` says that this one would be given
@@ -237,12 +238,12 @@ pub(crate) fn prove(
     circumstances: &Circumstances<'_>,
 ) -> Option<Fetched> {
     let lent = field::lent(&entry.content().headers, tag.as_deref());
-    renew_with(&lent, entry, head, tag, circumstances)
+    renew_with((&lent, Fetched::Proven), entry, head, tag, circumstances)
 }
 
-/// The entry with the body of `old` and its `headers` as the 304's `head` renews them.
+/// What there is to tell of the body of `entry` with its `headers` as the 304's `head` renews them.
 fn renew_with(
-    headers: &Headers,
+    (headers, tell): (&Headers, fn(Draft) -> Fetched),
     entry: &Entry,
     head: &response::Parts,
     tag: Option<Box<str>>,
@@ -266,7 +267,7 @@ fn renew_with(
     validators.last_modified = validators.last_modified.or(entry.validators().last_modified.clone());
     validators.etag_scope = Some(circumstances.tag_scope);
     let age = terms.age.saturating_add(circumstances.taken);
-    Some(Fetched::NotModified(Draft { content, freshness, validators, age }))
+    Some(tell(Draft { content, freshness, validators, age }))
 }
 
 /// A 304 by the validators of the client that asked: an answer for it alone, and nothing to keep.

@@ -5,8 +5,9 @@ use crate::{
     answer::{self, Answer, BodyCoding, Circumstances},
     body::Whole,
     canonical::{USUAL_ACCEPT, USUAL_CLASS},
+    condition::{Conditions, Doubt},
     domain::Readers,
-    field, form, page,
+    field, form,
     plan::{Fields, write_class},
     refusal::refused_by,
     route::{RouteIndex, concerns_the_credential},
@@ -15,7 +16,7 @@ use crate::{
     version::{NAMED, Naming},
     wording::{Brought, Wording},
 };
-use cache_core::{Allowance, Candidate, Domain, Entry, FetchError, Fetched, Key, Payer, Source};
+use cache_core::{Allowance, Candidate, Domain, Entry, FetchError, Fetched, Key, Payer};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request, response};
 use std::{
     sync::Arc,
@@ -28,7 +29,7 @@ use std::{
 #[derive(Clone, Debug)]
 pub struct Question {
     path: Box<str>,
-    query: Option<Box<str>>,
+    pub(crate) query: Option<Box<str>>,
     accept: HeaderValue,
     /// The version of the API to name, if it is not the usual one.
     version: Option<HeaderValue>,
@@ -39,7 +40,7 @@ pub struct Question {
     forwarded: Vec<(HeaderName, HeaderValue)>,
     readers: Readers,
     route: RouteIndex,
-    rules: Arc<Rules>,
+    pub(crate) rules: Arc<Rules>,
 }
 
 impl Question {
@@ -140,30 +141,32 @@ impl GitHub {
     ///
     /// If there is no such entry and the client has validators of its own, they are sent. A 304 is then for that
     /// client alone, and nothing of it is kept. The call never fails as such: errors are in [`Fetch::fetched`]. Makes
-    /// one call, or two when the first answers 304 in a way that cannot be believed.
+    /// one call, or two when the first answers 304 in a way that cannot be believed; or three, if it was about two entries
+    /// and its answer did not say which.
     ///
     /// # Cancellation
     ///
     /// Dropping the future ends the call. The origin may have counted it.
     pub async fn fetch(&self, question: &Question, candidate: Option<Candidate>) -> Fetch {
-        let condition = candidate.and_then(|candidate| self.condition(question, candidate));
-        let asking = match (condition, &question.brought) {
-            (Some(condition), _) => Asking::About(condition),
+        let conditions = candidate.and_then(|candidate| self.conditions(question, &candidate));
+        let borrowed = conditions.as_ref().and_then(Conditions::borrowed).cloned();
+        let mut asking = match (conditions, &question.brought) {
+            (Some(conditions), _) => Asking::About(conditions),
             (None, Some(brought)) => Asking::For(brought),
             (None, None) => Asking::Plainly,
         };
-        let borrowed = match &asking {
-            Asking::About(condition) if condition.is_borrowed => Some(Arc::clone(&condition.entry)),
-            Asking::About(_) | Asking::For(_) | Asking::Plainly => None,
-        };
-        let fetch = match self.ask(question, &asking).await {
-            Ok(fetch) => fetch,
-            Err(Doubtful) => {
-                self.counters().count_doubt();
-                tracing::debug!("a 304 cannot be believed; asking again without validators");
-                let again = self.ask(question, &Asking::Plainly).await;
-                again.unwrap_or_else(|Doubtful| Fetch::failed(FetchError::Malformed))
-            }
+        let fetch = loop {
+            let doubt = match self.ask(question, &asking).await {
+                Ok(fetch) => break fetch,
+                Err(doubt) => doubt,
+            };
+            self.counters().count_doubt();
+            tracing::debug!(?doubt, "a 304 cannot be believed; asking again");
+            asking = match (asking, doubt) {
+                (Asking::About(both), Doubt::WhichOfTwo) => Asking::About(both.of_the_likelier()),
+                (Asking::About(_) | Asking::For(_), _) => Asking::Plainly,
+                (Asking::Plainly, _) => break Fetch::failed(FetchError::Malformed),
+            };
         };
         if let Some(entry) = borrowed {
             Self::note_lent(question, &entry, &fetch.fetched);
@@ -177,11 +180,12 @@ impl GitHub {
     /// past its lifetime.
     fn note_lent(question: &Question, lent: &Entry, fetched: &Fetched) {
         let is_proven = match fetched {
-            Fetched::NotModified(_) => true,
+            Fetched::Proven(_) => true,
             Fetched::Fresh(draft) if draft.content.status == StatusCode::OK && is_fresh(lent) => false,
             Fetched::Failed(_)
             | Fetched::Fault { .. }
             | Fetched::Fresh(_)
+            | Fetched::NotModified(_)
             | Fetched::Oversize
             | Fetched::Throttled { .. }
             | Fetched::Unstorable { .. } => return,
@@ -191,7 +195,7 @@ impl GitHub {
         }
     }
 
-    async fn ask(&self, question: &Question, asking: &Asking<'_>) -> Result<Fetch, Doubtful> {
+    async fn ask(&self, question: &Question, asking: &Asking<'_>) -> Result<Fetch, Doubt> {
         let words = match asking {
             Asking::For(brought) if !question.rules.recipes.are_brought_in_our_words() => {
                 brought.wording.clone()
@@ -282,77 +286,11 @@ impl GitHub {
             headers.insert(NAMED, version.clone());
         }
         match asking {
-            Asking::About(Condition { validator: Validator::Tag(tag), .. }) => {
-                headers.insert(header::IF_NONE_MATCH, HeaderValue::from_str(tag)?);
-            }
-            Asking::About(Condition { validator: Validator::Date(date), .. }) => {
-                headers.insert(header::IF_MODIFIED_SINCE, HeaderValue::from_str(date)?);
-            }
+            Asking::About(conditions) => conditions.write(headers)?,
             Asking::For(brought) => brought.write(headers),
             Asking::Plainly => {}
         }
         Ok(request)
-    }
-
-    /// How to ask about `candidate`, if there is a way.
-    fn condition(&self, question: &Question, candidate: Candidate) -> Option<Condition> {
-        match candidate {
-            Candidate::Own(entry) => self.condition_of_own(question, entry),
-            Candidate::Borrowed(entry) => self.condition_of_borrowed(question, entry),
-        }
-    }
-
-    /// How to ask whether `entry` still holds, if there is a way.
-    ///
-    /// A tag computed for the credential at hand is best: unlike a stored one, it vouches for the very body that is
-    /// kept. It is tried before the recipe has proved right, since a peer that sent an entry may have put its stored
-    /// tag with another body. If the recipe fails, that costs one call. A stored tag serves only under the credential
-    /// that it was given to.
-    fn condition_of_own(&self, question: &Question, entry: Arc<Entry>) -> Option<Condition> {
-        let content = entry.content();
-        let validators = entry.validators();
-        let words = question.usual_words();
-        let ours = validators.etag_scope.is_none_or(|scope| scope == words.scope());
-        let state = question.rules.recipes.state(question.recipe_class(), Instant::now());
-        let computable = content.status == 200 && validators.etag.is_some();
-        let computed = || Validator::Tag(words.tag(&content.body).into());
-        let stored = || validators.etag.clone().filter(|_| ours).map(Validator::Tag);
-        let dated = || validators.last_modified.clone().filter(|_| ours).map(Validator::Date);
-        let validator = match (state, entry.source()) {
-            (RecipeState::Trusted | RecipeState::Untested, _) if computable => Some(computed()),
-            (RecipeState::Trusted | RecipeState::Untested, Source::Peer) => None,
-            (RecipeState::Distrusted, Source::Peer) => stored(),
-            (RecipeState::Distrusted | RecipeState::Trusted | RecipeState::Untested, Source::Own) => {
-                stored().or_else(dated)
-            }
-        };
-        Some(Condition {
-            validator: validator?,
-            doubts_link: page::is_full_and_last(content, question.query.as_deref()),
-            is_borrowed: false,
-            entry,
-        })
-    }
-
-    /// How to ask whether the credential at hand would be given the body of `entry`, which another was given.
-    ///
-    /// Only the tag that the recipe makes for this credential and that body can show it. The links of a page may count what
-    /// the other reader sees, so the 304 must bring links of its own where there are any; and of a full page without links
-    /// no 304 can say that there is no next one for this reader.
-    fn condition_of_borrowed(&self, question: &Question, entry: Arc<Entry>) -> Option<Condition> {
-        let content = entry.content();
-        let is_lent = content.status == StatusCode::OK && self.may_borrow(question, entry.key());
-        let tag = is_lent.then(|| question.usual_words().tag(&content.body))?;
-        let has_link = content.headers.get_str(header::LINK.as_str()).is_some();
-        if !has_link && page::is_full_and_last(content, question.query.as_deref()) {
-            return None;
-        }
-        Some(Condition {
-            validator: Validator::Tag(tag.into()),
-            doubts_link: has_link,
-            is_borrowed: true,
-            entry,
-        })
     }
 
     fn unchanged(
@@ -361,9 +299,9 @@ impl GitHub {
         head: &response::Parts,
         circumstances: &Circumstances<'_>,
         live: HeaderMap,
-    ) -> Result<Fetch, Doubtful> {
+    ) -> Result<Fetch, Doubt> {
         let condition = match asking {
-            Asking::About(condition) => condition,
+            Asking::About(conditions) => conditions.held_by(head)?,
             Asking::For(_) => {
                 self.counters().count_not_modified();
                 return Ok(Fetch::of(answer::for_its_client(head, circumstances), live));
@@ -373,19 +311,9 @@ impl GitHub {
                 return Ok(Fetch::of(Fetched::Failed(FetchError::Malformed), live));
             }
         };
-        let sent = match &condition.validator {
-            Validator::Tag(tag) => Some(tag.clone()),
-            Validator::Date(_) => None,
-        };
-        let given = head.headers.get(header::ETAG).and_then(|value| value.to_str().ok());
-        // RFC 9111, section 4.3.4: a 304 that names another tag is about another answer.
-        let is_other =
-            sent.as_deref().zip(given).is_some_and(|(sent, given)| form::strong(sent) != form::strong(given));
-        if is_other || (condition.doubts_link && !head.headers.contains_key(header::LINK)) {
-            return Err(Doubtful);
-        }
+        let sent = condition.tag().map(Into::into);
         let renew = if condition.is_borrowed { answer::prove } else { answer::renew };
-        let renewed = renew(&condition.entry, head, sent, circumstances).ok_or(Doubtful)?;
+        let renewed = renew(&condition.entry, head, sent, circumstances).ok_or(Doubt::OfTheAnswer)?;
         self.counters().count_not_modified();
         Ok(Fetch::of(renewed, live))
     }
@@ -456,7 +384,7 @@ impl Question {
     }
 
     /// The words in which it is put unless a client brings others.
-    fn usual_words(&self) -> Wording {
+    pub(crate) fn usual_words(&self) -> Wording {
         let authorization = self.credential.as_ref().map(Credential::authorization);
         Wording { accept: Some(self.accept.clone()), authorization }
     }
@@ -467,37 +395,19 @@ impl Question {
     }
 
     /// Routes and unusual representations are tested apart.
-    fn recipe_class(&self) -> usize {
+    pub(crate) fn recipe_class(&self) -> usize {
         self.route.0 * 2 + usize::from(self.accept != USUAL_ACCEPT)
     }
 }
 
 /// With whose validators the origin is asked.
 enum Asking<'a> {
-    /// With those of an entry.
-    About(Condition),
+    /// With those of what is kept.
+    About(Conditions),
     /// With those of the client, for lack of an entry.
     For(&'a Brought),
     Plainly,
 }
-
-/// How an entry is asked about.
-struct Condition {
-    entry: Arc<Entry>,
-    validator: Validator,
-    /// Whether a 304 must bring a `Link` of its own to be believed.
-    doubts_link: bool,
-    /// Whether another credential was given the entry.
-    is_borrowed: bool,
-}
-
-enum Validator {
-    Tag(Box<str>),
-    Date(Box<str>),
-}
-
-/// The origin says "unchanged", and that is not enough.
-struct Doubtful;
 
 /// The path in a canonical resource, from the API's root.
 fn path_in(resource: &str) -> &str {

@@ -15,6 +15,7 @@ mod answer;
 mod body;
 mod canonical;
 mod client;
+mod condition;
 mod credential;
 mod directive;
 mod domain;

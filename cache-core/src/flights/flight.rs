@@ -24,7 +24,7 @@ pub(crate) struct Flight {
     pub(super) reason: ForwardReason,
     /// The entry to ask the origin about, or to serve in its stead.
     pub(super) stale: Option<Arc<Entry>>,
-    /// Whether what the origin is being asked about belongs to another domain.
+    /// Whether the origin is being asked about what belongs to another domain.
     pub(super) borrows: bool,
     /// The engine's count of invalidations when the flight began.
     pub(super) generation: u64,
@@ -79,19 +79,14 @@ impl Flight {
         self.stale.as_ref()
     }
 
-    /// Whether what the origin is being asked about belongs to another domain.
+    /// Whether the origin is being asked about what belongs to another domain.
     pub(crate) fn borrows(&self) -> bool {
         self.borrows
     }
 
-    /// Whether the origin is being asked about something, so that it can say that this still holds.
-    pub(crate) fn is_about_something(&self) -> bool {
-        self.borrows || self.stale.is_some()
-    }
-
     /// The origin is asked about `candidate`.
     pub(crate) fn ask_about(&mut self, candidate: Option<&Candidate>) {
-        self.borrows = matches!(candidate, Some(Candidate::Borrowed(_)));
+        self.borrows = candidate.is_some_and(|candidate| candidate.borrowed().is_some());
     }
 
     /// The engine's count of invalidations that its result takes account of.

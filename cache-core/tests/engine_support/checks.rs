@@ -136,13 +136,12 @@ impl World {
         let key = asked.key.as_ref().expect("only gets lead");
         assert_eq!(asked.state, State::Waiting, "{leader:?} is gone");
         assert!(!asked.directives.only_if_cached, "{leader:?} forbids asking");
-        match candidate {
-            Some(Candidate::Own(entry)) => assert_eq!(entry.key(), key),
-            Some(Candidate::Borrowed(entry)) => {
-                assert_eq!(entry.key().resource(), key.resource());
-                assert_ne!(entry.key().domain(), key.domain());
-            }
-            None => {}
+        if let Some(own) = candidate.and_then(Candidate::own) {
+            assert_eq!(own.key(), key);
+        }
+        if let Some(borrowed) = candidate.and_then(Candidate::borrowed) {
+            assert_eq!(borrowed.key().resource(), key.resource());
+            assert_ne!(borrowed.key().domain(), key.domain());
         }
         let written = self.written.get(key).copied();
         for call in self.calls.values().filter(|call| call.key == *key) {

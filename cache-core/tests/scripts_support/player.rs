@@ -6,8 +6,9 @@ use super::{
     words::Words,
 };
 use cache_core::{
-    Audience, Bucket, Deadline, Doubts, Engine, Entry, Features, FetchId, Fetched, Input, Key, LoadId,
-    Message, OrderId, Output, PeerId, Reach, Reader, Refusal, RequestId, Settings, Shortage, Timestamp,
+    Audience, Bucket, Candidate, Deadline, Doubts, Engine, Entry, Features, FetchId, Fetched, Input, Key,
+    LoadId, Message, OrderId, Output, PeerId, Reach, Reader, Refusal, RequestId, Settings, Shortage,
+    Timestamp,
     port::{DialError, Side},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -232,6 +233,7 @@ impl Player {
         let fetched = match words.next("a result") {
             "fresh" => Fetched::Fresh(words.draft()),
             "not-modified" => Fetched::NotModified(words.draft()),
+            "proven" => Fetched::Proven(words.draft()),
             "unstorable" => {
                 let audience = match words.next("an audience") {
                     "domain" => Audience::Domain,
@@ -315,13 +317,13 @@ impl Player {
             Output::Fetch { fetch, leader, candidate } => {
                 self.fetches.push(*fetch);
                 let key = show::key(&self.keys[leader]);
-                let revalidate = candidate.as_ref().map(|candidate| {
-                    let tag = candidate.entry().validators().etag.as_deref().unwrap_or("untagged");
-                    let kind = if candidate.own().is_some() { "revalidate" } else { "borrow" };
-                    format!(" {kind}={tag}")
-                });
-                let revalidate = revalidate.unwrap_or_default();
-                format!("fetch {} for r{} {key}{revalidate}", self.fetch_name(*fetch), leader.0)
+                let about = |kind: &str, entry: Option<&Arc<Entry>>| {
+                    let tag = entry.map(|entry| entry.validators().etag.as_deref().unwrap_or("untagged"));
+                    tag.map(|tag| format!(" {kind}={tag}")).unwrap_or_default()
+                };
+                let own = about("revalidate", candidate.as_ref().and_then(Candidate::own));
+                let borrowed = about("borrow", candidate.as_ref().and_then(Candidate::borrowed));
+                format!("fetch {} for r{} {key}{own}{borrowed}", self.fetch_name(*fetch), leader.0)
             }
             Output::Dial { address } => format!("dial {address}"),
             Output::Disconnect { peer } => format!("disconnect {peer:?}"),

@@ -4,6 +4,7 @@
 
 mod bodies;
 mod brought;
+mod either;
 mod forwarding;
 mod framing;
 mod keeping_alive;

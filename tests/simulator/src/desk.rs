@@ -73,7 +73,7 @@ impl Desk {
         let refused = match fetched {
             Fetched::Unstorable { content, .. } if content.status == 401 => Some(Refused::Credential),
             Fetched::Unstorable { content, .. } if content.status == 403 => Some(Refused::Resource),
-            Fetched::Fresh(draft) | Fetched::NotModified(draft) => {
+            Fetched::Fresh(draft) | Fetched::NotModified(draft) | Fetched::Proven(draft) => {
                 let left = draft.freshness.lifetime.min(ADMISSION_MAX).saturating_sub(draft.age);
                 let until = clock.saturating_add(left);
                 self.grants.insert((asker.credential, asker.key), (draft.content.clone(), until));
@@ -96,15 +96,16 @@ impl Desk {
                 *credential != asker.credential || (about.is_some() && *key != asker.key)
             });
         }
-        if let Some(Candidate::Borrowed(_)) = call.candidate {
+        if call.candidate.as_ref().and_then(Candidate::borrowed).is_some() {
             match fetched {
-                Fetched::NotModified(_) => drop(self.misses.remove(&asker.resource)),
+                Fetched::Proven(_) => drop(self.misses.remove(&asker.resource)),
                 Fetched::Fresh(_) | Fetched::Oversize => {
                     let (misses, at) = self.misses.entry(asker.resource).or_default();
                     (*misses, *at) = ((*misses + 1).min(MISSES_MAX), now);
                 }
                 Fetched::Failed(_)
                 | Fetched::Fault { .. }
+                | Fetched::NotModified(_)
                 | Fetched::Throttled { .. }
                 | Fetched::Unstorable { .. } => {}
             }

@@ -38,6 +38,9 @@ pub(crate) struct Origin {
     pub(crate) is_healed: bool,
 }
 
+/// As what the caller tells its engine of an entry that it is given again.
+type Tell = fn(Draft) -> Fetched;
+
 /// A call under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
@@ -125,11 +128,11 @@ impl Origin {
             Right::Revoked => return self.turn_away(now, call, 401, ledger),
         }
         let etag = self.tag(now, call);
-        if let Some(known) = self.unchanged(now, call, &etag) {
+        if let Some((known, tell)) = self.unchanged(now, call, &etag) {
             let mut draft = self.draft(now, call, etag, ledger);
             // The origin sends no body: it is the candidate's.
             draft.content.body = known.content().body.clone();
-            return Fetched::NotModified(draft);
+            return tell(draft);
         }
         self.pay(call);
         if !self.is_healed && self.random.happens(self.plan.unstorable_per_mille) {
@@ -159,13 +162,20 @@ impl Origin {
     }
 
     /// The entry that `call` is about, if it is what the origin would answer, and the caller can ask that: of what it was
-    /// given itself it has the tag, and for the body of any other entry it computes the tag that it would have.
-    fn unchanged(&self, now: Duration, call: &Call, etag: &str) -> Option<Arc<Entry>> {
+    /// given itself it has the tag, and for the body of any other entry it computes the tag that it would have. Says with it
+    /// as what its caller then tells of it.
+    fn unchanged(&self, now: Duration, call: &Call, etag: &str) -> Option<(Arc<Entry>, Tell)> {
         let about = call.candidate.as_ref().filter(|_| self.plan.revalidates)?;
-        let known = about.entry().validators().etag.as_deref()?;
-        let has_tag = about.own().is_some() && known == etag;
-        let computes_tag = || self.agrees(now) && about.entry().content().body == self.body(now, call);
-        (has_tag || computes_tag()).then(|| Arc::clone(about.entry()))
+        let computes_tag = |entry: &Entry| {
+            let has_one = entry.validators().etag.is_some();
+            has_one && self.agrees(now) && entry.content().body == self.body(now, call)
+        };
+        let has_tag = |own: &Entry| own.validators().etag.as_deref() == Some(etag);
+        let own = about.own().filter(|own| has_tag(own) || computes_tag(own));
+        let borrowed = about.borrowed().filter(|borrowed| computes_tag(borrowed));
+        let tell = |entry: &Arc<Entry>, tell: Tell| (Arc::clone(entry), tell);
+        own.map(|own| tell(own, Fetched::NotModified))
+            .or_else(|| borrowed.map(|borrowed| tell(borrowed, Fetched::Proven)))
     }
 
     /// The body that the origin gives to the caller.

@@ -43,6 +43,50 @@ async fn nobody_waits_for_others_where_each_credential_is_given_a_body_of_its_ow
 }
 
 #[tokio::test]
+async fn of_ten_credentials_that_have_what_has_changed_since_one_pays() {
+    let (origin, node) = origin_and_node().await;
+    let readme = "/repos/acme/widget-1/readme";
+    for number in 0..10 {
+        answer(&node, get_by(&token(number), readme)).await;
+    }
+    for change in 1..=3 {
+        origin.mutate("acme/widget-1");
+        let (before, proofs) = (origin.counts(), node.stats().await.unwrap().proofs);
+        let mut bodies = Vec::new();
+        for number in 0..10 {
+            let request = get_by(&token(number), readme).header("cache-control", "no-cache");
+            bodies.push(answer(&node, request).await.body);
+        }
+        bodies.dedup();
+        let after = origin.counts();
+        assert_eq!((after.paid - before.paid, after.total - before.total), (1, 10), "change {change}");
+        assert_eq!((node.stats().await.unwrap().proofs - proofs, bodies.len()), (9, 1), "change {change}");
+    }
+    // What has not changed costs nothing, either.
+    let before = origin.paid_calls();
+    for number in 0..10 {
+        let request = get_by(&token(number), readme).header("cache-control", "no-cache");
+        assert!(answer(&node, request).await.is_revalidated());
+    }
+    assert_eq!(origin.paid_calls(), before);
+}
+
+#[tokio::test]
+async fn when_the_origin_fails_what_a_reader_had_stands_in_and_not_what_another_was_given_since() {
+    let (origin, node) = origin_and_node().await;
+    let readme = "/repos/acme/widget-1/readme";
+    let old = answer(&node, get_by(ALICE, readme)).await.body;
+    answer(&node, get_by(BOB, readme)).await;
+    origin.mutate("acme/widget-1");
+    let new = answer(&node, get_by(BOB, readme).header("cache-control", "no-cache")).await.body;
+    assert_ne!(old, new);
+    origin.fault(Fault::always(FaultKind::Status(502)));
+    let stale = answer(&node, get_by(ALICE, readme).header("cache-control", "max-age=0")).await;
+    assert!(stale.is_stale());
+    assert_eq!(stale.body, old);
+}
+
+#[tokio::test]
 async fn a_token_that_rotates_hourly_pays_nothing_for_what_has_not_changed() {
     let (origin, node) = origin_and_node().await;
     for hour in 0..24 {

@@ -16,13 +16,19 @@ impl Engine {
             return;
         };
         match fetched {
-            Fetched::Fresh(draft) => self.land(id, leader, draft, None),
-            Fetched::NotModified(draft) if self.flights.flight(id).is_about_something() => {
+            Fetched::Fresh(draft) => self.land(id, leader, draft, Whence::Sent),
+            Fetched::NotModified(draft) if self.flights.flight(id).stale().is_some() => {
                 self.counters.revalidated += 1;
-                self.counters.proofs += u64::from(self.flights.flight(id).borrows());
-                self.land(id, leader, draft, Some(NOT_MODIFIED));
+                self.land(id, leader, draft, Whence::Own);
             }
-            Fetched::NotModified(_) => self.on_fetch_failed(id, FetchError::Malformed),
+            Fetched::Proven(draft) if self.flights.flight(id).borrows() => {
+                self.counters.revalidated += 1;
+                self.counters.proofs += 1;
+                self.land(id, leader, draft, Whence::Borrowed);
+            }
+            Fetched::NotModified(_) | Fetched::Proven(_) => {
+                self.on_fetch_failed(id, FetchError::Malformed);
+            }
             Fetched::Unstorable { content, audience: Audience::Domain } => {
                 self.flights.flight_mut(id).conclude(Verdict::Unshareable);
                 self.drop_superseded(id);
@@ -66,15 +72,14 @@ impl Engine {
     }
 
     /// Keeps what was fetched, and answers all waiters with it.
-    pub(super) fn land(&mut self, id: FlightId, leader: RequestId, draft: Draft, status: Option<u16>) {
+    pub(super) fn land(&mut self, id: FlightId, leader: RequestId, draft: Draft, whence: Whence) {
         let flight = self.flights.flight(id);
         let (reason, flight_proves) = (flight.reason(), flight.is_proving());
-        let is_renewal = status.is_some();
-        let borrowed = is_renewal && flight.borrows();
-        let status = status.unwrap_or(draft.content.status);
+        let status = if whence == Whence::Sent { draft.content.status } else { NOT_MODIFIED };
         let (key, generation) = (flight.key().clone(), flight.generation());
         // What is renewed unchanged is the same content still.
-        let renewed = flight.stale().filter(|_| is_renewal).and_then(|stale| stale.edition());
+        let own = flight.stale().filter(|_| whence == Whence::Own);
+        let renewed = own.and_then(|own| own.edition());
         let edition = renewed.or_else(|| self.issue_edition(&key));
         let entry = Arc::new(Entry::new(key, draft, self.now, generation).of_edition(edition));
         let is_outdated = self.is_outdated_signpost(id, entry.content().status);
@@ -86,7 +91,11 @@ impl Engine {
             let flight = self.flights.flight_mut(id);
             flight.take_claim();
             let lease = flight.take_lease();
-            self.announce(&entry, lease, if borrowed { Told::ByName } else { Told::Whole });
+            let told = match whence {
+                Whence::Borrowed => Told::ByName,
+                Whence::Own | Whence::Sent => Told::Whole,
+            };
+            self.announce(&entry, lease, told);
         } else if may_keep && !stored {
             self.flights.flight_mut(id).conclude(Verdict::Unshareable);
         }
@@ -191,6 +200,17 @@ impl Engine {
         let until = self.now.saturating_add(self.settings.hold_off);
         self.cache.hold_off(self.flights.flight(id).key(), until);
     }
+}
+
+/// Whence the content is that a flight lands with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Whence {
+    /// It was the key's own before.
+    Own,
+    /// Another domain had it.
+    Borrowed,
+    /// The origin has sent it.
+    Sent,
 }
 
 /// The status by which an origin says that an entry still holds (RFC 9110, section 15.4.5).

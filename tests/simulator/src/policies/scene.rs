@@ -160,7 +160,7 @@ impl Scene {
     /// What the origin answers, as far as it can be used.
     fn answer(&mut self, call: &Call) -> Option<Arc<Entry>> {
         let draft = match self.origin.answer(self.now, call, &mut self.ledger) {
-            Some(Fetched::Fresh(draft) | Fetched::NotModified(draft)) => draft,
+            Some(Fetched::Fresh(draft) | Fetched::NotModified(draft) | Fetched::Proven(draft)) => draft,
             Some(
                 Fetched::Failed(FetchError::ConnectFailed | FetchError::ConnectionLost | _)
                 | Fetched::Fault { .. }

@@ -68,7 +68,9 @@ impl World {
             }
             Arrival::Disconnected { peer, connection } => self.lose(number, peer, connection),
             Arrival::Fetched { mut fetched, call } => {
-                if let Fetched::Fresh(draft) | Fetched::NotModified(draft) = &mut fetched {
+                if let Fetched::Fresh(draft) | Fetched::NotModified(draft) | Fetched::Proven(draft) =
+                    &mut fetched
+                {
                     // As RFC 9111, section 4.2.3, has it: the whole call counts.
                     draft.age = self.now - call.begun;
                 }
@@ -106,7 +108,7 @@ impl World {
                 outdates = *audience == Audience::Domain;
             }
             Fetched::Failed(_) | Fetched::Fault { .. } => fails = true,
-            Fetched::Fresh(_) | Fetched::NotModified(_) | Fetched::Oversize => {}
+            Fetched::Fresh(_) | Fetched::NotModified(_) | Fetched::Proven(_) | Fetched::Oversize => {}
         }
         self.landing = Some((call.key, call.begun));
         self.handle(number, Input::Fetched { fetch, fetched, allowance: None });

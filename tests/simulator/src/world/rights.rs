@@ -10,11 +10,11 @@ use crate::{
     rights::Right,
 };
 use cache_core::{
-    Candidate, Fetched, Input, Outcome, Payer, Refusal,
+    Candidate, Entry, Fetched, Input, Outcome, Payer, Refusal,
     freshness::Directives,
     message::{Reach, Scope},
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// What nodes have heard of the rights of credentials.
 #[derive(Default)]
@@ -107,7 +107,7 @@ impl World {
         let clock = self.nodes[number].timestamp(self.now);
         let refused = self.nodes[number].desk.note(asker, (call, fetched), (self.now, clock));
         let content = match fetched {
-            Fetched::Fresh(draft) | Fetched::NotModified(draft) => &draft.content,
+            Fetched::Fresh(draft) | Fetched::NotModified(draft) | Fetched::Proven(draft) => &draft.content,
             Fetched::Unstorable { content, .. } => content,
             Fetched::Failed(_) | Fetched::Fault { .. } | Fetched::Oversize | Fetched::Throttled { .. } => {
                 return;
@@ -147,15 +147,12 @@ impl World {
     /// Checks what a call is about.
     pub(super) fn check_lent(&mut self, number: usize, key: usize, candidate: Option<&Candidate>) {
         let asked = &self.ledger.keys[key];
-        let is_sound = match candidate {
-            None => true,
-            Some(Candidate::Own(entry)) => entry.key() == asked,
-            Some(Candidate::Borrowed(entry)) => {
-                let is_whole = entry.content().status == OK && entry.validators().etag.is_some();
-                entry.key() != asked && entry.key().resource() == asked.resource() && is_whole
-            }
+        let (own, borrowed) = (candidate.and_then(Candidate::own), candidate.and_then(Candidate::borrowed));
+        let is_lent = |entry: &Arc<Entry>| {
+            let is_whole = entry.content().status == OK && entry.validators().etag.is_some();
+            entry.key() != asked && entry.key().resource() == asked.resource() && is_whole
         };
-        if !is_sound {
+        if own.is_some_and(|own| own.key() != asked) || !borrowed.is_none_or(is_lent) {
             self.violate(Rule::Lent, format!("n{number} asks for {asked:?} about {candidate:?}"));
         }
     }

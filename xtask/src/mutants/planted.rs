@@ -10,6 +10,7 @@ mod leases;
 mod members;
 mod requests;
 mod returning;
+mod rights;
 mod writes;
 
 use super::Mutant;
@@ -22,6 +23,7 @@ pub(super) const PLANTED: &[&[Mutant]] = &[
     members::BUGS,
     requests::BUGS,
     returning::BUGS,
+    rights::BUGS,
     writes::BUGS,
 ];
 

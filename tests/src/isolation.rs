@@ -205,6 +205,8 @@ pub struct Seen<'a> {
     pub forwarded: Option<StatusCode>,
     /// When the request for it began.
     pub begun: Instant,
+    /// When the same cache had last told the asker that the origin refuses it this: it may be granted nothing from before.
+    pub refused: Option<Instant>,
 }
 
 /// One request, drawn at random.
@@ -305,6 +307,11 @@ impl Draw {
 
     fn is_recent(&self, seen: &Seen<'_>, ended: Option<Instant>, bounds: Bounds) -> bool {
         let Some(ended) = ended else { return true };
+        // That there is no such thing is kept for a moment, and may be said again.
+        let is_granted = seen.status.as_u16() < 400;
+        if is_granted && seen.refused.is_some_and(|refused| ended <= refused) {
+            return false;
+        }
         // What is asked about again cannot be older than the call. Beside a validator `no-cache` forces none.
         let is_asked = self.demands("no-cache") && self.if_none_match.is_none();
         let fresh = if is_asked { Duration::ZERO } else { bounds.lifetime + bounds.slack };

@@ -52,6 +52,7 @@ async fn ask_all(
                                 .forward()
                                 .and_then(|forward| StatusCode::from_u16(forward.status).ok()),
                             begun,
+                            refused: None,
                         };
                         draw.check(&seen, &history, bounds).unwrap_or_else(|leak| panic!("{leak}"));
                         1

@@ -33,7 +33,7 @@ fn width(domain: &NamedDomain, member: &str) -> Option<DomainWarning> {
     let who = match prefix.len() {
         TOKEN_BYTES_MIN.. => return None,
         0 => "every credential".to_owned(),
-        _some => format!("every credential that begins with `{prefix}`, whosever it is,"),
+        _some => format!("every credential that begins with `{prefix}`, whosever it is"),
     };
     Some(DomainWarning {
         finding: format!(

@@ -5,7 +5,10 @@ use crate::support::{
 };
 use cache_tests::{daemon::Setup, origin::ModelOrigin, until};
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 /// The check of that name in what `doctor --json` wrote.
 fn check(ended: &Ended, name: &str) -> Value {
@@ -126,6 +129,29 @@ async fn the_doctor_names_contacts_that_cannot_be_reached() {
         assert!(ended.stdout.contains(&contacts[0]), "{ended:?}");
         assert!(ended.stdout.contains("remedy: look whether a node runs there"), "{ended:?}");
     }
+}
+
+#[tokio::test]
+async fn the_doctor_warns_of_what_a_domain_gives_away_and_says_whether_a_credential_for_others_is_used() {
+    let origin = ModelOrigin::start();
+    let home = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = home.path().join("reader");
+    fs::write(&file, "ghp_reader").expect("a file can be written");
+    let setup = Setup::new(PROGRAM, &origin.url()).arg("--anonymous-as").arg(&file);
+    let daemon = setup.arg("--domain=ci=ghs_*,trusted").arg("--domain=late=ghs_0*").start();
+    let ended = ask(&daemon, &["doctor", "--json"]).await;
+    assert_eq!(check(&ended, "anonymous-as")["state"], "ok", "{ended:?}");
+    for words in ["is SERVED PRIVATE ANSWERS", "`ghs_0*` has no effect: domain `ci` stands before it"] {
+        assert!(ended.stdout.contains(words), "{words}: {ended:?}");
+    }
+    origin.revoke("ghp_reader");
+    let asked = daemon.unix_client().get("/repos/acme/widget-1").send().await.expect("the door answers");
+    assert_eq!(asked.status, 200);
+    let ended = ask(&daemon, &["doctor", "--json"]).await;
+    assert_eq!(check(&ended, "anonymous-as")["state"], "warning", "{ended:?}");
+    let stats = ask(&daemon, &["stats", "--json"]).await;
+    assert_eq!(stats.json()["origin"]["anonymous_as"], "refused", "{stats:?}");
+    assert!(!format!("{ended:?} {stats:?} {}", daemon.stderr()).contains("ghp_"));
 }
 
 #[tokio::test]

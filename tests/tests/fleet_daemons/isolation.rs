@@ -244,12 +244,14 @@ impl Figures {
                 continue;
             };
             let status = reply.header("cache-status");
+            let is_stale = status.contains("ttl=-");
             let seen = Seen {
                 status: reply.status,
                 headers: &reply.headers,
                 body: &reply.identity_body(),
-                is_stale: status.contains("ttl=-"),
-                forwarded: forwarded(status),
+                is_stale,
+                // What stands in for a fault tells of the fault.
+                forwarded: forwarded(status).filter(|_| !is_stale),
                 begun: *begun,
                 refused: refusals.before(asked),
             };

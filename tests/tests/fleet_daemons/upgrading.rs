@@ -39,7 +39,7 @@ async fn three_daemons_are_replaced_one_by_one_under_load_without_an_error() {
         let kept = probes.last_paths();
         for at in 0..DAEMONS {
             assert_no_offence(over, &daemons).await;
-            load.leave(at);
+            load.leave(at).await;
             let status = daemons[at].terminate(SOON);
             assert!(status.success(), "{over:?}: {status}: {}", daemons[at].stderr());
             let daemon = daemons.remove(at).restart_as(PROGRAM);
@@ -128,10 +128,10 @@ struct Service {
     doors: Vec<Client>,
     /// Which daemons are to be asked.
     is_open: Vec<AtomicBool>,
+    /// Requests to each of them.
+    under_way: Vec<AtomicUsize>,
     is_over: AtomicBool,
     answered: AtomicU64,
-    /// Requests for which a client went to another daemon, since the one it chose did not listen any more.
-    moved: AtomicU64,
     newest: AtomicUsize,
     bodies: parking_lot::Mutex<BTreeMap<String, Bytes>>,
 }
@@ -141,9 +141,9 @@ impl Load {
         let service = Arc::new(Service {
             doors: daemons.iter().map(Daemon::unix_client).collect(),
             is_open: daemons.iter().map(|_| AtomicBool::new(true)).collect(),
+            under_way: daemons.iter().map(|_| AtomicUsize::new(0)).collect(),
             is_over: AtomicBool::new(false),
             answered: AtomicU64::new(0),
-            moved: AtomicU64::new(0),
             newest: AtomicUsize::new(0),
             bodies: parking_lot::Mutex::default(),
         });
@@ -151,9 +151,12 @@ impl Load {
         Self { service, readers }
     }
 
-    /// Sends no new requests to daemon `at`. Those under way go on.
-    fn leave(&self, at: usize) {
+    /// Takes daemon `at` out of service, and waits until it has answered what is under way: what the system has not yet
+    /// handed to a process is lost when that ends.
+    async fn leave(&self, at: usize) {
         self.service.is_open[at].store(false, Ordering::SeqCst);
+        let under_way = &self.service.under_way[at];
+        until("what is under way is answered", async || under_way.load(Ordering::SeqCst) == 0).await;
     }
 
     fn enter(&self, at: usize) {
@@ -169,8 +172,7 @@ impl Load {
         let read = first..resource();
         let counts = origin.counts_by_path();
         let paid: u64 = read.clone().filter_map(|number| counts.get(&path(number))).map(|it| it.paid).sum();
-        let moved = self.service.moved.load(Ordering::Relaxed);
-        format!("{} resources under load: {paid} paid; {} reads, {moved} moved on", read.len(), answered())
+        format!("{} resources under load: {paid} paid; {} reads", read.len(), answered())
     }
 
     async fn end(self) {
@@ -191,15 +193,16 @@ impl Service {
             let path = path(self.newest.fetch_add(1, Ordering::Relaxed) / READS_EACH);
             let reply = loop {
                 door = (door + 1) % self.doors.len();
-                if !self.is_open[door].load(Ordering::SeqCst) {
-                    continue;
-                }
-                match ask(&self.doors[door], &path, TOKENS[reader % TOKENS.len()], None).await {
-                    Ok(reply) => break reply,
-                    Err(ClientError::Connect(_)) => {
-                        self.moved.fetch_add(1, Ordering::Relaxed);
-                    }
-                    Err(error @ ClientError::Http(_)) => panic!("{path} at {door}: {error:?}"),
+                self.under_way[door].fetch_add(1, Ordering::SeqCst);
+                // Counted first, so that a daemon that leaves misses none.
+                let is_open = self.is_open[door].load(Ordering::SeqCst);
+                let asked = ask(&self.doors[door], &path, TOKENS[reader % TOKENS.len()], None);
+                let reply = if is_open { Some(asked.await) } else { None };
+                self.under_way[door].fetch_sub(1, Ordering::SeqCst);
+                match reply {
+                    Some(Ok(reply)) => break reply,
+                    Some(Err(error)) => panic!("{path} at {door}: {error:?}"),
+                    None => {}
                 }
             };
             assert_eq!(reply.status, 200, "{path} at {door}: {reply:?}");

@@ -225,10 +225,10 @@ impl Missed {
         let Standing { reader, accepts_stale } = standing;
         let max_stale = if accepts_stale { planned.directives.max_stale } else { Duration::ZERO };
         let directives = Directives { max_stale, ..planned.directives };
-        let borrows = shared.github.may_borrow(&self.question, &self.key);
+        let kin_wait = shared.github.kin_wait(&self.question, &self.key);
         let fetch = shared.asking(self.question, self.key.clone());
         let completion =
-            shared.wait_for(self.key, directives, (planned.bucket, reader, borrows), fetch).await?;
+            shared.wait_for(self.key, directives, (planned.bucket, reader, kin_wait), fetch).await?;
         let (request, is_coded) = (self.request, self.is_coded);
         let suits = |headers: &Headers| shared.github.suits(headers, &request, planned);
         let private = completion.private.unwrap_or_default();

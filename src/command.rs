@@ -9,7 +9,7 @@ use cache_core::{
 };
 use cache_origin_github::OriginBody;
 use http::HeaderMap;
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 use tokio::sync::oneshot;
 
 /// An order to the driver. Its giver waits on the channel inside.
@@ -35,7 +35,7 @@ pub(crate) enum Command {
         directives: Directives,
         bucket: Bucket,
         reader: Reader,
-        borrows: bool,
+        kin_wait: Option<Duration>,
         fetch: FetchFn,
         done: oneshot::Sender<Completion>,
     },

@@ -201,9 +201,9 @@ impl Driver {
                 self.handle(Input::Clear { order });
             }
             Command::Flush { done } => self.flush(done),
-            Command::Get { request, key, directives, bucket, reader, borrows, fetch, done } => {
+            Command::Get { request, key, directives, bucket, reader, kin_wait, fetch, done } => {
                 self.requests.insert(request, Waiting { done, fetch: Some(fetch), private: None });
-                self.handle(Input::Get { request, key, directives, bucket, reader, borrows });
+                self.handle(Input::Get { request, key, directives, bucket, reader, kin_wait });
             }
             Command::Invalidate { reach, done } => {
                 let order = self.orders.removal(done);

@@ -10,7 +10,12 @@ use cache_core::{
 };
 use cache_crypto::FleetNames;
 use parking_lot::RwLock;
-use std::{collections::BTreeMap, mem, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+    time::Instant,
+};
 use tracing::{debug, info, warn};
 
 /// All connections with peers.
@@ -221,13 +226,19 @@ impl FleetNaming {
 impl Naming for FleetNaming {
     fn names(&self, key: &Key) -> Vec<Name> {
         let called = self.0.read();
-        let mut names: Vec<_> = called.names.accepted(key.as_str()).map(Name::from_bytes).collect();
-        for former in called.former.iter().flat_map(|former| former.accepted(key.as_str())) {
-            let former = Name::from_bytes(former);
-            if !names.contains(&former) {
-                names.push(former);
-            }
+        let mut names = Vec::new();
+        for known in [Some(&called.names), called.former.as_ref()].into_iter().flatten() {
+            let of_keys: Vec<_> = known.accepted(key.as_str()).collect();
+            let of_resources = known.accepted(key.resource());
+            names.extend(of_resources.zip(&of_keys).map(|(resource, key)| Name::of(resource, *key)));
+            names.extend(of_keys.into_iter().map(Name::from_bytes));
         }
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(*name));
         names
+    }
+
+    fn earlier(&self, key: &Key) -> Option<Name> {
+        Some(Name::from_bytes(self.0.read().names.name(key.as_str())))
     }
 }

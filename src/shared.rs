@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
     time::Instant,
 };
 use tokio::{
@@ -80,13 +81,13 @@ impl Shared {
         &self,
         key: Key,
         directives: freshness::Directives,
-        (bucket, reader, borrows): (Bucket, Reader, bool),
+        (bucket, reader, kin_wait): (Bucket, Reader, Option<Duration>),
         fetch: FetchFn,
     ) -> Result<Completion, Closed> {
         let request = self.number();
         let cancel = CancelOnDrop { commands: &self.commands, request: Some(request) };
         let completion = self
-            .order(|done| Command::Get { request, key, directives, bucket, reader, borrows, fetch, done })
+            .order(|done| Command::Get { request, key, directives, bucket, reader, kin_wait, fetch, done })
             .await;
         cancel.defuse();
         completion

@@ -102,7 +102,7 @@ impl Values {
         let completion = self
             .node
             .shared()
-            .wait_for(key, Directives::default(), (BUCKET, Reader::Admitted, false), fetch)
+            .wait_for(key, Directives::default(), (BUCKET, Reader::Admitted, None), fetch)
             .await;
         match completion.map(|completion| completion.outcome) {
             Ok(Outcome::Answered { entry, .. }) => Ok(entry.content().body.clone()),
@@ -288,7 +288,7 @@ impl Values {
         match self
             .node
             .shared()
-            .wait_for(key, directives, (BUCKET, Reader::Admitted, false), never)
+            .wait_for(key, directives, (BUCKET, Reader::Admitted, None), never)
             .await?
             .outcome
         {

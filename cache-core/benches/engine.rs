@@ -17,7 +17,7 @@ fn miss_round_trip(criterion: &mut Criterion) {
             number += 1;
             let (request, key) = (RequestId(number), key(number));
             let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
-            engine.handle(NOW, Input::Get { request, key, directives, bucket, reader, borrows: false });
+            engine.handle(NOW, Input::Get { request, key, directives, bucket, reader, kin_wait: None });
             let Some(Output::Fetch { fetch, .. }) = engine.poll_output() else {
                 unreachable!("the key was never asked for before");
             };
@@ -48,7 +48,7 @@ fn hit(criterion: &mut Criterion) {
             number += 1;
             let (request, key) = (RequestId(number), held.clone());
             let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
-            engine.handle(NOW, Input::Get { request, key, directives, bucket, reader, borrows: false });
+            engine.handle(NOW, Input::Get { request, key, directives, bucket, reader, kin_wait: None });
             drain(&mut engine);
         });
     });

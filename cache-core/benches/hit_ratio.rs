@@ -128,7 +128,7 @@ impl Cache for EngineCache {
             directives,
             bucket,
             reader,
-            borrows: false,
+            kin_wait: None,
         })
     }
 

@@ -140,11 +140,11 @@ impl Cache {
         self.slots.get(key).map(|slot| self.order.get(slot.place))
     }
 
-    /// The entry of the same resource in another domain that is likeliest to be what the origin would give to the domain
-    /// of `key`: the youngest. Of more than [`KIN_MAX`] neighbours some are not looked at.
-    pub(crate) fn kin(&self, key: &Key) -> Option<&Arc<Entry>> {
-        let begins = [key.resource(), "\n"].concat();
-        let is_kin = |other: &&Key| other.resource() == key.resource() && *other != key;
+    /// The entry of `resource` that is likeliest to be what the origin would give to another domain, `except` that one's
+    /// own: the youngest that can be lent. Of more than [`KIN_MAX`] some are not looked at.
+    pub(crate) fn kin(&self, resource: &str, except: Option<Domain>) -> Option<&Arc<Entry>> {
+        let begins = [resource, "\n"].concat();
+        let is_kin = |other: &&Key| other.resource() == resource && Some(other.domain()) != except;
         let kin = keys_from(&self.slots, &begins).take(KIN_MAX).filter(is_kin);
         let entries = kin.filter_map(|kin| self.lookup(kin));
         entries.filter(|entry| is_lendable(entry)).max_by_key(|entry| entry.born())
@@ -242,7 +242,7 @@ pub(crate) enum Insertion {
 }
 
 /// Whether the origin can be asked about `entry` under another credential: it is a whole answer of the origin with a tag.
-fn is_lendable(entry: &Entry) -> bool {
+pub(crate) fn is_lendable(entry: &Entry) -> bool {
     let is_of_origin = entry.key().domain() != Domain::APPLICATION;
     is_of_origin && entry.content().status == OK && entry.validators().etag.is_some()
 }
@@ -318,12 +318,12 @@ mod tests {
         for entry in &not_lent {
             cache.insert(entry);
         }
-        assert_eq!(cache.kin(&asker), None);
+        assert_eq!(cache.kin(asker.resource(), Some(asker.domain())), None);
         let lent =
             [(4, 1), (5, 3), (6, 2)].map(|(number, born)| entry("r", domain(number), born, tagged(OK)));
         for entry in &lent {
             cache.insert(entry);
         }
-        assert_eq!(cache.kin(&asker), Some(&lent[1]));
+        assert_eq!(cache.kin(asker.resource(), Some(asker.domain())), Some(&lent[1]));
     }
 }

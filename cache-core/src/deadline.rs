@@ -1,6 +1,6 @@
 //! What the engine has to come back for.
 
-use crate::{AskId, FetchId, LoadId, RequestId};
+use crate::{AskId, FetchId, FlightId, LoadId, RequestId};
 
 /// What is due at a moment.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -13,6 +13,8 @@ pub enum Deadline {
     Fetch(FetchId),
     /// The search for the fleet has lasted long enough.
     Gathering,
+    /// A call for another domain, for which a look-up waits, takes too long.
+    Kin(FlightId),
     /// The term of a lease is over.
     Lease,
     /// A look-up on disk takes too long.

@@ -34,7 +34,7 @@ use fleet::Fleet;
 /// let now = Timestamp::from_unix_millis(1_000);
 /// let (request, key) = (RequestId(1), Key::new("api.github.com/user", Domain::ANONYMOUS));
 /// let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
-/// engine.handle(now, Input::Get { request, key, directives, bucket, reader, borrows: false });
+/// engine.handle(now, Input::Get { request, key, directives, bucket, reader, kin_wait: None });
 /// // Nothing is cached, so the origin is called on behalf of the request.
 /// let Some(Output::Fetch { leader, candidate: None, .. }) = engine.poll_output() else { panic!() };
 /// assert_eq!(leader, request);
@@ -110,8 +110,9 @@ impl Engine {
                 self.note_allowance(allowance);
                 self.on_fetched(fetch, fetched);
             }
-            Input::Get { request, key, directives, bucket, reader, borrows } => {
-                self.on_get(request, key, directives, Caller { bucket, reader, borrows });
+            Input::Get { request, key, directives, bucket, reader, kin_wait } => {
+                let kin_until = kin_wait.map(|wait| now.saturating_add(wait));
+                self.on_get(request, key, directives, Caller { bucket, reader, kin_until });
             }
             Input::Invalidate { order, reach } => self.on_invalidate(order, reach),
             Input::Leave => self.on_leave(),
@@ -135,6 +136,7 @@ impl Engine {
             }
             Input::Tick => {}
         }
+        self.free_kin();
         self.order_connections();
         self.end_gathering();
     }
@@ -228,6 +230,7 @@ impl Engine {
                     self.on_fetched(fetch, Fetched::Failed(FetchError::TimedOut));
                 }
                 Deadline::Gathering => self.stop_gathering(),
+                Deadline::Kin(flight) => self.on_kin_due(flight),
                 Deadline::Lease => self.on_lease_due(),
                 Deadline::Load(load) => self.on_loaded(load, None),
                 Deadline::Membership => self.on_membership_due(),

@@ -9,9 +9,10 @@ pub(crate) use flight::{Caller, Consulted, Flight, Keep, Stage};
 
 use crate::{
     AskId, Deadline, Entry, FetchId, ForwardReason, Key, LoadId, Manner, Payer, PeerId, Reader, RequestId,
-    Scope, Timestamp, cache::keys_in, freshness::Directives, message::Role,
+    Scope, Timestamp, cache::keys_in, freshness::Directives, kin::Kin, message::Role,
 };
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     vec::Vec,
@@ -29,11 +30,14 @@ pub(crate) struct Flights {
     by_load: BTreeMap<LoadId, FlightId>,
     waiters: BTreeMap<RequestId, Waiter>,
     deadlines: BTreeSet<(Timestamp, Deadline)>,
+    /// Which flights wait for calls for the same resource on behalf of other domains.
+    kin: Kin<Box<str>, FlightId>,
     number_last: u64,
 }
 
+/// A look-up in progress. Numbers are used once.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct FlightId(u64);
+pub struct FlightId(u64);
 
 /// A request that waits.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +75,7 @@ impl Flights {
             stage: Stage::Begun,
             reason,
             stale,
+            lent: None,
             borrows: false,
             generation,
             keep: Keep::Yes,
@@ -164,7 +169,11 @@ impl Flights {
     pub(crate) fn asked(&self, id: FlightId) -> Option<PeerId> {
         match self.flight(id).stage {
             Stage::Asking { peer, .. } | Stage::Waiting { peer, .. } => Some(peer),
-            Stage::Begun | Stage::Gathering | Stage::Loading { .. } | Stage::Fetching { .. } => None,
+            Stage::Begun
+            | Stage::Gathering
+            | Stage::Kin { .. }
+            | Stage::Loading { .. }
+            | Stage::Fetching { .. } => None,
         }
     }
 
@@ -222,12 +231,46 @@ impl Flights {
         let flight = self.flight_mut(id);
         flight.stage = Stage::Fetching { fetch, leader, until };
         flight.leaders_count += 1;
+        let kept_for = (flight.keep == Keep::Yes).then(|| flight.key.resource().into());
         if let Some(waiter) = self.waiters.get_mut(&leader) {
             waiter.has_led = true;
+        }
+        if let Some(resource) = kept_for {
+            self.kin.call(resource, id);
         }
         self.by_fetch.insert(fetch, id);
         self.deadlines.insert((until, Deadline::Fetch(fetch)));
         fetch
+    }
+
+    /// Lets flight `id` wait until `until` for the calls for its resource on behalf of other domains. Returns whether there
+    /// are any.
+    pub(crate) fn await_kin(&mut self, id: FlightId, until: Timestamp) -> bool {
+        let resource = Box::from(self.flight(id).key.resource());
+        let awaits = self.kin.wait(&resource, id);
+        if awaits {
+            self.flight_mut(id).stage = Stage::Kin { until };
+            self.deadlines.insert((until, Deadline::Kin(id)));
+        }
+        awaits
+    }
+
+    /// Ends the wait of flight `id` for other domains.
+    pub(crate) fn end_kin(&mut self, id: FlightId) {
+        if matches!(self.flight(id).stage, Stage::Kin { .. }) {
+            self.leave_stage(id);
+        }
+    }
+
+    /// A resource that was being fetched while others waited for that.
+    pub(crate) fn take_kin_ended(&mut self) -> Option<Box<str>> {
+        self.kin.take_ended()
+    }
+
+    /// The flights that need not wait any more for a call for `resource`, one of which has ended and perhaps `brought`
+    /// what they can use.
+    pub(crate) fn freed_kin(&mut self, resource: &str, brought: bool) -> Vec<FlightId> {
+        self.kin.free(&resource.into(), brought)
     }
 
     /// Ends the stage of calling the origin and names its leader; `None` if that has ended before.
@@ -279,7 +322,7 @@ impl Flights {
 
     /// Makes the flights for what `scope` means forget what was invalidated. Returns those that this detached.
     ///
-    /// A flight that asks or waits for a member has fetched nothing yet, and goes on under the new `generation`.
+    /// A flight that asks or waits for another has fetched nothing yet, and goes on under the new `generation`.
     pub(crate) fn invalidate(&mut self, scope: &Scope, manner: Manner, generation: u64) -> Vec<FlightId> {
         let keys: BTreeSet<Key> =
             keys_in(&self.joinable, scope).chain(keys_in(&self.proving, scope)).cloned().collect();
@@ -289,7 +332,7 @@ impl Flights {
     fn invalidate_key(&mut self, key: &Key, manner: Manner, generation: u64) -> Vec<FlightId> {
         let mut detached = Vec::new();
         for id in self.under_way(key) {
-            if self.asked(id).is_none() {
+            if !self.flight(id).waits_for_another() {
                 self.detach_one(key, id);
                 detached.push(id);
                 continue;
@@ -367,6 +410,9 @@ impl Flights {
     fn detach_one(&mut self, key: &Key, id: FlightId) {
         self.close_to_others(key, id);
         self.flight_mut(id).keep = Keep::No;
+        if self.flight(id).is_fetching() {
+            self.kin.leave(&key.resource().into(), id);
+        }
     }
 
     fn close_to_others(&mut self, key: &Key, id: FlightId) {
@@ -399,6 +445,10 @@ impl Flights {
         let flight = self.flights.get_mut(&id).expect("ids are of open flights");
         match core::mem::replace(&mut flight.stage, Stage::Begun) {
             Stage::Begun | Stage::Gathering => {}
+            Stage::Kin { until } => {
+                self.kin.leave(&flight.key.resource().into(), id);
+                self.deadlines.remove(&(until, Deadline::Kin(id)));
+            }
             Stage::Asking { ask, until, .. } | Stage::Waiting { ask, until, .. } => {
                 self.by_ask.remove(&ask);
                 self.deadlines.remove(&(until, Deadline::Ask(ask)));
@@ -408,6 +458,7 @@ impl Flights {
                 self.deadlines.remove(&(until, Deadline::Load(load)));
             }
             Stage::Fetching { fetch, until, .. } => {
+                self.kin.leave(&flight.key.resource().into(), id);
                 self.by_fetch.remove(&fetch);
                 self.deadlines.remove(&(until, Deadline::Fetch(fetch)));
             }

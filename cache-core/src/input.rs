@@ -117,9 +117,9 @@ pub enum Input {
         bucket: Bucket,
         /// What the client may be served.
         reader: Reader,
-        /// Whether the origin may be asked about what a reader of another domain was given. The adapter knows where that
-        /// can be answered, and where it pays.
-        borrows: bool,
+        /// For how long to wait for a call for another domain, if the origin may be asked about what that was given; `None`
+        /// if it may not. The adapter knows where that can be answered, and where it pays.
+        kin_wait: Option<Duration>,
     },
     /// Forget and doubt what `reach` means, here and at every member; reported by
     /// [`Output::Removed`](crate::Output::Removed).

@@ -28,6 +28,7 @@ mod headers;
 mod input;
 mod invalidation;
 pub mod key;
+mod kin;
 mod membership;
 pub mod message;
 mod name;
@@ -52,12 +53,13 @@ pub use {
     doubts::{Doubted, Doubts},
     engine::Engine,
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},
+    flights::FlightId,
     headers::{HEADERS_BYTES_MAX, Headers},
     input::{Audience, Bucket, FetchError, Fetched, Input, OrderId, Reader, Refusal, RequestId},
     key::{Domain, KEY_BYTES_MAX, Key},
     membership::{MEMBER_ADDRESSES_MAX, Member},
     message::{AskId, Figures, Manner, Message, Reach, Scope},
-    name::{Name, Naming},
+    name::{Kinship, Name, Naming},
     outcome::{Failure, Forward, ForwardReason, Outcome, Served, StaleReason},
     output::{FetchId, LoadId, Output},
     peer::{PeerId, PeerIdError},

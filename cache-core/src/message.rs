@@ -35,6 +35,9 @@ pub enum Message {
         name: Name,
         /// The role in which the receiver is asked.
         role: Role,
+        /// How long the asker would wait for a call for another domain, if it can use what one brings; `None` if it
+        /// cannot. For a coordinator.
+        kin_wait: Option<Duration>,
     },
     /// I hold the lease for this name from a coordinator that is gone; take note of it.
     Claim {
@@ -100,9 +103,10 @@ impl Message {
         match self {
             Self::Figures(_) => Features::FIGURES,
             Self::WarmUp { .. } | Self::WarmedUp { .. } => Features::WARM_UP,
+            Self::Ask { kin_wait: Some(_), .. } => Features::KINSHIP,
             Self::Announce(_)
             | Self::Answer { .. }
-            | Self::Ask { .. }
+            | Self::Ask { kin_wait: None, .. }
             | Self::Claim { .. }
             | Self::Forgotten { .. }
             | Self::Invalidate(_)
@@ -118,6 +122,16 @@ impl Message {
 /// Numbers an ask; chosen by the asker.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct AskId(pub u64);
+
+impl Answer {
+    /// Bytes of the body in it.
+    pub(crate) fn body_bytes(&self) -> usize {
+        match self {
+            Self::Hit(parcel) | Self::Lease { stale: Some(parcel), .. } => parcel.draft.content.body.len(),
+            Self::Failed | Self::Lease { stale: None, .. } | Self::Miss | Self::Wait => 0,
+        }
+    }
+}
 
 /// The role in which a peer is asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

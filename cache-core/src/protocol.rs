@@ -26,7 +26,7 @@ pub struct Protocol {
 
 impl Protocol {
     /// What this build speaks.
-    pub const OURS: Self = Self { major: 1, minor: 0, features: Features::ALL };
+    pub const OURS: Self = Self { major: 1, minor: 1, features: Features::ALL };
 
     /// The protocol to speak with a peer that speaks `theirs`: the lower minor and the common parts. `None` if the
     /// majors differ.
@@ -52,10 +52,13 @@ impl Features {
     pub const FIGURES: Self = Self(1 << 0);
     /// The member sends a newcomer what is read most.
     pub const WARM_UP: Self = Self(1 << 1);
+    /// The member calls entries by names that show their kinship, coordinates by it, and knows what it is to wait for a
+    /// call for another domain.
+    pub const KINSHIP: Self = Self(1 << 2);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
     /// Every part that this build speaks.
-    pub const ALL: Self = Self(Self::FIGURES.0 | Self::WARM_UP.0);
+    pub const ALL: Self = Self(Self::FIGURES.0 | Self::WARM_UP.0 | Self::KINSHIP.0);
 
     /// The set as a hello carries it.
     pub const fn from_bits(bits: u64) -> Self {

@@ -26,7 +26,7 @@ pub(crate) use {
     receipts::{Owed, Receipts, Settled, Wait},
     recollection::Recollection,
     ring::Ring,
-    searches::Searches,
+    searches::{Query, Searches},
     shelf::Shelf,
 };
 
@@ -86,6 +86,10 @@ pub struct SharingLimits {
     pub attached_bytes_max: usize,
     /// How long an entry from a peer may be fresh or stale, whatever the peer and the [`Ceiling`] say.
     pub freshness_max: Freshness,
+    /// Longest time for which a member is let wait, as coordinator, for a call for another domain.
+    ///
+    /// A second: most of GitHub's answers take less, and a member that waits in vain has lost no more than that.
+    pub kin_wait_max: Duration,
     /// How many times a lease passes on because its holder's call failed, before all waiters are told.
     ///
     /// One: the call is repeated once, with another's credential.
@@ -110,6 +114,7 @@ impl Default for SharingLimits {
             asks_max: 3,
             attached_bytes_max: 16 * 1024,
             freshness_max: Freshness { lifetime: 24 * hour, while_revalidating: hour, if_error: 24 * hour },
+            kin_wait_max: Duration::from_secs(1),
             lease_failures_max: 1,
             lease_term: Duration::from_secs(12),
             leases_max: 16 * 1024,

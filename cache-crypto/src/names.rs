@@ -27,15 +27,15 @@ impl FleetNames {
         Self(keys)
     }
 
-    /// The name of the entry under `key_text`, by the current secret.
-    pub fn name(&self, key_text: &str) -> [u8; 32] {
-        keyed_digest(&self.0[0], &[key_text.as_bytes()])
+    /// The name of `text` by the current secret.
+    pub fn name(&self, text: &str) -> [u8; 32] {
+        keyed_digest(&self.0[0], &[text.as_bytes()])
     }
 
-    /// The names that members may use for the entry under `key_text` while the fleet rotates: [`FleetNames::name`]
-    /// first, then one name for each other secret.
-    pub fn accepted(&self, key_text: &str) -> impl Iterator<Item = [u8; 32]> {
-        self.0.iter().map(move |key| keyed_digest(key, &[key_text.as_bytes()]))
+    /// The names that members may use for `text` while the fleet rotates: [`FleetNames::name`] first, then one name for
+    /// each other secret, always in the same order.
+    pub fn accepted(&self, text: &str) -> impl Iterator<Item = [u8; 32]> {
+        self.0.iter().map(move |key| keyed_digest(key, &[text.as_bytes()]))
     }
 }
 

@@ -16,11 +16,11 @@ use crate::{
     version::{NAMED, Naming},
     wording::{Brought, Wording},
 };
-use cache_core::{Allowance, Candidate, Domain, Entry, FetchError, Fetched, Key, Payer};
+use cache_core::{Allowance, Candidate, Domain, Draft, Entry, FetchError, Fetched, Key, Payer};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request, response};
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// What to ask the origin, and with whose credential. Owned, so that it outlives the request it came from.
@@ -137,6 +137,12 @@ impl GitHub {
             && !concerns_the_credential(path_in(key.resource()))
     }
 
+    /// For how long to wait for a call that is under way for another credential, whose answer may be what the origin gives
+    /// to this one as well; `None` if nothing may be borrowed under `key` ([`Self::may_borrow`]).
+    pub fn kin_wait(&self, question: &Question, key: &Key) -> Option<Duration> {
+        self.may_borrow(question, key).then(|| question.rules.lending.patience(&question.path))
+    }
+
     /// Asks the origin, and whether `candidate` is what it would answer if one is given.
     ///
     /// If there is no such entry and the client has validators of its own, they are sent. A 304 is then for that
@@ -155,6 +161,7 @@ impl GitHub {
             (None, Some(brought)) => Asking::For(brought),
             (None, None) => Asking::Plainly,
         };
+        let begun = Instant::now();
         let fetch = loop {
             let doubt = match self.ask(question, &asking).await {
                 Ok(fetch) => break fetch,
@@ -168,30 +175,40 @@ impl GitHub {
                 (Asking::Plainly, _) => break Fetch::failed(FetchError::Malformed),
             };
         };
-        if let Some(entry) = borrowed {
-            Self::note_lent(question, &entry, &fetch.fetched);
+        if fetch.refused.is_none() {
+            question.rules.lending.note_time(&question.path, begun.elapsed());
         }
+        Self::note_lent(question, borrowed.as_deref(), &fetch.fetched);
         Fetch { allowance: Quota::shown_to(question.readers, &fetch.live), ..fetch }
     }
 
-    /// Learns whether the credential at hand was given what `lent` holds.
+    /// Learns whether the credential at hand was given what `lent` holds, or without that, whether its answer can be lent.
     ///
     /// A refusal says nothing of bodies, and must not show what others were given; nor does a new body where the old one was
     /// past its lifetime.
-    fn note_lent(question: &Question, lent: &Entry, fetched: &Fetched) {
-        let is_proven = match fetched {
+    fn note_lent(question: &Question, lent: Option<&Entry>, fetched: &Fetched) {
+        let is_lendable = match fetched {
             Fetched::Proven(_) => true,
-            Fetched::Fresh(draft) if draft.content.status == StatusCode::OK && is_fresh(lent) => false,
+            Fetched::Fresh(draft) if draft.content.status == StatusCode::OK => match lent {
+                Some(lent) if is_fresh(lent) => false,
+                None if draft.validators.etag.is_none() => false,
+                Some(_) | None => return,
+            },
+            Fetched::Fresh(Draft { content, .. }) | Fetched::Unstorable { content, .. }
+                if content.status < 400 =>
+            {
+                false
+            }
+            Fetched::Oversize => false,
             Fetched::Failed(_)
             | Fetched::Fault { .. }
             | Fetched::Fresh(_)
             | Fetched::NotModified(_)
-            | Fetched::Oversize
             | Fetched::Throttled { .. }
             | Fetched::Unstorable { .. } => return,
         };
         if let Some(own) = &question.credential {
-            question.rules.lending.note(&question.path, own, is_proven, Instant::now());
+            question.rules.lending.note(&question.path, own, is_lendable, Instant::now());
         }
     }
 

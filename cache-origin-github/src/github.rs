@@ -5,6 +5,7 @@ use crate::{
     client::{Client, read_certificates},
     domain::{Domains, Rights},
     forwarded::Forwarded,
+    lending::{KIN_WAIT_DEFAULT, Lending},
     recipe::Recipes,
     route::{LIFETIME_DEFAULT, LIFETIME_MAX},
     rules::{InForce, Loan, Rules},
@@ -137,6 +138,7 @@ pub struct GitHubBuilder {
     default_lifetime: Option<Duration>,
     if_error: Option<Duration>,
     while_revalidating: Option<Duration>,
+    kin_wait: Duration,
     body_bytes_max: usize,
     max_stale: Duration,
     timeouts: Timeouts,
@@ -162,6 +164,7 @@ impl Default for GitHubBuilder {
             default_lifetime: None,
             if_error: None,
             while_revalidating: None,
+            kin_wait: KIN_WAIT_DEFAULT,
             body_bytes_max: BODY_BYTES_MAX,
             max_stale: MAX_STALE_DEFAULT,
             timeouts: Timeouts::default(),
@@ -368,6 +371,22 @@ impl GitHubBuilder {
         self
     }
 
+    /// Longest time for which a request waits for a call that is under way for another credential and the same resource:
+    /// what that brings is what the origin would give to this one as well, at no quota. Default: [`KIN_WAIT_DEFAULT`]. Zero
+    /// for not at all. A coordinator of a fleet lets nobody wait for more than a second.
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// use std::time::Duration;
+    ///
+    /// let github = GitHub::builder().kin_wait(Duration::from_millis(300)).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn kin_wait(mut self, time: Duration) -> Self {
+        self.kin_wait = time;
+        self
+    }
+
     /// The longest body that is kept, in bytes, at most [`BODY_BYTES_MAX`]. Longer ones stream past the cache.
     ///
     /// ```
@@ -487,6 +506,7 @@ impl GitHubBuilder {
             ("the time to stand in for errors", self.if_error),
             ("the time for requests that accept stale answers", Some(self.max_stale)),
             ("the time while revalidating", self.while_revalidating),
+            ("the time to wait for another credential's call", Some(self.kin_wait)),
         ];
         for (setting, value) in times {
             in_range(setting, value.unwrap_or_default(), Duration::ZERO, LIFETIME_MAX)?;
@@ -507,7 +527,7 @@ impl GitHubBuilder {
             forwarded: self.forwarded,
             // One class for usual representations of a route and one for all others.
             recipes: Arc::new(Recipes::new(routes.len() * 2)),
-            lending: Arc::default(),
+            lending: Arc::new(Lending::new(self.kin_wait)),
             routes,
             body_bytes_max: self.body_bytes_max,
             max_stale: self.max_stale,

@@ -69,6 +69,7 @@ pub use {
     fetch::{Fetch, Question},
     form::{Coding, Form, fields},
     github::{GitHub, GitHubBuilder, MAX_STALE_DEFAULT, TIMEOUT_MAX, TIMEOUT_MIN},
+    lending::KIN_WAIT_DEFAULT,
     plan::{PassReason, Plan, Planned},
     proxy::{Proxy, ProxyScope},
     quota::{Quota, RETRY_AFTER_MAX},

@@ -226,7 +226,7 @@ impl World {
         let (request, directives) = (RequestId(self.requests), Directives::default());
         self.wake(Wake::Command(Some(Command::Get {
             reader: cache_core::Reader::Admitted,
-            borrows: false,
+            kin_wait: None,
             request,
             key,
             directives,

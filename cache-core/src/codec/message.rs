@@ -63,6 +63,7 @@ enum WireMessage {
     WarmUp { skip: u32 },
     WarmedUp { next: Option<u32> },
     Forgotten { receipt: u64 },
+    AskWithKin { ask: u64, name: [u8; 32], kin_wait: u64 },
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -100,7 +101,10 @@ impl From<&Message> for WireMessage {
             },
             Message::Announce(Announced::Whole(parcel)) => Self::Whole(WireParcel::from(&**parcel)),
             Message::Answer { ask, answer } => Self::Answer { ask: ask.0, answer: answer.into() },
-            Message::Ask { ask, name, role } => {
+            Message::Ask { ask, name, role: Role::Coordinator, kin_wait: Some(kin_wait) } => {
+                Self::AskWithKin { ask: ask.0, name: *name.as_bytes(), kin_wait: millis(*kin_wait) }
+            }
+            Message::Ask { ask, name, role, kin_wait: _ } => {
                 Self::Ask { ask: ask.0, name: *name.as_bytes(), as_coordinator: *role == Role::Coordinator }
             }
             Message::Claim { name } => Self::Claim { name: *name.as_bytes() },
@@ -155,8 +159,14 @@ impl WireMessage {
             }
             Self::Ask { ask, name: bytes, as_coordinator } => {
                 let role = if as_coordinator { Role::Coordinator } else { Role::Holder };
-                Message::Ask { ask: AskId(ask), name: name(bytes), role }
+                Message::Ask { ask: AskId(ask), name: name(bytes), role, kin_wait: None }
             }
+            Self::AskWithKin { ask, name: bytes, kin_wait } => Message::Ask {
+                ask: AskId(ask),
+                name: name(bytes),
+                role: Role::Coordinator,
+                kin_wait: Some(Duration::from_millis(kin_wait)),
+            },
             Self::Claim { name: bytes } => Message::Claim { name: name(bytes) },
             Self::Figures { api_calls, hits, peer_hits, misses, entries } => {
                 Message::Figures(Figures { api_calls, hits, peer_hits, misses, entries })
@@ -248,7 +258,7 @@ fn edition_of((count, issuer): (u64, u64)) -> Edition {
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 15;
+const KINDS: u32 = 16;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;
@@ -319,8 +329,14 @@ mod tests {
             named(name, None),
             named(name, Some(Edition { issuer: u64::MAX, count: 1 })),
             Message::Announce(Announced::Whole(Box::new(parcel(100)))),
-            Message::Ask { ask: AskId(1), name, role: Role::Coordinator },
-            Message::Ask { ask: AskId(u64::MAX), name, role: Role::Holder },
+            Message::Ask { ask: AskId(1), name, role: Role::Coordinator, kin_wait: None },
+            Message::Ask {
+                ask: AskId(1),
+                name,
+                role: Role::Coordinator,
+                kin_wait: Some(Duration::from_millis(900)),
+            },
+            Message::Ask { ask: AskId(u64::MAX), name, role: Role::Holder, kin_wait: None },
             Message::Claim { name },
             Message::Figures(Figures { api_calls: 1, hits: 2, peer_hits: 3, misses: 4, entries: 5 }),
             Message::Forgotten { receipt: 12 },

@@ -22,7 +22,7 @@ impl Engine {
         let is_kept = self.keep(Arc::clone(&entry));
         // Requests that wait for what another member fetches need not wait for it any more.
         for id in detached {
-            if self.flights.is_open(id) && self.consulting(id).is_some() {
+            if self.flights.is_open(id) && self.flights.flight(id).waits_for_another() {
                 self.ask_anew(id);
             }
         }

@@ -24,6 +24,8 @@ pub(crate) struct Flight {
     pub(super) reason: ForwardReason,
     /// The entry to ask the origin about, or to serve in its stead.
     pub(super) stale: Option<Arc<Entry>>,
+    /// What another domain was given, as a member sent it.
+    pub(super) lent: Option<Arc<Entry>>,
     /// Whether the origin is being asked about what belongs to another domain.
     pub(super) borrows: bool,
     /// The engine's count of invalidations when the flight began.
@@ -64,6 +66,11 @@ impl Flight {
         self.stage
     }
 
+    /// Whether it does nothing but wait for another look-up, here or at a member.
+    pub(crate) fn waits_for_another(&self) -> bool {
+        matches!(self.stage, Stage::Asking { .. } | Stage::Waiting { .. } | Stage::Kin { .. })
+    }
+
     /// Whether the origin is being called.
     pub(crate) fn is_fetching(&self) -> bool {
         matches!(self.stage, Stage::Fetching { .. })
@@ -82,6 +89,16 @@ impl Flight {
     /// Whether the origin is being asked about what belongs to another domain.
     pub(crate) fn borrows(&self) -> bool {
         self.borrows
+    }
+
+    /// What another domain was given, as a member sent it.
+    pub(crate) fn lent(&self) -> Option<&Arc<Entry>> {
+        self.lent.as_ref()
+    }
+
+    /// The origin may be asked about `entry`, which is of another domain.
+    pub(crate) fn lend(&mut self, entry: Arc<Entry>) {
+        self.lent = Some(entry);
     }
 
     /// The origin is asked about `candidate`.
@@ -170,8 +187,8 @@ impl Flight {
 pub(crate) struct Caller {
     pub(crate) bucket: Bucket,
     pub(crate) reader: Reader,
-    /// Whether the origin may be asked about what a reader of another domain was given.
-    pub(crate) borrows: bool,
+    /// Until when to wait for a call for another domain, if the origin may be asked about what that was given.
+    pub(crate) kin_until: Option<Timestamp>,
 }
 
 /// What a flight has had to do with other members.
@@ -207,7 +224,7 @@ impl Consulted {
     }
 }
 
-/// How far a flight has got: `Loading → Gathering → Asking → Waiting → Fetching`. It may skip or end at any stage,
+/// How far a flight has got: `Loading → Gathering → Asking → Waiting → Kin → Fetching`. It may skip or end at any stage,
 /// and go back to asking when the member that it waits for is gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Stage {
@@ -221,6 +238,8 @@ pub(crate) enum Stage {
     Asking { ask: AskId, peer: PeerId, until: Timestamp },
     /// Another holds the lease that `peer` granted; at `until` we fetch for ourselves.
     Waiting { ask: AskId, peer: PeerId, until: Timestamp },
+    /// The origin is being called for the same resource on behalf of another domain; at `until` we call for ourselves.
+    Kin { until: Timestamp },
     /// The origin was called with the credential of `leader`; the call is given up at `until`.
     Fetching { fetch: FetchId, leader: RequestId, until: Timestamp },
 }

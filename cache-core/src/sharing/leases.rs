@@ -1,16 +1,19 @@
 //! The leases that this node grants as coordinator, and the waiters of each.
 //!
 //! A lease is the right to fetch one name for all. It ends when the entry comes, when its holder gives it back or
-//! goes, or when its term is over; then the next waiter may have it. This module only returns decisions.
+//! goes, or when its term is over; then the next waiter may have it. While the same resource is being fetched for
+//! another domain, a lease may be put off: its holder hears that it has it when that fetch has come to an end. This
+//! module only returns decisions.
 
 #[cfg(test)]
 mod tests;
 
-use crate::{AskId, Name, PeerId, SharingLimits, Timestamp, message::Verdict};
+use crate::{AskId, Kinship, Name, PeerId, SharingLimits, Timestamp, kin::Kin, message::Verdict};
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
+use core::mem;
 
 /// All leases granted, by name.
 #[derive(Debug, Default)]
@@ -19,6 +22,8 @@ pub(crate) struct Leases {
     terms: BTreeSet<(Timestamp, Name)>,
     /// Names in whose lease a peer has a part, so that a peer that goes is found without a search.
     parts: BTreeSet<(PeerId, Name)>,
+    /// Which leases are put off, and until which others have ended.
+    kin: Kin<Kinship, Name>,
 }
 
 /// The peer that asked, and the number of its ask. This node asks itself too.
@@ -44,6 +49,8 @@ pub(crate) enum Turn {
 pub(crate) enum Next {
     /// None of them gets it; each must be told.
     Dismissed(Vec<Asker>),
+    /// The holder has waited long enough for a call for another domain.
+    Due(Asker),
     /// Nothing changes for any waiter.
     Nobody,
     /// The first of them has it now.
@@ -58,25 +65,49 @@ struct Lease {
     failures: u8,
     /// Former holders whose terms are over while their calls may go on, at most [`OVERDUE_MAX`].
     overdue: VecDeque<PeerId>,
+    /// Until when its askers would wait for a call for another domain; `None` if they have no use for what one brings.
+    kin_until: Option<Timestamp>,
+    /// Whether the holder has not heard yet that it has it.
+    is_put_off: bool,
 }
 
 impl Lease {
     fn new(holder: Asker, until: Timestamp) -> Self {
-        Self { holder, until, waiting: VecDeque::new(), failures: 0, overdue: VecDeque::new() }
+        Self {
+            holder,
+            until,
+            waiting: VecDeque::new(),
+            failures: 0,
+            overdue: VecDeque::new(),
+            kin_until: None,
+            is_put_off: false,
+        }
     }
 }
 
 impl Leases {
     /// Grants `asker` the lease of `name`, or lets it wait for the one that has it.
     ///
-    /// A holder of the lease that asks again, under another number, still has it.
-    pub(crate) fn ask(&mut self, now: Timestamp, name: Name, asker: Asker, limits: &SharingLimits) -> Turn {
+    /// A holder of the lease that asks again, under another number, still has it. `kin_until` is until when the asker
+    /// would wait for a call for another domain, if it can use what one brings.
+    pub(crate) fn ask(
+        &mut self,
+        now: Timestamp,
+        name: Name,
+        (asker, kin_until): (Asker, Option<Timestamp>),
+        limits: &SharingLimits,
+    ) -> Turn {
         if let Some(lease) = self.leases.get_mut(&name) {
-            if lease.holder.peer == asker.peer {
-                lease.holder = asker;
+            lease.kin_until = lease.kin_until.max(kin_until);
+            let has_room = lease.waiting.len() < limits.lease_waiters_max;
+            if lease.holder.peer == asker.peer && (has_room || !lease.is_put_off) {
+                let before = mem::replace(&mut lease.holder, asker);
+                if lease.is_put_off && before != asker {
+                    lease.waiting.push_front(before);
+                }
                 return Turn::Granted;
             }
-            if lease.waiting.len() >= limits.lease_waiters_max {
+            if !has_room {
                 return Turn::Full;
             }
             lease.waiting.push_back(asker);
@@ -87,8 +118,52 @@ impl Leases {
             return Turn::Full;
         }
         let until = now.saturating_add(limits.lease_term);
-        self.grant(name, Lease::new(asker, until));
+        self.grant(name, Lease { kin_until, ..Lease::new(asker, until) });
         Turn::Granted
+    }
+
+    /// Puts the lease of `name` off, which has just been granted, if its resource is being fetched for another domain and
+    /// the asker would wait for that.
+    pub(crate) fn put_off(&mut self, now: Timestamp, name: Name) -> bool {
+        let lease = self.leases.get(&name).filter(|lease| lease.kin_until.is_some_and(|until| until > now));
+        let Some(kin_until) = lease.and_then(|lease| lease.kin_until) else { return false };
+        let Some(lease) = self.end(&name) else { return false };
+        let is_put_off = self.kin.wait(&name.kinship(), name);
+        let until = if is_put_off { kin_until } else { lease.until };
+        self.grant(name, Lease { is_put_off, until, ..lease });
+        is_put_off
+    }
+
+    /// The kinship of names of which one has been fetched, or not, while others were put off.
+    pub(crate) fn take_kin_ended(&mut self) -> Option<Kinship> {
+        self.kin.take_ended()
+    }
+
+    /// Ends the waits of leases that were put off and are so no longer, since a call for one of their kin has ended, and
+    /// perhaps `brought` what they can use. Returns their holders, which are to hear so.
+    pub(crate) fn free_kin(
+        &mut self,
+        now: Timestamp,
+        kinship: &Kinship,
+        brought: bool,
+        limits: &SharingLimits,
+    ) -> Vec<(Name, Asker)> {
+        let freed = self.kin.free(kinship, brought).into_iter();
+        freed.filter_map(|name| Some((name, self.take_up(now, &name, limits)?))).collect()
+    }
+
+    /// The holder of the lease of `name`, which is no longer put off.
+    fn take_up(&mut self, now: Timestamp, name: &Name, limits: &SharingLimits) -> Option<Asker> {
+        let lease = self.end(name)?;
+        let holder = lease.holder;
+        let until = now.saturating_add(limits.lease_term);
+        self.grant(*name, Lease { until, is_put_off: false, ..lease });
+        Some(holder)
+    }
+
+    /// Until when the askers for `name` would wait for a call for another domain, if they can use what one brings.
+    pub(crate) fn kin_until(&self, name: &Name) -> Option<Timestamp> {
+        self.leases.get(name)?.kin_until
     }
 
     /// The peers that hold a lease or wait for one.
@@ -117,12 +192,15 @@ impl Leases {
 
     /// Ends the lease of `name`, whose entry has come; all waiters are to be sent it.
     pub(crate) fn conclude(&mut self, name: &Name) -> Vec<Asker> {
-        self.end(name).map(|lease| lease.waiting.into()).unwrap_or_default()
+        let Some(lease) = self.end(name) else { return Vec::new() };
+        let holder = lease.is_put_off.then_some(lease.holder);
+        holder.into_iter().chain(lease.waiting).collect()
     }
 
     /// Ends the lease that `peer` gives back, if it holds one of `name`.
     ///
-    /// If its term was over before, it holds none, but what cannot be shared is still nothing to wait for.
+    /// If its term was over before, it holds none, but what cannot be shared is still nothing to wait for. Nor does it hold
+    /// one of which it has not heard yet.
     pub(crate) fn release(
         &mut self,
         now: Timestamp,
@@ -131,7 +209,9 @@ impl Leases {
         verdict: Verdict,
         limits: &SharingLimits,
     ) -> Next {
-        let Some(lease) = self.leases.get_mut(name) else { return Next::Nobody };
+        let Some(lease) = self.leases.get_mut(name).filter(|lease| !lease.is_put_off) else {
+            return Next::Nobody;
+        };
         if lease.holder.peer != peer {
             let ends_waiting = verdict == Verdict::Unshareable && lease.overdue.contains(&peer);
             return if ends_waiting { Next::Dismissed(self.dismiss_all(name)) } else { Next::Nobody };
@@ -183,6 +263,9 @@ impl Leases {
     /// The former holder may still bring the entry, and then all waiters have it.
     pub(crate) fn on_due(&mut self, now: Timestamp, limits: &SharingLimits) -> Option<(Name, Next)> {
         let (_, name) = self.terms.first().copied().filter(|(until, _)| *until <= now)?;
+        if self.leases.get(&name).is_some_and(|lease| lease.is_put_off) {
+            return Some((name, self.take_up(now, &name, limits).map_or(Next::Nobody, Next::Due)));
+        }
         if let Some(lease) = self.leases.get_mut(&name) {
             lease.overdue.push_back(lease.holder.peer);
             if lease.overdue.len() > OVERDUE_MAX {
@@ -205,7 +288,7 @@ impl Leases {
         let Some(mut lease) = self.end(name) else { return Next::Nobody };
         let Some(next) = lease.waiting.pop_front() else { return Next::Nobody };
         let until = now.saturating_add(limits.lease_term);
-        self.grant(*name, Lease { holder: next, until, ..lease });
+        self.grant(*name, Lease { holder: next, until, is_put_off: false, ..lease });
         Next::Passed(next)
     }
 
@@ -221,6 +304,9 @@ impl Leases {
         self.terms.insert((lease.until, name));
         self.parts.insert((lease.holder.peer, name));
         self.parts.extend(lease.waiting.iter().map(|asker| (asker.peer, name)));
+        if !lease.is_put_off {
+            self.kin.call(name.kinship(), name);
+        }
         self.leases.insert(name, lease);
     }
 
@@ -231,6 +317,7 @@ impl Leases {
         for asker in &lease.waiting {
             self.parts.remove(&(asker.peer, *name));
         }
+        self.kin.leave(&name.kinship(), *name);
         Some(lease)
     }
 

@@ -1,4 +1,6 @@
 //! Which member coordinates which name: rendezvous hashing over the live members.
+//!
+//! All names of one resource have one coordinator, so that it sees all readers of the resource.
 
 use crate::{Name, PeerId};
 use alloc::collections::BTreeSet;
@@ -92,7 +94,7 @@ impl Ring {
 fn weight(member: PeerId, name: &Name) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write(member.public_key());
-    hasher.write(name.as_bytes());
+    hasher.write(&name.kinship());
     hasher.finish()
 }
 

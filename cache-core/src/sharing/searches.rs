@@ -20,10 +20,19 @@ pub(crate) struct Searches {
     deadlines: BTreeSet<(Timestamp, Name)>,
 }
 
+/// What a member wants to know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Query {
+    pub(crate) asker: Asker,
+    /// The role in which it asked this node.
+    pub(crate) role: Role,
+    /// Until when it would wait for a call for another domain, if it can use what one brings.
+    pub(crate) kin_until: Option<Timestamp>,
+}
+
 #[derive(Debug, Default)]
 struct Search {
-    /// The askers, and the role in which each asked this node.
-    waiting: Vec<(Asker, Role)>,
+    waiting: Vec<Query>,
     step: Step,
     /// Whether the disk was asked.
     is_loaded: bool,
@@ -49,20 +58,20 @@ enum Step {
 
 impl Searches {
     /// Lets one more wait for the search for `name`. Returns whether there is room; `None` if there is no search.
-    pub(crate) fn join(&mut self, name: &Name, asker: Asker, role: Role, waiters_max: usize) -> Option<bool> {
+    pub(crate) fn join(&mut self, name: &Name, query: Query, waiters_max: usize) -> Option<bool> {
         let search = self.searches.get_mut(name)?;
         let has_room = search.waiting.len() < waiters_max;
         if has_room {
-            search.waiting.push((asker, role));
+            search.waiting.push(query);
         }
         Some(has_room)
     }
 
     /// Begins a search; `false` if there are too many.
-    pub(crate) fn begin(&mut self, name: Name, asker: Asker, role: Role) -> bool {
+    pub(crate) fn begin(&mut self, name: Name, query: Query) -> bool {
         let has_room = self.searches.len() < SEARCHES_MAX;
         if has_room {
-            self.searches.insert(name, Search { waiting: Vec::from([(asker, role)]), ..Search::default() });
+            self.searches.insert(name, Search { waiting: Vec::from([query]), ..Search::default() });
         }
         has_room
     }
@@ -125,14 +134,14 @@ impl Searches {
     /// asked at all: enough were, or none of the waiters would fetch.
     pub(crate) fn spared(&self, name: &Name, asks_max: usize) -> Option<Vec<PeerId>> {
         let search = self.searches.get(name).filter(|search| search.asked.len() < asks_max)?;
-        let would_fetch = |(_, role): &(Asker, Role)| *role == Role::Coordinator;
-        let waiting = search.waiting.iter().map(|(asker, _)| asker.peer);
+        let would_fetch = |query: &Query| query.role == Role::Coordinator;
+        let waiting = search.waiting.iter().map(|query| query.asker.peer);
         let spared = search.asked.iter().copied().chain(waiting).collect();
         search.waiting.iter().any(would_fetch).then_some(spared)
     }
 
-    /// Ends a search. Returns the askers that wait for it.
-    pub(crate) fn end(&mut self, name: &Name) -> Vec<(Asker, Role)> {
+    /// Ends a search. Returns what waits for it.
+    pub(crate) fn end(&mut self, name: &Name) -> Vec<Query> {
         self.leave_step(name);
         self.searches.remove(name).map(|search| search.waiting).unwrap_or_default()
     }
@@ -140,7 +149,7 @@ impl Searches {
     /// Removes `peer` from all searches. Returns the searches that asked it and are to go on.
     pub(crate) fn on_gone(&mut self, peer: PeerId) -> Vec<Name> {
         for search in self.searches.values_mut() {
-            search.waiting.retain(|(asker, _)| asker.peer != peer);
+            search.waiting.retain(|query| query.asker.peer != peer);
         }
         let asked = |step: Step| matches!(step, Step::Asking { peer: asked, .. } if asked == peer);
         let names: Vec<Name> =
@@ -175,7 +184,7 @@ impl Searches {
                 Step::Asking { peer, .. } => Some(peer),
                 Step::Begun | Step::Loading { .. } => None,
             };
-            search.waiting.iter().map(|(asker, _)| asker.peer).chain(asked)
+            search.waiting.iter().map(|query| query.asker.peer).chain(asked)
         })
     }
 

@@ -135,7 +135,7 @@ impl World {
             }
             let request = self.ask(Some(key(number)), Directives::ANYTHING_CACHED);
             let (directives, bucket, reader) = (Directives::ANYTHING_CACHED, Bucket(0), Reader::Admitted);
-            let input = Input::Get { request, key: key(number), directives, bucket, reader, borrows: false };
+            let input = Input::Get { request, key: key(number), directives, bucket, reader, kin_wait: None };
             let outputs = self.handle(input);
             let held = outputs.into_iter().find_map(|output| match output {
                 Output::Complete { outcome: Outcome::Answered { entry, served }, .. } => {
@@ -180,7 +180,7 @@ impl World {
                     directives,
                     bucket,
                     reader,
-                    borrows: false,
+                    kin_wait: None,
                 });
             }
             Event::Invalidate { key: number } => {

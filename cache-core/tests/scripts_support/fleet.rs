@@ -58,7 +58,12 @@ impl Talk {
             "ask" => {
                 let ask = AskId(words.number('x'));
                 let role = if words.flag("holder") { Role::Holder } else { Role::Coordinator };
-                Message::Ask { ask, name: self.learn(&words.key()), role }
+                Message::Ask {
+                    ask,
+                    name: self.learn(&words.key()),
+                    role,
+                    kin_wait: words.duration_of("borrows"),
+                }
             }
             "claim" => Message::Claim { name: self.learn(&words.key()) },
             "figures" => {
@@ -115,7 +120,8 @@ impl Talk {
             "lease" => {
                 let key = words.key();
                 let name = self.learn(&key);
-                let stale = words.flag("stale").then(|| Box::new(parcel(key, words)));
+                let old = words.flag("stale").then_some(key);
+                let stale = words.lent().or(old).map(|key| Box::new(parcel(key, words)));
                 Answer::Lease { name, stale }
             }
             "miss" => Answer::Miss,
@@ -151,12 +157,14 @@ impl Talk {
                 };
                 format!("answer x{} {answer}", ask.0)
             }
-            Message::Ask { ask, name, role } => {
+            Message::Ask { ask, name, role, kin_wait } => {
                 let role = match role {
                     Role::Coordinator => "",
                     Role::Holder => " holder",
                 };
-                format!("ask {} {}{role}", self.ask_name(*ask), self.key(name))
+                let borrows = kin_wait.map(|wait| format!(" borrows={}ms", wait.as_millis()));
+                let borrows = borrows.unwrap_or_default();
+                format!("ask {} {}{role}{borrows}", self.ask_name(*ask), self.key(name))
             }
             Message::Claim { name } => format!("claim {}", self.key(name)),
             Message::Figures(figures) => format!("figures calls={}", figures.api_calls),
@@ -310,13 +318,16 @@ fn name_of(key: &Key) -> Name {
         .map(|word| peer(word[1..].parse().unwrap_or_else(|_no_number| panic!("who coordinates {key:?}?"))))
         .collect();
     let candidates = (0_u32..1_000_000).map(|nonce| {
-        let mut bytes = [0; 32];
-        for (at, chunk) in bytes.chunks_mut(8).enumerate() {
-            let mut hasher = SipHasher13::new_with_keys(nonce.into(), at as u64);
-            hasher.write(key.as_str().as_bytes());
-            chunk.copy_from_slice(&hasher.finish().to_le_bytes());
-        }
-        Name::from_bytes(bytes)
+        let digest = |text: &str| {
+            let mut bytes = [0; 32];
+            for (at, chunk) in bytes.chunks_mut(8).enumerate() {
+                let mut hasher = SipHasher13::new_with_keys(nonce.into(), at as u64);
+                hasher.write(text.as_bytes());
+                chunk.copy_from_slice(&hasher.finish().to_le_bytes());
+            }
+            bytes
+        };
+        Name::of(digest(key.resource()), digest(key.as_str()))
     });
     let fits = |name: &Name| {
         let mut members: Vec<PeerId> = (0..=MEMBERS_LAST).map(peer).collect();
@@ -330,7 +341,7 @@ fn name_of(key: &Key) -> Name {
 fn weight(member: PeerId, name: &Name) -> u64 {
     let mut hasher = SipHasher13::new();
     hasher.write(member.public_key());
-    hasher.write(name.as_bytes());
+    hasher.write(&name.kinship());
     hasher.finish()
 }
 

@@ -185,8 +185,9 @@ impl Player {
         let reader = words
             .value("unproven")
             .map_or(Reader::Admitted, |name| Reader::Unproven(super::words::payer(name)));
-        let borrows = words.flag("borrows");
-        self.handle(Input::Get { request, key, directives: words.directives(), bucket, reader, borrows });
+        let waits = words.flag("borrows").then_some(KIN_WAIT);
+        let kin_wait = words.duration_of("borrows").or(waits);
+        self.handle(Input::Get { request, key, directives: words.directives(), bucket, reader, kin_wait });
     }
 
     /// A member connects. It has nothing to answer to the warm-up that it is asked for at once, unless it is `cold`:
@@ -367,6 +368,7 @@ impl Player {
             Deadline::Ask(ask) => format!("ask a{}", ask.0),
             Deadline::Errand(ask) => format!("errand a{}", ask.0),
             Deadline::Gathering => "gathering".into(),
+            Deadline::Kin(_flight) => "kin".into(),
             Deadline::Lease => "lease".into(),
             Deadline::Fetch(fetch) => format!("fetch {}", self.fetch_name(fetch)),
             Deadline::Load(load) => format!("load {}", self.load_name(load)),
@@ -396,3 +398,6 @@ impl Player {
 /// When every script begins. Far enough from the epoch for entries with an age.
 /// When each script begins.
 pub(crate) const BEGINNING: Timestamp = Timestamp::from_unix_millis(1_000_000_000_000);
+
+/// For how long a request that borrows waits for a call for another domain, unless its line says otherwise.
+const KIN_WAIT: Duration = Duration::from_secs(1);

@@ -46,6 +46,11 @@ impl<'a> Words<'a> {
         key(self.next("a key"))
     }
 
+    /// The key of another domain that comes with a lease.
+    pub(crate) fn lent(&mut self) -> Option<Key> {
+        self.value("lent").map(key)
+    }
+
     pub(crate) fn duration(&mut self) -> Duration {
         let word = self.next("a time");
         self.parse_duration(word)

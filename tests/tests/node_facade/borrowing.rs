@@ -1,14 +1,35 @@
 //! Credentials that have nothing in common share what the origin would give to each: by proof, and without a setting.
 
 use crate::support::{
-    ALICE, BOB, PRIVATE, PUBLIC, answer, ask, builder, get, get_by, github, origin_and_node,
+    ALICE, BOB, PRIVATE, PUBLIC, answer, ask, builder, get, get_by, github, node, origin_and_node,
 };
-use cache_tests::origin::{EtagMode, Fault, FaultKind, Visibility};
+use cache_tests::origin::{EtagMode, Fault, FaultKind, ModelOrigin, Visibility};
+use cache_tests::until;
 use std::time::Duration;
 
 /// A user's token that no other is like.
 fn token(number: usize) -> String {
     format!("ghp_user{number}")
+}
+
+/// Asks a node by each of `tokens` for `path` while `origin` withholds its answers, which it gives when all wait.
+/// Returns the status of each answer. They are patient, so that a slow machine changes nothing.
+async fn at_once(origin: &ModelOrigin, tokens: impl IntoIterator<Item = String>, path: &str) -> Vec<u16> {
+    let node = node(github(origin).kin_wait(Duration::from_secs(10))).await;
+    origin.hold("");
+    let mut readers = Vec::new();
+    for token in tokens {
+        let (own, path) = (node.clone(), path.to_owned());
+        readers.push(tokio::spawn(async move { answer(&own, get_by(&token, &path)).await.status.as_u16() }));
+        let count = readers.len();
+        until("it is looked up", async || node.stats().await.expect("the node runs").flights == count).await;
+    }
+    origin.release();
+    let mut statuses = Vec::new();
+    for reader in readers {
+        statuses.push(reader.await.expect("nothing panics"));
+    }
+    statuses
 }
 
 #[tokio::test]
@@ -30,6 +51,41 @@ async fn twenty_credentials_pay_ten_calls_for_ten_public_resources() {
 }
 
 #[tokio::test]
+async fn of_twenty_credentials_to_which_a_resource_is_new_at_once_one_pays() {
+    let origin = ModelOrigin::start();
+    let readme = format!("{PUBLIC}/readme");
+    let statuses = at_once(&origin, (0..20).map(token), &readme).await;
+    assert_eq!(statuses, [200; 20]);
+    let counts = origin.counts();
+    assert_eq!((counts.paid, counts.not_modified), (1, 19));
+}
+
+#[tokio::test]
+async fn where_the_first_of_many_is_refused_the_next_one_pays_for_the_others() {
+    let origin = ModelOrigin::start();
+    let readers = [BOB, ALICE, "ghp_alice2", "ghs_acme1"].map(str::to_owned);
+    let statuses = at_once(&origin, readers, &format!("{PRIVATE}/readme")).await;
+    assert_eq!(statuses, [404, 200, 200, 200]);
+    let counts = origin.counts();
+    assert_eq!((counts.paid, counts.not_modified), (2, 2), "the refusal is one of the paid calls");
+}
+
+#[tokio::test]
+async fn a_call_that_never_ends_keeps_other_credentials_waiting_for_a_moment_only() {
+    let (origin, node) = origin_and_node().await;
+    let readme = format!("{PUBLIC}/readme");
+    origin.fault(Fault::new(FaultKind::Hang, 1));
+    let stuck = tokio::spawn({
+        let (node, readme) = (node.clone(), readme.clone());
+        async move { ask(&node, get_by(ALICE, &readme)).await.is_ok() }
+    });
+    origin.wait_in_flight(1).await;
+    assert_eq!(answer(&node, get_by(BOB, &readme)).await.status, 200);
+    assert!(!stuck.is_finished());
+    stuck.abort();
+}
+
+#[tokio::test]
 async fn nobody_waits_for_others_where_each_credential_is_given_a_body_of_its_own() {
     let (origin, node) = origin_and_node().await;
     // A repository says what its reader may do with it, and these differ in that.
@@ -45,6 +101,8 @@ async fn nobody_waits_for_others_where_each_credential_is_given_a_body_of_its_ow
 #[tokio::test]
 async fn of_ten_credentials_that_have_what_has_changed_since_one_pays() {
     let (origin, node) = origin_and_node().await;
+    // Which of two entries is younger is known to the millisecond.
+    origin.set_answer_delay(Duration::from_millis(2));
     let readme = "/repos/acme/widget-1/readme";
     for number in 0..10 {
         answer(&node, get_by(&token(number), readme)).await;

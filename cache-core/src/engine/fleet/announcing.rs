@@ -37,9 +37,13 @@ impl Engine {
             let parcel = Box::new(self.parcel(entry));
             self.say_to(whole, Message::Announce(Announced::Whole(parcel)));
         }
-        if !named.is_empty() {
-            let (age, edition) = (freshness::age(entry, self.now), entry.edition());
-            self.say_to(named, Message::Announce(Announced::Named { name, remaining, age, edition }));
+        let Some(fleet) = &self.fleet else { return };
+        let (age, edition) = (freshness::age(entry, self.now), entry.edition());
+        let (alike, earlier): (Vec<PeerId>, Vec<PeerId>) =
+            named.into_iter().partition(|peer| fleet.name_for(*peer, entry.key()) == name);
+        let name_of_earlier = earlier.first().map(|peer| fleet.name_for(*peer, entry.key()));
+        for (peers, name) in [(alike, name), (earlier, name_of_earlier.unwrap_or(name))] {
+            self.say_to(peers, Message::Announce(Announced::Named { name, remaining, age, edition }));
         }
     }
 

@@ -1,24 +1,25 @@
 //! Answering members: entries from here, and leases where this node is the coordinator.
 
 use crate::{
-    AskId, Entry, FetchError, Message, Name, PeerId, StaleReason,
+    Entry, FetchError, Message, Name, PeerId, StaleReason,
     engine::Engine,
     flights::FlightId,
     freshness,
     message::{Answer, Parcel, Role, Verdict},
-    sharing::{Asker, Next, Turn},
+    sharing::{Asker, Next, Query, Turn},
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 impl Engine {
     /// A member asks. What is fresh here is the answer in whatever role we are asked. What may be on disk, or with a
     /// former coordinator, is looked for.
-    pub(super) fn on_ask(&mut self, from: PeerId, ask: AskId, name: Name, role: Role) {
+    pub(super) fn on_ask(&mut self, query: Query, name: Name) {
         let now = self.now;
+        let Query { asker, role, kin_until } = query;
         let Some(fleet) = &mut self.fleet else { return };
         let entry = fleet.names.get(&name).and_then(|key| self.cache.lookup(key)).cloned();
         let is_leased = role == Role::Coordinator && fleet.leases.contains(&name);
-        if entry.is_none() && !is_leased && self.search(Asker { peer: from, ask }, name, role) {
+        if entry.is_none() && !is_leased && self.search(query, name) {
             return;
         }
         let Some(fleet) = &mut self.fleet else { return };
@@ -26,30 +27,69 @@ impl Engine {
         let answer = match (fresh, role) {
             (Some(entry), Role::Coordinator | Role::Holder) => {
                 entry.mark_visited();
-                // It takes a while on its way, and does not count as silence.
-                if entry.content().body.len() > fleet.sharing.limits.attached_bytes_max {
-                    self.say(from, Message::Answer { ask, answer: Answer::Wait });
-                }
                 self.counters.answers += 1;
                 Answer::Hit(Box::new(self.parcel(entry)))
             }
             (None, Role::Holder) => Answer::Miss,
             (None, Role::Coordinator) => {
-                match fleet.leases.ask(now, name, Asker { peer: from, ask }, &fleet.sharing.limits) {
+                match fleet.leases.ask(now, name, (asker, kin_until), &fleet.sharing.limits) {
                     Turn::Full => Answer::Miss,
-                    Turn::Granted => {
-                        self.counters.leases += 1;
-                        if self.inquire(name, Asker { peer: from, ask }) {
-                            Answer::Wait
-                        } else {
-                            self.lease_answer(name, None)
-                        }
-                    }
+                    Turn::Granted => self.entrust(name, asker, None).unwrap_or(Answer::Wait),
                     Turn::Waits => Answer::Wait,
                 }
             }
         };
-        self.say(from, Message::Answer { ask, answer });
+        // What is long takes a while on its way, and does not count as silence.
+        if answer.body_bytes() > self.attached_bytes_max() {
+            self.say(asker.peer, Message::Answer { ask: asker.ask, answer: Answer::Wait });
+        }
+        self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
+    }
+
+    /// What to tell `asker`, which has just been granted the lease of `name`, of which an entry may have been `found` on
+    /// disk. `None` if it waits: for a call for another domain, or for what a heavier member says.
+    pub(super) fn entrust(&mut self, name: Name, asker: Asker, found: Option<&Entry>) -> Option<Answer> {
+        self.counters.leases += 1;
+        if self.puts_off(name, found) || self.inquire(name, asker) {
+            return None;
+        }
+        Some(self.lease_answer(name, found))
+    }
+
+    /// Puts off the lease of `name`, which has just been granted, if a call for another domain is under way that may bring
+    /// what its holder can use, and nothing better is `found` here.
+    pub(in crate::engine) fn puts_off(&mut self, name: Name, found: Option<&Entry>) -> bool {
+        let now = self.now;
+        let held = self.fleet.as_ref().and_then(|fleet| fleet.names.get(&name));
+        let is_old = found.is_some() || held.is_some_and(|key| self.cache.lookup(key).is_some());
+        if is_old || self.lent_by(&name).is_some_and(|kin| !freshness::remaining(&kin, now).is_zero()) {
+            return false;
+        }
+        self.fleet.as_mut().is_some_and(|fleet| fleet.leases.put_off(now, name))
+    }
+
+    /// What another domain was given of the resource of `name`, if it is in memory here.
+    fn lent_by(&self, name: &Name) -> Option<Arc<Entry>> {
+        let fleet = self.fleet.as_ref()?;
+        let kin = fleet.names.range(Name::first_of(name.kinship())..).next();
+        let (_, key) = kin.filter(|(kin, _)| kin.kinship() == name.kinship())?;
+        self.cache.kin(key.resource(), None).cloned()
+    }
+
+    /// Lets those go on that waited for a call for another domain which has come to an end.
+    pub(in crate::engine) fn free_kin(&mut self) {
+        let now = self.now;
+        loop {
+            if let Some(kinship) = self.fleet.as_mut().and_then(|fleet| fleet.leases.take_kin_ended()) {
+                let lent = self.lent_by(&Name::first_of(kinship));
+                let brought = lent.is_some_and(|kin| !freshness::remaining(&kin, now).is_zero());
+                let Some(fleet) = &mut self.fleet else { return };
+                let freed = fleet.leases.free_kin(now, &kinship, brought, &fleet.sharing.limits);
+                freed.into_iter().for_each(|(name, asker)| self.grant(name, asker));
+            } else if !self.free_kin_here() {
+                return;
+            }
+        }
     }
 
     /// Lets `asker`, which waited, fetch `name` for all.
@@ -112,15 +152,20 @@ impl Engine {
         }
     }
 
-    /// The right to fetch `name`, with what we know of old, in memory or as `found` on disk, if that is short.
+    /// The right to fetch `name`, with what to ask the origin about: what we know of old, in memory or as `found` on disk,
+    /// if that is short; else what another domain was given, if the asker can use that.
     pub(super) fn lease_answer(&self, name: Name, found: Option<&Entry>) -> Answer {
-        let stale = self.fleet.as_ref().and_then(|fleet| {
-            let held = fleet.names.get(&name).and_then(|key| self.cache.lookup(key));
-            let entry = held.map(|entry| &**entry).or(found)?;
-            let is_short = entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
-            is_short.then(|| Box::new(self.parcel(entry)))
-        });
+        let Some(fleet) = &self.fleet else { return Answer::Lease { name, stale: None } };
+        let held = fleet.names.get(&name).and_then(|key| self.cache.lookup(key));
+        let old = held.map(|entry| &**entry).or(found);
+        let old = old.filter(|entry| entry.content().body.len() <= self.attached_bytes_max());
+        let lent = fleet.leases.kin_until(&name).and_then(|_until| self.lent_by(&name));
+        let stale = old.or(lent.as_deref()).map(|entry| Box::new(self.parcel(entry)));
         Answer::Lease { name, stale }
+    }
+
+    fn attached_bytes_max(&self) -> usize {
+        self.fleet.as_ref().map_or(0, |fleet| fleet.sharing.limits.attached_bytes_max)
     }
 
     /// Sends `entry` to all that wait for it here. Returns which they are.
@@ -189,6 +234,7 @@ impl Engine {
                     self.dismiss(asker, verdict);
                 }
             }
+            Next::Due(asker) => self.grant(name, asker),
             Next::Nobody => {}
             Next::Passed(asker) => {
                 self.counters.leases_passed += 1;

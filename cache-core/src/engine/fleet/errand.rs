@@ -39,8 +39,8 @@ impl Engine {
         if let Some(ask) = self.begin_errand(peer, Purpose::Entry(request, key.clone()))
             && let Some(fleet) = &self.fleet
         {
-            let name = fleet.name(key);
-            self.say(peer, Message::Ask { ask, name, role: Role::Holder });
+            let name = fleet.name_for(peer, key);
+            self.say(peer, Message::Ask { ask, name, role: Role::Holder, kin_wait: None });
         }
     }
 

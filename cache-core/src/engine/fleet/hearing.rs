@@ -1,7 +1,13 @@
 //! What members say, handed to the parts that it concerns.
 
 use super::saying::is_of_lookup;
-use crate::{AskId, Message, Offence, Payer, PeerId, engine::Engine, message::Announced, peers::Traffic};
+use crate::{
+    AskId, Message, Offence, Payer, PeerId,
+    engine::Engine,
+    message::Announced,
+    peers::Traffic,
+    sharing::{Asker, Query},
+};
 
 impl Engine {
     /// Whether what `from` said in so many `bytes` is accepted: it must be connected, and say no more than it may.
@@ -36,7 +42,11 @@ impl Engine {
             }
             Message::Announce(Announced::Whole(parcel)) => self.on_announced(from, *parcel),
             Message::Answer { ask, answer } => self.on_answer(from, ask, answer),
-            Message::Ask { ask, name, role } => self.on_ask(from, ask, name, role),
+            Message::Ask { ask, name, role, kin_wait } => {
+                let wait = kin_wait.map(|wait| wait.min(fleet.sharing.limits.kin_wait_max));
+                let kin_until = wait.map(|wait| now.saturating_add(wait));
+                self.on_ask(Query { asker: Asker { peer: from, ask }, role, kin_until }, name);
+            }
             Message::Claim { name } => {
                 fleet.leases.claim(self.now, name, from, &fleet.sharing.limits);
             }

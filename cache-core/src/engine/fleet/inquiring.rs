@@ -139,13 +139,15 @@ impl Engine {
         }
         let Some(superior) = fleet.superior(&name, now, asker.peer) else { return false };
         let until = now.saturating_add(fleet.time_for(superior));
+        let kin_until = fleet.leases.kin_until(&name);
+        let kin_wait = kin_until.map(|until| until.saturating_since(now));
         let ask = self.flights.ask_number();
         let inquiry = Inquiry { name, superior, asker, until, has_answered: false, tries_left: tries - 1 };
         if let Some(fleet) = &mut self.fleet {
             fleet.inquiries.begin(ask, inquiry);
         }
         self.counters.asks += 1;
-        self.say_linked(superior, Message::Ask { ask, name, role: Role::Coordinator });
+        self.say_linked(superior, Message::Ask { ask, name, role: Role::Coordinator, kin_wait });
         true
     }
 

@@ -6,21 +6,22 @@ use crate::{
     engine::Engine,
     message::{Answer, Role},
     settings::Disk,
-    sharing::{Asker, Turn},
+    sharing::{Query, Turn},
 };
 use alloc::{boxed::Box, vec::Vec};
 
 impl Engine {
     /// Lets `asker` wait while we look for `name`; `false` if there is nowhere to look.
-    pub(super) fn search(&mut self, asker: Asker, name: Name, role: Role) -> bool {
+    pub(super) fn search(&mut self, query: Query, name: Name) -> bool {
+        let Query { asker, role, .. } = query;
         let Some(fleet) = &mut self.fleet else { return false };
         let waiters_max = fleet.sharing.limits.lease_waiters_max;
-        let joined = fleet.searches.join(&name, asker, role, waiters_max);
+        let joined = fleet.searches.join(&name, query, waiters_max);
         let waits = joined.unwrap_or_else(|| {
             let has_deputy =
                 || role == Role::Coordinator && fleet.deputy(&name, self.now, &[asker.peer]).is_some();
             let has_place = fleet.shelf.key(&name).is_some() || has_deputy();
-            has_place && fleet.searches.begin(name, asker, role)
+            has_place && fleet.searches.begin(name, query)
         });
         if waits {
             self.say(asker.peer, Message::Answer { ask: asker.ask, answer: Answer::Wait });
@@ -49,7 +50,7 @@ impl Engine {
                 let ask = self.flights.ask_number();
                 fleet.searches.ask(name, ask, peer, until);
                 self.counters.asks += 1;
-                self.say(peer, Message::Ask { ask, name, role: Role::Holder });
+                self.say(peer, Message::Ask { ask, name, role: Role::Holder, kin_wait: None });
             }
             None => self.search_failed(name, None),
         }
@@ -59,22 +60,19 @@ impl Engine {
     fn search_failed(&mut self, name: Name, stale: Option<&Entry>) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
-        for (asker, role) in fleet.searches.end(&name) {
+        for Query { asker, role, kin_until } in fleet.searches.end(&name) {
             let Some(fleet) = &mut self.fleet else { return };
             let turn = match role {
-                Role::Coordinator => fleet.leases.ask(now, name, asker, &fleet.sharing.limits),
+                Role::Coordinator => fleet.leases.ask(now, name, (asker, kin_until), &fleet.sharing.limits),
                 Role::Holder => Turn::Full,
             };
             let answer = match turn {
                 Turn::Full => Answer::Miss,
-                Turn::Granted => {
-                    self.counters.leases += 1;
-                    if self.inquire(name, asker) {
-                        continue;
-                    }
-                    self.lease_answer(name, stale)
-                }
                 // It was told to wait before.
+                Turn::Granted => match self.entrust(name, asker, stale) {
+                    Some(answer) => answer,
+                    None => continue,
+                },
                 Turn::Waits => continue,
             };
             self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
@@ -84,9 +82,9 @@ impl Engine {
     /// Gives `entry` to the members that it was looked for. Returns which they are.
     pub(super) fn search_ended(&mut self, names: &[Name], entry: &Entry) -> Vec<PeerId> {
         let Some(fleet) = &mut self.fleet else { return Vec::new() };
-        let waiting: Vec<(Asker, Role)> = names.iter().flat_map(|name| fleet.searches.end(name)).collect();
+        let waiting: Vec<Query> = names.iter().flat_map(|name| fleet.searches.end(name)).collect();
         let mut told = Vec::new();
-        for (asker, _role) in waiting {
+        for Query { asker, .. } in waiting {
             self.counters.answers += 1;
             let answer = Answer::Hit(Box::new(self.parcel(entry)));
             self.say(asker.peer, Message::Answer { ask: asker.ask, answer });

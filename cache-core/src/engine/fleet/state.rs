@@ -123,6 +123,20 @@ impl Fleet {
         self.sharing.naming.names(key)[0]
     }
 
+    /// What `peer` calls `key`.
+    pub(super) fn name_for(&self, peer: PeerId, key: &Key) -> Name {
+        let earlier =
+            || self.sharing.naming.earlier(key).filter(|_| !self.understands(peer, Features::KINSHIP));
+        earlier().unwrap_or_else(|| self.name(key))
+    }
+
+    /// The member that announced that it has the entry under `key`, and the name under which it did. It is forgotten.
+    pub(in crate::engine) fn holder(&mut self, key: &Key, now: Timestamp) -> Option<(PeerId, Name)> {
+        let names = self.sharing.naming.names(key);
+        let found = names.iter().find_map(|name| Some((self.holders.take_fresh(now, name)?, *name)));
+        found.filter(|(peer, _name)| self.ring.contains(*peer))
+    }
+
     /// Whether `peer` speaks the parts of the protocol that are `needed`.
     pub(super) fn understands(&self, peer: PeerId, needed: Features) -> bool {
         self.features.get(&peer).copied().unwrap_or_default().has(needed)
@@ -147,9 +161,13 @@ impl Fleet {
         }
     }
 
-    /// The coordinator of `name`, as far as we can tell, without the members that are silent.
+    /// The coordinator of `name`, as far as we can tell, without the members that are silent or that share names out in
+    /// another way.
     pub(super) fn coordinator(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> PeerId {
-        let passed_over: Vec<PeerId> = self.peers.silent(now).chain(except.iter().copied()).collect();
+        let differs = |(_, features): &(&PeerId, &Features)| !features.has(Features::KINSHIP);
+        let differing = self.features.iter().filter(differs).map(|(peer, _)| *peer);
+        let passed_over: Vec<PeerId> =
+            self.peers.silent(now).chain(differing).chain(except.iter().copied()).collect();
         self.ring.coordinator(name, &passed_over)
     }
 

@@ -9,7 +9,7 @@ use crate::{
     sharing::{Asker, Turn},
 };
 use alloc::{boxed::Box, sync::Arc};
-use core::ops::ControlFlow;
+use core::{ops::ControlFlow, time::Duration};
 
 impl Engine {
     /// Asks a member that may have the answer of flight `id`, or may grant its lease; breaks if the flight now waits.
@@ -30,65 +30,84 @@ impl Engine {
         let Some(fleet) = self.fleet.as_mut().filter(|fleet| shares && !fleet.ring.is_alone()) else {
             return ControlFlow::Continue(());
         };
-        let limits = &fleet.sharing.limits;
-        if flight.consulted().asks >= limits.asks_max {
+        if flight.consulted().asks >= fleet.sharing.limits.asks_max {
             return ControlFlow::Continue(());
         }
         let name = fleet.name(flight.key());
         let coordinator = fleet.coordinator_for_us(&name, now, &flight.consulted().silent);
         let is_local = coordinator == fleet.local();
         let missed = &flight.consulted().missed;
-        let announced = if flight.consulted().holder_asked {
-            None
-        } else {
-            fleet.holders.take_fresh(now, &name).filter(|peer| fleet.ring.contains(*peer))
-        };
+        let announced = if flight.consulted().holder_asked { None } else { fleet.holder(flight.key(), now) };
         // A new member coordinates what others did before it, which may have it.
         let has_deputy = is_local && missed.len() < DEPUTIES_MAX;
         let deputy = || has_deputy.then(|| fleet.deputy(&name, now, missed)).flatten();
-        if let Some(holder) = announced.or_else(deputy).filter(|peer| *peer != fleet.local()) {
-            self.ask(id, holder, name, Role::Holder);
+        let holder = announced.or_else(|| deputy().map(|peer| (peer, name)));
+        if let Some((holder, name)) = holder.filter(|(peer, _)| *peer != fleet.local()) {
+            self.ask(id, (holder, Role::Holder), name, None);
             return ControlFlow::Break(());
         }
         if !fetches && (is_local || flight.consulted().asks > 0) {
             return ControlFlow::Continue(());
         }
-        if !is_local {
-            let role = if fetches { Role::Coordinator } else { Role::Holder };
-            if fetches && fleet.ring.exceeds_connections() {
-                let local = fleet.local();
-                fleet.leases.claim(now, name, local, limits);
-                self.flights.flight_mut(id).claim();
-            }
-            self.ask(id, coordinator, name, role);
-            return ControlFlow::Break(());
+        let kin_wait = self.kin_wait(id);
+        if is_local {
+            return self.ask_ourselves(id, name, kin_wait);
         }
+        self.ask_coordinator(id, (coordinator, fetches), name, kin_wait);
+        ControlFlow::Break(())
+    }
+
+    /// Asks another member for the answer of flight `id`, and for its lease if the flight `fetches`.
+    fn ask_coordinator(
+        &mut self,
+        id: FlightId,
+        (coordinator, fetches): (PeerId, bool),
+        name: Name,
+        kin_wait: Option<Duration>,
+    ) {
+        if !fetches {
+            return self.ask(id, (coordinator, Role::Holder), name, None);
+        }
+        if let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.ring.exceeds_connections()) {
+            let local = fleet.local();
+            fleet.leases.claim(self.now, name, local, &fleet.sharing.limits);
+            self.flights.flight_mut(id).claim();
+        }
+        self.ask(id, (coordinator, Role::Coordinator), name, kin_wait);
+    }
+
+    /// Grants flight `id` the lease of `name`, which this node coordinates, or lets it wait; breaks in that case.
+    fn ask_ourselves(&mut self, id: FlightId, name: Name, kin_wait: Option<Duration>) -> ControlFlow<()> {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return ControlFlow::Continue(()) };
+        let (local, limits) = (fleet.local(), &fleet.sharing.limits);
         let wait_until = now.saturating_add(limits.wait_timeout);
-        let ask = self.flights.begin_ask(id, (coordinator, Role::Coordinator), (now, wait_until));
-        match fleet.leases.ask(now, name, Asker { peer: coordinator, ask }, limits) {
-            Turn::Full => {
-                self.flights.end_ask(ask, coordinator);
-                ControlFlow::Continue(())
-            }
-            Turn::Granted => {
-                self.flights.end_ask(ask, coordinator);
+        let kin_until = kin_wait.map(|wait| now.saturating_add(wait.min(limits.kin_wait_max)));
+        let ask = self.flights.begin_ask(id, (local, Role::Coordinator), (now, wait_until));
+        match fleet.leases.ask(now, name, (Asker { peer: local, ask }, kin_until), limits) {
+            Turn::Granted if !self.puts_off(name, None) => {
+                self.flights.end_ask(ask, local);
                 self.counters.leases += 1;
-                self.flights.flight_mut(id).hold_lease_of(coordinator);
+                self.flights.flight_mut(id).hold_lease_of(local);
                 ControlFlow::Continue(())
             }
-            Turn::Waits => {
+            Turn::Full => {
+                self.flights.end_ask(ask, local);
+                ControlFlow::Continue(())
+            }
+            Turn::Granted | Turn::Waits => {
                 self.wait(id, ask, wait_until);
                 ControlFlow::Break(())
             }
         }
     }
 
-    pub(super) fn ask(&mut self, id: FlightId, peer: PeerId, name: Name, role: Role) {
+    fn ask(&mut self, id: FlightId, (peer, role): (PeerId, Role), name: Name, kin_wait: Option<Duration>) {
         let Some(fleet) = &self.fleet else { return };
         let until = self.now.saturating_add(fleet.time_for(peer));
         let ask = self.flights.begin_ask(id, (peer, role), (self.now, until));
         self.counters.asks += 1;
-        self.say_linked(peer, Message::Ask { ask, name, role });
+        self.say_linked(peer, Message::Ask { ask, name, role, kin_wait });
     }
 
     /// Waits for another member's fetch, with all requests that it may serve; or for what a holder is looking for,
@@ -207,13 +226,11 @@ impl Engine {
         self.fail(id, failure);
     }
 
-    /// Takes what the coordinator knew of old as something to ask the origin about.
+    /// Takes what the coordinator knew of old, or another domain was given, as something to ask the origin about.
     pub(super) fn take_stale(&mut self, id: FlightId, stale: Option<Box<Parcel>>) {
-        let Some(parcel) = stale.filter(|parcel| parcel.key == *self.flights.flight(id).key()) else {
-            return;
-        };
-        if self.flights.flight(id).stale().is_some() {
-            return;
+        let Some(parcel) = stale.filter(|_| self.flights.flight(id).stale().is_none()) else { return };
+        if parcel.key != *self.flights.flight(id).key() {
+            return self.take_lent(id, *parcel);
         }
         if let Some(entry) = self.open_parcel(*parcel) {
             self.flights.flight_mut(id).learn(Arc::new(entry));
@@ -241,13 +258,22 @@ impl Engine {
     pub(in crate::engine) fn consulting(&self, id: FlightId) -> Option<(FlightId, AskId, PeerId)> {
         match self.flights.flight(id).stage() {
             Stage::Asking { ask, peer, .. } | Stage::Waiting { ask, peer, .. } => Some((id, ask, peer)),
-            Stage::Begun | Stage::Gathering | Stage::Loading { .. } | Stage::Fetching { .. } => None,
+            Stage::Begun
+            | Stage::Gathering
+            | Stage::Kin { .. }
+            | Stage::Loading { .. }
+            | Stage::Fetching { .. } => None,
         }
     }
 
     pub(in crate::engine) fn on_brought(&mut self, id: FlightId, entry: &Arc<Entry>) {
+        self.on_brought_as(id, entry, Served::Peer);
+    }
+
+    /// The entry of flight `id` has come, by which requests that it answers are `served`.
+    pub(super) fn on_brought_as(&mut self, id: FlightId, entry: &Arc<Entry>, served: Served) {
         self.flights.flight_mut(id).learn(Arc::clone(entry));
-        if self.serve_loaded(id, entry, Served::Peer).is_break() {
+        if self.serve_loaded(id, entry, served).is_break() {
             return;
         }
         if self.flights.waiting(id).is_empty() { self.close(id) } else { self.depart(id) }

@@ -4,17 +4,96 @@
 //! what the origin is asked about on behalf of a reader that has nothing of its own, or something older: if the origin says that
 //! this reader would be given the same, the call costs no quota, and the reader has an entry of its own from then on.
 
-use crate::{Candidate, engine::Engine, flights::FlightId};
+use crate::{
+    Candidate, Entry, FlightId, Served,
+    cache::is_lendable,
+    engine::Engine,
+    flights::{Keep, Stage},
+    freshness,
+    message::Parcel,
+};
+use alloc::sync::Arc;
+use core::time::Duration;
 
 impl Engine {
     /// What the origin is asked about for flight `id`.
     pub(super) fn candidate(&self, id: FlightId) -> Option<Candidate> {
         let flight = self.flights.flight(id);
-        let kin = flight.caller().borrows.then(|| self.cache.kin(flight.key())).flatten();
-        let candidate = Candidate::of(flight.stale(), kin);
+        let candidate = Candidate::of(flight.stale(), self.lent_to(id));
         if let Some(kin) = candidate.as_ref().and_then(Candidate::borrowed) {
             kin.mark_visited();
         }
         candidate
+    }
+
+    /// What another domain was given that the origin may be asked about for flight `id`: the youngest that is known.
+    fn lent_to(&self, id: FlightId) -> Option<&Arc<Entry>> {
+        let flight = self.flights.flight(id);
+        flight.caller().kin_until?;
+        let known = self.cache.kin(flight.key().resource(), Some(flight.key().domain()));
+        known.into_iter().chain(flight.lent()).max_by_key(|entry| entry.born())
+    }
+
+    /// For how long flight `id` would wait for a call for another domain; `None` if it has no use for what one brings: it
+    /// may not borrow, or has something at least as good.
+    pub(super) fn kin_wait(&self, id: FlightId) -> Option<Duration> {
+        let flight = self.flights.flight(id);
+        let until = flight.caller().kin_until.filter(|_| flight.stale().is_none())?;
+        let is_fresh = |kin: &Arc<Entry>| !freshness::remaining(kin, self.now).is_zero();
+        let has_fresh = self.lent_to(id).is_some_and(is_fresh);
+        (!has_fresh).then(|| until.saturating_since(self.now))
+    }
+
+    /// Takes what the coordinator sent of another domain as something to ask the origin about.
+    pub(super) fn take_lent(&mut self, id: FlightId, parcel: Parcel) {
+        let flight = self.flights.flight(id);
+        let (key, caller) = (flight.key(), flight.caller());
+        let is_kin = parcel.key.resource() == key.resource() && parcel.key.domain() != key.domain();
+        if !is_kin || caller.kin_until.is_none() {
+            return;
+        }
+        if let Some(entry) = self.open_parcel(parcel).filter(is_lendable) {
+            self.flights.flight_mut(id).lend(Arc::new(entry));
+        }
+    }
+
+    /// Lets flight `id`, which no member lets wait, wait here for a call for another domain that may bring what it can
+    /// use. Returns whether it does.
+    ///
+    /// So of many readers to which a resource is new at once, one pays. The others ask all at once when its answer is
+    /// there.
+    pub(super) fn awaits_kin(&mut self, id: FlightId) -> bool {
+        if self.flights.flight(id).consulted().lease.is_some() {
+            return false;
+        }
+        match self.kin_wait(id) {
+            None | Some(Duration::ZERO) => false,
+            Some(wait) => self.flights.await_kin(id, self.now.saturating_add(wait)),
+        }
+    }
+
+    /// As [`Self::free_kin`], for what waits on this node alone. Returns whether there was anything to do.
+    pub(in crate::engine) fn free_kin_here(&mut self) -> bool {
+        let Some(resource) = self.flights.take_kin_ended() else { return false };
+        let lent = self.cache.kin(&resource, None);
+        let brought = lent.is_some_and(|kin| !freshness::remaining(kin, self.now).is_zero());
+        for id in self.flights.freed_kin(&resource, brought) {
+            self.on_kin_due(id);
+        }
+        true
+    }
+
+    /// Flight `id` waits for other domains no longer. Its own entry may have come meanwhile.
+    pub(in crate::engine) fn on_kin_due(&mut self, id: FlightId) {
+        if !self.flights.is_open(id) || !matches!(self.flights.flight(id).stage(), Stage::Kin { .. }) {
+            return;
+        }
+        self.flights.end_kin(id);
+        let flight = self.flights.flight(id);
+        let own = self.cache.lookup(flight.key()).filter(|_| flight.keep() == Keep::Yes).cloned();
+        match own {
+            Some(own) => self.on_brought_as(id, &own, Served::Hit),
+            None => self.depart(id),
+        }
     }
 }

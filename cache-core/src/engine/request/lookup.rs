@@ -48,7 +48,7 @@ impl Engine {
         let joinable = self.flights.joinable(&key);
         let stage = joinable.map(|id| self.flights.flight(id).stage());
         let fetching = matches!(stage, Some(Stage::Fetching { .. }));
-        let is_asked = fetching || matches!(stage, Some(Stage::Waiting { .. }));
+        let is_asked = fetching || matches!(stage, Some(Stage::Waiting { .. } | Stage::Kin { .. }));
         let disk_unasked = self.settings.disk == Disk::Present && found.is_none() && !is_asked;
         let peers_unasked = (self.shares() || self.is_gathering()) && !is_asked;
         if directives.only_if_cached && !disk_unasked && !peers_unasked {
@@ -165,6 +165,9 @@ impl Engine {
             if self.flights.waiting(id).is_empty() {
                 return self.close(id);
             }
+        }
+        if self.awaits_kin(id) {
+            return;
         }
         let leader = self.flights.next_leader(id, self.settings.leaders_max.max(1));
         match leader.or_else(|| self.flights.flight_mut(id).take_renewer()) {

@@ -15,9 +15,10 @@ const LIMITS: SharingLimits = SharingLimits {
         while_revalidating: Duration::ZERO,
         if_error: Duration::ZERO,
     },
+    kin_wait_max: Duration::from_secs(1),
     lease_failures_max: 1,
     lease_term: Duration::from_secs(12),
-    leases_max: 3,
+    leases_max: 4,
     wait_timeout: Duration::from_secs(15),
     lease_waiters_max: 3,
     warm_up: crate::port::Budget { entries_max: 0, bytes_max: 0 },
@@ -26,8 +27,8 @@ const LIMITS: SharingLimits = SharingLimits {
 #[test]
 fn a_lease_that_is_not_given_back_passes_to_the_next_asker_after_its_term() {
     let mut leases = Leases::default();
-    assert_eq!(leases.ask(at(0), name(1), asker(1, 1), &LIMITS), Turn::Granted);
-    assert_eq!(leases.ask(at(5), name(1), asker(2, 2), &LIMITS), Turn::Waits);
+    assert_eq!(leases.ask(at(0), name(1), (asker(1, 1), None), &LIMITS), Turn::Granted);
+    assert_eq!(leases.ask(at(5), name(1), (asker(2, 2), None), &LIMITS), Turn::Waits);
     assert_eq!(leases.next_deadline(), Some(at(12)));
     assert_eq!(leases.on_due(at(11), &LIMITS), None);
     assert_eq!(leases.on_due(at(12), &LIMITS), Some((name(1), Next::Passed(asker(2, 2)))));
@@ -40,7 +41,7 @@ fn a_lease_that_is_not_given_back_passes_to_the_next_asker_after_its_term() {
 fn all_who_wait_get_the_entry_and_the_holder_does_not() {
     let mut leases = Leases::default();
     for number in 1..=3 {
-        leases.ask(at(0), name(1), asker(number, number.into()), &LIMITS);
+        leases.ask(at(0), name(1), (asker(number, number.into()), None), &LIMITS);
     }
     assert_eq!(leases.conclude(&name(1)), [asker(2, 2), asker(3, 3)]);
     assert_eq!(leases.conclude(&name(1)), []);
@@ -51,7 +52,7 @@ fn all_who_wait_get_the_entry_and_the_holder_does_not() {
 fn one_failure_is_repeated_and_the_second_ends_it_for_all() {
     let mut leases = Leases::default();
     for number in 1..=4 {
-        leases.ask(at(0), name(1), asker(number, number.into()), &LIMITS);
+        leases.ask(at(0), name(1), (asker(number, number.into()), None), &LIMITS);
     }
     let mut fail = |number| leases.release(at(1), &name(1), peer(number), Verdict::Failed, &LIMITS);
     assert_eq!(fail(1), Next::Passed(asker(2, 2)));
@@ -64,7 +65,7 @@ fn one_failure_is_repeated_and_the_second_ends_it_for_all() {
 fn a_lease_that_passes_unused_or_with_its_term_forgives_no_failure() {
     let mut leases = Leases::default();
     for number in 1..=4 {
-        leases.ask(at(0), name(1), asker(number, number.into()), &LIMITS);
+        leases.ask(at(0), name(1), (asker(number, number.into()), None), &LIMITS);
     }
     leases.release(at(1), &name(1), peer(1), Verdict::Failed, &LIMITS);
     leases.release(at(1), &name(1), peer(2), Verdict::Unused, &LIMITS);
@@ -76,7 +77,7 @@ fn a_lease_that_passes_unused_or_with_its_term_forgives_no_failure() {
 fn what_cannot_be_shared_is_for_each_to_fetch_at_once() {
     let mut leases = Leases::default();
     for number in 1..=3 {
-        leases.ask(at(0), name(1), asker(number, number.into()), &LIMITS);
+        leases.ask(at(0), name(1), (asker(number, number.into()), None), &LIMITS);
     }
     let next = leases.release(at(1), &name(1), peer(1), Verdict::Unshareable, &LIMITS);
     assert_eq!(next, Next::Dismissed(Vec::from([asker(2, 2), asker(3, 3)])));
@@ -86,7 +87,7 @@ fn what_cannot_be_shared_is_for_each_to_fetch_at_once() {
 fn what_cannot_be_shared_is_for_each_to_fetch_also_when_the_holder_says_so_after_its_term() {
     let mut leases = Leases::default();
     for number in 1..=4 {
-        leases.ask(at(0), name(1), asker(number, number.into()), &LIMITS);
+        leases.ask(at(0), name(1), (asker(number, number.into()), None), &LIMITS);
     }
     for term in [12, 24] {
         leases.on_due(at(term), &LIMITS);
@@ -96,14 +97,14 @@ fn what_cannot_be_shared_is_for_each_to_fetch_also_when_the_holder_says_so_after
     assert_eq!(release(5, Verdict::Unshareable), Next::Nobody, "it never held the lease");
     assert_eq!(release(1, Verdict::Unshareable), Next::Dismissed(Vec::from([asker(4, 4)])));
     check_books(&leases);
-    assert_eq!(leases.ask(at(26), name(1), asker(5, 5), &LIMITS), Turn::Waits, "3 is still fetching");
+    assert_eq!(leases.ask(at(26), name(1), (asker(5, 5), None), &LIMITS), Turn::Waits, "3 is still fetching");
 }
 
 #[test]
 fn who_goes_leaves_nothing_behind() {
     let mut leases = Leases::default();
     for (asked, number) in [(1, 1), (1, 2), (1, 1), (2, 2), (2, 1), (3, 1)] {
-        leases.ask(at(0), name(asked), asker(number, asked.into()), &LIMITS);
+        leases.ask(at(0), name(asked), (asker(number, asked.into()), None), &LIMITS);
     }
     let passed = leases.on_gone(at(1), peer(1), &LIMITS);
     assert_eq!(
@@ -121,8 +122,8 @@ fn who_goes_leaves_nothing_behind() {
 #[test]
 fn who_holds_a_lease_and_asks_again_has_it_still_and_for_no_longer() {
     let mut leases = Leases::default();
-    leases.ask(at(0), name(1), asker(1, 1), &LIMITS);
-    assert_eq!(leases.ask(at(10), name(1), asker(1, 2), &LIMITS), Turn::Granted);
+    leases.ask(at(0), name(1), (asker(1, 1), None), &LIMITS);
+    assert_eq!(leases.ask(at(10), name(1), (asker(1, 2), None), &LIMITS), Turn::Granted);
     assert_eq!(leases.next_deadline(), Some(at(12)));
 }
 
@@ -133,7 +134,7 @@ fn a_claim_takes_the_lease_from_nobody() {
     leases.claim(at(0), name(1), peer(2), &LIMITS);
     assert_eq!(leases.release(at(1), &name(1), peer(2), Verdict::Unused, &LIMITS), Next::Nobody);
     assert_eq!(leases.len(), 1);
-    assert_eq!(leases.ask(at(1), name(1), asker(3, 1), &LIMITS), Turn::Waits);
+    assert_eq!(leases.ask(at(1), name(1), (asker(3, 1), None), &LIMITS), Turn::Waits);
     let next = leases.release(at(1), &name(1), peer(1), Verdict::Unused, &LIMITS);
     assert_eq!(next, Next::Passed(asker(3, 1)));
 }
@@ -230,7 +231,7 @@ impl Model {
         if row.holder != peer {
             let mut remembered = row.overdue.iter().rev().take(OVERDUE_MAX);
             return if verdict == Verdict::Unshareable && remembered.any(|it| *it == peer) {
-                Next::Dismissed(core::mem::take(&mut row.waiting))
+                Next::Dismissed(mem::take(&mut row.waiting))
             } else {
                 Next::Nobody
             };
@@ -285,7 +286,7 @@ impl Askers {
         match next {
             Next::Dismissed(askers) => askers.iter().for_each(|asker| self.told(*asker)),
             Next::Nobody => {}
-            Next::Passed(asker) => {
+            Next::Due(asker) | Next::Passed(asker) => {
                 self.told(*asker);
                 self.granted(now, name, asker.peer);
             }
@@ -315,7 +316,7 @@ proptest! {
                 Event::Ask(asked, number) => {
                     last += 1;
                     let asker = asker(number, last);
-                    let turn = leases.ask(now, name(asked), asker, &LIMITS);
+                    let turn = leases.ask(now, name(asked), (asker, None), &LIMITS);
                     prop_assert_eq!(turn, model.ask(now, name(asked), asker));
                     match turn {
                         Turn::Full => {}
@@ -403,4 +404,96 @@ fn peer(number: u8) -> PeerId {
 
 fn asker(number: u8, ask: u64) -> Asker {
     Asker { peer: peer(number), ask: AskId(ask) }
+}
+
+#[test]
+fn a_lease_is_put_off_while_its_kin_is_fetched_and_no_longer_than_its_asker_waits() {
+    let (mut leases, kin) = (Leases::default(), |number| kin_name(1, number));
+    assert_eq!(leases.ask(at(0), kin(1), (asker(1, 1), Some(at(1))), &LIMITS), Turn::Granted);
+    assert!(!leases.put_off(at(0), kin(1)), "there is nothing to wait for");
+    assert_eq!(leases.ask(at(0), kin(2), (asker(2, 2), Some(at(1))), &LIMITS), Turn::Granted);
+    assert!(leases.put_off(at(0), kin(2)));
+    assert_eq!(leases.ask(at(0), kin(3), (asker(2, 3), None), &LIMITS), Turn::Granted);
+    assert!(!leases.put_off(at(0), kin(3)), "it has no use for what another brings");
+    assert_eq!(leases.on_due(at(1), &LIMITS), Some((kin(2), Next::Due(asker(2, 2)))));
+    assert_eq!(leases.on_due(at(1), &LIMITS), None);
+    assert_eq!(leases.on_due(at(12), &LIMITS), Some((kin(1), Next::Nobody)), "the terms began before");
+    check_books(&leases);
+}
+
+#[test]
+fn a_holder_that_was_put_off_and_asks_again_is_told_under_both_numbers() {
+    let mut leases = Leases::default();
+    leases.ask(at(0), kin_name(1, 1), (asker(1, 1), None), &LIMITS);
+    for number in [2, 3] {
+        leases.ask(at(0), kin_name(1, 2), (asker(2, number), Some(at(1))), &LIMITS);
+        assert!(leases.put_off(at(0), kin_name(1, 2)));
+    }
+    let told: BTreeSet<Asker> = leases.conclude(&kin_name(1, 2)).into_iter().collect();
+    assert_eq!(told, BTreeSet::from([asker(2, 2), asker(2, 3)]));
+}
+
+proptest! {
+    #[test]
+    fn whoever_is_put_off_is_told_once_and_in_time_whatever_becomes_of_its_kin(
+        events in collection::vec((0_u8..6, 0_u8..6, 0_u8..5, any::<bool>()), 0..120),
+    ) {
+                let mut leases = Leases::default();
+        let mut waiting = BTreeSet::new();
+        let mut now = at(0);
+        for (number, (kind, of, by, brought)) in events.into_iter().enumerate() {
+            let (name, peer) = (kin_name(of % 2, of), peer(by));
+            let mut told: Vec<Asker> = Vec::new();
+            let mut dropped = None;
+            match kind {
+                0..=2 => {
+                    let asker = asker(by, number as u64);
+                    let until = now.saturating_add(Duration::from_secs(1));
+                    match leases.ask(now, name, (asker, Some(until)), &LIMITS) {
+                        Turn::Granted if leases.put_off(now, name) => _ = waiting.insert(asker),
+                        Turn::Granted | Turn::Full => {}
+                        Turn::Waits => _ = waiting.insert(asker),
+                    }
+                }
+                3 => told.extend(leases.conclude(&name)),
+                4 => told.extend(next_of(leases.release(now, &name, peer, Verdict::Unused, &LIMITS))),
+                _gone => {
+                    told.extend(leases.on_gone(now, peer, &LIMITS).into_iter().map(|(_, asker)| asker));
+                    dropped = Some(peer);
+                }
+            }
+            if number % 4 == 0 {
+                now = now.saturating_add(Duration::from_secs(1));
+                while let Some((_, next)) = leases.on_due(now, &LIMITS) {
+                    told.extend(next_of(next));
+                }
+            }
+            while let Some(kinship) = leases.take_kin_ended() {
+                told.extend(leases.free_kin(now, &kinship, brought, &LIMITS).into_iter().map(|(_, asker)| asker));
+            }
+            if let Some(peer) = dropped {
+                waiting.retain(|asker: &Asker| asker.peer != peer);
+            }
+            for asker in told {
+                prop_assert!(waiting.remove(&asker), "{:?} was told twice, or did not wait", asker);
+            }
+            let is_late = |lease: &&Lease| lease.is_put_off && lease.until <= now;
+            prop_assert!(number % 4 != 0 || leases.leases.values().find(is_late).is_none());
+            check_books(&leases);
+        }
+    }
+}
+
+/// The askers that hear of a lease now.
+fn next_of(next: Next) -> Vec<Asker> {
+    match next {
+        Next::Dismissed(askers) => askers,
+        Next::Due(asker) | Next::Passed(asker) => Vec::from([asker]),
+        Next::Nobody => Vec::new(),
+    }
+}
+
+/// The name of resource `resource` for one domain.
+fn kin_name(resource: u8, domain: u8) -> Name {
+    Name::of([resource; 32], [domain; 32])
 }

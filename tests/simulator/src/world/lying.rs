@@ -47,7 +47,11 @@ impl World {
                 let names: Vec<Name> = self.names_spoken(liar).into_iter().chain(strangers).collect();
                 for (count, name) in names.into_iter().enumerate() {
                     let ask = AskId(FORGED_ASKS + self.scheduled_last + count as u64);
-                    self.slip(liar, &[victim], Message::Ask { ask, name, role: Role::Coordinator });
+                    self.slip(
+                        liar,
+                        &[victim],
+                        Message::Ask { ask, name, role: Role::Coordinator, kin_wait: None },
+                    );
                 }
             }
             Lie::Claims => {

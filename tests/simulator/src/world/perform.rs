@@ -193,7 +193,7 @@ impl World {
                         && self.liars.contains(&from)
                 })
             }
-            Message::Ask { ask, name, role } => {
+            Message::Ask { ask, name, role, kin_wait: _ } => {
                 self.watch.on_asked(number, from, *ask, *name);
                 if let (Role::Coordinator, Some(key)) = (role, self.ledger.key_named(name)) {
                     // A new member asks those that coordinated before it, and heavier members on behalf of others.

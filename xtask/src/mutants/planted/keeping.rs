@@ -24,8 +24,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "key-of-a-stale-parcel-not-looked-at",
         file: "engine/request/asking.rs",
-        old: "let Some(parcel) = stale.filter(|parcel| parcel.key == *self.flights.flight(id).key()) else {\n            return;\n        };",
-        new: "let Some(mut parcel) = stale else { return };\n        parcel.key = self.flights.flight(id).key().clone();",
+        old: "        let Some(parcel) = stale.filter(|_| self.flights.flight(id).stale().is_none()) else { return };",
+        new: "        let Some(mut parcel) = stale.filter(|_| self.flights.flight(id).stale().is_none()) else { return };\n        parcel.key = self.flights.flight(id).key().clone();",
     },
     Mutant {
         name: "entries-not-bounded",

@@ -4,6 +4,18 @@ use crate::mutants::Mutant;
 
 pub(super) const BUGS: &[Mutant] = &[
     Mutant {
+        name: "lease-put-off-for-good",
+        file: "sharing/leases.rs",
+        old: "self.take_up(now, &name, limits).map_or(Next::Nobody, Next::Due)",
+        new: "self.take_up(now, &name, limits).map_or(Next::Nobody, |_holder| Next::Nobody)",
+    },
+    Mutant {
+        name: "kin-at-a-member-never-freed",
+        file: "engine/fleet/coordinating.rs",
+        old: "freed.into_iter().for_each(|(name, asker)| self.grant(name, asker));",
+        new: "drop(freed);",
+    },
+    Mutant {
         name: "lease-never-expires",
         file: "sharing/leases.rs",
         old: "        self.terms.insert((lease.until, name));\n",
@@ -12,8 +24,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "lease-expires-at-once",
         file: "sharing/leases.rs",
-        old: "let until = now.saturating_add(limits.lease_term);\n        self.grant(name, Lease::new(asker,",
-        new: "let until = now;\n        self.grant(name, Lease::new(asker,",
+        old: "let until = now.saturating_add(limits.lease_term);\n        self.grant(name, Lease { kin_until,",
+        new: "let until = now;\n        self.grant(name, Lease { kin_until,",
     },
     Mutant {
         name: "lease-stays-with-the-gone",
@@ -30,8 +42,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "lease-granted-to-everybody",
         file: "sharing/leases.rs",
-        old: "if lease.holder.peer == asker.peer {",
-        new: "if lease.holder.peer == asker.peer || !lease.waiting.is_empty() {",
+        old: "if lease.holder.peer == asker.peer && (has_room",
+        new: "if (lease.holder.peer == asker.peer || !lease.waiting.is_empty()) && (has_room",
     },
     Mutant {
         name: "lease-not-given-back",
@@ -54,8 +66,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "lease-waiters-not-bounded",
         file: "sharing/leases.rs",
-        old: "            if lease.waiting.len() >= limits.lease_waiters_max {\n                return Turn::Full;\n            }\n",
-        new: "",
+        old: "            let has_room = lease.waiting.len() < limits.lease_waiters_max;\n",
+        new: "            let has_room = true;\n",
     },
     Mutant {
         name: "failures-not-counted",
@@ -132,8 +144,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "disk-not-looked-at-for-others",
         file: "engine/fleet/coordinating.rs",
-        old: "if entry.is_none() && !is_leased && self.search(Asker { peer: from, ask }, name, role) {",
-        new: "if entry.is_some() && !is_leased && self.search(Asker { peer: from, ask }, name, role) {",
+        old: "if entry.is_none() && !is_leased && self.search(query, name) {",
+        new: "if entry.is_some() && !is_leased && self.search(query, name) {",
     },
     Mutant {
         name: "search-never-ends",

@@ -42,8 +42,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "own-lookup-unseen-by-those-who-ask",
         file: "engine/request/asking.rs",
-        old: "if fetches && fleet.ring.exceeds_connections() {",
-        new: "if fetches && fleet.ring.is_alone() {",
+        old: "self.fleet.as_mut().filter(|fleet| fleet.ring.exceeds_connections())",
+        new: "self.fleet.as_mut().filter(|fleet| fleet.ring.is_alone())",
     },
     Mutant {
         name: "own-lease-passed-by",

@@ -13,7 +13,7 @@ pub(super) const BUGS: &[Mutant] = &[
         name: "entry-of-another-domain-answers",
         file: "engine/request/lookup.rs",
         old: "let found = self.cache.lookup(&key).cloned();\n        let reason = match &found {",
-        new: "let found = self.cache.lookup(&key).or_else(|| self.cache.kin(&key)).cloned();\n        let reason = match &found {",
+        new: "let found = self.cache.lookup(&key).or_else(|| self.cache.kin(key.resource(), Some(key.domain()))).cloned();\n        let reason = match &found {",
     },
     Mutant {
         name: "late-answer-completes-twice",
@@ -126,7 +126,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "asks-not-bounded",
         file: "engine/request/asking.rs",
-        old: "if flight.consulted().asks >= limits.asks_max {",
+        old: "if flight.consulted().asks >= fleet.sharing.limits.asks_max {",
         new: "if false {",
     },
     Mutant {

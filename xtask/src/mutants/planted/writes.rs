@@ -60,7 +60,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "invalidated-while-fetched-and-kept",
         file: "flights.rs",
-        old: "            if self.asked(id).is_none() {\n                self.detach_one(key, id);\n                detached.push(id);\n                continue;\n            }\n",
+        old: "            if !self.flight(id).waits_for_another() {\n                self.detach_one(key, id);\n                detached.push(id);\n                continue;\n            }\n",
         new: "",
     },
     Mutant {

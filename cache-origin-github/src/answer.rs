@@ -37,6 +37,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) rule: &'a RouteRule,
     /// Whether the operator put several credentials together.
     pub(crate) named: bool,
+    /// Whether each of those must prove for itself that it may read the answer.
+    pub(crate) each_proves: bool,
     /// Whether those that read the answer have the very credential that asked.
     pub(crate) shows_credential: bool,
     /// Whether the answer's own `max-age` may shorten the rule's lifetime.
@@ -61,6 +63,11 @@ pub(crate) enum BodyCoding {
 }
 
 impl Circumstances<'_> {
+    /// What of `headers` every reader may be shown that proves the body and the links alone.
+    fn shown(&self, headers: Headers) -> Headers {
+        if self.each_proves { field::common(&headers) } else { headers }
+    }
+
     /// What `content` says of itself.
     fn findings(&self, content: &Content) -> Findings {
         let kind = content.headers.get("content-type");
@@ -159,7 +166,8 @@ impl Answer<'_> {
 
     /// What is kept of it.
     fn kept(&self) -> Content {
-        self.with_headers(field::kept(&self.head.headers, self.coding, self.circumstances.shows_credential))
+        let kept = field::kept(&self.head.headers, self.coding, self.circumstances.shows_credential);
+        self.with_headers(self.circumstances.shown(kept))
     }
 
     /// The same for the requests that wait for it now, which also get its age and coding.
@@ -229,6 +237,18 @@ pub(crate) fn renew(
 /// What becomes of `entry`, which another credential was given, where a 304 with `head` says that this one would be given
 /// the same under `tag`.
 ///
+/// As [`renew`], of an entry that another credential of the domain was given. Its tag stays: clients of the domain know it.
+pub(crate) fn renew_shared(
+    entry: &Entry,
+    head: &response::Parts,
+    tag: Option<Box<str>>,
+    circumstances: &Circumstances<'_>,
+) -> Option<Fetched> {
+    let given = &entry.content().headers;
+    let lent = field::lent(given, given.get_str(header::ETAG.as_str()));
+    renew_with((&lent, Fetched::NotModified), entry, head, tag, circumstances)
+}
+
 /// As [`renew`], but nothing that told the other reader of itself goes on: neither what its credential may do, nor its tag,
 /// nor the links of its page.
 pub(crate) fn prove(
@@ -251,7 +271,7 @@ fn renew_with(
 ) -> Option<Fetched> {
     let content = Content {
         status: entry.content().status,
-        headers: field::merged(headers, &head.headers, circumstances.shows_credential)?,
+        headers: circumstances.shown(field::merged(headers, &head.headers, circumstances.shows_credential)?),
         body: entry.content().body.clone(),
     };
     let mut merged: HeaderMap = form::fields(&content.headers).collect();

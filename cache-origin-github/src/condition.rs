@@ -1,7 +1,7 @@
 //! How the origin is asked about what is known already, and which of it a 304 is about.
 
 use crate::{GitHub, Question, RecipeState, form, page};
-use cache_core::{Candidate, Entry, Source};
+use cache_core::{Candidate, Content, Entry, Source};
 use http::{HeaderMap, HeaderValue, StatusCode, header, response};
 use std::{sync::Arc, time::Instant};
 
@@ -19,8 +19,18 @@ pub(crate) struct Condition {
     validator: Validator,
     /// Whether a 304 must bring a `Link` of its own to be believed.
     doubts_link: bool,
-    /// Whether another credential was given the entry.
-    pub(crate) is_borrowed: bool,
+    pub(crate) whose: Whose,
+}
+
+/// To whom the entry was given that is asked about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Whose {
+    /// To the readers that ask.
+    Own,
+    /// To another credential of a domain in which each proves what it may read.
+    Shared,
+    /// To a credential of another domain.
+    Borrowed,
 }
 
 enum Validator {
@@ -64,7 +74,7 @@ impl Conditions {
 
     /// What belongs to another credential.
     pub(crate) fn borrowed(&self) -> Option<&Arc<Entry>> {
-        self.all().find(|condition| condition.is_borrowed).map(|condition| &condition.entry)
+        self.all().find(|condition| condition.whose == Whose::Borrowed).map(|condition| &condition.entry)
     }
 
     /// Puts them into a request.
@@ -114,11 +124,15 @@ impl GitHub {
     /// kept. It is tried before the recipe has proved right, since a peer that sent an entry may have put its stored
     /// tag with another body. If the recipe fails, that costs one call. A stored tag serves only under the credential
     /// that it was given to.
+    ///
+    /// Where another credential of the domain was given the entry, the 304 must bring links of its own if there are any.
     fn condition_of_own(question: &Question, entry: &Arc<Entry>) -> Option<Condition> {
         let content = entry.content();
         let validators = entry.validators();
         let words = question.usual_words();
         let ours = validators.etag_scope.is_none_or(|scope| scope == words.scope());
+        let is_shared = question.readers.prove_each() && validators.etag_scope != Some(words.scope());
+        let whose = if is_shared { Whose::Shared } else { Whose::Own };
         let state = question.rules.recipes.state(question.recipe_class(), Instant::now());
         let computable = content.status == 200 && validators.etag.is_some();
         let computed = || Validator::Tag(words.tag(&content.body).into());
@@ -134,8 +148,9 @@ impl GitHub {
         };
         Some(Condition {
             validator: validator?,
-            doubts_link: page::is_full_and_last(content, question.query.as_deref()),
-            is_borrowed: false,
+            doubts_link: page::is_full_and_last(content, question.query.as_deref())
+                || (whose == Whose::Shared && has_link(content)),
+            whose,
             entry: Arc::clone(entry),
         })
     }
@@ -149,15 +164,19 @@ impl GitHub {
         let content = entry.content();
         let is_lent = content.status == StatusCode::OK && self.may_borrow(question, entry.key());
         let tag = is_lent.then(|| question.usual_words().tag(&content.body))?;
-        let has_link = content.headers.get_str(header::LINK.as_str()).is_some();
+        let has_link = has_link(content);
         if !has_link && page::is_full_and_last(content, question.query.as_deref()) {
             return None;
         }
         Some(Condition {
             validator: Validator::Tag(tag.into()),
             doubts_link: has_link,
-            is_borrowed: true,
+            whose: Whose::Borrowed,
             entry: Arc::clone(entry),
         })
     }
+}
+
+fn has_link(content: &Content) -> bool {
+    content.headers.get(header::LINK.as_str()).is_some()
 }

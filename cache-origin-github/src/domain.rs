@@ -104,6 +104,11 @@ impl Readers {
         self.payer != Payer::from(self.domain)
     }
 
+    /// Whether they are several, each of which proves for itself what it may read of what the others were given.
+    pub(crate) fn prove_each(self) -> bool {
+        self.are_named() && self.rights == Rights::Proven
+    }
+
     /// The same credential in the domain that is its own.
     pub(crate) fn alone(self) -> Self {
         let domain = Domain::from_bytes(*self.payer.as_bytes());
@@ -112,7 +117,7 @@ impl Readers {
 
     pub(crate) fn reader(self) -> Reader {
         match self.rights {
-            Rights::Proven if self.are_named() => Reader::Unproven(self.payer),
+            Rights::Proven if self.prove_each() => Reader::Unproven(self.payer),
             Rights::Proven | Rights::Trusted => Reader::Admitted,
         }
     }

@@ -5,7 +5,7 @@ use crate::{
     answer::{self, Answer, BodyCoding, Circumstances},
     body::Whole,
     canonical::{USUAL_ACCEPT, USUAL_CLASS},
-    condition::{Conditions, Doubt},
+    condition::{Conditions, Doubt, Whose},
     domain::Readers,
     field, form,
     plan::{Fields, write_class},
@@ -38,7 +38,7 @@ pub struct Question {
     /// The client's own validators.
     brought: Option<Brought>,
     forwarded: Vec<(HeaderName, HeaderValue)>,
-    readers: Readers,
+    pub(crate) readers: Readers,
     route: RouteIndex,
     pub(crate) rules: Arc<Rules>,
 }
@@ -329,7 +329,11 @@ impl GitHub {
             }
         };
         let sent = condition.tag().map(Into::into);
-        let renew = if condition.is_borrowed { answer::prove } else { answer::renew };
+        let renew = match condition.whose {
+            Whose::Own => answer::renew,
+            Whose::Shared => answer::renew_shared,
+            Whose::Borrowed => answer::prove,
+        };
         let renewed = renew(&condition.entry, head, sent, circumstances).ok_or(Doubt::OfTheAnswer)?;
         self.counters().count_not_modified();
         Ok(Fetch::of(renewed, live))
@@ -384,6 +388,7 @@ impl GitHub {
             path: &question.path,
             rule: question.rules.routes.by_index(question.route),
             named: question.readers.are_named(),
+            each_proves: question.readers.prove_each(),
             shows_credential: !question.readers.are_named() && !question.has_surrogate(),
             respect_max_age: question.rules.respect_max_age,
             one_agent: !question.rules.forwarded.holds_name("user-agent"),

@@ -89,6 +89,14 @@ pub(crate) fn lent(old: &Headers, tag: Option<&str>) -> Headers {
     Headers::from_fields(stay.chain(tag.map(|tag| ("etag", tag.as_bytes()))))
 }
 
+/// What of the fields of an answer is known to be the same for every credential that is given its body and its links.
+///
+/// Where each of several credentials proves that it may have an answer, it proves these alone. A field that is not known may
+/// speak of the one that fetched.
+pub(crate) fn common(headers: &Headers) -> Headers {
+    Headers::from_fields(headers.iter().filter(|(name, _)| LENT.contains(name) || COMMON.contains(name)))
+}
+
 fn is_kept(name: &str, one_credential: bool) -> bool {
     !(OF_CONNECTION.contains(&name)
         || OF_CALL.contains(&name)
@@ -135,6 +143,20 @@ const LENT: [&str; 7] = [
     "vary",
     "x-github-media-type",
     "x-poll-interval",
+];
+/// Of the answer, besides: proven with it, or the same whoever asks.
+const COMMON: [&str; 11] = [
+    "cache-control",
+    "content-range",
+    "date",
+    "deprecation",
+    "etag",
+    "expires",
+    "link",
+    "location",
+    "sunset",
+    "warning",
+    version::SELECTED,
 ];
 /// Of the body as it is kept: a 304 must not change them.
 const OF_BODY: [&str; 4] = ["content-range", "content-type", "etag", "last-modified"];
@@ -232,6 +254,19 @@ mod tests {
         let lent = lent(&kept(&given, BodyCoding::Absent, true), Some("\"of-the-second\""));
         assert_eq!(names(&lent), ["content-type", "etag"]);
         assert_eq!(lent.get_str("etag"), Some("\"of-the-second\""));
+    }
+
+    #[test]
+    fn what_each_of_several_readers_is_shown_is_known_to_be_the_same_for_all() {
+        let given = map(&[
+            ("content-type", "application/json"),
+            ("date", "1"),
+            ("link", "a"),
+            ("x-something-new", "about the first"),
+            (version::SELECTED, "2022-11-28"),
+        ]);
+        let common = common(&kept(&given, BodyCoding::Absent, false));
+        assert_eq!(names(&common), ["content-type", "date", "link", version::SELECTED]);
     }
 
     #[test]

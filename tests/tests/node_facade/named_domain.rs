@@ -270,6 +270,34 @@ async fn what_is_about_a_credential_is_its_own_in_a_domain_of_many() {
 }
 
 #[tokio::test]
+async fn what_a_304_proves_to_one_credential_says_nothing_of_what_another_sees() {
+    let origin = ModelOrigin::start();
+    let node = node(named(&origin)).await;
+    let page = "/orgs/acme/repos?per_page=2";
+    let alice = answer(&node, get_by(ALICE, page)).await;
+    assert!(alice.header("link").contains("page=9"), "{alice:?}");
+    for token in [BOB, BOB, ALICE, BOB, ALICE] {
+        let got = answer(&node, get_by(token, page)).await;
+        let sees_more = token == ALICE;
+        assert_eq!((got.body == alice.body, !got.header("link").is_empty()), (true, sees_more), "{got:?}");
+        let other = if sees_more { "bob" } else { "alice" };
+        assert_ne!(got.header("x-something-new"), other, "{token}: {got:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_304_of_another_credential_brings_the_links_that_this_one_sees() {
+    let origin = ModelOrigin::start();
+    let node = node(named(&origin)).await;
+    let page = "/orgs/acme/repos?per_page=2";
+    let first = answer(&node, get_by(ALICE, page)).await;
+    let other = answer(&node, get_by("github_pat_carol", page)).await;
+    assert_eq!((other.body == first.body, other.header("link")), (true, first.header("link")));
+    assert_eq!(origin.paid_calls(), 1);
+    assert!(answer(&node, get_by(ALICE, page)).await.is_hit(), "both were given the very same");
+}
+
+#[tokio::test]
 async fn one_credentials_spent_allowance_stops_no_other() {
     let origin = ModelOrigin::start();
     let node = node(named(&origin)).await;

@@ -201,21 +201,21 @@ impl Missed {
     /// Waits for the answer. What is refused to the credential that asks for clients that send none is asked for without it.
     async fn reply(self) -> Result<Reply, RequestError> {
         if !self.planned.has_surrogate() {
-            return self.reply_once().await;
+            return self.reply_once().await.map(Reply::of_client);
         }
         let (node, request, is_coded) = (self.node.clone(), self.request.clone(), self.is_coded);
-        let planned = self.planned.clone();
+        let (key, planned) = (self.key.clone(), self.planned.clone());
         let reply = self.reply_once().await?;
         match reply.refused() {
             None => return Ok(reply),
-            Some(StatusCode::UNAUTHORIZED) if planned.note_surrogate_unknown() => {
+            Some(StatusCode::UNAUTHORIZED) if planned.note_surrogate_unknown(&key) => {
                 warn!(
                     "the API no longer knows the credential of anonymous-as; clients without one are asked for anonymously"
                 );
             }
             Some(_) => {}
         }
-        node.ask_plainly(request, is_coded).await
+        node.ask_plainly(request, is_coded).await.map(Reply::of_client)
     }
 
     async fn reply_once(self) -> Result<Reply, RequestError> {
@@ -327,6 +327,7 @@ impl fmt::Debug for Pass {
 }
 
 /// What the read index has for a request.
+#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is taken apart at once")]
 enum LookUp {
     Hit(Reply),
     Miss(Key, Planned),

@@ -43,6 +43,8 @@ pub struct Reply {
     /// What [`Reply::headers`] lends, made when it is first asked for: most replies are sent on unread.
     headers: OnceLock<Box<HeaderMap>>,
     form: Form,
+    /// Whether it was not another credential that asked for the client.
+    is_of_client: bool,
     /// Longest body that [`Reply::bytes`] and similar methods take in.
     read_bytes_max: usize,
 }
@@ -85,6 +87,7 @@ impl Reply {
             live: HeaderMap::new(),
             headers: OnceLock::new(),
             form,
+            is_of_client: false,
             read_bytes_max: READ_BYTES_MAX,
         }
     }
@@ -112,10 +115,18 @@ impl Reply {
         Self::new(answer, provenance, Form::default())
     }
 
-    /// By which status the origin refused what was asked for to the credential that asked, if it was not a matter of an
-    /// allowance, and says more than that there is no such thing.
+    /// The same, as what the origin says to the client itself, with its own credential or none.
+    pub(crate) fn of_client(self) -> Self {
+        Self { is_of_client: true, ..self }
+    }
+
+    /// By which status the origin refused what was asked for to a credential that is not the client's, if it was not a
+    /// matter of an allowance, and says more than that there is no such thing.
     pub(crate) fn refused(&self) -> Option<StatusCode> {
         let Answer::Content(content) = &self.answer else { return None };
+        if self.is_of_client {
+            return None;
+        }
         let refused = refusal_of(content);
         refused.filter(|status| matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
     }

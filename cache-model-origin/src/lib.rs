@@ -65,7 +65,8 @@ use world::World;
 /// | `commits/REF/check-runs`, `commits/REF/status`, `languages`, `releases`, `collaborators/USER` | small answers |
 /// | `/user`, `/users/LOGIN`, `/search/KIND`, `/rate_limit` | as at GitHub: the last two without ETag |
 /// | `/user/repos?visibility=private`, `/user/emails`, `/installation/repositories` | what tells of the token's rights |
-/// | `/orgs/NAME/repos` | two public repositories, and 16 more for those who see private ones |
+/// | `/orgs/NAME/repos` | two public repositories, and 16 more for accounts that see private ones |
+/// | `/orgs/NAME/installation`, also of users and repositories | 401: no token of these is an App's |
 /// | `POST /graphql` | an echo of the query |
 /// | `DELETE /installation/token` | 204, and the token, one of an installation, is nobody's from then on |
 /// | `POST .../issues` | 201, and the issue is in lists from then on |

@@ -19,6 +19,9 @@ impl World {
         match asked.segments().as_slice() {
             [] => Answer::json(&json!({ "current_user_url": format!("{API}/user") })),
             ["rate_limit"] => self.rate_limit(asker),
+            ["orgs" | "users", _, "installation"] | ["repos", _, _, "installation"] => {
+                Answer::error(StatusCode::UNAUTHORIZED, "A JSON web token could not be decoded")
+            }
             ["repos", owner, name, rest @ ..] => match Repository::named(owner, name) {
                 Named::Here(repository) => self.read_repository(repository, rest, asked, asker),
                 Named::Moved(repository) => moved(repository, rest, StatusCode::MOVED_PERMANENTLY),
@@ -195,7 +198,7 @@ pub(super) fn moved(repository: Repository, rest: &[&str], status: StatusCode) -
 }
 
 /// What `asker` sees of the repositories of an organisation, oldest first: two that are public, and more behind them that
-/// are not. A field that no documentation names tells whom the answer is for.
+/// are not. A field that no documentation names tells for which account the answer is.
 fn organization_repositories(asked: &Asked, asker: &Asker) -> Answer {
     let sees_private = asker.account().is_some_and(|account| account.sees_private(0));
     let total = if sees_private { 18 } else { 2 };

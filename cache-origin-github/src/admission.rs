@@ -16,7 +16,8 @@ use crate::{
 use cache_core::{Content, Domain, Entry, Fetched, Key, Payer, Reader, Refusal, Timestamp};
 use http::StatusCode;
 use parking_lot::{Mutex, RwLock};
-use scope::{is_of_applications, is_whole_repository, path_of, scope_of};
+pub(crate) use scope::is_of_applications;
+use scope::{is_whole_repository, path_of, scope_of};
 use std::{
     hash::{BuildHasher as _, RandomState},
     num::NonZeroU64,

@@ -22,14 +22,14 @@ pub(crate) struct Condition {
     pub(crate) whose: Whose,
 }
 
-/// To whom the entry was given that is asked about.
+/// Which credential was given the entry that is asked about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Whose {
-    /// To the readers that ask.
+    /// One of the readers that ask, all alike.
     Own,
-    /// To another credential of a domain in which each proves what it may read.
+    /// Another credential of a domain in which each proves what it may read.
     Shared,
-    /// To a credential of another domain.
+    /// A credential of another domain.
     Borrowed,
 }
 

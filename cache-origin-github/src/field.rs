@@ -144,7 +144,7 @@ const LENT: [&str; 7] = [
     "x-github-media-type",
     "x-poll-interval",
 ];
-/// Of the answer, besides: proven with it, or the same whoever asks.
+/// Of the answer, besides: proven with it, or the same under every credential.
 const COMMON: [&str; 11] = [
     "cache-control",
     "content-range",

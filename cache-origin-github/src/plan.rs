@@ -4,7 +4,9 @@
 //! it runs for every hit.
 
 use crate::{
-    GitHub, canonical,
+    GitHub,
+    admission::is_of_applications,
+    canonical,
     directive::Demands,
     domain::Readers,
     form::{Coding, Form, lists_any_tag},
@@ -15,7 +17,7 @@ use crate::{
     version::{NAMED, Naming},
 };
 use cache_core::{
-    Bucket, Domain, Headers, KEY_BYTES_MAX, Reader,
+    Bucket, Domain, Headers, KEY_BYTES_MAX, Key, Reader,
     freshness::{Directives, Freshness},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
@@ -276,10 +278,11 @@ impl Planned {
         self.rules.surrogate.as_ref().is_some_and(|surrogate| surrogate.stands_behind(self.readers))
     }
 
-    /// Takes note that the origin no longer knows the credential that asks for the client. Returns whether that is news:
-    /// from now on it asks for none.
-    pub fn note_surrogate_unknown(&self) -> bool {
-        let surrogate = self.rules.surrogate.as_ref().filter(|_| self.has_surrogate());
+    /// Takes note that the origin refused what is kept under `key` with a 401 to the credential that asks for the client.
+    /// Returns whether it is news that the origin does not know that credential: from now on it asks for none.
+    pub fn note_surrogate_unknown(&self, key: &Key) -> bool {
+        let is_meant = self.has_surrogate() && !is_of_applications(key.resource());
+        let surrogate = self.rules.surrogate.as_ref().filter(|_| is_meant);
         surrogate.is_some_and(|surrogate| surrogate.refuse(Instant::now()))
     }
 

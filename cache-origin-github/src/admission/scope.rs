@@ -1,12 +1,12 @@
 //! What a resource is a part of, as far as rights go.
 
+use crate::route;
+
 /// Whether only applications may ask for the resource.
-pub(super) fn is_of_applications(resource: &str) -> bool {
+pub(crate) fn is_of_applications(resource: &str) -> bool {
     let whole = path_of(resource);
     let path = whole.find('/').map_or("", |at| &whole[at..]);
-    path.starts_with("/app") && !path.starts_with("/apps/")
-        || path.starts_with("/marketplace_listing/")
-        || INSTALLED_ON.iter().any(|on| path.starts_with(on)) && path.ends_with("/installation")
+    route::is_of_applications(path)
 }
 
 /// The repository that `resource` is of, or else its path, from the host on.
@@ -37,9 +37,6 @@ pub(super) fn is_whole_repository(resource: &str) -> bool {
 pub(super) fn path_of(resource: &str) -> &str {
     resource.find(['?', ' ']).map_or(resource, |end| &resource[..end])
 }
-
-/// What an application can be installed on, and says so to itself alone.
-const INSTALLED_ON: [&str; 4] = ["/enterprises/", "/orgs/", "/repos/", "/users/"];
 
 #[cfg(test)]
 mod tests {

@@ -194,6 +194,21 @@ async fn once_it_is_revoked_clients_are_asked_for_anonymously_and_none_gets_the_
 }
 
 #[tokio::test]
+async fn what_is_for_applications_alone_says_nothing_of_it() {
+    let origin = ModelOrigin::start();
+    let node = reading(&origin, LONG).await;
+    for path in
+        ["/repos/acme/widget-1/installation", "/orgs/acme/installation", "/users/acme/installation", "/app"]
+    {
+        assert_ne!(answer(&node, get(path)).await.status, 200, "{path}");
+        assert_eq!(node.github().surrogate_state(), Some(SurrogateState::Used), "{path}");
+    }
+    assert!(askers(&origin).iter().all(|token| token == "anonymous"));
+    assert_eq!(answer(&node, get(README)).await.status, 200);
+    assert_eq!(askers(&origin).last().map(String::as_str), Some(READER));
+}
+
+#[tokio::test]
 async fn what_it_is_forbidden_is_asked_for_anonymously_and_it_is_used_on() {
     let origin = ModelOrigin::start();
     let node = reading(&origin, LONG).await;

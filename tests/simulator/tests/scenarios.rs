@@ -188,11 +188,13 @@ fn halves_that_are_cut_off_share_among_themselves_and_find_together_again() {
 #[test]
 fn what_one_of_fifty_credentials_was_given_is_paid_for_once_and_proven_once_by_each_in_a_lifetime() {
     for nodes in [2, 20] {
-        let figures = sound(&scenarios::kin_in_turn(1, nodes)).figures;
-        let (free, ideal) =
-            (figures.calls - figures.calls_paid, figures.calls_ideal - figures.calls_ideal_paid);
-        assert!(figures.calls_paid * 100 <= figures.calls_ideal_paid * 101, "{nodes} nodes: {figures}");
-        assert!(free * 100 <= ideal * 105, "{nodes} nodes: {figures}");
+        for plan in [scenarios::kin_in_turn(1, nodes), scenarios::kin_at_once(1, nodes)] {
+            let figures = sound(&plan).figures;
+            let (free, ideal) =
+                (figures.calls - figures.calls_paid, figures.calls_ideal - figures.calls_ideal_paid);
+            assert!(figures.calls_paid * 100 <= figures.calls_ideal_paid * 101, "{nodes} nodes: {figures}");
+            assert!(free * 100 <= ideal * 105, "{nodes} nodes: {figures}");
+        }
     }
 }
 

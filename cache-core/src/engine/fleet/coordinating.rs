@@ -85,7 +85,7 @@ impl Engine {
                 let brought = lent.is_some_and(|kin| !freshness::remaining(&kin, now).is_zero());
                 let Some(fleet) = &mut self.fleet else { return };
                 let freed = fleet.leases.free_kin(now, &kinship, brought, &fleet.sharing.limits);
-                freed.into_iter().for_each(|(name, asker)| self.grant(name, asker));
+                freed.into_iter().for_each(|(name, asker)| self.grant_put_off(name, asker));
             } else if !self.free_kin_here() {
                 return;
             }
@@ -96,6 +96,14 @@ impl Engine {
     pub(super) fn grant(&mut self, name: Name, asker: Asker) {
         if !self.waits_for_inquiry(&name, asker) {
             self.grant_with(name, asker, None);
+        }
+    }
+
+    /// Lets `asker`, whose lease of `name` was put off, fetch it for all, unless a heavier member is asked first.
+    fn grant_put_off(&mut self, name: Name, asker: Asker) {
+        let is_ours = self.fleet.as_ref().is_some_and(|fleet| fleet.local() == asker.peer);
+        if is_ours || !self.inquire(name, asker) {
+            self.grant(name, asker);
         }
     }
 
@@ -234,7 +242,7 @@ impl Engine {
                     self.dismiss(asker, verdict);
                 }
             }
-            Next::Due(asker) => self.grant(name, asker),
+            Next::Due(asker) => self.grant_put_off(name, asker),
             Next::Nobody => {}
             Next::Passed(asker) => {
                 self.counters.leases_passed += 1;

@@ -12,7 +12,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "kin-at-a-member-never-freed",
         file: "engine/fleet/coordinating.rs",
-        old: "freed.into_iter().for_each(|(name, asker)| self.grant(name, asker));",
+        old: "freed.into_iter().for_each(|(name, asker)| self.grant_put_off(name, asker));",
         new: "drop(freed);",
     },
     Mutant {

@@ -242,7 +242,7 @@ pub(crate) enum Insertion {
 }
 
 /// Whether the origin can be asked about `entry` under another credential: it is a whole answer of the origin with a tag.
-pub(crate) fn is_lendable(entry: &Entry) -> bool {
+fn is_lendable(entry: &Entry) -> bool {
     let is_of_origin = entry.key().domain() != Domain::APPLICATION;
     is_of_origin && entry.content().status == OK && entry.validators().etag.is_some()
 }

@@ -111,7 +111,7 @@ impl Engine {
                 self.on_fetched(fetch, fetched);
             }
             Input::Get { request, key, directives, bucket, reader, kin_wait } => {
-                let kin_until = kin_wait.map(|wait| now.saturating_add(wait));
+                let kin_until = kin_wait.map(|wait| self.now.saturating_add(wait));
                 self.on_get(request, key, directives, Caller { bucket, reader, kin_until });
             }
             Input::Invalidate { order, reach } => self.on_invalidate(order, reach),
@@ -136,9 +136,9 @@ impl Engine {
             }
             Input::Tick => {}
         }
-        self.free_kin();
         self.order_connections();
         self.end_gathering();
+        self.free_kin();
     }
 
     /// The next thing to do, in order; `None` when all is done.

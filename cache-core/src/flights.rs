@@ -75,7 +75,6 @@ impl Flights {
             stage: Stage::Begun,
             reason,
             stale,
-            lent: None,
             borrows: false,
             generation,
             keep: Keep::Yes,
@@ -265,6 +264,11 @@ impl Flights {
     /// A resource that was being fetched while others waited for that.
     pub(crate) fn take_kin_ended(&mut self) -> Option<Box<str>> {
         self.kin.take_ended()
+    }
+
+    /// Flights that were freed call for `resource` or do not; in that case others are freed.
+    pub(crate) fn settle_kin(&mut self, resource: &str) {
+        self.kin.settle(&resource.into());
     }
 
     /// The flights that need not wait any more for a call for `resource`, one of which has ended and perhaps `brought`

@@ -51,6 +51,18 @@ impl<K: Clone + Ord, M: Copy + Ord> Kin<K, M> {
         group.is_some_and(|group| group.waiting.insert(member))
     }
 
+    /// Lets `member`, which is about to call, wait for the other calls for `resource`; returns whether there are any that it
+    /// may wait for.
+    pub(crate) fn put_off(&mut self, resource: &K, member: M) -> bool {
+        let Some(group) = self.groups.get_mut(resource) else { return false };
+        let puts_off = group.vain < VAIN_MAX && group.calling.iter().any(|other| *other != member);
+        if puts_off {
+            group.calling.remove(&member);
+            group.waiting.insert(member);
+        }
+        puts_off
+    }
+
     /// Neither calls nor waits any more.
     pub(crate) fn leave(&mut self, resource: &K, member: M) {
         let Some(group) = self.groups.get_mut(resource) else { return };
@@ -64,26 +76,29 @@ impl<K: Clone + Ord, M: Copy + Ord> Kin<K, M> {
         }
     }
 
+    /// One that was freed has called or not: if nobody does, the next one is to be freed.
+    pub(crate) fn settle(&mut self, resource: &K) {
+        let is_stranded = |group: &&Group<M>| group.calling.is_empty() && !group.waiting.is_empty();
+        if self.groups.get(resource).filter(is_stranded).is_some() {
+            self.ended.insert(resource.clone());
+        }
+    }
+
     /// A resource with a call that has ended while others wait for it, each once.
     pub(crate) fn take_ended(&mut self) -> Option<K> {
         self.ended.pop_first()
     }
 
-    /// Those that need not wait for `resource` any more: all, if the call that ended `brought` what they can use. If not,
-    /// and no other call is under way, the next one; and all after [`VAIN_MAX`] calls in vain.
+    /// Those that need not wait for `resource` any more: all, if the call that ended `brought` what they can use, or after
+    /// [`VAIN_MAX`] calls in vain; else the next one, if no other call is under way. At most [`FREED_MAX`] at once: the end
+    /// of their calls frees the others.
     ///
     /// They are to leave, or to call.
     pub(crate) fn free(&mut self, resource: &K, brought: bool) -> Vec<M> {
         let Some(group) = self.groups.get_mut(resource) else { return Vec::new() };
-        if brought {
-            group.vain = 0;
-            return group.waiting.iter().copied().collect();
-        }
-        if !group.calling.is_empty() {
-            return Vec::new();
-        }
-        group.vain += 1;
-        let count = if group.vain < VAIN_MAX { 1 } else { group.waiting.len() };
+        group.vain = if brought { 0 } else { group.vain + 1 };
+        let count =
+            if brought || group.vain >= VAIN_MAX { FREED_MAX } else { usize::from(group.calling.is_empty()) };
         group.waiting.iter().copied().take(count).collect()
     }
 }
@@ -91,6 +106,10 @@ impl<K: Clone + Ord, M: Copy + Ord> Kin<K, M> {
 /// Calls for one resource that may end one after the other without anything to lend before all that wait call for
 /// themselves. Two: one credential that may not read is common, and a row of them would make each wait for all before it.
 const VAIN_MAX: usize = 2;
+
+/// Most that are freed by the end of one call: what a coordinator says to one member at once must fit the queue of a
+/// connection, which holds 1024 frames where it holds least.
+const FREED_MAX: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -121,13 +140,39 @@ mod tests {
         kin.leave(&"r", 0);
         assert_eq!(kin.free(&"r", false), [1]);
         kin.call("r", 1);
-        assert_eq!(kin.free(&"r", false), [], "another call is under way");
+        kin.call("r", 9);
         kin.leave(&"r", 1);
         assert_eq!(kin.take_ended(), Some("r"));
-        assert_eq!(kin.free(&"r", false), [2, 3, 4]);
+        assert_eq!(kin.free(&"r", false), [2, 3, 4], "whatever else is under way");
         kin.call("r", 2);
         kin.leave(&"r", 3);
         assert!(!kin.wait(&"r", 3), "nor does it wait again");
+    }
+
+    #[test]
+    fn one_that_is_freed_and_does_not_call_frees_the_next() {
+        let mut kin = waiting();
+        kin.leave(&"r", 0);
+        _ = kin.take_ended();
+        assert_eq!(kin.free(&"r", false), [1]);
+        kin.leave(&"r", 1);
+        assert_eq!(kin.take_ended(), None);
+        kin.settle(&"r");
+        assert_eq!(kin.take_ended(), Some("r"));
+        assert_eq!(kin.free(&"r", true), [2, 3, 4]);
+    }
+
+    #[test]
+    fn one_that_is_put_off_waits_for_the_others_and_ends_no_call() {
+        let mut kin = Kin::default();
+        kin.call("r", 1);
+        assert!(!kin.put_off(&"r", 1), "there is no other");
+        kin.call("r", 2);
+        assert!(kin.put_off(&"r", 2));
+        assert_eq!(kin.take_ended(), None);
+        kin.leave(&"r", 1);
+        assert_eq!(kin.take_ended(), Some("r"));
+        assert_eq!(kin.free(&"r", true), [2]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod acquaintances;
 mod editions;
+mod handed;
 mod holders;
 mod invalidations;
 mod leases;
@@ -19,6 +20,7 @@ pub use recollection::REMEMBERED_MAX;
 pub(crate) use {
     acquaintances::Acquaintances,
     editions::Editions,
+    handed::Handed,
     holders::Holders,
     invalidations::Invalidations,
     leases::{Asker, Leases, Next, Turn},

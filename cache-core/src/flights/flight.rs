@@ -24,8 +24,6 @@ pub(crate) struct Flight {
     pub(super) reason: ForwardReason,
     /// The entry to ask the origin about, or to serve in its stead.
     pub(super) stale: Option<Arc<Entry>>,
-    /// What another domain was given, as a member sent it.
-    pub(super) lent: Option<Arc<Entry>>,
     /// Whether the origin is being asked about what belongs to another domain.
     pub(super) borrows: bool,
     /// The engine's count of invalidations when the flight began.
@@ -89,16 +87,6 @@ impl Flight {
     /// Whether the origin is being asked about what belongs to another domain.
     pub(crate) fn borrows(&self) -> bool {
         self.borrows
-    }
-
-    /// What another domain was given, as a member sent it.
-    pub(crate) fn lent(&self) -> Option<&Arc<Entry>> {
-        self.lent.as_ref()
-    }
-
-    /// The origin may be asked about `entry`, which is of another domain.
-    pub(crate) fn lend(&mut self, entry: Arc<Entry>) {
-        self.lent = Some(entry);
     }
 
     /// The origin is asked about `candidate`.

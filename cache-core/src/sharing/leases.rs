@@ -98,7 +98,9 @@ impl Leases {
         limits: &SharingLimits,
     ) -> Turn {
         if let Some(lease) = self.leases.get_mut(&name) {
-            lease.kin_until = lease.kin_until.max(kin_until);
+            if !lease.is_put_off {
+                lease.kin_until = lease.kin_until.max(kin_until);
+            }
             let has_room = lease.waiting.len() < limits.lease_waiters_max;
             if lease.holder.peer == asker.peer && (has_room || !lease.is_put_off) {
                 let before = mem::replace(&mut lease.holder, asker);
@@ -127,11 +129,16 @@ impl Leases {
     pub(crate) fn put_off(&mut self, now: Timestamp, name: Name) -> bool {
         let lease = self.leases.get(&name).filter(|lease| lease.kin_until.is_some_and(|until| until > now));
         let Some(kin_until) = lease.and_then(|lease| lease.kin_until) else { return false };
-        let Some(lease) = self.end(&name) else { return false };
-        let is_put_off = self.kin.wait(&name.kinship(), name);
-        let until = if is_put_off { kin_until } else { lease.until };
-        self.grant(name, Lease { is_put_off, until, ..lease });
-        is_put_off
+        let was_put_off = lease.is_some_and(|lease| lease.is_put_off);
+        if !was_put_off && !self.kin.put_off(&name.kinship(), name) {
+            return false;
+        }
+        if let Some(lease) = self.leases.get_mut(&name) {
+            self.terms.remove(&(lease.until, name));
+            (lease.is_put_off, lease.until) = (true, kin_until);
+            self.terms.insert((kin_until, name));
+        }
+        true
     }
 
     /// The kinship of names of which one has been fetched, or not, while others were put off.
@@ -139,21 +146,16 @@ impl Leases {
         self.kin.take_ended()
     }
 
-    /// Ends the waits of leases that were put off and are so no longer, since a call for one of their kin has ended, and
-    /// perhaps `brought` what they can use. Returns their holders, which are to hear so.
-    pub(crate) fn free_kin(
-        &mut self,
-        now: Timestamp,
-        kinship: &Kinship,
-        brought: bool,
-        limits: &SharingLimits,
-    ) -> Vec<(Name, Asker)> {
+    /// The leases that need not be put off any more, since a call for one of their kin has ended, and perhaps `brought`
+    /// what they can use; with their holders.
+    pub(crate) fn freed_kin(&mut self, kinship: &Kinship, brought: bool) -> Vec<(Name, Asker)> {
         let freed = self.kin.free(kinship, brought).into_iter();
-        freed.filter_map(|name| Some((name, self.take_up(now, &name, limits)?))).collect()
+        freed.filter_map(|name| Some((name, self.leases.get(&name)?.holder))).collect()
     }
 
-    /// The holder of the lease of `name`, which is no longer put off.
-    fn take_up(&mut self, now: Timestamp, name: &Name, limits: &SharingLimits) -> Option<Asker> {
+    /// The lease of `name` is put off no longer: its holder hears of it now. Returns the holder.
+    pub(crate) fn take_up(&mut self, now: Timestamp, name: &Name, limits: &SharingLimits) -> Option<Asker> {
+        self.leases.get(name).filter(|lease| lease.is_put_off)?;
         let lease = self.end(name)?;
         let holder = lease.holder;
         let until = now.saturating_add(limits.lease_term);

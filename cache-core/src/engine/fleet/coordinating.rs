@@ -50,22 +50,39 @@ impl Engine {
     /// disk. `None` if it waits: for a call for another domain, or for what a heavier member says.
     pub(super) fn entrust(&mut self, name: Name, asker: Asker, found: Option<&Entry>) -> Option<Answer> {
         self.counters.leases += 1;
-        if self.puts_off(name, found) || self.inquire(name, asker) {
+        if self.puts_off(name, asker.peer, found) || self.inquire(name, asker) {
             return None;
         }
-        Some(self.lease_answer(name, found))
+        Some(self.lease_answer(name, asker.peer, found))
     }
 
-    /// Puts off the lease of `name`, which has just been granted, if a call for another domain is under way that may bring
-    /// what its holder can use, and nothing better is `found` here.
-    pub(in crate::engine) fn puts_off(&mut self, name: Name, found: Option<&Entry>) -> bool {
+    /// Puts off the lease of `name`, which has just been granted to `peer`, if a call for another domain is under way that
+    /// may bring what it can use, and nothing better is `found` here.
+    pub(in crate::engine) fn puts_off(&mut self, name: Name, peer: PeerId, found: Option<&Entry>) -> bool {
         let now = self.now;
         let held = self.fleet.as_ref().and_then(|fleet| fleet.names.get(&name));
         let is_old = found.is_some() || held.is_some_and(|key| self.cache.lookup(key).is_some());
-        if is_old || self.lent_by(&name).is_some_and(|kin| !freshness::remaining(&kin, now).is_zero()) {
+        let lent = self.fresh_lent_by(&name);
+        let is_at_hand = lent.is_some_and(|lent| !self.is_being_handed(&lent, &name, peer));
+        let Some(fleet) = &mut self.fleet else { return false };
+        if is_old || is_at_hand {
+            fleet.leases.take_up(now, &name, &fleet.sharing.limits);
             return false;
         }
-        self.fleet.as_mut().is_some_and(|fleet| fleet.leases.put_off(now, name))
+        fleet.leases.put_off(now, name)
+    }
+
+    /// Whether `peer` is being sent `lent`, which is long, with the lease of another name: what is said meanwhile overtakes
+    /// it.
+    fn is_being_handed(&self, lent: &Entry, name: &Name, peer: PeerId) -> bool {
+        let Some(fleet) = &self.fleet else { return false };
+        let is_long = lent.content().body.len() > fleet.sharing.limits.attached_bytes_max;
+        let first = fleet.handed.with(self.now, name.kinship(), peer).filter(|first| first != name);
+        is_long && first.is_some_and(|first| fleet.leases.holder(&first) == Some(peer))
+    }
+
+    fn fresh_lent_by(&self, name: &Name) -> Option<Arc<Entry>> {
+        self.lent_by(name).filter(|lent| !freshness::remaining(lent, self.now).is_zero())
     }
 
     /// What another domain was given of the resource of `name`, if it is in memory here.
@@ -81,11 +98,18 @@ impl Engine {
         let now = self.now;
         loop {
             if let Some(kinship) = self.fleet.as_mut().and_then(|fleet| fleet.leases.take_kin_ended()) {
-                let lent = self.lent_by(&Name::first_of(kinship));
-                let brought = lent.is_some_and(|kin| !freshness::remaining(&kin, now).is_zero());
+                let lent = self.fresh_lent_by(&Name::first_of(kinship));
                 let Some(fleet) = &mut self.fleet else { return };
-                let freed = fleet.leases.free_kin(now, &kinship, brought, &fleet.sharing.limits);
-                freed.into_iter().for_each(|(name, asker)| self.grant_put_off(name, asker));
+                for (name, asker) in fleet.leases.freed_kin(&kinship, lent.is_some()) {
+                    // The end of its first call is heard of, and then its others are granted.
+                    if lent.as_ref().is_some_and(|lent| self.is_being_handed(lent, &name, asker.peer)) {
+                        continue;
+                    }
+                    let Some(fleet) = &mut self.fleet else { return };
+                    if fleet.leases.take_up(now, &name, &fleet.sharing.limits).is_some() {
+                        self.grant_put_off(name, asker);
+                    }
+                }
             } else if !self.free_kin_here() {
                 return;
             }
@@ -113,7 +137,7 @@ impl Engine {
         if local != Some(asker.peer) {
             let answer = match stale {
                 Some(stale) => Answer::Lease { name, stale: Some(stale) },
-                None => self.lease_answer(name, None),
+                None => self.lease_answer(name, asker.peer, None),
             };
             return self.say(asker.peer, Message::Answer { ask: asker.ask, answer });
         }
@@ -160,15 +184,22 @@ impl Engine {
         }
     }
 
-    /// The right to fetch `name`, with what to ask the origin about: what we know of old, in memory or as `found` on disk,
-    /// if that is short; else what another domain was given, if the asker can use that.
-    pub(super) fn lease_answer(&self, name: Name, found: Option<&Entry>) -> Answer {
+    /// The right for `peer` to fetch `name`, with what to ask the origin about: what we know of old, in memory or as `found`
+    /// on disk, if that is short; else what another domain was given, if the asker can use that and was not sent it before.
+    pub(super) fn lease_answer(&mut self, name: Name, peer: PeerId, found: Option<&Entry>) -> Answer {
+        let now = self.now;
         let Some(fleet) = &self.fleet else { return Answer::Lease { name, stale: None } };
         let held = fleet.names.get(&name).and_then(|key| self.cache.lookup(key));
         let old = held.map(|entry| &**entry).or(found);
         let old = old.filter(|entry| entry.content().body.len() <= self.attached_bytes_max());
-        let lent = fleet.leases.kin_until(&name).and_then(|_until| self.lent_by(&name));
+        let is_wanted = old.is_none()
+            && fleet.leases.kin_until(&name).is_some()
+            && fleet.handed.with(now, name.kinship(), peer).is_none();
+        let lent = if is_wanted { self.fresh_lent_by(&name) } else { None };
         let stale = old.or(lent.as_deref()).map(|entry| Box::new(self.parcel(entry)));
+        if let Some(fleet) = self.fleet.as_mut().filter(|_| lent.is_some()) {
+            fleet.handed.note(now, name, peer);
+        }
         Answer::Lease { name, stale }
     }
 

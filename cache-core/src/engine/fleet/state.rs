@@ -7,8 +7,8 @@ use crate::{
     message::Edition,
     peers::Peers,
     sharing::{
-        Acquaintances, Editions, Holders, Invalidations, Leases, Patience, Recollection, Ring, Searches,
-        Shelf,
+        Acquaintances, Editions, Handed, Holders, Invalidations, Leases, Patience, Recollection, Ring,
+        Searches, Shelf,
     },
 };
 use alloc::{
@@ -30,6 +30,8 @@ pub(in crate::engine) struct Fleet {
     pub(in crate::engine) invalidations: Invalidations,
     pub(super) editions: Editions,
     pub(in crate::engine) holders: Holders,
+    /// Which members were sent what another domain was given.
+    pub(super) handed: Handed,
     pub(in crate::engine) acquaintances: Acquaintances,
     /// What members call the entries in memory.
     pub(in crate::engine) names: BTreeMap<Name, Key>,
@@ -71,6 +73,7 @@ impl Fleet {
             invalidations: Invalidations::new(sharing.seed),
             editions: Editions::new(sharing.seed),
             holders: Holders::default(),
+            handed: Handed::default(),
             acquaintances: Acquaintances::default(),
             names: BTreeMap::new(),
             features: BTreeMap::new(),

@@ -85,7 +85,7 @@ impl Engine {
         let kin_until = kin_wait.map(|wait| now.saturating_add(wait.min(limits.kin_wait_max)));
         let ask = self.flights.begin_ask(id, (local, Role::Coordinator), (now, wait_until));
         match fleet.leases.ask(now, name, (Asker { peer: local, ask }, kin_until), limits) {
-            Turn::Granted if !self.puts_off(name, None) => {
+            Turn::Granted if !self.puts_off(name, local, None) => {
                 self.flights.end_ask(ask, local);
                 self.counters.leases += 1;
                 self.flights.flight_mut(id).hold_lease_of(local);
@@ -149,7 +149,7 @@ impl Engine {
             Answer::Hit(parcel) => self.on_hit(id, from, *parcel),
             Answer::Lease { name: _, stale } => {
                 self.flights.flight_mut(id).hold_lease_of(from);
-                self.take_stale(id, stale);
+                self.take_stale(id, from, stale);
                 self.depart(id);
             }
             Answer::Miss => self.take_off_again(id, from),
@@ -227,10 +227,10 @@ impl Engine {
     }
 
     /// Takes what the coordinator knew of old, or another domain was given, as something to ask the origin about.
-    pub(super) fn take_stale(&mut self, id: FlightId, stale: Option<Box<Parcel>>) {
+    fn take_stale(&mut self, id: FlightId, from: PeerId, stale: Option<Box<Parcel>>) {
         let Some(parcel) = stale.filter(|_| self.flights.flight(id).stale().is_none()) else { return };
         if parcel.key != *self.flights.flight(id).key() {
-            return self.take_lent(id, *parcel);
+            return self.take_lent(id, from, *parcel);
         }
         if let Some(entry) = self.open_parcel(*parcel) {
             self.flights.flight_mut(id).learn(Arc::new(entry));

@@ -5,8 +5,7 @@
 //! this reader would be given the same, the call costs no quota, and the reader has an entry of its own from then on.
 
 use crate::{
-    Candidate, Entry, FlightId, Served,
-    cache::is_lendable,
+    Candidate, Entry, FlightId, PeerId, Served,
     engine::Engine,
     flights::{Keep, Stage},
     freshness,
@@ -30,8 +29,7 @@ impl Engine {
     fn lent_to(&self, id: FlightId) -> Option<&Arc<Entry>> {
         let flight = self.flights.flight(id);
         flight.caller().kin_until?;
-        let known = self.cache.kin(flight.key().resource(), Some(flight.key().domain()));
-        known.into_iter().chain(flight.lent()).max_by_key(|entry| entry.born())
+        self.cache.kin(flight.key().resource(), Some(flight.key().domain()))
     }
 
     /// For how long flight `id` would wait for a call for another domain; `None` if it has no use for what one brings: it
@@ -44,16 +42,14 @@ impl Engine {
         (!has_fresh).then(|| until.saturating_since(self.now))
     }
 
-    /// Takes what the coordinator sent of another domain as something to ask the origin about.
-    pub(super) fn take_lent(&mut self, id: FlightId, parcel: Parcel) {
+    /// Takes in what `from` sent of another domain with the lease of flight `id`, as if it had been announced: the origin is
+    /// asked about it for this flight, and for others to come.
+    pub(super) fn take_lent(&mut self, id: FlightId, from: PeerId, parcel: Parcel) {
         let flight = self.flights.flight(id);
         let (key, caller) = (flight.key(), flight.caller());
         let is_kin = parcel.key.resource() == key.resource() && parcel.key.domain() != key.domain();
-        if !is_kin || caller.kin_until.is_none() {
-            return;
-        }
-        if let Some(entry) = self.open_parcel(parcel).filter(is_lendable) {
-            self.flights.flight_mut(id).lend(Arc::new(entry));
+        if is_kin && caller.kin_until.is_some() {
+            self.accept(from, parcel);
         }
     }
 
@@ -80,6 +76,7 @@ impl Engine {
         for id in self.flights.freed_kin(&resource, brought) {
             self.on_kin_due(id);
         }
+        self.flights.settle_kin(&resource);
         true
     }
 

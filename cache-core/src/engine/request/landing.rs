@@ -99,6 +99,7 @@ impl Engine {
         } else if may_keep && !stored {
             self.flights.flight_mut(id).conclude(Verdict::Unshareable);
         }
+        let reason = if flight_proves && whence == Whence::Sent { ForwardReason::UriMiss } else { reason };
         for request in self.contented(id, is_outdated) {
             let forward = Forward { reason, status, collapsed: request != leader, stored };
             self.answer(request, &entry, Served::Forwarded(forward));
@@ -140,7 +141,9 @@ impl Engine {
             return;
         }
         let collapsed = request != leader;
-        let reason = self.flights.flight(id).reason();
+        let flight = self.flights.flight(id);
+        // What others were given is nothing to a reader that has proven nothing.
+        let reason = if flight.is_proving() { ForwardReason::UriMiss } else { flight.reason() };
         let forward = Forward { reason, status: content.status, collapsed, stored: false };
         self.complete(request, Outcome::Relayed { content: content.clone(), forward });
     }

@@ -469,7 +469,9 @@ proptest! {
                 }
             }
             while let Some(kinship) = leases.take_kin_ended() {
-                told.extend(leases.free_kin(now, &kinship, brought, &LIMITS).into_iter().map(|(_, asker)| asker));
+                for (name, _) in leases.freed_kin(&kinship, brought) {
+                    told.extend(leases.take_up(now, &name, &LIMITS));
+                }
             }
             if let Some(peer) = dropped {
                 waiting.retain(|asker: &Asker| asker.peer != peer);

@@ -261,6 +261,9 @@ impl GitHub {
             Ok(Whole::TooLong(mut body)) => {
                 self.counters().count_oversize();
                 field::strip_connection(&mut head.headers);
+                if question.has_surrogate() {
+                    field::strip_credential(&mut head.headers);
+                }
                 let refused = match refused {
                     Some(StatusCode::FORBIDDEN) => {
                         let text = body.peek(&head.headers).await;

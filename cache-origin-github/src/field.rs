@@ -12,6 +12,13 @@ pub(crate) fn strip_connection(headers: &mut HeaderMap) {
     }
 }
 
+/// Removes what the origin says to the credential that asked, for a client that does not have it.
+pub(crate) fn strip_credential(headers: &mut HeaderMap) {
+    for name in OF_CREDENTIAL.into_iter().chain([header::SET_COOKIE.as_str()]) {
+        headers.remove(name);
+    }
+}
+
 /// What `Connection` says to concern this connection alone.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
@@ -277,6 +284,18 @@ mod tests {
         let new = map(&[("connection", "link, x-mine"), ("x-mine", "2"), ("link", "b")]);
         assert_eq!(merged(&old, &new, true).unwrap().get_str("link"), Some("a"));
         assert_eq!(names(&merged(&old, &new, true).unwrap()), ["link"]);
+    }
+
+    #[test]
+    fn what_is_said_to_a_credential_is_stripped() {
+        let mut headers = map(&[
+            ("x-github-sso", "partial-results"),
+            ("x-oauth-scopes", ""),
+            ("set-cookie", "a=b"),
+            ("etag", "a"),
+        ]);
+        strip_credential(&mut headers);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["etag"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::support::{ALICE, PRIVATE, answer, ask, bare, get, get_by, github, send};
 use cache_tests::origin::{Fault, FaultKind, ModelOrigin, Quota, Resource};
 use fleet_cache::{
-    GitHub, Node,
+    GitHub, Node, Provenance,
     github::{Credential, SurrogateFault, SurrogateState},
 };
 use http::{Method, Request};
@@ -76,17 +76,22 @@ async fn nothing_of_the_credential_shows_to_those_that_it_asks_for() {
     let origin = ModelOrigin::start();
     origin.reset_calls();
     let credential = Credential::from_token("github_pat_public").unwrap();
-    let node =
-        Node::builder(None, github(&origin).anonymous_as(credential).build().unwrap()).start().await.unwrap();
+    let github = github(&origin).anonymous_as(credential).body_bytes_max(64 * 1024);
+    let node = Node::builder(None, github.build().unwrap()).start().await.unwrap();
     assert!(node.github().examine_if_due().await.unwrap().fault.is_none());
-    for _ in 0..2 {
-        let got = answer(&node, get(README)).await;
+    origin.reset_calls();
+    // Kept, from memory, too long to keep, and not there.
+    let too_long = "/repos/acme/widget-1/contents/big-100000.bin";
+    for path in [README, README, too_long, "/repos/acme/widget-1/nothing", "/repos/acme/widget-1/stats/x"] {
+        let got = answer(&node, get(path)).await;
+        assert_eq!(got.provenance == Provenance::Oversize, path == too_long, "{got:?}");
         for name in
             ["github-authentication-token-expiration", "x-accepted-github-permissions", "x-oauth-scopes"]
         {
-            assert_eq!(got.header(name), "", "{got:?}");
+            assert_eq!(got.header(name), "", "{path}: {got:?}");
         }
     }
+    assert!(askers(&origin).iter().all(|token| token == "github_pat_public"));
     let shown = format!("{:?} {:?}", node.github(), node.stats().await.unwrap());
     assert!(!shown.contains("github_pat_public"), "{shown}");
 }

@@ -73,6 +73,7 @@ mod reply;
 mod secrets;
 mod shared;
 mod stats;
+mod surrogate;
 #[cfg(feature = "tower")]
 mod tower;
 pub mod transport;

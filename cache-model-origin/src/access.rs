@@ -37,6 +37,12 @@ impl Access {
         }
     }
 
+    pub(super) fn set_rights(&mut self, token: &str, private_below: u32) {
+        if let Some(account) = self.accounts.get_mut(token) {
+            account.private_below = private_below;
+        }
+    }
+
     pub(super) fn revoke(&mut self, token: &str) {
         self.revoked.insert(token.to_owned());
     }

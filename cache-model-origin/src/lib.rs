@@ -191,6 +191,11 @@ impl ModelOrigin {
         self.shared.world.lock().set_visibility(repository, visibility);
     }
 
+    /// Lets `token`, one of the table above, see the private repositories with a number below `private_below`.
+    pub fn set_rights(&self, token: &str, private_below: u32) {
+        self.shared.world.lock().access.set_rights(token, private_below);
+    }
+
     /// Makes `token` one that belongs to no account.
     pub fn revoke(&self, token: &str) {
         self.shared.world.lock().access.revoke(token);

@@ -94,10 +94,15 @@ impl Rules {
     /// What people call a payer.
     pub(crate) fn label(&self, domain: Domain, payer: Payer) -> String {
         let surrogate = self.surrogate.as_ref();
-        if surrogate.is_some_and(|surrogate| surrogate.has_domain(domain)) {
+        if surrogate.is_some_and(|surrogate| surrogate.domain() == domain) {
             return "anonymous-as".to_owned();
         }
         self.domains.label(domain, payer)
+    }
+
+    /// The domain of what is kept for the credential that asks for clients that send none, if there is one.
+    pub fn surrogate_domain(&self) -> Option<Domain> {
+        self.surrogate.as_ref().map(|surrogate| surrogate.domain())
     }
 
     /// The readers of a request for `path` that brings no credential, and is kept.

@@ -72,9 +72,9 @@ impl Surrogate {
         readers == self.readers
     }
 
-    /// Whether its answers are in `domain`.
-    pub(crate) fn has_domain(&self, domain: Domain) -> bool {
-        self.readers.domain == domain
+    /// The domain that its answers are in.
+    pub(crate) fn domain(&self) -> Domain {
+        self.readers.domain
     }
 
     /// Whether it has the credential of `other`.

@@ -102,7 +102,7 @@ pub(crate) async fn run(
         () = signals.first() => Ok(()),
         never = follow(&mut hangups, &mut reloader, supervisor) => match never {},
         never = supervisor.watch(&node) => match never {},
-        never = surrogate::keep(node.github()) => match never {},
+        never = surrogate::keep(&node) => match never {},
         Some(ended) = serving.join_next() => Err(ended),
     };
     supervisor.stopping();

@@ -94,7 +94,7 @@ impl Reloader {
         check(&reading.settings).await?;
         reading.settings.find_secret().await;
         let rules = node::rules(&reading.settings)?;
-        surrogate::examine(self.node.github(), &rules, &reading.settings).await?;
+        surrogate::examine(&self.node, &rules, &reading.settings).await?;
         Ok((reading, rules))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{exit::CommandError, settings::Settings};
 use fleet_cache::{
-    GitHub, Node,
+    Node,
     github::{Rules, SurrogateFault, SurrogateNews},
 };
 use std::{convert::Infallible, time::Duration};
@@ -20,7 +20,7 @@ pub(super) async fn begin(node: &Node, settings: &Settings) -> Result<(), Comman
     if settings.anonymous_as.is_none() {
         return Ok(());
     }
-    match timeout(EXAMINATION_MAX, node.github().examine_if_due()).await {
+    match timeout(EXAMINATION_MAX, node.examine_if_due()).await {
         Ok(Some(SurrogateNews { fault: Some(fault), .. })) if fault.is_final() => {
             node.shutdown().await;
             return Err(CommandError::Usage(Refused::of(settings, &fault).into()));
@@ -40,17 +40,17 @@ pub(super) async fn begin(node: &Node, settings: &Settings) -> Result<(), Comman
 /// # Errors
 ///
 /// As [`begin`].
-pub(super) async fn examine(github: &GitHub, rules: &Rules, settings: &Settings) -> Result<(), CommandError> {
-    match timeout(EXAMINATION_MAX, github.examine(rules)).await {
+pub(super) async fn examine(node: &Node, rules: &Rules, settings: &Settings) -> Result<(), CommandError> {
+    match timeout(EXAMINATION_MAX, node.examine(rules)).await {
         Ok(Err(fault)) if fault.is_final() => Err(CommandError::Usage(Refused::of(settings, &fault).into())),
         Ok(Ok(())) | Ok(Err(_)) | Err(_) => Ok(()),
     }
 }
 
 /// Examines the credential in force again and again: soon until the API has answered, then now and then.
-pub(super) async fn keep(github: &GitHub) -> Infallible {
+pub(super) async fn keep(node: &Node) -> Infallible {
     loop {
-        match timeout(EXAMINATION_MAX, github.examine_if_due()).await {
+        match timeout(EXAMINATION_MAX, node.examine_if_due()).await {
             Ok(Some(SurrogateNews { is_news: true, fault: None, .. })) => info!("{USED}"),
             Ok(Some(SurrogateNews { is_news: true, fault: Some(fault), .. })) => {
                 warn!("anonymous-as: {fault}; {ANONYMOUSLY}; {REMEDY}");

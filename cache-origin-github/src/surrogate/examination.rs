@@ -5,7 +5,7 @@ use crate::{
     Credential, GitHub, OriginBody, Rules, body::Whole, canonical::USUAL_ACCEPT, quota::is_throttled,
 };
 use bytes::Bytes;
-use cache_core::FetchError;
+use cache_core::{Domain, FetchError};
 use http::{HeaderMap, Request, StatusCode, header};
 use std::time::Instant;
 
@@ -68,6 +68,8 @@ pub struct SurrogateNews {
     pub is_news: bool,
     /// Why it is not used, or could not be examined.
     pub fault: Option<SurrogateFault>,
+    /// The domain of what was kept for it.
+    pub domain: Domain,
 }
 
 impl GitHub {
@@ -97,6 +99,9 @@ impl GitHub {
     /// Examines the credential in force, if there is one and it is time: soon if the origin gave no answer, else in longer
     /// pauses.
     ///
+    /// What was kept for a credential with a final fault is to be forgotten, since it may have been given by rights that the
+    /// credential was not to have.
+    ///
     /// # Cancellation
     ///
     /// Dropping the future changes nothing.
@@ -105,7 +110,8 @@ impl GitHub {
         let surrogate = rules.surrogate.as_ref().filter(|surrogate| surrogate.is_due(Instant::now()))?;
         let outcome = self.look(surrogate).await;
         let is_news = surrogate.note(&outcome, Instant::now());
-        Some(SurrogateNews { state: surrogate.state(), is_news, fault: outcome.err() })
+        let domain = surrogate.domain();
+        Some(SurrogateNews { state: surrogate.state(), is_news, fault: outcome.err(), domain })
     }
 
     /// The state of the credential that asks for clients that send none, if there is one.

@@ -1,6 +1,6 @@
 //! A credential that reads nothing private asks for clients that send none.
 
-use crate::support::{ALICE, PRIVATE, answer, ask, bare, get, get_by, github, send};
+use crate::support::{ALICE, PRIVATE, answer, ask, bare, builder, get, get_by, github, send};
 use cache_tests::origin::{Fault, FaultKind, ModelOrigin, Quota, Resource};
 use fleet_cache::{
     GitHub, Node, Provenance,
@@ -23,7 +23,7 @@ async fn reading(origin: &ModelOrigin, lifetime: Duration) -> Node {
     let github = github(origin).anonymous_as(credential).default_lifetime(lifetime).build();
     let github = github.expect("the tests' settings are in range");
     let node = Node::builder(None, github).start().await.expect("a node starts");
-    let news = node.github().examine_if_due().await.expect("it is time");
+    let news = node.examine_if_due().await.expect("it is time");
     assert_eq!((news.state, news.is_news), (SurrogateState::Used, true), "{news:?}");
     origin.reset_calls();
     node
@@ -78,7 +78,7 @@ async fn nothing_of_the_credential_shows_to_those_that_it_asks_for() {
     let credential = Credential::from_token("github_pat_public").unwrap();
     let github = github(&origin).anonymous_as(credential).body_bytes_max(64 * 1024);
     let node = Node::builder(None, github.build().unwrap()).start().await.unwrap();
-    assert!(node.github().examine_if_due().await.unwrap().fault.is_none());
+    assert!(node.examine_if_due().await.unwrap().fault.is_none());
     origin.reset_calls();
     // Kept, from memory, too long to keep, and not there.
     let too_long = "/repos/acme/widget-1/contents/big-100000.bin";
@@ -195,7 +195,7 @@ async fn once_it_is_revoked_clients_are_asked_for_anonymously_and_none_gets_the_
     origin.reset_calls();
     assert_eq!(answer(&node, get("/repos/acme/widget-3/readme")).await.status, 200);
     assert_eq!(askers(&origin), ["anonymous"]);
-    assert!(node.github().examine_if_due().await.is_none(), "it is not asked about at once");
+    assert!(node.examine_if_due().await.is_none(), "it is not asked about at once");
 }
 
 #[tokio::test]
@@ -211,6 +211,46 @@ async fn what_is_for_applications_alone_says_nothing_of_it() {
     assert!(askers(&origin).iter().all(|token| token == "anonymous"));
     assert_eq!(answer(&node, get(README)).await.status, 200);
     assert_eq!(askers(&origin).last().map(String::as_str), Some(READER));
+}
+
+#[tokio::test]
+async fn what_it_was_given_by_rights_that_an_examination_has_seen_does_not_outlive_them() {
+    let (origin, directory) = (ModelOrigin::start(), tempfile::tempdir().unwrap());
+    let secret = format!("{PRIVATE}/readme");
+    let start = async || {
+        let credential = Credential::from_token(READER).unwrap();
+        let node = builder(github(&origin).anonymous_as(credential).default_lifetime(LONG));
+        let node = node.cache_dir(directory.path()).start().await.unwrap();
+        let news = node.examine_if_due().await.unwrap();
+        (node, news.fault)
+    };
+    let (node, fault) = start().await;
+    assert!(fault.is_none(), "{fault:?}");
+    // Rights that it is given later show at the next examination.
+    origin.set_rights(READER, u32::MAX);
+    assert_eq!(answer(&node, get(&secret)).await.status, 200);
+    node.shutdown().await;
+    let (node, fault) = start().await;
+    assert!(matches!(fault, Some(SurrogateFault::Private)), "{fault:?}");
+    assert_eq!(answer(&node, get(&secret)).await.status, 404);
+    node.shutdown().await;
+    origin.set_rights(READER, 0);
+    let (node, fault) = start().await;
+    assert!(fault.is_none(), "{fault:?}");
+    assert_eq!(answer(&node, get(&secret)).await.status, 404);
+    node.shutdown().await;
+}
+
+#[tokio::test]
+async fn rules_with_a_credential_that_may_not_be_used_end_what_was_kept_for_it() {
+    let origin = ModelOrigin::start();
+    let node = reading(&origin, LONG).await;
+    assert_eq!(answer(&node, get(README)).await.status, 200);
+    node.adopt(github_rules(&origin, "ghp_reader2"));
+    origin.set_rights(READER, u32::MAX);
+    let private = github_rules(&origin, READER);
+    assert!(matches!(node.examine(&private).await, Err(SurrogateFault::Private)));
+    assert_eq!(node.stats().await.unwrap().cache_size, 0);
 }
 
 #[tokio::test]
@@ -236,13 +276,13 @@ async fn rules_with_the_same_credential_go_on_with_it_and_with_another_one_once_
     assert_eq!(node.github().surrogate_state(), Some(SurrogateState::Used));
     assert_eq!(origin.calls_total(), 0);
     let others = github_rules(&origin, "ghp_reader2");
-    node.github().examine(&others).await.unwrap();
+    node.examine(&others).await.unwrap();
     node.adopt(others);
     origin.reset_calls();
     assert_eq!(answer(&node, get(README)).await.status, 200);
     assert_eq!(askers(&origin), ["ghp_reader2"]);
     let private = github_rules(&origin, ALICE);
-    assert!(matches!(node.github().examine(&private).await, Err(SurrogateFault::Scopes(_))));
+    assert!(matches!(node.examine(&private).await, Err(SurrogateFault::Scopes(_))));
     node.adopt(private);
     origin.reset_calls();
     assert_eq!(answer(&node, get("/repos/acme/widget-3/readme")).await.status, 200);

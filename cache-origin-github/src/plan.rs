@@ -11,7 +11,7 @@ use crate::{
     domain::Readers,
     form::{Coding, Form, lists_any_tag},
     forwarded::Forwarded,
-    route::{Keeping, RouteIndex, allowance, concerns_the_credential},
+    route::{Keeping, RouteIndex, allowance, concerns_the_credential, names_the_asker},
     rules::{Loan, Surrogacy},
     url::local_path,
     version::{NAMED, Naming},
@@ -201,11 +201,12 @@ impl GitHub {
         }
         let grant = rules.grant(rule);
         let bucket = allowance(path);
+        let is_own = concerns_the_credential(path) || request.uri.query().is_some_and(names_the_asker);
         let readers = match fields.authorization {
             Some(value) => rules.domains.of_field(value)?,
-            None => rules.readers_without(path, surrogacy),
+            None => rules.readers_without(is_own, surrogacy),
         };
-        let readers = if concerns_the_credential(path) { readers.alone() } else { readers };
+        let readers = if is_own { readers.alone() } else { readers };
         if let Some(query) = request.uri.query() {
             canonical::write_query(key_text, query)?;
         }

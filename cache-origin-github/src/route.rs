@@ -359,6 +359,27 @@ pub(crate) fn concerns_the_credential(path: &str) -> bool {
     OWN.contains(&first)
 }
 
+/// Whether `query` names the asker, as `author:@me` does in a search.
+pub(crate) fn names_the_asker(query: &str) -> bool {
+    let mut bytes = query.bytes();
+    let decoded = std::iter::from_fn(|| {
+        let byte = bytes.next()?;
+        let mut digits = bytes.clone();
+        let mut digit = || char::from(digits.next()?).to_digit(16);
+        let escaped = (byte == b'%').then(|| Some(digit()? * 16 + digit()?)).flatten();
+        if escaped.is_some() {
+            bytes = digits;
+        }
+        Some(escaped.and_then(|byte| u8::try_from(byte).ok()).unwrap_or(byte))
+    });
+    let mut before = [0; 2];
+    decoded.map(|byte| byte.to_ascii_lowercase()).any(|byte| {
+        let is_meant = [before[0], before[1], byte] == *b"@me";
+        before = [before[1], byte];
+        is_meant
+    })
+}
+
 /// Whether the answer under `path` is for applications alone. To a valid credential of another kind the origin says the same
 /// as to one that it does not know.
 pub(crate) fn is_of_applications(path: &str) -> bool {
@@ -453,6 +474,16 @@ mod tests {
                     assert_eq!(table.rule(&path).lifetime(), Some(Duration::from_secs(300)), "{path}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_query_that_names_the_asker_is_told_in_any_spelling() {
+        for query in ["q=author:@me", "q=author%3A%40me+is%3Aopen", "q=%40%6De", "q=@ME", "q=@@me"] {
+            assert!(names_the_asker(query), "{query}");
+        }
+        for query in ["", "q=me", "q=@m", "q=%4", "q=%", "q=%4zme", "q=user%2540me", "q=a%é"] {
+            assert!(!names_the_asker(query), "{query}");
         }
     }
 

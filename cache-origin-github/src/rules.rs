@@ -10,7 +10,7 @@ use crate::{
     forwarded::Forwarded,
     lending::Lending,
     recipe::Recipes,
-    route::{Keeping, concerns_the_credential},
+    route::Keeping,
     surrogate::Surrogate,
 };
 use arc_swap::{ArcSwap, Guard};
@@ -105,11 +105,11 @@ impl Rules {
         self.surrogate.as_ref().map(|surrogate| surrogate.domain())
     }
 
-    /// The readers of a request for `path` that brings no credential, and is kept.
-    pub(crate) fn readers_without(&self, path: &str, surrogacy: Surrogacy) -> Readers {
+    /// The readers of a request that brings no credential, and is kept. `is_own` says whether it is about the asker.
+    pub(crate) fn readers_without(&self, is_own: bool, surrogacy: Surrogacy) -> Readers {
         let surrogate = self.surrogate.as_ref().filter(|_| surrogacy == Surrogacy::Allowed);
         let readers = surrogate.and_then(|surrogate| surrogate.readers());
-        readers.filter(|_| !concerns_the_credential(path)).unwrap_or(self.default_readers)
+        readers.filter(|_| !is_own).unwrap_or(self.default_readers)
     }
 
     /// The readers of requests that bring no credential.

@@ -106,6 +106,7 @@ async fn what_concerns_a_credential_and_what_passes_by_is_asked_for_anonymously(
         assert_ne!(answer(&node, get(path)).await.status, 200, "{path}");
     }
     assert_eq!(answer(&node, get("/rate_limit")).await.status, 200);
+    assert_eq!(answer(&node, get("/search/issues?q=author%3A@me")).await.status, 200);
     assert_eq!(answer(&node, get(README).header("cache-control", "no-store")).await.status, 200);
     for (method, path) in [(Method::POST, "/graphql"), (Method::PATCH, "/repos/acme/widget-1")] {
         send(&node, bare(Request::builder().method(method).uri(path))).await.unwrap();

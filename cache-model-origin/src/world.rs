@@ -8,7 +8,7 @@ use super::{
     calls::{Call, Calls},
     fault::{Fault, FaultKind, status_of},
     quota::{Quotas, Resource},
-    repository::{API, Repository, View},
+    repository::{API, Repository, View, user},
 };
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
@@ -162,7 +162,7 @@ impl World {
             _ => Resource::Core,
         };
         if self.quotas.of(asker.payer(), resource).remaining() == 0 {
-            let message = format!("API rate limit exceeded for user {}.", asker.payer());
+            let message = format!("API rate limit exceeded for user ID {}.", user(asker.payer())["id"]);
             return Answer::error(StatusCode::FORBIDDEN, &message).charged(Charge::Spent(resource));
         }
         match asked.method {

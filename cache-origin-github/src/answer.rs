@@ -3,7 +3,7 @@
 //! Pure: an answer and the circumstances of the question in, a [`Fetched`] out.
 
 use crate::{
-    RouteRule, field,
+    RouteRule, account, field,
     form::{self, is_json},
     inspect::{Findings, inspect},
     json::{self, Reading},
@@ -172,11 +172,13 @@ impl Answer<'_> {
 
     /// The same for the requests that wait for it now, which also get its age and coding.
     fn content(&self) -> Content {
-        self.with_headers(field::relayed(
-            &self.head.headers,
-            self.coding,
-            self.circumstances.shows_credential,
-        ))
+        let shows_credential = self.circumstances.shows_credential;
+        let headers = field::relayed(&self.head.headers, self.coding, shows_credential);
+        let content = self.with_headers(headers);
+        if content.status < 400 || shows_credential {
+            return content;
+        }
+        Content { body: account::without_number(content.body), ..content }
     }
 
     fn with_headers(&self, headers: Headers) -> Content {

@@ -9,6 +9,7 @@
 
 #![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
+mod account;
 mod admission;
 mod aftermath;
 mod answer;

@@ -26,11 +26,7 @@ impl Node {
     pub async fn examine_if_due(&self) -> Option<SurrogateNews> {
         // Taken beforehand, so that a fault is never noted without this.
         let order = self.shared().commands.reserve().await.ok();
-        let news = self.github().examine_if_due().await?;
-        if news.fault.as_ref().is_some_and(SurrogateFault::is_final) {
-            forget(order, news.domain);
-        }
-        Some(news)
+        self.github().examine_if_due(|domain| forget(order, domain)).await
     }
 
     /// Examines the credential by which `rules`, which are to be adopted, ask for clients that send none, unless it is in use
@@ -53,13 +49,7 @@ impl Node {
     /// Dropping the future leaves the credential unexamined.
     pub async fn examine(&self, rules: &Rules) -> Result<(), SurrogateFault> {
         let order = self.shared().commands.reserve().await.ok();
-        let outcome = self.github().examine(rules).await;
-        if let (Err(fault), Some(domain)) = (&outcome, rules.surrogate_domain())
-            && fault.is_final()
-        {
-            forget(order, domain);
-        }
-        outcome
+        self.github().examine(rules, |domain| forget(order, domain)).await
     }
 }
 

@@ -100,11 +100,6 @@ impl Rules {
         self.domains.label(domain, payer)
     }
 
-    /// The domain of what is kept for the credential that asks for clients that send none, if there is one.
-    pub fn surrogate_domain(&self) -> Option<Domain> {
-        self.surrogate.as_ref().map(|surrogate| surrogate.domain())
-    }
-
     /// The readers of a request that brings no credential, and is kept. `is_own` says whether it is about the asker.
     pub(crate) fn readers_without(&self, is_own: bool, surrogacy: Surrogacy) -> Readers {
         let surrogate = self.surrogate.as_ref().filter(|_| surrogacy == Surrogacy::Allowed);

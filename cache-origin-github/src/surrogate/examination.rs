@@ -68,13 +68,11 @@ pub struct SurrogateNews {
     pub is_news: bool,
     /// Why it is not used, or could not be examined.
     pub fault: Option<SurrogateFault>,
-    /// The domain of what was kept for it.
-    pub domain: Domain,
 }
 
 impl GitHub {
     /// Examines the credential by which `rules` ask for clients that send none, unless it is in use already. Where it
-    /// passes, it is used as soon as the rules are in force.
+    /// passes, it is used as soon as the rules are in force. `forget` is called as by [`examine_if_due`](Self::examine_if_due).
     ///
     /// # Errors
     ///
@@ -83,7 +81,7 @@ impl GitHub {
     /// # Cancellation
     ///
     /// Dropping the future leaves the credential unexamined.
-    pub async fn examine(&self, rules: &Rules) -> Result<(), SurrogateFault> {
+    pub async fn examine(&self, rules: &Rules, forget: impl FnOnce(Domain)) -> Result<(), SurrogateFault> {
         let Some(surrogate) = &rules.surrogate else { return Ok(()) };
         let in_force = self.rules().shared();
         let present = in_force.surrogate.as_ref().filter(|present| present.is_same(surrogate));
@@ -92,26 +90,25 @@ impl GitHub {
             return Ok(());
         }
         let outcome = self.look(surrogate).await;
-        surrogate.note(&outcome, Instant::now());
+        surrogate.conclude(&outcome, forget);
         outcome
     }
 
     /// Examines the credential in force, if there is one and it is time: soon if the origin gave no answer, else in longer
     /// pauses.
     ///
-    /// What was kept for a credential with a final fault is to be forgotten, since it may have been given by rights that the
-    /// credential was not to have.
+    /// `forget` is called with the domain of what was kept for a credential with a final fault, since that may have been given
+    /// by rights that the credential was not to have.
     ///
     /// # Cancellation
     ///
     /// Dropping the future changes nothing.
-    pub async fn examine_if_due(&self) -> Option<SurrogateNews> {
+    pub async fn examine_if_due(&self, forget: impl FnOnce(Domain)) -> Option<SurrogateNews> {
         let rules = self.rules().shared();
         let surrogate = rules.surrogate.as_ref().filter(|surrogate| surrogate.is_due(Instant::now()))?;
         let outcome = self.look(surrogate).await;
-        let is_news = surrogate.note(&outcome, Instant::now());
-        let domain = surrogate.domain();
-        Some(SurrogateNews { state: surrogate.state(), is_news, fault: outcome.err(), domain })
+        let is_news = surrogate.conclude(&outcome, forget);
+        Some(SurrogateNews { state: surrogate.state(), is_news, fault: outcome.err() })
     }
 
     /// The state of the credential that asks for clients that send none, if there is one.
@@ -180,6 +177,18 @@ impl GitHub {
             return Err(SurrogateFault::Unclear { path, status });
         }
         Ok(View { status, headers: head.headers, body })
+    }
+}
+
+impl Surrogate {
+    /// Takes note of an examination, and has forgotten what was kept for the credential if it must not be used. Returns
+    /// whether its state is another now.
+    fn conclude(&self, outcome: &Result<(), SurrogateFault>, forget: impl FnOnce(Domain)) -> bool {
+        let is_news = self.note(outcome, Instant::now());
+        if outcome.as_ref().is_err_and(SurrogateFault::is_final) {
+            forget(self.domain());
+        }
+        is_news
     }
 }
 

@@ -8,9 +8,10 @@ use crate::{
     condition::{Conditions, Doubt, Whose},
     domain::Readers,
     field, form,
+    own::concerns_the_credential,
     plan::{Fields, write_class},
     refusal::refused_by,
-    route::{RouteIndex, concerns_the_credential},
+    route::RouteIndex,
     rules::Rules,
     url::local_path,
     version::{NAMED, Naming},
@@ -134,7 +135,7 @@ impl GitHub {
         question.credential.as_ref().is_some_and(pays)
             && question.brought.is_none()
             && question.rules.recipes.state(question.recipe_class(), now) != RecipeState::Distrusted
-            && !concerns_the_credential(path_in(key.resource()))
+            && !is_own(key.resource())
     }
 
     /// For how long to wait for a call that is under way for another credential, whose answer may be what the origin gives
@@ -434,10 +435,10 @@ enum Asking<'a> {
     Plainly,
 }
 
-/// The path in a canonical resource, from the API's root.
-fn path_in(resource: &str) -> &str {
-    let path = resource.find('/').map_or("", |at| &resource[at..]);
-    path.split([' ', '?']).next().unwrap_or_default()
+/// Whether what is filed under `resource` is about the credential that asks.
+fn is_own(resource: &str) -> bool {
+    let target = resource.find('/').map_or("", |at| &resource[at..]);
+    concerns_the_credential(target.split(' ').next().unwrap_or_default())
 }
 
 /// Whether `entry` is within its lifetime by this host's wall clock, which is near enough to learn by.

@@ -36,6 +36,7 @@ mod graphql;
 mod inspect;
 mod json;
 mod lending;
+mod own;
 mod page;
 mod plan;
 mod pretty;

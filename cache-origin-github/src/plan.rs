@@ -11,7 +11,8 @@ use crate::{
     domain::Readers,
     form::{Coding, Form, lists_any_tag},
     forwarded::Forwarded,
-    route::{Keeping, RouteIndex, allowance, concerns_the_credential, names_the_asker},
+    own::concerns_the_credential,
+    route::{Keeping, RouteIndex, allowance},
     rules::{Loan, Surrogacy},
     url::local_path,
     version::{NAMED, Naming},
@@ -201,15 +202,11 @@ impl GitHub {
         }
         let grant = rules.grant(rule);
         let bucket = allowance(path);
-        let is_own = concerns_the_credential(path) || request.uri.query().is_some_and(names_the_asker);
-        let readers = match fields.authorization {
-            Some(value) => rules.domains.of_field(value)?,
-            None => rules.readers_without(is_own, surrogacy),
-        };
-        let readers = if is_own { readers.alone() } else { readers };
         if let Some(query) = request.uri.query() {
             canonical::write_query(key_text, query)?;
         }
+        let is_own = concerns_the_credential(&key_text[host.len()..]);
+        let readers = rules.readers(fields.authorization, is_own, surrogacy)?;
         write_class(key_text, &request.headers, &fields)?;
         let naming = naming(fields.version);
         if let (Naming::Apart, Some(version)) = (naming, fields.version) {

@@ -4,7 +4,7 @@
 //! What follows from a refusal is [`crate::Admissions`]' to say.
 
 use crate::{
-    GitHub, OriginBody, Quota, canonical, domain::Readers, form, quota, route::concerns_the_credential,
+    GitHub, OriginBody, Quota, canonical, domain::Readers, form, own::concerns_the_credential, quota,
     url::local_path,
 };
 use cache_core::{Allowance, Content, FetchError};

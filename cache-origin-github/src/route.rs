@@ -343,66 +343,6 @@ pub(crate) fn bucket_named(resource: &str) -> Option<Bucket> {
     [CORE, SEARCH, CODE_SEARCH, GRAPHQL].into_iter().find(|bucket| resource_name(*bucket) == resource)
 }
 
-/// Whether the answer under `path` is about the credential that asks: each has an answer of its own, whatever domain an
-/// operator puts it in.
-pub(crate) fn concerns_the_credential(path: &str) -> bool {
-    let path = path.trim_end_matches('/');
-    if is_of_applications(path) || OWN_EXACT.contains(&path) {
-        return true;
-    }
-    let mut segments = path.split('/').skip(1);
-    let first = segments.next().unwrap_or_default();
-    if first == "repos" || first == "repositories" {
-        let below = segments.nth(usize::from(first == "repos")).and_then(|_name| segments.next());
-        return below.is_some_and(|below| OWN_IN_REPOSITORY.contains(&below));
-    }
-    OWN.contains(&first)
-}
-
-/// Whether `query` names the asker, as `author:@me` does in a search.
-pub(crate) fn names_the_asker(query: &str) -> bool {
-    let mut bytes = query.bytes();
-    let decoded = std::iter::from_fn(|| {
-        let byte = bytes.next()?;
-        let mut digits = bytes.clone();
-        let mut digit = || char::from(digits.next()?).to_digit(16);
-        let escaped = (byte == b'%').then(|| Some(digit()? * 16 + digit()?)).flatten();
-        if escaped.is_some() {
-            bytes = digits;
-        }
-        Some(escaped.and_then(|byte| u8::try_from(byte).ok()).unwrap_or(byte))
-    });
-    let mut before = [0; 2];
-    decoded.map(|byte| byte.to_ascii_lowercase()).any(|byte| {
-        let is_meant = [before[0], before[1], byte] == *b"@me";
-        before = [before[1], byte];
-        is_meant
-    })
-}
-
-/// Whether the answer under `path` is for applications alone. To a valid credential of another kind the origin says the same
-/// as to one that it does not know.
-pub(crate) fn is_of_applications(path: &str) -> bool {
-    let mut segments = path.trim_end_matches('/').split('/').skip(1);
-    let first = segments.next().unwrap_or_default();
-    let names = match first {
-        "repos" => 2,
-        "enterprises" | "organizations" | "orgs" | "repositories" | "users" => 1,
-        _ => return OF_APPLICATIONS.contains(&first),
-    };
-    // What an application is installed on says so to that application.
-    segments.nth(names - 1).is_some() && segments.eq(["installation"])
-}
-
-/// First segments under which everything is for applications.
-const OF_APPLICATIONS: [&str; 3] = ["app", "applications", "marketplace_listing"];
-/// First segments under which everything is the credential's own: its user, its installation.
-const OWN: [&str; 4] = ["installation", "issues", "notifications", "user"];
-/// Lists of what is the credential's own, among resources that are common to all.
-const OWN_EXACT: [&str; 2] = ["/gists", "/gists/starred"];
-/// What a repository says to each user about itself alone.
-const OWN_IN_REPOSITORY: [&str; 2] = ["notifications", "subscription"];
-
 /// The allowance for everything that has none of its own.
 pub const CORE: Bucket = Bucket(0);
 /// The allowance for searches: 30 a minute.
@@ -474,47 +414,6 @@ mod tests {
                     assert_eq!(table.rule(&path).lifetime(), Some(Duration::from_secs(300)), "{path}");
                 }
             }
-        }
-    }
-
-    #[test]
-    fn a_query_that_names_the_asker_is_told_in_any_spelling() {
-        for query in ["q=author:@me", "q=author%3A%40me+is%3Aopen", "q=%40%6De", "q=@ME", "q=@@me"] {
-            assert!(names_the_asker(query), "{query}");
-        }
-        for query in ["", "q=me", "q=@m", "q=%4", "q=%", "q=%4zme", "q=user%2540me", "q=a%é"] {
-            assert!(!names_the_asker(query), "{query}");
-        }
-    }
-
-    #[test]
-    fn what_is_for_applications_alone_concerns_the_credential() {
-        let yes = [
-            "/app",
-            "/app/installations",
-            "/applications/x/token",
-            "/enterprises/e/installation",
-            "/marketplace_listing/plans",
-            "/organizations/17/installation",
-            "/orgs/o/installation",
-            "/repos/o/r/installation",
-            "/repos/o/r/installation/",
-            "/repositories/17/installation",
-            "/users/u/installation",
-        ];
-        let no = [
-            "/apps/dependabot",
-            "/orgs/o/installations",
-            "/repos/o/installation",
-            "/repos/o/r/contents/installation",
-            "/repos/o/r/git/ref/heads/installation",
-            "/repositories/17/contents/installation",
-            "/users/installation",
-            "",
-        ];
-        for (path, expected) in yes.map(|path| (path, true)).into_iter().chain(no.map(|path| (path, false))) {
-            assert_eq!(is_of_applications(path), expected, "{path}");
-            assert_eq!(concerns_the_credential(path), expected, "{path}");
         }
     }
 

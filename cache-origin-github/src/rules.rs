@@ -5,7 +5,7 @@
 //! rules is served within what the present ones grant ([`Rules::grant`]).
 
 use crate::{
-    Credential, GitHub, RouteRule, RouteTable,
+    Credential, GitHub, PassReason, RouteRule, RouteTable,
     domain::{Domains, Readers},
     forwarded::Forwarded,
     lending::Lending,
@@ -18,6 +18,7 @@ use cache_core::{
     Domain, Payer, Timestamp,
     freshness::{Freshness, Grant},
 };
+use http::HeaderValue;
 use parking_lot::Mutex;
 use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
@@ -100,8 +101,21 @@ impl Rules {
         self.domains.label(domain, payer)
     }
 
-    /// The readers of a request that brings no credential, and is kept. `is_own` says whether it is about the asker.
-    pub(crate) fn readers_without(&self, is_own: bool, surrogacy: Surrogacy) -> Readers {
+    /// The readers of a request with this `Authorization` whose answer is kept. `is_own` says whether that is about the asker.
+    pub(crate) fn readers(
+        &self,
+        authorization: Option<&HeaderValue>,
+        is_own: bool,
+        surrogacy: Surrogacy,
+    ) -> Result<Readers, PassReason> {
+        let readers = match authorization {
+            Some(value) => self.domains.of_field(value)?,
+            None => self.readers_without(is_own, surrogacy),
+        };
+        Ok(if is_own { readers.alone() } else { readers })
+    }
+
+    fn readers_without(&self, is_own: bool, surrogacy: Surrogacy) -> Readers {
         let surrogate = self.surrogate.as_ref().filter(|_| surrogacy == Surrogacy::Allowed);
         let readers = surrogate.and_then(|surrogate| surrogate.readers());
         readers.filter(|_| !is_own).unwrap_or(self.default_readers)

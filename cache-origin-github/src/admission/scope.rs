@@ -1,12 +1,12 @@
 //! What a resource is a part of, as far as rights go.
 
-use crate::route;
+use crate::own;
 
 /// Whether only applications may ask for the resource.
 pub(crate) fn is_of_applications(resource: &str) -> bool {
     let whole = path_of(resource);
     let path = whole.find('/').map_or("", |at| &whole[at..]);
-    route::is_of_applications(path)
+    own::is_of_applications(path)
 }
 
 /// The repository that `resource` is of, or else its path, from the host on.

@@ -4,7 +4,7 @@ use super::{
     LIFETIME_DEFAULT, UNSETTLED_LIFETIME,
     table::{CREDENTIALS, LIFETIMES, NEVER_KEPT},
 };
-use crate::{ABSENCE_LIFETIME, inspect};
+use crate::{ABSENCE_LIFETIME, inspect, own};
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 #[test]
@@ -28,6 +28,9 @@ fn page() -> String {
     write!(page, "{}", reasons(CREDENTIALS)).unwrap();
     page.push_str(NEVER);
     write!(page, "{}", reasons(NEVER_KEPT)).unwrap();
+    page.push_str(OWN);
+    page.push_str(&own::patterns().map(|pattern| format!("`{pattern}`")).collect::<Vec<_>>().join(", "));
+    page.push_str(".\n");
     page.push_str(WRITES);
     let seconds = |time: std::time::Duration| time.as_secs().to_string();
     page.replace("{default}", &seconds(LIFETIME_DEFAULT))
@@ -106,6 +109,16 @@ A second check looks into every answer that is about to be kept. If a field such
 ## What else is never kept
 
 These answers are not kept unless a `--route` says otherwise:
+
+";
+
+const OWN: &str = "
+## Answers that depend on the asker
+
+Each credential has an answer of its own here, whatever domain it is in. It is not lent to another, and with `--anonymous-as`
+a client without a token gets what GitHub says to anonymous clients. The same goes for every query that names `@me`, as
+`author:@me` does in a search. `/user/17`, a user by number, and what lies below it are as `/users/NAME`. Capitals make no
+difference, and `/app/**` includes `/app`.
 
 ";
 

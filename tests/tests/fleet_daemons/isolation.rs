@@ -78,8 +78,9 @@ impl Refusals {
     fn note(&mut self, asked: &Asked) {
         let status = asked.reply.as_ref().map(|reply| reply.status.as_u16());
         let path = match status {
-            Ok(401) => None,
-            Ok(404) => Some(asked.draw.path()),
+            // That something cannot be read without a token says nothing of what can.
+            Ok(401) if asked.draw.token().is_some() => None,
+            Ok(401 | 404) => Some(asked.draw.path()),
             Ok(_) | Err(_) => return,
         };
         let about = (asked.daemon.clone(), asked.draw.token(), path);

@@ -398,9 +398,10 @@ impl Shared {
         Box::new(move |candidate| {
             Box::pin(async move {
                 let own = candidate.as_ref().and_then(Candidate::own).cloned();
+                let since = admissions.now();
                 let fetch = github.fetch(&question, candidate).await;
-                let whose = (question.payer(), &asked);
-                let refused = admissions.note(whose, &fetch, own.as_deref(), clock.now());
+                let call = (question.payer(), &asked, since);
+                let refused = admissions.note(call, &fetch, own.as_deref(), clock.now());
                 FetchReply {
                     fetched: fetch.fetched,
                     refused,

@@ -258,7 +258,7 @@ impl Driver {
                     waiting.private = Some(reply.private);
                 }
                 if let Some((domain, refusal)) = reply.refused {
-                    self.handle(Input::Refused { domain, refusal });
+                    self.handle(Input::Refused { domain, refusal, fetch: Some(fetch) });
                 }
                 let FetchReply { fetched, allowance, .. } = *reply;
                 self.handle(Input::Fetched { fetch, fetched, allowance });

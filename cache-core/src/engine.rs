@@ -127,7 +127,7 @@ impl Engine {
             Input::Ping { order, peer } => self.on_ping_wanted(order, peer),
             Input::Put { order, key, draft } => self.on_put(order, key, draft),
             Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
-            Input::Refused { domain, refusal } => self.on_refused(domain, refusal),
+            Input::Refused { domain, refusal, fetch } => self.on_refused(domain, refusal, fetch),
             Input::Removed { removal } => self.on_removed(removal),
             Input::Renamed => self.on_renamed(),
             Input::Restored { doubts, entries } => self.on_restored(doubts, entries),

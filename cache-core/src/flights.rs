@@ -277,6 +277,11 @@ impl Flights {
         self.kin.free(&resource.into(), brought)
     }
 
+    /// The flight that `fetch` is under way for.
+    pub(crate) fn of_fetch(&self, fetch: FetchId) -> Option<FlightId> {
+        self.by_fetch.get(&fetch).copied()
+    }
+
     /// Ends the stage of calling the origin and names its leader; `None` if that has ended before.
     pub(crate) fn end_fetch(&mut self, fetch: FetchId) -> Option<(FlightId, RequestId)> {
         let id = self.by_fetch.remove(&fetch)?;
@@ -326,29 +331,42 @@ impl Flights {
 
     /// Makes the flights for what `scope` means forget what was invalidated. Returns those that this detached.
     ///
-    /// A flight that asks or waits for another has fetched nothing yet, and goes on under the new `generation`.
-    pub(crate) fn invalidate(&mut self, scope: &Scope, manner: Manner, generation: u64) -> Vec<FlightId> {
+    /// A flight that asks or waits for another has fetched nothing yet, and goes on under the new `generation`. So does
+    /// the one that is `spared`.
+    pub(crate) fn invalidate(
+        &mut self,
+        scope: &Scope,
+        manner: Manner,
+        generation: u64,
+        spared: Option<FlightId>,
+    ) -> Vec<FlightId> {
         let keys: BTreeSet<Key> =
             keys_in(&self.joinable, scope).chain(keys_in(&self.proving, scope)).cloned().collect();
-        keys.iter().flat_map(|key| self.invalidate_key(key, manner, generation)).collect()
+        let under_way: Vec<_> = keys.iter().flat_map(|key| self.under_way(key)).collect();
+        under_way.into_iter().filter(|id| self.invalidate_one(*id, manner, generation, spared)).collect()
     }
 
-    fn invalidate_key(&mut self, key: &Key, manner: Manner, generation: u64) -> Vec<FlightId> {
-        let mut detached = Vec::new();
-        for id in self.under_way(key) {
-            if !self.flight(id).waits_for_another() {
-                self.detach_one(key, id);
-                detached.push(id);
-                continue;
-            }
-            let flight = self.flight_mut(id);
-            flight.generation = generation;
-            match manner {
-                Manner::Doubt => flight.stale.iter().for_each(|stale| stale.doubt()),
-                Manner::Forget => flight.stale = None,
-            }
+    /// Returns whether flight `id` is detached.
+    fn invalidate_one(
+        &mut self,
+        id: FlightId,
+        manner: Manner,
+        generation: u64,
+        spared: Option<FlightId>,
+    ) -> bool {
+        let flight = self.flight(id);
+        if !flight.waits_for_another() && spared != Some(id) {
+            let key = flight.key().clone();
+            self.detach_one(&key, id);
+            return true;
         }
-        detached
+        let flight = self.flight_mut(id);
+        flight.generation = generation;
+        match manner {
+            Manner::Doubt => flight.stale.iter().for_each(|stale| stale.doubt()),
+            Manner::Forget => flight.stale = None,
+        }
+        false
     }
 
     /// The flight that a new request for `key` may join, if its reader is admitted.

@@ -189,6 +189,8 @@ pub enum Input {
         domain: Domain,
         /// What the origin refused.
         refusal: Refusal,
+        /// The fetch that it was refused to, if it was one. What others fetch was granted before.
+        fetch: Option<FetchId>,
     },
     /// The disk has made it durable: what was to be forgotten will not be back after a crash, and what is in doubt
     /// will still be in doubt. Or the disk refused, and owes it.
@@ -314,11 +316,11 @@ pub enum Refusal {
         /// How the resources begin.
         prefixes: Vec<Box<str>>,
     },
-    /// It refused to read `resource`. If the domain holds an answer that shows that it could, everything that begins
+    /// It refused to read one resource. If the domain holds an answer that shows that it could, everything that begins
     /// with a prefix is forgotten; otherwise the resource may never have been there, and nothing follows.
     ReadOf {
-        /// The resource, without its query and what tells representations apart.
-        resource: Box<str>,
+        /// How the answers begin that show it.
+        forms: Box<[Box<str>]>,
         /// How the resources begin.
         prefixes: Vec<Box<str>>,
     },

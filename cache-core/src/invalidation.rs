@@ -238,6 +238,11 @@ pub fn is_signpost(status: u16) -> bool {
 }
 
 impl Entry {
+    /// Whether it says that something is not there, to the reader at least.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self.content().status, 404 | 410)
+    }
+
     /// Whether it says that something is not there, or is elsewhere.
     pub fn is_signpost(&self) -> bool {
         is_signpost(self.content().status)

@@ -17,11 +17,14 @@ use cache_core::{Content, Domain, Entry, Fetched, Key, Payer, Reader, Refusal, T
 use http::StatusCode;
 use parking_lot::{Mutex, RwLock};
 pub(crate) use scope::is_of_applications;
-use scope::{is_whole_repository, path_of, scope_of};
+use scope::{is_whole_repository, path_of, scope_of, without_form};
 use std::{
     hash::{BuildHasher as _, RandomState},
     num::NonZeroU64,
-    sync::LazyLock,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,8 +32,14 @@ use std::{
 #[derive(Debug)]
 pub struct Admissions {
     grants: RwLock<Remembered<Grant>>,
-    doubts: Mutex<Remembered<Doubt>>,
+    doubts: Mutex<Remembered<Doubted>>,
+    /// How many refusals have been noted.
+    refusals: AtomicU64,
 }
+
+/// How many refusals had been noted when a call began: what it is granted is from before any later one.
+#[derive(Clone, Copy, Debug)]
+pub struct Since(u64);
 
 /// The origin gave a credential this answer.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +60,13 @@ enum Doubt {
     Stale,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Doubted {
+    doubt: Doubt,
+    /// The number of the last refusal that it comes from.
+    refusal: u64,
+}
+
 /// How a request may be answered if nothing fresh in memory answers it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Standing {
@@ -65,11 +81,17 @@ impl Default for Admissions {
         Self {
             grants: RwLock::new(Remembered::new(GRANTS_MAX)),
             doubts: Mutex::new(Remembered::new(DOUBTS_MAX)),
+            refusals: AtomicU64::new(0),
         }
     }
 }
 
 impl Admissions {
+    /// Where a call stands that begins now.
+    pub fn now(&self) -> Since {
+        Since(self.refusals.load(Ordering::Acquire))
+    }
+
     /// Whether `reader` may be answered with `entry` at `now`, as far as rights go.
     ///
     /// Costs nothing for a reader that has its domain to itself.
@@ -95,8 +117,8 @@ impl Admissions {
             return Standing { reader, accepts_stale: true };
         }
         let resource = key.resource();
-        let about = [EVERYTHING, digest(scope_of(resource)), digest(path_of(resource))];
-        let found = about.map(|about| doubts.get(payer, about).map(|(doubt, _)| doubt));
+        let found =
+            parts_of(resource).map(|about| doubts.get(payer, about).map(|(doubted, _)| doubted.doubt));
         if found.contains(&Some(Doubt::Everything)) {
             Standing { reader: Reader::Unproven(payer), accepts_stale: false }
         } else {
@@ -107,10 +129,11 @@ impl Admissions {
     /// Notes the outcome of a call that `payer` made for `key`. If it is the only credential of its domain, returns what
     /// the origin refused to it, if anything.
     ///
-    /// `asked_about` is the entry that the origin was asked about, if there was one.
+    /// `asked_about` is the entry that the origin was asked about, if there was one. What is granted to a call that began
+    /// before a refusal counts for nothing, whichever of the two is noted first.
     pub fn note(
         &self,
-        (payer, key): (Payer, &Key),
+        (payer, key, since): (Payer, &Key, Since),
         fetch: &Fetch,
         asked_about: Option<&Entry>,
         now: Timestamp,
@@ -125,14 +148,26 @@ impl Admissions {
             let was_there = asked_about.is_some_and(|entry| entry.content().status < 400);
             let is_taken = was_there || is_whole_repository(resource);
             self.suspect(payer, resource, if is_taken { Doubt::Everything } else { Doubt::Stale });
-            let prefixes = prefixes_of(resource);
-            return is_taken
-                .then_some(Refusal::Read { prefixes })
-                .and_then(|refusal| of_own(payer, key.domain(), refusal));
+            if !matches!(fetch.fetched, Fetched::Fresh(_)) {
+                // No absence is kept that would stand before what others bring.
+                self.doubt(payer, digest(path_of(resource)), Doubt::Everything);
+            }
+            let refusal = if is_taken {
+                Refusal::Read { prefixes: prefixes_of(resource) }
+            } else {
+                let representations: Box<str> = format!("{} ", without_form(resource)).into();
+                Refusal::ReadOf {
+                    forms: [representations.clone()].into(),
+                    prefixes: [representations].into(),
+                }
+            };
+            return of_own(payer, key.domain(), refusal);
         }
         if let Some((content, lifetime)) = granted(&fetch.fetched) {
             let scope = scope_of(resource);
-            self.pardon(payer, [scope, path_of(resource)]);
+            if !self.pardon(payer, resource, since) {
+                return None;
+            }
             if payer != Payer::from(key.domain()) {
                 let until = now.saturating_add(lifetime);
                 let grant = Grant { fingerprint: fingerprint(content), scope: digest(scope), until };
@@ -167,7 +202,7 @@ impl Admissions {
         } else {
             self.suspect(payer, resource, Doubt::Stale);
             self.doubt(payer, digest(resource), Doubt::Everything);
-            Refusal::ReadOf { resource: resource.into(), prefixes }
+            Refusal::ReadOf { forms: [" ", "?"].map(|end| [resource, end].concat().into()).into(), prefixes }
         };
         of_own(payer, asked.readers.domain, refusal)
     }
@@ -190,17 +225,27 @@ impl Admissions {
 
     fn doubt(&self, payer: Payer, about: u64, doubt: Doubt) {
         let mut doubts = self.doubts.lock();
-        if doubt == Doubt::Everything || doubts.get(payer, about).is_none() {
-            doubts.insert(payer, about, doubt);
-        }
+        let refusal = self.refusals.fetch_add(1, Ordering::AcqRel) + 1;
+        let before = doubts.get(payer, about).map(|(doubted, _)| doubted.doubt);
+        let doubt = if before == Some(Doubt::Everything) { Doubt::Everything } else { doubt };
+        doubts.insert(payer, about, Doubted { doubt, refusal });
     }
 
-    fn pardon(&self, payer: Payer, parts: [&str; 2]) {
+    /// Ends what is doubted of `resource` and by what it is a part of, since the origin has granted it to a call that
+    /// began at `since`; unless some was refused later. Returns whether the grant counts.
+    fn pardon(&self, payer: Payer, resource: &str, since: Since) -> bool {
         let mut doubts = self.doubts.lock();
-        if !doubts.is_empty() {
-            let about = [EVERYTHING].into_iter().chain(parts.map(digest));
-            about.for_each(|about| doubts.remove(payer, about));
+        if doubts.is_empty() {
+            return true;
         }
+        let parts = parts_of(resource);
+        let is_from_before =
+            |about| doubts.get(payer, about).is_some_and(|(doubted, _)| doubted.refusal > since.0);
+        if parts.into_iter().any(is_from_before) {
+            return false;
+        }
+        parts.into_iter().for_each(|about| doubts.remove(payer, about));
+        true
     }
 }
 
@@ -242,6 +287,11 @@ fn fingerprint(content: &Content) -> NonZeroU64 {
     let fields = ["link", "location"].map(|name| content.headers.get_str(name));
     let hash = KEY.hash_one((content.status, fields, &content.body[..]));
     NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN)
+}
+
+/// What may be refused together with `resource`: everything, what is of one scope with it, and itself.
+fn parts_of(resource: &str) -> [u64; 3] {
+    [EVERYTHING, digest(scope_of(resource)), digest(path_of(resource))]
 }
 
 fn digest(text: &str) -> u64 {

@@ -133,7 +133,8 @@ impl Answer<'_> {
         let freshness = freshness.filter(|_| self.is_storable());
         let allowed = freshness.map_or(Duration::ZERO, |freshness| freshness.lifetime);
         let lifetime = allowed.min(terms.lifetime.unwrap_or(ABSENCE_LIFETIME)).min(ABSENCE_LIFETIME);
-        let age = self.age(&terms);
+        // It counts from when it was said: all that was asked for before then is older.
+        let age = terms.age;
         if lifetime <= age {
             return self.hand_on();
         }

@@ -59,7 +59,7 @@ mod via;
 mod wording;
 
 pub use {
-    admission::{ADMISSION_MAX, Admissions, Standing},
+    admission::{ADMISSION_MAX, Admissions, Since, Standing},
     aftermath::{Delivered, Delivery},
     answer::ABSENCE_LIFETIME,
     body::OriginBody,

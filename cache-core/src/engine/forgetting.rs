@@ -2,7 +2,8 @@
 
 use super::{Engine, fleet::Fleet};
 use crate::{
-    Domain, Doubted, Entry, Key, Manner, Message, OrderId, Output, PeerId, Reach, Refusal, Scope, Timestamp,
+    Domain, Doubted, Entry, FetchId, Key, Manner, Message, OrderId, Output, PeerId, Reach, Refusal, Scope,
+    Timestamp,
     flights::FlightId,
     message::{Notice, Verdict},
     settings::Disk,
@@ -23,7 +24,7 @@ impl Engine {
     /// Handles a call that passed the cache by: first what was refused, then what it leaves behind.
     pub(super) fn on_passed(&mut self, order: OrderId, reach: Reach, refused: Option<(Domain, Refusal)>) {
         if let Some((domain, refusal)) = refused {
-            self.on_refused(domain, refusal);
+            self.on_refused(domain, refusal, None);
         }
         if reach.is_empty() {
             self.outputs.push_back(Output::Removed { order, entries: 0 });
@@ -32,23 +33,26 @@ impl Engine {
         }
     }
 
-    /// Ends the right of a domain to what was refused to it.
+    /// Ends the right of a domain to what was refused to it, by `fetch` if it was a fetch.
     ///
     /// If nothing of it is here, this node has told the members already, or has nothing to tell: made-up tokens must
     /// not cost the disk a search and the members a message each. The same goes for what is in doubt already, however
     /// often a change of it is refused.
-    pub(super) fn on_refused(&mut self, domain: Domain, refusal: Refusal) {
+    pub(super) fn on_refused(&mut self, domain: Domain, refusal: Refusal, fetch: Option<FetchId>) {
+        let spared = fetch.and_then(|fetch| self.flights.of_fetch(fetch));
         let is_credential = refusal == Refusal::Credential;
         let (reach, is_here) = self.refused_reach(domain, refusal);
         if is_here {
             let (reach, receipt) = (reach.bounded(), self.receipts.number());
             // Nothing waits until it is done everywhere.
             self.tell_invalidated(reach.clone(), receipt);
-            self.forget(&reach);
+            self.forget_but(&reach, spared);
             self.forget_on_disk(&reach, None);
         } else if is_credential {
-            // What the origin allowed the credential before it was refused may yet be under way.
-            self.forget(&reach);
+            // What the disk is about to bring is as little granted as what is under way.
+            self.forget_but(&reach, spared);
+        } else {
+            self.forget_under_way(&reach, spared);
         }
     }
 
@@ -76,10 +80,10 @@ impl Engine {
                 let is_here = holds(&prefixes, |_any| true);
                 (Reach::forget(of_domain(prefixes)), is_here)
             }
-            Refusal::ReadOf { resource, prefixes } => {
-                let forms = [" ", "?"].map(|end| [&*resource, end].concat().into());
+            Refusal::ReadOf { forms, prefixes } => {
                 let could_be_read = holds(&forms, |entry| entry.content().status < 400);
-                (Reach::forget(of_domain(prefixes)), could_be_read)
+                let ended = if could_be_read { prefixes } else { forms.into_vec() };
+                (Reach::forget(of_domain(ended)), could_be_read)
             }
         }
     }
@@ -193,6 +197,11 @@ impl Engine {
 
     /// Forgets and doubts what `reach` means in memory and in flight. Returns how many entries were forgotten.
     fn forget(&mut self, reach: &Reach) -> usize {
+        self.forget_but(reach, None)
+    }
+
+    /// The same, but for what flight `spared` fetches.
+    fn forget_but(&mut self, reach: &Reach, spared: Option<FlightId>) -> usize {
         self.generation += 1;
         let ends_signposts = |scope: &Scope| matches!(scope, Scope::Signposts { .. });
         if reach.forgotten.iter().chain(&reach.doubted).any(ends_signposts) {
@@ -200,7 +209,7 @@ impl Engine {
         }
         let mut entries = 0;
         for scope in &reach.forgotten {
-            let detached = self.flights.invalidate(scope, Manner::Forget, self.generation);
+            let detached = self.flights.invalidate(scope, Manner::Forget, self.generation, spared);
             let removed = self.cache.remove_scope(scope);
             self.withheld.retain(|entry| !scope.covers(entry.key(), entry.content().status));
             self.unshelve(scope);
@@ -208,12 +217,21 @@ impl Engine {
             self.drop_all(detached, removed);
         }
         for scope in &reach.doubted {
-            let detached = self.flights.invalidate(scope, Manner::Doubt, self.generation);
+            let detached = self.flights.invalidate(scope, Manner::Doubt, self.generation, spared);
             self.cache.doubt_scope(scope);
             self.doubts.add(scope, self.now);
             self.drop_all(detached, Vec::new());
         }
         entries
+    }
+
+    /// Forgets what was fetched but for `spared` and is to be forgotten: the origin may have allowed it before it refused.
+    fn forget_under_way(&mut self, reach: &Reach, spared: Option<FlightId>) {
+        for scope in &reach.forgotten {
+            let detached = self.flights.invalidate(scope, Manner::Forget, self.generation, spared);
+            self.unshelve(scope);
+            self.drop_all(detached, Vec::new());
+        }
     }
 
     /// Orders the disk to forget, and to note what is in doubt. Returns whether it has anything to do. What is

@@ -168,13 +168,15 @@ impl Player {
         let resource = words.value("of").map(Box::from);
         let is_change = words.flag("change");
         let prefixes = words.value("prefix").map(|prefix| vec![prefix.into()]);
+        let fetch = words.value("by").map(|fetch| Words::of(fetch).begun('f', &self.fetches));
+        let showing = |resource: Box<str>| [" ", "?"].map(|end| [&*resource, end].concat().into()).into();
         let refusal = match (prefixes, resource) {
-            (Some(prefixes), Some(resource)) => Refusal::ReadOf { resource, prefixes },
+            (Some(prefixes), Some(resource)) => Refusal::ReadOf { forms: showing(resource), prefixes },
             (Some(prefixes), None) if is_change => Refusal::Change { prefixes },
             (Some(prefixes), None) => Refusal::Read { prefixes },
             (None, _) => Refusal::Credential,
         };
-        self.handle(Input::Refused { domain, refusal });
+        self.handle(Input::Refused { domain, refusal, fetch });
     }
 
     fn get(&mut self, words: &mut Words<'_>) {

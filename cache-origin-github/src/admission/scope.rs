@@ -38,6 +38,11 @@ pub(super) fn path_of(resource: &str) -> &str {
     resource.find(['?', ' ']).map_or(resource, |end| &resource[..end])
 }
 
+/// `resource` without what tells representations apart.
+pub(super) fn without_form(resource: &str) -> &str {
+    resource.find(' ').map_or(resource, |end| &resource[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,6 +42,12 @@ fn refusal(status: u16) -> Fetch {
     Fetch { refused: StatusCode::from_u16(status).ok(), ..answered(fetched) }
 }
 
+/// That something is not there, to be kept for a moment.
+fn absence() -> Fetch {
+    let content = Content { status: 404, ..Content::of_value("no") };
+    Fetch { refused: Some(StatusCode::NOT_FOUND), ..fresh(Draft { content, ..draft("no") }) }
+}
+
 /// A call that passes by, for a path of the API.
 fn asked(token: Option<&'static str>, method: Method, path: &str) -> Asked {
     let github = GitHub::builder().build().unwrap();
@@ -52,8 +58,19 @@ fn asked(token: Option<&'static str>, method: Method, path: &str) -> Asked {
     github.asked(&request.body(()).unwrap()).unwrap()
 }
 
+/// Notes the outcome of a call that begins and ends now.
+fn note(
+    admissions: &Admissions,
+    (payer, key): (Payer, &Key),
+    fetch: &Fetch,
+    asked_about: Option<&Entry>,
+    now: Timestamp,
+) -> Option<(Domain, Refusal)> {
+    admissions.note((payer, key, admissions.now()), fetch, asked_about, now)
+}
+
 fn grant(admissions: &Admissions, payer: Payer, key: &Key, body: &'static str) {
-    assert_eq!(admissions.note((payer, key), &fresh(draft(body)), None, NOW), None);
+    assert_eq!(note(admissions, (payer, key), &fresh(draft(body)), None, NOW), None);
 }
 
 #[test]
@@ -77,7 +94,7 @@ fn that_an_answer_still_holds_is_as_good_as_being_given_it() {
     let repository = key("/repos/acme/secret");
     let unchanged = answered(Fetched::NotModified(draft("v1")));
     let held = entry(&repository, "v1");
-    assert_eq!(admissions.note((BOB, &repository), &unchanged, Some(&held), NOW), None);
+    assert_eq!(note(&admissions, (BOB, &repository), &unchanged, Some(&held), NOW), None);
     assert!(admissions.permit(Reader::Unproven(BOB), &held, NOW));
 }
 
@@ -98,7 +115,7 @@ fn an_admission_ends_with_the_lifetime_of_the_answer_or_after_five_minutes() {
     assert!(!permits(LIFETIME));
     let mut lasting = draft("v1");
     lasting.freshness.lifetime = Duration::from_secs(86_400);
-    admissions.note((ALICE, &repository), &fresh(lasting), None, NOW);
+    note(&admissions, (ALICE, &repository), &fresh(lasting), None, NOW);
     assert!(permits(ADMISSION_MAX - Duration::from_millis(1)));
     assert!(!permits(ADMISSION_MAX));
 }
@@ -112,7 +129,7 @@ fn the_time_that_a_call_took_counts_as_part_of_an_admission() {
     for lifetime in [LIFETIME, ADMISSION_MAX, Duration::from_secs(86_400)] {
         let mut slow = draft("v1");
         (slow.age, slow.freshness.lifetime) = (taken, lifetime);
-        admissions.note((ALICE, &repository), &fresh(slow), None, NOW);
+        note(&admissions, (ALICE, &repository), &fresh(slow), None, NOW);
         let left = lifetime.min(ADMISSION_MAX) - taken;
         assert!(permits(left - Duration::from_millis(1)) && !permits(left), "{lifetime:?}");
     }
@@ -126,7 +143,7 @@ fn a_401_ends_all_admissions_of_its_credential_and_of_no_other() {
         grant(&admissions, ALICE, key, "v1");
         grant(&admissions, BOB, key, "v1");
     }
-    let refused = admissions.note((ALICE, &keys[0]), &refusal(401), None, NOW);
+    let refused = note(&admissions, (ALICE, &keys[0]), &refusal(401), None, NOW);
     // What it has of its own, such as its user, is forgotten; what it shares is left to the others.
     assert_eq!(refused, Some((Domain::from_bytes(*ALICE.as_bytes()), Refusal::Credential)));
     for key in &keys {
@@ -143,7 +160,7 @@ fn a_refusal_ends_the_admissions_of_its_credential_to_the_repository() {
         grant(&admissions, ALICE, &issues, "v1");
         grant(&admissions, ALICE, &other, "v1");
         let refused = key("/repos/acme/secret/languages");
-        admissions.note((ALICE, &refused), &refusal(status), None, NOW);
+        note(&admissions, (ALICE, &refused), &refusal(status), None, NOW);
         assert!(!admissions.permit(Reader::Unproven(ALICE), &entry(&issues, "v1"), NOW), "{status}");
         assert!(admissions.permit(Reader::Unproven(ALICE), &entry(&other, "v1"), NOW), "{status}");
     }
@@ -160,13 +177,13 @@ fn own(payer: Payer, resource: &str) -> (Key, Entry) {
 fn a_domain_of_one_credential_forgets_everything_at_its_first_401() {
     let admissions = Admissions::default();
     let (issues, held) = own(ALICE, "/repos/acme/secret/issues");
-    let forget = admissions.note((Payer::from(issues.domain()), &issues), &refusal(401), Some(&held), NOW);
+    let forget = note(&admissions, (Payer::from(issues.domain()), &issues), &refusal(401), Some(&held), NOW);
     assert_eq!(forget, Some((issues.domain(), Refusal::Credential)));
     let (elsewhere, _) = own(ALICE, "/orgs/acme");
     let standing = admissions.standing((Reader::Admitted, ALICE), &elsewhere);
     assert_eq!(standing, Standing { reader: Reader::Unproven(ALICE), accepts_stale: false });
     // Until the origin answers it again.
-    admissions.note((ALICE, &elsewhere), &fresh(draft("v1")), None, NOW);
+    note(&admissions, (ALICE, &elsewhere), &fresh(draft("v1")), None, NOW);
     for key in [&issues, &elsewhere] {
         let standing = admissions.standing((Reader::Admitted, ALICE), key);
         assert_eq!(standing, Standing { reader: Reader::Admitted, accepts_stale: true });
@@ -177,7 +194,7 @@ fn a_domain_of_one_credential_forgets_everything_at_its_first_401() {
 fn a_domain_of_one_credential_forgets_the_repository_that_it_may_not_read_any_more() {
     let admissions = Admissions::default();
     let (issues, held) = own(ALICE, "/repos/acme/secret/issues?page=2");
-    let forget = admissions.note((Payer::from(issues.domain()), &issues), &refusal(404), Some(&held), NOW);
+    let forget = note(&admissions, (Payer::from(issues.domain()), &issues), &refusal(404), Some(&held), NOW);
     let prefixes = prefixes_of("api.github.com/repos/acme/secret/issues?page=2 json");
     assert_eq!(prefixes, [" ", "?", "/"].map(|end| format!("api.github.com/repos/acme/secret{end}").into()));
     assert_eq!(forget, Some((issues.domain(), Refusal::Read { prefixes })));
@@ -190,37 +207,87 @@ fn a_domain_of_one_credential_forgets_the_repository_that_it_may_not_read_any_mo
 fn a_file_that_never_was_there_costs_no_entry_but_stale_ones_are_asked_about() {
     let admissions = Admissions::default();
     let (file, _) = own(ALICE, "/repos/acme/site/contents/none");
-    assert_eq!(admissions.note((Payer::from(file.domain()), &file), &refusal(404), None, NOW), None);
+    let refused = note(&admissions, (Payer::from(file.domain()), &file), &absence(), None, NOW);
+    assert!(matches!(refused, Some((_, Refusal::ReadOf { .. }))), "{refused:?}");
     let (other, _) = own(ALICE, "/repos/acme/site/issues");
     let standing = admissions.standing((Reader::Admitted, ALICE), &other);
     assert_eq!(standing, Standing { reader: Reader::Admitted, accepts_stale: false });
     let (repository, _) = own(ALICE, "/repos/acme/site");
-    let refused = admissions.note((Payer::from(repository.domain()), &repository), &refusal(404), None, NOW);
+    let refused =
+        note(&admissions, (Payer::from(repository.domain()), &repository), &refusal(404), None, NOW);
     assert!(matches!(refused, Some((_, Refusal::Read { .. }))), "{refused:?}");
+}
+
+#[test]
+fn of_what_is_not_there_no_other_representation_is_kept() {
+    let admissions = Admissions::default();
+    let (page, _) = own(ALICE, "/repos/acme/site/issues?page=2");
+    let refused = note(&admissions, (ALICE, &page), &absence(), None, NOW);
+    let representations = || Vec::from([Box::from("api.github.com/repos/acme/site/issues?page=2 ")]);
+    let expected = Refusal::ReadOf { forms: representations().into(), prefixes: representations() };
+    assert_eq!(refused, Some((page.domain(), expected)));
+    let standing = admissions.standing((Reader::Admitted, ALICE), &page);
+    assert_eq!(standing.reader, Reader::Admitted, "that it is not there is kept, and may be said again");
+}
+
+#[test]
+fn what_was_refused_and_is_kept_as_no_absence_is_asked_about_before_anything_others_bring() {
+    for status in [403, 404, 451] {
+        let admissions = Admissions::default();
+        let (file, _) = own(ALICE, "/repos/acme/site/contents/a json");
+        note(&admissions, (ALICE, &file), &refusal(status), None, NOW);
+        let standing = |resource| admissions.standing((Reader::Admitted, ALICE), &own(ALICE, resource).0);
+        let raw = "/repos/acme/site/contents/a raw";
+        assert_eq!(standing(raw).reader, Reader::Unproven(ALICE), "{status}");
+        assert_eq!(standing("/repos/acme/site/contents/b").reader, Reader::Admitted, "{status}");
+        grant(&admissions, ALICE, &file, "v1");
+        assert_eq!(standing(raw).reader, Reader::Admitted, "{status}");
+    }
+}
+
+#[test]
+fn what_a_call_was_granted_that_began_before_a_refusal_counts_for_nothing() {
+    let (repository, issues) = (key("/repos/acme/secret"), key("/repos/acme/secret/issues"));
+    for (payer, status) in [(ALICE, 401), (ALICE, 404), (BOB, 404)] {
+        let admissions = Admissions::default();
+        let since = admissions.now();
+        note(&admissions, (ALICE, &repository), &refusal(status), None, NOW);
+        admissions.note((payer, &issues, since), &fresh(draft("v1")), None, NOW);
+        let reader = Reader::Unproven(payer);
+        let is_permitted = admissions.permit(reader, &entry(&issues, "v1"), NOW);
+        assert_eq!(is_permitted, payer == BOB, "{status}");
+        let standing = admissions.standing((Reader::Admitted, ALICE), &issues);
+        assert_eq!(standing.reader, Reader::Unproven(ALICE), "{status}");
+        grant(&admissions, ALICE, &issues, "v1");
+        assert!(admissions.permit(Reader::Unproven(ALICE), &entry(&issues, "v1"), NOW), "{status}");
+        let standing = admissions.standing((Reader::Admitted, ALICE), &issues);
+        assert_eq!(standing.reader, Reader::Admitted, "{status}");
+    }
 }
 
 #[test]
 fn what_needs_another_kind_of_credential_says_nothing_about_this_one() {
     let admissions = Admissions::default();
-    let (app, held) = own(ALICE, "/app/installations");
-    let forget = admissions.note((Payer::from(app.domain()), &app), &refusal(401), None, NOW);
-    assert_eq!(forget, None);
-    assert_eq!(admissions.standing((Reader::Admitted, ALICE), held.key()).reader, Reader::Admitted);
+    let refused = |key: &Key| note(&admissions, (Payer::from(key.domain()), key), &refusal(401), None, NOW);
+    let is_of_itself = |refused| matches!(refused, Some((_, Refusal::ReadOf { .. })));
+    let ((app, _), (user, _)) = (own(ALICE, "/app/installations"), own(ALICE, "/user"));
+    assert!(is_of_itself(refused(&app)));
+    assert_eq!(admissions.standing((Reader::Admitted, ALICE), &user).reader, Reader::Admitted);
     let anonymous = Key::new("api.github.com/user json", Domain::ANONYMOUS);
-    assert_eq!(
-        admissions.note((Payer::from(anonymous.domain()), &anonymous), &refusal(401), None, NOW),
-        None
-    );
+    assert!(is_of_itself(refused(&anonymous)));
     let other = Key::new("api.github.com/repos/acme/site json", Domain::ANONYMOUS);
-    assert_eq!(admissions.standing((Reader::Admitted, ALICE), &other).reader, Reader::Admitted);
+    let reader = Payer::from(Domain::ANONYMOUS);
+    assert_eq!(admissions.standing((Reader::Admitted, reader), &other).reader, Reader::Admitted);
 }
 
 #[test]
 fn a_refusal_of_a_call_that_passes_by_means_what_it_means_of_a_fetch() {
     let repository = "api.github.com/repos/acme/site";
     let prefixes = || prefixes_of(repository);
-    let read_of =
-        || Refusal::ReadOf { resource: format!("{repository}/issues").into(), prefixes: prefixes() };
+    let read_of = || {
+        let forms = [" ", "?"].map(|end| format!("{repository}/issues{end}").into()).into();
+        Refusal::ReadOf { forms, prefixes: prefixes() }
+    };
     let rows = [
         (Method::GET, "/user", 401, Some(Refusal::Credential)),
         (Method::POST, "/repos/acme/site/issues", 401, Some(Refusal::Credential)),
@@ -271,7 +338,7 @@ fn admissions_and_refusals_are_bounded() {
     for number in 0..GRANTS_MAX * 2 {
         let key = key(&format!("/repos/acme/site-{number}"));
         grant(&admissions, ALICE, &key, "v1");
-        admissions.note((BOB, &key), &refusal(404), None, NOW);
+        note(&admissions, (BOB, &key), &refusal(404), None, NOW);
     }
     assert!(admissions.grants.read().len() <= GRANTS_MAX);
     assert!(admissions.doubts.lock().len() <= DOUBTS_MAX);

@@ -183,6 +183,22 @@ async fn a_repository_that_a_call_finds_gone_is_asked_for_before_it_is_read_agai
 }
 
 #[tokio::test]
+async fn what_is_not_there_in_one_representation_is_served_in_no_other() {
+    let raw = |path| get_by(ALICE, path).header("accept", "application/vnd.github.raw");
+    let (origin, node) = origin_and_node().await;
+    let readme = format!("{ELSEWHERE}/readme");
+    for path in [&readme, ISSUES] {
+        assert_eq!(answer(&node, get_by(ALICE, path)).await.status, 200);
+    }
+    origin.set_visibility("acme/widget-2", Visibility::Deleted);
+    assert_eq!(answer(&node, raw(&readme)).await.status, 404);
+    assert_eq!(answer(&node, get_by(ALICE, &readme)).await.status, 404);
+    assert_hit(&node, get_by(ALICE, ISSUES)).await;
+    // That it is not there may be said again.
+    assert_hit(&node, get_by(ALICE, &readme)).await;
+}
+
+#[tokio::test]
 async fn a_file_that_was_never_there_costs_nothing_else() {
     let (_origin, node) = origin_and_node().await;
     answer(&node, get_by(BOB, PUBLIC)).await;

@@ -213,8 +213,9 @@ impl Engine {
 }
 
 /// Whether the content that `edition` names, of age zero at `born`, is news compared with `held`: later in the order
-/// of their issuer, or else not older. Of two that seem to be of one age the one that came later is taken.
+/// of their issuer, or else not older. Of two that seem to be of one age the one that came later is taken; but nothing
+/// that may have been asked for before it was said that there is no such thing.
 fn is_after(edition: Option<Edition>, born: Timestamp, held: &Entry) -> bool {
     let by_issuer = edition.zip(held.edition()).and_then(|(edition, held)| edition.is_after(held));
-    by_issuer.unwrap_or(born >= held.born())
+    by_issuer.unwrap_or(if held.is_absence() { born > held.born() } else { born >= held.born() })
 }

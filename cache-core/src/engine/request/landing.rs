@@ -83,7 +83,8 @@ impl Engine {
         let edition = renewed.or_else(|| self.issue_edition(&key));
         let entry = Arc::new(Entry::new(key, draft, self.now, generation).of_edition(edition));
         let is_outdated = self.is_outdated_signpost(id, entry.content().status);
-        let may_keep = self.flights.flight(id).keep() == Keep::Yes && !is_outdated;
+        let is_ended = self.is_known_to_be_gone(&entry);
+        let may_keep = self.flights.flight(id).keep() == Keep::Yes && !is_outdated && !is_ended;
         let stored = may_keep && self.keep(Arc::clone(&entry));
         // That one reader more was told what all members know is no news to them.
         let is_news = !flight_proves || status != NOT_MODIFIED || reason != ForwardReason::Request;
@@ -114,6 +115,12 @@ impl Engine {
             self.relay_to(id, request, leader, content);
         }
         self.ask_anew(id);
+    }
+
+    /// Whether a member has told meanwhile that what `entry` shows is not there, as it was said after that was asked for.
+    fn is_known_to_be_gone(&self, entry: &Entry) -> bool {
+        let is_gone = |held: &Arc<Entry>| held.is_absence() && entry.born() <= held.born();
+        !entry.is_absence() && self.cache.lookup(entry.key()).is_some_and(is_gone)
     }
 
     /// Whether an answer of flight `id` with `status` says that something is not there, or is elsewhere, and a write

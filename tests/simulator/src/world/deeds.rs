@@ -314,7 +314,7 @@ impl World {
             self.issue(number, None, &reach);
         }
         let refusal = Refusal::Change { prefixes: vec![prefix] };
-        self.handle(number, Input::Refused { domain, refusal });
+        self.handle(number, Input::Refused { domain, refusal, fetch: None });
     }
 
     /// Notes that `number` is about to end what `reach` means.

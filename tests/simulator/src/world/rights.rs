@@ -10,7 +10,7 @@ use crate::{
     rights::Right,
 };
 use cache_core::{
-    Candidate, Entry, Fetched, Input, Outcome, Payer, Refusal,
+    Candidate, Entry, FetchId, Fetched, Input, Outcome, Payer, Refusal,
     freshness::Directives,
     message::{Reach, Scope},
 };
@@ -122,12 +122,12 @@ impl World {
         let told = Told { said: fact.at, heard: self.now };
         self.heard.refusals.insert((number, asker.credential, about), told);
         if asker.is_alone {
-            self.refuse_reading(number, asker, refused);
+            self.refuse_reading(number, asker, (refused, call.fetch));
         }
     }
 
     /// The domain of one credential ends where its right does.
-    fn refuse_reading(&mut self, number: usize, asker: Asker, refused: Refused) {
+    fn refuse_reading(&mut self, number: usize, asker: Asker, (refused, fetch): (Refused, FetchId)) {
         let key = &self.ledger.keys[asker.key];
         let domain = key.domain();
         let (prefix, refusal): (Box<str>, _) = match refused {
@@ -141,7 +141,7 @@ impl World {
         if self.nodes[number].shows(&reach) {
             self.issue(number, None, &reach);
         }
-        self.handle(number, Input::Refused { domain, refusal });
+        self.handle(number, Input::Refused { domain, refusal, fetch: Some(fetch) });
     }
 
     /// Checks what a call is about.

@@ -37,19 +37,19 @@ impl Duty {
             Input::Invalidate { reach, .. } | Input::Passed { reach, .. } => {
                 Self::Forget { reaches: vec![reach.clone()], tells: true }
             }
-            Input::Refused { domain, refusal: Refusal::Change { prefixes } } => {
+            Input::Refused { domain, refusal: Refusal::Change { prefixes }, .. } => {
                 let scope = |prefix| Scope::Prefix { prefix, domain: Some(*domain) };
                 let reach = Reach::doubt(prefixes.iter().cloned().map(scope));
                 let is_shown = node.shows_as_certain(&reach);
                 let reaches = is_shown.then_some(reach).into_iter().collect();
                 Self::Forget { reaches, tells: is_shown }
             }
-            Input::Refused { domain, refusal: Refusal::Read { prefixes } } => {
+            Input::Refused { domain, refusal: Refusal::Read { prefixes }, .. } => {
                 let scope = |prefix| Scope::Prefix { prefix, domain: Some(*domain) };
                 let reach = Reach::forget(prefixes.iter().cloned().map(scope));
                 Self::Forget { tells: node.shows(&reach), reaches: vec![reach] }
             }
-            Input::Refused { domain, refusal: Refusal::Credential } => {
+            Input::Refused { domain, refusal: Refusal::Credential, .. } => {
                 let reach = Reach::forget([Scope::Prefix { prefix: "".into(), domain: Some(*domain) }]);
                 Self::Forget { tells: node.shows(&reach), reaches: vec![reach] }
             }

@@ -6,8 +6,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "overtaken-taken-for-later",
         file: "engine/fleet/announcing.rs",
-        old: "by_issuer.unwrap_or(born >= held.born())",
-        new: "by_issuer.filter(|_| false).unwrap_or(born >= held.born())",
+        old: "by_issuer.unwrap_or(if held.is_absence()",
+        new: "by_issuer.filter(|_| false).unwrap_or(if held.is_absence()",
     },
     Mutant {
         name: "replaced-elsewhere-still-shown",
@@ -60,8 +60,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "invalidated-while-fetched-and-kept",
         file: "flights.rs",
-        old: "            if !self.flight(id).waits_for_another() {\n                self.detach_one(key, id);\n                detached.push(id);\n                continue;\n            }\n",
-        new: "",
+        old: "        if !flight.waits_for_another() && spared != Some(id) {",
+        new: "        if false && !flight.waits_for_another() && spared != Some(id) {",
     },
     Mutant {
         name: "put-while-fetched-and-overwritten",

@@ -44,10 +44,10 @@ impl Engine {
         let (reach, is_here) = self.refused_reach(domain, refusal);
         if is_here {
             let (reach, receipt) = (reach.bounded(), self.receipts.number());
-            // Nothing waits until it is done everywhere.
+            // Nothing here waits until it is done everywhere, but a member that speaks of it hears when it is durable.
             self.tell_invalidated(reach.clone(), receipt);
             self.forget_but(&reach, spared);
-            self.forget_on_disk(&reach, None);
+            self.forget_on_disk(&reach, Some(receipt));
         } else if is_credential {
             // What the disk is about to bring is as little granted as what is under way.
             self.forget_but(&reach, spared);

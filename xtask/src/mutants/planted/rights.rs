@@ -36,7 +36,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "refusal-not-told-to-members",
         file: "engine/forgetting.rs",
-        old: "            // Nothing waits until it is done everywhere.\n            self.tell_invalidated(reach.clone(), receipt);",
+        old: "            // Nothing here waits until it is done everywhere, but a member that speaks of it hears when it is durable.\n            self.tell_invalidated(reach.clone(), receipt);",
         new: "            let _unused = receipt;",
     },
     Mutant {

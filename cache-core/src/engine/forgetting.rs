@@ -166,9 +166,9 @@ impl Engine {
     }
 
     pub(super) fn on_receipt_due(&mut self) {
-        self.counters.forgettings_unconfirmed += 1;
-        let settled = self.receipts.on_due(self.now);
-        self.conclude_forgetting(settled);
+        let due = self.receipts.on_due(self.now);
+        self.counters.forgettings_unconfirmed += u64::from(due.is_given_up);
+        self.conclude_forgetting(due.settled);
     }
 
     /// Nothing waits any more until `peer` has forgotten something.

@@ -35,6 +35,8 @@ struct Waiting {
     /// Whether the disk has not said so yet.
     disk: bool,
     until: Timestamp,
+    /// Until when it waits for the disk, whichever members have said so by then.
+    durable_until: Timestamp,
 }
 
 /// A request that no longer waits.
@@ -70,9 +72,10 @@ impl Receipts {
         if self.waiting.len() >= RECEIPTS_MAX {
             return Wait::Refused(settled);
         }
-        let until = now.saturating_add(if members.is_empty() { DURABLE_WITHIN } else { FORGOTTEN_WITHIN });
+        let durable_until = now.saturating_add(DURABLE_WITHIN);
+        let until = if members.is_empty() { durable_until } else { now.saturating_add(FORGOTTEN_WITHIN) };
         self.dates.insert((until, receipt));
-        self.waiting.insert(receipt, Waiting { order, entries, members, disk, until });
+        self.waiting.insert(receipt, Waiting { order, entries, members, disk, until, durable_until });
         Wait::Begun
     }
 
@@ -128,20 +131,22 @@ impl Receipts {
         concerned.into_iter().filter_map(|receipt| self.settle(receipt)).collect()
     }
 
-    /// Gives up members that take too long, and then the disk. Returns what no longer waits.
-    pub(crate) fn on_due(&mut self, now: Timestamp) -> Option<Settled> {
-        let (date, receipt) = self.dates.first().copied().filter(|(date, _)| *date <= now)?;
+    /// Gives up members that take too long, and then the disk.
+    pub(crate) fn on_due(&mut self, now: Timestamp) -> Due {
+        let due = self.dates.first().copied().filter(|(date, _)| *date <= now);
+        let Some((date, receipt)) = due else { return Due::default() };
         self.dates.remove(&(date, receipt));
-        let waiting = self.waiting.get_mut(&receipt)?;
-        let was_for_members = !waiting.members.is_empty();
+        let Some(waiting) = self.waiting.get_mut(&receipt) else { return Due::default() };
+        let gives_up_members = !waiting.members.is_empty();
         waiting.members.clear();
-        if waiting.disk && was_for_members {
-            waiting.until = date.saturating_add(DURABLE_WITHIN.saturating_sub(FORGOTTEN_WITHIN));
+        if waiting.disk && date < waiting.durable_until {
+            waiting.until = waiting.durable_until;
             self.dates.insert((waiting.until, receipt));
-            return None;
+            return Due { is_given_up: gives_up_members, settled: None };
         }
+        let is_given_up = gives_up_members || waiting.disk;
         waiting.disk = false;
-        self.settle(receipt)
+        Due { is_given_up, settled: self.settle(receipt) }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
@@ -157,6 +162,15 @@ impl Receipts {
         self.dates.remove(&(waiting.until, receipt));
         Some(Settled { order: waiting.order, entries: waiting.entries })
     }
+}
+
+/// What became of a wait whose time was over.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Due {
+    /// Whether it was for members, or the disk, which are waited for no longer.
+    pub(crate) is_given_up: bool,
+    /// The request, if it waits for nothing else.
+    pub(crate) settled: Option<Settled>,
 }
 
 /// When a member hears that the disk has forgotten.
@@ -232,12 +246,23 @@ mod tests {
     fn members_are_given_up_after_a_moment_and_the_disk_after_a_while() {
         let mut receipts = Receipts::default();
         receipts.wait(at(0), 1, SETTLED, [peer(1)], true);
-        assert_eq!(receipts.on_due(at(99)), None);
+        assert_eq!(receipts.on_due(at(99)), Due::default());
         assert_eq!(receipts.next_deadline(), Some(at(100)));
-        assert_eq!(receipts.on_due(at(100)), None, "the disk is still awaited");
+        let is_given_up = true;
+        assert_eq!(receipts.on_due(at(100)), Due { is_given_up, settled: None }, "the disk is still awaited");
         assert_eq!(receipts.next_deadline(), Some(at(2000)));
-        assert_eq!(receipts.on_due(at(2000)), Some(SETTLED));
+        assert_eq!(receipts.on_due(at(2000)), Due { is_given_up, settled: Some(SETTLED) });
         assert_eq!(receipts.next_deadline(), None);
+    }
+
+    #[test]
+    fn the_disk_is_awaited_for_as_long_where_members_were_quick() {
+        let mut receipts = Receipts::default();
+        receipts.wait(at(0), 1, SETTLED, [peer(1)], true);
+        assert_eq!(receipts.on_forgotten(peer(1), 1), None);
+        assert_eq!(receipts.on_due(at(100)), Due::default(), "nothing is given up");
+        assert_eq!(receipts.next_deadline(), Some(at(2000)));
+        assert_eq!(receipts.on_due(at(2000)), Due { is_given_up: true, settled: Some(SETTLED) });
     }
 
     #[test]

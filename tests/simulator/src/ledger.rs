@@ -431,7 +431,10 @@ impl Ledger {
             if now - issued.at < REMEMBERED_FOR {
                 let (reach, at) = (issued.reach.clone(), issued.at);
                 let ended = self.raise_floor(node, &reach, at);
-                self.durable.on_told(node, (from, notice.receipt), ended);
+                // Several that are passed on have no number of their own, and nothing waits for them.
+                if notice.receipt != PASSED_ON {
+                    self.durable.on_told(node, (from, notice.receipt), ended);
+                }
             }
         }
     }
@@ -468,6 +471,9 @@ pub(crate) fn prefix(resource: usize, letters: usize) -> String {
 
 /// How long an invalidation counts: what the fleet remembers, less what messages take.
 const REMEMBERED_FOR: Duration = Duration::from_secs(530);
+
+/// The number of a notice that its sender passes on.
+const PASSED_ON: u64 = 0;
 
 /// The status of an entry.
 pub(crate) const OK: u16 = 200;

@@ -8,8 +8,8 @@ use crate::{
     random::Random,
 };
 use cache_core::{
-    Ceiling, Contact, Disk, Domain, Doubts, Engine, Entry, FetchId, Fetched, Input, Key, LoadId, Member,
-    Name, Naming, PeerId, RequestId, Sharing, Timestamp, codec,
+    Ceiling, Contact, Disk, Domain, Doubted, Doubts, Engine, Entry, FetchId, Fetched, Input, Key, LoadId,
+    Member, Name, Naming, PeerId, RequestId, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
     message::{Reach, Scope},
 };
@@ -188,11 +188,20 @@ impl Node {
         }
     }
 
-    /// Forgets on disk what `scopes` mean, and notes `doubts` there; both are durable with
+    /// Forgets on disk what `scopes` mean, and notes what is `doubted` there; both are durable with
     /// [`on_durable`](Self::on_durable), or at once if nothing waits for it.
-    pub(crate) fn remove(&mut self, removal: Option<u64>, scopes: &[Scope], doubts: Option<Vec<u8>>) {
+    ///
+    /// Where nothing of it is on disk, or could come back, there is nothing to do, and nothing else becomes durable by it.
+    pub(crate) fn remove(&mut self, removal: Option<u64>, scopes: &[Scope], doubted: Option<&Doubted>) {
+        let ended = || scopes.iter().chain(doubted.iter().flat_map(|doubted| &doubted.scopes));
+        let lost = || self.limbo.values().flat_map(|limbo| limbo.records.iter().map(|(key, _)| key));
+        let mut there = self.disk.keys().chain(lost());
+        if !there.any(|key| ended().any(|scope| scope.covers_key(key))) {
+            return;
+        }
         let is_meant = |key: &Key| scopes.iter().any(|scope| scope.covers_key(key));
         let records = self.disk.extract_if(.., |key, _| is_meant(key)).collect();
+        let doubts = doubted.map(|doubted| codec::encode_doubts(&doubted.all));
         match removal {
             Some(removal) => drop(self.limbo.insert(removal, Limbo { records, doubts })),
             None => self.note_at_once(doubts),
@@ -208,6 +217,12 @@ impl Node {
 
     /// What was removed under this number, and before, is gone for good.
     pub(crate) fn on_durable(&mut self, removal: u64) {
+        if self.limbo.contains_key(&removal) {
+            self.settle(removal);
+        }
+    }
+
+    fn settle(&mut self, removal: u64) {
         let later = self.limbo.split_off(&(removal + 1));
         for limbo in std::mem::replace(&mut self.limbo, later).into_values() {
             self.doubts = limbo.doubts.unwrap_or_else(|| std::mem::take(&mut self.doubts));
@@ -216,7 +231,7 @@ impl Node {
 
     /// Makes everything durable that was written.
     pub(crate) fn flush(&mut self) {
-        self.on_durable(u64::MAX - 1);
+        self.settle(u64::MAX - 1);
     }
 
     /// The disk is lost, with all on it.

@@ -38,7 +38,7 @@ pub struct Plan {
     pub peers: PeerSettings,
     /// What every node's own rules grant an answer, whatever a peer says of it.
     pub ceiling: Freshness,
-    /// One look at a disk in so many takes seconds, perhaps longer than any request waits.
+    /// One look at a disk in so many, and one removal from it, takes seconds, perhaps longer than any request waits.
     pub disk_stuck_one_in: u64,
     /// Which nodes dial which.
     pub dialing: Dialing,

@@ -9,7 +9,7 @@ mod returning;
 
 pub use hour::hour_of_autoscaling;
 pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_change};
-pub use returning::{contact_is_gone, doubts, returns_after_writes};
+pub use returning::{contact_is_gone, doubts, returns_after_writes, slow_disks};
 
 use crate::{
     plan::{Deed, Event, Lie, OutageKind, Plan, Victim},
@@ -64,6 +64,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("renewals", renewals),
     ("returns-after-writes", returns_after_writes),
     ("rights-change", rights_change),
+    ("slow-disks", slow_disks),
     ("split", split),
     ("writes", writes),
     ("writes-overtake-answers", writes_overtake_answers),

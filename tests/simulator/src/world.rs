@@ -67,6 +67,8 @@ pub struct World {
     refused: Option<RequestId>,
     /// The key of the answer that a node is hearing at this moment, and when the call for it began.
     landing: Option<(usize, Duration)>,
+    /// How many waits for members or the disk a node has just given up.
+    unconfirmed: u64,
     /// What each process found when it started.
     returning: BTreeMap<usize, Returning>,
     /// What nodes have heard of the rights of credentials.
@@ -173,6 +175,7 @@ impl World {
             ideal_versions: BTreeMap::new(),
             refused: None,
             landing: None,
+            unconfirmed: 0,
             returning: BTreeMap::new(),
             heard: Heard::default(),
             prompt: None,

@@ -273,6 +273,13 @@ fn what_is_in_doubt_is_served_only_once_the_origin_was_asked() {
 }
 
 #[test]
+fn what_a_disk_has_not_forgotten_in_time_is_confirmed_to_nobody() {
+    for seed in 0..8 {
+        sound(&scenario("slow-disks", seed, 2 + seed as usize % 6));
+    }
+}
+
+#[test]
 fn whoever_starts_again_finds_its_fleet_though_its_only_contact_is_gone() {
     for seed in 0..12 {
         for nodes in [3, 4, 8, 20] {

@@ -31,6 +31,11 @@ pub fn doubts(seed: u64, nodes: usize) -> Plan {
     plan
 }
 
+/// As [`doubts`], and every third removal takes seconds: a write may no longer wait for it, or its node end before.
+pub fn slow_disks(seed: u64, nodes: usize) -> Plan {
+    Plan { disk_stuck_one_in: 3, ..doubts(seed, nodes) }
+}
+
 /// A node is down for a while, in which others write what it has on its disk. It is asked for that as soon as it is
 /// back, except for one thing, of which it is only told, and is asked for all when it has started once more. In later
 /// rounds members no longer remember the first writes; in the last one all start again.

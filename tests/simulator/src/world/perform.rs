@@ -7,10 +7,11 @@ use super::{
 };
 use crate::{
     figures::message_name,
-    ledger::{Circumstances, OK, Rule, Wanted},
+    ledger::{Circumstances, OK, ROUNDING, Rule, Wanted},
     network::{Frame, Payload},
     node::{Arrival, State, address, issuer},
     origin::Call,
+    random::micros,
 };
 use cache_core::{
     Audience, Candidate, Disk, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence, OrderId,
@@ -272,7 +273,9 @@ impl World {
             Duty::Usual => Vec::new(),
         };
         let entries_before = node.engine.entries_count();
+        let unconfirmed = node.engine.counters().forgettings_unconfirmed;
         node.engine.handle(node.timestamp(now), input);
+        self.unconfirmed = node.engine.counters().forgettings_unconfirmed - unconfirmed;
         let outputs: Vec<Output> = std::iter::from_fn(|| node.engine.poll_output()).collect();
         let due = node.engine.poll_timeout().map(|(due, _)| node.true_time(due).max(now));
         if due != node.wake_at {
@@ -330,10 +333,13 @@ impl World {
                 node.published.insert(entry.key().clone(), entry);
             }
             Output::Remove { removal, scopes, doubted } => {
-                node.remove(removal, &scopes, doubted.map(|doubted| codec::encode_doubts(&doubted.all)));
+                node.remove(removal, &scopes, doubted.as_ref());
                 if let Some(removal) = removal {
-                    let at = self.now + self.random.up_to(DISK_LATENCY);
-                    self.schedule_arrival(at, number, Arrival::Input(Input::Removed { removal }));
+                    let after = self.random.up_to(DISK_LATENCY);
+                    let is_stuck = (micros(after) + 1).is_multiple_of(self.plan.disk_stuck_one_in);
+                    let after = if is_stuck { STUCK_TIMES * after } else { after };
+                    let report = Arrival::Input(Input::Removed { removal });
+                    self.schedule_arrival(self.now + after, number, report);
                 }
             }
             Output::Retain { request } => {
@@ -359,7 +365,13 @@ impl World {
         let circumstances = (&self.nodes[number], self.now, self.plan.settings.request_timeout);
         match self.ledger.take(circumstances, request, ending) {
             Ok(asked) if mem::discriminant(&asked.wanted) == mem::discriminant(&kind) => {
-                self.ledger.durable.on_answered(number, request);
+                // One that the disk took too long for is answered all the same, and counted: it promises nothing.
+                let is_given_up = self.unconfirmed > 0 && self.now + ROUNDING >= asked.at + DURABLE_WITHIN;
+                if is_given_up {
+                    self.unconfirmed -= 1;
+                } else {
+                    self.ledger.durable.on_answered(number, request);
+                }
             }
             Ok(asked) => {
                 let text = format!("n{number}: {:?} ends as {kind:?}", asked.wanted);
@@ -564,6 +576,12 @@ const WAKES_MAX: u32 = 16;
 const DEPUTIES_MAX: usize = 2;
 
 const DISK_LATENCY: Duration = Duration::from_millis(2);
+
+/// How many times as long a removal takes on a disk that is stuck: up to twice what a write waits.
+const STUCK_TIMES: u32 = 2_000;
+
+/// How long a write waits for the disk, as the core has it.
+const DURABLE_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the seal and the frame add to a message.
 const FRAME_OVERHEAD_BYTES: usize = 64;

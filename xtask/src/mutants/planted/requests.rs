@@ -7,7 +7,7 @@ pub(super) const BUGS: &[Mutant] = &[
         name: "entry-of-another-domain-taken-for-ones-own",
         file: "engine/request/lookup.rs",
         old: "        self.flights.flight_mut(id).ask_about(candidate.as_ref());",
-        new: "        if let Some(lent) = &candidate {\n            self.flights.flight_mut(id).learn(Arc::clone(lent.entry()));\n        }",
+        new: "        if let Some(crate::Candidate::Borrowed(lent)) = &candidate {\n            self.flights.flight_mut(id).learn(Arc::clone(lent));\n        }\n        self.flights.flight_mut(id).ask_about(candidate.as_ref());",
     },
     Mutant {
         name: "entry-of-another-domain-answers",

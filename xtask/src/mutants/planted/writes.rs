@@ -93,4 +93,34 @@ pub(super) const BUGS: &[Mutant] = &[
         old: "            self.counters.entries_refused += 1;\n            return self.take_off(id);",
         new: "            self.counters.entries_refused += 1;\n            return self.fail(id, Failure::TimedOut);",
     },
+    Mutant {
+        name: "confirmed-before-it-is-durable",
+        file: "sharing/receipts.rs",
+        old: "        self.owed.insert((last, peer, receipt));\n        Owed::Later",
+        new: "        let _unused = last;\n        Owed::AtOnce",
+    },
+    Mutant {
+        name: "confirmed-though-an-earlier-one-is-not-durable",
+        file: "sharing/receipts.rs",
+        old: "self.owed.split_off(&(*first, PeerId::from_public_key([0; 32]), 0));",
+        new: "self.owed.split_off(&(*first + u64::MAX / 2, PeerId::from_public_key([0; 32]), 0));",
+    },
+    Mutant {
+        name: "answered-before-the-disk-has-forgotten",
+        file: "engine/forgetting.rs",
+        old: "match self.receipts.wait(self.now, receipt, settled, told, asks_disk) {",
+        new: "match self.receipts.wait(self.now, receipt, settled, told, asks_disk && false) {",
+    },
+    Mutant {
+        name: "given-up-and-not-counted",
+        file: "engine/forgetting.rs",
+        old: "        self.counters.forgettings_unconfirmed += u64::from(due.is_given_up);\n",
+        new: "",
+    },
+    Mutant {
+        name: "disk-given-up-with-the-members",
+        file: "sharing/receipts.rs",
+        old: "if waiting.disk && date < waiting.durable_until {",
+        new: "if waiting.disk && gives_up_members {",
+    },
 ];

@@ -255,6 +255,9 @@ pub enum Fetched {
     },
     /// There was no whole answer. A stale entry stands in.
     Failed(FetchError),
+    /// There was no usable answer, and the call must not be made again for those that wait: it has cost, and would cost
+    /// again. Holds the origin's fault, or why there was no whole answer. No stale entry stands in.
+    Spent(Result<Content, FetchError>),
 }
 
 /// The requests that may have an answer that is not kept.

@@ -258,9 +258,11 @@ fn granted(fetched: &Fetched) -> Option<(&Content, Duration)> {
             (&draft.content, lifetime.saturating_sub(draft.age))
         }
         Fetched::Unstorable { content, .. } => (content, Duration::ZERO),
-        Fetched::Failed(_) | Fetched::Fault { .. } | Fetched::Oversize | Fetched::Throttled { .. } => {
-            return None;
-        }
+        Fetched::Failed(_)
+        | Fetched::Fault { .. }
+        | Fetched::Oversize
+        | Fetched::Spent(_)
+        | Fetched::Throttled { .. } => return None,
     };
     matches!(content.status, 200..=299 | 301 | 302 | 307 | 308).then_some((content, lifetime))
 }

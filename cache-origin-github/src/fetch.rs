@@ -205,6 +205,7 @@ impl GitHub {
             | Fetched::Fault { .. }
             | Fetched::Fresh(_)
             | Fetched::NotModified(_)
+            | Fetched::Spent(_)
             | Fetched::Throttled { .. }
             | Fetched::Unstorable { .. } => return,
         };

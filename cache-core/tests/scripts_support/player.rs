@@ -6,9 +6,9 @@ use super::{
     words::Words,
 };
 use cache_core::{
-    Audience, Bucket, Candidate, Deadline, Doubts, Engine, Entry, Features, FetchId, Fetched, Input, Key,
-    LoadId, Message, OrderId, Output, PeerId, Reach, Reader, Refusal, RequestId, Settings, Shortage,
-    Timestamp,
+    Audience, Bucket, Candidate, Deadline, Doubts, Engine, Entry, Features, FetchError, FetchId, Fetched,
+    Input, Key, LoadId, Message, OrderId, Output, PeerId, Reach, Reader, Refusal, RequestId, Settings,
+    Shortage, Timestamp,
     port::{DialError, Side},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -255,10 +255,13 @@ impl Player {
                 let retry_after = words.duration();
                 Fetched::Throttled { content: words.content(429), retry_after, shortage: Shortage::Pace }
             }
-            "failed" => {
-                let name = words.next("an error");
-                let found = show::FETCH_ERRORS.iter().find(|(known, _)| *known == name);
-                Fetched::Failed(found.unwrap_or_else(|| panic!("`{name}` is no error")).1)
+            "failed" => Fetched::Failed(fetch_error(words.next("an error"))),
+            "spent" => {
+                let told = words.next("a status or an error");
+                Fetched::Spent(match told.parse() {
+                    Ok(status) => Ok(words.content(status)),
+                    Err(_no_status) => Err(fetch_error(told)),
+                })
             }
             other => panic!("`{other}` is no result"),
         };
@@ -403,3 +406,8 @@ pub(crate) const BEGINNING: Timestamp = Timestamp::from_unix_millis(1_000_000_00
 
 /// For how long a request that borrows waits for a call for another domain, unless its line says otherwise.
 const KIN_WAIT: Duration = Duration::from_secs(1);
+
+fn fetch_error(name: &str) -> FetchError {
+    let found = show::FETCH_ERRORS.iter().find(|(known, _)| *known == name);
+    found.unwrap_or_else(|| panic!("`{name}` is no error")).1
+}

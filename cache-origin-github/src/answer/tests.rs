@@ -13,7 +13,9 @@ fn judged(status: u16, fields: &[(&str, &str)], body: &str, named: bool) -> Stri
         Fetched::Unstorable { audience, .. } => format!("unstorable {audience:?}"),
         Fetched::Fault { content } => format!("fault {}", content.status),
         Fetched::Failed(error) => format!("failed {error:?}"),
-        Fetched::NotModified(_) | Fetched::Proven(_) | Fetched::Oversize => unreachable!("not made here"),
+        Fetched::NotModified(_) | Fetched::Oversize | Fetched::Proven(_) | Fetched::Spent(_) => {
+            unreachable!("not made here")
+        }
     }
 }
 

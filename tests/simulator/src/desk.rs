@@ -86,6 +86,7 @@ impl Desk {
             Fetched::Failed(_)
             | Fetched::Fault { .. }
             | Fetched::Oversize
+            | Fetched::Spent(_)
             | Fetched::Throttled { .. }
             | Fetched::Unstorable { .. } => None,
         };
@@ -106,6 +107,7 @@ impl Desk {
                 Fetched::Failed(_)
                 | Fetched::Fault { .. }
                 | Fetched::NotModified(_)
+                | Fetched::Spent(_)
                 | Fetched::Throttled { .. }
                 | Fetched::Unstorable { .. } => {}
             }

@@ -61,6 +61,14 @@ impl Engine {
                 self.relay(id, leader, &content);
             }
             Fetched::Failed(error) => self.on_fetch_failed(id, error),
+            Fetched::Spent(told) => {
+                self.counters.fetches_failed += 1;
+                self.flights.flight_mut(id).conclude(Verdict::Failed);
+                match told {
+                    Ok(content) => self.relay(id, leader, &content),
+                    Err(error) => self.fail(id, Failure::Fetch(error)),
+                }
+            }
         }
     }
 

@@ -165,6 +165,7 @@ impl Scene {
                 Fetched::Failed(FetchError::ConnectFailed | FetchError::ConnectionLost | _)
                 | Fetched::Fault { .. }
                 | Fetched::Oversize
+                | Fetched::Spent(_)
                 | Fetched::Throttled { .. }
                 | Fetched::Unstorable { .. },
             )

@@ -109,7 +109,11 @@ impl World {
                 outdates = *audience == Audience::Domain;
             }
             Fetched::Failed(_) | Fetched::Fault { .. } => fails = true,
-            Fetched::Fresh(_) | Fetched::NotModified(_) | Fetched::Proven(_) | Fetched::Oversize => {}
+            Fetched::Fresh(_)
+            | Fetched::NotModified(_)
+            | Fetched::Proven(_)
+            | Fetched::Oversize
+            | Fetched::Spent(_) => {}
         }
         self.landing = Some((call.key, call.begun));
         self.handle(number, Input::Fetched { fetch, fetched, allowance: None });

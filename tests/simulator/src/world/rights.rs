@@ -109,9 +109,11 @@ impl World {
         let content = match fetched {
             Fetched::Fresh(draft) | Fetched::NotModified(draft) | Fetched::Proven(draft) => &draft.content,
             Fetched::Unstorable { content, .. } => content,
-            Fetched::Failed(_) | Fetched::Fault { .. } | Fetched::Oversize | Fetched::Throttled { .. } => {
-                return;
-            }
+            Fetched::Failed(_)
+            | Fetched::Fault { .. }
+            | Fetched::Oversize
+            | Fetched::Spent(_)
+            | Fetched::Throttled { .. } => return,
         };
         let Some((_, fact)) = self.ledger.fact(content) else { return };
         if fact.means == Means::Entry {

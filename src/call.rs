@@ -5,6 +5,7 @@ use crate::{
     command::{FetchFn, FetchReply, Private},
     key_text::with_key_text,
     shared::Shared,
+    unread::Unread,
 };
 use bytes::Bytes;
 use cache_core::{
@@ -15,13 +16,13 @@ use cache_origin_github::{
     OriginBody, PassReason, Plan, Planned, Question, Standing, Surrogacy, VERSION_SELECTED,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use std::{fmt, sync::Arc, time::Duration};
 use tracing::{trace, warn};
 
 /// How [`Node::call`] judges a request.
 ///
-/// There are these three on purpose, and a new one must not come unseen: code that takes a call apart has to answer
+/// There are these four on purpose, and a new one must not come unseen: code that takes a call apart has to answer
 /// each kind.
 ///
 /// ```
@@ -40,6 +41,8 @@ use tracing::{trace, warn};
 #[expect(clippy::exhaustive_enums, reason = "each kind is answered in its own way")]
 #[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is taken apart at once")]
 pub enum Call {
+    /// What its body asks decides: a GraphQL request.
+    Body(Unread),
     /// The answer is in memory, and fresh.
     Hit(Reply),
     /// The cache may answer it, but not at once.
@@ -99,6 +102,7 @@ impl Node {
     /// # async fn example(node: Node, request: Request<Full<Bytes>>) -> Result<Reply, fleet_cache::RequestError> {
     /// let (head, body) = request.into_parts();
     /// match node.call(&head) {
+    ///     Call::Body(unread) => unread.reply(Request::from_parts(head, body)).await,
     ///     Call::Hit(reply) => Ok(reply),
     ///     Call::Miss(miss) => miss.reply().await,
     ///     Call::Pass(pass) => pass.reply(Request::from_parts(head, body)).await,
@@ -107,10 +111,9 @@ impl Node {
     /// ```
     pub fn call(&self, request: &Parts) -> Call {
         match self.shared().look_up(request) {
+            LookUp::Body => Call::Body(Unread::new(self.clone())),
             LookUp::Hit(reply) => Call::Hit(reply),
-            LookUp::Miss(key, planned) => {
-                Call::Miss(Miss(Box::new(Missed::new(self.clone(), request.clone(), key, planned))))
-            }
+            LookUp::Miss(key, planned) => Call::Miss(Miss::new(self.clone(), request.clone(), key, planned)),
             LookUp::Pass(reason) => Call::Pass(Pass { node: self.clone(), reason, is_coded: true }),
         }
     }
@@ -123,6 +126,7 @@ impl Node {
                 let missed = Missed::new(self.clone(), request, key, planned);
                 Missed { is_coded, ..missed }.reply_once().await
             }
+            LookUp::Body => self.forward(bare(request, is_coded), Provenance::Passed(PassReason::Body)).await,
             LookUp::Pass(reason) => self.forward(bare(request, is_coded), Provenance::Passed(reason)).await,
         }
     }
@@ -141,12 +145,16 @@ impl Node {
     pub fn try_hit(&self, request: &Parts) -> Option<Reply> {
         match self.shared().look_up(request) {
             LookUp::Hit(reply) => Some(reply),
-            LookUp::Miss(..) | LookUp::Pass(_) => None,
+            LookUp::Body | LookUp::Miss(..) | LookUp::Pass(_) => None,
         }
     }
 }
 
 impl Miss {
+    pub(crate) fn new(node: Node, request: Parts, key: Key, planned: Planned) -> Self {
+        Self(Box::new(Missed::new(node, request, key, planned)))
+    }
+
     /// The same, for a caller that has to read the body: if the request has to pass the cache by after all, it asks
     /// for no coding, such as gzip.
     ///
@@ -248,14 +256,14 @@ impl Missed {
             }
             Outcome::Answered { .. } | Outcome::Relayed { .. } => {
                 let provenance = Provenance::Passed(PassReason::SpecialField);
-                self.node.forward(bare(request, is_coded), provenance).await
+                self.node.forward(again(request, planned, is_coded), provenance).await
             }
             Outcome::Pass => match private.stream {
                 // The fetch was a GET, whatever the request.
                 Some(response) if planned.form.head => Ok(oversize(shared, response).without_body()),
                 Some(response) => Ok(oversize(shared, response)),
                 // As the first asker was answered: without a coding, so that a program that hands it on can read it.
-                None => self.node.forward(bare(request, false), Provenance::Oversize).await,
+                None => self.node.forward(again(request, planned, false), Provenance::Oversize).await,
             },
             Outcome::Absent => Err(RequestError::NotCached),
             Outcome::Failed(Failure::Throttled { until, shortage, seen }) => {
@@ -327,8 +335,8 @@ impl fmt::Debug for Pass {
 }
 
 /// What the read index has for a request.
-#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is taken apart at once")]
-enum LookUp {
+pub(crate) enum LookUp {
+    Body,
     Hit(Reply),
     Miss(Key, Planned),
     Pass(PassReason),
@@ -341,6 +349,7 @@ impl Shared {
 
     fn look_up_with(&self, request: &Parts, surrogacy: Surrogacy) -> LookUp {
         with_key_text(|key_text| match self.github.plan_with(request, key_text, surrogacy) {
+            Plan::Body => LookUp::Body,
             Plan::Pass(reason) => LookUp::Pass(reason),
             Plan::Cached(planned) => {
                 trace!("looked up");
@@ -352,6 +361,15 @@ impl Shared {
                     Some(_) | None => self.judge(request, key_text, planned, entry),
                 }
             }
+        })
+    }
+
+    /// The same for a request whose body was to be read, and is `body`.
+    pub(crate) fn look_up_query(&self, request: &Parts, body: Bytes) -> LookUp {
+        with_key_text(|key_text| match self.github.plan_query(request, body, key_text) {
+            Plan::Body => LookUp::Body,
+            Plan::Pass(reason) => LookUp::Pass(reason),
+            Plan::Cached(planned) => self.judge(request, key_text, planned, self.index.get(key_text)),
         })
     }
 
@@ -367,6 +385,7 @@ impl Shared {
         surrogacy: Surrogacy,
     ) -> LookUp {
         match self.github.plan_apart(request, key_text, surrogacy) {
+            Plan::Body => LookUp::Body,
             Plan::Pass(reason) => LookUp::Pass(reason),
             Plan::Cached(planned) => self.judge(request, key_text, planned, self.index.get(key_text)),
         }
@@ -449,12 +468,21 @@ async fn apart(
             let missed = Missed::new(node, request, key, planned);
             Box::pin(Missed { is_coded, ..missed }.reply()).await
         }
+        LookUp::Body => node.forward(bare(request, is_coded), Provenance::Passed(PassReason::Body)).await,
         LookUp::Pass(reason) => node.forward(bare(request, is_coded), Provenance::Passed(reason)).await,
     }
 }
 
 fn oversize(shared: &Shared, response: Response<OriginBody>) -> Reply {
     Reply::of_stream(response, shared.runtime.clone(), Provenance::Oversize)
+}
+
+/// The read whose head is `request`, with the body that it came with, to be forwarded.
+fn again(mut request: Parts, planned: &Planned, is_coded: bool) -> Request<Full<Bytes>> {
+    if !is_coded {
+        ask_uncoded(&mut request.headers);
+    }
+    Request::from_parts(request, Full::new(planned.body()))
 }
 
 /// The read whose head is `request`, to be forwarded.
@@ -466,6 +494,6 @@ fn bare(mut request: Parts, is_coded: bool) -> Request<Empty<Bytes>> {
 }
 
 /// Asks for a body without a coding, so that a program that hands it on can read it.
-fn ask_uncoded(headers: &mut HeaderMap) {
+pub(crate) fn ask_uncoded(headers: &mut HeaderMap) {
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }

@@ -6,8 +6,8 @@
 
 pub use cache_core::Window;
 pub use cache_origin_github::{
-    ABSENCE_LIFETIME, ConfigError, Credential, CredentialMatch, DomainQuota, IF_ERROR_DEFAULT,
-    LIFETIME_DEFAULT, LIFETIME_MAX, MAX_STALE_DEFAULT, OriginBody, OriginStats, OriginUrl, Proxy, ProxyScope,
-    Quota, RecipeState, RecipeStats, RouteRule, RouteTable, Rules, SurrogateFault, SurrogateNews,
-    SurrogateState, TIMEOUT_MAX, TIMEOUT_MIN, Timeouts, TokenDigest,
+    ABSENCE_LIFETIME, ConfigError, Credential, CredentialMatch, DomainQuota, GRAPHQL_BYTES_MAX, GraphqlRule,
+    IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX, MAX_STALE_DEFAULT, OriginBody, OriginStats, OriginUrl,
+    Proxy, ProxyScope, Quota, RecipeState, RecipeStats, RouteRule, RouteTable, Rules, SurrogateFault,
+    SurrogateNews, SurrogateState, TIMEOUT_MAX, TIMEOUT_MIN, Timeouts, TokenDigest,
 };

@@ -78,6 +78,7 @@ mod surrogate;
 mod tower;
 pub mod transport;
 mod twins;
+mod unread;
 mod values;
 mod withheld;
 
@@ -104,6 +105,7 @@ pub use {
     reply::{Provenance, READ_BYTES_MAX, ReadError, Reply, ReplyBody, StatusError},
     stats::{DiskStats, FleetTotals, Stats},
     transport::{OpenTransport, TransportError},
+    unread::Unread,
     values::{VALUE_KEY_BYTES_MAX, Values},
 };
 

@@ -119,6 +119,7 @@ impl Node {
     {
         let (parts, body) = request.into_parts();
         match self.call(&parts) {
+            Call::Body(unread) => unread.reply(Request::from_parts(parts, body)).await,
             Call::Hit(reply) => Ok(reply),
             Call::Miss(miss) => miss.reply().await,
             Call::Pass(pass) => pass.reply(Request::from_parts(parts, body)).await,

@@ -11,6 +11,7 @@ mod scope;
 
 use crate::{
     Asked, Fetch,
+    graphql::ANSWERS_TO_QUERIES,
     remembered::{Age, Remembered},
 };
 use cache_core::{Content, Domain, Entry, Fetched, Key, Payer, Reader, Refusal, Timestamp};
@@ -278,10 +279,12 @@ fn of_own(payer: Payer, domain: Domain, refusal: Refusal) -> Option<(Domain, Ref
     (payer == Payer::from(domain)).then_some((domain, refusal))
 }
 
-/// How whatever is of one scope with `resource` begins.
+/// How whatever is of one scope with `resource` begins. Answers to queries may be of any.
 fn prefixes_of(resource: &str) -> Vec<Box<str>> {
     let scope = scope_of(resource);
-    [" ", "?", "/"].map(|end| format!("{scope}{end}").into()).into()
+    let host = scope.split('/').next().unwrap_or_default();
+    let own = [" ", "?", "/"].map(|end| format!("{scope}{end}").into());
+    own.into_iter().chain([format!("{host}{ANSWERS_TO_QUERIES}").into()]).collect()
 }
 
 /// Which answer this is, among all that one resource may have: by the body, and the fields that speak of more.

@@ -3,7 +3,7 @@
 //! [`GitHub::touched_by`] says which resources a write touches if it is carried out. This module decides whether it
 //! was carried out: yes, no, or unknown.
 
-use crate::{GitHub, graphql};
+use crate::{GRAPHQL_BYTES_MAX, GitHub, graphql};
 use bytes::Bytes;
 use cache_core::{FetchError, Reach, Scope};
 use http::{Request, StatusCode, header};
@@ -32,7 +32,7 @@ impl GitHub {
     /// says, and was answered with `answer`.
     ///
     /// A write that was carried out (2xx) ends, besides what it touches, everything that says that something is not
-    /// there or is elsewhere. A write that was refused (4xx), sent elsewhere (3xx), never sent, or broken off by its
+    /// there or is elsewhere, and all answers to queries. A write that was refused (4xx), sent elsewhere (3xx), never sent, or broken off by its
     /// client changes nothing. Of a write without an answer, or with a fault of the origin for one (5xx), it is
     /// unknown what it did, so what it touches is in doubt. It may even be carried out after that, as long as the
     /// origin works on it. GitHub gives up after 10 s, and [`Timeouts::head`](crate::Timeouts::head) is longer.
@@ -46,20 +46,28 @@ impl GitHub {
             return Reach::default();
         }
         match answer {
-            Ok(status) if status.is_success() => self.with_signposts(touched),
-            Ok(status) if status.is_server_error() => self.with_signposts(touched).uncertain(),
+            Ok(status) if status.is_success() => self.with_what_any_write_ends(touched),
+            Ok(status) if status.is_server_error() => self.in_doubt(touched),
             // Refused, or sent elsewhere.
             Ok(_) | Err(FetchError::ConnectFailed) => Reach::default(),
             Err(FetchError::TimedOut) if delivery.extent() != Extent::Whole => Reach::default(),
             Err(_) if delivery.extent() == Extent::Broken => Reach::default(),
-            Err(_) => self.with_signposts(touched).uncertain(),
+            Err(_) => self.in_doubt(touched),
         }
     }
 
-    fn with_signposts(&self, mut touched: Reach) -> Reach {
+    fn with_what_any_write_ends(&self, mut touched: Reach) -> Reach {
         let prefix = format!("{}/", self.origin().host()).into();
-        touched.forgotten.push(Scope::Signposts { prefix });
+        touched.forgotten.extend([Scope::Signposts { prefix }, self.answers_to_queries()]);
         touched
+    }
+
+    /// The same where it is unknown whether the write was carried out. Answers to queries end in any case: there is nothing
+    /// by which the origin could be asked about them.
+    fn in_doubt(&self, touched: Reach) -> Reach {
+        let mut uncertain = self.with_what_any_write_ends(touched).uncertain();
+        uncertain.forgotten.push(self.answers_to_queries());
+        uncertain
     }
 }
 
@@ -165,10 +173,6 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Delivered<B> {
         self.body.size_hint()
     }
 }
-
-/// Most bytes of a GraphQL request that are read to tell whether it changes anything: far more than queries of clients
-/// come to. What is longer counts as a mutation.
-const GRAPHQL_BYTES_MAX: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {

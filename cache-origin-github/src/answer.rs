@@ -357,5 +357,6 @@ fn varies_by_more(headers: &HeaderMap, circumstances: &Circumstances<'_>) -> boo
 /// made the thing.
 pub const ABSENCE_LIFETIME: Duration = Duration::from_secs(10);
 
+mod of_query;
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,14 @@ pub enum ConfigError {
         /// Why it cannot be used.
         problem: &'static str,
     },
+    /// A rule for answers to GraphQL queries cannot be read.
+    #[error("GraphQL rule `{rule}` cannot be read: {problem}; write it like `checks=5s` or `search=never`")]
+    GraphqlRule {
+        /// The rule that was given.
+        rule: Box<str>,
+        /// What is wrong with it.
+        problem: Box<str>,
+    },
     /// The base address of the API is unusable.
     #[error(
         "origin `{value}` cannot be used: {problem}; write it like https://api.github.com or https://HOST/api/v3"

@@ -8,6 +8,7 @@ use crate::{
     condition::{Conditions, Doubt, Whose},
     domain::Readers,
     field, form,
+    graphql::Query,
     own::concerns_the_credential,
     plan::{Fields, write_class},
     refusal::refused_by,
@@ -42,6 +43,8 @@ pub struct Question {
     pub(crate) readers: Readers,
     route: RouteIndex,
     pub(crate) rules: Arc<Rules>,
+    /// The GraphQL query that is asked, if it is one.
+    graphql: Option<Arc<Query>>,
 }
 
 impl Question {
@@ -79,11 +82,11 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    fn of(fetched: impl Into<Fetched>, live: HeaderMap) -> Self {
+    pub(crate) fn of(fetched: impl Into<Fetched>, live: HeaderMap) -> Self {
         Self { fetched: fetched.into(), live, stream: None, refused: None, allowance: None }
     }
 
-    fn failed(error: FetchError) -> Self {
+    pub(crate) fn failed(error: FetchError) -> Self {
         Self::of(Fetched::Failed(error), HeaderMap::new())
     }
 }
@@ -111,8 +114,11 @@ impl GitHub {
             readers: planned.readers,
             route: planned.route,
             rules: planned.rules.shared(),
+            graphql: planned.graphql.clone(),
         };
-        question.brought = Brought::by(&fields, &question.usual_words(), question.credential.as_ref());
+        if question.graphql.is_none() {
+            question.brought = Brought::by(&fields, &question.usual_words(), question.credential.as_ref());
+        }
         question
     }
 
@@ -128,11 +134,12 @@ impl GitHub {
     ///
     /// It takes a credential, since a 304 costs as much as an answer without one; a client without validators of its own,
     /// which are the surer way to a 304; and a route that does not concern the credential itself, since each is given
-    /// another answer there.
+    /// another answer there. To a query the origin never answers 304.
     pub fn may_borrow(&self, question: &Question, key: &Key) -> bool {
         let now = Instant::now();
         let pays = |own| question.rules.lending.pays(&question.path, own, now);
-        question.credential.as_ref().is_some_and(pays)
+        question.graphql.is_none()
+            && question.credential.as_ref().is_some_and(pays)
             && question.brought.is_none()
             && question.rules.recipes.state(question.recipe_class(), now) != RecipeState::Distrusted
             && !is_own(key.resource())
@@ -149,12 +156,16 @@ impl GitHub {
     /// If there is no such entry and the client has validators of its own, they are sent. A 304 is then for that
     /// client alone, and nothing of it is kept. The call never fails as such: errors are in [`Fetch::fetched`]. Makes
     /// one call, or two when the first answers 304 in a way that cannot be believed; or three, if it was about two entries
-    /// and its answer did not say which.
+    /// and its answer did not say which. A GraphQL query is put once, whatever comes of it.
     ///
     /// # Cancellation
     ///
     /// Dropping the future ends the call. The origin may have counted it.
     pub async fn fetch(&self, question: &Question, candidate: Option<Candidate>) -> Fetch {
+        if let Some(query) = &question.graphql {
+            let fetch = self.ask_query(question, query).await;
+            return Fetch { allowance: Quota::shown_to(question.readers, &fetch.live), ..fetch };
+        }
         let conditions = candidate.and_then(|candidate| self.conditions(question, &candidate));
         let borrowed = conditions.as_ref().and_then(Conditions::borrowed).cloned();
         let mut asking = match (conditions, &question.brought) {
@@ -283,7 +294,7 @@ impl GitHub {
         })
     }
 
-    fn request(
+    pub(crate) fn request(
         &self,
         question: &Question,
         words: &Wording,
@@ -382,7 +393,7 @@ impl GitHub {
         }
     }
 
-    fn circumstances<'a>(
+    pub(crate) fn circumstances<'a>(
         &'a self,
         question: &'a Question,
         words: &Wording,
@@ -428,7 +439,7 @@ impl Question {
 }
 
 /// With whose validators the origin is asked.
-enum Asking<'a> {
+pub(crate) enum Asking<'a> {
     /// With those of what is kept.
     About(Conditions),
     /// With those of the client, for lack of an entry.

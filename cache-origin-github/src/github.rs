@@ -5,9 +5,10 @@ use crate::{
     client::{Client, read_certificates},
     domain::{Domains, Rights},
     forwarded::Forwarded,
+    graphql::{GraphqlRule, Lifetimes},
     lending::{KIN_WAIT_DEFAULT, Lending},
     recipe::Recipes,
-    route::{LIFETIME_DEFAULT, LIFETIME_MAX},
+    route::{IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX},
     rules::{InForce, Loan, Rules},
     stats::Counters,
     surrogate::Surrogate,
@@ -148,6 +149,8 @@ pub struct GitHubBuilder {
     pseudonym: Option<Pseudonym>,
     respect_max_age: bool,
     pretty_print: bool,
+    graphql: bool,
+    graphql_rules: Vec<GraphqlRule>,
 }
 
 impl Default for GitHubBuilder {
@@ -174,6 +177,8 @@ impl Default for GitHubBuilder {
             pseudonym: None,
             respect_max_age: false,
             pretty_print: false,
+            graphql: true,
+            graphql_rules: Vec::new(),
         }
     }
 }
@@ -457,6 +462,25 @@ impl GitHubBuilder {
         self
     }
 
+    /// Whether answers to GraphQL queries are kept and shared. On by default; otherwise all GraphQL passes by.
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// let github = GitHub::builder().graphql(false).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn graphql(mut self, kept: bool) -> Self {
+        self.graphql = kept;
+        self
+    }
+
+    /// Sets for how long answers to GraphQL queries are fresh that show what the rule is for. Of several for one rule the
+    /// last counts.
+    pub fn graphql_rule(mut self, rule: GraphqlRule) -> Self {
+        self.graphql_rules.push(rule);
+        self
+    }
+
     /// Makes the adapter. Connects to nothing yet.
     ///
     /// # Errors
@@ -511,6 +535,8 @@ impl GitHubBuilder {
         for (setting, value) in times {
             in_range(setting, value.unwrap_or_default(), Duration::ZERO, LIFETIME_MAX)?;
         }
+        let if_error = self.if_error.unwrap_or(IF_ERROR_DEFAULT);
+        let graphql = self.graphql.then(|| Lifetimes::new(&self.graphql_rules, if_error));
         let mut routes = self.routes.unwrap_or_default();
         if let Some(lifetime) = self.default_lifetime {
             routes = routes.with_default_lifetime(lifetime);
@@ -533,6 +559,7 @@ impl GitHubBuilder {
             max_stale: self.max_stale,
             respect_max_age: self.respect_max_age,
             pretty_print: self.pretty_print,
+            graphql,
             asked_from: Timestamp::default(),
         })
     }

@@ -11,24 +11,28 @@ use crate::{
     domain::Readers,
     form::{Coding, Form, lists_any_tag},
     forwarded::Forwarded,
+    graphql::{self, Query},
     own::concerns_the_credential,
     route::{Keeping, RouteIndex, allowance},
     rules::{Loan, Surrogacy},
     url::local_path,
     version::{NAMED, Naming},
 };
+use bytes::Bytes;
 use cache_core::{
     Bucket, Domain, Headers, KEY_BYTES_MAX, Key, Reader,
     freshness::{Directives, Freshness},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, request::Parts};
-use std::{fmt, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 use tracing::trace;
 
 /// What to do with a request.
 #[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is taken apart at once")]
 #[derive(Clone, Debug)]
 pub enum Plan {
+    /// What its body asks decides: see [`GitHub::plan_query`].
+    Body,
     /// The cache may answer it.
     Cached(Planned),
     /// Only the origin may answer it.
@@ -56,7 +60,9 @@ pub struct Planned {
     /// What it was planned by.
     pub(crate) rules: Loan,
     /// Whether the request has a field that is neither part of the key nor without consequence.
-    unusual: bool,
+    pub(crate) unusual: bool,
+    /// The GraphQL query that is asked, if it is one.
+    pub(crate) graphql: Option<Arc<Query>>,
 }
 
 /// Why a request is passed through. Its text fits the `detail` of `Cache-Status` (RFC 9211).
@@ -71,6 +77,8 @@ pub enum PassReason {
     Condition,
     /// Its credential is not a token, or there are several.
     Credential,
+    /// It speaks GraphQL, and its answer is not kept for the reason named.
+    Graphql(&'static str),
     /// Its method is neither GET nor HEAD.
     Method,
     /// It forbids keeping the answer (`no-store`).
@@ -96,6 +104,7 @@ impl fmt::Display for PassReason {
             Self::Body => "request-body",
             Self::Condition => "condition",
             Self::Credential => "credential",
+            Self::Graphql(reason) => reason,
             Self::Method => "method",
             Self::NoStore => "no-store",
             Self::Range => "range",
@@ -149,6 +158,7 @@ impl GitHub {
         key_text.clear();
         match self.plan_or_pass(request, key_text, surrogacy, naming) {
             Ok(planned) => Plan::Cached(planned),
+            Err(PassReason::Method) if self.may_be_query(request) => Plan::Body,
             Err(reason) => Plan::Pass(reason),
         }
     }
@@ -169,6 +179,9 @@ impl GitHub {
     /// ```
     pub fn freshness_max(&self, resource: &str) -> Option<Freshness> {
         let path = resource.strip_prefix(self.origin().host())?;
+        if path.starts_with(graphql::ANSWERS_TO_QUERIES) {
+            return self.freshness_of_query_max(path);
+        }
         let end = path.find(['?', ' ']).unwrap_or(path.len());
         self.rules().routes.rule(&path[..end]).freshness()
     }
@@ -187,9 +200,7 @@ impl GitHub {
         };
         let rules = self.rules();
         let fields = Fields::look(&request.headers, &rules.forwarded)?;
-        if fields.demands.forbid_storing() {
-            return Err(PassReason::NoStore);
-        }
+        fields.are_of_a_read()?;
         let host = self.origin().host();
         key_text.push_str(host);
         canonical::write_path(key_text, local_path(request.uri.path()))?;
@@ -238,6 +249,7 @@ impl GitHub {
             naming,
             rules,
             unusual: fields.unusual,
+            graphql: None,
         })
     }
 
@@ -271,6 +283,11 @@ impl Planned {
         Self { rules: self.rules.kept(), ..self }
     }
 
+    /// The body that the request came with: empty unless it is a query.
+    pub fn body(&self) -> Bytes {
+        self.graphql.as_ref().map_or_else(Bytes::new, |query| query.body.clone())
+    }
+
     /// Whether another credential asks for the client, which sends none.
     pub fn has_surrogate(&self) -> bool {
         self.rules.surrogate.as_ref().is_some_and(|surrogate| surrogate.stands_behind(self.readers))
@@ -288,9 +305,9 @@ impl Planned {
     fn parts_by(&self, value: &[u8], request: &Parts) -> bool {
         let names = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         names.filter_map(|name| HeaderName::from_bytes(name).ok()).any(|name| {
-            !IN_KEY.contains(&name.as_str())
-                && request.headers.contains_key(&name)
-                && !self.rules.forwarded.holds(&name)
+            let is_in_key =
+                IN_KEY.contains(&name.as_str()) || (self.graphql.is_some() && graphql::tells(&name));
+            !is_in_key && request.headers.contains_key(&name) && !self.rules.forwarded.holds(&name)
         })
     }
 }
@@ -316,11 +333,13 @@ pub(crate) struct Fields<'a> {
     pub(crate) accept_many: bool,
     pub(crate) authorization: Option<&'a HeaderValue>,
     pub(crate) version: Option<&'a HeaderValue>,
-    accept_encoding: Option<&'a HeaderValue>,
-    demands: Demands,
+    pub(crate) accept_encoding: Option<&'a HeaderValue>,
+    /// Whether it says that it has a body.
+    announces_body: bool,
+    pub(crate) demands: Demands,
     pub(crate) if_modified_since: Option<&'a HeaderValue>,
     pub(crate) if_none_match: Option<&'a HeaderValue>,
-    unusual: bool,
+    pub(crate) unusual: bool,
     user_agent: Option<&'a HeaderValue>,
 }
 
@@ -343,6 +362,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Refuses what announces a body, and what may not be kept.
+    fn are_of_a_read(&self) -> Result<(), PassReason> {
+        if self.announces_body {
+            Err(PassReason::Body)
+        } else if self.demands.forbid_storing() {
+            Err(PassReason::NoStore)
+        } else {
+            Ok(())
+        }
+    }
+
     fn add(&mut self, name: &HeaderName, value: &'a HeaderValue) -> Result<(), PassReason> {
         match name.as_str() {
             "accept" => self.accept_many |= self.accept.replace(value).is_some(),
@@ -351,9 +381,8 @@ impl<'a> Fields<'a> {
             "authorization" => self.authorization = Some(value),
             "cache-control" => self.demands.add_cache_control(value),
             "content-length" if value.as_bytes() == b"0" => {}
-            "content-length" | "transfer-encoding" => return Err(PassReason::Body),
             // `Expect` and `Trailer` announce a body as well.
-            "expect" | "trailer" => return Err(PassReason::Body),
+            "content-length" | "transfer-encoding" | "expect" | "trailer" => self.announces_body = true,
             "if-match" | "if-range" | "if-unmodified-since" => return Err(PassReason::Condition),
             "if-modified-since" if self.if_modified_since.is_some() => return Err(PassReason::Condition),
             "if-modified-since" => self.if_modified_since = Some(value),

@@ -8,6 +8,7 @@ use crate::{
     Credential, GitHub, PassReason, RouteRule, RouteTable,
     domain::{Domains, Readers},
     forwarded::Forwarded,
+    graphql::Lifetimes,
     lending::Lending,
     recipe::Recipes,
     route::Keeping,
@@ -38,6 +39,8 @@ pub struct Rules {
     pub(crate) max_stale: Duration,
     pub(crate) respect_max_age: bool,
     pub(crate) pretty_print: bool,
+    /// For how long answers to GraphQL queries are kept; `None` if they are not.
+    pub(crate) graphql: Option<Lifetimes>,
     /// The origin is asked about what was kept before, under rules that may have believed more.
     pub(crate) asked_from: Timestamp,
 }

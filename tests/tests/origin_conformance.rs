@@ -43,6 +43,7 @@ impl Subject for GitHubSubject {
         let planned = match self.github.plan(&request, &mut String::new()) {
             Plan::Cached(planned) => planned,
             Plan::Pass(reason) => panic!("passed: {reason}"),
+            Plan::Body => panic!("a read has no body"),
         };
         self.github.fetch(&self.github.question(&request, &planned), known.map(Candidate::Own)).await.fetched
     }

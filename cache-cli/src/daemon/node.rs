@@ -62,6 +62,7 @@ fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
         .body_bytes_max(settings.body_bytes_max)
         .respect_origin_max_age(settings.respect_max_age)
         .pretty_print(settings.pretty_print)
+        .graphql(!settings.no_graphql)
         .proxy(settings.proxy.clone())
         .anonymous_as(settings.anonymous_as.clone())
         .pseudonym(&pseudonym())
@@ -75,6 +76,9 @@ fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
     }
     for rule in &settings.routes {
         github = github.route(rule);
+    }
+    for rule in &settings.graphql_rules {
+        github = github.graphql_rule(*rule);
     }
     for name in &settings.forwarded_headers {
         github = github.forward_header(name);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::settings::{Secret, WebOrigin};
 use arc_swap::ArcSwapOption;
-use fleet_cache::{Call, Miss, Node, Pass, PassReason, Reply, RequestError};
+use fleet_cache::{Call, Miss, Node, Pass, PassReason, Reply, RequestError, Unread};
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
 use hyper::{
     body::{Body, Incoming},
@@ -75,6 +75,8 @@ impl Front {
                 Call::Miss(miss) => {
                     return readable(miss, Miss::uncoded, urls).reply().await.map_err(no_answer);
                 }
+                // Only reads are settled.
+                Call::Body(_) => pass,
                 Call::Pass(pass) => pass,
             }
         } else {
@@ -151,6 +153,15 @@ impl Exchange {
         incoming::take_out_own(&mut parts.headers);
         let front = Arc::clone(&self.front);
         match self.front.node.call(&parts) {
+            Call::Body(unread) => match incoming::check(&parts.headers) {
+                Err(error) => Answering::Ready(Some(refuse(&error, &parts.method))),
+                Ok(()) => Answering::Waiting(Box::pin(async move {
+                    let method = parts.method.clone();
+                    let unread = readable(unread, Unread::uncoded, &urls);
+                    let found = unread.reply(Request::from_parts(parts, body)).await;
+                    front.end(found.map_err(no_answer), &method, &urls)
+                })),
+            },
             Call::Hit(found) => Answering::Ready(Some(front.shape(found, &parts.method, &urls))),
             Call::Miss(miss) => Answering::Waiting(Box::pin(async move {
                 let found = readable(miss, Miss::uncoded, &urls).reply().await;

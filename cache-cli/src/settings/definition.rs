@@ -194,6 +194,18 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     .variables(&["CACHE_ROUTES"])
     .at_hangup(),
     Definition::many(
+        "graphql",
+        "RULE=TIME",
+        "Freshness of answers to GraphQL queries by what they show, such as `checks=5s`; `never` for not at all; see docs/graphql.md",
+    )
+    .variables(&["CACHE_GRAPHQL"])
+    .at_hangup(),
+    Definition::one("no-graphql", "", "Keep no answers to GraphQL queries: all of GraphQL passes the cache by")
+        .of_shape(Shape::Enabled)
+        .variables(&["CACHE_NO_GRAPHQL"])
+        .default("false")
+    .at_hangup(),
+    Definition::many(
         "forward-header",
         "NAME",
         "A client header that is sent to the origin on cached reads too, as part of the key",

@@ -122,7 +122,7 @@ fn expected(definition: &Definition) -> String {
 fn hint(key: &str, is_table: bool) -> String {
     let key = key.to_ascii_lowercase().replace('_', "-");
     if is_table {
-        return "; the file has no sections but [route] and [domain]: settings stand at its top, under the names of the flags"
+        return "; the file has no sections but [route], [graphql] and [domain]: settings stand at its top, under the names of the flags"
             .to_owned();
     }
     let negated =

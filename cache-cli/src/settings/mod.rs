@@ -38,7 +38,7 @@ pub(crate) use {
 
 use crate::{exit::CommandError, socket::Access};
 use cache_core::port::Durability;
-use cache_origin_github::{Credential, OriginUrl, Proxy, ProxyScope};
+use cache_origin_github::{Credential, GraphqlRule, OriginUrl, Proxy, ProxyScope};
 use fleet_cache::environment;
 use std::{
     ffi::OsString,
@@ -83,6 +83,10 @@ pub(crate) struct Settings {
     pub(crate) while_revalidating: Duration,
     /// Lifetimes of paths by pattern, as the origin's rules are written.
     pub(crate) routes: Vec<String>,
+    /// Lifetimes of answers to GraphQL queries, by what they show.
+    pub(crate) graphql_rules: Vec<GraphqlRule>,
+    /// Whether all of GraphQL passes the cache by.
+    pub(crate) no_graphql: bool,
     /// Headers of clients that reach the origin on cached reads too.
     pub(crate) forwarded_headers: Vec<String>,
     /// Whether the origin's `max-age` may shorten a lifetime.
@@ -264,6 +268,8 @@ impl<'a> Reader<'a> {
             max_stale: self.one("max-stale", value::lifetime).unwrap_or_default(),
             while_revalidating: self.one("stale-while-revalidate", value::lifetime).unwrap_or_default(),
             routes: self.many("route", value::route),
+            graphql_rules: self.many("graphql", value::graphql_rule),
+            no_graphql: self.one("no-graphql", value::truth).unwrap_or_default(),
             forwarded_headers: self.many("forward-header", value::forwarded_header),
             respect_max_age: self.one("respect-max-age", value::truth).unwrap_or_default(),
             domains: self.domains(),

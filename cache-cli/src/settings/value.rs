@@ -2,8 +2,8 @@
 
 use cache_core::{BODY_BYTES_MAX, port::Durability};
 use cache_origin_github::{
-    ConfigError, GitHub, LIFETIME_MAX, OriginUrl, Proxy, ProxyScope, RouteRule, TIMEOUT_MAX, TIMEOUT_MIN,
-    parse_duration,
+    ConfigError, GitHub, GraphqlRule, LIFETIME_MAX, OriginUrl, Proxy, ProxyScope, RouteRule, TIMEOUT_MAX,
+    TIMEOUT_MIN, parse_duration,
 };
 use fleet_cache::environment;
 use nix::unistd::Group;
@@ -217,6 +217,16 @@ pub(crate) fn route(text: &str) -> Result<String, Problem> {
         }
         Err(other) => Err(other.to_string()),
     }
+}
+
+/// Takes a rule as [`GraphqlRule`] reads it.
+pub(crate) fn graphql_rule(text: &str) -> Result<GraphqlRule, Problem> {
+    text.parse().map_err(|error| match error {
+        ConfigError::GraphqlRule { problem, .. } => {
+            format!("cannot be read: {problem}; write it like `checks=5s` or `search=never`")
+        }
+        other => other.to_string(),
+    })
 }
 
 /// Takes the name of a header that is sent to the origin on cached reads as well.

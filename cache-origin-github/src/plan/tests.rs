@@ -26,6 +26,7 @@ fn key(fields: &[(&str, &str)], target: &str) -> Result<String, PassReason> {
             Ok(text)
         }
         Plan::Pass(reason) => Err(reason),
+        Plan::Body => panic!("a read has no body"),
     }
 }
 
@@ -34,6 +35,7 @@ fn planned(fields: &[(&str, &str)]) -> Planned {
     match github.plan(&parts("GET", "/user", fields), &mut String::new()) {
         Plan::Cached(planned) => planned,
         Plan::Pass(reason) => panic!("passed: {reason}"),
+        Plan::Body => panic!("a read has no body"),
     }
 }
 

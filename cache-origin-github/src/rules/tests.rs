@@ -22,6 +22,7 @@ fn planned(github: &GitHub) -> (Planned, String) {
     match github.plan(&request(), &mut key) {
         Plan::Cached(planned) => (planned, key),
         Plan::Pass(reason) => panic!("passed: {reason}"),
+        Plan::Body => panic!("a read has no body"),
     }
 }
 
@@ -136,6 +137,7 @@ fn rules_keep_the_nodes_own_credential_in_its_domain() {
     let domain = |github: &GitHub| match github.plan(&parts, &mut String::new()) {
         Plan::Cached(planned) => planned.domain,
         Plan::Pass(reason) => panic!("passed: {reason}"),
+        Plan::Body => panic!("a read has no body"),
     };
     let before = domain(&github);
     adopt(&github, GitHub::builder());

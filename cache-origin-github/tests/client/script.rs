@@ -97,6 +97,7 @@ pub(crate) fn question(github: &GitHub, target: &str, fields: &[(&str, &str)]) -
     match github.plan(&parts, &mut String::new()) {
         Plan::Cached(planned) => github.question(&parts, &planned),
         Plan::Pass(reason) => panic!("passed: {reason}"),
+        Plan::Body => panic!("a read has no body"),
     }
 }
 

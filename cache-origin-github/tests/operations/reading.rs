@@ -11,7 +11,7 @@ fn resource(path: &str) -> Option<String> {
     let mut text = String::new();
     match GITHUB.plan(&parts, &mut text) {
         Plan::Cached(_) => Some(text),
-        Plan::Pass(_) => None,
+        Plan::Body | Plan::Pass(_) => None,
     }
 }
 

@@ -71,7 +71,7 @@ fn plan(request: &Parts) -> Option<String> {
     let plan = memory::within(bytes_max, || github.plan(request, &mut key));
     match plan {
         Plan::Cached(_) => Some(key),
-        Plan::Pass(_) => None,
+        Plan::Body | Plan::Pass(_) => None,
     }
 }
 

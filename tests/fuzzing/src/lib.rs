@@ -11,6 +11,7 @@ pub mod canonical;
 pub mod entry;
 pub mod form;
 pub mod frame;
+pub mod graphql;
 pub mod memory;
 pub mod message;
 pub mod mutation;
@@ -41,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "canonical", check: canonical::check, seeds: canonical::seeds, smoke_runs: 20_000 },
     Target { name: "entry", check: entry::check, seeds: entry::seeds, smoke_runs: 20_000 },
     Target { name: "frame", check: frame::check, seeds: frame::seeds, smoke_runs: 5_000 },
+    Target { name: "graphql", check: graphql::check, seeds: graphql::seeds, smoke_runs: 5_000 },
     Target { name: "message", check: message::check, seeds: message::seeds, smoke_runs: 20_000 },
     Target {
         name: "not_modified",

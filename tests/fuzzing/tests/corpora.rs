@@ -46,4 +46,4 @@ macro_rules! smoke {
     };
 }
 
-smoke! { address admission canonical entry frame message not_modified record session simulator }
+smoke! { address admission canonical entry frame graphql message not_modified record session simulator }

@@ -2,6 +2,7 @@
 
 mod beyond;
 mod diagnosis;
+mod graphql;
 mod isolation;
 mod rotation;
 mod sharing;

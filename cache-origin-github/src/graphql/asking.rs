@@ -1,0 +1,123 @@
+//! Asking the origin a query: once, whatever comes of it.
+
+use super::{Lifetimes, Query, Told, table::UNSETTLED};
+use crate::{
+    Fetch, GitHub, OriginBody, Question,
+    answer::{Answer, BodyCoding},
+    body::Whole,
+    fetch::Asking,
+    field,
+    graphql::rule::Rule,
+    refusal::refused_by,
+};
+use bytes::Bytes;
+use cache_core::{FetchError, Fetched, freshness::Freshness};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use std::time::{Duration, Instant};
+use tokio::time;
+
+impl GitHub {
+    /// Asks the origin `query`, which `question` is about.
+    ///
+    /// The call is never made again, not even if the connection breaks: a query that takes too long costs points of the
+    /// next hour as well, and costs them again.
+    pub(crate) async fn ask_query(&self, question: &Question, query: &Query) -> Fetch {
+        time::timeout(WHOLE_ANSWER_TIME, self.ask_query_once(question, query)).await.unwrap_or_else(
+            |_elapsed| {
+                self.counters().count_failure();
+                Fetch::of(in_vain(FetchError::TimedOut), HeaderMap::new())
+            },
+        )
+    }
+
+    async fn ask_query_once(&self, question: &Question, query: &Query) -> Fetch {
+        let words = question.usual_words();
+        let Ok(request) = self.request(question, &words, &Asking::Plainly) else {
+            return Fetch::failed(FetchError::Malformed);
+        };
+        let request = query.put_in(request);
+        let sent_at = Instant::now();
+        self.counters().count_call();
+        let response = match self.client().stream(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                self.counters().count_failure();
+                return Fetch::of(in_vain(error), HeaderMap::new());
+            }
+        };
+        let (mut head, incoming) = response.into_parts();
+        let live = field::live(&head.headers, true);
+        let refused = refused_by(head.status, &head.headers, b"");
+        if !field::fit(&head.headers) {
+            self.counters().count_failure();
+            return Fetch { refused, ..Fetch::of(Fetched::Spent(Err(FetchError::HeadTooLong)), live) };
+        }
+        let as_it_came = head.clone();
+        let idle = self.client().timeouts().body_idle;
+        let (body, coding) = OriginBody::decoded(&mut head.headers, incoming, idle);
+        match body.read_whole(question.rules.body_bytes_max).await {
+            Ok(Whole::Read(body)) => {
+                let refused = refused_by(head.status, &head.headers, &body);
+                let circumstances = self.circumstances(question, &words, sent_at);
+                let answer = Answer { head: &as_it_came, body, coding, circumstances };
+                let lifetimes = question.rules.lifetimes_of_queries();
+                let freshness = lifetimes.and_then(|lifetimes| query.freshness(lifetimes, &answer));
+                Fetch { refused, ..Fetch::of(answer.judge_query(freshness), live) }
+            }
+            Ok(Whole::TooLong(body)) => {
+                self.counters().count_oversize();
+                field::strip_connection(&mut head.headers);
+                let stream = Some(Response::from_parts(head, body));
+                Fetch { stream, refused, ..Fetch::of(Fetched::Oversize, live) }
+            }
+            Err(error) => {
+                self.counters().count_failure();
+                Fetch { refused, ..Fetch::of(in_vain(error), live) }
+            }
+        }
+    }
+}
+
+/// What a call without an answer means. One that was never sent may be made again.
+fn in_vain(error: FetchError) -> Fetched {
+    if error == FetchError::ConnectFailed { Fetched::Failed(error) } else { Fetched::Spent(Err(error)) }
+}
+
+impl Query {
+    /// The request that puts it to the origin, where `request` is one for its resource.
+    fn put_in(&self, request: Request<()>) -> Request<Full<Bytes>> {
+        let mut request = request.map(|()| Full::new(self.body.clone()));
+        *request.method_mut() = Method::POST;
+        let headers = request.headers_mut();
+        headers.remove(header::ACCEPT);
+        for (name, value) in &self.fields {
+            headers.append(name, value.clone());
+        }
+        request
+    }
+
+    /// For how long `answer` may be kept, if it is one that may: whole data without an error.
+    fn freshness(&self, lifetimes: &Lifetimes, answer: &Answer<'_>) -> Option<Freshness> {
+        let told = Told::read(&answer.body)?;
+        if !told.has_data || told.has_errors || answer.coding == BodyCoding::Left {
+            return None;
+        }
+        let says =
+            |word: &str| memchr::memmem::find(&answer.body, format!("\"{word}\"").as_bytes()).is_some();
+        let mut rules = self.rules;
+        if UNSETTLED.iter().any(|(rule, word)| rules.holds(*rule) && says(word)) {
+            rules.add(Rule::Unsettled);
+        }
+        lifetimes.of(rules).filter(|freshness| freshness.lifetime > Duration::ZERO)
+    }
+}
+
+/// Longest time for a whole answer: less than the engine gives a call before it makes another, and more than the 10 s after
+/// which GitHub gives up.
+const WHOLE_ANSWER_TIME: Duration = Duration::from_secs(18);
+
+/// Whether an answer to a query says that an allowance is spent, which GitHub does with status 200.
+pub(crate) fn is_throttled(status: StatusCode, body: &[u8]) -> bool {
+    status == StatusCode::OK && Told::read(body).is_some_and(|told| told.is_throttled)
+}

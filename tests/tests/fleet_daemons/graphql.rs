@@ -1,0 +1,72 @@
+//! Equal GraphQL queries of a whole fleet cost one call, and a write through any daemon ends their answers at all.
+
+use crate::support::{EITHER, TOKEN, fleet};
+use cache_tests::{
+    daemon::Daemon,
+    http::{Client, Reply},
+    origin::ModelOrigin,
+};
+use http::Method;
+
+const QUERY: &str = r#"{"query":"query($n: Int!) { repository(owner: \"acme\", name: \"widget-1\") { issue(number: $n) { title } } }","variables":{"n":1}}"#;
+
+async fn asked(daemon: &Daemon, body: &'static str) -> Reply {
+    daemon.unix_client().post("/graphql", body).token(TOKEN).send().await.expect("the door answers")
+}
+
+#[tokio::test]
+async fn ten_equal_queries_of_each_of_three_daemons_cost_one_call() {
+    for over in EITHER {
+        let origin = ModelOrigin::start();
+        let daemons = fleet(&origin, over, 3).await;
+        let mut asking = Vec::new();
+        for daemon in &daemons {
+            for _ in 0..10 {
+                let client = daemon.unix_client();
+                asking.push(tokio::spawn(
+                    async move { client.post("/graphql", QUERY).token(TOKEN).send().await },
+                ));
+            }
+        }
+        let mut bodies = Vec::new();
+        for one in asking {
+            let reply = one.await.expect("no client panics").expect("the door answers");
+            assert_eq!((reply.status.as_u16(), reply.header("etag")), (200, ""));
+            assert!(reply.header("cache-status").starts_with("fleet-cache;"), "{:?}", reply.headers);
+            bodies.push(reply.body);
+        }
+        assert!(bodies.iter().all(|body| *body == bodies[0]));
+        assert_eq!(origin.calls_total(), 1, "{over:?}");
+        let direct = Client::tcp(origin.address()).post("/graphql", QUERY).token(TOKEN).send().await.unwrap();
+        assert_eq!(bodies[0], direct.body, "{over:?}: the answer is what the origin says");
+        let again = asked(&daemons[2], QUERY).await;
+        assert!(again.header("cache-status").contains("hit") && !again.header("age").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_write_through_one_daemon_is_seen_by_queries_through_another_at_once() {
+    for over in EITHER {
+        let origin = ModelOrigin::start();
+        let daemons = fleet(&origin, over, 3).await;
+        let mutation = r#"{"query":"mutation { closeIssue(input: {issueId: \"x\"}) { clientMutationId } }"}"#;
+        for round in 0..20 {
+            for daemon in &daemons {
+                asked(daemon, QUERY).await;
+            }
+            let writer = daemons[round % 3].unix_client();
+            let write = match round % 2 {
+                0 => writer.post("/graphql", mutation),
+                _ => writer.request(Method::PATCH, "/repos/acme/widget-1/issues/1").body("{}"),
+            };
+            assert!(write.token(TOKEN).send().await.expect("the door answers").status.is_success());
+            let before = origin.calls_to("/graphql");
+            asked(&daemons[(round + 1) % 3], QUERY).await;
+            assert_eq!(
+                origin.calls_to("/graphql"),
+                before + 1,
+                "{over:?}, round {round}: an old answer was given"
+            );
+        }
+    }
+}

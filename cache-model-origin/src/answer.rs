@@ -38,6 +38,8 @@ pub(super) enum Charge {
     Free,
     /// One call of this allowance.
     One(Resource),
+    /// So many points of the one for GraphQL.
+    Points(u64),
     /// Nothing, since this allowance is spent; it is shown.
     Spent(Resource),
 }

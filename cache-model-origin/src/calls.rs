@@ -18,8 +18,21 @@ pub struct Call {
     pub status: StatusCode,
     /// Whether the call counted against a quota.
     pub paid: bool,
+    /// What it cost in points, if it was one of `/graphql`.
+    pub points: u64,
+    /// The operation that its body asks for, if it was one of `/graphql` and can be told.
+    pub operation: Option<Operation>,
     /// All headers of the request.
     pub headers: HeaderMap,
+}
+
+/// What a document asks for.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Operation {
+    /// `query` or `mutation`.
+    pub kind: String,
+    /// Its name, or nothing.
+    pub name: String,
 }
 
 /// How often the same call was made.
@@ -47,6 +60,8 @@ pub struct Counts {
     pub paid: u64,
     /// Those answered 304. An anonymous one is among the paid as well, as at GitHub.
     pub not_modified: u64,
+    /// What those of `/graphql` cost together, penalties included.
+    pub points: u64,
 }
 
 impl Counts {
@@ -54,13 +69,15 @@ impl Counts {
         self.total += 1;
         self.paid += u64::from(call.paid);
         self.not_modified += u64::from(call.status == StatusCode::NOT_MODIFIED);
+        self.points += call.points;
     }
 
     fn add(&mut self, other: &Self) {
-        let Self { total, paid, not_modified } = other;
+        let Self { total, paid, not_modified, points } = other;
         self.total += total;
         self.paid += paid;
         self.not_modified += not_modified;
+        self.points += points;
     }
 }
 
@@ -70,6 +87,7 @@ pub(super) struct Calls {
     /// By method, path, token and status.
     alike: BTreeMap<(String, String, String, u16), Counts>,
     all: Counts,
+    by_operation: BTreeMap<Operation, Counts>,
     latest: VecDeque<Call>,
 }
 
@@ -79,6 +97,9 @@ impl Calls {
         let alike = (method, call.path.clone(), call.token.clone(), call.status.as_u16());
         self.alike.entry(alike).or_default().count(&call);
         self.all.count(&call);
+        if let Some(operation) = &call.operation {
+            self.by_operation.entry(operation.clone()).or_default().count(&call);
+        }
         if self.latest.len() == LATEST_MAX {
             self.latest.pop_front();
         }
@@ -103,6 +124,10 @@ impl Calls {
 
     pub(super) fn counts(&self) -> Counts {
         self.all
+    }
+
+    pub(super) fn counts_by_operation(&self) -> BTreeMap<Operation, Counts> {
+        self.by_operation.clone()
     }
 
     pub(super) fn counts_by_path(&self) -> BTreeMap<String, Counts> {

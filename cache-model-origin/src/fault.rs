@@ -1,8 +1,10 @@
 //! Ways in which an origin fails, from a polite 500 to bytes that are not HTTP at all.
 
+use super::answer::Answer;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{Response, StatusCode, header};
+use serde_json::{Value, json};
 use std::{io::Write as _, time::Duration};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
@@ -13,6 +15,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// Only calls whose target, query included, contains this text.
     pub path_contains: String,
+    /// Only GraphQL operations with this name, if there is one.
+    pub operation: Option<String>,
     /// How many such calls fail; [`u32::MAX`] stands for all.
     pub times: u32,
 }
@@ -20,7 +24,7 @@ pub struct Fault {
 impl Fault {
     /// The next `times` calls of any target.
     pub fn new(kind: FaultKind, times: u32) -> Self {
-        Self { kind, path_contains: String::new(), times }
+        Self { kind, path_contains: String::new(), operation: None, times }
     }
 
     /// Every call from now on, until [`super::ModelOrigin::clear_faults`].
@@ -32,6 +36,12 @@ impl Fault {
     #[must_use]
     pub fn on(self, text: &str) -> Self {
         Self { path_contains: text.to_owned(), ..self }
+    }
+
+    /// The same, for GraphQL operations with this name alone.
+    #[must_use]
+    pub fn of_operation(self, name: &str) -> Self {
+        Self { operation: Some(name.to_owned()), ..self }
     }
 }
 
@@ -46,6 +56,22 @@ pub enum FaultKind {
     Delay(Duration),
     /// Bytes that are not HTTP, then the end of the connection.
     Garbage,
+    /// GraphQL's secondary limit: 200 with an error and this `Retry-After`, free of points.
+    GraphqlLimit {
+        /// Time that the answer asks to wait, in seconds.
+        retry_after_seconds: u32,
+    },
+    /// An over-heavy query: the first half of each list, and an error.
+    GraphqlPartial,
+    /// A query that takes too long: this status, such as 504, after this time, at the price of these points.
+    GraphqlTimeout {
+        /// The status of the answer.
+        status: u16,
+        /// How long it takes.
+        delay: Duration,
+        /// What is taken from the allowance.
+        points: u64,
+    },
     /// No answer, and the connection stays open.
     Hang,
     /// The connection is reset before any byte of an answer.
@@ -91,6 +117,9 @@ impl Break {
             }
             FaultKind::BadGzip
             | FaultKind::Delay(_)
+            | FaultKind::GraphqlLimit { .. }
+            | FaultKind::GraphqlPartial
+            | FaultKind::GraphqlTimeout { .. }
             | FaultKind::Hang
             | FaultKind::SecondaryLimit { .. }
             | FaultKind::Status(_) => None,
@@ -131,17 +160,44 @@ pub(super) fn gzip(body: &[u8]) -> Vec<u8> {
 /// Status for a fault that is an answer like any other.
 pub(super) fn status_of(kind: &FaultKind) -> Option<StatusCode> {
     match kind {
+        FaultKind::GraphqlLimit { .. } => Some(StatusCode::OK),
         FaultKind::SecondaryLimit { .. } => Some(StatusCode::FORBIDDEN),
-        FaultKind::Status(status) => {
+        FaultKind::GraphqlTimeout { status, .. } | FaultKind::Status(status) => {
             Some(StatusCode::from_u16(*status).expect("a test asks for statuses of three digits"))
         }
         FaultKind::BadGzip
         | FaultKind::ChunkedCut
         | FaultKind::Delay(_)
         | FaultKind::Garbage
+        | FaultKind::GraphqlPartial
         | FaultKind::Hang
         | FaultKind::Reset
         | FaultKind::Truncate => None,
+    }
+}
+
+/// `answer` with the first half of every list alone, and an error that says so.
+pub(super) fn cut_short(answer: Answer) -> Answer {
+    let Ok(mut body) = serde_json::from_slice::<Value>(&answer.body) else { return answer };
+    halve(&mut body["data"]);
+    let error = json!({
+        "type": "RESOURCE_LIMITS_EXCEEDED", "message": "Resource limits for this query exceeded.",
+    });
+    match body["errors"].as_array_mut() {
+        Some(errors) => errors.push(error),
+        None => body["errors"] = json!([error]),
+    }
+    Answer { body: body.to_string().into(), ..answer }
+}
+
+fn halve(value: &mut Value) {
+    match value {
+        Value::Array(items) => {
+            items.truncate(items.len().div_ceil(2));
+            items.iter_mut().for_each(halve);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(halve),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

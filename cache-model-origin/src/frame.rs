@@ -6,7 +6,7 @@ use super::{
     answer::{Answer, Caching, Charge},
     asked::Asked,
     fault::gzip,
-    quota::describe,
+    quota::{Resource, describe},
     repository::API,
     routes::MEDIA_TYPE,
     world::World,
@@ -16,14 +16,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use sha2::{Digest, Sha256};
 
 impl World {
-    /// The response to send, and whether it was paid for.
+    /// The response to send, and how many calls or points it cost.
     pub(super) fn frame(
         &mut self,
         answer: Answer,
         asked: &Asked,
         asker: &Asker,
         serial: u64,
-    ) -> (Response<Bytes>, bool) {
+    ) -> (Response<Bytes>, u64) {
         let version = self.version(asked);
         let answer = self.readdress(answer).of_version(version.as_deref());
         let etag = self.etag(&answer, asked);
@@ -108,16 +108,18 @@ impl World {
     }
 
     /// Takes the call off the quota unless it is free, and tells what is left.
-    fn charge(&mut self, charge: Charge, status: StatusCode, asker: &Asker, headers: &mut HeaderMap) -> bool {
+    fn charge(&mut self, charge: Charge, status: StatusCode, asker: &Asker, headers: &mut HeaderMap) -> u64 {
         let (resource, due) = match charge {
-            Charge::Free => return false,
-            Charge::One(resource) => (resource, true),
-            Charge::Spent(resource) => (resource, false),
+            Charge::Free => return 0,
+            Charge::One(resource) => (resource, 1),
+            Charge::Points(points) => (Resource::Graphql, points),
+            Charge::Spent(resource) => (resource, 0),
         };
         // A 304 is free for a client that names its account.
-        let paid = due && (status != StatusCode::NOT_MODIFIED || asker.account().is_none());
+        let is_free = status == StatusCode::NOT_MODIFIED && asker.account().is_some();
+        let paid = if is_free { 0 } else { due };
         let quota = self.quotas.of(asker.payer(), resource);
-        quota.used += u64::from(paid);
+        quota.used += paid;
         describe(quota, resource, headers);
         paid
     }

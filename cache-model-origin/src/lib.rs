@@ -11,23 +11,29 @@ mod access;
 mod answer;
 mod asked;
 mod calls;
+mod checks;
 pub mod client;
 mod fault;
 mod frame;
 mod gate;
+#[cfg(feature = "graphql")]
+mod graphql;
+mod issues;
 mod quota;
 mod repository;
 mod routes;
 mod server;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod world;
 mod writes;
 
 pub use {
-    calls::{Call, Counts, Tally},
+    calls::{Call, Counts, Operation, Tally},
     fault::{Fault, FaultKind},
     quota::{Quota, Resource},
+    subject::{Change, ReviewState, Ruling},
 };
 
 use gate::Gate;
@@ -56,20 +62,23 @@ use world::World;
 /// |---|---|
 /// | `/repos/acme/widget-N`, `/repos/acme/secret-N` | a public, a private repository, N up to 9999; also as `/repositories/{id}` |
 /// | `/repos/acme/oldwidget-N` | 301 to `/repositories/{id}` of `widget-N`; 307 for writes |
-/// | below: `issues`, `issues/N` | 230 to begin with; `Link` names `/repositories/{id}/issues` |
+/// | below: `issues`, `issues/N` | 230 to begin with, open and closed unless `state` says otherwise; `Link` names `/repositories/{id}/issues` |
 /// | `actions/runs`, `actions/runs/N`, `.../jobs`, `actions/workflows`, `actions/runners` | lists in an object |
 /// | `contents/PATH`, `readme` | raw, HTML or JSON by `Accept`; `contents/big-N.bin` has N bytes |
-/// | `pulls/N` | diff, patch or JSON by `Accept` |
+/// | `pulls`, `pulls/N`, `.../commits`, `.../reviews` | the numbers up to 40, which are issues as well; diff, patch or JSON by `Accept` |
+/// | `issues/N/comments`, `issues/N/labels`, `labels` | of an issue or pull request, or of the repository |
 /// | `tarball/REF`, `actions/runs/N/logs` | 302 to another host, signed anew each time |
 /// | `stats/KIND` | 202 at first, then 200 |
-/// | `commits/REF/check-runs`, `commits/REF/status`, `languages`, `releases`, `collaborators/USER` | small answers |
+/// | `commits/REF`, `.../check-runs`, `.../status` | of a commit, by its name or that of a branch: `main`, `topic-N` |
+/// | `languages`, `releases`, `releases/latest`, `collaborators/USER` | small answers |
 /// | `/user`, `/users/LOGIN`, `/search/KIND`, `/rate_limit` | as at GitHub: the last two without ETag |
 /// | `/user/repos?visibility=private`, `/user/emails`, `/installation/repositories` | what tells of the token's rights |
 /// | `/orgs/NAME/repos` | two public repositories, and 16 more for accounts that see private ones |
 /// | `/orgs/NAME/installation`, also of users and repositories | 401: no token of these is an App's |
-/// | `POST /graphql` | an echo of the query |
+/// | `POST /graphql` | with the feature `graphql`: what gh asks for, from the schema in `src/graphql`, for points |
 /// | `DELETE /installation/token` | 204, and the token, one of an installation, is nobody's from then on |
 /// | `POST .../issues` | 201, and the issue is in lists from then on |
+/// | `PATCH .../issues/N`, `POST .../comments`, `.../labels`, `.../reviews`, `.../check-runs`, `.../statuses/SHA`, `PUT pulls/N/merge` | as at GitHub |
 /// | other writes | an echo; every write changes all bodies of its repository |
 ///
 /// | token | user | sees |
@@ -181,6 +190,15 @@ impl ModelOrigin {
         self.shared.world.lock().bump(Repository::known(repository));
     }
 
+    /// Changes one issue or pull request of `repository`, and nothing else there.
+    ///
+    /// # Panics
+    ///
+    /// If the model has no such repository, or it has no issue or pull request with this number.
+    pub fn change(&self, repository: &str, number: u64, change: Change) {
+        self.shared.world.lock().change(Repository::known(repository), number, change);
+    }
+
     /// Changes which tokens see `repository`.
     ///
     /// # Panics
@@ -281,6 +299,12 @@ impl ModelOrigin {
     /// How many calls counted against a quota.
     pub fn paid_calls(&self) -> u64 {
         self.counts().paid
+    }
+
+    /// How many calls of `/graphql` there were for each operation, and what they cost. Those without a name have an empty
+    /// one.
+    pub fn counts_by_operation(&self) -> BTreeMap<Operation, Counts> {
+        self.shared.world.lock().calls.counts_by_operation()
     }
 
     /// The latest calls in full, oldest first; the last few thousand at most.

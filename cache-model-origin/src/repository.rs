@@ -10,6 +10,9 @@ pub(super) const API: &str = "https://api.github.com";
 /// Issues that every repository starts with, newest last.
 pub(super) const ISSUES: u64 = 230;
 
+/// Releases of every repository.
+pub(super) const RELEASES: u64 = 12;
+
 /// Workflow runs of every repository.
 pub(super) const RUNS: u64 = 75;
 
@@ -132,21 +135,9 @@ impl View {
         value
     }
 
-    pub(super) fn issue(&self, number: u64) -> Value {
-        let full_name = self.repository.full_name();
-        let url = format!("{}/issues/{number}", self.repository.url());
-        // One issue changes with each revision, so that a list changes whenever its repository does.
-        let mark = if number == ISSUES { format!(" (revision {})", self.revision) } else { String::new() };
-        json!({
-            "id": number, "number": number, "title": format!("issue {number}{mark}"),
-            "state": if number.is_multiple_of(3) { "closed" } else { "open" }, "comments": 0, "labels": [],
-            "url": url, "repository_url": self.repository.url(),
-            "labels_url": format!("{url}/labels{{/name}}"), "comments_url": format!("{url}/comments"),
-            "events_url": format!("{url}/events"),
-            "html_url": format!("https://github.com/{full_name}/issues/{number}"),
-            "user": owner(), "body": "what happened, and what should have",
-            "created_at": at(0), "updated_at": at(self.revision),
-        })
+    /// The commit that its main branch has.
+    pub(super) fn tip(&self) -> String {
+        digest(&[&self.repository.full_name(), "main", &self.revision.to_string()])[..40].to_owned()
     }
 
     pub(super) fn run(&self, number: u64) -> Value {
@@ -166,6 +157,17 @@ impl View {
         })
     }
 
+    pub(super) fn release(&self, number: u64) -> Value {
+        let (id, tag) = (u64::from(self.repository.id()) * 100 + number, format!("v1.{number}"));
+        json!({
+            "id": id, "node_id": format!("RE_{id}"), "name": tag, "tag_name": tag, "draft": false,
+            "prerelease": false, "body": format!("revision {}", self.revision), "author": user("alice"),
+            "created_at": at(number), "published_at": at(number),
+            "url": format!("{}/releases/{id}", self.repository.url()),
+            "html_url": format!("https://github.com/{}/releases/tag/{tag}", self.repository.full_name()),
+        })
+    }
+
     pub(super) fn numbered(&self, kind: &str, number: u64) -> Value {
         json!({
             "id": number, "name": format!("{kind} {number}"), "revision": self.revision, "status": "completed",
@@ -173,13 +175,18 @@ impl View {
         })
     }
 
-    /// The bytes of the file at `path`; `big-N.bin` has N bytes, any other a few lines of text.
+    /// The bytes of the file at `path`; `big-N.bin` and `text-N.txt` have N bytes, any other a few lines of text.
     pub(super) fn file(&self, path: &str, reference: &str) -> Vec<u8> {
         let full_name = self.repository.full_name();
         let size = path.strip_prefix("big-").and_then(|rest| rest.strip_suffix(".bin"));
         if let Some(size @ 0..=BIG_BYTES_MAX) = size.and_then(|size| size.parse::<usize>().ok()) {
             let block = Sha256::digest(format!("{full_name} {path} {}", self.revision));
             return block.iter().copied().cycle().take(size).collect();
+        }
+        let size = path.strip_prefix("text-").and_then(|rest| rest.strip_suffix(".txt"));
+        if let Some(size @ 0..=BIG_BYTES_MAX) = size.and_then(|size| size.parse::<usize>().ok()) {
+            let block = digest(&[&full_name, path, &self.revision.to_string()]);
+            return block.bytes().cycle().take(size).collect();
         }
         // The address in the text belongs to the file: nothing on the way may rewrite it.
         format!(
@@ -202,8 +209,9 @@ impl View {
 
 /// What `/users/LOGIN` says.
 pub(super) fn user(login: &str) -> Value {
+    let id = u32::from_str_radix(&digest(&[login])[..6], 16).unwrap_or_default();
     json!({
-        "login": login, "id": u32::from_str_radix(&digest(&[login])[..6], 16).ok(), "type": "User",
+        "login": login, "id": id, "node_id": format!("U_{id}"), "type": "User",
         "url": format!("{API}/users/{login}"), "repos_url": format!("{API}/users/{login}/repos"),
         "html_url": format!("https://github.com/{login}"), "name": login, "email": null,
     })
@@ -220,13 +228,13 @@ pub(super) fn digest(parts: &[&str]) -> String {
 }
 
 /// A minute past the start of 2026 for each revision, within one day.
-fn at(revision: u64) -> String {
+pub(super) fn at(revision: u64) -> String {
     format!("2026-01-01T{:02}:{:02}:00Z", revision / 60 % 24, revision % 60)
 }
 
 fn owner() -> Value {
     json!({
-        "login": "acme", "id": 7, "type": "Organization", "url": format!("{API}/users/acme"),
+        "login": "acme", "id": 7, "node_id": "O_7", "type": "Organization", "url": format!("{API}/users/acme"),
         "html_url": "https://github.com/acme", "repos_url": format!("{API}/users/acme/repos"),
         "avatar_url": "https://avatars.githubusercontent.com/u/7?v=4",
     })

@@ -5,7 +5,8 @@ use super::{
     answer::{Answer, Caching, Charge, page},
     asked::Asked,
     quota::Resource,
-    repository::{API, ISSUES, Named, RUNS, Repository, View, digest, user},
+    repository::{API, Named, RELEASES, RUNS, Repository, View, digest, user},
+    subject::Subject,
     world::World,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -88,8 +89,6 @@ impl World {
             return Answer::not_found();
         };
         let base = format!("/repositories/{}/{}", repository.id(), rest.join("/"));
-        let list =
-            |total, wrap, kind: &str| page(asked, &base, total, wrap, |number| view.numbered(kind, number));
         match rest {
             [] => {
                 let modified = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + 60 * view.revision);
@@ -98,20 +97,11 @@ impl World {
             }
             ["actions", rest @ ..] => self.read_actions(&view, rest, &base, asked, asker),
             ["collaborators", _login] => Answer::empty(StatusCode::NO_CONTENT),
-            ["commits", _commit, "check-runs"] => list(4, Some("check_runs"), "check"),
-            ["commits", commit, "status"] => {
-                Answer::json(&json!({ "state": "success", "sha": commit, "revision": view.revision }))
-            }
             ["contents", path @ ..] if !path.is_empty() => contents(&view, &path.join("/"), asked),
-            ["issues"] => self.issues(&view, &base, asked),
-            ["issues", number] => match number.parse() {
-                Ok(number @ 1..) => self.issue(&view, number, asked),
-                Ok(0) | Err(_) => Answer::not_found(),
-            },
             ["languages"] => Answer::json(&json!({ "Rust": 1000 + view.revision, "Shell": 20 })),
-            ["pulls", number] => pull(&view, number, asked),
             ["readme"] => contents(&view, "README.md", asked),
-            ["releases"] => list(12, None, "release"),
+            ["releases"] => page(asked, &base, RELEASES, None, |number| view.release(number)),
+            ["releases", "latest"] => Answer::json(&view.release(RELEASES)),
             ["stats", _kind] if self.compute(asked.path()) => {
                 Answer::json(&json!([{ "total": 3 + view.revision, "weeks": [] }]))
             }
@@ -119,7 +109,7 @@ impl World {
                 Answer::json(&json!({})).with_status(StatusCode::ACCEPTED).cached(Caching::Unsaid)
             }
             ["tarball" | "zipball", ..] => self.signed_redirect(&view, &rest.join("/")),
-            _ => Answer::not_found(),
+            _ => self.read_subjects(&view, rest, &base, asked).unwrap_or_else(Answer::not_found),
         }
     }
 
@@ -149,30 +139,12 @@ impl World {
             ["runs", id, "jobs"] if run_number(id).is_some() => list(3, "jobs", "job"),
             ["runs", id, "logs"] if run_number(id).is_some() => self.signed_redirect(view, &rest.join("/")),
             ["workflows"] => list(4, "workflows", "workflow"),
+            ["workflows", number] => match number.parse() {
+                Ok(number @ 1..=4) => Answer::json(&view.numbered("workflow", number)),
+                _other => Answer::not_found(),
+            },
             _ => Answer::not_found(),
         }
-    }
-
-    fn issues(&self, view: &View, base: &str, asked: &Asked) -> Answer {
-        let created = self.created(view.repository);
-        let total = ISSUES + created.len() as u64;
-        page(asked, base, total, None, |number| match created.get(position(number)) {
-            Some(issue) => issue.clone(),
-            None => view.issue(number),
-        })
-    }
-
-    fn issue(&self, view: &View, number: u64, asked: &Asked) -> Answer {
-        let created = self.created(view.repository);
-        let mut issue = match created.get(position(number)) {
-            Some(issue) => issue.clone(),
-            None if number <= ISSUES => view.issue(number),
-            None => return Answer::not_found(),
-        };
-        if asked.header(header::ACCEPT).contains("full+json") {
-            issue["body_html"] = "<p>what happened, and what should have</p>".into();
-        }
-        Answer::json(&issue)
     }
 
     /// A redirect to another host, with a signature that is different every time.
@@ -211,29 +183,15 @@ fn search(kind: &str, asked: &Asked) -> Answer {
     let found = |number| {
         let repository = Repository::with_id(100_000).expect("widget-0 has this id");
         let view = View { repository, revision: 0, private: false };
-        if kind == "repositories" { view.numbered("repository", number) } else { view.issue(number) }
+        if kind == "repositories" {
+            view.numbered("repository", number)
+        } else {
+            Subject::first(number).issue(&view)
+        }
     };
     page(asked, asked.path(), 60, Some("items"), found)
         .cached(Caching::Forbidden)
         .charged(Charge::One(Resource::Search))
-}
-
-fn pull(view: &View, number: &str, asked: &Asked) -> Answer {
-    let accept = asked.header(header::ACCEPT);
-    let patch = format!("diff --git a/f b/f\n-old\n+new {number}, revision {}\n", view.revision);
-    if accept.contains("diff") {
-        return Answer::bytes(patch, "application/vnd.github.v3.diff; charset=utf-8");
-    }
-    if accept.contains("patch") {
-        return Answer::bytes(
-            format!("From: acme\n{patch}"),
-            "application/vnd.github.v3.patch; charset=utf-8",
-        );
-    }
-    match number.parse() {
-        Ok(number) => Answer::json(&view.numbered("pulls", number)),
-        Err(_) => Answer::not_found(),
-    }
 }
 
 fn contents(view: &View, path: &str, asked: &Asked) -> Answer {
@@ -249,12 +207,6 @@ fn contents(view: &View, path: &str, asked: &Asked) -> Answer {
     }
     let encoded = BASE64_STANDARD.encode(&file);
     Answer::json(&view.content(path, reference, &encoded, file.len()))
-}
-
-/// Where an issue is among those created since the start; far outside for the first ones.
-fn position(number: u64) -> usize {
-    let since = number.checked_sub(ISSUES + 1);
-    since.map_or(usize::MAX, |position| usize::try_from(position).unwrap_or(usize::MAX))
 }
 
 /// Tells which media type was understood.

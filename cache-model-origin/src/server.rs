@@ -91,11 +91,15 @@ async fn respond(
         tokio::time::sleep(exchange.delay).await;
     }
     match exchange.fault {
-        None | Some(FaultKind::SecondaryLimit { .. } | FaultKind::Status(_)) => {
-            exchange.response.map(Full::new)
-        }
+        None
+        | Some(
+            FaultKind::GraphqlLimit { .. }
+            | FaultKind::GraphqlPartial
+            | FaultKind::SecondaryLimit { .. }
+            | FaultKind::Status(_),
+        ) => exchange.response.map(Full::new),
         Some(FaultKind::BadGzip) => damage_gzip(exchange.response).map(Full::new),
-        Some(FaultKind::Delay(delay)) => {
+        Some(FaultKind::Delay(delay) | FaultKind::GraphqlTimeout { delay, .. }) => {
             tokio::time::sleep(delay).await;
             exchange.response.map(Full::new)
         }

@@ -5,14 +5,16 @@ use super::{
     access::{Access, Asker, Kind},
     answer::{Answer, Caching, Charge, FIRST_VERSION},
     asked::Asked,
-    calls::{Call, Calls},
-    fault::{Fault, FaultKind, status_of},
+    calls::{Call, Calls, Operation},
+    checks::Checks,
+    fault::{Fault, FaultKind, cut_short, status_of},
     quota::{Quotas, Resource},
     repository::{API, Repository, View, user},
+    subject::{Change, Subject},
 };
 use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
-use serde_json::Value;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -25,15 +27,20 @@ pub(super) struct World {
     pub(super) answer_delay: Duration,
     pub(super) blob_url: String,
     pub(super) calls: Calls,
+    /// Those of commits that have others than to begin with.
+    pub(super) checks: BTreeMap<(Repository, String), Checks>,
     pub(super) etag_mode: EtagMode,
     pub(super) faults: Vec<Fault>,
     pub(super) public_url: String,
     pub(super) quotas: Quotas,
+    /// The issues and pull requests that are not as they were to begin with.
+    pub(super) subjects: BTreeMap<(Repository, u64), Subject>,
     /// What is given to those that name no version of the API; `None` if there is but one, which has no name.
     pub(super) usual_version: Option<String>,
     /// Paths whose statistics have been computed, on being asked once.
     computed: BTreeSet<String>,
-    created: BTreeMap<Repository, Vec<Value>>,
+    /// How many issues were added since the start.
+    pub(super) created: BTreeMap<Repository, u64>,
     /// Calls that carried a credential to the host of signed addresses.
     leaks: u64,
     revisions: BTreeMap<Repository, u64>,
@@ -58,10 +65,12 @@ impl World {
             answer_delay: Duration::ZERO,
             blob_url,
             calls: Calls::default(),
+            checks: BTreeMap::new(),
             etag_mode: EtagMode::Recipe,
             faults: Vec::new(),
             public_url: API.to_owned(),
             quotas: Quotas::default(),
+            subjects: BTreeMap::new(),
             usual_version: Some(FIRST_VERSION.to_owned()),
             computed: BTreeSet::new(),
             created: BTreeMap::new(),
@@ -75,11 +84,13 @@ impl World {
     /// Answers, charges and counts one call.
     pub(super) fn exchange(&mut self, asked: &Asked) -> Exchange {
         let asker = self.access.asker(&asked.headers);
-        let fault = self.take_fault(&asked.target);
+        let operation = operation(asked);
+        let fault = self.take_fault(&asked.target, operation.as_ref());
         let answer = match fault.as_ref().and_then(|kind| Some((kind, status_of(kind)?))) {
             Some((kind, status)) => failed(kind, status),
             None => self.decide(asked, &asker),
         };
+        let answer = if fault == Some(FaultKind::GraphqlPartial) { cut_short(answer) } else { answer };
         let serial = self.next_serial();
         let (response, paid) = self.frame(answer, asked, &asker, serial);
         self.calls.record(Call {
@@ -87,7 +98,9 @@ impl World {
             path: asked.target.clone(),
             token: asker.label().to_owned(),
             status: response.status(),
-            paid,
+            paid: paid > 0,
+            points: if asked.path() == "/graphql" { paid } else { 0 },
+            operation,
             headers: asked.headers.clone(),
         });
         Exchange { response, delay: self.answer_delay, fault }
@@ -95,14 +108,27 @@ impl World {
 
     /// The repository as `asker` sees it, if at all.
     pub(super) fn view(&self, repository: Repository, asker: &Asker) -> Option<View> {
+        let view = self.owners_view(repository)?;
+        let sees = || asker.account().is_some_and(|account| account.sees_private(repository.number()));
+        (!view.private || sees()).then_some(view)
+    }
+
+    /// The repository as its owner sees it, unless it is deleted.
+    fn owners_view(&self, repository: Repository) -> Option<View> {
         let private = match self.visibility(repository) {
             Visibility::Deleted => return None,
             Visibility::Private => true,
             Visibility::Public => false,
         };
-        let sees = || asker.account().is_some_and(|account| account.sees_private(repository.number()));
         let revision = self.revisions.get(&repository).copied().unwrap_or(0);
-        (!private || sees()).then_some(View { repository, revision, private })
+        Some(View { repository, revision, private })
+    }
+
+    /// Changes one issue or pull request; panics if there is none.
+    pub(super) fn change(&mut self, repository: Repository, number: u64, change: Change) {
+        let view = self.owners_view(repository);
+        let changed = view.and_then(|view| self.change_subject(&view, number, change));
+        assert!(changed.is_some(), "{} has no {number}", repository.full_name());
     }
 
     pub(super) fn set_visibility(&mut self, repository: Repository, visibility: Visibility) {
@@ -113,14 +139,6 @@ impl World {
     /// Changes every body, and with it every ETag, of a repository.
     pub(super) fn bump(&mut self, repository: Repository) {
         *self.revisions.entry(repository).or_default() += 1;
-    }
-
-    pub(super) fn created(&self, repository: Repository) -> &[Value] {
-        self.created.get(&repository).map_or(&[], Vec::as_slice)
-    }
-
-    pub(super) fn create(&mut self, repository: Repository, issue: Value) {
-        self.created.entry(repository).or_default().push(issue);
     }
 
     /// Whether the statistics at `path` are there; asking once brings them about.
@@ -163,10 +181,21 @@ impl World {
         };
         if self.quotas.of(asker.payer(), resource).remaining() == 0 {
             let message = format!("API rate limit exceeded for user ID {}.", user(asker.payer())["id"]);
-            return Answer::error(StatusCode::FORBIDDEN, &message).charged(Charge::Spent(resource));
+            let answer = match resource {
+                // GraphQL says it with 200.
+                Resource::Graphql => Answer::json(
+                    &json!({ "errors": [{ "type": "RATE_LIMITED", "message": message.trim_end_matches('.') }] }),
+                )
+                .cached(Caching::Unsaid),
+                Resource::Core | Resource::Search => Answer::error(StatusCode::FORBIDDEN, &message),
+            };
+            return answer.charged(Charge::Spent(resource));
         }
         match asked.method {
+            #[cfg(feature = "graphql")]
             _ if resource == Resource::Graphql => self.graphql(asked, asker),
+            #[cfg(not(feature = "graphql"))]
+            _ if resource == Resource::Graphql => Answer::not_found(),
             Method::DELETE if asked.path() == "/installation/token" => self.end(asker),
             Method::GET | Method::HEAD => self.read(asked, asker),
             _ => self.write(asked, asker),
@@ -195,8 +224,13 @@ impl World {
         answer.charged(Charge::Free)
     }
 
-    fn take_fault(&mut self, target: &str) -> Option<FaultKind> {
-        let applies = |fault: &Fault| fault.times > 0 && target.contains(&fault.path_contains);
+    fn take_fault(&mut self, target: &str, operation: Option<&Operation>) -> Option<FaultKind> {
+        let is_meant = |name: &str| operation.is_some_and(|operation| operation.name == name);
+        let applies = |fault: &Fault| {
+            fault.times > 0
+                && target.contains(&fault.path_contains)
+                && fault.operation.as_deref().is_none_or(is_meant)
+        };
         let fault = self.faults.iter_mut().find(|fault| applies(fault))?;
         if fault.times != u32::MAX {
             fault.times -= 1;
@@ -205,12 +239,35 @@ impl World {
     }
 }
 
+/// The operation that a call of `/graphql` asks for, as far as can be told.
+fn operation(asked: &Asked) -> Option<Operation> {
+    let body =
+        Some(&asked.body.start).filter(|_| asked.path() == "/graphql" && asked.method == Method::POST)?;
+    #[cfg(feature = "graphql")]
+    return super::graphql::operation(body);
+    #[cfg(not(feature = "graphql"))]
+    return body.is_empty().then(|| Operation { kind: String::new(), name: String::new() });
+}
+
 /// What a fault that is an answer says.
 fn failed(kind: &FaultKind, status: StatusCode) -> Answer {
     if let FaultKind::SecondaryLimit { retry_after_seconds } = kind {
         let message =
             "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
         return Answer::error(status, message)
+            .header(header::RETRY_AFTER, retry_after_seconds.to_string())
+            .charged(Charge::Free);
+    }
+    if let FaultKind::GraphqlTimeout { points, .. } = kind {
+        let message = "We couldn't respond to your request in time. Sorry about that. Please try resubmitting your \
+                       request and contact us if the problem persists.";
+        return Answer::error(status, message).charged(Charge::Points(*points));
+    }
+    if let FaultKind::GraphqlLimit { retry_after_seconds } = kind {
+        let message =
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+        return Answer::json(&json!({ "errors": [{ "type": "RATE_LIMITED", "message": message }] }))
+            .cached(Caching::Unsaid)
             .header(header::RETRY_AFTER, retry_after_seconds.to_string())
             .charged(Charge::Free);
     }

@@ -1,16 +1,15 @@
-//! What any other method means: changes, and GraphQL.
+//! What any other method means: changes.
 
 use super::{
     access::Asker,
-    answer::{Answer, Caching, Charge},
+    answer::{Answer, Caching},
     asked::Asked,
-    quota::Resource,
-    repository::{API, ISSUES, Named, Repository, View},
+    repository::{Named, Repository, View},
     routes::moved,
     world::World,
 };
-use http::{Method, StatusCode, header};
-use serde_json::{Value, json};
+use http::{Method, StatusCode};
+use serde_json::json;
 
 impl World {
     /// Changes a repository; every change gives it a new revision.
@@ -34,15 +33,15 @@ impl World {
             _ => return Answer::not_found(),
         };
         match self.view(repository, asker) {
-            Some(view) => self.change(&view, rest, asked),
+            Some(view) => match self.write_subjects(&view, rest, asked, asker) {
+                Some(answer) => answer,
+                None => self.write_other(&view, rest, asked),
+            },
             None => Answer::not_found(),
         }
     }
 
-    fn change(&mut self, view: &View, rest: &[&str], asked: &Asked) -> Answer {
-        if (&asked.method, rest) == (&Method::POST, &["issues"]) {
-            return self.create_issue(view, asked);
-        }
+    fn write_other(&mut self, view: &View, rest: &[&str], asked: &Asked) -> Answer {
         self.bump(view.repository);
         if let ["actions", "runners", "registration-token" | "remove-token"] = rest {
             let token = format!("RUNNER{}", self.next_serial());
@@ -60,37 +59,5 @@ impl World {
         }))
         .with_status(status)
         .cached(Caching::Unsaid)
-    }
-
-    fn create_issue(&mut self, view: &View, asked: &Asked) -> Answer {
-        let Ok(request) = serde_json::from_slice::<Value>(&asked.body.start) else {
-            return Answer::error(StatusCode::BAD_REQUEST, "Problems parsing JSON");
-        };
-        let Some(title) = request["title"].as_str() else {
-            return Answer::error(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed");
-        };
-        self.bump(view.repository);
-        let number = ISSUES + 1 + self.created(view.repository).len() as u64;
-        let mut issue = view.issue(number);
-        issue["title"] = title.into();
-        issue["body"] = request["body"].clone();
-        self.create(view.repository, issue.clone());
-        let location = format!("{API}/repos/{}/issues/{number}", view.repository.full_name());
-        Answer::json(&issue).with_status(StatusCode::CREATED).header(header::LOCATION, location)
-    }
-
-    /// GraphQL is not interpreted: the answer repeats the query and names the account that sent it.
-    pub(super) fn graphql(&mut self, asked: &Asked, asker: &Asker) -> Answer {
-        let charge = Charge::One(Resource::Graphql);
-        let Some(account) = asker.account() else {
-            let message = "This endpoint requires you to be authenticated.";
-            return Answer::error(StatusCode::UNAUTHORIZED, message).charged(charge);
-        };
-        let query: Value = serde_json::from_slice(&asked.body.start).unwrap_or_default();
-        let echo = json!({
-            "query": query["query"], "variables": query["variables"], "viewer": account.login,
-            "bytes": asked.body.bytes, "sha256": asked.body.sha256,
-        });
-        Answer::json(&json!({ "data": echo })).cached(Caching::Unsaid).charged(charge)
     }
 }

@@ -41,7 +41,7 @@ use crate::{
 };
 use alloc::{
     boxed::Box,
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
 use attempts::{Attempts, Reached};
@@ -50,6 +50,7 @@ use candidate::{Candidate, KnownBy, PAUSE_MAX, Stage};
 use conduct::Conduct;
 use contact::CONTACTS_MAX;
 use core::time::Duration;
+pub(crate) use giving_way::Stake;
 use giving_way::{GivingWay, Reason, STAND_MIN};
 use jitter::Jitter;
 
@@ -127,13 +128,13 @@ impl Peers {
 
     /// The transport connected with `peer` at `address`. If the peer is refused, this also decides its `Disconnect`.
     ///
-    /// Connections with peers in `exchanging`, which owe this node an answer or are owed one, give way last.
+    /// Connections with peers at `stake` give way last.
     pub(crate) fn on_connected(
         &mut self,
         now: Timestamp,
         peer: PeerId,
         (address, side): (&str, Side),
-        exchanging: &BTreeSet<PeerId>,
+        stake: &BTreeMap<PeerId, Stake>,
     ) -> Welcome {
         let reached = (side == Side::Dialer).then(|| self.attempts.reached(peer, address)).flatten();
         let reason = match reached.as_ref().map(|reached| reached.kind) {
@@ -154,7 +155,7 @@ impl Peers {
             self.conduct.ban(now, peer).map(Unwelcome::Banned)
         };
         let is_full = !self.connected.contains_key(&peer) && self.is_full() && refusal.is_none();
-        let choose = || self.giving_way.choose(now, &self.connected, reason, exchanging);
+        let choose = || self.giving_way.choose(now, &self.connected, reason, stake);
         let instead_of = is_full.then(choose).flatten();
         let refusal = refusal.or((is_full && instead_of.is_none()).then_some(Unwelcome::Full));
         self.withdraw_dials(peer);

@@ -5,7 +5,7 @@
 
 use super::Connection;
 use crate::{PeerId, Timestamp, port::Side};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 /// What a new connection is for, as far as we know.
@@ -15,6 +15,16 @@ pub(super) enum Reason {
     Lookup,
     /// It may serve lookups to come.
     Meeting,
+}
+
+/// What is lost for a while with the connection of a peer, beginning with the least.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Stake {
+    /// The peer owes this node an answer, or is owed one; another member can give it.
+    Answer,
+    /// One of the two calls the origin, and the other waits for what that brings, perhaps with many behind it. If they lose
+    /// one another, a second call is made.
+    Call,
 }
 
 /// Makes room for newcomers, at a bounded pace.
@@ -27,13 +37,13 @@ pub(super) struct GivingWay {
 impl GivingWay {
     /// The connection that gives way now; `None` if all are too young, or too many gave way lately.
     ///
-    /// Peers in `exchanging` owe this node an answer or are owed one: their connections go last.
+    /// The connections of peers at `stake` go last.
     pub(super) fn choose(
         &mut self,
         now: Timestamp,
         connected: &BTreeMap<PeerId, Connection>,
         reason: Reason,
-        exchanging: &BTreeSet<PeerId>,
+        stake: &BTreeMap<PeerId, Stake>,
     ) -> Option<PeerId> {
         let whole_at = self.whole_at.max(now);
         if whole_at.saturating_since(now) > PERIOD * (BURST - 1) {
@@ -47,13 +57,12 @@ impl GivingWay {
                 // A peer that we dialed did not come to ask.
                 (Reason::Lookup, None, Side::Dialer) => true,
                 (Reason::Lookup, None, Side::Listener) => unused_for >= IDLE_MIN,
-                (Reason::Lookup, Some(_), _) if exchanging.contains(peer) => unused_for >= IDLE_MIN,
+                (Reason::Lookup, Some(_), _) if stake.contains_key(peer) => unused_for >= IDLE_MIN,
                 (Reason::Lookup, Some(_), _) => unused_for >= ARRIVE_MIN,
             }
         };
         let may_go = connected.iter().filter(|(peer, connection)| may_go(peer, connection));
-        let (least, _) =
-            may_go.min_by_key(|(peer, connection)| (exchanging.contains(peer), useful_at(connection)))?;
+        let (least, _) = may_go.min_by_key(|(peer, connection)| (stake.get(peer), useful_at(connection)))?;
         self.whole_at = whole_at.saturating_add(PERIOD);
         Some(*least)
     }

@@ -101,7 +101,7 @@ impl Checked {
             Event::EndDial(None) if !self.dials.is_empty() => {
                 let (_begun, dialed) = self.dials.remove(0);
                 let peer = peer_of_address(&dialed).unwrap_or(peer(LOCAL_NUMBER + 5));
-                peers.on_connected(now, peer, (&dialed, Side::Dialer), &BTreeSet::new());
+                peers.on_connected(now, peer, (&dialed, Side::Dialer), &BTreeMap::new());
             }
             Event::EndDial(Some(failure)) if !self.dials.is_empty() => {
                 let (_begun, dialed) = self.dials.remove(0);
@@ -248,7 +248,7 @@ proptest! {
                 (0..count).map(|port| format!("/dns4/{}/tcp/{port}", "a".repeat(letters)).into()).collect();
             peers.on_known(now, id, &addresses);
             peers.on_offence(now, id, Offence::Unopened);
-            peers.on_connected(now, id, ("/ip4/10.0.0.9/tcp/40000", Side::Listener), &BTreeSet::new());
+            peers.on_connected(now, id, ("/ip4/10.0.0.9/tcp/40000", Side::Listener), &BTreeMap::new());
             checked.happen(&Event::EndDial(Some(DialError::WrongPeer)));
         }
         let peers = &checked.world.peers;

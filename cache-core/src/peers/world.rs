@@ -1,16 +1,16 @@
 //! A node's peers in virtual time, for tests.
 
-use super::{Contact, DialError, PeerDecision, PeerSettings, Peers, Side, Welcome};
+use super::{Contact, DialError, PeerDecision, PeerSettings, Peers, Side, Stake, Welcome};
 use crate::{Member, PeerId, Timestamp, address::with_peer};
-use alloc::{boxed::Box, collections::BTreeSet, format, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, format, vec::Vec};
 use core::time::Duration;
 
 /// [`Peers`] of the node [`LOCAL`], and what was decided.
 pub(super) struct World {
     pub(super) peers: Peers,
     pub(super) now: Timestamp,
-    /// The peers that owe an answer, or wait for one.
-    pub(super) exchanging: BTreeSet<PeerId>,
+    /// What is at stake with each peer.
+    pub(super) stake: BTreeMap<PeerId, Stake>,
 }
 
 impl World {
@@ -29,7 +29,7 @@ impl World {
     ) -> Self {
         let own = [place(LOCAL_NUMBER)];
         let peers = Peers::new(local(), &own, contacts, remembered, settings);
-        Self { peers, now: Timestamp::from_unix_millis(1_000_000), exchanging: BTreeSet::new() }
+        Self { peers, now: Timestamp::from_unix_millis(1_000_000), stake: BTreeMap::new() }
     }
 
     /// What has been decided and not taken.
@@ -107,13 +107,13 @@ impl World {
 
     /// `number` answers our dial of where it listens.
     pub(super) fn reach(&mut self, number: u8) -> Welcome {
-        self.peers.on_connected(self.now, peer(number), (&address(number), Side::Dialer), &self.exchanging)
+        self.peers.on_connected(self.now, peer(number), (&address(number), Side::Dialer), &self.stake)
     }
 
     /// `number` dials us.
     pub(super) fn come(&mut self, number: u8) -> Welcome {
         let came = ("/ip4/10.0.0.9/tcp/40000", Side::Listener);
-        self.peers.on_connected(self.now, peer(number), came, &self.exchanging)
+        self.peers.on_connected(self.now, peer(number), came, &self.stake)
     }
 
     pub(super) fn lose(&mut self, number: u8) {

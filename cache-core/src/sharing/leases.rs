@@ -173,6 +173,11 @@ impl Leases {
         self.parts.iter().map(|(peer, _name)| *peer)
     }
 
+    /// The peers that hold a lease.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = PeerId> {
+        self.leases.values().map(|lease| lease.holder.peer)
+    }
+
     /// Whether `name` is being fetched.
     pub(crate) fn contains(&self, name: &Name) -> bool {
         self.leases.contains_key(name)

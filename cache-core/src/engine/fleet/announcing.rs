@@ -57,6 +57,8 @@ impl Engine {
         let names = fleet.sharing.naming.names(&key);
         match kept {
             Some(entry) => {
+                // First, so that no lease passes to one of those that wait here when flights for which it is held end.
+                self.conclude_leases(&entry);
                 for id in self.flights.under_way(&key) {
                     if !self.flights.is_open(id) {
                         continue;
@@ -66,7 +68,6 @@ impl Engine {
                         self.on_brought(id, &entry);
                     }
                 }
-                self.conclude_leases(&entry);
             }
             None => {
                 for name in names {

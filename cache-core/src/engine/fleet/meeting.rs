@@ -6,10 +6,10 @@ use crate::{
     address::peer_of_address,
     engine::Engine,
     membership::{Decision, End, Member},
-    peers::{PeerDecision, Welcome},
+    peers::{PeerDecision, Stake, Welcome},
     port::{DialError, Side},
 };
-use alloc::{boxed::Box, collections::BTreeSet, string::String, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, string::String, sync::Arc, vec::Vec};
 
 impl Engine {
     /// Whether there is a member to share with.
@@ -102,9 +102,9 @@ impl Engine {
         features: Features,
     ) {
         let now = self.now;
-        let exchanging = self.exchanging();
+        let stake = self.stake();
         let Some(fleet) = &mut self.fleet else { return };
-        match fleet.peers.on_connected(now, peer, (address, side), &exchanging) {
+        match fleet.peers.on_connected(now, peer, (address, side), &stake) {
             Welcome::Keep { instead_of } => {
                 if let Some(other) = instead_of {
                     self.lose(other, End::GaveWay);
@@ -122,17 +122,19 @@ impl Engine {
         }
     }
 
-    /// Members that owe this node an answer or are owed one, where that decides which connection gives way.
-    fn exchanging(&self) -> BTreeSet<PeerId> {
+    /// What is at stake with each member, where that decides which connection gives way.
+    fn stake(&self) -> BTreeMap<PeerId, Stake> {
         let Some(fleet) = self.fleet.as_ref().filter(|fleet| fleet.peers.is_full()) else {
-            return BTreeSet::new();
+            return BTreeMap::new();
         };
         let asked = self.flights.all_asked();
-        asked
-            .chain(fleet.leases.peers())
-            .chain(fleet.inquiries.peers())
-            .chain(fleet.searches.peers())
-            .collect()
+        let answers =
+            asked.chain(fleet.leases.peers()).chain(fleet.inquiries.peers()).chain(fleet.searches.peers());
+        let granted_by = self.flights.leased().into_iter();
+        let granted_by = granted_by.filter_map(|id| self.flights.flight(id).consulted().lease);
+        // The later word counts.
+        let answers = answers.map(|peer| (peer, Stake::Answer));
+        answers.chain(granted_by.chain(fleet.leases.holders()).map(|peer| (peer, Stake::Call))).collect()
     }
 
     /// Shares names out with `peer` as well, which is connected and lives.

@@ -158,12 +158,25 @@ fn whom_a_lookup_waits_for_takes_the_place_of_one_that_was_answered_and_not_of_o
     world.come(2);
     world.peers.on_used(world.now, peer(1));
     world.peers.on_used(world.now, peer(2));
-    world.exchanging.insert(peer(1));
+    world.stake.insert(peer(1), Stake::Answer);
     world.advance(Duration::from_millis(30));
     world.member(103);
     assert!(world.peers.want(world.now, peer(103)));
     world.decisions();
     assert_eq!(world.reach(103), instead_of(2));
+}
+
+#[test]
+fn of_peers_that_all_wait_the_one_that_calls_the_origin_stays() {
+    let mut world = world(2);
+    world.come(1);
+    world.come(2);
+    world.peers.on_used(world.now, peer(1));
+    world.advance(STAND_MIN);
+    world.peers.on_used(world.now, peer(2));
+    world.stake.insert(peer(1), Stake::Call);
+    world.stake.insert(peer(2), Stake::Answer);
+    assert_eq!(world.come(3), instead_of(2), "though that one was of use later");
 }
 
 #[test]

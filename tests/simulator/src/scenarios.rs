@@ -19,7 +19,7 @@ use cache_core::{
     Disk,
     freshness::{Directives, Freshness},
 };
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 /// Makes a plan from a seed and a number of nodes.
 pub type Scenario = fn(u64, usize) -> Plan;
@@ -38,6 +38,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("crowd-while-origin-is-down", crowd_while_origin_is_down),
     ("doubts", doubts),
     ("few-connections", |seed, nodes| few_connections(seed, nodes, 10, (nodes / 2).clamp(3, 8))),
+    ("few-connections-at-once", |seed, nodes| few_connections_at_once(seed, nodes.max(20), 1, 8)),
     ("few-connections-in-haste", |seed, nodes| few_connections_in_haste(seed, nodes.clamp(10, 12), 10, 8)),
     ("herd", herd),
     ("herd-at-expiry", herd_at_expiry),
@@ -96,16 +97,20 @@ pub fn few_connections_in_haste(seed: u64, nodes: usize, resources: usize, conne
 }
 
 /// Once all know of one another, every node asks for every resource within 50 ms. None may be connected with more than
-/// `connections_max` others.
+/// `connections_max` others. Each seed has other resources, since who coordinates them depends on their names.
 pub fn few_connections_at_once(seed: u64, nodes: usize, resources: usize, connections_max: usize) -> Plan {
-    once_formed(cold_at_once(seed, nodes, resources), connections_max)
+    let first = resources * (seed as usize % 100);
+    once_formed(herds(seed, nodes, first..first + resources), connections_max)
 }
 
 /// Every node asks for every resource within 50 ms.
 pub fn cold_at_once(seed: u64, nodes: usize, resources: usize) -> Plan {
-    (0..resources).fold(ideal(Plan::calm(seed, nodes, resources)), |plan, key| {
-        plan.with(Duration::ZERO, Deed::Herd { key, within: HERD })
-    })
+    herds(seed, nodes, 0..resources)
+}
+
+fn herds(seed: u64, nodes: usize, resources: Range<usize>) -> Plan {
+    let plan = ideal(Plan::calm(seed, nodes, resources.end));
+    resources.fold(plan, |plan, key| plan.with(Duration::ZERO, Deed::Herd { key, within: HERD }))
 }
 
 /// Every node asks for one resource within 50 ms.

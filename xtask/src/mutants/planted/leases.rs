@@ -153,4 +153,16 @@ pub(super) const BUGS: &[Mutant] = &[
         old: "            None => self.search_failed(name, None),",
         new: "            None => {}",
     },
+    Mutant {
+        name: "holder-gives-way-like-any-other",
+        file: "engine/fleet/meeting.rs",
+        old: ".map(|peer| (peer, Stake::Call))",
+        new: ".map(|peer| (peer, Stake::Answer))",
+    },
+    Mutant {
+        name: "lease-passed-on-though-the-entry-is-there",
+        file: "engine/fleet/announcing.rs",
+        old: "                self.conclude_leases(&entry);\n                for id in self.flights.under_way(&key) {",
+        new: "                for id in self.flights.under_way(&key) {",
+    },
 ];

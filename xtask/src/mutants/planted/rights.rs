@@ -7,7 +7,7 @@ pub(super) const BUGS: &[Mutant] = &[
         name: "entry-of-another-domain-stands-in",
         file: "engine/request/landing.rs",
         old: "        let Some(entry) = self.flights.flight(id).stale().cloned() else {\n            return;\n        };\n        if self.flights",
-        new: "        let flight = self.flights.flight(id);\n        let Some(entry) = flight.stale().or_else(|| self.cache.kin(flight.key())).cloned() else {\n            return;\n        };\n        if self.flights",
+        new: "        let flight = self.flights.flight(id);\n        let Some(entry) = flight.stale().or_else(|| self.cache.kin(flight.key().resource(), Some(flight.key().domain()))).cloned() else {\n            return;\n        };\n        if self.flights",
     },
     Mutant {
         name: "what-is-kept-needs-no-proof",

@@ -85,7 +85,7 @@ pub(super) const BUGS: &[Mutant] = &[
         name: "unstorable-stored",
         file: "engine/request/landing.rs",
         old: "                self.drop_superseded(id);\n                self.relay(id, leader, &content);",
-        new: "                let freshness = crate::freshness::Freshness { lifetime: core::time::Duration::from_secs(60), ..Default::default() };\n                self.land(id, leader, Draft { content, freshness, validators: Default::default(), age: core::time::Duration::ZERO }, None);",
+        new: "                let freshness = crate::freshness::Freshness { lifetime: core::time::Duration::from_secs(60), ..Default::default() };\n                self.land(id, leader, Draft { content, freshness, validators: Default::default(), age: core::time::Duration::ZERO }, Whence::Sent);",
     },
     Mutant {
         name: "quota-pause-ignored",

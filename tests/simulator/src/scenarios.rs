@@ -97,7 +97,7 @@ pub fn few_connections_in_haste(seed: u64, nodes: usize, resources: usize, conne
 }
 
 /// Once all know of one another, every node asks for every resource within 50 ms. None may be connected with more than
-/// `connections_max` others. Each seed has other resources, since who coordinates them depends on their names.
+/// `connections_max` others. Each seed has other resources, since which member coordinates them depends on their names.
 pub fn few_connections_at_once(seed: u64, nodes: usize, resources: usize, connections_max: usize) -> Plan {
     let first = resources * (seed as usize % 100);
     once_formed(herds(seed, nodes, first..first + resources), connections_max)

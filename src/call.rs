@@ -3,6 +3,7 @@
 use crate::{
     Node, Provenance, Reply, RequestError,
     command::{FetchFn, FetchReply, Private},
+    gate::Looked,
     key_text::with_key_text,
     shared::Shared,
     unread::Unread,
@@ -234,7 +235,7 @@ impl Missed {
         let max_stale = if accepts_stale { planned.directives.max_stale } else { Duration::ZERO };
         let directives = Directives { max_stale, ..planned.directives };
         let kin_wait = shared.github.kin_wait(&self.question, &self.key);
-        let fetch = shared.asking(self.question, self.key.clone());
+        let fetch = shared.asking(self.question, self.key.clone(), (self.node.clone(), self.request.clone()));
         let completion =
             shared.wait_for(self.key, directives, (planned.bucket, reader, kin_wait), fetch).await?;
         let (request, is_coded) = (self.request, self.is_coded);
@@ -245,8 +246,11 @@ impl Missed {
         }
         match completion.outcome {
             Outcome::Answered { entry, served } if suits(&entry.content().headers) => {
+                shared.github.learn_ids(planned, &entry);
                 let grant = (shared.clock.now(), &directives.grant);
-                Ok(Reply::of_entry(entry, served, grant, self.planned.form).with_live(private.live))
+                let is_query = planned.is_query();
+                let reply = Reply::of_entry(entry, served, grant, self.planned.form);
+                Ok(reply.with_live(private.live).of_query(is_query))
             }
             Outcome::Relayed { content, forward } if content.status >= 400 || suits(&content.headers) => {
                 Ok(Reply::of_content(content, forward, self.planned.form).with_live(private.live))
@@ -401,6 +405,7 @@ impl Shared {
         });
         if let Some(entry) = fresh {
             self.count_hit(&entry);
+            self.github.learn_ids(&planned, &entry);
             let grant = (now, &planned.directives.grant);
             return LookUp::Hit(Reply::of_entry(entry, Served::Hit, grant, planned.form));
         }
@@ -411,14 +416,21 @@ impl Shared {
     }
 
     /// How `question` is put to the origin, whose answer is kept under a key.
-    fn asking(&self, question: Question, asked: Key) -> FetchFn {
+    fn asking(&self, question: Question, asked: Key, (node, request): (Node, Parts)) -> FetchFn {
         let github = self.github.clone();
         let (admissions, clock) = (Arc::clone(&self.access.admissions), Arc::clone(&self.clock));
         Box::new(move |candidate| {
             Box::pin(async move {
                 let own = candidate.as_ref().and_then(Candidate::own).cloned();
+                let looked = Looked::at(&node, (&question, &request), candidate.as_ref(), clock.now()).await;
+                if let Some(renewed) = looked.as_ref().and_then(|looked| looked.renewed(&node, clock.now())) {
+                    return FetchReply::of_cache(renewed);
+                }
                 let since = admissions.now();
-                let fetch = github.fetch(&question, candidate).await;
+                let mut fetch = github.fetch(&question, candidate).await;
+                if let Some(looked) = looked {
+                    looked.note(&node, &mut fetch.fetched, clock.now());
+                }
                 let call = (question.payer(), &asked, since);
                 let refused = admissions.note(call, &fetch, own.as_deref(), clock.now());
                 FetchReply {

@@ -118,6 +118,13 @@ pub(crate) struct FetchReply {
     pub(crate) private: Private,
 }
 
+impl FetchReply {
+    /// What was found out without a call of its own.
+    pub(crate) fn of_cache(fetched: Fetched) -> Self {
+        Self { fetched, refused: None, allowance: None, private: Private::default() }
+    }
+}
+
 /// What only the request whose credential paid may have.
 #[derive(Default)]
 pub(crate) struct Private {

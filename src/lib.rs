@@ -59,6 +59,7 @@ mod driver;
 pub mod entry;
 pub mod environment;
 mod error;
+mod gate;
 pub mod github;
 mod global;
 mod joining;

@@ -45,6 +45,8 @@ pub struct Reply {
     form: Form,
     /// Whether it was not another credential that asked for the client.
     is_of_client: bool,
+    /// Whether it answers a GraphQL query that was not put again.
+    is_held: bool,
     /// Longest body that [`Reply::bytes`] and similar methods take in.
     read_bytes_max: usize,
 }
@@ -88,6 +90,7 @@ impl Reply {
             headers: OnceLock::new(),
             form,
             is_of_client: false,
+            is_held: false,
             read_bytes_max: READ_BYTES_MAX,
         }
     }
@@ -118,6 +121,16 @@ impl Reply {
     /// The same, as what the origin says to the client itself, with its own credential or none.
     pub(crate) fn of_client(self) -> Self {
         Self { is_of_client: true, ..self }
+    }
+
+    /// The same, as the answer to a GraphQL query if `is_query`: the origin itself never answers such a one with 304.
+    pub(crate) fn of_query(mut self, is_query: bool) -> Self {
+        let status = match self.provenance {
+            Provenance::Entry(Served::Forwarded(forward)) => Some(forward.status),
+            _ => None,
+        };
+        self.is_held = is_query && status == Some(StatusCode::NOT_MODIFIED.as_u16());
+        self
     }
 
     /// By which status the origin refused what was asked for to a credential that is not the client's, if it was not a
@@ -199,6 +212,20 @@ impl Reply {
     /// ```
     pub fn provenance(&self) -> Provenance {
         self.provenance
+    }
+
+    /// Whether it answers a GraphQL query that was not put again, since the REST resources that cover it were unchanged.
+    ///
+    /// ```no_run
+    /// # async fn example(node: fleet_cache::Node, query: http::Request<http_body_util::Full<bytes::Bytes>>)
+    /// # -> Result<(), Box<dyn std::error::Error>> {
+    /// if node.request(query).await?.is_held() {
+    ///     println!("no points were spent");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn is_held(&self) -> bool {
+        self.is_held
     }
 
     /// Time since the origin vouched for an entry; `None` if the answer is not an entry.

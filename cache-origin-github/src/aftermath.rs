@@ -46,27 +46,39 @@ impl GitHub {
             return Reach::default();
         }
         match answer {
-            Ok(status) if status.is_success() => self.with_what_any_write_ends(touched),
-            Ok(status) if status.is_server_error() => self.in_doubt(touched),
+            Ok(status) if status.is_success() => self.with_what_any_write_ends(touched, delivery),
+            Ok(status) if status.is_server_error() => self.in_doubt(touched, delivery),
             // Refused, or sent elsewhere.
             Ok(_) | Err(FetchError::ConnectFailed) => Reach::default(),
             Err(FetchError::TimedOut) if delivery.extent() != Extent::Whole => Reach::default(),
             Err(_) if delivery.extent() == Extent::Broken => Reach::default(),
-            Err(_) => self.in_doubt(touched),
+            Err(_) => self.in_doubt(touched, delivery),
         }
     }
 
-    fn with_what_any_write_ends(&self, mut touched: Reach) -> Reach {
+    fn with_what_any_write_ends(&self, mut touched: Reach, delivery: &Delivery) -> Reach {
         let prefix = format!("{}/", self.origin().host()).into();
-        touched.forgotten.extend([Scope::Signposts { prefix }, self.answers_to_queries()]);
+        let repositories = match delivery.mutation() {
+            Some(body) => self.repositories_of_mutation(&body),
+            None => self.repositories_in(&touched),
+        };
+        if delivery.mutation().is_some() {
+            for repository in repositories.iter().flatten() {
+                touched.doubted.extend(self.resources_of(repository));
+            }
+        }
+        let answers = self.answers_of(repositories.as_ref().map(|all| all.iter().map(|name| &**name)));
+        touched.forgotten.push(Scope::Signposts { prefix });
+        touched.forgotten.extend(answers);
         touched
     }
 
     /// The same where it is unknown whether the write was carried out. Answers to queries end in any case: there is nothing
     /// by which the origin could be asked about them.
-    fn in_doubt(&self, touched: Reach) -> Reach {
-        let mut uncertain = self.with_what_any_write_ends(touched).uncertain();
-        uncertain.forgotten.push(self.answers_to_queries());
+    fn in_doubt(&self, touched: Reach, delivery: &Delivery) -> Reach {
+        let mut uncertain = self.with_what_any_write_ends(touched, delivery).uncertain();
+        let is_of_queries = |scope: &&Scope| self.is_of_queries(scope);
+        uncertain.forgotten = uncertain.doubted.iter().filter(is_of_queries).cloned().collect();
         uncertain
     }
 }
@@ -116,6 +128,11 @@ impl Delivery {
     /// Whether the request is a GraphQL query, and so changes nothing. A part of a query does not count.
     fn is_query(&self) -> bool {
         graphql::is_query(&self.seen.lock())
+    }
+
+    /// The body of the request, if it is one for GraphQL, as far as it was seen.
+    fn mutation(&self) -> Option<Vec<u8>> {
+        Some(self.seen.lock().clone()).filter(|seen| !seen.is_empty())
     }
 
     fn set(&self, extent: Extent) {
@@ -249,6 +266,68 @@ mod tests {
         let (request, delivery) = Delivery::of(request);
         request.into_body().collect().await.unwrap();
         assert!(!github.left_by(touched, Ok(StatusCode::OK), &delivery).is_empty());
+    }
+
+    /// The manner in which a write that was carried out leaves what is kept under `resource`.
+    async fn left(github: &GitHub, write: Request<Full<Bytes>>, resource: &str) -> Option<Manner> {
+        let touched = github.touched_by_request(&write);
+        let (request, delivery) = Delivery::of(write);
+        request.into_body().collect().await.unwrap();
+        let left = github.left_by(touched, Ok(StatusCode::OK), &delivery);
+        left.manner(&Key::new(&format!("api.github.com{resource}"), Domain::ANONYMOUS), 200)
+    }
+
+    #[tokio::test]
+    async fn a_write_ends_answers_to_queries_of_its_repository_and_of_no_single_one() {
+        let github = GitHub::builder().build().unwrap();
+        let (own, several) = ("/graphql?of=o/r&rules=lists&query=00", "/graphql?of=-&rules=lists&query=00");
+        let rest = |path: &str| Request::patch(path).body(Full::new(Bytes::from("{}"))).unwrap();
+        for (path, is_elsewhere_left) in [
+            ("/repos/O/r/issues/1", true),
+            ("/api/v3/repos/o/r", true),
+            ("/repositories/17/issues/1", false),
+            ("/orgs/o", false),
+            ("/user", false),
+            ("/a/../b", false),
+        ] {
+            for ended in [own, several] {
+                assert_eq!(left(&github, rest(path), ended).await, Some(Manner::Forget), "{path} {ended}");
+            }
+            for elsewhere in
+                ["/graphql?of=o/r2&rules=lists&query=00", "/graphql?of=o2/r&rules=lists&query=00"]
+            {
+                let expected = (!is_elsewhere_left).then_some(Manner::Forget);
+                assert_eq!(left(&github, rest(path), elsewhere).await, expected, "{path} {elsewhere}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mutation_ends_what_is_of_the_repositories_of_its_ids_in_every_domain() {
+        let github = GitHub::builder().build().unwrap();
+        github.gates().learn_place("I_7", "o/r", Some(7));
+        let mutation = |id: &str| {
+            let body = format!(
+                r#"{{"query":"mutation M($i: X!) {{ m(input: $i) {{ a }} }}","variables":{{"i":{{"issueId":"{id}"}}}}}}"#
+            );
+            Request::post("/graphql").body(Full::new(Bytes::from(body))).unwrap()
+        };
+        let elsewhere = "/graphql?of=o/r2&rules=lists&query=00";
+        for (id, resource, expected) in [
+            ("I_7", "/graphql?of=o/r&rules=lists&query=00", Some(Manner::Forget)),
+            ("I_7", "/graphql?of=-&rules=lists&query=00", Some(Manner::Forget)),
+            ("I_7", elsewhere, None),
+            ("I_7", "/repos/o/r/issues json", Some(Manner::Doubt)),
+            ("I_7", "/repositories/17/issues?page=2 json", Some(Manner::Doubt)),
+            ("I_7", "/repos/o/r2/issues json", None),
+            ("I_8", elsewhere, Some(Manner::Forget)),
+            ("I_8", "/repos/o/r/issues json", None),
+        ] {
+            // The domain of the one that mutates is another.
+            let mut write = mutation(id);
+            write.headers_mut().insert(header::AUTHORIZATION, "token ghp_alice".parse().unwrap());
+            assert_eq!(left(&github, write, resource).await, expected, "{id} {resource}");
+        }
     }
 
     #[tokio::test]

@@ -53,6 +53,11 @@ impl Question {
         self.readers.domain
     }
 
+    /// The GraphQL query that is asked, if it is one.
+    pub(crate) fn graphql(&self) -> Option<&Query> {
+        self.graphql.as_deref()
+    }
+
     /// The credential that asks.
     pub fn payer(&self) -> Payer {
         self.readers.payer

@@ -5,7 +5,7 @@ use crate::{
     client::{Client, read_certificates},
     domain::{Domains, Rights},
     forwarded::Forwarded,
-    graphql::{GraphqlRule, Lifetimes},
+    graphql::{Gates, GraphqlRule, Lifetimes},
     lending::{KIN_WAIT_DEFAULT, Lending},
     recipe::Recipes,
     route::{IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX},
@@ -35,6 +35,7 @@ struct Shared {
     user_agent: HeaderValue,
     pseudonym: Option<Pseudonym>,
     usual_version: UsualVersion,
+    gates: Gates,
 }
 
 impl GitHub {
@@ -102,6 +103,10 @@ impl GitHub {
 
     pub(crate) fn pseudonym(&self) -> Option<&Pseudonym> {
         self.0.pseudonym.as_ref()
+    }
+
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.0.gates
     }
 
     pub(crate) fn usual_version(&self) -> &UsualVersion {
@@ -512,6 +517,7 @@ impl GitHubBuilder {
             user_agent,
             pseudonym,
             usual_version: UsualVersion::default(),
+            gates: Gates::default(),
         })))
     }
 

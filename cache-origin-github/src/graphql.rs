@@ -5,18 +5,22 @@
 //! knowledge of GitHub's whole schema.
 
 mod asking;
+mod cover;
 mod document;
+mod gate;
+mod mutation;
 mod plan;
 mod query;
 mod rule;
 mod table;
 
-pub use rule::GraphqlRule;
 pub(crate) use {
     asking::is_throttled,
+    gate::Gates,
     query::{Query, Told, tells},
     rule::{Lifetimes, RuleSet},
 };
+pub use {gate::Gate, rule::GraphqlRule};
 
 use crate::{GitHub, url::local_path};
 use cache_core::{Reach, Scope};
@@ -32,11 +36,11 @@ impl GitHub {
     }
 
     /// What a mutation sent with `headers` makes doubtful: all that its own domain holds of the API, and the named one that
-    /// it is in; and it ends all answers to queries.
+    /// it is in.
     ///
-    /// What other domains hold besides stays: they see such a change as they see one that is made without this cache, when
-    /// their entries' lifetime is over. Otherwise every mutation of any client would make all others ask about
-    /// everything.
+    /// Of what other domains hold, [`left_by`](Self::left_by) adds what is of the repositories that the mutation is about, if
+    /// its ids tell. The rest stays: they see such a change as they see one that is made without this cache, when their
+    /// entries' lifetime is over. Otherwise every mutation of any client would make all others ask about everything.
     pub(crate) fn touched_by_mutation(&self, headers: &HeaderMap) -> Reach {
         let rules = self.rules();
         let readers = match headers.get(header::AUTHORIZATION) {
@@ -47,16 +51,43 @@ impl GitHub {
         let domains = readers.map(|readers| BTreeSet::from([readers.domain, readers.alone().domain]));
         let prefix = || format!("{}/", self.origin().host()).into();
         let scope = |domain| Scope::Prefix { prefix: prefix(), domain: Some(domain) };
-        let doubted = Reach::doubt(domains.into_iter().flatten().map(scope));
-        Reach { forgotten: vec![self.answers_to_queries()], ..doubted }
+        Reach::doubt(domains.into_iter().flatten().map(scope))
     }
 
-    /// All answers to queries, in every domain.
-    ///
-    /// What an answer shows its key does not tell, so any write ends all of them. They have no validators, so that a doubt
-    /// would spare nothing.
-    pub(crate) fn answers_to_queries(&self) -> Scope {
-        Scope::Prefix { prefix: format!("{}{ANSWERS_TO_QUERIES}", self.origin().host()).into(), domain: None }
+    /// The repositories that the mutation in `body` is about; `None` if that cannot be told from the ids that it names, as
+    /// far as answers have told here what they stand for.
+    pub(crate) fn repositories_of_mutation(&self, body: &[u8]) -> Option<BTreeSet<Box<str>>> {
+        let places = mutation::ids_of(body)?.into_iter().map(|id| self.gates().place_of_id(&id));
+        places.map(|place| Some((*place?.repository).into())).collect()
+    }
+
+    /// The repositories that a write is about which touches `touched`; `None` if it is about none, or none alone.
+    pub(crate) fn repositories_in(&self, touched: &Reach) -> Option<BTreeSet<Box<str>>> {
+        let begin = format!("{}/repos/", self.origin().host());
+        let repository = |scope: &Scope| {
+            let Scope::Prefix { prefix, .. } = scope else { return None };
+            let mut segments = prefix.strip_prefix(&*begin)?.split(['/', '?', ' ']);
+            let (owner, name) = (segments.next()?, segments.next()?);
+            (!name.is_empty()).then(|| format!("{owner}/{name}").into())
+        };
+        let found: BTreeSet<_> =
+            touched.forgotten.iter().chain(&touched.doubted).filter_map(repository).collect();
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// What begins with the path of `repository`, and what is filed under the numbers of repositories, in every domain.
+    pub(crate) fn resources_of(&self, repository: &str) -> Vec<Scope> {
+        let host = self.origin().host();
+        let mut prefixes = [" ", "?", "/"].map(|end| format!("{host}/repos/{repository}{end}")).to_vec();
+        prefixes.push(format!("{host}/repositories/"));
+        let scope = |prefix: String| Scope::Prefix { prefix: prefix.into(), domain: None };
+        prefixes.into_iter().map(scope).collect()
+    }
+
+    /// Whether `scope` means answers to queries.
+    pub(crate) fn is_of_queries(&self, scope: &Scope) -> bool {
+        let prefix = format!("{}{ANSWERS_TO_QUERIES}", self.origin().host());
+        matches!(scope, Scope::Prefix { prefix: meant, .. } if meant.starts_with(&*prefix))
     }
 }
 

@@ -288,6 +288,11 @@ impl Planned {
         self.graphql.as_ref().map_or_else(Bytes::new, |query| query.body.clone())
     }
 
+    /// Whether it is a GraphQL query.
+    pub fn is_query(&self) -> bool {
+        self.graphql.is_some()
+    }
+
     /// Whether another credential asks for the client, which sends none.
     pub fn has_surrogate(&self) -> bool {
         self.rules.surrogate.as_ref().is_some_and(|surrogate| surrogate.stands_behind(self.readers))

@@ -14,7 +14,7 @@ pub(crate) struct Remembered<V> {
     most: usize,
 }
 
-impl<V: Copy> Remembered<V> {
+impl<V: Clone> Remembered<V> {
     pub(crate) fn new(most: usize) -> Self {
         Self { young: Generation::default(), old: Generation::default(), most }
     }
@@ -78,9 +78,9 @@ impl<V> Default for Generation<V> {
     }
 }
 
-impl<V: Copy> Generation<V> {
+impl<V: Clone> Generation<V> {
     fn get(&self, payer: Payer, about: u64) -> Option<V> {
-        self.by_payer.get(&payer)?.get(&about).copied()
+        self.by_payer.get(&payer)?.get(&about).cloned()
     }
 
     fn insert(&mut self, payer: Payer, about: u64, value: V) {

@@ -19,6 +19,10 @@ pub struct OriginStats {
     pub doubted: u64,
     /// Of these, answers that were too long to keep.
     pub oversize: u64,
+    /// Answers to GraphQL queries that were renewed without putting the query, since all that covers them was unchanged.
+    pub held: u64,
+    /// Shapes of GraphQL queries that are put each time, since an answer changed that its cover did not show.
+    pub dropped_shapes: u64,
     /// Requests that were passed through.
     pub forwarded: u64,
     /// Calls of either kind that gave no whole answer.
@@ -58,6 +62,8 @@ impl GitHub {
             not_modified: read(&counters.not_modified),
             doubted: read(&counters.doubted),
             oversize: read(&counters.oversize),
+            held: read(&counters.held),
+            dropped_shapes: read(&counters.dropped_shapes),
             forwarded: read(&counters.forwarded),
             failed: read(&counters.failed),
             recipe: rules.recipes.stats(Instant::now()),
@@ -76,6 +82,8 @@ pub(crate) struct Counters {
     forwarded: AtomicU64,
     not_modified: AtomicU64,
     oversize: AtomicU64,
+    held: AtomicU64,
+    dropped_shapes: AtomicU64,
 }
 
 impl Counters {
@@ -93,6 +101,14 @@ impl Counters {
 
     pub(crate) fn count_forwarded(&self) {
         self.forwarded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_dropped_shape(&self) {
+        self.dropped_shapes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_held(&self) {
+        self.held.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_not_modified(&self) {

@@ -10,7 +10,11 @@ use std::{io::Write, time::Duration};
 pub(crate) fn of_reply(reply: &Reply) -> HeaderValue {
     let times =
         Times { left: reply.time_left().unwrap_or_default(), overdue: reply.overdue().unwrap_or_default() };
-    of_provenance(reply.provenance(), reply.status().as_u16(), times)
+    let mut line = of_provenance(reply.provenance(), reply.status().as_u16(), times);
+    if reply.is_held() {
+        line.write(format_args!("; detail=gate"));
+    }
+    line.value()
 }
 
 /// The status of what another host than the API answered.
@@ -34,7 +38,7 @@ struct Times {
     overdue: Duration,
 }
 
-fn of_provenance(provenance: Provenance, status: u16, times: Times) -> HeaderValue {
+fn of_provenance(provenance: Provenance, status: u16, times: Times) -> Line {
     let mut line = Line::new();
     match provenance {
         Provenance::Entry(Served::Hit) => {
@@ -59,7 +63,7 @@ fn of_provenance(provenance: Provenance, status: u16, times: Times) -> HeaderVal
         // Whatever else the library may tell apart one day was no entry's answer.
         _ => line.write(format_args!("; fwd=bypass; fwd-status={status}")),
     }
-    line.value()
+    line
 }
 
 /// A stale answer has a negative time to live (RFC 9211, section 2.5).
@@ -140,7 +144,7 @@ mod tests {
 
     fn status(provenance: Provenance) -> String {
         let times = Times { left: Duration::from_millis(14_200), overdue: Duration::from_secs(7) };
-        let value = of_provenance(provenance, 200, times);
+        let value = of_provenance(provenance, 200, times).value();
         value.to_str().unwrap().to_owned()
     }
 

@@ -103,13 +103,23 @@ impl Query {
         if !told.has_data || told.has_errors || answer.coding == BodyCoding::Left {
             return None;
         }
-        let says =
-            |word: &str| memchr::memmem::find(&answer.body, format!("\"{word}\"").as_bytes()).is_some();
         let mut rules = self.rules;
-        if UNSETTLED.iter().any(|(rule, word)| rules.holds(*rule) && says(word)) {
+        if self.is_unsettled(&answer.body) {
             rules.add(Rule::Unsettled);
         }
         lifetimes.of(rules).filter(|freshness| freshness.lifetime > Duration::ZERO)
+    }
+
+    /// Whether `body`, of an answer, says that the origin is still working something out.
+    fn is_unsettled(&self, body: &[u8]) -> bool {
+        let says = |word: &str| memchr::memmem::find(body, format!("\"{word}\"").as_bytes()).is_some();
+        UNSETTLED.iter().any(|(rule, word)| self.rules.holds(*rule) && says(word))
+    }
+
+    /// For how long an answer with `body` is fresh; `None` if the origin is still working something out.
+    pub(super) fn settled_lifetime(&self, lifetimes: &Lifetimes, body: &[u8]) -> Option<Duration> {
+        let lifetime = lifetimes.of(self.rules)?.lifetime;
+        (!self.is_unsettled(body) && !lifetime.is_zero()).then_some(lifetime)
     }
 }
 

@@ -89,6 +89,18 @@ impl Document {
         Ok(Selected { rules, is_personal: self.speaks_of_viewer })
     }
 
+    /// The operation by the `name`, or the only one if there is no name.
+    pub(super) fn operation(&self, name: Option<&str>) -> Option<&cst::OperationDefinition> {
+        let operations = self.definitions.iter().filter_map(|definition| match definition {
+            cst::Definition::OperationDefinition(operation) => Some(operation),
+            _other => None,
+        });
+        let mut named = operations.filter(|operation| {
+            name.is_none() || operation.name().and_then(|own| text_of(&own)).as_deref() == name
+        });
+        named.next().filter(|_| named.next().is_none())
+    }
+
     /// Gathers the rules of all that `definition` selects, at any depth.
     fn gather(&self, definition: &cst::Definition, rules: &mut RuleSet) -> Result<(), &'static str> {
         for node in definition.syntax().descendants() {
@@ -143,7 +155,7 @@ impl Document {
         Ok(roots)
     }
 
-    fn fragment(&self, name: &str) -> Option<&cst::FragmentDefinition> {
+    pub(super) fn fragment(&self, name: &str) -> Option<&cst::FragmentDefinition> {
         self.definitions.iter().find_map(|definition| {
             let cst::Definition::FragmentDefinition(fragment) = definition else { return None };
             let own = fragment.fragment_name().and_then(|own| text_of(&own.name()?));
@@ -166,7 +178,7 @@ fn is_of(operation: &cst::OperationDefinition, kind: Kind) -> bool {
     })
 }
 
-fn text_of(name: &cst::Name) -> Option<String> {
+pub(super) fn text_of(name: &cst::Name) -> Option<String> {
     Some(name.syntax().first_token()?.text().to_owned())
 }
 

@@ -1,6 +1,6 @@
 //! What to do with a GraphQL request, once its body is there.
 
-use super::{Lifetimes, Query, RuleSet};
+use super::{ANSWERS_TO_QUERIES, Lifetimes, Query, RuleSet, cover::Subject};
 use crate::{
     GRAPHQL, GitHub, PassReason, Plan, Planned, Surrogacy,
     domain::{Readers, Rights},
@@ -11,7 +11,7 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    KEY_BYTES_MAX,
+    KEY_BYTES_MAX, Scope,
     freshness::{Freshness, Grant},
 };
 use http::{Method, header, request::Parts};
@@ -103,7 +103,8 @@ impl GitHub {
     /// For how long, at most, an answer under a key that begins with `target` may be fresh and then stale by this node's
     /// own rules.
     pub(crate) fn freshness_of_query_max(&self, target: &str) -> Option<Freshness> {
-        let names = target.strip_prefix(RULES)?.split('&').next()?;
+        let (_, rest) = target.strip_prefix(OF)?.split_once(RULES)?;
+        let names = rest.split('&').next()?;
         self.rules().graphql.as_ref()?.of(RuleSet::read(names)?)
     }
 }
@@ -117,12 +118,48 @@ fn readers_of(query: &Query, readers: Readers) -> Readers {
     if readers.rights == Rights::Trusted && !query.is_personal { readers } else { readers.alone() }
 }
 
-/// Writes the resource: which rules the answer comes under, so that a member that has no more than the key can tell for how
+/// Writes the resource: the repository that the answer is of, if it is of one, so that what is written elsewhere does not
+/// end it; which rules the answer comes under, so that a member that has no more than the key can tell for how
 /// long it may keep it; and the digest of what is asked.
 fn write_key(out: &mut String, host: &str, query: &Query) {
-    write!(out, "{host}{RULES}{}&query=", query.rules).expect("a string takes whatever is written");
+    let of = query.repository().unwrap_or(OF_SEVERAL);
+    write!(out, "{host}{OF}{of}{RULES}{}&query=", query.rules).expect("a string takes whatever is written");
     for byte in query.digest {
         write!(out, "{byte:02x}").expect("a string takes whatever is written");
+    }
+}
+
+impl Query {
+    /// The repository that all of the answer is of, as `owner/name`.
+    fn repository(&self) -> Option<&str> {
+        match &self.reading.as_ref().filter(|reading| reading.is_within)?.subject {
+            Subject::Repository(name) => Some(name),
+            Subject::Id(_) => None,
+        }
+    }
+}
+
+impl GitHub {
+    /// The answers to queries that a write about these `repositories` may end, in every domain: those of each, and those of no
+    /// single one; all, if it is unknown what it is about.
+    ///
+    /// They have no validators by which the origin could be asked about them, so that a doubt would spare nothing.
+    pub(crate) fn answers_of<'a>(
+        &self,
+        repositories: Option<impl IntoIterator<Item = &'a str>>,
+    ) -> Vec<Scope> {
+        let scope = |rest: &str| Scope::Prefix {
+            prefix: format!("{}{rest}", self.origin().host()).into(),
+            domain: None,
+        };
+        match repositories {
+            Some(repositories) => repositories
+                .into_iter()
+                .chain([OF_SEVERAL])
+                .map(|of| scope(&format!("{OF}{of}{RULES}")))
+                .collect(),
+            None => vec![scope(ANSWERS_TO_QUERIES)],
+        }
     }
 }
 
@@ -134,5 +171,8 @@ impl Rules {
 }
 
 /// How the part of a key begins that is behind the host.
-const RULES: &str = "/graphql?rules=";
+const OF: &str = "/graphql?of=";
+/// Stands for a repository where the answer is of no single one.
+const OF_SEVERAL: &str = "-";
+const RULES: &str = "&rules=";
 const NEVER_BY_OPERATOR: &str = "a rule of the operator";

@@ -1,6 +1,7 @@
 //! The body of a GraphQL request, read as far as it takes to look an answer up.
 
 use super::{
+    cover::Reading,
     document::{Document, is_about_viewer},
     rule::RuleSet,
 };
@@ -23,6 +24,10 @@ pub(crate) struct Query {
     pub(crate) body: Bytes,
     /// The fields of the request on which an answer may depend.
     pub(crate) fields: Vec<(HeaderName, HeaderValue)>,
+    /// What it asks about, if that is one thing.
+    pub(super) reading: Option<Reading>,
+    /// A digest of its document, without what is given for its variables.
+    pub(super) shape: u64,
 }
 
 impl Query {
@@ -45,10 +50,25 @@ impl Query {
             .filter(|(name, _)| tells(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        let digest = digest(document.canonical(), asked.operation.as_deref(), given, &fields);
+        let digest = digest_of(document.canonical(), asked.operation.as_deref(), given, &fields);
         let is_personal = selected.is_personal || variables.is_about_viewer;
-        Ok(Self { rules: selected.rules, is_personal, digest, body, fields })
+        let shape = beginning(&digest_of(document.canonical(), asked.operation.as_deref(), "", &[]));
+        let values = asked.variables.map_or("{}", RawValue::get);
+        let values = serde_json::from_str(values).map_err(|_unreadable| UNREADABLE)?;
+        let reading = document.reading(asked.operation.as_deref(), &values);
+        Ok(Self { rules: selected.rules, is_personal, digest, fields, reading, shape, body: body.clone() })
     }
+}
+
+impl Query {
+    /// The beginning of its digest.
+    pub(super) fn short_digest(&self) -> u64 {
+        beginning(&self.digest)
+    }
+}
+
+fn beginning(digest: &[u8; 32]) -> u64 {
+    digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// Whether an answer to a query may depend on the field `name` of a request: GitHub's own, the representation that is
@@ -59,7 +79,7 @@ pub(crate) fn tells(name: &HeaderName) -> bool {
 }
 
 /// Every part is told with its length, so that no two queries write the same.
-fn digest(
+fn digest_of(
     document: &str,
     operation: Option<&str>,
     variables: &str,
@@ -88,7 +108,7 @@ fn digest(
 pub(super) struct Asked<'a> {
     pub(super) query: String,
     operation: Option<String>,
-    variables: Option<&'a RawValue>,
+    pub(super) variables: Option<&'a RawValue>,
 }
 
 impl<'de> Deserialize<'de> for Asked<'de> {

@@ -13,6 +13,7 @@ pub(crate) enum Rule {
     Accounts,
     Checks,
     Decisions,
+    Gate,
     Introspection,
     Issues,
     Lists,
@@ -24,10 +25,11 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Accounts,
         Self::Checks,
         Self::Decisions,
+        Self::Gate,
         Self::Introspection,
         Self::Issues,
         Self::Lists,
@@ -43,6 +45,7 @@ impl Rule {
             Self::Accounts => "accounts",
             Self::Checks => "checks",
             Self::Decisions => "decisions",
+            Self::Gate => "gate",
             Self::Introspection => "introspection",
             Self::Issues => "issues",
             Self::Lists => "lists",
@@ -173,6 +176,11 @@ impl Lifetimes {
             each[set.rule as usize] = set.lifetime;
         }
         Self { each, if_error }
+    }
+
+    /// For how long an answer may be renewed without putting the query; `None` if never.
+    pub(super) fn gate(&self) -> Option<Duration> {
+        self.each[Rule::Gate as usize]
     }
 
     /// For how long an answer about all that `rules` are for is fresh, and then stands in for an origin that cannot be

@@ -24,6 +24,8 @@ pub(super) const LIFETIMES: &[(Rule, u64, &str)] = &[
     (Rule::Introspection, 6 * 60 * 60, "the schema, and licenses"),
     // What an id or an address stands for, the query does not tell.
     (Rule::Others, 10, "what is asked for by its id or address, and all that no other rule is for"),
+    // What the table of covers may have wrong is wrong for no longer.
+    (Rule::Gate, 60 * 60, "how long an answer is renewed by what covers it, without putting the query again"),
     // A client that waits for the end asks again in seconds; a fleet that asks at once shares it.
     (
         Rule::Unsettled,

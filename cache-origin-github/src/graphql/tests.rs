@@ -243,9 +243,13 @@ fn a_key_tells_for_how_long_an_answer_of_a_member_counts() {
     let (key, planned) =
         plan(&github, &head(&[]), body("{ repository { pullRequest(number: 1) { title } } }")).unwrap();
     let resource = key.split('\n').next().unwrap();
-    assert!(resource.starts_with("api.github.com/graphql?rules=issues+repositories&query="), "{resource}");
+    assert!(
+        resource.starts_with("api.github.com/graphql?of=-&rules=issues+repositories&query="),
+        "{resource}"
+    );
     assert_eq!(github.freshness_max(resource), Some(planned.directives.grant.most));
-    for nothing in ["rules=ponies&query=00", "rules=&query=00", "query=00"] {
+    for nothing in ["of=-&rules=ponies&query=00", "of=-&rules=&query=00", "rules=issues&query=00", "query=00"]
+    {
         assert_eq!(github.freshness_max(&format!("api.github.com/graphql?{nothing}")), None, "{nothing}");
     }
     let off = GitHub::builder().graphql(false).build().unwrap();

@@ -10,6 +10,7 @@ mod doubts;
 mod environment;
 mod faults;
 mod freshness;
+mod gate;
 mod graphql;
 mod isolation;
 mod lifecycle;

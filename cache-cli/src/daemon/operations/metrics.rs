@@ -134,6 +134,16 @@ impl Reading {
             "Calls repeated because a 304 could not be believed",
             origin.doubted,
         )?;
+        families.counter(
+            "queries_held",
+            "Answers to GraphQL queries renewed without putting the query, since what covers them was unchanged",
+            origin.held,
+        )?;
+        families.counter(
+            "query_shapes_dropped",
+            "Shapes of GraphQL queries put each time, since an answer changed that its cover did not show",
+            origin.dropped_shapes,
+        )?;
         families.counter("answers_oversize", "Answers of the origin too long to keep", origin.oversize)
     }
 
@@ -397,8 +407,10 @@ mod tests {
         ("max_cache_bytes", "memory_max_bytes"),
         ("max_cache_size", "entries_max"),
         ("origin.doubted", "not_modified_doubted"),
+        ("origin.dropped_shapes", "query_shapes_dropped"),
         ("origin.failed", "api_calls_failed"),
         ("origin.forwarded", "api_calls_forwarded"),
+        ("origin.held", "queries_held"),
         ("origin.not_modified", "not_modified"),
         ("origin.oversize", "answers_oversize"),
         ("origin.recipe.classes_distrusted", "etag_classes_distrusted"),

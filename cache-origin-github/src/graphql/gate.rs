@@ -1,0 +1,452 @@
+//! The gate: whether the kept answer to a query still holds, as REST resources tell that cover it.
+//!
+//! The origin is asked about those resources as any client would be, through the cache: what is unchanged costs no quota,
+//! and whatever asks about the same resource within one lifetime shares the answer. If they show what they showed when the
+//! query was put, its answer still holds, and costs no points.
+//!
+//! A change reaches the two APIs of an origin at different moments. So the first answer after a change is not believed
+//! alone: the query is put once more when its lifetime is over. And no shape of query is believed before its answers were
+//! the same [`AGREEMENTS`] times where the resources were; one time that they were not, and it never is again.
+
+use super::cover::{Cover, IdAt, Reading, Source, State, Subject};
+use crate::{GitHub, Planned, Question, remembered::Remembered};
+use cache_core::{Draft, Entry, Fetched, Payer, Timestamp, Validators, freshness};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
+use sha2::{Digest, Sha256};
+use std::{collections::VecDeque, fmt, str::FromStr, sync::Arc, time::Duration};
+use tracing::warn;
+
+/// What the gate has learnt.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    shapes: Mutex<Remembered<Trust>>,
+    places: Mutex<Remembered<Place>>,
+    /// The answers from which places were learnt.
+    learnt: Mutex<Remembered<()>>,
+    /// Queries with a cover that could not be looked at, and until when nobody tries again.
+    paused: Mutex<Remembered<Timestamp>>,
+    /// How much each credential was made to look at in the present minute.
+    looks: Mutex<Remembered<(u64, u32)>>,
+}
+
+/// How far the answers to queries of one shape were the same where the resources were.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Trust {
+    Agreed(u8),
+    Dropped,
+}
+
+/// What an id stands for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Place {
+    /// As `owner/name`.
+    pub(crate) repository: Arc<str>,
+    pub(crate) number: Option<u64>,
+}
+
+/// One time of asking whether an answer holds. [`Gate::next`] says what to ask for, and [`Gate::see`] is told what it
+/// shows.
+#[derive(Debug)]
+pub struct Gate {
+    place: Place,
+    shape: u64,
+    has_settings: bool,
+    left: VecDeque<Wanted>,
+    asked: Option<Wanted>,
+    head: Option<String>,
+    shown: Sha256,
+    lifetime: Duration,
+    /// How long ago the query may have been put last.
+    held_max: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Wanted {
+    CheckRuns,
+    Source(Source),
+    Statuses,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self {
+            shapes: Mutex::new(Remembered::new(SHAPES_MAX)),
+            places: Mutex::new(Remembered::new(PLACES_MAX)),
+            learnt: Mutex::new(Remembered::new(LEARNT_MAX)),
+            paused: Mutex::new(Remembered::new(PAUSED_MAX)),
+            looks: Mutex::new(Remembered::new(LOOKERS_MAX)),
+        }
+    }
+}
+
+impl Gates {
+    fn place(&self, subject: &Subject) -> Option<Place> {
+        match subject {
+            Subject::Repository(name) => Some(Place { repository: Arc::from(&**name), number: None }),
+            Subject::Id(id) => self.place_of_id(id),
+        }
+    }
+
+    /// What `id` stands for, as an answer has told. It is the same for all credentials.
+    pub(crate) fn place_of_id(&self, id: &str) -> Option<Place> {
+        self.places.lock().get(OF_ALL, digest(id)).map(|(place, _)| place)
+    }
+
+    /// Notes that `id` stands for what has the `number` in the `repository`, or for that itself.
+    pub(crate) fn learn_place(&self, id: &str, repository: &str, number: Option<u64>) {
+        let place = Place { repository: repository.into(), number };
+        self.places.lock().insert(OF_ALL, digest(id), place);
+    }
+
+    /// Notes what the ids stand for that an answer with `body` tells.
+    pub(crate) fn learn(&self, reading: &Reading, body: &[u8]) {
+        let Subject::Repository(repository) = &reading.subject else { return };
+        if reading.ids.is_empty() || body.len() > LEARNT_FROM_MAX {
+            return;
+        }
+        let Ok(body) = serde_json::from_slice::<Value>(body) else { return };
+        for IdAt { pointer, number } in &reading.ids {
+            if let Some(id) = body.pointer(pointer).and_then(Value::as_str) {
+                self.learn_place(id, repository, *number);
+            }
+        }
+    }
+
+    fn is_new(&self, about: u64) -> bool {
+        let mut learnt = self.learnt.lock();
+        let is_new = learnt.get(OF_ALL, about).is_none();
+        if is_new {
+            learnt.insert(OF_ALL, about, ());
+        }
+        is_new
+    }
+
+    /// Whether the credential of `payer` may look at `count` resources more in this minute. If so they are counted.
+    fn may_look(&self, payer: Payer, count: usize, now: Timestamp) -> bool {
+        let minute = now.as_unix_millis() / 60_000;
+        let mut looks = self.looks.lock();
+        let before =
+            looks.get(payer, 0).filter(|((of, _), _)| *of == minute).map_or(0, |((_, count), _)| count);
+        let after = u32::try_from(count).map_or(u32::MAX, |count| before.saturating_add(count));
+        let may_look = after <= LOOKS_PER_MINUTE;
+        if may_look {
+            looks.insert(payer, 0, (minute, after));
+        }
+        may_look
+    }
+
+    fn trust(&self, shape: u64) -> Trust {
+        self.shapes.lock().get(OF_ALL, shape).map_or(Trust::Agreed(0), |(trust, _)| trust)
+    }
+
+    fn agree(&self, shape: u64) {
+        if let Trust::Agreed(times) = self.trust(shape) {
+            self.shapes.lock().insert(OF_ALL, shape, Trust::Agreed(times.saturating_add(1).min(AGREEMENTS)));
+        }
+    }
+
+    fn drop_shape(&self, shape: u64) {
+        self.shapes.lock().insert(OF_ALL, shape, Trust::Dropped);
+    }
+}
+
+impl GitHub {
+    /// The gate before asking the origin `question` again, of which `own` is the last answer; `None` if there is none: it
+    /// is no query, not all of it is covered, the origin is still working something out, or nobody has asked for it lately.
+    pub fn gate(&self, question: &Question, own: &Entry, now: Timestamp) -> Option<Gate> {
+        let query = question.graphql()?;
+        if freshness::age(own, now) > IDLE_MAX {
+            return None;
+        }
+        let (reading, shape) = (query.reading.as_ref()?, query.shape);
+        let cover = reading.cover.as_ref()?;
+        let lifetimes = question.rules.lifetimes_of_queries()?;
+        let held_max = lifetimes.gate()?;
+        let is_paused = |(until, _)| now < until;
+        if self.gates().trust(shape) == Trust::Dropped
+            || self.gates().paused.lock().get(question.payer(), query.short_digest()).is_some_and(is_paused)
+        {
+            return None;
+        }
+        let place = self.gates().place(&reading.subject)?;
+        let lifetime = query.settled_lifetime(lifetimes, &own.content().body)?;
+        let held_max = if cover.has_settings { held_max.min(SETTINGS_MAX) } else { held_max };
+        let gate = Gate::new(place, cover, shape, (lifetime, held_max));
+        self.gates().may_look(question.payer(), gate.left.len(), now).then_some(gate)
+    }
+
+    /// Notes that what covers the answer to `question` could not be looked at, so that it is not tried again at once: it may
+    /// have cost a call each time.
+    pub fn pause_gate(&self, question: &Question, now: Timestamp) {
+        if let Some(query) = question.graphql() {
+            let until = now.saturating_add(PAUSE);
+            self.gates().paused.lock().insert(question.payer(), query.short_digest(), until);
+        }
+    }
+
+    /// What becomes of `own`, which was put through `gate` by looking at resources of up to the `age`: it holds, and here
+    /// it is renewed; or `None`, and the origin is to be asked.
+    pub fn holds(&self, gate: &Gate, own: &Entry, age: Duration, now: Timestamp) -> Option<Fetched> {
+        let mark = Mark::of(own)?;
+        let holds = mark.is_settled
+            && mark.shown == gate.shown()
+            && self.gates().trust(gate.shape) == Trust::Agreed(AGREEMENTS)
+            && now.saturating_since(mark.asked) <= gate.held_max;
+        holds.then(|| {
+            self.counters().count_held();
+            Fetched::NotModified(Draft {
+                content: own.content().clone(),
+                freshness: freshness::Freshness { lifetime: gate.lifetime, ..own.freshness() },
+                validators: own.validators().clone(),
+                age,
+            })
+        })
+    }
+
+    /// Notes what the origin has answered after `own` was put through `gate` and did not hold, and marks what is kept of
+    /// it with what the gate was shown.
+    pub fn answered_behind(&self, gate: &Gate, own: &Entry, fetched: &mut Fetched, now: Timestamp) {
+        let Fetched::Fresh(draft) = fetched else { return };
+        let shown = gate.shown();
+        let same = draft.content.body == own.content().body;
+        let before = Mark::of(own).filter(|mark| mark.shown == shown);
+        if let Some(before) = before {
+            if same {
+                self.gates().agree(gate.shape);
+            } else if before.is_settled && !gate.has_settings {
+                self.counters().count_dropped_shape();
+                self.gates().drop_shape(gate.shape);
+                warn!(
+                    shape = format_args!("{:016x}", gate.shape),
+                    "an answer to GraphQL changed that the REST resources did not show; its like is asked for each time"
+                );
+                return;
+            }
+        }
+        let mark = Mark { is_settled: before.is_some() && same, shown, asked: now };
+        draft.validators = Validators { etag: Some(mark.to_string().into()), ..Validators::default() };
+    }
+
+    /// Notes what the ids stand for that `entry` tells, with which a request was answered that was `planned`, each entry
+    /// once.
+    pub fn learn_ids(&self, planned: &Planned, entry: &Entry) {
+        let Some(query) = &planned.graphql else { return };
+        let about = digest(&format!("{}@{}", entry.key().as_str(), entry.born().as_unix_millis()));
+        if !self.gates().is_new(about) {
+            return;
+        }
+        if let Some(reading) = &query.reading {
+            self.gates().learn(reading, &entry.content().body);
+        }
+    }
+}
+
+impl Gate {
+    fn new(place: Place, cover: &Cover, shape: u64, (lifetime, held_max): (Duration, Duration)) -> Self {
+        let mut left = VecDeque::new();
+        for source in &cover.sources {
+            match *source {
+                // What the head is, the pull request tells.
+                Source::Checks(number) => {
+                    left.push_front(Wanted::Source(Source::Pull(number)));
+                    left.extend([Wanted::CheckRuns, Wanted::Statuses]);
+                }
+                source if left.contains(&Wanted::Source(source)) => {}
+                source => left.push_back(Wanted::Source(source)),
+            }
+        }
+        Self {
+            place,
+            shape,
+            has_settings: cover.has_settings,
+            left,
+            asked: None,
+            head: None,
+            shown: Sha256::new(),
+            lifetime,
+            held_max,
+        }
+    }
+
+    /// The resource to ask for next, as path and query; `None` when all were.
+    pub fn next(&mut self) -> Option<String> {
+        let wanted = self.left.pop_front()?;
+        self.asked = Some(wanted);
+        let Place { repository, number } = &self.place;
+        let of = |given: Option<u64>| given.or(*number).map(|number| number.to_string());
+        let (part, query) = match wanted {
+            Wanted::CheckRuns => (format!("/commits/{}/check-runs", self.head.as_deref()?), A_HUNDRED),
+            Wanted::Statuses => (format!("/commits/{}/status", self.head.as_deref()?), A_HUNDRED),
+            Wanted::Source(source) => match source {
+                Source::Checks(_) => return None,
+                Source::Comments(given) => (format!("/issues/{}/comments", of(given)?), A_HUNDRED),
+                Source::Issue(given) => (format!("/issues/{}", of(given)?), ""),
+                Source::Issues(state) => (format!("/issues?state={}&per_page=100", state.name()), ""),
+                Source::Pull(given) => (format!("/pulls/{}", of(given)?), ""),
+                Source::Pulls(state) => (format!("/pulls?state={}&per_page=100", state.name()), ""),
+                Source::Releases => ("/releases".to_owned(), A_HUNDRED),
+                Source::Repository => (String::new(), ""),
+                Source::Reviews(given) => (format!("/pulls/{}/reviews", of(given)?), A_HUNDRED),
+            },
+        };
+        Some(format!("/repos/{repository}{part}{query}"))
+    }
+
+    /// Whether [`Self::next`] has named all that is to be asked for.
+    pub fn is_through(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// For how long what it looks at may be served without asking the origin.
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// Looks at a whole answer of status 200 to what was named last. Returns whether it shows all that it is asked for.
+    pub fn see(&mut self, body: &[u8]) -> bool {
+        let Some(asked) = self.asked.take() else { return false };
+        self.shown.update((body.len() as u64).to_le_bytes());
+        self.shown.update(body);
+        match asked {
+            Wanted::CheckRuns | Wanted::Statuses => counted(body).is_some_and(|count| count <= PAGE),
+            Wanted::Source(Source::Pull(_)) => {
+                self.head = head_of(body);
+                self.head.is_some()
+            }
+            Wanted::Source(Source::Issue(_) | Source::Repository) => true,
+            Wanted::Source(
+                Source::Checks(_)
+                | Source::Comments(_)
+                | Source::Issues(_)
+                | Source::Pulls(_)
+                | Source::Releases
+                | Source::Reviews(_),
+            ) => {
+                serde_json::from_slice::<Vec<&RawValue>>(body).is_ok_and(|items| (items.len() as u64) < PAGE)
+            }
+        }
+    }
+
+    fn shown(&self) -> [u8; 16] {
+        let mut shown = [0; 16];
+        shown.copy_from_slice(&self.shown.clone().finalize()[..16]);
+        shown
+    }
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Closed => "closed",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// The commit that a pull request ends in.
+fn head_of(pull: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Pull {
+        head: Head,
+    }
+    #[derive(Deserialize)]
+    struct Head {
+        sha: String,
+    }
+    let sha = serde_json::from_slice::<Pull>(pull).ok()?.head.sha;
+    sha.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(sha)
+}
+
+/// How many items there are of which `page` shows the first.
+fn counted(page: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Page {
+        total_count: u64,
+    }
+    Some(serde_json::from_slice::<Page>(page).ok()?.total_count)
+}
+
+/// What the gate was shown when an answer was fetched. It goes where validators do: with the entry, to whatever member asks
+/// about it next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Mark {
+    /// Whether the query was put twice since the last change that was shown, and its answer was the same.
+    is_settled: bool,
+    shown: [u8; 16],
+    /// When the query was last put.
+    asked: Timestamp,
+}
+
+impl Mark {
+    fn of(entry: &Entry) -> Option<Self> {
+        entry.validators().etag.as_deref()?.parse().ok()
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = if self.is_settled { SETTLED } else { UNSETTLED };
+        let shown = u128::from_be_bytes(self.shown);
+        write!(f, "{phase}:{shown:032x}:{}", self.asked.as_unix_millis())
+    }
+}
+
+impl FromStr for Mark {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split(':');
+        let mut part = || parts.next().ok_or(());
+        let phase = part()?;
+        let shown = u128::from_str_radix(part()?, 16).map_err(|_bad| ())?.to_be_bytes();
+        let asked = Timestamp::from_unix_millis(part()?.parse().map_err(|_bad| ())?);
+        if ![SETTLED, UNSETTLED].contains(&phase) || parts.next().is_some() {
+            return Err(());
+        }
+        Ok(Self { is_settled: phase == SETTLED, shown, asked })
+    }
+}
+
+fn digest(text: &str) -> u64 {
+    let digest = Sha256::digest(text.as_bytes());
+    digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+const SETTLED: &str = "settled";
+const UNSETTLED: &str = "unsettled";
+/// What is learnt here is the same for all credentials.
+const OF_ALL: Payer = Payer::HOST;
+/// The most items that a page of a REST list has.
+const PAGE: u64 = 100;
+const A_HUNDRED: &str = "?per_page=100";
+/// How often the answers to queries of a shape must have been the same where the resources were.
+const AGREEMENTS: u8 = 2;
+/// An answer that nobody has asked for in so long is asked for again without a gate: its resources would cost calls of
+/// their own, and nothing says that anybody will ask a third time.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+/// Longest time for which an answer holds that depends on settings that no resource shows.
+const SETTINGS_MAX: Duration = Duration::from_secs(300);
+/// Most shapes of queries of which it is remembered whether they can be believed.
+const SHAPES_MAX: usize = 1024;
+/// Most ids of which it is remembered what they stand for.
+const PLACES_MAX: usize = 16 * 1024;
+/// Most answers of which it is remembered that their ids were learnt.
+const LEARNT_MAX: usize = 4 * 1024;
+/// For how long a query is put without a gate once what covers it could not be looked at: it is not kept, its list is too
+/// long, or it was not there in time.
+const PAUSE: Duration = Duration::from_secs(600);
+/// Most queries that are remembered for that.
+const PAUSED_MAX: usize = 4 * 1024;
+/// Most resources that one credential is made to look at in a minute, on one node. GitHub lets one user read 900 times a
+/// minute, and its clients have to read as well.
+const LOOKS_PER_MINUTE: u32 = 300;
+/// Most credentials whose looks are counted.
+const LOOKERS_MAX: usize = 1024;
+/// Longest answer from which ids are learnt.
+const LEARNT_FROM_MAX: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests;

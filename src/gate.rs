@@ -1,0 +1,79 @@
+//! Looking whether the kept answer to a GraphQL query still holds, before the query is put again.
+
+use crate::{Node, Provenance};
+use cache_core::{Candidate, Entry, Fetched, Served, Timestamp};
+use cache_origin_github::{Gate, Question};
+use http::{HeaderValue, Request, StatusCode, header, request::Parts};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
+
+/// What looking has come to.
+pub(crate) struct Looked {
+    own: Arc<Entry>,
+    gate: Gate,
+    /// How old the oldest was of what was looked at.
+    age: Duration,
+}
+
+impl Looked {
+    /// Looks at the resources that cover the answer to `question` in `candidate`, if they do, as the client would that sent
+    /// `request`: through the cache, with what that demands of the age of answers.
+    pub(crate) async fn at(
+        node: &Node,
+        (question, request): (&Question, &Parts),
+        candidate: Option<&Candidate>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let own = candidate.and_then(Candidate::own)?;
+        let gate = node.github().gate(question, own, now)?;
+        let looked = Self { own: Arc::clone(own), gate, age: Duration::ZERO };
+        let seen = timeout(LOOK_TIME, looked.look(node, request)).await.ok().flatten();
+        if seen.is_none() {
+            node.github().pause_gate(question, now);
+        }
+        seen
+    }
+
+    async fn look(mut self, node: &Node, request: &Parts) -> Option<Self> {
+        // The client's own demands, and that what is looked at be no older than an answer may be.
+        let age_max = format!("max-age={}", self.gate.lifetime().as_secs());
+        let age_max = HeaderValue::try_from(age_max).expect("a number is text");
+        let demands: Vec<_> =
+            request.headers.get_all(header::CACHE_CONTROL).iter().chain([&age_max]).collect();
+        while !self.gate.is_through() {
+            let mut asking = Request::get(self.gate.next()?).body(EMPTY).ok()?;
+            for demand in &demands {
+                asking.headers_mut().append(header::CACHE_CONTROL, (*demand).clone());
+            }
+            for name in [header::AUTHORIZATION, header::USER_AGENT] {
+                if let Some(value) = request.headers.get(&name) {
+                    asking.headers_mut().insert(name, value.clone());
+                }
+            }
+            let reply = node.request(asking).await.ok()?;
+            let is_stale = matches!(reply.provenance(), Provenance::Entry(Served::Stale(_)));
+            let age = reply.age().filter(|_| reply.status() == StatusCode::OK && !is_stale)?;
+            let shown = Arc::clone(reply.entry()?);
+            if !self.gate.see(&shown.content().body) {
+                return None;
+            }
+            self.age = self.age.max(age);
+        }
+        Some(self)
+    }
+
+    /// The answer, renewed, if it holds.
+    pub(crate) fn renewed(&self, node: &Node, now: Timestamp) -> Option<Fetched> {
+        node.github().holds(&self.gate, &self.own, self.age, now)
+    }
+
+    /// Notes what the origin has answered instead.
+    pub(crate) fn note(&self, node: &Node, fetched: &mut Fetched, now: Timestamp) {
+        node.github().answered_behind(&self.gate, &self.own, fetched, now);
+    }
+}
+
+const EMPTY: String = String::new();
+/// Longest time for looking. With the time of the query that may follow it is less than the engine gives a call, after
+/// which another would be made.
+const LOOK_TIME: Duration = Duration::from_millis(1500);

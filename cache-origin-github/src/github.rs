@@ -5,7 +5,7 @@ use crate::{
     client::{Client, read_certificates},
     domain::{Domains, Rights},
     forwarded::Forwarded,
-    graphql::{Gates, GraphqlRule, Lifetimes},
+    graphql::{Gates, GraphqlRule, LatelyRead, Lifetimes},
     lending::{KIN_WAIT_DEFAULT, Lending},
     recipe::Recipes,
     route::{IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX},
@@ -36,6 +36,7 @@ struct Shared {
     pseudonym: Option<Pseudonym>,
     usual_version: UsualVersion,
     gates: Gates,
+    lately_read: LatelyRead,
 }
 
 impl GitHub {
@@ -107,6 +108,10 @@ impl GitHub {
 
     pub(crate) fn gates(&self) -> &Gates {
         &self.0.gates
+    }
+
+    pub(crate) fn lately_read(&self) -> &LatelyRead {
+        &self.0.lately_read
     }
 
     pub(crate) fn usual_version(&self) -> &UsualVersion {
@@ -518,6 +523,7 @@ impl GitHubBuilder {
             pseudonym,
             usual_version: UsualVersion::default(),
             gates: Gates::default(),
+            lately_read: LatelyRead::default(),
         })))
     }
 

@@ -17,7 +17,7 @@ mod table;
 pub(crate) use {
     asking::is_throttled,
     gate::Gates,
-    query::{Query, Told, tells},
+    query::{LatelyRead, Query, Told, tells},
     rule::{Lifetimes, RuleSet},
 };
 pub use {gate::Gate, rule::GraphqlRule};

@@ -15,7 +15,7 @@ use cache_core::{
     freshness::{Freshness, Grant},
 };
 use http::{Method, header, request::Parts};
-use std::{fmt::Write as _, sync::Arc};
+use std::fmt::Write as _;
 
 impl GitHub {
     /// Whether `request` may be a query whose answer is kept. Its body says whether it is.
@@ -67,7 +67,7 @@ impl GitHub {
         if fields.demands.forbid_storing() {
             return Err(PassReason::NoStore);
         }
-        let query = Query::read(&request.headers, body).map_err(PassReason::Graphql)?;
+        let query = self.lately_read().read(&request.headers, body).map_err(PassReason::Graphql)?;
         let most = lifetimes.of(query.rules).ok_or(PassReason::Graphql(NEVER_BY_OPERATOR))?;
         let readers = match fields.authorization {
             Some(value) => rules.domains.of_field(value)?,
@@ -96,7 +96,7 @@ impl GitHub {
             naming: Naming::Absent,
             rules,
             unusual: fields.unusual,
-            graphql: Some(Arc::new(query)),
+            graphql: Some(query),
         })
     }
 

@@ -5,12 +5,20 @@ use super::{
     document::{Document, is_about_viewer},
     rule::RuleSet,
 };
+use crate::remembered::Remembered;
 use bytes::Bytes;
+use cache_core::Payer;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use parking_lot::Mutex;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+};
 
 /// A query whose answer may be kept: what is sent to the origin for it, and what the answer is about.
 #[derive(Clone, Debug)]
@@ -45,11 +53,7 @@ impl Query {
         }
         // No variables are as good as none that are given.
         let given = if variables.text == "{}" { "" } else { &variables.text };
-        let fields: Vec<_> = headers
-            .iter()
-            .filter(|(name, _)| tells(name))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
+        let fields = telling(headers);
         let digest = digest_of(document.canonical(), asked.operation.as_deref(), given, &fields);
         let is_personal = selected.is_personal || variables.is_about_viewer;
         let shape = beginning(&digest_of(document.canonical(), asked.operation.as_deref(), "", &[]));
@@ -57,6 +61,44 @@ impl Query {
         let values = serde_json::from_str(values).map_err(|_unreadable| UNREADABLE)?;
         let reading = document.reading(asked.operation.as_deref(), &values);
         Ok(Self { rules: selected.rules, is_personal, digest, fields, reading, shape, body: body.clone() })
+    }
+}
+
+/// The fields among `headers` on which an answer may depend.
+fn telling(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    let told = headers.iter().filter(|(name, _)| tells(name));
+    told.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Queries that were read lately. Clients that poll send the same bytes again and again, and reading them takes longer than
+/// all else that a hit does.
+#[derive(Debug)]
+pub(crate) struct LatelyRead {
+    queries: Mutex<Remembered<Arc<Query>>>,
+    hasher: RandomState,
+}
+
+impl Default for LatelyRead {
+    fn default() -> Self {
+        Self { queries: Mutex::new(Remembered::new(LATELY_READ_MAX)), hasher: RandomState::new() }
+    }
+}
+
+impl LatelyRead {
+    /// The same as [`Query::read`].
+    pub(super) fn read(&self, headers: &HeaderMap, body: Bytes) -> Result<Arc<Query>, &'static str> {
+        if body.len() > LATELY_READ_BYTES_MAX || headers.contains_key(header::CONTENT_ENCODING) {
+            return Query::read(headers, body).map(Arc::new);
+        }
+        let fields = telling(headers);
+        let about = self.hasher.hash_one((&body, &fields));
+        let found = self.queries.lock().get(Payer::HOST, about).map(|(query, _)| query);
+        if let Some(query) = found.filter(|query| query.body == body && query.fields == fields) {
+            return Ok(query);
+        }
+        let query = Arc::new(Query::read(headers, body)?);
+        self.queries.lock().insert(Payer::HOST, about, Arc::clone(&query));
+        Ok(query)
     }
 }
 
@@ -287,6 +329,9 @@ fn says_throttled(errors: &str) -> bool {
 
 /// The type of the error, in an answer of status 200.
 const THROTTLED: &str = "RATE_LIMITED";
+/// Most queries that are kept as they were read, and the longest body of one: 4 MiB at most.
+const LATELY_READ_MAX: usize = 512;
+const LATELY_READ_BYTES_MAX: usize = 8 * 1024;
 /// Deepest nesting of variables that is looked into; GitHub's inputs have less than ten levels.
 const VARIABLES_DEPTH_MAX: usize = 32;
 const UNREADABLE: &str = "graphql-unreadable";

@@ -369,7 +369,7 @@ impl Shared {
     }
 
     /// The same for a request whose body was to be read, and is `body`.
-    pub(crate) fn look_up_query(&self, request: &Parts, body: Bytes) -> LookUp {
+    pub(crate) fn look_up_query(&self, request: &Parts, body: &Bytes) -> LookUp {
         with_key_text(|key_text| match self.github.plan_query(request, body, key_text) {
             Plan::Body => LookUp::Body,
             Plan::Pass(reason) => LookUp::Pass(reason),

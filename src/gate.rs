@@ -41,7 +41,7 @@ impl Looked {
         let demands: Vec<_> =
             request.headers.get_all(header::CACHE_CONTROL).iter().chain([&age_max]).collect();
         while !self.gate.is_through() {
-            let mut asking = Request::get(self.gate.next()?).body(EMPTY).ok()?;
+            let mut asking = Request::get(self.gate.name_next()?).body(EMPTY).ok()?;
             for demand in &demands {
                 asking.headers_mut().append(header::CACHE_CONTROL, (*demand).clone());
             }

@@ -125,11 +125,9 @@ impl Reply {
 
     /// The same, as the answer to a GraphQL query if `is_query`: the origin itself never answers such a one with 304.
     pub(crate) fn of_query(mut self, is_query: bool) -> Self {
-        let status = match self.provenance {
-            Provenance::Entry(Served::Forwarded(forward)) => Some(forward.status),
-            _ => None,
-        };
-        self.is_held = is_query && status == Some(StatusCode::NOT_MODIFIED.as_u16());
+        self.is_held = is_query
+            && matches!(self.provenance, Provenance::Entry(Served::Forwarded(forward))
+                if forward.status == StatusCode::NOT_MODIFIED.as_u16());
         self
     }
 

@@ -68,7 +68,7 @@ impl Unread {
     {
         let (parts, body) = request.into_parts();
         let (read, reason) = match Read::up_to(GRAPHQL_BYTES_MAX, body).await {
-            Ok(whole) => match self.node.shared().look_up_query(&parts, whole.clone()) {
+            Ok(whole) => match self.node.shared().look_up_query(&parts, &whole) {
                 LookUp::Hit(reply) => return Ok(reply),
                 LookUp::Miss(key, planned) => {
                     let miss = call::Miss::new(self.node, parts, key, planned);

@@ -91,9 +91,9 @@ impl Document {
 
     /// The operation by the `name`, or the only one if there is no name.
     pub(super) fn operation(&self, name: Option<&str>) -> Option<&cst::OperationDefinition> {
-        let operations = self.definitions.iter().filter_map(|definition| match definition {
-            cst::Definition::OperationDefinition(operation) => Some(operation),
-            _other => None,
+        let operations = self.definitions.iter().filter_map(|definition| {
+            let cst::Definition::OperationDefinition(operation) = definition else { return None };
+            Some(operation)
         });
         let mut named = operations.filter(|operation| {
             name.is_none() || operation.name().and_then(|own| text_of(&own)).as_deref() == name

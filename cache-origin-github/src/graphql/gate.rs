@@ -46,7 +46,7 @@ pub(crate) struct Place {
     pub(crate) number: Option<u64>,
 }
 
-/// One time of asking whether an answer holds. [`Gate::next`] says what to ask for, and [`Gate::see`] is told what it
+/// One time of asking whether an answer holds. [`Gate::name_next`] says what to ask for, and [`Gate::see`] is told what it
 /// shows.
 #[derive(Debug)]
 pub struct Gate {
@@ -247,14 +247,12 @@ impl Gate {
     fn new(place: Place, cover: &Cover, shape: u64, (lifetime, held_max): (Duration, Duration)) -> Self {
         let mut left = VecDeque::new();
         for source in &cover.sources {
-            match *source {
+            if let Source::Checks(number) = *source {
                 // What the head is, the pull request tells.
-                Source::Checks(number) => {
-                    left.push_front(Wanted::Source(Source::Pull(number)));
-                    left.extend([Wanted::CheckRuns, Wanted::Statuses]);
-                }
-                source if left.contains(&Wanted::Source(source)) => {}
-                source => left.push_back(Wanted::Source(source)),
+                left.push_front(Wanted::Source(Source::Pull(number)));
+                left.extend([Wanted::CheckRuns, Wanted::Statuses]);
+            } else if !left.contains(&Wanted::Source(*source)) {
+                left.push_back(Wanted::Source(*source));
             }
         }
         Self {
@@ -271,7 +269,7 @@ impl Gate {
     }
 
     /// The resource to ask for next, as path and query; `None` when all were.
-    pub fn next(&mut self) -> Option<String> {
+    pub fn name_next(&mut self) -> Option<String> {
         let wanted = self.left.pop_front()?;
         self.asked = Some(wanted);
         let Place { repository, number } = &self.place;
@@ -294,7 +292,7 @@ impl Gate {
         Some(format!("/repos/{repository}{part}{query}"))
     }
 
-    /// Whether [`Self::next`] has named all that is to be asked for.
+    /// Whether [`Self::name_next`] has named all that is to be asked for.
     pub fn is_through(&self) -> bool {
         self.left.is_empty()
     }

@@ -44,10 +44,10 @@ fn gather(name: &str, value: &Value, ids: &mut Vec<String>) {
 
 /// The strings in `value`. What a variable stands for is gathered elsewhere.
 fn literals(value: &cst::Value, ids: &mut Vec<String>) {
-    match value {
-        cst::Value::StringValue(text) => ids.push(String::from(text)),
-        cst::Value::ListValue(list) => list.values().for_each(|item| literals(&item, ids)),
-        _other => {}
+    if let cst::Value::StringValue(text) = value {
+        ids.push(String::from(text));
+    } else if let cst::Value::ListValue(list) = value {
+        list.values().for_each(|item| literals(&item, ids));
     }
 }
 

@@ -38,16 +38,16 @@ impl GitHub {
     /// let (parts, ()) = http::Request::post("/graphql").body(()).unwrap().into_parts();
     /// let (mut one, mut other) = (String::new(), String::new());
     /// assert!(matches!(github.plan(&parts, &mut one), Plan::Body));
-    /// let body = |document| format!(r#"{{"query":"{document}"}}"#).into();
-    /// let query = github.plan_query(&parts, body("{ repository(owner: \\\"o\\\", name: \\\"r\\\") { id } }"), &mut one);
+    /// let body = |document| bytes::Bytes::from(format!(r#"{{"query":"{document}"}}"#));
+    /// let query = github.plan_query(&parts, &body("{ repository(owner: \\\"o\\\", name: \\\"r\\\") { id } }"), &mut one);
     /// assert!(matches!(query, Plan::Cached(_)));
-    /// github.plan_query(&parts, body("query {repository(owner:\\\"o\\\" name:\\\"r\\\"){id}}"), &mut other);
+    /// github.plan_query(&parts, &body("query {repository(owner:\\\"o\\\" name:\\\"r\\\"){id}}"), &mut other);
     /// assert_ne!(one, other, "the tokens differ");
-    /// let mutation = github.plan_query(&parts, body("mutation { a }"), &mut one);
+    /// let mutation = github.plan_query(&parts, &body("mutation { a }"), &mut one);
     /// assert!(matches!(mutation, Plan::Pass(_)));
     /// # Ok::<(), cache_origin_github::ConfigError>(())
     /// ```
-    pub fn plan_query(&self, request: &Parts, body: Bytes, key_text: &mut String) -> Plan {
+    pub fn plan_query(&self, request: &Parts, body: &Bytes, key_text: &mut String) -> Plan {
         key_text.clear();
         match self.plan_query_or_pass(request, body, key_text) {
             Ok(planned) => Plan::Cached(planned),
@@ -58,7 +58,7 @@ impl GitHub {
     fn plan_query_or_pass(
         &self,
         request: &Parts,
-        body: Bytes,
+        body: &Bytes,
         key_text: &mut String,
     ) -> Result<Planned, PassReason> {
         let rules = self.rules();

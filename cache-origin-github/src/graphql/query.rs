@@ -40,11 +40,11 @@ pub(crate) struct Query {
 
 impl Query {
     /// Reads a request with `headers` and `body`; else says why its answer is not kept.
-    pub(crate) fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, &'static str> {
+    pub(crate) fn read(headers: &HeaderMap, body: &Bytes) -> Result<Self, &'static str> {
         if headers.contains_key(header::CONTENT_ENCODING) {
             return Err(UNREADABLE);
         }
-        let asked: Asked = serde_json::from_slice(&body).map_err(|_unreadable| UNREADABLE)?;
+        let asked: Asked = serde_json::from_slice(body).map_err(|_unreadable| UNREADABLE)?;
         let document = Document::read(&asked.query).ok_or(UNREADABLE)?;
         let selected = document.selected(asked.operation.as_deref())?;
         let mut variables = Canonical::default();
@@ -86,14 +86,14 @@ impl Default for LatelyRead {
 
 impl LatelyRead {
     /// The same as [`Query::read`].
-    pub(super) fn read(&self, headers: &HeaderMap, body: Bytes) -> Result<Arc<Query>, &'static str> {
+    pub(super) fn read(&self, headers: &HeaderMap, body: &Bytes) -> Result<Arc<Query>, &'static str> {
         if body.len() > LATELY_READ_BYTES_MAX || headers.contains_key(header::CONTENT_ENCODING) {
             return Query::read(headers, body).map(Arc::new);
         }
         let fields = telling(headers);
-        let about = self.hasher.hash_one((&body, &fields));
+        let about = self.hasher.hash_one((body, &fields));
         let found = self.queries.lock().get(Payer::HOST, about).map(|(query, _)| query);
-        if let Some(query) = found.filter(|query| query.body == body && query.fields == fields) {
+        if let Some(query) = found.filter(|query| query.body == *body && query.fields == fields) {
             return Ok(query);
         }
         let query = Arc::new(Query::read(headers, body)?);

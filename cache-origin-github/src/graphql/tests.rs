@@ -21,7 +21,7 @@ fn github() -> GitHub {
 
 fn plan(github: &GitHub, head: &Parts, body: impl Into<Bytes>) -> Result<(String, Planned), PassReason> {
     let mut key = String::new();
-    match github.plan_query(head, body.into(), &mut key) {
+    match github.plan_query(head, &body.into(), &mut key) {
         Plan::Cached(planned) => Ok((key, planned)),
         Plan::Pass(reason) => Err(reason),
         Plan::Body => panic!("the body is there"),

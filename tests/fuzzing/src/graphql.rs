@@ -1,5 +1,6 @@
 //! Requests for GraphQL: their key, from a body that anybody may write.
 
+use bytes::Bytes;
 use cache_core::{KEY_BYTES_MAX, Key};
 use cache_origin_github::{Delivery, GitHub, Plan};
 use http::{Request, StatusCode, request::Parts};
@@ -32,7 +33,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 
 fn key(body: &[u8]) -> Option<String> {
     let mut key = String::new();
-    match GITHUB.plan_query(&HEAD, body.to_vec().into(), &mut key) {
+    match GITHUB.plan_query(&HEAD, &Bytes::copy_from_slice(body), &mut key) {
         Plan::Cached(_) => Some(key),
         Plan::Body | Plan::Pass(_) => None,
     }
@@ -47,7 +48,7 @@ fn respelled(body: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether the adapter says of a request that passes the cache by that it leaves nothing behind.
 fn changes_nothing(body: &[u8]) -> bool {
-    let request = Request::from_parts(HEAD.clone(), Full::new(bytes::Bytes::copy_from_slice(body)));
+    let request = Request::from_parts(HEAD.clone(), Full::new(Bytes::copy_from_slice(body)));
     let touched = GITHUB.touched_by_request(&request);
     let (request, delivery) = Delivery::of(request);
     let sent = request.into_body().collect();

@@ -1,7 +1,7 @@
 //! Which REST resources show that what a query selects has not changed.
 //!
 //! A row says of fields of a type in GitHub's GraphQL schema which resource of the REST API changes whenever one of them
-//! does. A field that no row names has no cover, and no answer with it is ever held by the gate: what depends on who asks
+//! does. A field that no row names has no cover, and no answer with it is ever held by the gate: what depends on the credential
 //! (`viewerCanUpdate`), what rules decide (`reviewDecision`, `mergeStateStatus`), projects, discussions.
 //!
 //! Reviewed by hand against the descriptions of both APIs.

@@ -20,7 +20,7 @@ fn question(github: &GitHub, document: &str, variables: &str) -> Question {
     let request = Request::post("/graphql").header("authorization", "token ghp_alice").body(()).unwrap();
     let (parts, ()) = request.into_parts();
     let body = format!(r#"{{"query":{},"variables":{variables}}}"#, serde_json::to_string(document).unwrap());
-    let Plan::Cached(planned) = github.plan_query(&parts, body.into(), &mut String::new()) else {
+    let Plan::Cached(planned) = github.plan_query(&parts, &body.into(), &mut String::new()) else {
         panic!("{document}")
     };
     github.question(&parts, &planned)
@@ -52,7 +52,7 @@ impl Watched {
 
     fn gate(&self, pull: &[u8]) -> Option<Gate> {
         let mut gate = self.github.gate(&self.question, &self.last, self.now)?;
-        assert_eq!(gate.next().unwrap(), "/repos/o/r/pulls/7");
+        assert_eq!(gate.name_next().unwrap(), "/repos/o/r/pulls/7");
         assert!(gate.see(pull) && gate.is_through());
         Some(gate)
     }
@@ -130,11 +130,11 @@ fn the_checks_of_an_id_are_looked_at_once_an_answer_has_told_what_it_stands_for(
     let body = br#"{"data":{"repository":{"pullRequest":{"id":"PR_7","title":"t"}}}}"#;
     github.gates().learn(reading, body);
     let mut gate = github.gate(&asked, &own, NOW).unwrap();
-    assert_eq!(gate.next().unwrap(), "/repos/o/r/pulls/7");
+    assert_eq!(gate.name_next().unwrap(), "/repos/o/r/pulls/7");
     assert!(gate.see(PULL));
-    assert_eq!(gate.next().unwrap(), "/repos/o/r/commits/abc123/check-runs?per_page=100");
+    assert_eq!(gate.name_next().unwrap(), "/repos/o/r/commits/abc123/check-runs?per_page=100");
     assert!(gate.see(br#"{"total_count":2,"check_runs":[]}"#));
-    assert_eq!(gate.next().unwrap(), "/repos/o/r/commits/abc123/status?per_page=100");
+    assert_eq!(gate.name_next().unwrap(), "/repos/o/r/commits/abc123/status?per_page=100");
     assert!(!gate.see(br#"{"total_count":101}"#), "the page does not show all");
 }
 
@@ -148,7 +148,7 @@ fn a_list_that_may_go_on_on_another_page_covers_nothing() {
     );
     for (count, shows_all) in [(0, true), (99, true), (100, false)] {
         let mut gate = github.gate(&asked, &entry(draft("one"), NOW), NOW).unwrap();
-        assert_eq!(gate.next().unwrap(), "/repos/o/r/issues?state=open&per_page=100");
+        assert_eq!(gate.name_next().unwrap(), "/repos/o/r/issues?state=open&per_page=100");
         let page = format!("[{}]", vec!["{}"; count].join(","));
         assert_eq!(gate.see(page.as_bytes()), shows_all, "{count}");
     }

@@ -61,6 +61,24 @@ pub struct Draft {
     pub age: core::time::Duration,
 }
 
+impl Draft {
+    /// What answers those that wait for it, and is never kept: it is not fresh, does not stand in for anything, and cannot
+    /// be asked about.
+    pub(crate) fn for_waiters_alone(content: Content) -> Self {
+        let (freshness, validators) = (Freshness::default(), Validators::default());
+        Self { content, freshness, validators, age: core::time::Duration::ZERO }
+    }
+
+    /// Whether it is such a one.
+    pub(crate) fn is_for_waiters_alone(&self) -> bool {
+        is_for_waiters_alone(self.freshness, &self.validators)
+    }
+}
+
+fn is_for_waiters_alone(freshness: Freshness, validators: &Validators) -> bool {
+    freshness == Freshness::default() && validators.etag.is_none() && validators.last_modified.is_none()
+}
+
 /// A response kept, with its age and validators.
 ///
 /// Immutable except for two marks and a number that is worked out on demand, and shared as `Arc<Entry>` by the
@@ -207,6 +225,11 @@ impl Entry {
     /// Puts the entry in doubt, for all that share it: the origin is asked about it before it is served again.
     pub fn doubt(&self) {
         self.doubted.store(true, Ordering::Release);
+    }
+
+    /// Whether it only answers those that wait for it now.
+    pub(crate) fn is_for_waiters_alone(&self) -> bool {
+        is_for_waiters_alone(self.freshness, &self.validators)
     }
 
     /// Whether the entry is in doubt. Not kept on disk.

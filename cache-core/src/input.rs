@@ -255,9 +255,9 @@ pub enum Fetched {
     },
     /// There was no whole answer. A stale entry stands in.
     Failed(FetchError),
-    /// There was no usable answer, and the call must not be made again for those that wait: it has cost, and would cost
-    /// again. Holds the origin's fault, or why there was no whole answer. No stale entry stands in.
-    Spent(Result<Content, FetchError>),
+    /// There was no whole answer, and the call must not be made again for those that wait: it has cost, and would cost
+    /// again. No stale entry stands in.
+    Spent(FetchError),
 }
 
 /// The requests that may have an answer that is not kept.
@@ -265,8 +265,11 @@ pub enum Fetched {
 pub enum Audience {
     /// The one whose credential fetched it: refusals concern that credential alone.
     Leader,
-    /// All requests of the same domain that wait for it.
+    /// All requests of the same domain that wait for it here.
     Domain,
+    /// All requests of the same domain that wait for it, at other members as well: the origin must not be asked again for
+    /// their sake.
+    Fleet,
 }
 
 /// Why the origin gave no whole answer.

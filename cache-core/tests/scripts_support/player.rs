@@ -240,6 +240,7 @@ impl Player {
             "unstorable" => {
                 let audience = match words.next("an audience") {
                     "domain" => Audience::Domain,
+                    "fleet" => Audience::Fleet,
                     "leader" => Audience::Leader,
                     other => panic!("`{other}` is no audience"),
                 };
@@ -256,13 +257,7 @@ impl Player {
                 Fetched::Throttled { content: words.content(429), retry_after, shortage: Shortage::Pace }
             }
             "failed" => Fetched::Failed(fetch_error(words.next("an error"))),
-            "spent" => {
-                let told = words.next("a status or an error");
-                Fetched::Spent(match told.parse() {
-                    Ok(status) => Ok(words.content(status)),
-                    Err(_no_status) => Err(fetch_error(told)),
-                })
-            }
+            "spent" => Fetched::Spent(fetch_error(words.next("an error"))),
             other => panic!("`{other}` is no result"),
         };
         let allowance = words.allowance();

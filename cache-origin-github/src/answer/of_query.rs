@@ -20,10 +20,7 @@ impl Answer<'_> {
             };
         }
         if status == StatusCode::OK && self.reading() == Reading::BrokenOff {
-            return Fetched::Spent(Err(FetchError::BodyDamaged));
-        }
-        if status.is_server_error() {
-            return Fetched::Spent(Ok(self.content()));
+            return Fetched::Spent(FetchError::BodyDamaged);
         }
         let terms = self.terms();
         let content = self.kept();
@@ -51,7 +48,7 @@ impl Answer<'_> {
             Some(_) | None if self.circumstances.named && status.is_client_error() => {
                 self.hand_on_to(Audience::Leader)
             }
-            Some(_) | None => self.hand_on_to(Audience::Domain),
+            Some(_) | None => self.hand_on_to(Audience::Fleet),
         }
     }
 }

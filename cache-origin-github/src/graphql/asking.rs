@@ -51,7 +51,7 @@ impl GitHub {
         let refused = refused_by(head.status, &head.headers, b"");
         if !field::fit(&head.headers) {
             self.counters().count_failure();
-            return Fetch { refused, ..Fetch::of(Fetched::Spent(Err(FetchError::HeadTooLong)), live) };
+            return Fetch { refused, ..Fetch::of(Fetched::Spent(FetchError::HeadTooLong), live) };
         }
         let as_it_came = head.clone();
         let idle = self.client().timeouts().body_idle;
@@ -81,7 +81,7 @@ impl GitHub {
 
 /// What a call without an answer means. One that was never sent may be made again.
 fn in_vain(error: FetchError) -> Fetched {
-    if error == FetchError::ConnectFailed { Fetched::Failed(error) } else { Fetched::Spent(Err(error)) }
+    if error == FetchError::ConnectFailed { Fetched::Failed(error) } else { Fetched::Spent(error) }
 }
 
 impl Query {

@@ -1,10 +1,11 @@
 //! Equal GraphQL queries of a whole fleet cost one call, and a write through any daemon ends their answers at all.
 
-use crate::support::{EITHER, TOKEN, fleet};
+use crate::support::{EITHER, TOKEN, command, fleet, peer_id, shown};
 use cache_tests::{
     daemon::Daemon,
     http::{Client, Reply},
-    origin::ModelOrigin,
+    origin::{Fault, FaultKind, ModelOrigin},
+    until,
 };
 use http::Method;
 
@@ -41,6 +42,43 @@ async fn ten_equal_queries_of_each_of_three_daemons_cost_one_call() {
         assert_eq!(bodies[0], direct.body, "{over:?}: the answer is what the origin says");
         let again = asked(&daemons[2], QUERY).await;
         assert!(again.header("cache-status").contains("hit") && !again.header("age").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_times_out_is_put_once_for_the_whole_fleet() {
+    for over in EITHER {
+        let origin = ModelOrigin::start();
+        let daemons = fleet(&origin, over, 3).await;
+        origin.fault(Fault::always(FaultKind::Status(504)).on("/graphql"));
+        origin.hold("/graphql");
+        let asking = daemons.iter().map(|daemon| {
+            let client = daemon.unix_client();
+            tokio::spawn(async move { client.post("/graphql", QUERY).token(TOKEN).send().await })
+        });
+        let asking: Vec<_> = asking.collect();
+        origin.wait_in_flight(1).await;
+        for daemon in &daemons {
+            until("it looks the answer up", async || shown(daemon, "/stats").await["flights"] == 1).await;
+        }
+        // What members said to one another before this has arrived.
+        for (daemon, other) in daemons.iter().flat_map(|one| daemons.iter().map(move |other| (one, other))) {
+            if daemon.pid() != other.pid() {
+                let pinged =
+                    command(daemon.directory().join("cache"), &["ping", &peer_id(other).await]).await;
+                assert_eq!(pinged.code, 0, "{pinged:?}");
+            }
+        }
+        origin.release();
+        for one in asking {
+            let reply = one.await.expect("no client panics").expect("the door answers");
+            assert_eq!(reply.status, 504, "{over:?}: {:?}", reply.headers);
+        }
+        assert_eq!(origin.calls_total(), 1, "{over:?}");
+        origin.clear_faults();
+        for daemon in &daemons {
+            assert_eq!(asked(daemon, QUERY).await.status, 200, "{over:?}: nothing is kept of it");
+        }
     }
 }
 

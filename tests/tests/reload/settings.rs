@@ -10,12 +10,14 @@ use std::fs;
 use tempfile::NamedTempFile;
 
 /// The settings with a test in this file or, as far as they are about secrets, in `fleet_daemons/rotation.rs`.
-const TRIED: [&str; 18] = [
+const TRIED: [&str; 20] = [
     "default-ttl",
     "stale-if-error",
     "stale-while-revalidate",
     "max-stale",
     "route",
+    "graphql",
+    "no-graphql",
     "forward-header",
     "respect-max-age",
     "domain",
@@ -69,6 +71,25 @@ async fn a_route_that_is_never_kept_any_more_is_not_served_from_what_is_kept() {
     }
     host.change("").await;
     assert!(host.status().await.contains("fwd-status=304"), "the rule that is gone leaves a doubt");
+}
+
+#[tokio::test]
+async fn answers_to_queries_are_kept_as_the_settings_say_by_now() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "");
+    let query = r#"{"query":"{ repository(owner: \"acme\", name: \"widget-1\") { id } }"}"#;
+    let asked = || status(host.daemon.unix_client().post("/graphql", query).token("ghp_alice"));
+    asked().await;
+    assert!(asked().await.contains("hit; ttl=300"));
+    host.change("graphql = [\"repositories = 100s\"]").await;
+    assert!(asked().await.contains("hit; ttl=100"));
+    host.change("[graphql]\nrepositories = \"never\"").await;
+    assert!(asked().await.contains("fwd=bypass; fwd-status=200; detail=\"a rule of the operator\""));
+    host.change("no-graphql = true").await;
+    assert!(asked().await.contains("fwd=method; fwd-status=200"));
+    host.change("").await;
+    assert!(asked().await.contains("hit; ttl=300"));
+    assert_eq!(origin.calls_total(), 3);
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Telling members what is new or no longer true, and hearing it from them.
 
 use crate::{
-    Bucket, Entry, Key, Message, Name, Payer, PeerId, Shortage, Source, Timestamp,
+    Bucket, Content, Draft, Entry, Key, Message, Name, Payer, PeerId, Shortage, Source, Timestamp,
     engine::Engine,
+    flights::{FlightId, Keep},
     freshness,
     message::{Announced, Edition, Notice, Parcel, Reach, Verdict, clamped},
 };
@@ -47,15 +48,44 @@ impl Engine {
         }
     }
 
+    /// Tells the members that wait for what flight `id` fetched what the origin said, which nobody keeps.
+    pub(in crate::engine) fn tell_waiting_members(&mut self, id: FlightId, content: &Content) {
+        let flight = self.flights.flight_mut(id);
+        if flight.keep() == Keep::No || flight.is_proving() {
+            return;
+        }
+        let key = flight.key().clone();
+        let (claims, lease) = (flight.take_claim(), flight.take_lease());
+        let Some(fleet) = self.fleet.as_ref().filter(|_| claims || lease.is_some()) else { return };
+        let (name, local) = (fleet.name(&key), fleet.local());
+        let present = lease.map(|_| fleet.coordinator(&name, self.now, &[]));
+        let draft = Draft::for_waiters_alone(content.clone());
+        let entry = Arc::new(Entry::new(key, draft, self.now, self.generation));
+        let told = self.conclude_leases(&entry);
+        let coordinators = present.into_iter().chain(lease.filter(|lease| present != Some(*lease)));
+        let coordinators = coordinators.filter(|peer| *peer != local && !told.contains(peer)).collect();
+        let parcel = Box::new(self.parcel(&entry));
+        self.say_to(coordinators, Message::Announce(Announced::Whole(parcel)));
+    }
+
+    /// What `parcel` tells those that wait for it, and nobody keeps.
+    pub(in crate::engine) fn told(&self, parcel: Parcel) -> Arc<Entry> {
+        Arc::new(Entry::new(parcel.key, parcel.draft, self.now, self.generation))
+    }
+
     pub(in crate::engine) fn on_announced(&mut self, from: PeerId, parcel: Parcel) {
         let key = parcel.key.clone();
         // What is stale on arrival will be so from the next fetcher too, so the waiters need not wait in turn.
         let is_stale = parcel.draft.age >= parcel.draft.freshness.lifetime;
         let refusal = if is_stale { Verdict::Unshareable } else { Verdict::Unused };
-        let kept = self.accept(from, parcel);
+        let brought = if parcel.draft.is_for_waiters_alone() && self.is_credible(from, &parcel) {
+            Some(self.told(parcel))
+        } else {
+            self.accept(from, parcel)
+        };
         let Some(fleet) = &mut self.fleet else { return };
         let names = fleet.sharing.naming.names(&key);
-        match kept {
+        match brought {
             Some(entry) => {
                 // First, so that no lease passes to one of those that wait here when flights for which it is held end.
                 self.conclude_leases(&entry);

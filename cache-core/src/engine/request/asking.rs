@@ -179,6 +179,13 @@ impl Engine {
             self.counters.entries_refused += 1;
             return self.take_off(id);
         }
+        if parcel.draft.is_for_waiters_alone() {
+            let entry = self.told(parcel);
+            if self.flights.flight(id).consulted().claims {
+                self.conclude_leases(&entry);
+            }
+            return self.relay_told(id, entry.content());
+        }
         if let Some(entry) = self.accept(from, parcel) {
             if self.flights.flight(id).consulted().claims {
                 self.conclude_leases(&entry);
@@ -272,6 +279,9 @@ impl Engine {
 
     /// The entry of flight `id` has come, by which requests that it answers are `served`.
     pub(super) fn on_brought_as(&mut self, id: FlightId, entry: &Arc<Entry>, served: Served) {
+        if entry.is_for_waiters_alone() {
+            return self.relay_told(id, entry.content());
+        }
         self.flights.flight_mut(id).learn(Arc::clone(entry));
         if self.serve_loaded(id, entry, served).is_break() {
             return;

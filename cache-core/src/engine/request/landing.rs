@@ -29,7 +29,11 @@ impl Engine {
             Fetched::NotModified(_) | Fetched::Proven(_) => {
                 self.on_fetch_failed(id, FetchError::Malformed);
             }
-            Fetched::Unstorable { content, audience: Audience::Domain } => {
+            Fetched::Unstorable { content, audience: audience @ (Audience::Domain | Audience::Fleet) } => {
+                if audience == Audience::Fleet {
+                    self.counters.fetches_failed += u64::from(content.status >= 500);
+                    self.tell_waiting_members(id, &content);
+                }
                 self.flights.flight_mut(id).conclude(Verdict::Unshareable);
                 self.drop_superseded(id);
                 self.relay(id, leader, &content);
@@ -61,13 +65,10 @@ impl Engine {
                 self.relay(id, leader, &content);
             }
             Fetched::Failed(error) => self.on_fetch_failed(id, error),
-            Fetched::Spent(told) => {
+            Fetched::Spent(error) => {
                 self.counters.fetches_failed += 1;
                 self.flights.flight_mut(id).conclude(Verdict::Failed);
-                match told {
-                    Ok(content) => self.relay(id, leader, &content),
-                    Err(error) => self.fail(id, Failure::Fetch(error)),
-                }
+                self.fail(id, Failure::Fetch(error));
             }
         }
     }
@@ -161,6 +162,20 @@ impl Engine {
         let reason = if flight.is_proving() { ForwardReason::UriMiss } else { flight.reason() };
         let forward = Forward { reason, status: content.status, collapsed, stored: false };
         self.complete(request, Outcome::Relayed { content: content.clone(), forward });
+    }
+
+    /// Answers the waiters of flight `id` with what another member was told for them. Those that demand a call of their
+    /// own go on.
+    pub(super) fn relay_told(&mut self, id: FlightId, content: &Content) {
+        let reason = self.flights.flight(id).reason();
+        for request in self.flights.waiting(id) {
+            if self.flights.flight(id).is_proving() || self.flights.waiter(request).directives.no_cache {
+                continue;
+            }
+            let forward = Forward { reason, status: content.status, collapsed: true, stored: false };
+            self.complete(request, Outcome::Relayed { content: content.clone(), forward });
+        }
+        if self.flights.waiting(id).is_empty() { self.close(id) } else { self.depart(id) }
     }
 
     pub(super) fn pass(&mut self, id: FlightId) {

@@ -112,12 +112,6 @@ pub(super) const BUGS: &[Mutant] = &[
         new: "match self.receipts.wait(self.now, receipt, settled, told, asks_disk && false) {",
     },
     Mutant {
-        name: "given-up-and-not-counted",
-        file: "engine/forgetting.rs",
-        old: "        self.counters.forgettings_unconfirmed += u64::from(due.is_given_up);\n",
-        new: "",
-    },
-    Mutant {
         name: "disk-given-up-with-the-members",
         file: "sharing/receipts.rs",
         old: "if waiting.disk && date < waiting.durable_until {",

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod description;
+mod own;
 mod reading;
 mod writing;

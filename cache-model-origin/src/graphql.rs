@@ -164,6 +164,11 @@ pub(super) fn operation(body: &[u8]) -> Option<Operation> {
 fn told(error: &GraphQLError) -> Value {
     let mut told = json!(error);
     let message = error.message.strip_prefix("resolver error: ").unwrap_or(&error.message);
+    if let Some((type_name, field)) = unknown_field(message) {
+        told["message"] = format!("Field '{field}' doesn't exist on type '{type_name}'").into();
+        told["extensions"] = json!({ "code": "undefinedField", "typeName": type_name, "fieldName": field });
+        return told;
+    }
     match message.split_once(KIND_END) {
         Some((kind, message)) => {
             told["type"] = kind.into();
@@ -172,6 +177,12 @@ fn told(error: &GraphQLError) -> Value {
         None => told["message"] = message.into(),
     }
     told
+}
+
+/// The type and the field that it does not have, if the library says that.
+fn unknown_field(message: &str) -> Option<(&str, &str)> {
+    let (type_name, field) = message.strip_prefix("type `")?.split_once("` does not have a field `")?;
+    Some((type_name, field.strip_suffix('`')?))
 }
 
 /// A failure that is no answer to a query.

@@ -22,7 +22,11 @@ impl Scene<'_> {
             "isPrivate": view.private, "visibility": if view.private { "PRIVATE" } else { "PUBLIC" },
             "createdAt": rest["created_at"], "updatedAt": rest["updated_at"], "pushedAt": rest["pushed_at"],
             "stargazerCount": rest["stargazers_count"], "forkCount": rest["forks_count"],
-            "diskUsage": rest["size"], "homepageUrl": null, "parent": null,
+            "diskUsage": rest["size"], "homepageUrl": null, "mirrorUrl": null, "parent": null,
+            "templateRepository": null, "codeOfConduct": null, "securityPolicyUrl": null,
+            "viewerDefaultCommitEmail": null, "viewerDefaultMergeMethod": "MERGE", "viewerSubscription": "UNSUBSCRIBED",
+            "sshUrl": format!("git@github.com:{}.git", view.repository.full_name()),
+            "openGraphImageUrl": format!("https://opengraph.githubassets.com/1/{}", view.repository.full_name()),
             "viewerPermission": if is_owner { "WRITE" } else { "READ" },
             "licenseInfo": {
                 "__typename": "License", "id": "L_mit", "key": "mit", "name": "MIT License", "nickname": null,
@@ -32,6 +36,7 @@ impl Scene<'_> {
         });
         let yes = [
             "hasIssuesEnabled",
+            "isBlankIssuesEnabled",
             "isInOrganization",
             "mergeCommitAllowed",
             "rebaseMergeAllowed",
@@ -39,9 +44,14 @@ impl Scene<'_> {
         ];
         let no = [
             "deleteBranchOnMerge",
+            "hasDiscussionsEnabled",
             "hasProjectsEnabled",
             "hasWikiEnabled",
             "isArchived",
+            "isMirror",
+            "isSecurityPolicyEnabled",
+            "isUserConfigurationRepository",
+            "usesCustomOpenGraphImage",
             "isEmpty",
             "isFork",
             "isTemplate",
@@ -50,6 +60,14 @@ impl Scene<'_> {
         ];
         yes.into_iter().for_each(|name| plain[name] = true.into());
         no.into_iter().for_each(|name| plain[name] = false.into());
+        let none = [
+            "contactLinks",
+            "fundingLinks",
+            "issueTemplates",
+            "pullRequestTemplates",
+            "viewerPossibleCommitEmails",
+        ];
+        none.into_iter().for_each(|name| plain[name] = json!([]));
         fields(plain)
     }
 
@@ -61,7 +79,7 @@ impl Scene<'_> {
     ) -> Result<Seed, Failure> {
         let page = |type_name: &str, items: Vec<Seed>| connection(type_name, &items, &Value::Null, arguments);
         match name {
-            "assignableUsers" => page("UserConnection", accounts(["alice", "bob"])),
+            "assignableUsers" | "mentionableUsers" => page("UserConnection", accounts(["alice", "bob"])),
             "defaultBranchRef" => Ok(Seed::Ref(*view, "main".to_owned())),
             "issue" | "issueOrPullRequest" | "pullRequest" => self.numbered(view, name, arguments),
             "issues" => page("IssueConnection", self.things(view, false, arguments)),
@@ -91,6 +109,7 @@ impl Scene<'_> {
             "object" => Ok(self.object(view, arguments)),
             "owner" => Ok(Seed::Account(ORGANIZATION.to_owned())),
             "pullRequests" => page("PullRequestConnection", self.things(view, true, arguments)),
+            "projects" => page("ProjectConnection", Vec::new()),
             "ref" => {
                 let branch =
                     arguments.text("qualifiedName").trim_start_matches("refs/").trim_start_matches("heads/");

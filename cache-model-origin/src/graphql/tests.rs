@@ -391,6 +391,8 @@ async fn what_cannot_be_read_is_refused_as_github_does() {
             "{query}: {answer}"
         );
     }
+    let unknown = ask(&client, "{ nothing }", Value::Null).await;
+    assert_eq!(unknown["errors"][0]["message"], "Field 'nothing' doesn't exist on type 'Query'");
     let two = "query A { viewer { login } } query B { viewer { id } }";
     assert!(ask(&client, two, Value::Null).await.get("data").is_none());
     let named = send(&client, "ghp_bob", json!({ "query": two, "operationName": "A" })).await.json();

@@ -136,11 +136,12 @@ node asks about it once, for free if it is unchanged.
 for each write in GitHub's own description. Registration tokens, rendered markdown and the like forget nothing. A write that
 is in neither forgets all of its repository, organisation or account.
 
-A write that was carried out also ends every answer that says that something is not there or is elsewhere, and every
-answer to a GraphQL query ([graphql](graphql.md)). A write that was refused changed nothing, and ends nothing. But after
+A write that was carried out also ends every answer that says that something is not there or is elsewhere, and answers to
+GraphQL queries: those of its repository and those of no single one, or all ([graphql](graphql.md)). A write that was refused changed nothing, and ends nothing. But after
 a 403 or a 404, what the credential's own domain holds of the repository is doubted, since the right to read it may have
 ended too. A write without an answer, or with a 5xx, may have been carried out, so what it would forget is doubted. A
-GraphQL mutation does not tell what it changes, so all that its own domain holds is doubted. A GraphQL query changes
+GraphQL mutation does not tell what it changes, so all that its own domain holds is doubted, and so is what all others hold
+of the repositories whose ids it names. A GraphQL query changes
 nothing, if its request is at most 256 KiB long and can be read.
 
 What a write forgot or put in doubt stays so after a restart, even after `kill -9` right after its answer.

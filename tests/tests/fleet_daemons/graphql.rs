@@ -4,12 +4,12 @@ use crate::support::{EITHER, TOKEN, command, fleet, peer_id, shown};
 use cache_tests::{
     daemon::Daemon,
     http::{Client, Reply},
-    origin::{Fault, FaultKind, ModelOrigin},
+    origin::{Change, Fault, FaultKind, ModelOrigin},
     until,
 };
 use http::Method;
 
-const QUERY: &str = r#"{"query":"query($n: Int!) { repository(owner: \"acme\", name: \"widget-1\") { issue(number: $n) { title } } }","variables":{"n":1}}"#;
+const QUERY: &str = r#"{"query":"query($n: Int!) { repository(owner: \"acme\", name: \"widget-1\") { pullRequest(number: $n) { title } } }","variables":{"n":1}}"#;
 
 async fn asked(daemon: &Daemon, body: &'static str) -> Reply {
     daemon.unix_client().post("/graphql", body).token(TOKEN).send().await.expect("the door answers")
@@ -106,5 +106,39 @@ async fn a_write_through_one_daemon_is_seen_by_queries_through_another_at_once()
                 "{over:?}, round {round}: an old answer was given"
             );
         }
+    }
+}
+
+/// Pull request 1, as `gh pr view --json` asks for it.
+const TITLE: &str = r#"{"query":"query { repository(owner: \"acme\", name: \"widget-1\") { pullRequest(number: 1) { title labels(first: 10) { nodes { name } } } } }"}"#;
+
+#[tokio::test]
+async fn what_watchers_of_three_daemons_ask_again_and_again_costs_points_after_changes_alone() {
+    for over in EITHER {
+        let origin = ModelOrigin::start();
+        let daemons = fleet(&origin, over, 3).await;
+        let direct = || async {
+            Client::tcp(origin.address()).post("/graphql", TITLE).token(TOKEN).send().await.unwrap().body
+        };
+        let (mut rounds, mut costs) = (0..12, Vec::new());
+        for change in [None, Some("another"), Some("the last")] {
+            if let Some(title) = change {
+                origin.change("acme/widget-1", 1, Change::Title(title.to_owned()));
+            }
+            let expected = direct().await;
+            let before = origin.counts().points;
+            for _ in rounds.by_ref() {
+                for daemon in &daemons {
+                    let asking = daemon.unix_client().post("/graphql", TITLE).token(TOKEN);
+                    let reply =
+                        asking.header("cache-control", "no-cache").send().await.expect("the door answers");
+                    assert_eq!(reply.body, expected, "{over:?}, {change:?}: {:?}", reply.headers);
+                }
+            }
+            rounds = 0..10;
+            costs.push(origin.counts().points - before);
+        }
+        // At first, each daemon compares twice what it is shown with what it is answered; later the fleet asks twice, or each daemon once.
+        assert!(costs[0] <= 9 && costs[1..].iter().all(|cost| (1..=4).contains(cost)), "{over:?}: {costs:?}");
     }
 }

@@ -29,7 +29,8 @@ impl Document {
     /// Reads `text`; `None` if it is not a document, or passes a bound.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let (canonical, speaks_of_viewer) = canonical(text)?;
-        let tree = Parser::new(text).recursion_limit(DEPTH_MAX).token_limit(TOKENS_MAX).parse();
+        // The parser takes a comma amiss in some places where it means nothing, so it is given none.
+        let tree = Parser::new(&canonical).recursion_limit(DEPTH_MAX).token_limit(TOKENS_MAX).parse();
         let is_sound = tree.errors().next().is_none();
         let definitions: Vec<_> = tree.document().definitions().collect();
         (is_sound && !definitions.is_empty()).then_some(Self { definitions, canonical, speaks_of_viewer })

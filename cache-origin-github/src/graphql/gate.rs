@@ -100,13 +100,23 @@ impl Gates {
         self.places.lock().insert(OF_ALL, digest(id), place);
     }
 
-    /// Notes what the ids stand for that an answer with `body` tells.
+    /// Notes what the ids stand for that an answer with `body` tells: what the query names by number, and whatever else is
+    /// shown of the repository, if nothing but that is.
     pub(crate) fn learn(&self, reading: &Reading, body: &[u8]) {
         let Subject::Repository(repository) = &reading.subject else { return };
-        if reading.ids.is_empty() || body.len() > LEARNT_FROM_MAX {
+        if body.len() > LEARNT_FROM_MAX {
             return;
         }
         let Ok(body) = serde_json::from_slice::<Value>(body) else { return };
+        let mut ids = Vec::new();
+        if reading.is_within {
+            ids_in(&body, &mut ids);
+        }
+        for id in ids {
+            if self.place_of_id(id).is_none_or(|known| *known.repository != **repository) {
+                self.learn_place(id, repository, None);
+            }
+        }
         for IdAt { pointer, number } in &reading.ids {
             if let Some(id) = body.pointer(pointer).and_then(Value::as_str) {
                 self.learn_place(id, repository, *number);
@@ -344,6 +354,19 @@ impl State {
     }
 }
 
+/// The ids of the objects in `value`, but for those of accounts, which are of no repository.
+fn ids_in<'a>(value: &'a Value, ids: &mut Vec<&'a str>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| ids_in(item, ids)),
+        Value::Object(members) if ids.len() < LEARNT_IDS_MAX => {
+            let id = members.get("id").and_then(Value::as_str);
+            ids.extend(id.filter(|_| !members.contains_key("login")));
+            members.values().for_each(|member| ids_in(member, ids));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {}
+    }
+}
+
 /// The commit that a pull request ends in.
 fn head_of(pull: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
@@ -443,6 +466,8 @@ const PAUSED_MAX: usize = 4 * 1024;
 const LOOKS_PER_MINUTE: u32 = 300;
 /// Most credentials whose looks are counted.
 const LOOKERS_MAX: usize = 1024;
+/// Most ids that are learnt from one answer.
+const LEARNT_IDS_MAX: usize = 1000;
 /// Longest answer from which ids are learnt.
 const LEARNT_FROM_MAX: usize = 256 * 1024;
 

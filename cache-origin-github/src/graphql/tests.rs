@@ -568,3 +568,17 @@ fn json_value() -> impl Strategy<Value = Value> {
         ]
     })
 }
+
+#[test]
+fn a_comma_means_nothing_wherever_it_stands() {
+    let key = |document: &str| plan(&github(), &head(&[]), body(document)).unwrap().0;
+    let plain = key(
+        "query Q { one: repository { ... on Repository { id } ...f } } fragment f on Repository { name }",
+    );
+    for spelled in [
+        "query Q { one,: repository { ..., on Repository { id } ...,f } } fragment f on Repository { name }",
+        ",query,Q,{,one,:,repository,{,...,on,Repository,{,id,},...,f,},},fragment,f,on,Repository,{,name,},",
+    ] {
+        assert_eq!(key(spelled), plain, "{spelled}");
+    }
+}

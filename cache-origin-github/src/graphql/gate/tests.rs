@@ -139,6 +139,28 @@ fn the_checks_of_an_id_are_looked_at_once_an_answer_has_told_what_it_stands_for(
 }
 
 #[test]
+fn all_ids_that_an_answer_shows_of_one_repository_are_known_to_be_of_it() {
+    let learn = |document: &str, body: &str| {
+        let github = github();
+        let told = question(&github, document, "{}");
+        github.gates().learn(told.graphql().unwrap().reading.as_ref().unwrap(), body.as_bytes());
+        move |id: &str| {
+            github.gates().place_of_id(id).map(|place| (place.repository.to_string(), place.number))
+        }
+    };
+    let list = "{ repository(owner: \"O\", name: \"r\") { issue(number: 3) { id } \
+        issues(first: 2) { nodes { id author { id login } labels(first: 1) { nodes { id } } } } } }";
+    let body = r#"{"data":{"repository":{"issue":{"id":"I_3"},"issues":{"nodes":[
+        {"id":"I_3","author":{"id":"U","login":"a"}},{"id":"I_4","labels":{"nodes":[{"id":"L"}]}}]}}}}"#;
+    let place = learn(list, body);
+    let of = |number| Some(("o/r".to_owned(), number));
+    assert_eq!((place("I_3"), place("I_4"), place("L"), place("U")), (of(Some(3)), of(None), of(None), None));
+    let elsewhere = "{ repository(owner: \"o\", name: \"r\") { id forks(first: 1) { nodes { id } } } }";
+    let place = learn(elsewhere, r#"{"data":{"repository":{"id":"R","forks":{"nodes":[{"id":"F"}]}}}}"#);
+    assert_eq!((place("R"), place("F")), (of(None), None));
+}
+
+#[test]
 fn a_list_that_may_go_on_on_another_page_covers_nothing() {
     let github = github();
     let asked = question(

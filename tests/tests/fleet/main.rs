@@ -6,6 +6,7 @@ mod forgetting;
 mod hostile;
 mod member;
 mod membership;
+mod queries;
 mod remembering;
 mod security;
 mod settings;

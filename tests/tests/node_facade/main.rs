@@ -7,6 +7,7 @@ mod directives;
 mod directory;
 mod domains;
 mod doubts;
+mod drawn;
 mod environment;
 mod faults;
 mod freshness;

@@ -446,3 +446,16 @@ async fn a_long_file_makes_a_long_answer() {
     let blob = data(&client, query, Value::Null).await["repository"]["object"].take();
     assert_eq!((blob["text"].as_str().unwrap().len(), &blob["byteSize"]), (3_000_000, &json!(3_000_000)));
 }
+
+#[tokio::test]
+async fn a_comma_outside_of_a_string_means_nothing_wherever_it_stands() {
+    let (_origin, client) = start();
+    let query =
+        "query,Q{,one,:,repository,(,owner,:,\"acme\",name,:,\"widget-1\",),{,...,on,Repository,{,name,},},
+        # a, \" comment
+        two: repository(owner: \"ac,\\\"me,\\\\\", name: \"\"\"a, \\\"\"\" ,b\"\"\") { name } }";
+    let answer = ask(&client, query, Value::Null).await;
+    assert_eq!(answer["data"], json!({ "one": { "name": "widget-1" }, "two": null }), "{answer}");
+    let message = answer["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("'ac,\"me,\\/a, \"\"\" ,b'"), "{message}");
+}

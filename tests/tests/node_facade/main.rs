@@ -7,7 +7,6 @@ mod directives;
 mod directory;
 mod domains;
 mod doubts;
-mod drawn;
 mod environment;
 mod faults;
 mod freshness;

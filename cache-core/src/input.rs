@@ -256,8 +256,8 @@ pub enum Fetched {
     /// There was no whole answer. A stale entry stands in.
     Failed(FetchError),
     /// There was no whole answer, and the call must not be made again for those that wait: it has cost, and would cost
-    /// again. No stale entry stands in.
-    Spent(FetchError),
+    /// again. No stale entry stands in. The content is what those are told that wait at other members.
+    Spent(FetchError, Content),
 }
 
 /// The requests that may have an answer that is not kept.

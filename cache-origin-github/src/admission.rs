@@ -262,7 +262,7 @@ fn granted(fetched: &Fetched) -> Option<(&Content, Duration)> {
         Fetched::Failed(_)
         | Fetched::Fault { .. }
         | Fetched::Oversize
-        | Fetched::Spent(_)
+        | Fetched::Spent(..)
         | Fetched::Throttled { .. } => return None,
     };
     matches!(content.status, 200..=299 | 301 | 302 | 307 | 308).then_some((content, lifetime))

@@ -221,7 +221,7 @@ impl GitHub {
             | Fetched::Fault { .. }
             | Fetched::Fresh(_)
             | Fetched::NotModified(_)
-            | Fetched::Spent(_)
+            | Fetched::Spent(..)
             | Fetched::Throttled { .. }
             | Fetched::Unstorable { .. } => return,
         };

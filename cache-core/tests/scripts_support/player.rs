@@ -257,7 +257,10 @@ impl Player {
                 Fetched::Throttled { content: words.content(429), retry_after, shortage: Shortage::Pace }
             }
             "failed" => Fetched::Failed(fetch_error(words.next("an error"))),
-            "spent" => Fetched::Spent(fetch_error(words.next("an error"))),
+            "spent" => {
+                let error = fetch_error(words.next("an error"));
+                Fetched::Spent(error, words.content(504))
+            }
             other => panic!("`{other}` is no result"),
         };
         let allowance = words.allowance();

@@ -20,7 +20,7 @@ impl Answer<'_> {
             };
         }
         if status == StatusCode::OK && self.reading() == Reading::BrokenOff {
-            return Fetched::Spent(FetchError::BodyDamaged);
+            return graphql::in_vain(FetchError::BodyDamaged);
         }
         let terms = self.terms();
         let content = self.kept();

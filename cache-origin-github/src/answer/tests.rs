@@ -13,7 +13,7 @@ fn judged(status: u16, fields: &[(&str, &str)], body: &str, named: bool) -> Stri
         Fetched::Unstorable { audience, .. } => format!("unstorable {audience:?}"),
         Fetched::Fault { content } => format!("fault {}", content.status),
         Fetched::Failed(error) => format!("failed {error:?}"),
-        Fetched::NotModified(_) | Fetched::Oversize | Fetched::Proven(_) | Fetched::Spent(_) => {
+        Fetched::NotModified(_) | Fetched::Oversize | Fetched::Proven(_) | Fetched::Spent(..) => {
             unreachable!("not made here")
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     refusal::refused_by,
 };
 use bytes::Bytes;
-use cache_core::{FetchError, Fetched, freshness::Freshness};
+use cache_core::{Content, FetchError, Fetched, Headers, freshness::Freshness};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ impl GitHub {
         let refused = refused_by(head.status, &head.headers, b"");
         if !field::fit(&head.headers) {
             self.counters().count_failure();
-            return Fetch { refused, ..Fetch::of(Fetched::Spent(FetchError::HeadTooLong), live) };
+            return Fetch { refused, ..Fetch::of(in_vain(FetchError::HeadTooLong), live) };
         }
         let as_it_came = head.clone();
         let idle = self.client().timeouts().body_idle;
@@ -80,8 +80,16 @@ impl GitHub {
 }
 
 /// What a call without an answer means. One that was never sent may be made again.
-fn in_vain(error: FetchError) -> Fetched {
-    if error == FetchError::ConnectFailed { Fetched::Failed(error) } else { Fetched::Spent(error) }
+pub(crate) fn in_vain(error: FetchError) -> Fetched {
+    if error == FetchError::ConnectFailed {
+        return Fetched::Failed(error);
+    }
+    let is_late = error == FetchError::TimedOut;
+    let status = if is_late { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
+    let message = format!("Another member of the fleet asked the origin, and had no answer: {error}.");
+    let headers = Headers::from_iter([("content-type", "application/json; charset=utf-8")]);
+    let body = serde_json::json!({ "message": message }).to_string().into();
+    Fetched::Spent(error, Content { status: status.as_u16(), headers, body })
 }
 
 impl Query {

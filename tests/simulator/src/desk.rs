@@ -86,7 +86,7 @@ impl Desk {
             Fetched::Failed(_)
             | Fetched::Fault { .. }
             | Fetched::Oversize
-            | Fetched::Spent(_)
+            | Fetched::Spent(..)
             | Fetched::Throttled { .. }
             | Fetched::Unstorable { .. } => None,
         };
@@ -107,7 +107,7 @@ impl Desk {
                 Fetched::Failed(_)
                 | Fetched::Fault { .. }
                 | Fetched::NotModified(_)
-                | Fetched::Spent(_)
+                | Fetched::Spent(..)
                 | Fetched::Throttled { .. }
                 | Fetched::Unstorable { .. } => {}
             }

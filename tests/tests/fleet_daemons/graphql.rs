@@ -46,11 +46,13 @@ async fn ten_equal_queries_of_each_of_three_daemons_cost_one_call() {
 }
 
 #[tokio::test]
-async fn a_query_that_times_out_is_put_once_for_the_whole_fleet() {
-    for over in EITHER {
+async fn a_query_that_fails_is_put_once_for_the_whole_fleet() {
+    let faults = [(FaultKind::Status(504), 504), (FaultKind::Reset, 502)];
+    for (over, fault) in EITHER.into_iter().flat_map(|over| faults.iter().map(move |fault| (over, fault))) {
         let origin = ModelOrigin::start();
         let daemons = fleet(&origin, over, 3).await;
-        origin.fault(Fault::always(FaultKind::Status(504)).on("/graphql"));
+        let (fault, status) = fault.clone();
+        origin.fault(Fault::always(fault).on("/graphql"));
         origin.hold("/graphql");
         let asking = daemons.iter().map(|daemon| {
             let client = daemon.unix_client();
@@ -72,7 +74,7 @@ async fn a_query_that_times_out_is_put_once_for_the_whole_fleet() {
         origin.release();
         for one in asking {
             let reply = one.await.expect("no client panics").expect("the door answers");
-            assert_eq!(reply.status, 504, "{over:?}: {:?}", reply.headers);
+            assert_eq!(reply.status, status, "{over:?}: {:?}", reply.headers);
         }
         assert_eq!(origin.calls_total(), 1, "{over:?}");
         origin.clear_faults();

@@ -65,8 +65,9 @@ impl Engine {
                 self.relay(id, leader, &content);
             }
             Fetched::Failed(error) => self.on_fetch_failed(id, error),
-            Fetched::Spent(error) => {
+            Fetched::Spent(error, told) => {
                 self.counters.fetches_failed += 1;
+                self.tell_waiting_members(id, &told);
                 self.flights.flight_mut(id).conclude(Verdict::Failed);
                 self.fail(id, Failure::Fetch(error));
             }

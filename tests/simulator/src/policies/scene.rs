@@ -165,7 +165,7 @@ impl Scene {
                 Fetched::Failed(FetchError::ConnectFailed | FetchError::ConnectionLost | _)
                 | Fetched::Fault { .. }
                 | Fetched::Oversize
-                | Fetched::Spent(_)
+                | Fetched::Spent(..)
                 | Fetched::Throttled { .. }
                 | Fetched::Unstorable { .. },
             )

@@ -113,7 +113,7 @@ impl World {
             | Fetched::NotModified(_)
             | Fetched::Proven(_)
             | Fetched::Oversize
-            | Fetched::Spent(_) => {}
+            | Fetched::Spent(..) => {}
         }
         self.landing = Some((call.key, call.begun));
         self.handle(number, Input::Fetched { fetch, fetched, allowance: None });

@@ -112,7 +112,7 @@ impl World {
             Fetched::Failed(_)
             | Fetched::Fault { .. }
             | Fetched::Oversize
-            | Fetched::Spent(_)
+            | Fetched::Spent(..)
             | Fetched::Throttled { .. } => return,
         };
         let Some((_, fact)) = self.ledger.fact(content) else { return };

@@ -10,8 +10,8 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    Candidate, Content, Entry, Failure, Headers, Key, Outcome, Served,
-    freshness::{Directives, Usable, usable},
+    Candidate, Content, Entry, Failure, Headers, Key, Outcome, Served, Timestamp,
+    freshness::{Directives, Usable, age, usable},
 };
 use cache_origin_github::{
     OriginBody, PassReason, Plan, Planned, Question, Standing, Surrogacy, VERSION_SELECTED,
@@ -73,6 +73,8 @@ struct Missed {
     planned: Planned,
     question: Question,
     is_coded: bool,
+    /// Whether it was answered before, with something older than the client allows.
+    is_again: bool,
 }
 
 /// A request that passes the cache by.
@@ -204,7 +206,7 @@ impl Miss {
 impl Missed {
     fn new(node: Node, request: Parts, key: Key, planned: Planned) -> Self {
         let question = node.shared().github.question(&request, &planned);
-        Self { node, request, key, planned, question, is_coded: true }
+        Self { node, request, key, planned, question, is_coded: true, is_again: false }
     }
 
     /// Waits for the answer. What is refused to the credential that asks for clients that send none is asked for without it.
@@ -229,13 +231,15 @@ impl Missed {
 
     async fn reply_once(self) -> Result<Reply, RequestError> {
         let (shared, planned) = (self.node.shared(), &self.planned);
+        let asked_at = shared.clock.now();
         let payer = self.question.payer();
         let standing = shared.access.admissions.standing((planned.reader, payer), &self.key);
         let Standing { reader, accepts_stale } = standing;
         let max_stale = if accepts_stale { planned.directives.max_stale } else { Duration::ZERO };
         let directives = Directives { max_stale, ..planned.directives };
         let kin_wait = shared.github.kin_wait(&self.question, &self.key);
-        let fetch = shared.asking(self.question, self.key.clone(), (self.node.clone(), self.request.clone()));
+        let asker = (self.node.clone(), self.request.clone(), directives);
+        let fetch = shared.asking(self.question, self.key.clone(), asker);
         let completion =
             shared.wait_for(self.key, directives, (planned.bucket, reader, kin_wait), fetch).await?;
         let (request, is_coded) = (self.request, self.is_coded);
@@ -249,6 +253,15 @@ impl Missed {
                 shared.github.learn_ids(planned, &entry);
                 let grant = (shared.clock.now(), &directives.grant);
                 let is_query = planned.is_query();
+                if is_query
+                    && !self.is_again
+                    && is_older_than_allowed(&entry, served, &directives, asked_at, shared.clock.now())
+                {
+                    let mut planned = self.planned.clone();
+                    planned.directives.no_cache = true;
+                    let again = Self::new(self.node.clone(), request, entry.key().clone(), planned);
+                    return Box::pin(Self { is_coded, is_again: true, ..again }.reply_once()).await;
+                }
                 let reply = Reply::of_entry(entry, served, grant, self.planned.form);
                 Ok(reply.with_live(private.live).of_query(is_query))
             }
@@ -416,13 +429,20 @@ impl Shared {
     }
 
     /// How `question` is put to the origin, whose answer is kept under a key.
-    fn asking(&self, question: Question, asked: Key, (node, request): (Node, Parts)) -> FetchFn {
+    fn asking(
+        &self,
+        question: Question,
+        asked: Key,
+        (node, request, directives): (Node, Parts, Directives),
+    ) -> FetchFn {
         let github = self.github.clone();
         let (admissions, clock) = (Arc::clone(&self.access.admissions), Arc::clone(&self.clock));
         Box::new(move |candidate| {
             Box::pin(async move {
                 let own = candidate.as_ref().and_then(Candidate::own).cloned();
-                let looked = Looked::at(&node, (&question, &request), candidate.as_ref(), clock.now()).await;
+                let looked =
+                    Looked::at(&node, (&question, &request, &directives), candidate.as_ref(), clock.now())
+                        .await;
                 if let Some(renewed) = looked.as_ref().and_then(|looked| looked.renewed(&node, clock.now())) {
                     return FetchReply::of_cache(renewed);
                 }
@@ -442,6 +462,21 @@ impl Shared {
             })
         })
     }
+}
+
+/// Whether `entry` was renewed for another request, by looking at what is older than `directives` allow to one that came at
+/// `asked_at`.
+fn is_older_than_allowed(
+    entry: &Entry,
+    served: Served,
+    directives: &Directives,
+    asked_at: Timestamp,
+    now: Timestamp,
+) -> bool {
+    let is_of_other =
+        matches!(served, Served::Forwarded(forward) if forward.collapsed && forward.status == 304);
+    let is_too_old = directives.max_age.is_some_and(|max| age(entry, now) > max);
+    is_of_other && (is_too_old || directives.no_cache && entry.born() < asked_at)
 }
 
 /// Whether `request` may be given `content` as far as the versions of the API go.

@@ -1,7 +1,7 @@
 //! Looking whether the kept answer to a GraphQL query still holds, before the query is put again.
 
 use crate::{Node, Provenance};
-use cache_core::{Candidate, Entry, Fetched, Served, Timestamp};
+use cache_core::{Candidate, Entry, Fetched, Served, Timestamp, freshness::Directives};
 use cache_origin_github::{Gate, Question};
 use http::{HeaderValue, Request, StatusCode, header, request::Parts};
 use std::{sync::Arc, time::Duration};
@@ -20,31 +20,31 @@ impl Looked {
     /// `request`: through the cache, with what that demands of the age of answers.
     pub(crate) async fn at(
         node: &Node,
-        (question, request): (&Question, &Parts),
+        (question, request, directives): (&Question, &Parts, &Directives),
         candidate: Option<&Candidate>,
         now: Timestamp,
     ) -> Option<Self> {
         let own = candidate.and_then(Candidate::own)?;
         let gate = node.github().gate(question, own, now)?;
         let looked = Self { own: Arc::clone(own), gate, age: Duration::ZERO };
-        let seen = timeout(LOOK_TIME, looked.look(node, request)).await.ok().flatten();
+        let seen = timeout(LOOK_TIME, looked.look(node, request, directives)).await.ok().flatten();
         if seen.is_none() {
             node.github().pause_gate(question, now);
         }
         seen
     }
 
-    async fn look(mut self, node: &Node, request: &Parts) -> Option<Self> {
-        // The client's own demands, and that what is looked at be no older than an answer may be.
-        let age_max = format!("max-age={}", self.gate.lifetime().as_secs());
-        let age_max = HeaderValue::try_from(age_max).expect("a number is text");
-        let demands: Vec<_> =
-            request.headers.get_all(header::CACHE_CONTROL).iter().chain([&age_max]).collect();
+    async fn look(mut self, node: &Node, request: &Parts, directives: &Directives) -> Option<Self> {
+        // What is looked at is no older than the client allows, nor than an answer may be.
+        let age_max = directives.max_age.map_or(self.gate.lifetime(), |age| age.min(self.gate.lifetime()));
+        let demand = match directives.no_cache {
+            true => "no-cache".to_owned(),
+            false => format!("max-age={}", age_max.as_secs()),
+        };
+        let demand = HeaderValue::try_from(demand).expect("words and numbers are text");
         while !self.gate.is_through() {
-            let mut asking = Request::get(self.gate.name_next()?).body(EMPTY).ok()?;
-            for demand in &demands {
-                asking.headers_mut().append(header::CACHE_CONTROL, (*demand).clone());
-            }
+            let asking = Request::get(self.gate.name_next()?).header(header::CACHE_CONTROL, &demand);
+            let mut asking = asking.body(EMPTY).ok()?;
             for name in [header::AUTHORIZATION, header::USER_AGENT] {
                 if let Some(value) = request.headers.get(&name) {
                     asking.headers_mut().insert(name, value.clone());
@@ -69,7 +69,7 @@ impl Looked {
 
     /// Notes what the origin has answered instead.
     pub(crate) fn note(&self, node: &Node, fetched: &mut Fetched, now: Timestamp) {
-        node.github().answered_behind(&self.gate, &self.own, fetched, now);
+        node.github().answered_behind(&self.gate, &self.own, fetched, (self.age, now));
     }
 }
 

@@ -15,7 +15,7 @@ mod rule;
 mod table;
 
 pub(crate) use {
-    asking::{in_vain, is_throttled},
+    asking::is_throttled,
     gate::Gates,
     query::{LatelyRead, Query, Told, tells},
     rule::{Lifetimes, RuleSet},

@@ -4,8 +4,8 @@
 //! and faults as well: the query is not put again for their sake.
 
 use super::Answer;
-use crate::{graphql, json::Reading, quota};
-use cache_core::{Audience, Content, Draft, FetchError, Fetched, Headers, Validators, freshness::Freshness};
+use crate::{graphql, quota};
+use cache_core::{Audience, Content, Draft, Fetched, Headers, Validators, freshness::Freshness};
 use http::StatusCode;
 
 impl Answer<'_> {
@@ -18,9 +18,6 @@ impl Answer<'_> {
                 shortage: quota::shortage(headers),
                 content: self.content(),
             };
-        }
-        if status == StatusCode::OK && self.reading() == Reading::BrokenOff {
-            return graphql::in_vain(FetchError::BodyDamaged);
         }
         let terms = self.terms();
         let content = self.kept();

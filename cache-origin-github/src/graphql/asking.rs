@@ -14,6 +14,7 @@ use bytes::Bytes;
 use cache_core::{Content, FetchError, Fetched, Headers, freshness::Freshness};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::time;
 
@@ -111,6 +112,10 @@ impl Query {
         if !told.has_data || told.has_errors || answer.coding == BodyCoding::Left {
             return None;
         }
+        // What is written to it by its present name would not end an answer under a former one.
+        if self.repository().is_some_and(|name| shows_another_name(&answer.body, name)) {
+            return None;
+        }
         let mut rules = self.rules;
         if self.is_unsettled(&answer.body) {
             rules.add(Rule::Unsettled);
@@ -135,7 +140,64 @@ impl Query {
 /// which GitHub gives up.
 const WHOLE_ANSWER_TIME: Duration = Duration::from_secs(18);
 
+/// Whether `body`, of an answer about the repository that was asked for by `name`, shows that this is a former name.
+fn shows_another_name(body: &[u8], name: &str) -> bool {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return true };
+    let is_root_other = |root: &Value| {
+        let (owner, own) = name.split_once('/').unwrap_or_default();
+        let differs = |shown: Option<&Value>, asked: &str| {
+            shown.and_then(Value::as_str).is_some_and(|shown| !shown.eq_ignore_ascii_case(asked))
+        };
+        differs(root.get("name"), own) || differs(root.pointer("/owner/login"), owner)
+    };
+    let roots = body.get("data").and_then(Value::as_object).into_iter().flat_map(|data| data.values());
+    roots.clone().any(is_root_other) || roots.into_iter().any(|root| leads_elsewhere(root, name))
+}
+
+/// Whether something in `value` has an address, or a full name, of another repository than `name`.
+fn leads_elsewhere(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| leads_elsewhere(item, name)),
+        Value::Object(members) => members.iter().any(|(key, value)| match (key.as_str(), value) {
+            ("nameWithOwner", Value::String(shown)) => !shown.eq_ignore_ascii_case(name),
+            ("url", Value::String(shown)) => {
+                let path =
+                    shown.split_once("://").and_then(|(_, rest)| rest.split_once('/')).unwrap_or_default().1;
+                let mut segments = path.split('/');
+                let shown = segments.next().zip(segments.next());
+                // The address of an account has one segment.
+                shown.is_some_and(|(owner, own)| !format!("{owner}/{own}").eq_ignore_ascii_case(name))
+            }
+            (_, value) => leads_elsewhere(value, name),
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
 /// Whether an answer to a query says that an allowance is spent, which GitHub does with status 200.
 pub(crate) fn is_throttled(status: StatusCode, body: &[u8]) -> bool {
     status == StatusCode::OK && Told::read(body).is_some_and(|told| told.is_throttled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_shows_by_which_name_its_repository_goes() {
+        let table = [
+            (r#"{"title":"t"}"#, false),
+            (r#"{"name":"Web","owner":{"login":"Acme","url":"https://github.com/acme"}}"#, false),
+            (r#"{"name":"site"}"#, true),
+            (r#"{"owner":{"login":"other"}}"#, true),
+            (r#"{"nameWithOwner":"acme/site"}"#, true),
+            (r#"{"issues":{"nodes":[{"url":"https://github.com/acme/web/issues/3"}]}}"#, false),
+            (r#"{"issues":{"nodes":[{"url":"https://github.com/acme/site/issues/3"}]}}"#, true),
+            (r#"{"issues":{"nodes":[{"name":"bug","author":{"url":"https://github.com/bob"}}]}}"#, false),
+        ];
+        for (repository, expected) in table {
+            let body = format!(r#"{{"data":{{"repository":{repository}}}}}"#);
+            assert_eq!(shows_another_name(body.as_bytes(), "acme/web"), expected, "{repository}");
+        }
+    }
 }

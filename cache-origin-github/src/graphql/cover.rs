@@ -78,7 +78,8 @@ impl Document {
         let mut walk = Walk {
             document: self,
             variables: with_defaults(operation, variables)?,
-            spreads: 0,
+            selections: 0,
+            depth: 0,
             subject: None,
             sources: BTreeSet::new(),
             has_settings: false,
@@ -89,7 +90,8 @@ impl Document {
         };
         walk.set(&operation.selection_set()?, "Query", At::default())?;
         let cover = Cover { sources: walk.sources, has_settings: walk.has_settings };
-        let is_covered = walk.is_covered && !cover.sources.is_empty();
+        let checks = cover.sources.iter().filter(|source| matches!(source, Source::Checks(_))).count();
+        let is_covered = walk.is_covered && checks <= 1 && (1..=SOURCES_MAX).contains(&cover.sources.len());
         Some(Reading {
             subject: walk.subject?,
             is_within: walk.is_within,
@@ -103,7 +105,9 @@ impl Document {
 struct Walk<'a> {
     document: &'a Document,
     variables: Map<String, Value>,
-    spreads: usize,
+    /// Selections of fields and fragments so far, and those that the walk is inside of.
+    selections: usize,
+    depth: usize,
     subject: Option<Subject>,
     sources: BTreeSet<Source>,
     has_settings: bool,
@@ -134,24 +138,29 @@ struct At {
 
 impl Walk<'_> {
     fn set(&mut self, set: &cst::SelectionSet, of: &'static str, at: At) -> Option<()> {
+        // Fragments that spread each other have no end, and those that spread others twice have none in practice.
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return None;
+        }
         for selection in set.selections() {
+            self.selections += 1;
+            if self.selections > SELECTIONS_MAX {
+                return None;
+            }
             match selection {
                 cst::Selection::Field(field) => self.field(&field, of, at)?,
                 cst::Selection::InlineFragment(fragment) => {
                     self.fragment(of, fragment.type_condition(), &fragment.selection_set()?, at)?;
                 }
                 cst::Selection::FragmentSpread(spread) => {
-                    // Fragments that spread each other have no end.
-                    self.spreads += 1;
-                    if self.spreads > SPREADS_MAX {
-                        return None;
-                    }
                     let name = text_of(&spread.fragment_name()?.name()?)?;
                     let fragment = self.document.fragment(&name)?.clone();
                     self.fragment(of, fragment.type_condition(), &fragment.selection_set()?, at)?;
                 }
             }
         }
+        self.depth -= 1;
         Some(())
     }
 
@@ -184,12 +193,18 @@ impl Walk<'_> {
             let leads = if field.selection_set().is_some() { Leads::Elsewhere } else { Leads::Nowhere };
             return self.leave_uncovered(leads);
         };
+        // A push to the repository that a pull request comes from changes its head.
+        self.is_within &= row.of != "PullRequest" || !OF_HEAD.contains(&&*name);
         let arguments = self.arguments(field)?;
         let at = self.enter(&name, row, &arguments, at)?;
         let before = self.pointer.len();
         let key = field.alias().map_or(Some(name.clone()), |alias| text_of(&alias.name()?))?;
         self.pointer.extend(["/", &key]);
-        if name == "id" && ["Repository", "PullRequest", "Issue"].contains(&of) && at.is_single {
+        if name == "id"
+            && ["Repository", "PullRequest", "Issue"].contains(&of)
+            && at.is_single
+            && self.ids.len() < IDS_MAX
+        {
             self.ids.push(IdAt { pointer: self.pointer.clone(), number: at.number });
         }
         match (row.holds, field.selection_set()) {
@@ -234,6 +249,10 @@ impl Walk<'_> {
             Of::Checks => Some(Source::Checks(at.number)),
             Of::Comments => Some(Source::Comments(at.number)),
             Of::Reviews => Some(Source::Reviews(at.number)),
+            Of::Pulls | Of::Issues if !chooses_by_what_is_shown(arguments) => {
+                self.is_covered = false;
+                at.source
+            }
             Of::Pulls => Some(Source::Pulls(states(arguments)?)),
             Of::Issues => Some(Source::Issues(states(arguments)?)),
             Of::Releases => Some(Source::Releases),
@@ -278,6 +297,27 @@ fn is_head(arguments: &Map<String, Value>) -> bool {
     arguments.is_empty() || (arguments.len() == 1 && arguments.get("last") == Some(&Value::from(1)))
 }
 
+/// Whether a list is of items that are chosen by what the REST API's list shows of them. It shows neither subscriptions nor
+/// mentions.
+fn chooses_by_what_is_shown(arguments: &Map<String, Value>) -> bool {
+    let is_shown =
+        |(name, value): (&String, &Value), shown: &[&str]| value.is_null() || shown.contains(&name.as_str());
+    let is_filter_shown = |filter: &Value| {
+        let members = filter.as_object();
+        filter.is_null()
+            || members.is_some_and(|all| all.iter().all(|member| is_shown(member, &SHOWN_BY_FILTERS)))
+    };
+    arguments.iter().all(|(name, value)| match name.as_str() {
+        "filterBy" => is_filter_shown(value),
+        _other => is_shown((name, value), &SHOWN_BY_LISTS),
+    })
+}
+
+/// Arguments of lists, and members of their filters, of which the items of a REST list show enough.
+const SHOWN_BY_LISTS: [&str; 9] =
+    ["after", "baseRefName", "before", "first", "headRefName", "labels", "last", "orderBy", "states"];
+const SHOWN_BY_FILTERS: [&str; 3] = ["assignee", "createdBy", "labels"];
+
 /// The states that a list is asked for. Other filters choose from those.
 fn states(arguments: &Map<String, Value>) -> Option<State> {
     let states: Vec<&str> = match arguments.get("states") {
@@ -299,7 +339,7 @@ fn is_plain(word: &str) -> bool {
 }
 
 /// `given`, and the defaults of what is not given.
-fn with_defaults(
+pub(super) fn with_defaults(
     operation: &cst::OperationDefinition,
     given: &Map<String, Value>,
 ) -> Option<Map<String, Value>> {
@@ -315,7 +355,7 @@ fn with_defaults(
 }
 
 /// What `value` stands for; a variable that is not given for nothing.
-fn value_of(value: &cst::Value, variables: &Map<String, Value>) -> Option<Value> {
+pub(super) fn value_of(value: &cst::Value, variables: &Map<String, Value>) -> Option<Value> {
     Some(match value {
         cst::Value::Variable(variable) => {
             variables.get(&text_of(&variable.name()?)?).cloned().unwrap_or_default()
@@ -343,8 +383,16 @@ fn value_of(value: &cst::Value, variables: &Map<String, Value>) -> Option<Value>
     })
 }
 
-/// Most fragments that are spread in one document, those in others counted each time.
-const SPREADS_MAX: usize = 64;
+/// Fields of a pull request that show the state of the repository that it comes from.
+const OF_HEAD: [&str; 3] = ["commits", "headRefOid", "statusCheckRollup"];
+/// Deepest nesting of selections that is looked into, through fragments as well: a walk takes stack for each level.
+const DEPTH_MAX: usize = 32;
+/// Most selections that are looked into, those in fragments counted each time; `gh` sends some hundreds.
+const SELECTIONS_MAX: usize = 2_000;
+/// Most places of ids that are noted of one query; `gh` asks for one or two.
+const IDS_MAX: usize = 64;
+/// Most resources that are looked at in place of one query, which may cost a single point.
+const SOURCES_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests;

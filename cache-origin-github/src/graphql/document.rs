@@ -8,11 +8,13 @@ use apollo_parser::{
     Lexer, Parser, TokenKind,
     cst::{self, CstNode as _},
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A document that could be read.
 pub(crate) struct Document {
     definitions: Vec<cst::Definition>,
+    /// Where among those the fragments stand, by their names.
+    fragments: BTreeMap<String, usize>,
     canonical: String,
     speaks_of_viewer: bool,
 }
@@ -33,7 +35,20 @@ impl Document {
         let tree = Parser::new(&canonical).recursion_limit(DEPTH_MAX).token_limit(TOKENS_MAX).parse();
         let is_sound = tree.errors().next().is_none();
         let definitions: Vec<_> = tree.document().definitions().collect();
-        (is_sound && !definitions.is_empty()).then_some(Self { definitions, canonical, speaks_of_viewer })
+        let mut fragments = BTreeMap::new();
+        for (place, definition) in definitions.iter().enumerate() {
+            if let cst::Definition::FragmentDefinition(fragment) = definition
+                && let Some(name) = fragment.fragment_name().and_then(|own| text_of(&own.name()?))
+            {
+                fragments.entry(name).or_insert(place);
+            }
+        }
+        (is_sound && !definitions.is_empty()).then_some(Self {
+            definitions,
+            fragments,
+            canonical,
+            speaks_of_viewer,
+        })
     }
 
     /// The document without white space, commas and comments, and all else as it is written.
@@ -157,11 +172,11 @@ impl Document {
     }
 
     pub(super) fn fragment(&self, name: &str) -> Option<&cst::FragmentDefinition> {
-        self.definitions.iter().find_map(|definition| {
-            let cst::Definition::FragmentDefinition(fragment) = definition else { return None };
-            let own = fragment.fragment_name().and_then(|own| text_of(&own.name()?));
-            (own.as_deref() == Some(name)).then_some(fragment)
-        })
+        let cst::Definition::FragmentDefinition(fragment) = &self.definitions[*self.fragments.get(name)?]
+        else {
+            return None;
+        };
+        Some(fragment)
     }
 }
 

@@ -9,7 +9,10 @@
 //! the same [`AGREEMENTS`] times where the resources were; one time that they were not, and it never is again.
 
 use super::cover::{Cover, IdAt, Reading, Source, State, Subject};
-use crate::{GitHub, Planned, Question, remembered::Remembered};
+use crate::{
+    GitHub, Planned, Question,
+    remembered::{Age, Remembered},
+};
 use cache_core::{Draft, Entry, Fetched, Payer, Timestamp, Validators, freshness};
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -35,6 +38,8 @@ pub(crate) struct Gates {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Trust {
     Agreed(u8),
+    /// They differed once, and have agreed so often since.
+    Differed(u8),
     Dropped,
 }
 
@@ -91,13 +96,18 @@ impl Gates {
 
     /// What `id` stands for, as an answer has told. It is the same for all credentials.
     pub(crate) fn place_of_id(&self, id: &str) -> Option<Place> {
-        self.places.lock().get(OF_ALL, digest(id)).map(|(place, _)| place)
+        let found = self.places.lock().get(OF_ALL, digest(id)).map(|(place, _)| place);
+        found.filter(|place| *place.repository != *SEVERAL_NAMES)
     }
 
-    /// Notes that `id` stands for what has the `number` in the `repository`, or for that itself.
+    /// Notes that `id` stands for what has the `number` in the `repository`, or for that itself. If it stood for something in
+    /// another, the repository has two names, and nothing is known of it any more.
     pub(crate) fn learn_place(&self, id: &str, repository: &str, number: Option<u64>) {
-        let place = Place { repository: repository.into(), number };
-        self.places.lock().insert(OF_ALL, digest(id), place);
+        let mut places = self.places.lock();
+        let known = places.get(OF_ALL, digest(id)).map(|(place, _)| place.repository);
+        let is_one = known.is_none_or(|known| *known == *repository);
+        let repository = if is_one { repository } else { SEVERAL_NAMES };
+        places.insert(OF_ALL, digest(id), Place { repository: repository.into(), number });
     }
 
     /// Notes what the ids stand for that an answer with `body` tells: what the query names by number, and whatever else is
@@ -113,9 +123,8 @@ impl Gates {
             ids_in(&body, &mut ids);
         }
         for id in ids {
-            if self.place_of_id(id).is_none_or(|known| *known.repository != **repository) {
-                self.learn_place(id, repository, None);
-            }
+            let number = self.place_of_id(id).and_then(|known| known.number);
+            self.learn_place(id, repository, number);
         }
         for IdAt { pointer, number } in &reading.ids {
             if let Some(id) = body.pointer(pointer).and_then(Value::as_str) {
@@ -148,17 +157,35 @@ impl Gates {
     }
 
     fn trust(&self, shape: u64) -> Trust {
-        self.shapes.lock().get(OF_ALL, shape).map_or(Trust::Agreed(0), |(trust, _)| trust)
+        let mut shapes = self.shapes.lock();
+        let Some((trust, age)) = shapes.get(OF_ALL, shape) else { return Trust::Agreed(0) };
+        if age == Age::Old {
+            shapes.insert(OF_ALL, shape, trust);
+        }
+        trust
+    }
+
+    /// Whether an answer of this shape holds where its resources are unchanged.
+    fn is_believed(&self, shape: u64) -> bool {
+        matches!(self.trust(shape), Trust::Agreed(AGREEMENTS) | Trust::Differed(AGREEMENTS))
     }
 
     fn agree(&self, shape: u64) {
-        if let Trust::Agreed(times) = self.trust(shape) {
-            self.shapes.lock().insert(OF_ALL, shape, Trust::Agreed(times.saturating_add(1).min(AGREEMENTS)));
-        }
+        let trust = match self.trust(shape) {
+            Trust::Agreed(times) => Trust::Agreed(times.saturating_add(1).min(AGREEMENTS)),
+            Trust::Differed(times) => Trust::Differed(times.saturating_add(1).min(AGREEMENTS)),
+            Trust::Dropped => return,
+        };
+        self.shapes.lock().insert(OF_ALL, shape, trust);
     }
 
-    fn drop_shape(&self, shape: u64) {
-        self.shapes.lock().insert(OF_ALL, shape, Trust::Dropped);
+    /// An answer differed where the resources did not: by chance, if the change came between looking and asking. Returns
+    /// whether it is the second time, and the shape is dropped.
+    fn differ(&self, shape: u64) -> bool {
+        let is_dropped = matches!(self.trust(shape), Trust::Differed(_) | Trust::Dropped);
+        let trust = if is_dropped { Trust::Dropped } else { Trust::Differed(0) };
+        self.shapes.lock().insert(OF_ALL, shape, trust);
+        is_dropped
     }
 }
 
@@ -202,7 +229,9 @@ impl GitHub {
         let mark = Mark::of(own)?;
         let holds = mark.is_settled
             && mark.shown == gate.shown()
-            && self.gates().trust(gate.shape) == Trust::Agreed(AGREEMENTS)
+            && self.gates().is_believed(gate.shape)
+            // After the clock was set back nobody knows how long ago that was.
+            && mark.asked <= now
             && now.saturating_since(mark.asked) <= gate.held_max;
         holds.then(|| {
             self.counters().count_held();
@@ -215,27 +244,41 @@ impl GitHub {
         })
     }
 
-    /// Notes what the origin has answered after `own` was put through `gate` and did not hold, and marks what is kept of
-    /// it with what the gate was shown.
-    pub fn answered_behind(&self, gate: &Gate, own: &Entry, fetched: &mut Fetched, now: Timestamp) {
+    /// Notes what the origin has answered after `own` was put through `gate` by looking at resources of up to the `age`, and did
+    /// not hold; and marks what is kept of it with what the gate was shown.
+    pub fn answered_behind(
+        &self,
+        gate: &Gate,
+        own: &Entry,
+        fetched: &mut Fetched,
+        (age, now): (Duration, Timestamp),
+    ) {
         let Fetched::Fresh(draft) = fetched else { return };
         let shown = gate.shown();
         let same = draft.content.body == own.content().body;
         let before = Mark::of(own).filter(|mark| mark.shown == shown);
-        if let Some(before) = before {
-            if same {
+        // Two answers of one moment agree though both may lag behind the resources.
+        let apart = gate.lifetime.min(APART);
+        let is_apart = |before: &Mark| before.asked <= now && now.saturating_since(before.asked) >= apart;
+        let mut mark = Mark { is_settled: false, shown, asked: now };
+        match before {
+            Some(before) if same && is_apart(&before) => {
                 self.gates().agree(gate.shape);
-            } else if before.is_settled && !gate.has_settings {
-                self.counters().count_dropped_shape();
-                self.gates().drop_shape(gate.shape);
-                warn!(
-                    shape = format_args!("{:016x}", gate.shape),
-                    "an answer to GraphQL changed that the REST resources did not show; its like is asked for each time"
-                );
-                return;
+                mark.is_settled = true;
             }
+            Some(before) if same => mark = before,
+            Some(before) if before.is_settled && !gate.has_settings && age <= LOOKED_NOW => {
+                if self.gates().differ(gate.shape) {
+                    self.counters().count_dropped_shape();
+                    warn!(
+                        shape = format_args!("{:016x}", gate.shape),
+                        "answers to GraphQL changed that the REST resources did not show; their like is asked for each time"
+                    );
+                    return;
+                }
+            }
+            Some(_) | None => {}
         }
-        let mark = Mark { is_settled: before.is_some() && same, shown, asked: now };
         draft.validators = Validators { etag: Some(mark.to_string().into()), ..Validators::default() };
     }
 
@@ -285,7 +328,7 @@ impl Gate {
         let Place { repository, number } = &self.place;
         let of = |given: Option<u64>| given.or(*number).map(|number| number.to_string());
         let (part, query) = match wanted {
-            Wanted::CheckRuns => (format!("/commits/{}/check-runs", self.head.as_deref()?), A_HUNDRED),
+            Wanted::CheckRuns => (format!("/commits/{}/check-runs", self.head.as_deref()?), A_HUNDRED_OF_ALL),
             Wanted::Statuses => (format!("/commits/{}/status", self.head.as_deref()?), A_HUNDRED),
             Wanted::Source(source) => match source {
                 Source::Checks(_) => return None,
@@ -438,11 +481,20 @@ fn digest(text: &str) -> u64 {
 
 const SETTLED: &str = "settled";
 const UNSETTLED: &str = "unsettled";
+/// Stands for the repository of an id that was shown under two names.
+const SEVERAL_NAMES: &str = "";
 /// What is learnt here is the same for all credentials.
 const OF_ALL: Payer = Payer::HOST;
 /// The most items that a page of a REST list has.
 const PAGE: u64 = 100;
 const A_HUNDRED: &str = "?per_page=100";
+/// Without it the list leaves out runs of a check that were repeated, which GraphQL shows.
+const A_HUNDRED_OF_ALL: &str = "?filter=all&per_page=100";
+/// How far apart two answers must be that are to agree, if their lifetime is not shorter: GitHub's replicas are seldom
+/// further apart.
+const APART: Duration = Duration::from_secs(10);
+/// What was looked at within so long was looked at now, as far as it matters for what the origin answers next.
+const LOOKED_NOW: Duration = Duration::from_millis(1500);
 /// How often the answers to queries of a shape must have been the same where the resources were.
 const AGREEMENTS: u8 = 2;
 /// An answer that nobody has asked for in so long is asked for again without a gate: its resources would cost calls of

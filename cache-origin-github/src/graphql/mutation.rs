@@ -1,54 +1,50 @@
 //! Which repositories a mutation is about, as far as the ids tell that it names.
 
-use super::{document::text_of, query::Asked};
-use apollo_parser::{
-    Parser,
-    cst::{self, CstNode as _},
+use super::{
+    cover::{value_of, with_defaults},
+    document::{Document, text_of},
+    query::Asked,
 };
+use apollo_parser::cst;
 use serde_json::Value;
 
 /// The ids of all things that the mutation in `body` may change; `None` if that cannot be told.
 pub(super) fn ids_of(body: &[u8]) -> Option<Vec<String>> {
     let asked: Asked<'_> = serde_json::from_slice(body).ok()?;
+    let document = Document::read(&asked.query)?;
+    let operation = document.operation(asked.operation())?;
+    let given = asked
+        .variables
+        .map_or(Some(serde_json::Map::new()), |given| serde_json::from_str(given.get()).ok())?;
+    let variables = with_defaults(operation, &given)?;
     let mut ids = Vec::new();
-    if let Some(given) = asked.variables {
-        gather("", &serde_json::from_str(given.get()).ok()?, &mut ids);
-    }
-    let tree = Parser::new(&asked.query).recursion_limit(DEPTH_MAX).token_limit(TOKENS_MAX).parse();
-    if tree.errors().next().is_some() {
-        return None;
-    }
-    for node in tree.document().syntax().descendants() {
-        let named = if let Some(argument) = cst::Argument::cast(node.clone()) {
-            argument.name().zip(argument.value())
-        } else {
-            cst::ObjectField::cast(node).and_then(|field| field.name().zip(field.value()))
-        };
-        let Some((name, value)) = named else { continue };
-        if is_of_subject(&text_of(&name)?) {
-            literals(&value, &mut ids);
+    for selection in operation.selection_set()?.selections() {
+        // What a fragment does at the root is not looked into.
+        let cst::Selection::Field(field) = selection else { return None };
+        let before = ids.len();
+        for argument in field.arguments()?.arguments() {
+            gather(&text_of(&argument.name()?)?, &value_of(&argument.value()?, &variables)?, &mut ids)?;
+        }
+        if ids.len() == before {
+            return None;
         }
     }
     (!ids.is_empty() && ids.len() <= IDS_MAX).then_some(ids)
 }
 
-/// The strings in `value` that are ids by the names of their members.
-fn gather(name: &str, value: &Value, ids: &mut Vec<String>) {
+/// The strings in `value`, given for `name`, that are ids by the names of their members; `None` if one names something in
+/// another way.
+fn gather(name: &str, value: &Value, ids: &mut Vec<String>) -> Option<()> {
     match value {
         Value::String(id) if is_of_subject(name) => ids.push(id.clone()),
-        Value::Array(items) => items.iter().for_each(|item| gather(name, item, ids)),
-        Value::Object(members) => members.iter().for_each(|(name, value)| gather(name, value, ids)),
+        Value::String(_) if NAMING.iter().any(|end| name.ends_with(end)) => return None,
+        Value::Array(items) => return items.iter().try_for_each(|item| gather(name, item, ids)),
+        Value::Object(members) => {
+            return members.iter().try_for_each(|(name, value)| gather(name, value, ids));
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-}
-
-/// The strings in `value`. What a variable stands for is gathered elsewhere.
-fn literals(value: &cst::Value, ids: &mut Vec<String>) {
-    if let cst::Value::StringValue(text) = value {
-        ids.push(String::from(text));
-    } else if let cst::Value::ListValue(list) = value {
-        list.values().for_each(|item| literals(&item, ids));
-    }
+    Some(())
 }
 
 /// Whether a member called `name` names something that is changed, or where.
@@ -60,10 +56,10 @@ fn is_of_subject(name: &str) -> bool {
 /// Members that name what is put onto something, which is named besides: it is of the same repository, or of none.
 const OF_PARTS: [&str; 7] =
     ["actorIds", "assigneeIds", "clientMutationId", "labelIds", "milestoneId", "teamIds", "userIds"];
+/// How members end that name something by its address or its name.
+const NAMING: [&str; 5] = ["Url", "NameWithOwner", "repositoryName", "inReplyTo", "reviewers"];
 /// Most ids that are looked up; GitHub's mutations name one or two.
 const IDS_MAX: usize = 16;
-const DEPTH_MAX: usize = 64;
-const TOKENS_MAX: usize = 20_000;
 
 #[cfg(test)]
 mod tests {

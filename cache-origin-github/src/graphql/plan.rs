@@ -131,7 +131,7 @@ fn write_key(out: &mut String, host: &str, query: &Query) {
 
 impl Query {
     /// The repository that all of the answer is of, as `owner/name`.
-    fn repository(&self) -> Option<&str> {
+    pub(super) fn repository(&self) -> Option<&str> {
         match &self.reading.as_ref().filter(|reading| reading.is_within)?.subject {
             Subject::Repository(name) => Some(name),
             Subject::Id(_) => None,

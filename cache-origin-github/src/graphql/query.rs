@@ -91,6 +91,11 @@ impl LatelyRead {
             return Query::read(headers, body).map(Arc::new);
         }
         let fields = telling(headers);
+        if fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>()
+            > LATELY_READ_BYTES_MAX
+        {
+            return Query::read(headers, body).map(Arc::new);
+        }
         let about = self.hasher.hash_one((body, &fields));
         let found = self.queries.lock().get(Payer::HOST, about).map(|(query, _)| query);
         if let Some(query) = found.filter(|query| query.body == *body && query.fields == fields) {
@@ -156,6 +161,13 @@ pub(super) struct Asked<'a> {
 impl<'de> Deserialize<'de> for Asked<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(AskedVisitor)
+    }
+}
+
+impl Asked<'_> {
+    /// The name of the operation that is to be run.
+    pub(super) fn operation(&self) -> Option<&str> {
+        self.operation.as_deref()
     }
 }
 

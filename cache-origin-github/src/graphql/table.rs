@@ -159,6 +159,8 @@ pub(super) const TYPES: &[(&str, Rule)] = &[
 pub(super) const NEVER_KEPT: &[(&str, &str)] = &[
     ("archiveUrl", "it may hold a signed address"),
     ("auditLog", "it is a live value"),
+    ("bodyHTML", "it may hold a signed address"),
+    ("descriptionHTML", "it may hold a signed address"),
     ("migrationLogUrl", "it may hold a signed address"),
     ("rateLimit", "the quota is a live value"),
     ("recoveryCodes", "it holds secrets"),

@@ -84,6 +84,26 @@ pub(crate) async fn fleet_running(
     over: Over,
     count: usize,
 ) -> Vec<Daemon> {
+    fleet_of(program, &[], origin, over, count).await
+}
+
+/// The same with more flags.
+pub(crate) async fn fleet_with(
+    flags: &[&'static str],
+    origin: &ModelOrigin,
+    over: Over,
+    count: usize,
+) -> Vec<Daemon> {
+    fleet_of(PROGRAM.as_ref(), flags, origin, over, count).await
+}
+
+async fn fleet_of(
+    program: &Path,
+    flags: &[&'static str],
+    origin: &ModelOrigin,
+    over: Over,
+    count: usize,
+) -> Vec<Daemon> {
     let secret = new_secret();
     let mut daemons = Vec::new();
     for _ in 0..count {
@@ -91,7 +111,8 @@ pub(crate) async fn fleet_running(
             Some(first) => addresses(first).await,
             None => Vec::new(),
         };
-        daemons.push(member_running(program, origin, over, &secret, &contacts).start());
+        let setup = member_running(program, origin, over, &secret, &contacts);
+        daemons.push(flags.iter().fold(setup, Setup::arg).start());
     }
     for daemon in &daemons {
         until_connected(daemon, count - 1).await;

@@ -135,7 +135,7 @@ pub(super) const ROWS: &[Row] = &[
     objects("PullRequest", Issue, &["reactionGroups"], "ReactionGroup"),
     objects("PullRequest", Pull, &["reviewRequests"], "ReviewRequests"),
     objects("PullRequest", Comments, &["comments"], "CommentList"),
-    objects("PullRequest", Reviews, &["reviews", "latestReviews"], "ReviewList"),
+    objects("PullRequest", Reviews, &["reviews"], "ReviewList"),
     objects("PullRequest", Pull, &["commits"], "Commits"),
     objects("PullRequest", Checks, &["statusCheckRollup"], "Rollup"),
     values(

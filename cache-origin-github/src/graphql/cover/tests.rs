@@ -39,6 +39,7 @@ fn the_fields_of_a_pull_request_are_covered_by_what_shows_them() {
         ("commits(last: 2) { nodes { commit { oid } } }", vec![]),
         ("title reviewDecision", vec![]),
         ("mergeable", vec![]),
+        ("latestReviews(first: 3) { nodes { state } }", vec![]),
         ("viewerCanUpdate", vec![]),
         ("title { x }", vec![]),
         ("author", vec![]),
@@ -123,4 +124,62 @@ fn no_field_has_two_covers_and_every_type_has_fields() {
             holds.filter(|of| !CONDITIONS.iter().any(|(general, _, _)| general == of)).collect();
         assert!(abstracts.is_empty(), "{abstracts:?}");
     }
+}
+
+#[test]
+fn of_lists_that_are_chosen_by_what_no_resource_shows_there_is_no_cover() {
+    let list = |arguments: &str| {
+        let document =
+            format!("{{ repository(owner: \"o\", name: \"r\") {{ issues({arguments}) {{ totalCount }} }} }}");
+        sources(&document, Value::Object(Map::new()))
+    };
+    assert_eq!(
+        list("first: 3, states: [OPEN], filterBy: {assignee: \"a\", mentioned: null}"),
+        [Issues(Open)]
+    );
+    for hidden in [
+        "filterBy: {mentioned: \"a\"}",
+        "filterBy: {viewerSubscribed: true}",
+        "filterBy: {states: [CLOSED]}",
+        "x: 1",
+    ] {
+        assert_eq!(list(&format!("first: 3, states: [OPEN], {hidden}")), [], "{hidden}");
+    }
+}
+
+#[test]
+fn checks_of_several_pull_requests_and_of_more_than_eight_resources_have_no_cover() {
+    let of = |fields: &str| {
+        let document = format!("{{ repository(owner: \"o\", name: \"r\") {{ {fields} }} }}");
+        cover(&document, Value::Object(Map::new()))
+    };
+    let checks =
+        |number| format!("a{number}: pullRequest(number: {number}) {{ statusCheckRollup {{ state }} }} ");
+    assert!(of(&checks(1)).is_some());
+    assert!(of(&(checks(1) + &checks(2))).is_none());
+    let titles = |count| {
+        (1..=count)
+            .map(|number| format!("a{number}: issue(number: {number}) {{ title }} "))
+            .collect::<String>()
+    };
+    assert!(of(&titles(8)).is_some() && of(&titles(9)).is_none());
+}
+
+#[test]
+fn documents_that_are_made_to_be_long_or_deep_are_left_alone() {
+    let deep =
+        format!("query {{ ...F }} fragment F on Query {{ {}...F{} }}", "...{ ".repeat(45), " }".repeat(45));
+    assert!(reading(&deep, Value::Object(Map::new())).is_none());
+    let wide: String =
+        (0..12).map(|at| format!("fragment F{at} on Query {{ ...F{} ...F{} }} ", at + 1, at + 1)).collect();
+    let wide = format!(
+        "query {{ ...F0 }} {wide} fragment F12 on Query {{ repository(owner: \"o\", name: \"r\") {{ id }} }}"
+    );
+    assert!(reading(&wide, Value::Object(Map::new())).is_none());
+    let ids = (0..100).map(|at| format!("a{at}: id ")).collect::<String>();
+    let many = reading(
+        &format!("{{ repository(owner: \"o\", name: \"r\") {{ {ids} }} }}"),
+        Value::Object(Map::new()),
+    );
+    assert_eq!(many.unwrap().ids.len(), IDS_MAX);
 }

@@ -66,7 +66,7 @@ impl Watched {
         let is_put = held.is_none();
         let mut fetched = held.unwrap_or(Fetched::Fresh(draft(answer)));
         if let Some(gate) = gate.filter(|_| is_put) {
-            self.github.answered_behind(&gate, &self.last, &mut fetched, self.now);
+            self.github.answered_behind(&gate, &self.last, &mut fetched, (Duration::ZERO, self.now));
         }
         let (Fetched::Fresh(draft) | Fetched::NotModified(draft)) = fetched else { panic!("{fetched:?}") };
         self.last = entry(draft, self.now);
@@ -101,12 +101,39 @@ fn after_a_change_the_query_is_put_until_its_answer_is_the_same_twice() {
 }
 
 #[test]
-fn a_shape_is_dropped_once_an_answer_changes_that_the_resources_do_not_show() {
+fn a_shape_is_dropped_once_answers_change_twice_that_the_resources_do_not_show() {
     let mut watched = Watched::new();
     assert!((0..2).all(|_| watched.asks(PULL, "one")));
     assert!(watched.asks(PULL, "two"), "it is not believed yet");
+    assert_eq!(
+        watched.github.stats(&[]).dropped_shapes,
+        0,
+        "the change may have come between looking and asking"
+    );
+    assert_eq!((0..4).filter(|_| watched.asks(PULL, "two")).count(), 2);
+    watched.now = watched.now.saturating_add(Duration::from_secs(550));
+    while !watched.asks(PULL, "three") {}
     assert_eq!(watched.github.stats(&[]).dropped_shapes, 1);
-    assert!((0..5).all(|_| watched.asks(PULL, "two")));
+    assert!((0..5).all(|_| watched.asks(PULL, "three")));
+}
+
+#[test]
+fn two_answers_of_one_moment_settle_nothing() {
+    let mut watched = Watched::new();
+    for _ in 0..50 {
+        watched.now = watched.now.saturating_sub(Duration::from_millis(29_900));
+        assert!(watched.asks(PULL, "one"));
+    }
+    assert!(watched.asks(PULL, "one") && watched.asks(PULL, "one"));
+    assert!(!watched.asks(PULL, "one"));
+}
+
+#[test]
+fn nothing_holds_that_was_asked_for_in_a_time_to_come() {
+    let mut watched = Watched::new();
+    assert_eq!((0..4).filter(|_| watched.asks(PULL, "one")).count(), 3);
+    watched.now = watched.now.saturating_sub(Duration::from_secs(86_400));
+    assert!(watched.asks(PULL, "one"));
 }
 
 #[test]
@@ -132,7 +159,7 @@ fn the_checks_of_an_id_are_looked_at_once_an_answer_has_told_what_it_stands_for(
     let mut gate = github.gate(&asked, &own, NOW).unwrap();
     assert_eq!(gate.name_next().unwrap(), "/repos/o/r/pulls/7");
     assert!(gate.see(PULL));
-    assert_eq!(gate.name_next().unwrap(), "/repos/o/r/commits/abc123/check-runs?per_page=100");
+    assert_eq!(gate.name_next().unwrap(), "/repos/o/r/commits/abc123/check-runs?filter=all&per_page=100");
     assert!(gate.see(br#"{"total_count":2,"check_runs":[]}"#));
     assert_eq!(gate.name_next().unwrap(), "/repos/o/r/commits/abc123/status?per_page=100");
     assert!(!gate.see(br#"{"total_count":101}"#), "the page does not show all");
@@ -158,6 +185,11 @@ fn all_ids_that_an_answer_shows_of_one_repository_are_known_to_be_of_it() {
     let elsewhere = "{ repository(owner: \"o\", name: \"r\") { id forks(first: 1) { nodes { id } } } }";
     let place = learn(elsewhere, r#"{"data":{"repository":{"id":"R","forks":{"nodes":[{"id":"F"}]}}}}"#);
     assert_eq!((place("R"), place("F")), (of(None), None));
+    let github = github();
+    for (name, known) in [("o/r", true), ("o/r", true), ("o/new", false), ("o/new", false)] {
+        github.gates().learn_place("I_9", name, Some(9));
+        assert_eq!(github.gates().place_of_id("I_9").is_some(), known, "{name}");
+    }
 }
 
 #[test]

@@ -132,6 +132,8 @@ async fn of_ten_credentials_that_have_what_has_changed_since_one_pays() {
 #[tokio::test]
 async fn when_the_origin_fails_what_a_reader_had_stands_in_and_not_what_another_was_given_since() {
     let (origin, node) = origin_and_node().await;
+    // An age is known to the millisecond: what took none is no older than `max-age=0` allows.
+    origin.set_answer_delay(Duration::from_millis(2));
     let readme = "/repos/acme/widget-1/readme";
     let old = answer(&node, get_by(ALICE, readme)).await.body;
     answer(&node, get_by(BOB, readme)).await;

@@ -204,6 +204,7 @@ impl Walk<'_> {
             && ["Repository", "PullRequest", "Issue"].contains(&of)
             && at.is_single
             && self.ids.len() < IDS_MAX
+            && self.pointer.len() <= POINTER_BYTES_MAX
         {
             self.ids.push(IdAt { pointer: self.pointer.clone(), number: at.number });
         }
@@ -391,6 +392,8 @@ const DEPTH_MAX: usize = 32;
 const SELECTIONS_MAX: usize = 2_000;
 /// Most places of ids that are noted of one query; `gh` asks for one or two.
 const IDS_MAX: usize = 64;
+/// Longest place that is noted: an alias may be as long as a document.
+const POINTER_BYTES_MAX: usize = 256;
 /// Most resources that are looked at in place of one query, which may cost a single point.
 const SOURCES_MAX: usize = 8;
 

@@ -8,7 +8,10 @@
 //! alone: the query is put once more when its lifetime is over. And no shape of query is believed before its answers were
 //! the same [`AGREEMENTS`] times where the resources were; one time that they were not, and it never is again.
 
-use super::cover::{Cover, IdAt, Reading, Source, State, Subject};
+use super::{
+    cover::{Cover, IdAt, Reading, Source, State, Subject},
+    query::beginning,
+};
 use crate::{
     GitHub, Planned, Question,
     remembered::{Age, Remembered},
@@ -475,8 +478,7 @@ impl FromStr for Mark {
 }
 
 fn digest(text: &str) -> u64 {
-    let digest = Sha256::digest(text.as_bytes());
-    digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    beginning(&Sha256::digest(text.as_bytes()).into())
 }
 
 const SETTLED: &str = "settled";

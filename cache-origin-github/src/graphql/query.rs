@@ -21,7 +21,7 @@ use std::{
 };
 
 /// A query whose answer may be kept: what is sent to the origin for it, and what the answer is about.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Query {
     pub(crate) rules: RuleSet,
     /// Whether the answer may depend on which credential asks, beyond what it may read.
@@ -36,6 +36,13 @@ pub(crate) struct Query {
     pub(super) reading: Option<Reading>,
     /// A digest of its document, without what is given for its variables.
     pub(super) shape: u64,
+}
+
+impl fmt::Debug for Query {
+    /// Which one it is: what it asks may be private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Query({:016x}, {} bytes)", self.short_digest(), self.body.len())
+    }
 }
 
 impl Query {
@@ -114,7 +121,8 @@ impl Query {
     }
 }
 
-fn beginning(digest: &[u8; 32]) -> u64 {
+/// The first digits of `digest`, as a number.
+pub(super) fn beginning(digest: &[u8; 32]) -> u64 {
     digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 

@@ -582,3 +582,11 @@ fn a_comma_means_nothing_wherever_it_stands() {
         assert_eq!(key(spelled), plain, "{spelled}");
     }
 }
+
+#[test]
+fn what_is_shown_of_a_plan_tells_nothing_of_what_is_asked() {
+    let (_, planned) =
+        plan(&github(), &head(&[]), body("{ repository(owner: \"o\", name: \"hush\") { id } }")).unwrap();
+    let shown = format!("{planned:?}");
+    assert!(shown.contains("Query(") && !shown.contains("hush"), "{shown}");
+}

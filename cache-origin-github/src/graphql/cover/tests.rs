@@ -182,4 +182,7 @@ fn documents_that_are_made_to_be_long_or_deep_are_left_alone() {
         Value::Object(Map::new()),
     );
     assert_eq!(many.unwrap().ids.len(), IDS_MAX);
+    let long =
+        format!("{{ {}: repository(owner: \"o\", name: \"r\") {{ id }} }}", "a".repeat(POINTER_BYTES_MAX));
+    assert!(reading(&long, Value::Object(Map::new())).unwrap().ids.is_empty());
 }

@@ -6,53 +6,22 @@
 //!
 //! A change reaches the two APIs of an origin at different moments. So the first answer after a change is not believed
 //! alone: the query is put once more when its lifetime is over. And no shape of query is believed before its answers were
-//! the same [`AGREEMENTS`] times where the resources were; one time that they were not, and it never is again.
+//! the same twice where the resources were; if they were not for the second time, it never is again.
 
-use super::{
-    cover::{Cover, IdAt, Reading, Source, State, Subject},
-    query::beginning,
-};
-use crate::{
-    GitHub, Planned, Question,
-    remembered::{Age, Remembered},
-};
-use cache_core::{Draft, Entry, Fetched, Payer, Timestamp, Validators, freshness};
-use parking_lot::Mutex;
+mod learnt;
+mod mark;
+
+use super::cover::{Cover, Source, State};
+use crate::{GitHub, Planned, Question};
+use cache_core::{Draft, Entry, Fetched, Timestamp, Validators, freshness};
+use learnt::Trust;
+pub(crate) use learnt::{Gates, Place};
+use mark::Mark;
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use std::{collections::VecDeque, fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 use tracing::warn;
-
-/// What the gate has learnt.
-#[derive(Debug)]
-pub(crate) struct Gates {
-    shapes: Mutex<Remembered<Trust>>,
-    places: Mutex<Remembered<Place>>,
-    /// The answers from which places were learnt.
-    learnt: Mutex<Remembered<()>>,
-    /// Queries with a cover that could not be looked at, and until when nobody tries again.
-    paused: Mutex<Remembered<Timestamp>>,
-    /// How much each credential was made to look at in the present minute.
-    looks: Mutex<Remembered<(u64, u32)>>,
-}
-
-/// How far the answers to queries of one shape were the same where the resources were.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Trust {
-    Agreed(u8),
-    /// They differed once, and have agreed so often since.
-    Differed(u8),
-    Dropped,
-}
-
-/// What an id stands for.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Place {
-    /// As `owner/name`.
-    pub(crate) repository: Arc<str>,
-    pub(crate) number: Option<u64>,
-}
 
 /// One time of asking whether an answer holds. [`Gate::name_next`] says what to ask for, and [`Gate::see`] is told what it
 /// shows.
@@ -77,121 +46,6 @@ enum Wanted {
     Statuses,
 }
 
-impl Default for Gates {
-    fn default() -> Self {
-        Self {
-            shapes: Mutex::new(Remembered::new(SHAPES_MAX)),
-            places: Mutex::new(Remembered::new(PLACES_MAX)),
-            learnt: Mutex::new(Remembered::new(LEARNT_MAX)),
-            paused: Mutex::new(Remembered::new(PAUSED_MAX)),
-            looks: Mutex::new(Remembered::new(LOOKERS_MAX)),
-        }
-    }
-}
-
-impl Gates {
-    fn place(&self, subject: &Subject) -> Option<Place> {
-        match subject {
-            Subject::Repository(name) => Some(Place { repository: Arc::from(&**name), number: None }),
-            Subject::Id(id) => self.place_of_id(id),
-        }
-    }
-
-    /// What `id` stands for, as an answer has told. It is the same for all credentials.
-    pub(crate) fn place_of_id(&self, id: &str) -> Option<Place> {
-        let found = self.places.lock().get(OF_ALL, digest(id)).map(|(place, _)| place);
-        found.filter(|place| *place.repository != *SEVERAL_NAMES)
-    }
-
-    /// Notes that `id` stands for what has the `number` in the `repository`, or for that itself. If it stood for something in
-    /// another, the repository has two names, and nothing is known of it any more.
-    pub(crate) fn learn_place(&self, id: &str, repository: &str, number: Option<u64>) {
-        let mut places = self.places.lock();
-        let known = places.get(OF_ALL, digest(id)).map(|(place, _)| place.repository);
-        let is_one = known.is_none_or(|known| *known == *repository);
-        let repository = if is_one { repository } else { SEVERAL_NAMES };
-        places.insert(OF_ALL, digest(id), Place { repository: repository.into(), number });
-    }
-
-    /// Notes what the ids stand for that an answer with `body` tells: what the query names by number, and whatever else is
-    /// shown of the repository, if nothing but that is.
-    pub(crate) fn learn(&self, reading: &Reading, body: &[u8]) {
-        let Subject::Repository(repository) = &reading.subject else { return };
-        if body.len() > LEARNT_FROM_MAX {
-            return;
-        }
-        let Ok(body) = serde_json::from_slice::<Value>(body) else { return };
-        let mut ids = Vec::new();
-        if reading.is_within {
-            ids_in(&body, &mut ids);
-        }
-        for id in ids {
-            let number = self.place_of_id(id).and_then(|known| known.number);
-            self.learn_place(id, repository, number);
-        }
-        for IdAt { pointer, number } in &reading.ids {
-            if let Some(id) = body.pointer(pointer).and_then(Value::as_str) {
-                self.learn_place(id, repository, *number);
-            }
-        }
-    }
-
-    fn is_new(&self, about: u64) -> bool {
-        let mut learnt = self.learnt.lock();
-        let is_new = learnt.get(OF_ALL, about).is_none();
-        if is_new {
-            learnt.insert(OF_ALL, about, ());
-        }
-        is_new
-    }
-
-    /// Whether the credential of `payer` may look at `count` resources more in this minute. If so they are counted.
-    fn may_look(&self, payer: Payer, count: usize, now: Timestamp) -> bool {
-        let minute = now.as_unix_millis() / 60_000;
-        let mut looks = self.looks.lock();
-        let before =
-            looks.get(payer, 0).filter(|((of, _), _)| *of == minute).map_or(0, |((_, count), _)| count);
-        let after = u32::try_from(count).map_or(u32::MAX, |count| before.saturating_add(count));
-        let may_look = after <= LOOKS_PER_MINUTE;
-        if may_look {
-            looks.insert(payer, 0, (minute, after));
-        }
-        may_look
-    }
-
-    fn trust(&self, shape: u64) -> Trust {
-        let mut shapes = self.shapes.lock();
-        let Some((trust, age)) = shapes.get(OF_ALL, shape) else { return Trust::Agreed(0) };
-        if age == Age::Old {
-            shapes.insert(OF_ALL, shape, trust);
-        }
-        trust
-    }
-
-    /// Whether an answer of this shape holds where its resources are unchanged.
-    fn is_believed(&self, shape: u64) -> bool {
-        matches!(self.trust(shape), Trust::Agreed(AGREEMENTS) | Trust::Differed(AGREEMENTS))
-    }
-
-    fn agree(&self, shape: u64) {
-        let trust = match self.trust(shape) {
-            Trust::Agreed(times) => Trust::Agreed(times.saturating_add(1).min(AGREEMENTS)),
-            Trust::Differed(times) => Trust::Differed(times.saturating_add(1).min(AGREEMENTS)),
-            Trust::Dropped => return,
-        };
-        self.shapes.lock().insert(OF_ALL, shape, trust);
-    }
-
-    /// An answer differed where the resources did not: by chance, if the change came between looking and asking. Returns
-    /// whether it is the second time, and the shape is dropped.
-    fn differ(&self, shape: u64) -> bool {
-        let is_dropped = matches!(self.trust(shape), Trust::Differed(_) | Trust::Dropped);
-        let trust = if is_dropped { Trust::Dropped } else { Trust::Differed(0) };
-        self.shapes.lock().insert(OF_ALL, shape, trust);
-        is_dropped
-    }
-}
-
 impl GitHub {
     /// The gate before asking the origin `question` again, of which `own` is the last answer; `None` if there is none: it
     /// is no query, not all of it is covered, the origin is still working something out, or nobody has asked for it lately.
@@ -204,9 +58,8 @@ impl GitHub {
         let cover = reading.cover.as_ref()?;
         let lifetimes = question.rules.lifetimes_of_queries()?;
         let held_max = lifetimes.gate()?;
-        let is_paused = |(until, _)| now < until;
         if self.gates().trust(shape) == Trust::Dropped
-            || self.gates().paused.lock().get(question.payer(), query.short_digest()).is_some_and(is_paused)
+            || self.gates().is_paused(question.payer(), query.short_digest(), now)
         {
             return None;
         }
@@ -222,7 +75,7 @@ impl GitHub {
     pub fn pause_gate(&self, question: &Question, now: Timestamp) {
         if let Some(query) = question.graphql() {
             let until = now.saturating_add(PAUSE);
-            self.gates().paused.lock().insert(question.payer(), query.short_digest(), until);
+            self.gates().pause(question.payer(), query.short_digest(), until);
         }
     }
 
@@ -289,8 +142,8 @@ impl GitHub {
     /// once.
     pub fn learn_ids(&self, planned: &Planned, entry: &Entry) {
         let Some(query) = &planned.graphql else { return };
-        let about = digest(&format!("{}@{}", entry.key().as_str(), entry.born().as_unix_millis()));
-        if !self.gates().is_new(about) {
+        let about = format!("{}@{}", entry.key().as_str(), entry.born().as_unix_millis());
+        if !self.gates().is_new(&about) {
             return;
         }
         if let Some(reading) = &query.reading {
@@ -400,19 +253,6 @@ impl State {
     }
 }
 
-/// The ids of the objects in `value`, but for those of accounts, which are of no repository.
-fn ids_in<'a>(value: &'a Value, ids: &mut Vec<&'a str>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| ids_in(item, ids)),
-        Value::Object(members) if ids.len() < LEARNT_IDS_MAX => {
-            let id = members.get("id").and_then(Value::as_str);
-            ids.extend(id.filter(|_| !members.contains_key("login")));
-            members.values().for_each(|member| ids_in(member, ids));
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {}
-    }
-}
-
 /// The commit that a pull request ends in.
 fn head_of(pull: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
@@ -436,57 +276,6 @@ fn counted(page: &[u8]) -> Option<u64> {
     Some(serde_json::from_slice::<Page>(page).ok()?.total_count)
 }
 
-/// What the gate was shown when an answer was fetched. It goes where validators do: with the entry, to whatever member asks
-/// about it next.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Mark {
-    /// Whether the query was put twice since the last change that was shown, and its answer was the same.
-    is_settled: bool,
-    shown: [u8; 16],
-    /// When the query was last put.
-    asked: Timestamp,
-}
-
-impl Mark {
-    fn of(entry: &Entry) -> Option<Self> {
-        entry.validators().etag.as_deref()?.parse().ok()
-    }
-}
-
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = if self.is_settled { SETTLED } else { UNSETTLED };
-        let shown = u128::from_be_bytes(self.shown);
-        write!(f, "{phase}:{shown:032x}:{}", self.asked.as_unix_millis())
-    }
-}
-
-impl FromStr for Mark {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.split(':');
-        let mut part = || parts.next().ok_or(());
-        let phase = part()?;
-        let shown = u128::from_str_radix(part()?, 16).map_err(|_bad| ())?.to_be_bytes();
-        let asked = Timestamp::from_unix_millis(part()?.parse().map_err(|_bad| ())?);
-        if ![SETTLED, UNSETTLED].contains(&phase) || parts.next().is_some() {
-            return Err(());
-        }
-        Ok(Self { is_settled: phase == SETTLED, shown, asked })
-    }
-}
-
-fn digest(text: &str) -> u64 {
-    beginning(&Sha256::digest(text.as_bytes()).into())
-}
-
-const SETTLED: &str = "settled";
-const UNSETTLED: &str = "unsettled";
-/// Stands for the repository of an id that was shown under two names.
-const SEVERAL_NAMES: &str = "";
-/// What is learnt here is the same for all credentials.
-const OF_ALL: Payer = Payer::HOST;
 /// The most items that a page of a REST list has.
 const PAGE: u64 = 100;
 const A_HUNDRED: &str = "?per_page=100";
@@ -497,33 +286,14 @@ const A_HUNDRED_OF_ALL: &str = "?filter=all&per_page=100";
 const APART: Duration = Duration::from_secs(10);
 /// What was looked at within so long was looked at now, as far as it matters for what the origin answers next.
 const LOOKED_NOW: Duration = Duration::from_millis(1500);
-/// How often the answers to queries of a shape must have been the same where the resources were.
-const AGREEMENTS: u8 = 2;
 /// An answer that nobody has asked for in so long is asked for again without a gate: its resources would cost calls of
 /// their own, and nothing says that anybody will ask a third time.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 /// Longest time for which an answer holds that depends on settings that no resource shows.
 const SETTINGS_MAX: Duration = Duration::from_secs(300);
-/// Most shapes of queries of which it is remembered whether they can be believed.
-const SHAPES_MAX: usize = 1024;
-/// Most ids of which it is remembered what they stand for.
-const PLACES_MAX: usize = 16 * 1024;
-/// Most answers of which it is remembered that their ids were learnt.
-const LEARNT_MAX: usize = 4 * 1024;
 /// For how long a query is put without a gate once what covers it could not be looked at: it is not kept, its list is too
 /// long, or it was not there in time.
 const PAUSE: Duration = Duration::from_secs(600);
-/// Most queries that are remembered for that.
-const PAUSED_MAX: usize = 4 * 1024;
-/// Most resources that one credential is made to look at in a minute, on one node. GitHub lets one user read 900 times a
-/// minute, and its clients have to read as well.
-const LOOKS_PER_MINUTE: u32 = 300;
-/// Most credentials whose looks are counted.
-const LOOKERS_MAX: usize = 1024;
-/// Most ids that are learnt from one answer.
-const LEARNT_IDS_MAX: usize = 1000;
-/// Longest answer from which ids are learnt.
-const LEARNT_FROM_MAX: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! What a run cost and how well it served.
 
-use crate::service::Service;
+use crate::{ledger::Rule, service::Service};
 use cache_core::{
     Message, Outcome, Served,
     message::{Announced, Answer},
@@ -44,6 +44,8 @@ pub struct Figures {
     pub lasted: Duration,
     /// Entries that all nodes held at the end.
     pub entries: u64,
+    /// How often each rule was broken, in a run that goes on.
+    pub broken: BTreeMap<Rule, u64>,
 }
 
 impl Figures {
@@ -169,6 +171,10 @@ impl Quantiles {
 
     pub(crate) fn p99(&self) -> u64 {
         self.0[2]
+    }
+
+    pub(crate) fn most(&self) -> u64 {
+        self.0[3]
     }
 }
 

@@ -3,7 +3,9 @@
 use cache_simulator::{
     Figures, Plan, Report, Sort,
     document::{Document, Extent},
-    hunt, run, scenarios, shrink,
+    hunt, run,
+    scale::{self, MINUTES_MIN, ScalePage},
+    scenarios, shrink, spent,
 };
 use clap::{Parser, Subcommand};
 use std::{
@@ -15,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     str::FromStr,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Runs whole fleets on virtual time and checks every answer.
@@ -90,12 +92,40 @@ enum Command {
         #[arg(long, default_value = "docs")]
         folder: PathBuf,
     },
+    /// Measure what fleets of two to ten thousand nodes cost, and write `scale.md` and `scale.svg`.
+    Scale {
+        /// The seed, which decides everything random.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Sizes of the fleets.
+        #[arg(long, value_delimiter = ',', default_values_t = [2, 10, 100, 256, 257, 300, 1000, 5000, 10_000])]
+        nodes: Vec<usize>,
+        /// Minutes of virtual time.
+        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(MINUTES_MIN..))]
+        minutes: u64,
+        /// The largest fleet in which messages cross links as bytes; in larger ones they are handed over as they are.
+        #[arg(long, default_value_t = 300)]
+        codec_max: usize,
+        /// Print figures as JSON, a line for each fleet, and write nothing.
+        #[arg(long)]
+        json: bool,
+        /// The folder to write to.
+        #[arg(long, default_value = "docs")]
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Command::Policies { seed, nodes, fleets, folder }) = arguments.command {
-        let written = write_policies(&Extent { seed, nodes, fleets }, &folder);
+    if let Some(command) = arguments.command {
+        let written = match command {
+            Command::Policies { seed, nodes, fleets, folder } => {
+                write_policies(&Extent { seed, nodes, fleets }, &folder)
+            }
+            Command::Scale { seed, nodes, minutes, codec_max, json, folder } => {
+                write_scale(&scale::Extent { seed, nodes, minutes, codec_max }, json, &folder)
+            }
+        };
         written.as_ref().err().into_iter().for_each(|fault| eprintln!("error: {fault}"));
         return if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
@@ -157,6 +187,27 @@ fn write_policies(extent: &Extent, folder: &Path) -> Result<(), Box<dyn Error>> 
     let document = Document::make(extent, &mut on_step)?;
     fs::write(folder.join("policies.md"), document.page)?;
     fs::write(folder.join("policies.svg"), document.picture)?;
+    Ok(())
+}
+
+/// Measures fleets, telling of each as it comes, and of what its run took.
+fn write_scale(extent: &scale::Extent, json: bool, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let mut spent = Duration::ZERO;
+    let mut on_step = |row: &scale::Measured| {
+        let now = spent::processor_time().unwrap_or_default();
+        let peak = spent::memory_peak_bytes().unwrap_or_default();
+        let took = now.saturating_sub(spent).as_secs_f64();
+        spent = now;
+        let mut line = row.json();
+        line["processor_seconds"] = took.into();
+        line["memory_peak_bytes"] = peak.into();
+        if json { println!("{line}") } else { eprintln!("{line}") }
+    };
+    let ScalePage { page, picture } = ScalePage::make(extent, &mut on_step)?;
+    if !json {
+        fs::write(folder.join("scale.md"), page)?;
+        fs::write(folder.join("scale.svg"), picture)?;
+    }
     Ok(())
 }
 

@@ -42,7 +42,11 @@ pub(crate) enum Payload {
     },
     /// This many bytes that are not a message.
     Garbage(usize),
-    Plain(Message),
+    /// A message that would take this many bytes.
+    Plain {
+        message: Message,
+        message_bytes: usize,
+    },
 }
 
 /// A connection that has just been made.
@@ -229,11 +233,28 @@ impl Network {
 impl Payload {
     pub(crate) fn message(&self) -> Option<&Message> {
         match self {
-            Self::Encoded { message, .. } | Self::Plain(message) => Some(message),
+            Self::Encoded { message, .. } | Self::Plain { message, .. } => Some(message),
             Self::Garbage(_) => None,
         }
     }
+
+    /// Bytes on the wire, with the frame and the seal.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        self.payload_bytes() + FRAME_OVERHEAD_BYTES
+    }
+
+    /// Bytes of the message alone.
+    pub(crate) fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Encoded { bytes, .. } => bytes.len(),
+            Self::Garbage(bytes) => *bytes,
+            Self::Plain { message_bytes, .. } => *message_bytes,
+        }
+    }
 }
+
+/// What the seal and the frame add to a message.
+const FRAME_OVERHEAD_BYTES: usize = 64;
 
 /// Time after which a frame that was lost is sent again, in addition to the round trip: TCP's least (RFC 6298 asks
 /// for a second, Linux takes 200 ms).

@@ -50,6 +50,8 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// Whether messages cross links as bytes. Slower, but the codec is part of what is tried.
     pub encodes: bool,
+    /// Whether a rule that is broken is counted, and the run goes on.
+    pub goes_on: bool,
     /// Whether all faults end after the last event, and it is then demanded that everything comes right.
     pub heals: bool,
 }
@@ -310,6 +312,7 @@ impl Plan {
             demands: Demands::default(),
             events: Vec::new(),
             encodes: true,
+            goes_on: false,
             heals: true,
         }
     }

@@ -182,7 +182,7 @@ impl World {
             let Some(connection) = self.nodes[liar].connected.get(to).copied() else { continue };
             let frame =
                 Frame { connection, from: liar, to: *to, sent: self.now, payload: Arc::clone(&payload) };
-            let frame_bytes = super::perform::payload_bytes(&payload);
+            let frame_bytes = payload.payload_bytes();
             if let Some((at, frame)) = self.network.send(self.now, frame, frame_bytes) {
                 self.schedule(at, Happening::Frame(frame));
             }

@@ -59,6 +59,7 @@ impl World {
                     self.lose(number, peer, old);
                 }
                 self.nodes[number].connected.insert(peer, connection);
+                self.meter.on_connected(number, self.nodes[number].connected.len());
                 self.watch.on_linked(number, peer, self.now);
                 let side = if dialed { Side::Dialer } else { Side::Listener };
                 let address = address(peer);
@@ -152,7 +153,7 @@ impl World {
                 self.handle(number, Input::Misbehaved { peer: from, offence: Offence::Malformed });
                 return self.count_offence(frame.from, number);
             }
-            Payload::Plain(message) => message.clone(),
+            Payload::Plain { message, .. } => message.clone(),
         };
         self.ledger.on_heard(frame.from, number, frame.sent, self.now, &message);
         let traffic = &self.plan.peers.traffic;
@@ -169,7 +170,8 @@ impl World {
             // The engine of a liar knows nothing of what it asked for.
             return;
         }
-        let bytes = payload_bytes(&frame.payload) + FRAME_OVERHEAD_BYTES;
+        let bytes = frame.payload.frame_bytes();
+        self.meter.on_heard(number, bytes, &message, self.now);
         let pause = match &message {
             Message::Quota { payer, pause, .. } => Some((*payer, *pause)),
             _ => None,
@@ -530,14 +532,13 @@ impl World {
             self.judge(|world| world.speak(number, peer, &message));
         }
         let Some(message) = self.twisted(number, message) else { return };
-        let payload = if self.plan.encodes {
-            let bytes = codec::encode_message(&message).into();
-            Payload::Encoded { bytes, message }
-        } else {
-            Payload::Plain(message)
+        let bytes = codec::encode_message(&message);
+        let payload = match self.plan.encodes {
+            true => Payload::Encoded { bytes: bytes.into(), message },
+            false => Payload::Plain { message, message_bytes: bytes.len() },
         };
         let payload = Arc::new(payload);
-        let payload_bytes = payload_bytes(&payload);
+        let (payload_bytes, frame_bytes) = (payload.payload_bytes(), payload.frame_bytes());
         let Some(message) = payload.message() else { return };
         self.figures.count_message(message, to.len(), payload_bytes);
         let name = message_name(message);
@@ -557,19 +558,11 @@ impl World {
                 self.coordinators.insert(key, to);
             }
             let frame = Frame { connection, from: number, to, sent: now, payload: Arc::clone(&payload) };
-            if let Some((at, frame)) = self.network.send(now, frame, payload_bytes + FRAME_OVERHEAD_BYTES) {
+            self.meter.on_sent(number, frame_bytes);
+            if let Some((at, frame)) = self.network.send(now, frame, frame_bytes) {
                 self.schedule(at, Happening::Frame(frame));
             }
         }
-    }
-}
-
-/// Bytes of a message on the wire, without the seal.
-pub(super) fn payload_bytes(payload: &Payload) -> usize {
-    match payload {
-        Payload::Encoded { bytes, .. } => bytes.len(),
-        Payload::Garbage(bytes) => *bytes,
-        Payload::Plain(message) => codec::encode_message(message).len(),
     }
 }
 
@@ -586,9 +579,6 @@ const STUCK_TIMES: u32 = 2_000;
 
 /// How long a write waits for the disk, as the core has it.
 const DURABLE_WITHIN: Duration = Duration::from_secs(2);
-
-/// What the seal and the frame add to a message.
-const FRAME_OVERHEAD_BYTES: usize = 64;
 
 /// How often a member asks others on behalf of one that asked it, as the core has it.
 const INQUIRY_TRIES: usize = 3;

@@ -126,8 +126,12 @@ impl World {
         let links = engine.members_count();
         let alone_for = self.watch.on_links(number, links, self.now);
         let connections_max = self.plan.peers.connections_max;
-        let others = (0..self.nodes.len()).filter(|other| *other != number && self.is_up(*other)).count();
-        if links > connections_max || (alone_for > ALONE_MAX && others > 0 && self.is_undisturbed()) {
+        let is_alone = alone_for > ALONE_MAX && self.others_count(number) > 0;
+        if is_alone {
+            self.meter.on_alone(number);
+        }
+        if links > connections_max || (is_alone && self.is_undisturbed()) {
+            let others = self.others_count(number);
             let text = format!(
                 "n{number} has {links} of {others}, for {alone_for:?} if none; {connections_max} at most"
             );
@@ -263,6 +267,11 @@ impl World {
             && network.loss_per_mille == 0
             && network.latency < Duration::from_millis(50)
             && !self.plan.events.iter().filter(begun).any(disturbs)
+    }
+
+    /// How many nodes are up besides `number`.
+    fn others_count(&self, number: usize) -> usize {
+        (0..self.nodes.len()).filter(|other| *other != number && self.is_up(*other)).count()
     }
 
     /// Nodes that are up and mean no harm.

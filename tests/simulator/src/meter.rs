@@ -1,0 +1,124 @@
+//! What each node sends, hears and holds, and how many ask one node for one name at once.
+//!
+//! Counts and judges nothing. To learn what happened between two moments of a run, take the counts at both.
+
+use cache_core::{Message, Name};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// The counts of all nodes since the run began.
+pub(crate) struct Meter {
+    loads: Vec<Load>,
+    /// Asks that each node received for each name in [`Meter::second`].
+    asked: BTreeMap<(usize, Name), u64>,
+    /// The second of the run that asks are counted in.
+    second: u64,
+    fan_in_most: u64,
+    alone: BTreeSet<usize>,
+}
+
+/// What one node has had to do, whichever of its runs it was in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Load {
+    /// Bytes that it sent, with frames and seals.
+    pub(crate) sent_bytes: u64,
+    /// Messages that it sent, one for each receiver.
+    pub(crate) sent_messages: u64,
+    /// Bytes that it heard, with frames and seals.
+    pub(crate) heard_bytes: u64,
+    /// Connections that were made with it, by either side.
+    pub(crate) handshakes: u64,
+    /// Most connections that it had at one moment.
+    pub(crate) connections_most: usize,
+}
+
+impl Meter {
+    pub(crate) fn new(nodes: usize) -> Self {
+        Self {
+            loads: vec![Load::default(); nodes],
+            asked: BTreeMap::new(),
+            second: 0,
+            fan_in_most: 0,
+            alone: BTreeSet::new(),
+        }
+    }
+
+    /// `node` sends a message to one other.
+    pub(crate) fn on_sent(&mut self, node: usize, frame_bytes: usize) {
+        self.loads[node].sent_bytes += frame_bytes as u64;
+        self.loads[node].sent_messages += 1;
+    }
+
+    /// `node` hears a message.
+    pub(crate) fn on_heard(&mut self, node: usize, frame_bytes: usize, message: &Message, now: Duration) {
+        self.loads[node].heard_bytes += frame_bytes as u64;
+        let Message::Ask { name, .. } = message else { return };
+        if self.second != now.as_secs() {
+            self.second = now.as_secs();
+            self.asked.clear();
+        }
+        let asked = self.asked.entry((node, *name)).or_default();
+        *asked += 1;
+        self.fan_in_most = self.fan_in_most.max(*asked);
+    }
+
+    /// `node` knows of a connection more, and now has so many.
+    pub(crate) fn on_connected(&mut self, node: usize, connections: usize) {
+        let load = &mut self.loads[node];
+        load.handshakes += 1;
+        load.connections_most = load.connections_most.max(connections);
+    }
+
+    /// `node` has been alone for longer than a node may be.
+    pub(crate) fn on_alone(&mut self, node: usize) {
+        self.alone.insert(node);
+    }
+
+    /// From now on, looks for the most asks anew.
+    pub(crate) fn forget_fan_in(&mut self) {
+        self.asked.clear();
+        self.fan_in_most = 0;
+    }
+
+    /// Most asks for one name that one node received within one second of the clock.
+    pub(crate) fn fan_in_most(&self) -> u64 {
+        self.fan_in_most
+    }
+
+    /// How many nodes were alone for too long at some time.
+    pub(crate) fn alone_count(&self) -> usize {
+        self.alone.len()
+    }
+
+    pub(crate) fn loads(&self) -> &[Load] {
+        &self.loads
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cache_core::{AskId, message::Role};
+
+    fn ask(name: u8) -> Message {
+        let name = Name::of([name; 32], [name; 32]);
+        Message::Ask { ask: AskId(1), name, role: Role::Coordinator, kin_wait: None }
+    }
+
+    #[test]
+    fn only_asks_of_one_name_at_one_node_in_one_second_count_together() {
+        let mut meter = Meter::new(2);
+        let at = Duration::from_millis;
+        meter.on_heard(0, 10, &ask(1), at(1_000));
+        meter.on_heard(0, 10, &ask(1), at(1_999));
+        meter.on_heard(0, 10, &ask(2), at(1_999));
+        meter.on_heard(1, 10, &ask(1), at(1_999));
+        meter.on_heard(0, 10, &ask(1), at(2_000));
+        assert_eq!(meter.fan_in_most(), 2);
+        meter.forget_fan_in();
+        assert_eq!(meter.fan_in_most(), 0);
+        assert_eq!(meter.loads()[0].heard_bytes, 40);
+    }
+}

@@ -18,7 +18,8 @@ pub(crate) struct Network {
     plan: NetworkPlan,
     nodes: usize,
     seed: u64,
-    pairs: BTreeMap<(usize, usize), Pair>,
+    /// For each node, its pairs with nodes of higher numbers.
+    pairs: Vec<BTreeMap<usize, Pair>>,
     partitions: BTreeMap<usize, Partition>,
     connection_last: u64,
 }
@@ -85,7 +86,7 @@ struct Partition {
 
 impl Network {
     pub(crate) fn new(plan: NetworkPlan, nodes: usize, seed: u64) -> Self {
-        let (pairs, partitions) = (BTreeMap::new(), BTreeMap::new());
+        let (pairs, partitions) = ((0..nodes).map(|_| BTreeMap::new()).collect(), BTreeMap::new());
         Self { plan, nodes, seed, pairs, partitions, connection_last: 0 }
     }
 
@@ -169,13 +170,15 @@ impl Network {
 
     /// The number of the unbroken connection of two nodes.
     pub(crate) fn connection(&self, a: usize, b: usize) -> Option<u64> {
-        self.pairs.get(&(a.min(b), a.max(b)))?.connection
+        self.pairs[a.min(b)].get(&a.max(b))?.connection
     }
 
     /// Cuts some nodes off under the number of an event. Returns which connections that blocks.
     pub(crate) fn part(&mut self, number: usize, side: u64, one_way: bool) -> Vec<(usize, usize, u64)> {
         self.partitions.insert(number, Partition { side, one_way });
-        let connected = self.pairs.iter().filter_map(|((a, b), pair)| Some((*a, *b, pair.connection?)));
+        let pairs = self.pairs.iter().enumerate();
+        let pairs = pairs.flat_map(|(a, pairs)| pairs.iter().map(move |(b, pair)| (a, *b, pair.connection)));
+        let connected = pairs.filter_map(|(a, b, connection)| Some((a, b, connection?)));
         connected.filter(|(a, b, _)| self.is_blocked(*a, *b) || self.is_blocked(*b, *a)).collect()
     }
 
@@ -183,7 +186,7 @@ impl Network {
     pub(crate) fn heal(&mut self, now: Duration, number: usize) -> Vec<(Duration, Frame)> {
         self.partitions.remove(&number);
         let mut held = Vec::new();
-        for pair in self.pairs.values_mut() {
+        for pair in self.pairs.iter_mut().flat_map(BTreeMap::values_mut) {
             for direction in &mut pair.directions {
                 held.extend(direction.held.drain(..));
             }
@@ -213,7 +216,7 @@ impl Network {
     fn pair_mut(&mut self, a: usize, b: usize) -> &mut Pair {
         let (low, high) = (a.min(b), a.max(b));
         let (seed, number) = (self.seed, (low * self.nodes + high) as u64);
-        self.pairs.entry((low, high)).or_insert_with(|| Pair {
+        self.pairs[low].entry(high).or_insert_with(|| Pair {
             connection: None,
             directions: [0, 1].map(|way| Direction {
                 random: Random::new(seed, NETWORK_STREAMS + number * 2 + way),

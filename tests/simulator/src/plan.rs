@@ -50,7 +50,8 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// Whether messages cross links as bytes. Slower, but the codec is part of what is tried.
     pub encodes: bool,
-    /// Whether a rule that is broken is counted, and the run goes on.
+    /// Whether a rule that is broken is counted, and the run goes on. To be fast in large fleets, such a run does not judge
+    /// the ages of answers, and has no digest.
     pub goes_on: bool,
     /// Whether all faults end after the last event, and it is then demanded that everything comes right.
     pub heals: bool,

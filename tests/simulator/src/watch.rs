@@ -7,6 +7,7 @@ use crate::ledger::Rule;
 use cache_core::{AskId, Entry, Name, PeerId, SharingLimits, TrafficLimits, message::Answer};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     sync::Arc,
     time::Duration,
 };
@@ -242,7 +243,7 @@ impl Watch {
             .collect();
         self.members.insert(node, members);
         for peer in gone {
-            self.asks.retain(|(asked, asker, _), _| (*asked, *asker) != (node, peer));
+            forget(&mut self.asks, (node, peer, AskId(0))..(node, peer + 1, AskId(0)));
         }
     }
 
@@ -274,8 +275,9 @@ impl Watch {
     /// `node` has lost its connection with `peer`.
     pub(crate) fn on_lost(&mut self, node: usize, peer: usize) {
         self.linked.remove(&(node, peer));
-        self.asks.retain(|(asked, asker, _), _| (*asked, *asker) != (node, peer));
-        self.made.retain(|(asker, asked, _), _| (*asker, *asked) != (node, peer));
+        let asks = (node, peer, AskId(0))..(node, peer + 1, AskId(0));
+        forget(&mut self.asks, asks.clone());
+        forget(&mut self.made, asks);
         self.batches.remove(&(node, peer));
         self.owed.remove(&(node, peer));
         self.tokens.remove(&(node, peer));
@@ -284,25 +286,27 @@ impl Watch {
     /// A process ends, and forgets all but those that it has met. If they are more than it may remember, it is
     /// unknown which it remembers.
     pub(crate) fn on_stopped(&mut self, node: usize, now: Duration) {
-        let of_node = self.linked.extract_if((node, 0)..(node + 1, 0), |_, _| true);
-        let met: Vec<((usize, usize), Duration)> = of_node.collect();
+        let met = self.linked.extract_if((node, 0)..(node + 1, 0), |_, _| true);
+        let met: Vec<((usize, usize), Duration)> = met.collect();
         if met.len() <= REMEMBERED_MAX {
             let kept = met.into_iter().filter(|(_, since)| now - *since > KEPT_WITHIN);
             self.remembered.insert(node, kept.map(|((_, peer), _)| peer).collect());
         }
         self.alone.remove(&node);
-        self.asks.retain(|(asked, ..), _| *asked != node);
-        self.made.retain(|(asker, ..), _| *asker != node);
-        self.allowances.retain(|(owner, _), _| *owner != node);
-        self.pauses.retain(|(owner, _), _| *owner != node);
-        self.bans.retain(|(owner, _), _| *owner != node);
-        self.dials.retain(|(owner, _), _| *owner != node);
-        self.offences.retain(|(owner, _), _| *owner != node);
-        self.batches.retain(|(owner, _), _| *owner != node);
-        self.puts.retain(|(owner, _), _| *owner != node);
-        self.held.retain(|(owner, _), _| *owner != node);
-        self.tokens.retain(|(owner, _), _| *owner != node);
-        self.owed.retain(|(owner, _), _| *owner != node);
+        let asks = (node, 0, AskId(0))..(node + 1, 0, AskId(0));
+        forget(&mut self.asks, asks.clone());
+        forget(&mut self.made, asks);
+        let of_node = (node, 0)..(node + 1, 0);
+        forget(&mut self.allowances, of_node.clone());
+        forget(&mut self.pauses, of_node.clone());
+        forget(&mut self.bans, of_node.clone());
+        forget(&mut self.dials, of_node.clone());
+        forget(&mut self.offences, of_node.clone());
+        forget(&mut self.batches, of_node.clone());
+        forget(&mut self.puts, of_node.clone());
+        forget(&mut self.held, of_node.clone());
+        forget(&mut self.tokens, of_node.clone());
+        forget(&mut self.owed, of_node);
         self.members.remove(&node);
     }
 
@@ -373,6 +377,11 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Forgets what stands under the keys of `range`, and looks at nothing else: a large fleet has many.
+fn forget<K: Ord, V>(of: &mut BTreeMap<K, V>, range: Range<K>) {
+    of.extract_if(range, |_, _| true).for_each(drop);
 }
 
 /// Members that a node remembers over a restart, and the longest time until it does, as the core has it.

@@ -171,7 +171,7 @@ impl World {
                 .any(|event| matches!(event.deed, Deed::Clear { .. } | Deed::Lie { .. })),
             figures: Figures::default(),
             meter: Meter::new(plan.nodes),
-            transcript: Transcript::new(prints),
+            transcript: if plan.goes_on { Transcript::silent() } else { Transcript::new(prints) },
             random: Random::new(plan.seed, WORLD_STREAM),
             calls: BTreeMap::new(),
             call_last: 0,

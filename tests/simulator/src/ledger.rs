@@ -50,6 +50,8 @@ pub enum Rule {
     Dialing,
     /// Calls to the origin are as few as the plan says.
     Economy,
+    /// Few nodes ask one node for one name at the same time: those of its district, and one of each other.
+    FanIn,
     /// An invalidation hides nothing but what it means.
     HidesMore,
     /// Of what one node put under one key, no node takes the earlier for the later.
@@ -80,6 +82,8 @@ pub enum Rule {
     Rights,
     /// The origin is asked only about whole answers of its own, with a tag, for the same resource.
     Lent,
+    /// No node sends another an entry unasked that it sent it before.
+    Share,
     /// Members are told only what concerns a connected node.
     SentToNobody,
     /// What concerns all members is told to all of them.

@@ -1,4 +1,4 @@
-//! What each node sends, hears and holds, and how many ask one node for one name at once.
+//! What each node sends, hears and holds, and how many nodes ask one for one name at once.
 //!
 //! Counts and judges nothing. To learn what happened between two moments of a run, take the counts at both.
 
@@ -11,11 +11,11 @@ use std::{
 /// The counts of all nodes since the run began.
 pub(crate) struct Meter {
     loads: Vec<Load>,
-    /// Asks that each node received for each name in [`Meter::second`].
-    asked: BTreeMap<(usize, Name), u64>,
+    /// The nodes that asked each node for each name in [`Meter::second`].
+    asked: BTreeMap<(usize, Name), BTreeSet<usize>>,
     /// The second of the run that asks are counted in.
     second: u64,
-    fan_in_most: u64,
+    fan_in_most: usize,
     alone: BTreeSet<usize>,
 }
 
@@ -51,17 +51,25 @@ impl Meter {
         self.loads[node].sent_messages += 1;
     }
 
-    /// `node` hears a message.
-    pub(crate) fn on_heard(&mut self, node: usize, frame_bytes: usize, message: &Message, now: Duration) {
+    /// `node` hears a message of another. Returns how many nodes have asked it for the same name in this second, if the
+    /// message is an ask.
+    pub(crate) fn on_heard(
+        &mut self,
+        (from, node): (usize, usize),
+        frame_bytes: usize,
+        message: &Message,
+        now: Duration,
+    ) -> usize {
         self.loads[node].heard_bytes += frame_bytes as u64;
-        let Message::Ask { name, .. } = message else { return };
+        let Message::Ask { name, .. } = message else { return 0 };
         if self.second != now.as_secs() {
             self.second = now.as_secs();
             self.asked.clear();
         }
-        let asked = self.asked.entry((node, *name)).or_default();
-        *asked += 1;
-        self.fan_in_most = self.fan_in_most.max(*asked);
+        let askers = self.asked.entry((node, *name)).or_default();
+        askers.insert(from);
+        self.fan_in_most = self.fan_in_most.max(askers.len());
+        askers.len()
     }
 
     /// `node` knows of a connection more, and now has so many.
@@ -82,8 +90,8 @@ impl Meter {
         self.fan_in_most = 0;
     }
 
-    /// Most asks for one name that one node received within one second of the clock.
-    pub(crate) fn fan_in_most(&self) -> u64 {
+    /// Most nodes that asked one node for one name within one second of the clock.
+    pub(crate) fn fan_in_most(&self) -> usize {
         self.fan_in_most
     }
 
@@ -108,17 +116,19 @@ mod tests {
     }
 
     #[test]
-    fn only_asks_of_one_name_at_one_node_in_one_second_count_together() {
+    fn only_nodes_that_ask_one_node_for_one_name_in_one_second_count_together() {
         let mut meter = Meter::new(2);
         let at = Duration::from_millis;
-        meter.on_heard(0, 10, &ask(1), at(1_000));
-        meter.on_heard(0, 10, &ask(1), at(1_999));
-        meter.on_heard(0, 10, &ask(2), at(1_999));
-        meter.on_heard(1, 10, &ask(1), at(1_999));
-        meter.on_heard(0, 10, &ask(1), at(2_000));
+        let mut hear = |from, to, name, at| meter.on_heard((from, to), 10, &ask(name), at);
+        assert_eq!(hear(2, 0, 1, at(1_000)), 1);
+        assert_eq!(hear(3, 0, 1, at(1_999)), 2);
+        assert_eq!(hear(3, 0, 1, at(1_999)), 2);
+        assert_eq!(hear(4, 0, 2, at(1_999)), 1);
+        assert_eq!(hear(4, 1, 1, at(1_999)), 1);
+        assert_eq!(hear(4, 0, 1, at(2_000)), 1);
         assert_eq!(meter.fan_in_most(), 2);
         meter.forget_fan_in();
         assert_eq!(meter.fan_in_most(), 0);
-        assert_eq!(meter.loads()[0].heard_bytes, 40);
+        assert_eq!(meter.loads()[0].heard_bytes, 50);
     }
 }

@@ -33,8 +33,8 @@ pub struct Measured {
     pub rough: Phase,
     /// Calls to the origin for the one name that all nodes read within a second.
     pub herd_calls: u64,
-    /// Most asks for that name that one node received within a second.
-    pub herd_asks_most: u64,
+    /// Most nodes that asked one node for that name within a second.
+    pub herd_asks_most: usize,
     /// Longest that one of these reads took, in milliseconds.
     pub herd_wait_most: u64,
     /// Nodes that had no peer for more than ten seconds while another node was up, until the rough phase; and later.

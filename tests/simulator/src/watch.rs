@@ -39,6 +39,10 @@ pub(crate) struct Watch {
     offences: BTreeMap<(usize, usize), Vec<Duration>>,
     /// Batches of warm-ups that a node sent to another while they were connected.
     batches: BTreeMap<(usize, usize), usize>,
+    /// How often a node sent another a fact unasked while they were connected.
+    shared: BTreeMap<(usize, usize, u64), usize>,
+    /// How often a node was asked by another to be warmed up while they were connected.
+    warm_ups: BTreeMap<(usize, usize), usize>,
     /// Since when nodes have had no other to share with.
     alone: BTreeMap<usize, Duration>,
     /// Since when one node knows that it is connected with another.
@@ -279,6 +283,8 @@ impl Watch {
         forget(&mut self.asks, asks.clone());
         forget(&mut self.made, asks);
         self.batches.remove(&(node, peer));
+        self.warm_ups.remove(&(node, peer));
+        forget(&mut self.shared, (node, peer, 0)..(node, peer + 1, 0));
         self.owed.remove(&(node, peer));
         self.tokens.remove(&(node, peer));
     }
@@ -303,6 +309,8 @@ impl Watch {
         forget(&mut self.dials, of_node.clone());
         forget(&mut self.offences, of_node.clone());
         forget(&mut self.batches, of_node.clone());
+        forget(&mut self.warm_ups, of_node.clone());
+        forget(&mut self.shared, (node, 0, 0)..(node + 1, 0, 0));
         forget(&mut self.puts, of_node.clone());
         forget(&mut self.held, of_node.clone());
         forget(&mut self.tokens, of_node.clone());
@@ -362,6 +370,18 @@ impl Watch {
             return Err((Rule::Bounds, format!("n{node} warms n{peer} up {batches} times")));
         }
         Ok(())
+    }
+
+    /// `peer` asks `node` to warm it up.
+    pub(crate) fn on_warm_up_asked(&mut self, node: usize, peer: usize) {
+        *self.warm_ups.entry((node, peer)).or_default() += 1;
+    }
+
+    /// `node` sends `peer` a fact unasked. Returns how often it did so, and how often it may.
+    pub(crate) fn on_shared(&mut self, node: usize, peer: usize, fact: u64) -> (usize, usize) {
+        let sent = self.shared.entry((node, peer, fact)).or_default();
+        *sent += 1;
+        (*sent, 1 + self.warm_ups.get(&(node, peer)).copied().unwrap_or_default())
     }
 
     /// A dial of `peer` by `node` failed.

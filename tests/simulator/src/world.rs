@@ -7,6 +7,7 @@
 mod deeds;
 mod ending;
 mod fleet;
+mod loads;
 mod lying;
 mod marking;
 mod perform;

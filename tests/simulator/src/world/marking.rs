@@ -33,13 +33,13 @@ impl World {
         }
     }
 
-    /// Looks for the most asks anew.
+    /// Looks for the most askers anew.
     pub(crate) fn forget_fan_in(&mut self) {
         self.meter.forget_fan_in();
     }
 
-    /// Most asks for one name that one node received within one second of the clock.
-    pub(crate) fn fan_in_most(&self) -> u64 {
+    /// Most nodes that asked one node for one name within one second of the clock.
+    pub(crate) fn fan_in_most(&self) -> usize {
         self.meter.fan_in_most()
     }
 }

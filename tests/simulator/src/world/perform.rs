@@ -16,7 +16,7 @@ use crate::{
 use cache_core::{
     Audience, Candidate, Disk, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence, OrderId,
     Outcome, Output, PeerId, Reader, RequestId, Served, codec,
-    message::{Answer, Invalidation, Role},
+    message::{Announced, Answer, Invalidation, Role},
     port::Side,
 };
 use std::{fmt, mem, sync::Arc, time::Duration};
@@ -171,7 +171,8 @@ impl World {
             return;
         }
         let bytes = frame.payload.frame_bytes();
-        self.meter.on_heard(number, bytes, &message, self.now);
+        let askers = self.meter.on_heard((frame.from, number), bytes, &message, self.now);
+        self.check_fan_in(number, askers);
         let pause = match &message {
             Message::Quota { payer, pause, .. } => Some((*payer, *pause)),
             _ => None,
@@ -222,6 +223,10 @@ impl World {
                 self.on_first_heard(number);
                 false
             }
+            Message::WarmUp { .. } => {
+                self.watch.on_warm_up_asked(number, from);
+                false
+            }
             Message::Announce(_)
             | Message::Claim { .. }
             | Message::Figures(_)
@@ -229,7 +234,6 @@ impl World {
             | Message::Ping { .. }
             | Message::Quota { .. }
             | Message::Release { .. }
-            | Message::WarmUp { .. }
             | Message::WarmedUp { .. } => false,
         }
     }
@@ -505,7 +509,11 @@ impl World {
                 self.ledger.key_named(name).map_or(Ok(()), |key| self.watch.on_ask(number, key))
             }
             Message::WarmedUp { .. } => self.watch.on_batch(number, peer),
-            Message::Announce(_)
+            Message::Announce(Announced::Whole(parcel)) => {
+                self.check_share(number, peer, parcel);
+                Ok(())
+            }
+            Message::Announce(Announced::Named { .. })
             | Message::Claim { .. }
             | Message::Figures(_)
             | Message::Forgotten { .. }

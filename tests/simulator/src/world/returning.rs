@@ -1,6 +1,6 @@
 //! What is demanded of nodes that start again: of what they find on their disks, and of the members they remember.
 
-use super::{STARTING, World};
+use super::{STARTING, World, watching::ALONE_MAX};
 use crate::{
     ledger::{Floor, ROUNDING, Rule},
     plan::{Deed, Dialing, Event},
@@ -111,16 +111,27 @@ impl World {
         }
     }
 
-    /// Checks that `number`, which has been alone for so long, remembers no member that it could have found.
+    /// Checks that `number`, which has been alone for so long, has no contact and remembers no member that it could have
+    /// found.
     pub(super) fn check_found(&mut self, number: usize, alone_for: Duration) {
-        if alone_for < FOUND_WITHIN || !self.is_calm_but_for_restarts() {
+        if alone_for <= ALONE_MAX || self.plan.goes_on || !self.is_calm_but_for_restarts() {
             return;
         }
         let Some(returning) = self.returning.get(&number) else { return };
-        let has_been_up = |other: usize| {
-            self.is_up(other) && self.returning.get(&other).is_some_and(|it| it.since <= returning.since)
+        let is_up_since = |other: usize, since: Duration| {
+            self.is_up(other) && self.returning.get(&other).is_some_and(|it| it.since <= since)
         };
-        if let Some(other) = returning.remembered.iter().find(|other| has_been_up(**other)) {
+        let is_near = self.plan.network.latency < Duration::from_millis(50);
+        let mut contacts = (0..self.plan.contacts).filter(|contact| *contact != number && is_near);
+        if let Some(contact) = contacts.find(|contact| is_up_since(*contact, self.now - alone_for)) {
+            let text = format!("n{number} is alone for {alone_for:?} though its contact n{contact} is up");
+            return self.violate(Rule::Links, text);
+        }
+        if alone_for < FOUND_WITHIN {
+            return;
+        }
+        let mut remembered = returning.remembered.iter();
+        if let Some(other) = remembered.find(|other| is_up_since(**other, returning.since)) {
             let text = format!("n{number} is alone for {alone_for:?} and remembers n{other}, who is up");
             self.violate(Rule::Links, text);
         }

@@ -130,7 +130,7 @@ impl World {
         if is_alone {
             self.meter.on_alone(number);
         }
-        if links > connections_max || (is_alone && self.is_undisturbed()) {
+        if links > connections_max || (is_alone && !self.plan.goes_on && self.is_undisturbed()) {
             let others = self.others_count(number);
             let text = format!(
                 "n{number} has {links} of {others}, for {alone_for:?} if none; {connections_max} at most"
@@ -293,7 +293,7 @@ const OUTPUTS_EACH: usize = 8;
 const INVALIDATIONS_MAX: usize = 1024;
 
 /// Time in which a node that proves to be a member meets another.
-const ALONE_MAX: Duration = Duration::from_secs(10);
+pub(super) const ALONE_MAX: Duration = Duration::from_secs(10);
 
 /// Clocks show whole milliseconds.
 const SLACK: Duration = Duration::from_millis(5);

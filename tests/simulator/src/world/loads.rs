@@ -1,0 +1,50 @@
+//! What is checked of how much nodes ask one another, and send unasked.
+
+use super::World;
+use crate::ledger::Rule;
+use cache_core::{PeerId, message::Parcel};
+use std::collections::BTreeSet;
+
+impl World {
+    /// Checks that `number` sends `peer` no entry unasked that it sent it before.
+    ///
+    /// So what a node sends for what it reads is bounded: nothing for what it has, and else each entry that it brings
+    /// into the fleet, at most once to each member. A member that wants to be warmed up again has it all sent again.
+    pub(super) fn check_share(&mut self, number: usize, peer: usize, parcel: &Parcel) {
+        if self.plan.goes_on || self.liars.contains(&number) {
+            return;
+        }
+        let Some((fact, known)) = self.ledger.fact(&parcel.draft.content) else { return };
+        let (sent, most) = self.watch.on_shared(number, peer, fact);
+        if sent > most {
+            let text = format!("n{number} sends n{peer} {known:?} {sent} times unasked, {most} at most");
+            self.violate(Rule::Share, text);
+        }
+    }
+
+    /// Checks how many nodes asked `number` for one name within a second, which are `askers` now: those of its district,
+    /// and one of each other district, since that asks on behalf of its own.
+    pub(super) fn check_fan_in(&mut self, number: usize, askers: usize) {
+        if self.plan.goes_on || askers <= self.nodes[number].engine.members_count() + FAN_IN_SLACK {
+            return;
+        }
+        let districts = self.districts();
+        let largest = districts.iter().map(BTreeSet::len).max().unwrap_or(0);
+        let most = largest + districts.len() + FAN_IN_SLACK;
+        if askers > most {
+            let text = format!("{askers} nodes ask n{number} for one name in a second, {most} at most");
+            self.violate(Rule::FanIn, text);
+        }
+    }
+
+    /// The members that nodes which are up share names out with, themselves among them: as many sets as there are
+    /// districts, or more while nodes are of different minds.
+    fn districts(&self) -> BTreeSet<BTreeSet<PeerId>> {
+        let up = self.nodes.iter().filter(|node| self.is_up(node.number));
+        up.map(|node| node.engine.members().into_iter().chain([node.peer]).collect()).collect()
+    }
+}
+
+/// Nodes that may ask one node for one name in a second, beyond those of its district and one of each other: those that
+/// have yet to hear how the fleet has changed.
+const FAN_IN_SLACK: usize = 4;

@@ -169,6 +169,8 @@ pub struct FleetTotals {
     pub asks: u64,
     /// Of these, questions that the peer did not answer in time.
     pub asks_unanswered: u64,
+    /// Questions that this node sent to another peer as well, since the first took longer than nearly all answers do.
+    pub hedges: u64,
     /// Questions of peers that this node answered with an entry.
     pub answers: u64,
     /// Entries that peers sent and this node kept.
@@ -205,6 +207,7 @@ impl FleetTotals {
         let Counters {
             asks,
             asks_unanswered,
+            hedges,
             answers,
             bans,
             entries_received,
@@ -237,6 +240,7 @@ impl FleetTotals {
             leases: fleet.leases_count,
             asks,
             asks_unanswered,
+            hedges,
             answers,
             entries_received,
             entries_refused,

@@ -37,6 +37,8 @@ pub struct Counters {
     pub asks: u64,
     /// Asks to which a peer said nothing in time.
     pub asks_unanswered: u64,
+    /// Asks that were sent to another peer as well, since the first said nothing for longer than nearly all answers take.
+    pub hedges: u64,
     /// Asks of peers that were answered with an entry.
     pub answers: u64,
     /// Leases granted, to ourselves too.

@@ -13,6 +13,8 @@ pub enum Deadline {
     Fetch(FetchId),
     /// The search for the fleet has lasted long enough.
     Gathering,
+    /// A peer that was asked has said nothing for longer than nearly all answers take.
+    Hedge(AskId),
     /// A call for another domain, for which a look-up waits, takes too long.
     Kin(FlightId),
     /// The term of a lease is over.

@@ -221,7 +221,7 @@ impl Engine {
     }
 
     fn on_due(&mut self) {
-        while let Some((_, deadline)) = self.poll_timeout().filter(|(date, _)| *date <= self.now) {
+        while let Some((due, deadline)) = self.poll_timeout().filter(|(date, _)| *date <= self.now) {
             match deadline {
                 Deadline::Ask(ask) => self.on_ask_timed_out(ask),
                 Deadline::Errand(ask) => self.on_errand_timed_out(ask),
@@ -230,6 +230,7 @@ impl Engine {
                     self.on_fetched(fetch, Fetched::Failed(FetchError::TimedOut));
                 }
                 Deadline::Gathering => self.stop_gathering(),
+                Deadline::Hedge(ask) => self.on_hedge_due(ask, due),
                 Deadline::Kin(flight) => self.on_kin_due(flight),
                 Deadline::Lease => self.on_lease_due(),
                 Deadline::Load(load) => self.on_loaded(load, None),

@@ -4,8 +4,12 @@
 //! decides what a result means for the waiters.
 
 mod flight;
+mod hedged;
+mod overtaken;
 
 pub(crate) use flight::{Caller, Consulted, Flight, Keep, Stage};
+
+use overtaken::Overtaken;
 
 use crate::{
     AskId, Deadline, Entry, FetchId, ForwardReason, Key, LoadId, Manner, Payer, PeerId, Reader, RequestId,
@@ -26,6 +30,7 @@ pub(crate) struct Flights {
     joinable: BTreeMap<Key, FlightId>,
     proving: BTreeMap<Key, BTreeMap<Payer, FlightId>>,
     by_ask: BTreeMap<AskId, FlightId>,
+    overtaken: Overtaken,
     by_fetch: BTreeMap<FetchId, FlightId>,
     by_load: BTreeMap<LoadId, FlightId>,
     waiters: BTreeMap<RequestId, Waiter>,
@@ -140,7 +145,7 @@ impl Flights {
     ) -> AskId {
         let ask = self.ask_number();
         let flight = self.flight_mut(id);
-        flight.stage = Stage::Asking { ask, peer, until };
+        flight.stage = Stage::Asking { ask, peer, until, hedge_at: None };
         flight.consulted.begin(role, now);
         self.by_ask.insert(ask, id);
         self.deadlines.insert((until, Deadline::Ask(ask)));
@@ -151,6 +156,7 @@ impl Flights {
     pub(crate) fn begin_wait(&mut self, ask: AskId, until: Timestamp) {
         let Some(id) = self.by_ask.get(&ask).copied() else { return };
         if let Stage::Asking { peer, until: asked_until, .. } = self.flight(id).stage {
+            self.forget_hedge(id);
             self.deadlines.remove(&(asked_until, Deadline::Ask(ask)));
             self.deadlines.insert((until, Deadline::Ask(ask)));
             self.flight_mut(id).stage = Stage::Waiting { ask, peer, until };
@@ -178,7 +184,7 @@ impl Flights {
 
     /// The peers that any flight asks or waits for.
     pub(crate) fn all_asked(&self) -> impl Iterator<Item = PeerId> {
-        self.by_ask.values().filter_map(|id| self.asked(*id))
+        self.by_ask.values().filter_map(|id| self.asked(*id)).chain(self.overtaken.peers())
     }
 
     /// The flight that asks or waits under this number.
@@ -227,6 +233,7 @@ impl Flights {
     /// Enters the stage of calling the origin.
     pub(crate) fn begin_fetch(&mut self, id: FlightId, leader: RequestId, until: Timestamp) -> FetchId {
         let fetch = FetchId(self.number());
+        self.overtaken.settle(id);
         let flight = self.flight_mut(id);
         flight.stage = Stage::Fetching { fetch, leader, until };
         flight.leaders_count += 1;
@@ -248,6 +255,7 @@ impl Flights {
         let resource = Box::from(self.flight(id).key.resource());
         let awaits = self.kin.wait(&resource, id);
         if awaits {
+            self.overtaken.settle(id);
             self.flight_mut(id).stage = Stage::Kin { until };
             self.deadlines.insert((until, Deadline::Kin(id)));
         }
@@ -308,6 +316,7 @@ impl Flights {
     /// Every waiter must have been answered before.
     pub(crate) fn close(&mut self, id: FlightId) -> (Flight, Vec<(RequestId, Waiter)>) {
         self.leave_stage(id);
+        self.overtaken.settle(id);
         let flight = self.flights.remove(&id).expect("only open flights are closed");
         debug_assert!(flight.waiting.is_empty(), "a waiter would be lost");
         self.close_to_others(&flight.key, id);
@@ -464,6 +473,7 @@ impl Flights {
     }
 
     fn leave_stage(&mut self, id: FlightId) {
+        self.forget_hedge(id);
         let flight = self.flights.get_mut(&id).expect("ids are of open flights");
         match core::mem::replace(&mut flight.stage, Stage::Begun) {
             Stage::Begun | Stage::Gathering => {}

@@ -6,6 +6,7 @@
 mod acquaintances;
 mod editions;
 mod handed;
+mod hedging;
 mod holders;
 mod invalidations;
 mod leases;
@@ -21,6 +22,7 @@ pub(crate) use {
     acquaintances::Acquaintances,
     editions::Editions,
     handed::Handed,
+    hedging::Hedging,
     holders::Holders,
     invalidations::Invalidations,
     leases::{Asker, Leases, Next, Turn},
@@ -72,8 +74,8 @@ pub trait Ceiling: fmt::Debug + Send + Sync {
 /// The limits of sharing. Every field has a default with a reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SharingLimits {
-    /// Longest time in which a peer that was asked must say something. A peer that has answered before is given four
-    /// times what nearly all of its answers took, and at least a quarter of a second.
+    /// Longest time in which a peer that was asked must say something. It is given four times what nearly all of its
+    /// answers took, or those of other peers before its first, and at least a quarter of a second.
     ///
     /// A second: fifty round trips of 20 ms, and a lost frame or two repeated by the connection.
     pub ask_timeout: Duration,

@@ -3,6 +3,7 @@
 mod asking;
 mod boarding;
 mod borrowing;
+mod hedging;
 mod landing;
 mod lookup;
 mod proving;

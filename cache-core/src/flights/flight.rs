@@ -210,6 +210,11 @@ impl Consulted {
         self.holder_asked |= role == Role::Holder;
         self.role = Some(role);
     }
+
+    /// Of those that were asked, the one that was asked at `asked_at`, as `role`, is waited for first.
+    pub(super) fn lead(&mut self, role: Role, asked_at: Timestamp) {
+        (self.role, self.asked_at) = (Some(role), asked_at);
+    }
 }
 
 /// How far a flight has got: `Loading → Gathering → Asking → Waiting → Kin → Fetching`. It may skip or end at any stage,
@@ -222,8 +227,8 @@ pub(crate) enum Stage {
     Loading { load: LoadId, until: Timestamp },
     /// The fleet is being looked for; that comes to an end for all flights at once.
     Gathering,
-    /// A peer was asked; silence until `until` counts as its absence.
-    Asking { ask: AskId, peer: PeerId, until: Timestamp },
+    /// A peer was asked; silence until `until` counts as its absence, and at `hedge_at` another is asked as well.
+    Asking { ask: AskId, peer: PeerId, until: Timestamp, hedge_at: Option<Timestamp> },
     /// Another holds the lease that `peer` granted; at `until` we fetch for ourselves.
     Waiting { ask: AskId, peer: PeerId, until: Timestamp },
     /// The origin is being called for the same resource on behalf of another domain; at `until` we call for ourselves.

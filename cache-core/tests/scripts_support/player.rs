@@ -371,6 +371,7 @@ impl Player {
             Deadline::Ask(ask) => format!("ask a{}", ask.0),
             Deadline::Errand(ask) => format!("errand a{}", ask.0),
             Deadline::Gathering => "gathering".into(),
+            Deadline::Hedge(ask) => format!("hedge a{}", ask.0),
             Deadline::Kin(_flight) => "kin".into(),
             Deadline::Lease => "lease".into(),
             Deadline::Fetch(fetch) => format!("fetch {}", self.fetch_name(fetch)),

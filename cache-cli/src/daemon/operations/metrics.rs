@@ -201,6 +201,7 @@ impl Reading {
             "Questions that a peer did not answer in time",
             fleet.asks_unanswered,
         )?;
+        families.counter("peer_asks_hedged", "Questions sent to another peer as well", fleet.hedges)?;
         families.counter("peer_answers", "Questions of peers answered with an entry", fleet.answers)?;
         families.counter("entries_received", "Entries that peers sent, kept", fleet.entries_received)?;
         families.counter(
@@ -391,6 +392,7 @@ mod tests {
         ("aggregate.dropped_frames", "frames_dropped"),
         ("aggregate.entries_received", "entries_received"),
         ("aggregate.entries_refused", "entries_refused"),
+        ("aggregate.hedges", "peer_asks_hedged"),
         ("aggregate.leases", "fleet_leases"),
         ("aggregate.leases_granted", "leases_granted"),
         ("aggregate.leases_passed", "leases_passed"),

@@ -342,10 +342,11 @@ impl Engine {
         let lost: Vec<PeerId> = fleet.inquiries.unsent.keys().copied().filter(is_lost).collect();
         for peer in lost {
             self.lose_superior(peer);
+            self.lose_overtaken(peer);
             for ask in self.flights.asking(peer) {
                 if let Some(id) = self.flights.end_ask(ask, peer) {
                     self.flights.flight_mut(id).note_silent(peer);
-                    self.take_off(id);
+                    self.go_on(id);
                 }
             }
         }

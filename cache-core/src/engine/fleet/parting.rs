@@ -49,9 +49,10 @@ impl Engine {
                 self.claim_lease(id);
             }
         }
+        self.lose_overtaken(peer);
         for ask in self.flights.asking(peer) {
             if let Some(id) = self.flights.end_ask(ask, peer) {
-                self.take_off(id);
+                self.go_on(id);
             }
         }
         self.on_search_lost(peer);

@@ -7,8 +7,8 @@ use crate::{
     message::Edition,
     peers::Peers,
     sharing::{
-        Acquaintances, Editions, Handed, Holders, Invalidations, Leases, Patience, Recollection, Ring,
-        Searches, Shelf,
+        Acquaintances, Editions, Handed, Hedging, Holders, Invalidations, Leases, Patience, Recollection,
+        Ring, Searches, Shelf,
     },
 };
 use alloc::{
@@ -37,6 +37,10 @@ pub(in crate::engine) struct Fleet {
     pub(in crate::engine) names: BTreeMap<Name, Key>,
     /// How prompt each connected peer is.
     pub(in crate::engine) patience: BTreeMap<PeerId, Patience>,
+    /// How prompt all peers were, one with the other.
+    pub(in crate::engine) promptness: Patience,
+    /// How many asks may still be hedged.
+    pub(in crate::engine) hedging: Hedging,
     /// Which parts of the protocol each connected peer speaks.
     pub(super) features: BTreeMap<PeerId, Features>,
     /// What each peer counted.
@@ -78,6 +82,8 @@ impl Fleet {
             names: BTreeMap::new(),
             features: BTreeMap::new(),
             patience: BTreeMap::new(),
+            promptness: Patience::default(),
+            hedging: Hedging::default(),
             figures: BTreeMap::new(),
             errands: BTreeMap::new(),
             errand_dates: BTreeSet::new(),
@@ -174,10 +180,21 @@ impl Fleet {
         self.ring.coordinator(name, &passed_over)
     }
 
-    /// How long `peer` is given to say something.
+    /// How long `peer` is given to say something. One without a connection has to be dialed first.
     pub(in crate::engine) fn time_for(&self, peer: PeerId) -> Duration {
         let most = self.sharing.limits.ask_timeout;
-        self.patience.get(&peer).map_or(most, |patience| patience.time(most))
+        let is_connected = self.peers.connected().contains_key(&peer);
+        if is_connected { self.patience_with(peer).time(&self.promptness, most) } else { most }
+    }
+
+    /// After what time without a word of `peer` another is asked as well; `None` if it has to be dialed first.
+    pub(in crate::engine) fn hedge_after(&self, peer: PeerId) -> Option<Duration> {
+        let is_connected = self.peers.connected().contains_key(&peer);
+        is_connected.then(|| self.patience_with(peer).hedge_after(&self.promptness))
+    }
+
+    fn patience_with(&self, peer: PeerId) -> Patience {
+        self.patience.get(&peer).copied().unwrap_or_default()
     }
 
     /// The coordinator of `name` before this node, which is new to it; `None` if it is not, or if `except` did so

@@ -34,12 +34,14 @@ impl Engine {
             return ControlFlow::Continue(());
         }
         let name = fleet.name(flight.key());
-        let coordinator = fleet.coordinator_for_us(&name, now, &flight.consulted().silent);
+        let coordinator = fleet.coordinator_for_us(&name, now, &self.flights.passed_over(id));
         let is_local = coordinator == fleet.local();
         let missed = &flight.consulted().missed;
-        let announced = if flight.consulted().holder_asked { None } else { fleet.holder(flight.key(), now) };
+        let is_hedged = self.flights.is_hedged(id);
+        let may_be_held = !flight.consulted().holder_asked && !is_hedged;
+        let announced = if may_be_held { fleet.holder(flight.key(), now) } else { None };
         // A new member coordinates what others did before it, which may have it.
-        let has_deputy = is_local && missed.len() < DEPUTIES_MAX;
+        let has_deputy = is_local && !is_hedged && missed.len() < DEPUTIES_MAX;
         let deputy = || has_deputy.then(|| fleet.deputy(&name, now, missed)).flatten();
         let holder = announced.or_else(|| deputy().map(|peer| (peer, name)));
         if let Some((holder, name)) = holder.filter(|(peer, _)| *peer != fleet.local()) {
@@ -107,6 +109,9 @@ impl Engine {
         let until = self.now.saturating_add(fleet.time_for(peer));
         let ask = self.flights.begin_ask(id, (peer, role), (self.now, until));
         self.counters.asks += 1;
+        if role == Role::Coordinator {
+            self.prepare_hedge(id, (ask, peer), &name);
+        }
         self.say_linked(peer, Message::Ask { ask, name, role, kin_wait });
     }
 
@@ -129,6 +134,7 @@ impl Engine {
         let Some(answer) = self.on_search_answered(from, ask, answer) else { return };
         let Some(answer) = self.on_inquiry_answered(from, ask, answer) else { return };
         self.on_prompt(from, ask);
+        self.on_lead(from, ask);
         if answer == Answer::Wait {
             let Some(fleet) = &self.fleet else { return };
             let until = self.now.saturating_add(fleet.sharing.limits.wait_timeout);
@@ -161,11 +167,9 @@ impl Engine {
     fn on_prompt(&mut self, from: PeerId, ask: AskId) {
         let Some(id) = self.flights.by_ask(ask) else { return };
         let flight = self.flights.flight(id);
-        if matches!(flight.stage(), Stage::Asking { peer, .. } if peer == from)
-            && let Some(fleet) = &mut self.fleet
-        {
-            let patience = fleet.patience.entry(from).or_default();
-            patience.on_answer(flight.consulted().asked_at, self.now);
+        if matches!(flight.stage(), Stage::Asking { peer, .. } if peer == from) {
+            let asked_at = flight.consulted().asked_at;
+            self.note_promptness(from, asked_at);
         }
     }
 
@@ -245,7 +249,7 @@ impl Engine {
     }
 
     pub(in crate::engine) fn on_ask_timed_out(&mut self, ask: AskId) {
-        let Some(id) = self.flights.by_ask(ask) else { return };
+        let Some(id) = self.flights.by_ask(ask) else { return self.on_overtaken_timed_out(ask) };
         let (stage, key) = (self.flights.flight(id).stage(), self.flights.flight(id).key().clone());
         let Some(peer) = self.flights.asked(id) else { return };
         self.flights.end_ask(ask, peer);
@@ -256,7 +260,7 @@ impl Engine {
         } else if matches!(stage, Stage::Asking { .. }) {
             self.flights.flight_mut(id).note_silent(peer);
             self.blame_silence(peer);
-            return self.take_off(id);
+            return self.go_on(id);
         }
         self.depart(id);
     }

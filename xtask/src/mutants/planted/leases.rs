@@ -138,7 +138,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "newcomer-asks-nobody-who-was-there-before",
         file: "engine/request/asking.rs",
-        old: "let has_deputy = is_local && missed.len() < DEPUTIES_MAX;",
+        old: "let has_deputy = is_local && !is_hedged && missed.len() < DEPUTIES_MAX;",
         new: "let has_deputy = is_local && missed.len() > DEPUTIES_MAX;",
     },
     Mutant {

@@ -46,6 +46,18 @@ pub(super) const BUGS: &[Mutant] = &[
         new: "        let _unused = until;\n        ask\n",
     },
     Mutant {
+        name: "overtaken-ask-keeps-its-deadline",
+        file: "flights/hedged.rs",
+        old: "        self.deadlines.remove(&(overtaken.until, Deadline::Ask(ask)));\n",
+        new: "",
+    },
+    Mutant {
+        name: "hedge-keeps-its-deadline",
+        file: "flights/hedged.rs",
+        old: "            self.deadlines.remove(&(at, Deadline::Hedge(ask)));\n",
+        new: "            let _unused = (at, ask);\n",
+    },
+    Mutant {
         name: "wait-without-a-deadline",
         file: "flights.rs",
         old: "            self.deadlines.insert((until, Deadline::Ask(ask)));\n            self.flight_mut(id).stage",

@@ -2,7 +2,7 @@
 
 use crate::{
     OpenTransport, StartError,
-    addresses::told,
+    addresses::{outward, told},
     links::FleetNaming,
     recollection::{self, Recollection},
     secrets::{Lock, keyring},
@@ -88,7 +88,7 @@ impl Wishes {
             .await
             .map_err(StartError::Transport)?;
         let local = transport.local_peer();
-        let addresses = told(&self.advertised, &transport.addresses(), local);
+        let addresses = told(&self.advertised, &transport.addresses(), &outward(), local);
         info!(peer = %local, ?addresses, "sharing with the fleet");
         let sharing = Sharing {
             local,

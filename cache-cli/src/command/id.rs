@@ -3,11 +3,11 @@
 use crate::{
     exit::CommandError,
     output::{Rendering, print, print_json},
-    settings::{self, Defaults, Given, ListenAddress},
+    settings::{self, Defaults, Given, ListenAddress, own_addresses},
 };
 use fleet_cache::NodeIdentity;
 use serde_json::json;
-use std::{io::Write, net::IpAddr};
+use std::io::Write;
 
 /// Writes the addresses of this machine's node, one a line; makes its identity if it has none yet.
 ///
@@ -30,20 +30,11 @@ pub(crate) fn perform(
     let identity = NodeIdentity::load_or_create(&directory)
         .map_err(|error| CommandError::failed("cannot tell this node's identity", error))?;
     let peer = identity.peer_id();
-    let own = own_addresses();
-    let addresses: Vec<String> = listen
-        .iter()
-        .flat_map(|address: &ListenAddress| address.reachable(&own))
-        .map(|address| format!("{address}/p2p/{peer}"))
-        .collect();
+    let reachable = ListenAddress::reachable(&listen, &own_addresses());
+    let addresses: Vec<String> =
+        reachable.into_iter().map(|address| format!("{address}/p2p/{peer}")).collect();
     match rendering {
         Rendering::Json => print_json(out, &json!({ "peer_id": peer.to_string(), "addresses": addresses })),
         Rendering::Text => print(out, &format!("{}\n", addresses.join("\n"))),
     }
-}
-
-/// The addresses of this machine's interfaces; none if the system does not tell.
-fn own_addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    interfaces.iter().map(if_addrs::Interface::ip).collect()
 }

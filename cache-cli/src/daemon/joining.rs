@@ -2,7 +2,7 @@
 
 use crate::{
     exit::CommandError,
-    settings::{FleetSettings, ListenAddress, Transport},
+    settings::{FleetSettings, ListenAddress, Transport, own_addresses},
 };
 use fleet_cache::{Libp2p, NodeBuilder, Quic};
 use std::io;
@@ -18,14 +18,21 @@ pub(crate) fn take_part(builder: NodeBuilder, fleet: &FleetSettings) -> Result<N
     if !fleet.enabled || fleet.secret.found().is_none() {
         return Ok(builder);
     }
-    for address in &fleet.listen {
-        check_free(address)?;
+    let own = own_addresses();
+    let mut listen = Vec::new();
+    for address in fleet.listen.iter().filter(|address| address.is_there(&own)) {
+        if address.is_needed() {
+            check_free(address)?;
+        } else if address.try_bind().is_err() {
+            continue;
+        }
+        listen.push(address.to_string());
     }
     let builder = builder
         .max_peers(fleet.peers_max)
         .advertise(fleet.advertise.iter().map(ToString::to_string))
         .bootstrap(fleet.bootstrap.iter().map(ToString::to_string));
-    let listen = fleet.listen.iter().map(ToString::to_string);
+    let listen = listen.into_iter();
     Ok(match fleet.transport {
         Transport::Libp2p => builder.transport(listen.fold(Libp2p::dial_only(), Libp2p::and_listen)),
         Transport::Quic => builder.transport(listen.fold(Quic::dial_only(), Quic::and_listen)),

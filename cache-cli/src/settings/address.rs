@@ -14,6 +14,16 @@ pub(crate) struct ListenAddress {
     ip: IpAddr,
     carrier: Carrier,
     port: u16,
+    need: Need,
+}
+
+/// Whether a node can do without an address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Need {
+    /// It was asked for, or is what every host has.
+    Always,
+    /// It is listened at where the host has such addresses.
+    IfThereIs,
 }
 
 /// A node to contact: where it is reached, and which key must answer there, if that is known. If not, any node may
@@ -34,9 +44,13 @@ pub(crate) enum Carrier {
 }
 
 impl ListenAddress {
-    /// Listens on every IPv4 address of this machine.
-    pub(super) fn everywhere(carrier: Carrier, port: u16) -> Self {
-        Self { ip: Ipv4Addr::UNSPECIFIED.into(), carrier, port }
+    /// Listens on every address of this machine: those of IPv4, and those of IPv6 if it has any.
+    ///
+    /// Where the system chooses the port, it would choose another for each family, so there it is IPv4 alone.
+    pub(super) fn everywhere(carrier: Carrier, port: u16) -> impl Iterator<Item = Self> {
+        let v4 = Self { ip: Ipv4Addr::UNSPECIFIED.into(), carrier, port, need: Need::Always };
+        let v6 = Self { ip: Ipv6Addr::UNSPECIFIED.into(), carrier, port, need: Need::IfThereIs };
+        [v4].into_iter().chain(Some(v6).filter(|_| port != 0))
     }
 
     /// Takes an address that `transport` can listen on.
@@ -54,7 +68,7 @@ impl ListenAddress {
         if peer.is_some() {
             return Err("this node's own id does not belong here".into());
         }
-        Ok(Self { ip, carrier, port })
+        Ok(Self { ip, carrier, port, need: Need::Always })
     }
 
     /// The port; 0 lets the system choose.
@@ -74,26 +88,41 @@ impl ListenAddress {
         }
     }
 
-    /// The addresses by which others reach this one, where `own` are those of this machine's interfaces.
+    /// Whether the node listens there on a machine whose interfaces have the addresses `own`.
+    pub(crate) fn is_there(&self, own: &[IpAddr]) -> bool {
+        match self.need {
+            Need::Always => true,
+            Need::IfThereIs => own.iter().any(|ip| ip.is_ipv4() == self.ip.is_ipv4()),
+        }
+    }
+
+    /// Whether the node must not start if it cannot listen there.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.need == Need::Always
+    }
+
+    /// The addresses by which others reach a node that listens at all of `listen`, where `own` are those of this machine's
+    /// interfaces.
     ///
-    /// That is itself unless it stands for all of the machine. An address that means something on this
+    /// That is each itself unless it stands for all of the machine. An address that means something on this
     /// machine or on one link alone is left out, unless there is nothing else.
-    pub(crate) fn reachable(&self, own: &[IpAddr]) -> Vec<Self> {
+    pub(crate) fn reachable(listen: &[Self], own: &[IpAddr]) -> Vec<Self> {
+        let far: Vec<Self> = listen.iter().flat_map(|address| address.far(own)).collect();
+        if far.is_empty() { listen.iter().filter_map(Self::loopback).collect() } else { far }
+    }
+
+    fn far(&self, own: &[IpAddr]) -> Vec<Self> {
         if !self.ip.is_unspecified() {
             return vec![self.clone()];
         }
-        let of = |ip| Self { ip, ..self.clone() };
-        let told: Vec<Self> = own
-            .iter()
-            .filter(|ip| ip.is_ipv4() == self.ip.is_ipv4() && !ip.is_loopback() && !is_link_local(**ip))
-            .map(|ip| of(*ip))
-            .collect();
-        if !told.is_empty() {
-            return told;
-        }
-        let loopback =
-            if self.ip.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
-        vec![of(loopback)]
+        let is_far = |ip: &&IpAddr| !ip.is_loopback() && !is_link_local(**ip);
+        let own = own.iter().filter(|ip| ip.is_ipv4() == self.ip.is_ipv4()).filter(is_far);
+        own.map(|ip| Self { ip: *ip, ..self.clone() }).collect()
+    }
+
+    fn loopback(&self) -> Option<Self> {
+        let ip = if self.ip.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        self.is_needed().then(|| Self { ip, ..self.clone() })
     }
 }
 
@@ -221,6 +250,12 @@ impl Parts {
     }
 }
 
+/// The addresses of this machine's interfaces; none if the system does not tell.
+pub(crate) fn own_addresses() -> Vec<IpAddr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    interfaces.iter().map(if_addrs::Interface::ip).collect()
+}
+
 /// Link-local addresses mean nothing without an interface of the reader's (RFC 3927; RFC 4291, section 2.5.6).
 fn is_link_local(ip: IpAddr) -> bool {
     match ip {
@@ -338,13 +373,35 @@ mod tests {
                 .map(|text| text.parse().unwrap())
                 .collect();
         let shown = |text: &str, own: &[IpAddr]| -> Vec<String> {
-            listen(text).reachable(own).iter().map(ToString::to_string).collect()
+            ListenAddress::reachable(&[listen(text)], own).iter().map(ToString::to_string).collect()
         };
         assert_eq!(shown("/ip4/0.0.0.0/tcp/1", &own), ["/ip4/10.0.0.7/tcp/1", "/ip4/192.0.2.7/tcp/1"]);
         assert_eq!(shown("/ip6/::/udp/1/quic-v1", &own), ["/ip6/2001:db8::1/udp/1/quic-v1"]);
         assert_eq!(shown("/ip4/0.0.0.0/tcp/1", &[]), ["/ip4/127.0.0.1/tcp/1"]);
         assert_eq!(shown("/ip6/::/tcp/1", &own[..6]), ["/ip6/::1/tcp/1"]);
         assert_eq!(shown("/ip4/127.0.0.1/tcp/1", &own), ["/ip4/127.0.0.1/tcp/1"]);
+    }
+
+    #[test]
+    fn a_port_alone_stands_for_both_families_as_far_as_the_machine_has_them() {
+        let listen: Vec<ListenAddress> = ListenAddress::everywhere(Carrier::Tcp, 1).collect();
+        let own =
+            |texts: &[&str]| -> Vec<IpAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+        let shown = |own: &[IpAddr]| -> Vec<String> {
+            ListenAddress::reachable(&listen, own).iter().map(ToString::to_string).collect()
+        };
+        let (v4, v6, none) =
+            (own(&["127.0.0.1", "10.0.0.7"]), own(&["::1", "2001:db8::1"]), own(&["127.0.0.1", "::1"]));
+        assert_eq!(shown(&v4), ["/ip4/10.0.0.7/tcp/1"]);
+        assert_eq!(shown(&v6), ["/ip6/2001:db8::1/tcp/1"]);
+        assert_eq!(
+            shown(&[v4.clone(), v6.clone()].concat()),
+            ["/ip4/10.0.0.7/tcp/1", "/ip6/2001:db8::1/tcp/1"]
+        );
+        assert_eq!(shown(&none), ["/ip4/127.0.0.1/tcp/1"]);
+        let there = |own: &[IpAddr]| listen.iter().filter(|address| address.is_there(own)).count();
+        assert_eq!((there(&v4), there(&v6), there(&none)), (1, 2, 2));
+        assert_eq!(ListenAddress::everywhere(Carrier::Tcp, 0).count(), 1);
     }
 
     proptest! {
@@ -354,7 +411,7 @@ mod tests {
         ) {
             prop_assume!(!ip.is_unspecified());
             let carrier = if quic { Carrier::Quic } else { Carrier::Tcp };
-            let listen = ListenAddress { ip, carrier, port };
+            let listen = ListenAddress { ip, carrier, port, need: Need::Always };
             let again = ListenAddress::parse(&listen.to_string(), Transport::Libp2p).unwrap();
             prop_assert_eq!(&again, &listen);
             let peer = PeerId::from_public_key(key);

@@ -307,7 +307,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         .of_shape(Shape::Disabled("no-p2p"))
         .variables(&["CACHE_ENABLE_P2P"])
         .default("true"),
-    Definition::one("p2p-port", "PORT", "The port on which to listen for other nodes, on every IPv4 address")
+    Definition::one("p2p-port", "PORT", "The port on which to listen for other nodes, on every address")
         .variables(&["CACHE_LISTEN_PORT", "P2P_LISTEN_PORT"])
         .default("9100"),
     Definition::many(

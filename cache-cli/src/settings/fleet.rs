@@ -89,7 +89,8 @@ impl Reader<'_> {
                 Transport::Libp2p => &[Carrier::Tcp, Carrier::Quic],
                 Transport::Quic => &[Carrier::Quic],
             };
-            let listen = carriers.iter().map(|carrier| ListenAddress::everywhere(*carrier, port)).collect();
+            let listen =
+                carriers.iter().flat_map(|carrier| ListenAddress::everywhere(*carrier, port)).collect();
             return (listen, port_source);
         }
         let mut listen: Vec<ListenAddress> = Vec::new();

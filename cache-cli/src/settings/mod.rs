@@ -22,7 +22,7 @@ mod web_origin;
 
 pub(crate) use {
     access_log::AccessLogTarget,
-    address::{Contact, ListenAddress},
+    address::{Contact, ListenAddress, own_addresses},
     definition::{Change, DEFINITIONS, Definition, Shape, definition},
     detour::Detour,
     domain::{DomainWarning, warnings as domain_warnings},

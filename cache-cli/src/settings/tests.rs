@@ -28,7 +28,15 @@ fn without_a_word_from_the_user_the_documented_defaults_hold() {
     assert_eq!(settings.default_lifetime, Duration::from_secs(300));
     assert_eq!(settings.memory, Limits { entries_max: 1000, bytes_max: 64 << 20 });
     assert!(settings.fleet.enabled);
-    assert_eq!(listens(&settings), ["/ip4/0.0.0.0/tcp/9100", "/ip4/0.0.0.0/udp/9100/quic-v1"]);
+    assert_eq!(
+        listens(&settings),
+        [
+            "/ip4/0.0.0.0/tcp/9100",
+            "/ip6/::/tcp/9100",
+            "/ip4/0.0.0.0/udp/9100/quic-v1",
+            "/ip6/::/udp/9100/quic-v1"
+        ]
+    );
     assert_eq!(settings.fleet.transport, Transport::Libp2p);
     assert_eq!(settings.cache_dir, Path::new("/var/cache/f"));
 }

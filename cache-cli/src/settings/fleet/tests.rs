@@ -48,8 +48,11 @@ fn the_port_makes_the_addresses_that_the_transport_speaks() {
         let settings = resolved(&[("p2p-port", &["7"]), ("transport", &[transport])]).unwrap();
         settings.fleet.listen.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    assert_eq!(listen("libp2p"), ["/ip4/0.0.0.0/tcp/7", "/ip4/0.0.0.0/udp/7/quic-v1"]);
-    assert_eq!(listen("quic"), ["/ip4/0.0.0.0/udp/7/quic-v1"]);
+    assert_eq!(
+        listen("libp2p"),
+        ["/ip4/0.0.0.0/tcp/7", "/ip6/::/tcp/7", "/ip4/0.0.0.0/udp/7/quic-v1", "/ip6/::/udp/7/quic-v1",]
+    );
+    assert_eq!(listen("quic"), ["/ip4/0.0.0.0/udp/7/quic-v1", "/ip6/::/udp/7/quic-v1"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Daemons that share: calls saved, members that come, go and die, and time-outs on the way.
 
 use super::{
-    hosts,
+    addresses, hosts,
     members::{Fleet, Member, get_at_once, until},
     stub::Stub,
 };
@@ -49,6 +49,11 @@ pub(super) const CHECKS: &[(&str, FleetCheck)] = &[
     ("how large a node with 33 entries is", small),
     ("five hosts, 20 ms and 2 % loss, and a partition for 10 s", hosts::slow_line_and_partition),
     ("five hosts, 20 ms and 2 % loss, and a line that carries one way only for 10 s", hosts::one_way_cut),
+    ("addresses: two behind translators share what a third coordinates", addresses::behind_translators),
+    ("addresses: two behind translators, with published ports", addresses::behind_published_ports),
+    ("addresses: three on IPv6 alone", addresses::ipv6_alone),
+    ("addresses: one on IPv4 and one on IPv6 share what one on both coordinates", addresses::both_families),
+    ("addresses: three hosts with several interfaces", addresses::several_interfaces),
 ];
 
 const REPOSITORIES: [&str; 3] = ["/repos/acme/widget-1", "/repos/acme/widget-2", "/repos/acme/widget-3"];

@@ -7,6 +7,8 @@ use crate::{AskId, FetchId, FlightId, LoadId, RequestId};
 pub enum Deadline {
     /// A peer that was asked says nothing, or another member fetches for too long.
     Ask(AskId),
+    /// It is time to look at the districts of the fleet.
+    District,
     /// A diagnosis takes too long.
     Errand(AskId),
     /// A call to the origin takes too long.

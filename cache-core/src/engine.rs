@@ -164,6 +164,22 @@ impl Engine {
         self.fleet.as_ref().map_or(0, |fleet| fleet.ring.others_count())
     }
 
+    /// How many peers are connected, those of other districts among them.
+    pub fn links_count(&self) -> usize {
+        self.fleet.as_ref().map_or(0, |fleet| fleet.peers.connected().len())
+    }
+
+    /// Whether `peer`, as a member, would be one of this node's district.
+    pub fn is_neighbour(&self, peer: PeerId) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| fleet.districts.is_neighbour(peer))
+    }
+
+    /// How many bits the members of this node's district have in common, how many those members are, with this node, and
+    /// how many members of other districts are known.
+    pub fn district(&self) -> (u8, usize, usize) {
+        self.fleet.as_ref().map_or((0, 1, 0), |fleet| fleet.district())
+    }
+
     /// The peers that we know, and how we stand with each.
     pub fn peers(&self) -> Vec<PeerReport> {
         self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.peers.report(self.now))
@@ -224,6 +240,7 @@ impl Engine {
         while let Some((due, deadline)) = self.poll_timeout().filter(|(date, _)| *date <= self.now) {
             match deadline {
                 Deadline::Ask(ask) => self.on_ask_timed_out(ask),
+                Deadline::District => self.on_district_due(),
                 Deadline::Errand(ask) => self.on_errand_timed_out(ask),
                 Deadline::Fetch(fetch) => {
                     self.outputs.push_back(Output::CancelFetch { fetch });

@@ -204,6 +204,12 @@ impl Flights {
         leased.map(|(id, _)| *id).collect()
     }
 
+    /// Flights for which this node lets other members wait while it asks for itself.
+    pub(crate) fn claiming(&self) -> Vec<FlightId> {
+        let claiming = self.flights.iter().filter(|(_, flight)| flight.consulted.claims);
+        claiming.map(|(id, _)| *id).collect()
+    }
+
     /// Lets flight `id` wait until the fleet is found or not.
     pub(crate) fn gather(&mut self, id: FlightId) {
         self.flight_mut(id).stage = Stage::Gathering;

@@ -19,6 +19,7 @@ mod candidate;
 pub mod codec;
 mod counters;
 mod deadline;
+mod districts;
 mod doubts;
 mod engine;
 mod entry;

@@ -10,6 +10,7 @@
 //! comes.
 
 mod beyond;
+mod district;
 mod effects;
 pub(crate) mod member;
 mod settings;
@@ -28,7 +29,7 @@ pub use member::{MEMBER_ADDRESSES_MAX, Member};
 use settings::DOWN_REMEMBERED;
 pub(crate) use settings::MembershipSettings;
 
-use crate::{PeerId, Timestamp};
+use crate::{PeerId, Timestamp, districts::Place};
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
@@ -51,6 +52,11 @@ pub(crate) struct Membership {
     feeds_left: u8,
     twins: Twins,
     members_max: usize,
+    config: foca::Config,
+    seed: u64,
+    place: Place,
+    /// The depth of the district whose members these are.
+    depth: u8,
 }
 
 impl Membership {
@@ -71,9 +77,19 @@ impl Membership {
             renewed_at: None,
         };
         let rng = Pcg64Mcg::seed_from_u64(seed);
-        let foca = foca::Foca::new(Identity(local), settings.config(), rng, MembershipCodec);
-        let (stage, twins) = (Stage::Present, Twins::default());
-        Self { foca, effects, stage, feeds_left: 0, twins, members_max: settings.members_max }
+        let (config, place) = (settings.config(), Place::of_peer(local.peer()));
+        Self {
+            foca: foca::Foca::new(Identity(local), config.clone(), rng, MembershipCodec),
+            effects,
+            stage: Stage::Present,
+            feeds_left: 0,
+            twins: Twins::default(),
+            members_max: settings.members_max,
+            config,
+            seed,
+            place,
+            depth: 0,
+        }
     }
 
     /// A connection with `peer` stands: unless it is a member already, introduce ourselves to it.
@@ -128,6 +144,9 @@ impl Membership {
             && from != self.effects.local;
         if !is_ours {
             return Err(Malformed);
+        }
+        if !self.is_of_district(from) {
+            return Ok(());
         }
         self.watch_for_a_twin(&message.header.src.0);
         self.take_the_latest_boot(&message);
@@ -301,6 +320,8 @@ impl Membership {
                 update.id() == self.foca.identity() && about_us_matters
             } else if peer == sender.0.peer() {
                 update.id() == sender
+            } else if !self.is_of_district(peer) {
+                false
             } else {
                 strangers_left.as_ref().is_none_or(|left| left.binary_search(&peer).is_err())
             }

@@ -9,7 +9,8 @@ pub use crate::invalidation::{
 };
 
 use crate::{
-    Bucket, Draft, Entry, Features, Key, Name, Payer, Shortage, Timestamp, Validators, freshness::Freshness,
+    Bucket, Draft, Entry, Features, Key, Member, Name, Payer, Shortage, Timestamp, Validators,
+    freshness::Freshness,
 };
 use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
@@ -55,6 +56,8 @@ pub enum Message {
     Invalidate(Notice),
     /// Which nodes are in the fleet: bytes of the membership protocol.
     Membership(Bytes),
+    /// In which district of the fleet the sender is, and some members that it knows.
+    District(Surroundings),
     /// Asks whether the receiver is there.
     Ping {
         /// A number that comes back in the answer.
@@ -103,6 +106,7 @@ impl Message {
         match self {
             Self::Figures(_) => Features::FIGURES,
             Self::WarmUp { .. } | Self::WarmedUp { .. } => Features::WARM_UP,
+            Self::District(_) => Features::DISTRICTS,
             Self::Ask { kin_wait: Some(_), .. } => Features::KINSHIP,
             Self::Announce(_)
             | Self::Answer { .. }
@@ -140,6 +144,32 @@ pub enum Role {
     Coordinator,
     /// It may have the entry; it answers hit or miss.
     Holder,
+}
+
+/// What a member says of its surroundings.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Surroundings {
+    /// How many bits the places of its district have in common; zero while the fleet is one district.
+    pub depth: u8,
+    /// How many members its district has, with itself.
+    pub members_count: u32,
+    /// Whether it would like to hear of members of other districts.
+    pub wants_others: bool,
+    /// Itself and some members that it knows, at most [`KNOWN_TOLD_MAX`].
+    pub known: Vec<Known>,
+}
+
+/// A member that another knows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Known {
+    /// Which it is, and where it can be reached.
+    pub member: Member,
+    /// The depth of its district.
+    pub depth: u8,
+    /// How many members its district has.
+    pub members_count: u32,
+    /// How long ago it was heard from.
+    pub age: Duration,
 }
 
 /// What an ask is answered with.
@@ -257,6 +287,9 @@ pub(crate) fn clamped(draft: Draft, most: Freshness) -> Draft {
     };
     Draft { content, freshness, validators, age }
 }
+
+/// Most members told of in one message: three kilobytes.
+pub const KNOWN_TOLD_MAX: usize = 24;
 
 /// Most invalidations that a parcel names: the latest of those that cover its key.
 pub const AFTER_MAX: usize = 16;

@@ -17,6 +17,7 @@ mod contact;
 mod decision;
 mod giving_way;
 mod jitter;
+mod outside;
 #[cfg(test)]
 mod properties;
 mod report;
@@ -46,7 +47,7 @@ use alloc::{
 };
 use attempts::{Attempts, Reached};
 use book::{Book, Target};
-use candidate::{Candidate, KnownBy, PAUSE_MAX, Stage};
+use candidate::{BOOTSTRAP_INTERVAL, Candidate, KnownBy, PAUSE_MAX, Stage};
 use conduct::Conduct;
 use contact::CONTACTS_MAX;
 use core::time::Duration;
@@ -175,7 +176,8 @@ impl Peers {
                     }
                 }
                 let used_at = (reason == Reason::Lookup).then_some(now);
-                let connection = Connection { address: address.into(), side, since: now, used_at };
+                let connection =
+                    Connection { address: address.into(), side, since: now, used_at, is_outside: false };
                 self.connected.insert(peer, connection);
                 Welcome::Keep { instead_of }
             }
@@ -192,8 +194,12 @@ impl Peers {
         let stood = now.saturating_since(connection.since);
         let courtesy = self.courtesy(peer);
         for target in self.book.targets_of(peer) {
+            self.book.leave_outsider(target);
             if let Some(candidate) = self.book.candidate_mut(target) {
                 candidate.lost(now, stood, courtesy, &mut self.jitter);
+                if connection.is_outside {
+                    candidate.gave_way(now.saturating_add(self.jitter.scatter(BOOTSTRAP_INTERVAL)));
+                }
                 if self.connected.is_empty() {
                     candidate.hurry(now);
                 }
@@ -314,7 +320,8 @@ impl Peers {
     pub(crate) fn awaits_first_contact(&self) -> bool {
         let contacts = || {
             let candidates = self.book.candidates().map(|(_target, candidate)| candidate);
-            candidates.filter(|candidate| candidate.known_by != KnownBy::Membership)
+            candidates
+                .filter(|candidate| !matches!(candidate.known_by, KnownBy::Membership | KnownBy::Outsider))
         };
         let is_untried = |contact: &Candidate| {
             let is_open = match contact.stage {
@@ -429,6 +436,9 @@ impl Peers {
             | DialError::TooMany
             | DialError::Unreachable => {
                 candidate.failed(now, failure, &mut self.jitter);
+                if candidate.failures > 0 {
+                    self.book.leave_outsider(target);
+                }
                 if !self.connected.is_empty() {
                     self.book.give_up(target);
                 }
@@ -453,6 +463,7 @@ impl Peers {
         self.disconnect(peer);
         let until = now.saturating_add(self.jitter.scatter(PAUSE_MAX));
         for target in self.book.targets_of(peer) {
+            self.book.leave_outsider(target);
             if let Some(candidate) = self.book.candidate_mut(target) {
                 candidate.gave_way(until);
             }
@@ -525,7 +536,7 @@ impl Kind {
             KnownBy::Contact { .. } if candidate.lives => Self::Member,
             KnownBy::Contact { .. } if candidate.failures == 0 => Self::Contact,
             KnownBy::Contact { .. } => Self::ContactAgain,
-            KnownBy::Membership | KnownBy::Remembered => Self::Member,
+            KnownBy::Membership | KnownBy::Outsider | KnownBy::Remembered => Self::Member,
         }
     }
 

@@ -55,10 +55,12 @@ impl Features {
     /// The member calls entries by names that show their kinship, coordinates by it, and knows what it is to wait for a
     /// call for another domain.
     pub const KINSHIP: Self = Self(1 << 2);
+    /// The member knows that a fleet may be divided into districts, and answers in the roles of those.
+    pub const DISTRICTS: Self = Self(1 << 3);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
     /// Every part that this build speaks.
-    pub const ALL: Self = Self(Self::FIGURES.0 | Self::WARM_UP.0 | Self::KINSHIP.0);
+    pub const ALL: Self = Self(Self::FIGURES.0 | Self::WARM_UP.0 | Self::KINSHIP.0 | Self::DISTRICTS.0);
 
     /// The set as a hello carries it.
     pub const fn from_bits(bits: u64) -> Self {

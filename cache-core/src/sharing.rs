@@ -88,6 +88,11 @@ pub struct SharingLimits {
     /// Most answers of GitHub's API are smaller (a page of 30 issues is the exception); a larger one goes to its
     /// coordinator alone and by name to the others.
     pub attached_bytes_max: usize,
+    /// Most members of a district. A larger fleet is divided into districts, each of which is a full mesh.
+    ///
+    /// 192: what each member pays for the others, idle connections and announcements, stays that of a fleet of 64 to
+    /// 192.
+    pub district_max: usize,
     /// How long an entry from a peer may be fresh or stale, whatever the peer and the [`Ceiling`] say.
     pub freshness_max: Freshness,
     /// Longest time for which a member is let wait, as coordinator, for a call for another domain.
@@ -117,6 +122,7 @@ impl Default for SharingLimits {
             ask_timeout: Duration::from_secs(1),
             asks_max: 3,
             attached_bytes_max: 16 * 1024,
+            district_max: 192,
             freshness_max: Freshness { lifetime: 24 * hour, while_revalidating: hour, if_error: 24 * hour },
             kin_wait_max: Duration::from_secs(1),
             lease_failures_max: 1,

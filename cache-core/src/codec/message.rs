@@ -5,7 +5,9 @@
 //! within a major version. A later minor version may add kinds, which are skipped here, and fields behind those of a
 //! known kind, which are skipped too ([`crate::Protocol`]).
 
-use super::{CONFIG, DecodeError, List, Record, check, invalidation::WireNotice, millis};
+use super::{
+    CONFIG, DecodeError, List, Record, check, district::WireSurroundings, invalidation::WireNotice, millis,
+};
 use crate::{
     AskId, Bucket, Figures, Message, Name, Payer, Shortage, Timestamp,
     message::{AFTER_MAX, Announced, Answer, Edition, InvalidationId, Parcel, Role, Verdict},
@@ -64,6 +66,7 @@ enum WireMessage {
     WarmedUp { next: Option<u32> },
     Forgotten { receipt: u64 },
     AskWithKin { ask: u64, name: [u8; 32], kin_wait: u64 },
+    District(WireSurroundings),
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -107,6 +110,7 @@ impl From<&Message> for WireMessage {
             Message::Ask { ask, name, role, kin_wait: _ } => {
                 Self::Ask { ask: ask.0, name: *name.as_bytes(), as_coordinator: *role == Role::Coordinator }
             }
+            Message::District(surroundings) => Self::District(surroundings.into()),
             Message::Claim { name } => Self::Claim { name: *name.as_bytes() },
             Message::Figures(Figures { api_calls, hits, peer_hits, misses, entries }) => Self::Figures {
                 api_calls: *api_calls,
@@ -167,6 +171,7 @@ impl WireMessage {
                 role: Role::Coordinator,
                 kin_wait: Some(Duration::from_millis(kin_wait)),
             },
+            Self::District(surroundings) => Message::District(surroundings.into_surroundings()?),
             Self::Claim { name: bytes } => Message::Claim { name: name(bytes) },
             Self::Figures { api_calls, hits, peer_hits, misses, entries } => {
                 Message::Figures(Figures { api_calls, hits, peer_hits, misses, entries })
@@ -258,7 +263,7 @@ fn edition_of((count, issuer): (u64, u64)) -> Edition {
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 16;
+const KINDS: u32 = 17;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;
@@ -269,7 +274,10 @@ mod tests {
     use crate::{
         Content, Domain, Draft, Headers, Key, Validators,
         freshness::Freshness,
-        message::{INVALIDATIONS_MAX, Invalidation, Notice, Reach, SCOPES_MAX, Scope},
+        message::{
+            INVALIDATIONS_MAX, Invalidation, KNOWN_TOLD_MAX, Known, Notice, Reach, SCOPES_MAX, Scope,
+            Surroundings,
+        },
     };
     use alloc::vec;
 
@@ -306,6 +314,14 @@ mod tests {
             Invalidation { id, reach: Reach::doubt(scopes), age: Duration::ZERO },
         ];
         Notice { receipt: 7, mark: Some(Duration::from_secs(9)), invalidations: invalidations.into() }
+    }
+
+    fn surroundings(length: usize) -> Surroundings {
+        let peer = crate::PeerId::from_public_key([4; 32]);
+        let member =
+            crate::Member::new(peer, 7, ["/ip4/192.0.2.1/udp/9100/quic-v1", "/ip6/2001:db8::1/tcp/9"]);
+        let known = Known { member, depth: 3, members_count: 90, age: Duration::from_millis(1500) };
+        Surroundings { depth: 2, members_count: 100, wants_others: true, known: vec![known; length] }
     }
 
     fn named(name: Name, edition: Option<Edition>) -> Message {
@@ -357,6 +373,8 @@ mod tests {
             Message::WarmUp { skip: 32 },
             Message::WarmedUp { next: Some(64) },
             Message::WarmedUp { next: None },
+            Message::District(surroundings(0)),
+            Message::District(surroundings(KNOWN_TOLD_MAX)),
         ]);
         all
     }
@@ -457,6 +475,14 @@ mod tests {
         };
         assert_eq!(read(whole(AFTER_MAX)), Ok(whole(AFTER_MAX)));
         assert_eq!(read(whole(AFTER_MAX + 1)), Err(DecodeError::Malformed));
+    }
+
+    #[test]
+    fn more_members_than_may_be_told_of_are_refused() {
+        let message = |length| Message::District(surroundings(length));
+        let read = |message| decode_message(&encode_message(&message));
+        assert_eq!(read(message(KNOWN_TOLD_MAX)), Ok(message(KNOWN_TOLD_MAX)));
+        assert_eq!(read(message(KNOWN_TOLD_MAX + 1)), Err(DecodeError::Malformed));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Everything that has to do with other members: [`state`] is what is known, the other files are what is done.
 
 mod announcing;
+mod bordering;
 mod coordinating;
 mod errand;
 mod gathering;
@@ -11,6 +12,7 @@ mod parting;
 mod saying;
 mod searching;
 mod state;
+mod surroundings;
 mod warming;
 
 pub(in crate::engine) use {announcing::Told, searching::DEPUTIES_MAX, state::Fleet};

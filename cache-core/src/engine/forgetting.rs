@@ -120,6 +120,7 @@ impl Engine {
             ended.doubted.push(Scope::everything());
         }
         self.confirm(from, notice.receipt, &ended);
+        self.pass_on_from(from, &news);
         self.pass_on(news);
     }
 

@@ -87,6 +87,36 @@ impl Book {
         self.learn_as(KnownBy::Membership, peer, addresses, until);
     }
 
+    /// There is something to say to `peer`, of another district, which can be reached at `addresses`.
+    pub(super) fn learn_outsider(&mut self, now: Timestamp, peer: PeerId, addresses: &[Box<str>]) {
+        if !self.named.contains_key(&peer) {
+            self.learn_as(KnownBy::Outsider, peer, addresses, now);
+        }
+    }
+
+    /// `peer` is of another district, so it is not dialed unless there is something to say to it.
+    pub(super) fn put_outside(&mut self, peer: PeerId) {
+        if let Some(candidate) = self.named.get_mut(&peer)
+            && matches!(candidate.known_by, KnownBy::Membership | KnownBy::Remembered)
+        {
+            candidate.known_by = KnownBy::Outsider;
+        }
+    }
+
+    /// Strikes out the members for which `stays` does not hold.
+    pub(super) fn retain(&mut self, stays: impl Fn(PeerId) -> bool) {
+        self.named.retain(|peer, candidate| candidate.known_by != KnownBy::Membership || stays(*peer));
+    }
+
+    /// Strikes `target` out if it is known for its district's sake alone: what wants it says where it is.
+    pub(super) fn leave_outsider(&mut self, target: Target) {
+        if let Target::Named(peer) = target
+            && self.named.get(&peer).is_some_and(|candidate| candidate.known_by == KnownBy::Outsider)
+        {
+            self.named.remove(&peer);
+        }
+    }
+
     fn learn_as(&mut self, known_by: KnownBy, peer: PeerId, addresses: &[Box<str>], until: Timestamp) {
         if peer == self.local {
             return;
@@ -99,7 +129,7 @@ impl Book {
                     let others = addresses.into_iter().filter(|address| *address != pinned);
                     confirm(candidate, core::iter::once(pinned.clone()).chain(others).collect(), until);
                 }
-                KnownBy::Membership | KnownBy::Remembered => {
+                KnownBy::Membership | KnownBy::Outsider | KnownBy::Remembered => {
                     candidate.known_by = known_by;
                     confirm(candidate, addresses, until);
                 }
@@ -130,7 +160,9 @@ impl Book {
             candidate.lives = false;
             match (candidate.known_by, candidate.stage) {
                 (KnownBy::Membership, _any) if candidate.is_put_off(now) => candidate.try_once(now),
-                (KnownBy::Membership | KnownBy::Remembered, _any) => drop(self.named.remove(&peer)),
+                (KnownBy::Membership | KnownBy::Outsider | KnownBy::Remembered, _any) => {
+                    drop(self.named.remove(&peer));
+                }
                 (KnownBy::Contact { .. }, Stage::Dialing { .. }) => {}
                 (KnownBy::Contact { .. }, _other) if is_connected => candidate.stage = Stage::Leaving,
                 (KnownBy::Contact { .. }, _other) => candidate.gone(now, jitter),
@@ -306,7 +338,9 @@ fn confirm(candidate: &mut Candidate, addresses: Vec<Box<str>>, until: Timestamp
 fn is_hopeless(candidate: &Candidate) -> bool {
     let is_idle = matches!(candidate.stage, Stage::Waiting { .. });
     match candidate.known_by {
-        KnownBy::Membership | KnownBy::Remembered => is_idle && candidate.failures >= TRIES_MAX,
+        KnownBy::Membership | KnownBy::Outsider | KnownBy::Remembered => {
+            is_idle && candidate.failures >= TRIES_MAX
+        }
         KnownBy::Contact { .. } => false,
     }
 }

@@ -30,6 +30,8 @@ pub(super) enum KnownBy {
     Contact { place: usize },
     /// Membership says that it lives.
     Membership,
+    /// A member of another district. It is dialed when there is something to say to it.
+    Outsider,
     /// It was a member when the last process ended. No member has said yet whether it still is.
     Remembered,
 }

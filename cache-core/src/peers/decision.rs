@@ -105,4 +105,6 @@ pub(crate) struct Connection {
     pub(crate) since: Timestamp,
     /// When something was last said or heard for a lookup, if it ever was.
     pub(crate) used_at: Option<Timestamp>,
+    /// Whether the peer belongs to another district of the fleet: the connection is there to be used, and else ends.
+    pub(crate) is_outside: bool,
 }

@@ -37,7 +37,8 @@ pub(super) struct GivingWay {
 impl GivingWay {
     /// The connection that gives way now; `None` if all are too young, or too many gave way lately.
     ///
-    /// The connections of peers at `stake` go last.
+    /// The connections of peers at `stake` go last. First, and at any pace, go those of other districts' members that are
+    /// not in use: such a member has been told of others by then, and finds its way.
     pub(super) fn choose(
         &mut self,
         now: Timestamp,
@@ -45,6 +46,17 @@ impl GivingWay {
         reason: Reason,
         stake: &BTreeMap<PeerId, Stake>,
     ) -> Option<PeerId> {
+        let is_over = |peer: &PeerId, connection: &Connection| {
+            connection.is_outside
+                && !stake.contains_key(peer)
+                && now.saturating_since(connection.since) >= IDLE_MIN
+                && now.saturating_since(connection.used_at.unwrap_or(connection.since)) >= IDLE_MIN
+        };
+        let over = connected.iter().filter(|(peer, connection)| is_over(peer, connection));
+        let used_at = |connection: &Connection| connection.used_at.unwrap_or(connection.since);
+        if let Some((over, _)) = over.min_by_key(|(_, connection)| used_at(connection)) {
+            return Some(*over);
+        }
         let whole_at = self.whole_at.max(now);
         if whole_at.saturating_since(now) > PERIOD * (BURST - 1) {
             return None;

@@ -46,7 +46,7 @@ impl Peers {
             address: connection.map(|connection| &connection.address).or(next).cloned(),
             source: candidate.map_or(PeerSource::Itself, |candidate| match candidate.known_by {
                 KnownBy::Contact { .. } => PeerSource::Contact,
-                KnownBy::Membership => PeerSource::Membership,
+                KnownBy::Membership | KnownBy::Outsider => PeerSource::Membership,
                 KnownBy::Remembered => PeerSource::Remembered,
             }),
             state,

@@ -12,7 +12,8 @@ use cache_core::{
     Sharing, SharingLimits, Shortage, Timestamp,
     freshness::Freshness,
     message::{
-        Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict,
+        Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope,
+        Surroundings, Verdict,
     },
 };
 use siphasher::sip::SipHasher13;
@@ -139,6 +140,10 @@ impl Talk {
     /// `message` as a line; `None` for what the membership protocol says, which has tests of its own.
     pub(crate) fn show(&mut self, to: &[PeerId], message: &Message) -> Option<String> {
         let said = match message {
+            Message::District(said) => {
+                let Surroundings { depth, members_count, known, .. } = said;
+                format!("district depth={depth} members={members_count} known={}", known.len())
+            }
             Message::Announce(Announced::Named { name, remaining, age: _, edition }) => {
                 let edition = show_edition(*edition);
                 format!("announce-name {} remaining={}{edition}", self.key(name), duration(*remaining))
@@ -217,6 +222,7 @@ pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
     let mut limits = SharingLimits {
         ask_timeout: words.duration_value("ask", usual.ask_timeout),
         asks_max: words.number_value("asks", usual.asks_max),
+        district_max: words.number_value("district", usual.district_max),
         attached_bytes_max: words.number_value("attached", usual.attached_bytes_max),
         lease_term: words.duration_value("term", usual.lease_term),
         leases_max: words.number_value("leases", usual.leases_max),

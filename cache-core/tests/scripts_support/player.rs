@@ -368,6 +368,7 @@ impl Player {
             return "deadline none".into();
         };
         let what = match deadline {
+            Deadline::District => "district".into(),
             Deadline::Ask(ask) => format!("ask a{}", ask.0),
             Deadline::Errand(ask) => format!("errand a{}", ask.0),
             Deadline::Gathering => "gathering".into(),

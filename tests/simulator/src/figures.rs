@@ -210,6 +210,7 @@ pub(crate) fn message_name(message: &Message) -> &'static str {
         Message::Answer { answer: Answer::Wait, .. } => "answer wait",
         Message::Ask { .. } => "ask",
         Message::Claim { .. } => "claim",
+        Message::District(_) => "district",
         Message::Figures(_) => "figures",
         Message::Forgotten { .. } => "forgotten",
         Message::Invalidate(_) => "invalidate",

@@ -386,6 +386,7 @@ impl Ledger {
             | Message::Answer { .. }
             | Message::Ask { .. }
             | Message::Claim { .. }
+            | Message::District(_)
             | Message::Figures(_)
             | Message::Forgotten { .. }
             | Message::Membership(_)

@@ -24,7 +24,7 @@ impl Engine {
     /// of it. So do the others if it is short, unless they are told by name alone.
     pub(in crate::engine) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>, told_as: Told) {
         let told = self.conclude_leases(entry);
-        let Some(fleet) = self.fleet.as_ref().filter(|fleet| !fleet.ring.is_alone()) else { return };
+        let Some(fleet) = self.fleet.as_ref().filter(|fleet| !fleet.is_alone()) else { return };
         let local = fleet.local();
         let name = fleet.name(entry.key());
         let remaining = freshness::remaining(entry, self.now);
@@ -32,7 +32,9 @@ impl Engine {
             told_as == Told::Whole && entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
         let coordinators = [Some(fleet.coordinator(&name, self.now, &[])), lease];
         let whole = |peer: &PeerId| is_short || coordinators.contains(&Some(*peer));
-        let others = fleet.ring.others().filter(|peer| *peer != local && !told.contains(peer));
+        let elsewhere = lease.filter(|lease| !fleet.ring.contains(*lease));
+        let others = fleet.ring.others().chain(elsewhere);
+        let others = others.filter(|peer| *peer != local && !told.contains(peer));
         let (whole, named): (Vec<PeerId>, Vec<PeerId>) = others.partition(whole);
         if !whole.is_empty() {
             let parcel = Box::new(self.parcel(entry));
@@ -225,7 +227,13 @@ impl Engine {
         fleet.holders.clear();
         let invalidations = vec![fleet.invalidations.issue(now, reach)];
         let told = fleet.ring.others().collect();
-        self.say_all(Message::Invalidate(Notice { receipt, mark: None, invalidations }));
+        self.say_all(Message::Invalidate(Notice {
+            receipt,
+            mark: None,
+            invalidations: invalidations.clone(),
+        }));
+        let elsewhere = Message::Invalidate(Notice { receipt: 0, mark: None, invalidations });
+        self.tell_other_districts(None, &elsewhere);
         told
     }
 
@@ -238,7 +246,27 @@ impl Engine {
         shortage: Shortage,
     ) {
         if payer != Payer::HOST {
-            self.say_all(Message::Quota { payer, bucket, pause, shortage });
+            let told = Message::Quota { payer, bucket, pause, shortage };
+            self.tell_other_districts(None, &told);
+            self.say_all(told);
+        }
+    }
+
+    /// A member tells of a pause. What another district tells, and was not known, is told on.
+    pub(super) fn on_quota(
+        &mut self,
+        from: PeerId,
+        (payer, bucket): (Payer, Bucket),
+        pause: Duration,
+        shortage: Shortage,
+    ) {
+        let is_known = self.quotas.held(payer, bucket, self.now).is_some();
+        self.quotas.hold(payer, bucket, self.now, pause, shortage);
+        let is_outside = self.fleet.as_ref().is_some_and(|fleet| !fleet.ring.contains(from));
+        if is_outside && !is_known {
+            let message = Message::Quota { payer, bucket, pause, shortage };
+            self.tell_other_districts(Some(from), &message);
+            self.say_all(message);
         }
     }
 }

@@ -16,6 +16,7 @@ impl Engine {
     pub(super) fn on_ask(&mut self, query: Query, name: Name) {
         let now = self.now;
         let Query { asker, role, kin_until } = query;
+        self.end_waiting_round(&query, &name);
         let Some(fleet) = &mut self.fleet else { return };
         let entry = fleet.names.get(&name).and_then(|key| self.cache.lookup(key)).cloned();
         let is_leased = role == Role::Coordinator && fleet.leases.contains(&name);

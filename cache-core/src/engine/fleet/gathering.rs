@@ -26,8 +26,8 @@ pub(super) enum Gathering {
 
 impl Engine {
     /// Whether look-ups wait for the first peer: at most `GATHERING_MAX` from the first input on, while a contact or a
-    /// remembered member is being dialled for the first time, and then, with a disk, until that peer has told what was
-    /// invalidated.
+    /// remembered member is being dialled for the first time, and then until that peer has told what was invalidated, and
+    /// in which district of the fleet it is.
     pub fn is_gathering(&self) -> bool {
         let gathering = self.fleet.as_ref().map(|fleet| fleet.gathering);
         matches!(gathering, Some(Gathering::NotBegun | Gathering::Until(_) | Gathering::Hearing { .. }))
@@ -48,15 +48,18 @@ impl Engine {
         let Some(fleet) = &mut self.fleet else { return };
         let Gathering::Until(until) = fleet.gathering else { return };
         let local = fleet.local();
-        let first =
-            fleet.peers.connected().keys().copied().find(|peer| *peer != local && fleet.ring.contains(*peer));
+        let first = fleet
+            .peers
+            .connected()
+            .keys()
+            .copied()
+            .find(|peer| *peer != local && fleet.features.contains_key(peer));
         match first {
-            Some(from) if self.settings.disk == Disk::Present => {
+            Some(from) => {
                 let token = self.flights.ask_number();
                 fleet.gathering = Gathering::Hearing { from, token, until };
                 self.say(from, Message::Ping { token: token.0 });
             }
-            Some(_) => self.stop_gathering(),
             None if !fleet.ring.is_alone() || !fleet.peers.awaits_first_contact() => self.stop_gathering(),
             None => {}
         }

@@ -50,6 +50,7 @@ impl Engine {
             Message::Claim { name } => {
                 fleet.leases.claim(self.now, name, from, &fleet.sharing.limits);
             }
+            Message::District(surroundings) => self.on_surroundings(from, &surroundings),
             Message::Figures(figures) => {
                 fleet.figures.insert(from, figures);
             }
@@ -63,7 +64,7 @@ impl Engine {
             Message::Ping { token } => self.say(from, Message::Pong { token, clock: self.now }),
             Message::Pong { token, clock } => self.on_pong(from, AskId(token), clock),
             Message::Quota { payer, bucket, pause, shortage } if payer != Payer::HOST => {
-                self.quotas.hold(payer, bucket, self.now, pause, shortage);
+                self.on_quota(from, (payer, bucket), pause, shortage);
             }
             Message::Quota { .. } => {}
             Message::Release { name, verdict } => self.on_release(from, name, verdict),

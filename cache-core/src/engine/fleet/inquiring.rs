@@ -9,7 +9,7 @@
 //! To its askers, a member on the way is the coordinator: it grants the lease that it was granted, and owes the entry
 //! to the one that it has the lease from.
 
-use super::Fleet;
+use super::{Fleet, surroundings::addresses};
 use crate::{
     AskId, Deadline, Entry, Message, Name, Offence, PeerId, Timestamp,
     engine::Engine,
@@ -106,13 +106,28 @@ impl Fleet {
             return self.local();
         }
         let near = self.coordinator(name, now, except);
+        if near == self.local() && !self.districts.is_undivided() {
+            let elsewhere = self.gate(name, except);
+            // A node that has just come knows neither its district nor the others.
+            let guide = || self.ring.is_alone().then(|| self.guide(except)).flatten();
+            return elsewhere.or_else(guide).unwrap_or(near);
+        }
         let beyond = (near == self.local()).then(|| self.superior_beyond(name, now, except)).flatten();
         beyond.unwrap_or(near)
     }
 
+    /// Whether members may ask this node for what another coordinates.
+    pub(in crate::engine) fn is_on_the_way(&self) -> bool {
+        self.ring.exceeds_connections() || !self.districts.is_undivided()
+    }
+
     /// The member to ask in turn when `asker` asks us for `name`.
     fn superior(&self, name: &Name, now: Timestamp, asker: PeerId) -> Option<PeerId> {
-        if !self.ring.exceeds_connections() {
+        let is_of_another = !self.ring.contains(asker) && asker != self.local();
+        if !self.districts.is_undivided() && !self.districts.is_home_of(name) {
+            return self.gate(name, &[asker]);
+        }
+        if !self.ring.exceeds_connections() && !is_of_another {
             return None;
         }
         let near = self.coordinator(name, now, &[asker]);
@@ -265,7 +280,7 @@ impl Engine {
     pub(super) fn pay_owed(&mut self, name: &Name, entry: &Arc<Entry>) -> Option<PeerId> {
         let fleet = self.fleet.as_mut()?;
         let superior = fleet.inquiries.owed.remove(name)?;
-        if !fleet.ring.contains(superior) {
+        if !fleet.peers.connected().contains_key(&superior) {
             return None;
         }
         let parcel = Box::new(self.parcel(entry));
@@ -323,7 +338,10 @@ impl Engine {
         if unsent.len() < UNSENT_MAX {
             unsent.push(message);
         }
-        fleet.peers.want(now, to);
+        match fleet.districts.outsiders.get(to).map(|outsider| addresses(&outsider.member)) {
+            Some(addresses) => fleet.peers.want_outsider(now, to, &addresses),
+            None => drop(fleet.peers.want(now, to)),
+        }
     }
 
     /// A connection stands for which something may wait.

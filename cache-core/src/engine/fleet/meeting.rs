@@ -1,15 +1,15 @@
 //! How members come, and which connections are made.
 
-use super::{state::Fleet, warming::WARM_UP_TIMEOUT};
+use super::{state::Fleet, surroundings::addresses, warming::WARM_UP_TIMEOUT};
 use crate::{
     Features, Message, Offence, Output, PeerId,
     address::peer_of_address,
     engine::Engine,
-    membership::{Decision, End, Member},
+    membership::{Decision, End},
     peers::{PeerDecision, Stake, Welcome},
     port::{DialError, Side},
 };
-use alloc::{boxed::Box, collections::BTreeMap, string::String, sync::Arc, vec::Vec};
+use alloc::{collections::BTreeMap, sync::Arc};
 
 impl Engine {
     /// Whether there is a member to share with.
@@ -49,6 +49,7 @@ impl Engine {
                     fleet.ring.insert_beyond(member.peer());
                 }
                 self.recollect(member.peer());
+                self.watch_growth();
             }
             Decision::Twins { peer } => self.outputs.push_back(Output::Twins { peer }),
             Decision::Send { to, bytes } => {
@@ -80,6 +81,7 @@ impl Engine {
             fleet.peers.on_dial_failed(now, address, failure);
             if let (Some(peer), true) = (peer_of_address(address), says_that_nobody_is_there(failure)) {
                 fleet.membership.on_unreachable(now, peer);
+                fleet.districts.outsiders.remove(peer);
             }
         }
         self.drop_unsent();
@@ -109,12 +111,16 @@ impl Engine {
                 if let Some(other) = instead_of {
                     self.lose(other, End::GaveWay);
                 }
-                if let Some(fleet) = &mut self.fleet {
-                    fleet.features.insert(peer, features);
+                let Some(fleet) = &mut self.fleet else { return };
+                fleet.features.insert(peer, features);
+                if fleet.districts.is_neighbour(peer) {
                     fleet.membership.on_connected(now, peer);
+                    self.recollect(peer);
+                    self.join_ring(peer);
+                } else {
+                    self.meet_outsider(peer);
                 }
-                self.recollect(peer);
-                self.join_ring(peer);
+                self.greet(peer);
                 self.say_unsent(peer);
             }
             // The order to disconnect is among the decisions already.
@@ -138,7 +144,7 @@ impl Engine {
     }
 
     /// Shares names out with `peer` as well, which is connected and lives.
-    fn join_ring(&mut self, peer: PeerId) {
+    pub(super) fn join_ring(&mut self, peer: PeerId) {
         let now = self.now;
         let Some(fleet) = self.fleet.as_mut().filter(|fleet| !fleet.ring.contains(peer)) else { return };
         if fleet.ring.is_alone() {
@@ -146,13 +152,20 @@ impl Engine {
         }
         fleet.ring.insert(peer);
         // First what is no longer true, then what is.
+        self.exchange_notices(peer);
+        self.claim_leases(|coordinator| coordinator == peer);
+        self.warm_up_from(peer);
+    }
+
+    /// Tells `peer`, which has just connected, what was invalidated lately.
+    pub(super) fn exchange_notices(&mut self, peer: PeerId) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
         let notices = fleet.invalidations.notices(now, || self.receipts.number());
         fleet.acquaintances.on_met(now, peer, notices.last().map(|notice| notice.receipt));
         for notice in notices {
             self.say(peer, Message::Invalidate(notice));
         }
-        self.claim_leases(|coordinator| coordinator == peer);
-        self.warm_up_from(peer);
     }
 
     /// `peer` is to be looked for after a restart, if it is connected and known where it can be reached.
@@ -189,8 +202,4 @@ impl Engine {
 /// Whether a member may be dead if a dial of it failed like this.
 fn says_that_nobody_is_there(failure: DialError) -> bool {
     matches!(failure, DialError::TimedOut | DialError::Unreachable)
-}
-
-fn addresses(member: &Member) -> Vec<Box<str>> {
-    member.addresses().map(String::into_boxed_str).collect()
 }

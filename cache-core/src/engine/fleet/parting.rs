@@ -15,13 +15,14 @@ impl Engine {
     pub(in crate::engine) fn lose(&mut self, peer: PeerId, end: End) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
+        fleet.districts.on_disconnected(peer);
         fleet.membership.on_disconnected(now, peer, end);
         fleet.warm_ups.remove(&peer);
         self.leave_ring(peer);
         let Some(fleet) = &mut self.fleet else { return };
         fleet.features.remove(&peer);
         fleet.patience.remove(&peer);
-        if fleet.membership.is_alive(peer) {
+        if fleet.membership.is_alive(peer) && fleet.districts.is_neighbour(peer) {
             fleet.ring.insert_beyond(peer);
         }
     }

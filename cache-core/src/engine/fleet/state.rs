@@ -3,6 +3,7 @@
 use super::{gathering::Gathering, inquiring::Inquiries, warming::WarmingUp};
 use crate::{
     AskId, Deadline, Features, Figures, Key, Name, PeerId, Sharing, Timestamp,
+    districts::Districts,
     membership::{Member, Membership, MembershipSettings},
     message::Edition,
     peers::Peers,
@@ -24,6 +25,14 @@ pub(in crate::engine) struct Fleet {
     pub(in crate::engine) peers: Peers,
     pub(in crate::engine) membership: Membership,
     pub(super) recollection: Recollection,
+    /// In which part of the fleet this node is, and which members of others it knows.
+    pub(in crate::engine) districts: Districts,
+    /// When to look at the districts again; `None` while there is but one.
+    pub(super) look_at: Option<Timestamp>,
+    /// How often that was done, and which neighbour was told then.
+    pub(super) looks: u64,
+    pub(super) quick_looks: u8,
+    pub(super) looked_to: Option<PeerId>,
     pub(in crate::engine) ring: Ring,
     pub(in crate::engine) leases: Leases,
     pub(super) inquiries: Inquiries,
@@ -71,6 +80,11 @@ impl Fleet {
             membership: Membership::new(member, *seed, &membership),
             peers: Peers::new(*local, own_addresses, contacts, remembered, (peers.clone(), *seed)),
             recollection: Recollection::new(remembered),
+            districts: Districts::new(*local, sharing.limits.district_max),
+            look_at: None,
+            looks: 0,
+            quick_looks: 0,
+            looked_to: None,
             ring: Ring::new(sharing.local),
             leases: Leases::default(),
             inquiries: Inquiries::default(),
@@ -120,6 +134,7 @@ impl Fleet {
             .chain(recollection)
             .chain(search)
             .chain(gathering)
+            .chain(self.district_deadline())
             .min()
     }
 
@@ -201,6 +216,10 @@ impl Fleet {
     /// alone.
     pub(in crate::engine) fn deputy(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> Option<PeerId> {
         self.new_until.filter(|until| now < *until)?;
+        // Members of other districts ask any of ours, which asks the coordinator.
+        if !self.districts.is_undivided() && self.coordinator(name, now, &[]) != self.local() {
+            return None;
+        }
         let except: Vec<PeerId> = except.iter().copied().chain([self.local()]).collect();
         Some(self.coordinator(name, now, &except)).filter(|deputy| *deputy != self.local())
     }

@@ -74,6 +74,10 @@ impl Engine {
         if *batches > WARM_UPS_MAX {
             return self.on_offence(from, Offence::Flood);
         }
+        // One of another district is sent what is read there.
+        if !fleet.ring.contains(from) {
+            return self.say(from, Message::WarmedUp { next: None });
+        }
         let Some(fleet) = &self.fleet else { return };
         let most = fleet.sharing.limits.warm_up;
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);

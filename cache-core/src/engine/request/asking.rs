@@ -27,7 +27,7 @@ impl Engine {
         let shares = flight.keep() == Keep::Yes
             && flight.consulted().lease.is_none()
             && (renews || self.flights.waiting(id).iter().any(wants));
-        let Some(fleet) = self.fleet.as_mut().filter(|fleet| shares && !fleet.ring.is_alone()) else {
+        let Some(fleet) = self.fleet.as_mut().filter(|fleet| shares && !fleet.is_alone()) else {
             return ControlFlow::Continue(());
         };
         if flight.consulted().asks >= fleet.sharing.limits.asks_max {
@@ -70,7 +70,7 @@ impl Engine {
         if !fetches {
             return self.ask(id, (coordinator, Role::Holder), name, None);
         }
-        if let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.ring.exceeds_connections()) {
+        if let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.is_on_the_way()) {
             let local = fleet.local();
             fleet.leases.claim(self.now, name, local, &fleet.sharing.limits);
             self.flights.flight_mut(id).claim();

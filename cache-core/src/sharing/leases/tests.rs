@@ -10,6 +10,7 @@ const LIMITS: SharingLimits = SharingLimits {
     ask_timeout: Duration::from_secs(1),
     asks_max: 3,
     attached_bytes_max: 1024,
+    district_max: 192,
     freshness_max: crate::freshness::Freshness {
         lifetime: Duration::ZERO,
         while_revalidating: Duration::ZERO,

@@ -73,7 +73,11 @@ impl World {
             let (flights, leases) = (state.engine.flights_count(), state.engine.leases_count());
             let (members, retained) = (state.engine.members().len(), state.retained.len());
             let searches = state.engine.searches_count();
-            let others = up.len() - 1;
+            let is_neighbour = |other: &usize| {
+                let (here, there) = (&state.engine, &self.nodes[*other]);
+                *other != *node && here.is_neighbour(there.peer) && there.engine.is_neighbour(state.peer)
+            };
+            let others = up.iter().copied().filter(is_neighbour).count();
             // Where not every node can be connected with every other, half of what each may have.
             let connections_max = self.plan.peers.connections_max;
             let least = if others > connections_max { connections_max.div_ceil(2) } else { others };

@@ -218,6 +218,7 @@ impl World {
                 }
                 false
             }
+            Message::District(_) => false,
             Message::Membership(_) => self.liars.contains(&from) && is_rumour(message),
             Message::Pong { .. } => {
                 self.on_first_heard(number);
@@ -518,6 +519,7 @@ impl World {
             | Message::Figures(_)
             | Message::Forgotten { .. }
             | Message::Invalidate(_)
+            | Message::District(_)
             | Message::Membership(_)
             | Message::Ping { .. }
             | Message::Pong { .. }

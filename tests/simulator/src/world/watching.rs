@@ -123,7 +123,7 @@ impl World {
         if is_small || engine.members_count() != self.watch.members_count(number) {
             self.watch.on_members(number, engine.members(), &self.numbers);
         }
-        let links = engine.members_count();
+        let links = engine.links_count();
         let alone_for = self.watch.on_links(number, links, self.now);
         let connections_max = self.plan.peers.connections_max;
         let is_alone = alone_for > ALONE_MAX && self.others_count(number) > 0;

@@ -114,14 +114,14 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "announced-to-the-others-but-one",
         file: "engine/fleet/announcing.rs",
-        old: "let others = fleet.ring.others().filter(",
-        new: "let others = fleet.ring.others().skip(1).filter(",
+        old: "let others = fleet.ring.others().chain(",
+        new: "let others = fleet.ring.others().skip(1).chain(",
     },
     Mutant {
         name: "announced-to-nobody",
         file: "engine/fleet/announcing.rs",
-        old: "let others = fleet.ring.others().filter(",
-        new: "let others = fleet.ring.others().take(0).filter(",
+        old: "let others = fleet.ring.others().chain(",
+        new: "let others = fleet.ring.others().take(0).chain(",
     },
     Mutant {
         name: "refusal-taken-for-the-last-word",

@@ -42,7 +42,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "own-lookup-unseen-by-those-who-ask",
         file: "engine/request/asking.rs",
-        old: "self.fleet.as_mut().filter(|fleet| fleet.ring.exceeds_connections())",
+        old: "self.fleet.as_mut().filter(|fleet| fleet.is_on_the_way())",
         new: "self.fleet.as_mut().filter(|fleet| fleet.ring.is_alone())",
     },
     Mutant {

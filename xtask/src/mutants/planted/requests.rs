@@ -114,8 +114,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "quota-not-told",
         file: "engine/fleet/announcing.rs",
-        old: "self.say_all(Message::Quota { payer, bucket, pause, shortage });",
-        new: "let _unused = (bucket, pause, shortage);",
+        old: "self.say_all(told);",
+        new: "drop(told);",
     },
     Mutant {
         name: "hold-off-ignored",

@@ -48,8 +48,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "first-peer-not-heard-out",
         file: "engine/fleet/gathering.rs",
-        old: "Some(from) if self.settings.disk == Disk::Present => {",
-        new: "Some(from) if self.settings.disk == Disk::Present && false => {",
+        old: "            Some(from) => {\n                let token = self.flights.ask_number();",
+        new: "            Some(from) if from != local => self.stop_gathering(),\n            Some(from) => {\n                let token = self.flights.ask_number();",
     },
     Mutant {
         name: "absent-contact-ends-the-wait",

@@ -21,20 +21,23 @@ pub(crate) struct Outsider {
 pub(crate) struct Outsiders {
     local: Place,
     known: BTreeMap<PeerId, Outsider>,
+    /// When a dial of one came to nothing: at most [`VAIN_MAX`]. What others heard from it before that is no news.
+    vain: BTreeMap<PeerId, Timestamp>,
     /// The one that was told of last.
     told: Option<PeerId>,
 }
 
 impl Outsiders {
     pub(super) fn new(local: Place) -> Self {
-        Self { local, known: BTreeMap::new(), told: None }
+        Self { local, known: BTreeMap::new(), vain: BTreeMap::new(), told: None }
     }
 
     /// Takes note of `outsider` for a node at `depth`. Of too many of one district, those heard from last stay. Returns
     /// whether it is known from now on.
     pub(crate) fn learn(&mut self, now: Timestamp, outsider: Outsider, depth: u8) -> bool {
         let peer = outsider.member.peer();
-        if now.saturating_since(outsider.heard_at) >= KNOWN_FOR {
+        let is_vain = self.vain.get(&peer).is_some_and(|vain_at| outsider.heard_at <= *vain_at);
+        if is_vain || now.saturating_since(outsider.heard_at) >= KNOWN_FOR {
             return false;
         }
         if let Some(known) = self.known.get_mut(&peer) {
@@ -63,8 +66,14 @@ impl Outsiders {
         self.known.get(&peer)
     }
 
-    pub(crate) fn remove(&mut self, peer: PeerId) {
+    /// A dial of `peer` came to nothing: it is forgotten until somebody has heard from it since.
+    pub(crate) fn on_vain(&mut self, now: Timestamp, peer: PeerId) {
         self.known.remove(&peer);
+        self.vain.insert(peer, now);
+        if self.vain.len() > VAIN_MAX {
+            let oldest = self.vain.iter().min_by_key(|(_, at)| **at).map(|(peer, _)| *peer);
+            oldest.and_then(|peer| self.vain.remove(&peer));
+        }
     }
 
     /// Drops those for which `is_neighbour` holds by now, and those of which nothing was heard for long.
@@ -170,6 +179,9 @@ pub(crate) const OUTSIDERS_OF_ONE_MAX: usize = 3;
 
 /// Most members of other districts that are known: three each of 256.
 pub(crate) const OUTSIDERS_MAX: usize = 768;
+
+/// Most members remembered as not to be reached. One that is forgotten costs a dial.
+pub(super) const VAIN_MAX: usize = 256;
 
 /// Time after which one of which nobody has heard is forgotten. A member of each district hears from each other within a
 /// few minutes.

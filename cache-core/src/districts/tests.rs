@@ -144,6 +144,23 @@ fn what_nobody_has_heard_of_for_long_is_forgotten() {
 }
 
 #[test]
+fn what_could_not_be_reached_is_known_again_once_somebody_has_heard_from_it_since() {
+    let mut here = districts(192, 1);
+    let far = those_that(|shared| shared == 0).next().expect("half of all do");
+    assert!(here.outsiders.learn(at(0), outsider(far, 1, 90, at(0)), 1));
+    here.outsiders.on_vain(at(5), far);
+    assert!(!here.outsiders.learn(at(9), outsider(far, 1, 90, at(5)), 1));
+    assert!(here.outsiders.learn(at(9), outsider(far, 1, 90, at(6)), 1));
+    for peer in those_that(|shared| shared == 0).skip(1).take(outsiders::VAIN_MAX + 1) {
+        here.outsiders.on_vain(at(10), peer);
+    }
+    here.outsiders.on_vain(at(11), far);
+    let kept = those_that(|shared| shared == 0).skip(1).take(outsiders::VAIN_MAX + 1);
+    let known = kept.filter(|peer| here.outsiders.learn(at(12), outsider(*peer, 1, 90, at(9)), 10)).count();
+    assert!(known >= 2, "the first that could not be reached are forgotten: {known}");
+}
+
+#[test]
 fn the_one_asked_for_a_name_is_nearer_to_it_than_this_node_and_as_near_as_any() {
     let mut here = districts(192, 3);
     for peer in those_that(|shared| shared < 3).take(60) {

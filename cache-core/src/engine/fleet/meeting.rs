@@ -81,7 +81,9 @@ impl Engine {
             fleet.peers.on_dial_failed(now, address, failure);
             if let (Some(peer), true) = (peer_of_address(address), says_that_nobody_is_there(failure)) {
                 fleet.membership.on_unreachable(now, peer);
-                fleet.districts.outsiders.remove(peer);
+                if fleet.districts.outsiders.get(peer).is_some() {
+                    fleet.districts.outsiders.on_vain(now, peer);
+                }
             }
         }
         self.drop_unsent();

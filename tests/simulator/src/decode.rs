@@ -76,6 +76,7 @@ impl Plan {
         let pick = seed / Sort::ALL.len();
         match sort {
             Sort::Plain => {}
+            Sort::Districts => self.divide(DISTRICT_MAX),
             Sort::Dialing => self.peers.connections_max = [256, 3, 5, 2][pick % 4],
             Sort::Returning => {
                 self.settings.disk = Disk::Present;
@@ -107,6 +108,14 @@ impl Plan {
                 self.peers = PeerSettings { traffic, ..PeerSettings::default() };
             }
         }
+    }
+
+    /// As many nodes as a seed may have, in districts of `most` at most.
+    fn divide(&mut self, most: usize) {
+        let late = self.nodes - self.nodes_at_start;
+        self.nodes = *NODES.end();
+        self.nodes_at_start = self.nodes - late;
+        self.limits.district_max = most;
     }
 
     /// Nothing fails by itself, and no request is refused anything.
@@ -202,12 +211,24 @@ fn any_deed(bytes: &mut Bytes<'_>, sort: Sort) -> Deed {
         Sort::Lying if which >= 60 => return lie(bytes),
         Sort::Returning if which >= 54 => return returning_deed(bytes),
         Sort::Rights if which >= 52 => return rights_deed(bytes),
-        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain | Sort::Returning | Sort::Rights
+        Sort::Changing
+        | Sort::Dialing
+        | Sort::Districts
+        | Sort::Lying
+        | Sort::Plain
+        | Sort::Returning
+        | Sort::Rights
             if which >= 20 =>
         {
             return peaceful_deed(bytes);
         }
-        Sort::Changing | Sort::Dialing | Sort::Lying | Sort::Plain | Sort::Returning | Sort::Rights => {}
+        Sort::Changing
+        | Sort::Dialing
+        | Sort::Districts
+        | Sort::Lying
+        | Sort::Plain
+        | Sort::Returning
+        | Sort::Rights => {}
     }
     let node = bytes.byte();
     let lasts = Duration::from_millis(bytes.of(&[50, 400, 2_000, 8_000, 30_000]));
@@ -346,6 +367,8 @@ pub enum Sort {
     Changing,
     /// Engines order their dials themselves.
     Dialing,
+    /// Twenty nodes have districts of four.
+    Districts,
     /// One member is malicious.
     Lying,
     /// None of the others.
@@ -357,7 +380,8 @@ pub enum Sort {
 }
 
 impl Sort {
-    /// Every sort but [`Rights`](Self::Rights), which one world in six is. A third of the others are plain.
+    /// Every sort but [`Rights`](Self::Rights), which one world in six is, and [`Districts`](Self::Districts), which none is
+    /// that does not ask for it. A third of the others are plain.
     const ALL: [Self; 6] =
         [Self::Plain, Self::Plain, Self::Returning, Self::Dialing, Self::Changing, Self::Lying];
 
@@ -393,6 +417,9 @@ const RIGHTS_RESOURCES_MAX: usize = 8;
 
 /// From which of 256 numbers on a world is one of rights.
 const RIGHTS_FROM: usize = 216;
+
+/// Most members of a district where there are to be several.
+const DISTRICT_MAX: usize = 4;
 
 /// Sizes of fleets, in nodes.
 const NODES: RangeInclusive<usize> = 2..=20;

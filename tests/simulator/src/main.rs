@@ -35,8 +35,8 @@ struct Arguments {
     /// Run a scenario with a name in place of the seed's own plan; `list` names them.
     #[arg(long)]
     scenario: Option<String>,
-    /// The sort of world, in place of what the seed chooses: `changing`, `dialing`, `lying`, `plain`,
-    /// `returning` or `rights`.
+    /// The sort of world, in place of what the seed chooses: `changing`, `dialing`, `districts`,
+    /// `lying`, `plain`, `returning` or `rights`.
     #[arg(long)]
     sort: Option<Sort>,
     /// Replay a trace in place of the seed's own plan: lines of `SECONDS NODE EVENT [RESOURCE]`.
@@ -49,6 +49,9 @@ struct Arguments {
     /// its own.
     #[arg(long)]
     nodes: Option<Nodes>,
+    /// Most members of a district, in place of what the plan says.
+    #[arg(long, value_name = "MEMBERS")]
+    district_max: Option<usize>,
     /// Only the first nodes of a scenario, which is as it is for all of them.
     #[arg(long, value_name = "NODES", requires = "scenario")]
     cut_to: Option<NonZeroUsize>,
@@ -236,6 +239,9 @@ fn plan(arguments: &Arguments, seed: u64) -> Result<Plan, Box<dyn Error>> {
     if let Some(nodes) = arguments.cut_to {
         plan = plan.with_nodes(nodes.get());
     }
+    if let Some(most) = arguments.district_max {
+        plan.limits.district_max = most;
+    }
     plan.encodes &= !arguments.no_codec;
     Ok(plan)
 }
@@ -286,6 +292,9 @@ fn tell(arguments: &Arguments, seed: u64, plan: &Plan, report: &Report) {
     if let Some(sort) = arguments.sort {
         write!(command, " --sort {}", format!("{sort:?}").to_lowercase()).expect("a string takes everything");
     }
+    if let Some(most) = arguments.district_max {
+        write!(command, " --district-max {most}").expect("a string takes everything");
+    }
     let nodes = arguments.nodes.map(|nodes| format!(" --nodes {}", nodes.of_seed(seed))).unwrap_or_default();
     let list = |numbers: &[usize]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     if let Some(kept) = &arguments.only {
@@ -314,4 +323,4 @@ const SCENARIO_NODES: usize = 5;
 const SCENARIO_NODES_MIN: usize = 3;
 
 /// Largest fleet that Fleet Cache is made for.
-const NODES_MAX: usize = 1_000;
+const NODES_MAX: usize = 10_000;

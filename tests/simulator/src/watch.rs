@@ -229,12 +229,14 @@ impl Watch {
         self.members.get(&node).map_or(0, Vec::len)
     }
 
-    /// `node` shares names out with `members` now. Those that are no longer among them were forgotten, with all asks.
+    /// `node` shares names out with `members` now. Those that are no longer among them, though its district is theirs too,
+    /// were forgotten, with all asks.
     pub(crate) fn on_members(
         &mut self,
         node: usize,
         members: Vec<PeerId>,
         numbers: &BTreeMap<PeerId, usize>,
+        is_neighbour: impl Fn(PeerId) -> bool,
     ) {
         let before = self.members.get(&node).map(Vec::as_slice).unwrap_or_default();
         if before == members {
@@ -242,7 +244,7 @@ impl Watch {
         }
         let gone: Vec<usize> = before
             .iter()
-            .filter(|peer| !members.contains(peer))
+            .filter(|peer| !members.contains(peer) && is_neighbour(**peer))
             .filter_map(|peer| numbers.get(peer).copied())
             .collect();
         self.members.insert(node, members);

@@ -37,6 +37,17 @@ fn five_nodes_that_want_three_resources_at_once_make_three_calls() {
 }
 
 #[test]
+fn a_fleet_of_several_districts_makes_one_call_for_each_resource_that_all_want_at_once() {
+    for (nodes, most) in [(20, 4), (20, 8), (60, 8)] {
+        for seed in 1..=4 {
+            let mut plan = scenarios::cold_at_once(seed, nodes, 3);
+            plan.limits.district_max = most;
+            assert_eq!(calls(plan), 3, "{nodes} nodes in districts of {most}, seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn where_not_all_can_be_connected_each_of_three_resources_costs_two_calls_at_most() {
     for nodes in [250, 257] {
         let plan = Plan { encodes: false, ..scenarios::cold_at_once(nodes as u64, nodes, 3) };

@@ -121,7 +121,8 @@ impl World {
         // To list a thousand members after each input would take longer than all else.
         let is_small = self.nodes.len() <= LISTED_MAX;
         if is_small || engine.members_count() != self.watch.members_count(number) {
-            self.watch.on_members(number, engine.members(), &self.numbers);
+            let is_neighbour = |peer| engine.is_neighbour(peer);
+            self.watch.on_members(number, engine.members(), &self.numbers, is_neighbour);
         }
         let links = engine.links_count();
         let alone_for = self.watch.on_links(number, links, self.now);

@@ -4,11 +4,12 @@ use crate::reader::Reader;
 use bytes::Bytes;
 use cache_core::{
     AskId, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Entry, Figures, HEADERS_BYTES_MAX, Headers,
-    KEY_BYTES_MAX, Key, Message, Name, Payer, Shortage, Timestamp, Validators,
+    KEY_BYTES_MAX, Key, Member, Message, Name, Payer, PeerId, Shortage, Timestamp, Validators,
     freshness::Freshness,
     message::{
-        AFTER_MAX, Announced, Answer, Edition, INVALIDATIONS_MAX, Invalidation, InvalidationId, Notice,
-        Parcel, REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, Scope, Verdict,
+        AFTER_MAX, Announced, Answer, Edition, INVALIDATIONS_MAX, Invalidation, InvalidationId,
+        KNOWN_TOLD_MAX, Known, Notice, Parcel, REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, Scope, Surroundings,
+        Verdict,
     },
 };
 use std::time::Duration;
@@ -81,8 +82,25 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
             role: Role::Coordinator,
             kin_wait: Some(millis(reader)?),
         },
+        16 => Message::District(Surroundings {
+            depth: reader.byte()?,
+            members_count: reader.u32()?,
+            wants_others: reader.flag()?,
+            known: reader.list(known).filter(|list| list.len() <= KNOWN_TOLD_MAX)?,
+        }),
         _unknown => return None,
     })
+}
+
+/// A member whose every address is a place, without any id.
+fn known(reader: &mut Reader<'_>) -> Option<Known> {
+    let (peer, boot) = (PeerId::from_public_key(reader.array()?), reader.u64()?);
+    let places = reader.list(|reader| reader.text().map(str::to_owned))?;
+    let member = Member::new(peer, boot, &places);
+    let told: Vec<String> = member.addresses().collect();
+    let expected: Vec<String> = places.iter().map(|place| format!("{place}/p2p/{peer}")).collect();
+    let (depth, members_count, age) = (reader.byte()?, reader.u32()?, millis(reader)?);
+    (told == expected).then_some(Known { member, depth, members_count, age })
 }
 
 fn answer(reader: &mut Reader<'_>) -> Option<Answer> {

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use cache_core::{
-    AskId, Bucket, Content, Domain, Draft, Entry, Figures, Headers, Key, Message, Name, Payer, Shortage,
-    Timestamp, Validators,
+    AskId, Bucket, Content, Domain, Draft, Entry, Figures, Headers, Key, Member, Message, Name, Payer,
+    PeerId, Shortage, Timestamp, Validators,
     freshness::Freshness,
     message::{
-        Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope, Verdict,
+        Announced, Answer, Edition, Invalidation, InvalidationId, Known, Notice, Parcel, Reach, Role, Scope,
+        Surroundings, Verdict,
     },
 };
 use std::time::Duration;
@@ -78,10 +79,23 @@ pub fn messages() -> Vec<Message> {
         Message::WarmUp { skip: 32 },
         Message::WarmedUp { next: Some(64) },
         Message::WarmedUp { next: None },
+        Message::District(Surroundings::default()),
+        Message::District(Surroundings {
+            depth: 2,
+            members_count: 90,
+            wants_others: true,
+            known: vec![known(0), known(2)],
+        }),
     ];
     all.extend(answers.map(|answer| Message::Answer { ask, answer }));
     all.extend(verdicts.map(|verdict| Message::Release { name, verdict }));
     all
+}
+
+fn known(addresses: usize) -> Known {
+    let places = ["/ip4/192.0.2.1/udp/9100/quic-v1", "/ip6/2001:db8::1/tcp/9100"];
+    let member = Member::new(PeerId::from_public_key([4; 32]), 7, places.iter().take(addresses));
+    Known { member, depth: 3, members_count: 80, age: Duration::from_secs(70) }
 }
 
 fn key() -> Key {

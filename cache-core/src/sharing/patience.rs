@@ -47,6 +47,11 @@ impl Patience {
         granted.min(most)
     }
 
+    /// Whether an answer has ever come.
+    pub(crate) fn is_known(&self) -> bool {
+        self.smoothed.is_some()
+    }
+
     /// After what time without a word another member is asked as well: that which 19 of 20 answers kept to, of the peer
     /// or, if it has not answered yet, of `others`.
     pub(crate) fn hedge_after(&self, others: &Self) -> Duration {

@@ -208,6 +208,11 @@ impl Fleet {
         is_connected.then(|| self.patience_with(peer).hedge_after(&self.promptness))
     }
 
+    /// Whether `peer`, or any other, has answered before.
+    pub(in crate::engine) fn knows_promptness(&self, peer: PeerId) -> bool {
+        self.promptness.is_known() || self.patience_with(peer).is_known()
+    }
+
     fn patience_with(&self, peer: PeerId) -> Patience {
         self.patience.get(&peer).copied().unwrap_or_default()
     }

@@ -13,7 +13,8 @@ impl Engine {
     /// Sees to it that another member is asked beside `peer`, which has just been asked as coordinator, if it says
     /// nothing.
     ///
-    /// If that other is this node, its lease comes at once, so it is given the time in which another's would come.
+    /// If that other is this node, its lease comes at once, so it is given the time in which another's would come, and as
+    /// long as nobody has answered, that is unknown.
     pub(super) fn prepare_hedge(&mut self, id: FlightId, (ask, peer): (AskId, PeerId), name: &Name) {
         let Some(fleet) = &mut self.fleet else { return };
         fleet.hedging.on_ask();
@@ -21,6 +22,9 @@ impl Engine {
         let mut passed_over = self.flights.passed_over(id);
         passed_over.push(peer);
         let is_ours = fleet.coordinator_for_us(name, self.now, &passed_over) == fleet.local();
+        if is_ours && !fleet.knows_promptness(peer) {
+            return;
+        }
         let after = if is_ours { after * 2 } else { after };
         if after < fleet.time_for(peer) {
             self.flights.hedge_at(ask, self.now.saturating_add(after));

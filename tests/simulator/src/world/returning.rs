@@ -122,7 +122,8 @@ impl World {
             self.is_up(other) && self.returning.get(&other).is_some_and(|it| it.since <= since)
         };
         let is_near = self.plan.network.latency < Duration::from_millis(50);
-        let mut contacts = (0..self.plan.contacts).filter(|contact| *contact != number && is_near);
+        let mut contacts =
+            (0..self.plan.contacts.min(self.nodes.len())).filter(|contact| *contact != number && is_near);
         if let Some(contact) = contacts.find(|contact| is_up_since(*contact, self.now - alone_for)) {
             let text = format!("n{number} is alone for {alone_for:?} though its contact n{contact} is up");
             return self.violate(Rule::Links, text);

@@ -227,13 +227,9 @@ impl Engine {
         fleet.holders.clear();
         let invalidations = vec![fleet.invalidations.issue(now, reach)];
         let told = fleet.ring.others().collect();
-        self.say_all(Message::Invalidate(Notice {
-            receipt,
-            mark: None,
-            invalidations: invalidations.clone(),
-        }));
-        let elsewhere = Message::Invalidate(Notice { receipt: 0, mark: None, invalidations });
-        self.tell_other_districts(None, &elsewhere);
+        let elsewhere = Notice { receipt: 0, mark: None, invalidations: invalidations.clone() };
+        self.say_all(Message::Invalidate(Notice { receipt, mark: None, invalidations }));
+        self.tell_other_districts(None, &Message::Invalidate(elsewhere));
         told
     }
 

@@ -80,16 +80,15 @@ pub fn messages() -> Vec<Message> {
         Message::WarmedUp { next: Some(64) },
         Message::WarmedUp { next: None },
         Message::District(Surroundings::default()),
-        Message::District(Surroundings {
-            depth: 2,
-            members_count: 90,
-            wants_others: true,
-            known: vec![known(0), known(2)],
-        }),
+        Message::District(surroundings()),
     ];
     all.extend(answers.map(|answer| Message::Answer { ask, answer }));
     all.extend(verdicts.map(|verdict| Message::Release { name, verdict }));
     all
+}
+
+fn surroundings() -> Surroundings {
+    Surroundings { depth: 2, members_count: 90, wants_others: true, known: vec![known(0), known(2)] }
 }
 
 fn known(addresses: usize) -> Known {

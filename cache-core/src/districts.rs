@@ -21,7 +21,7 @@ pub(crate) use {
 };
 
 use crate::{Name, PeerId, Timestamp};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 /// Where a node stands among the districts of its fleet.
@@ -34,6 +34,8 @@ pub(crate) struct Districts {
     pub(crate) outsiders: Outsiders,
     /// What each connected peer said last of its own district.
     said: BTreeMap<PeerId, Said>,
+    /// The connected peers that were told of other districts because they had asked for it.
+    answered: BTreeSet<PeerId>,
     /// Since when our district and its other half together would be small.
     small_since: Option<Timestamp>,
     united_at: Option<Timestamp>,
@@ -57,6 +59,7 @@ impl Districts {
             max: max.max(DISTRICT_MAX_MIN),
             outsiders: Outsiders::new(place),
             said: BTreeMap::new(),
+            answered: BTreeSet::new(),
             small_since: None,
             united_at: None,
             apart_until: Timestamp::default(),
@@ -94,6 +97,7 @@ impl Districts {
     /// The connection with `peer` has ended.
     pub(crate) fn on_disconnected(&mut self, peer: PeerId) {
         self.said.remove(&peer);
+        self.answered.remove(&peer);
     }
 
     /// `peer` says where it stands. `count` members are in our district, with this node. Returns whether our depth
@@ -124,14 +128,26 @@ impl Districts {
         self.depth != before
     }
 
-    /// `count` members are in the district. Returns whether it has split by that.
-    pub(crate) fn on_grown(&mut self, count: usize) -> bool {
-        let splits = count > self.max && self.depth < DEPTH_MAX;
-        if splits {
-            self.depth += 1;
-            self.small_since = None;
-        }
-        splits
+    /// Whether a district of `count` members has to split.
+    pub(crate) fn is_too_large(&self, count: usize) -> bool {
+        count > self.max && self.depth < DEPTH_MAX
+    }
+
+    /// Goes on with the half of the district in which this node is.
+    pub(crate) fn split(&mut self) {
+        self.depth += 1;
+        self.small_since = None;
+    }
+
+    /// Whether `peer` stands nearer to `name` than this node.
+    pub(crate) fn is_nearer(&self, peer: PeerId, name: &Name) -> bool {
+        let place = Place::of_name(name);
+        Place::of_peer(peer).distance(place) < self.place.distance(place)
+    }
+
+    /// Whether `peer`, which would like to hear of other districts, is to be told: once while it is connected.
+    pub(crate) fn answers_once(&mut self, peer: PeerId) -> bool {
+        self.said.contains_key(&peer) && self.answered.insert(peer)
     }
 
     /// Looks at the district of `count` members from time to time. Returns whether it unites with its other half.
@@ -165,7 +181,7 @@ impl Districts {
     }
 }
 
-/// Deepest that districts can be: 256 districts of 64 to 192 members are more than 16 Ki.
+/// Deepest that districts can be: 1,024 of them. A fleet of ten thousand has 64 or 128.
 pub(crate) const DEPTH_MAX: u8 = 10;
 
 /// Smallest limit for the members of a district.

@@ -174,12 +174,6 @@ impl Engine {
         self.fleet.as_ref().is_some_and(|fleet| fleet.districts.is_neighbour(peer))
     }
 
-    /// How many bits the members of this node's district have in common, how many those members are, with this node, and
-    /// how many members of other districts are known.
-    pub fn district(&self) -> (u8, usize, usize) {
-        self.fleet.as_ref().map_or((0, 1, 0), |fleet| fleet.district())
-    }
-
     /// The peers that we know, and how we stand with each.
     pub fn peers(&self) -> Vec<PeerReport> {
         self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.peers.report(self.now))

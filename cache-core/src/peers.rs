@@ -3,7 +3,7 @@
 //! Owns which peers a node knows, which it dials and when, and which are kept away. Does not know what peers say and
 //! sends nothing: it returns [`PeerDecision`]s that the engine turns into outputs.
 //!
-//! The aim is a full mesh up to [`PeerSettings::connections_max`], since a node asks the coordinator of a key
+//! The aim is a full mesh of the district up to [`PeerSettings::connections_max`], since a node asks the coordinator of a key
 //! directly. If there are more members, a node dials until it holds three quarters of that, the one first that is due
 //! first, which scattered pauses make another choice on every node. Beyond that it dials a peer that a lookup needs
 //! ([`Peers::want`]), and contacts that membership does not know to live, which may lead to others. At the limit a

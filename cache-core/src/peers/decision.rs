@@ -7,9 +7,9 @@ use alloc::boxed::Box;
 /// The limits on connections.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerSettings {
-    /// Most connections. A fleet of up to this size plus one is a full mesh; in a larger one every member makes three
-    /// quarters of them by itself and leaves the others to members that dial it. At the limit the connection that
-    /// served no lookup for longest gives way.
+    /// Most connections. A district of up to this size plus one is a full mesh; in a larger one every member makes three
+    /// quarters of them by itself and leaves the others to members that dial it. At the limit a connection with another
+    /// district that is not in use gives way, or else the one that served no lookup for longest.
     pub connections_max: usize,
     /// What a peer may send.
     pub traffic: TrafficLimits,

@@ -46,22 +46,19 @@ impl GivingWay {
         reason: Reason,
         stake: &BTreeMap<PeerId, Stake>,
     ) -> Option<PeerId> {
+        let useful_at = |connection: &Connection| connection.used_at.unwrap_or(connection.since);
         let is_over = |peer: &PeerId, connection: &Connection| {
-            connection.is_outside
-                && !stake.contains_key(peer)
-                && now.saturating_since(connection.since) >= IDLE_MIN
-                && now.saturating_since(connection.used_at.unwrap_or(connection.since)) >= IDLE_MIN
+            let unused_for = now.saturating_since(useful_at(connection).max(connection.since));
+            connection.is_outside && !stake.contains_key(peer) && unused_for >= IDLE_MIN
         };
         let over = connected.iter().filter(|(peer, connection)| is_over(peer, connection));
-        let used_at = |connection: &Connection| connection.used_at.unwrap_or(connection.since);
-        if let Some((over, _)) = over.min_by_key(|(_, connection)| used_at(connection)) {
+        if let Some((over, _)) = over.min_by_key(|(_, connection)| useful_at(connection)) {
             return Some(*over);
         }
         let whole_at = self.whole_at.max(now);
         if whole_at.saturating_since(now) > PERIOD * (BURST - 1) {
             return None;
         }
-        let useful_at = |connection: &Connection| connection.used_at.unwrap_or(connection.since);
         let may_go = |peer: &PeerId, connection: &Connection| {
             let unused_for = now.saturating_since(useful_at(connection));
             match (reason, connection.used_at, connection.side) {

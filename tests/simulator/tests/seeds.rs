@@ -21,18 +21,9 @@ fn no_seed_breaks_a_rule_where_engines_order_their_dials() {
     (0..SEEDS).for_each(|seed| assert_sound(seed, Sort::Dialing));
 }
 
-/// Districts so small cost calls and waits while members come and go, which the rules on those count as faults. A run ends
-/// with the first rule that breaks.
 #[test]
-fn where_twenty_nodes_have_districts_of_four_no_seed_breaks_a_rule_on_what_is_served() {
-    for seed in 0..SEEDS {
-        let violation = run(&Plan::from_seed_in(seed, Some(Sort::Districts)), false).violation;
-        let costs = |it: &Violation| matches!(it.rule, Rule::Dialing | Rule::Economy | Rule::Prompt);
-        assert!(
-            violation.as_ref().is_none_or(costs),
-            "cargo xtask sim --seed {seed} --sort districts: {violation:?}"
-        );
-    }
+fn no_seed_breaks_a_rule_where_twenty_nodes_have_districts_of_four() {
+    (0..SEEDS).for_each(|seed| assert_sound(seed, Sort::Districts));
 }
 
 #[test]

@@ -258,7 +258,7 @@ impl Engine {
     ) {
         let is_known = self.quotas.held(payer, bucket, self.now).is_some();
         self.quotas.hold(payer, bucket, self.now, pause, shortage);
-        let is_outside = self.fleet.as_ref().is_some_and(|fleet| !fleet.ring.contains(from));
+        let is_outside = self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from));
         if is_outside && !is_known {
             let message = Message::Quota { payer, bucket, pause, shortage };
             self.tell_other_districts(Some(from), &message);

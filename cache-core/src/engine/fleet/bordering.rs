@@ -56,11 +56,12 @@ impl Engine {
         if has_moved {
             self.settle_borders();
         }
+        self.contradict(from, said.depth);
         for known in &surroundings.known {
             self.learn_of(known);
         }
         let Some(fleet) = &mut self.fleet else { return };
-        if surroundings.wants_others && fleet.ring.contains(from) {
+        if surroundings.wants_others && fleet.ring.contains(from) && fleet.districts.answers_once(from) {
             let pages = fleet.districts.outsiders.len().div_ceil(OUTSIDERS_TOLD).min(PAGES_FOR_NEWCOMERS);
             for _page in 0..pages {
                 let Some(fleet) = &mut self.fleet else { return };
@@ -69,6 +70,15 @@ impl Engine {
             }
         }
         self.seek_neighbours();
+    }
+
+    /// Tells `from`, which takes this node for a neighbour at its `depth`, that it is none, for as long as it says so.
+    fn contradict(&mut self, from: PeerId, depth: u8) {
+        let Some(fleet) = &self.fleet else { return };
+        let takes_us_in = fleet.districts.place().shared(Place::of_peer(from)) >= depth;
+        if takes_us_in && fleet.is_outsider(from) {
+            self.say_where(from, false);
+        }
     }
 
     /// A member told of another.
@@ -120,12 +130,13 @@ impl Engine {
     pub(super) fn watch_growth(&mut self) {
         let mut has_split = false;
         while let Some(fleet) = &mut self.fleet {
-            let knows_none_without =
-                fleet.ring.others().all(|peer| fleet.understands(peer, Features::DISTRICTS));
-            let count = fleet.district_count();
-            if !knows_none_without || !fleet.districts.on_grown(count) {
+            let knows_districts = |peer| fleet.understands(peer, Features::DISTRICTS);
+            if !fleet.districts.is_too_large(fleet.district_count())
+                || !fleet.ring.others().all(knows_districts)
+            {
                 break;
             }
+            fleet.districts.split();
             has_split = true;
             self.settle_borders();
         }
@@ -207,14 +218,8 @@ impl Engine {
             return self.seek_neighbours();
         }
         fleet.peers.end_idle(now);
-        let neighbour = {
-            let behind = fleet.looked_to.take();
-            let mut all = fleet.ring.others();
-            let next = all.find(|peer| behind.is_none_or(|behind| *peer > behind));
-            next.or_else(|| fleet.next_neighbour())
-        };
-        fleet.looked_to = neighbour;
-        if let Some(neighbour) = neighbour {
+        fleet.looked_to = fleet.neighbour_after(fleet.looked_to);
+        if let Some(neighbour) = fleet.looked_to {
             let surroundings = fleet.surroundings(now, None);
             self.say(neighbour, Message::District(surroundings));
         }
@@ -227,19 +232,18 @@ impl Engine {
         }
     }
 
-    /// If a member of another district asks for what this node itself asks another district for, the two may wait for one
-    /// another, in a circle, since they see the districts differently for a moment. Then this node fetches.
+    /// If a member of another district asks for what this node itself asks a guide for, which stands no nearer to it, the
+    /// guide may be asking on its behalf, and each would wait for the other. Then this node fetches.
     pub(super) fn end_waiting_round(&mut self, query: &Query, name: &Name) {
         let now = self.now;
-        let is_from_outside = |fleet: &Fleet| {
-            query.role == Role::Coordinator
-                && !fleet.districts.is_undivided()
-                && !fleet.ring.contains(query.asker.peer)
-        };
+        let is_from_outside =
+            |fleet: &Fleet| query.role == Role::Coordinator && fleet.is_outsider(query.asker.peer);
         let Some(fleet) = self.fleet.as_ref().filter(|fleet| is_from_outside(fleet)) else { return };
         let round = self.flights.claiming().into_iter().find_map(|id| {
             let (id, ask, peer) = self.consulting(id)?;
-            let is_it = !fleet.ring.contains(peer) && fleet.name(self.flights.flight(id).key()) == *name;
+            let is_it = fleet.is_outsider(peer)
+                && !fleet.districts.is_nearer(peer, name)
+                && fleet.name(self.flights.flight(id).key()) == *name;
             is_it.then_some((id, ask, peer))
         });
         let Some((id, ask, peer)) = round else { return };
@@ -265,14 +269,21 @@ impl Engine {
             told.extend(fleet.districts.outsiders.at_distance(shared, TOLD_OF_EACH, is_liked));
         }
         for peer in told {
-            self.say_linked(peer, message.clone());
+            let is_connected =
+                self.fleet.as_ref().is_some_and(|fleet| fleet.peers.connected().contains_key(&peer));
+            // Two that meet tell each other all that was invalidated, so that need not wait for it besides.
+            if matches!(message, Message::Invalidate(_)) && !is_connected {
+                self.link(peer);
+            } else {
+                self.say_linked(peer, message.clone());
+            }
         }
     }
 
     /// What `from`, of another district, told of was news: our own district hears of it, and those beyond.
     pub(in crate::engine) fn pass_on_from(&mut self, from: PeerId, news: &[Invalidation]) {
         let Some(fleet) = &self.fleet else { return };
-        if news.is_empty() || fleet.ring.contains(from) {
+        if news.is_empty() || !fleet.is_outsider(from) {
             return;
         }
         let notice = Notice { receipt: 0, mark: None, invalidations: news.to_vec() };

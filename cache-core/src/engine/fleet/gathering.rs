@@ -47,14 +47,7 @@ impl Engine {
     pub(in crate::engine) fn end_gathering(&mut self) {
         let Some(fleet) = &mut self.fleet else { return };
         let Gathering::Until(until) = fleet.gathering else { return };
-        let local = fleet.local();
-        let first = fleet
-            .peers
-            .connected()
-            .keys()
-            .copied()
-            .find(|peer| *peer != local && fleet.features.contains_key(peer));
-        match first {
+        match fleet.peers.connected().keys().next().copied() {
             Some(from) => {
                 let token = self.flights.ask_number();
                 fleet.gathering = Gathering::Hearing { from, token, until };

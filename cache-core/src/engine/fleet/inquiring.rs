@@ -123,11 +123,10 @@ impl Fleet {
 
     /// The member to ask in turn when `asker` asks us for `name`.
     fn superior(&self, name: &Name, now: Timestamp, asker: PeerId) -> Option<PeerId> {
-        let is_of_another = !self.ring.contains(asker) && asker != self.local();
-        if !self.districts.is_undivided() && !self.districts.is_home_of(name) {
+        if !self.districts.is_home_of(name) {
             return self.gate(name, &[asker]);
         }
-        if !self.ring.exceeds_connections() && !is_of_another {
+        if !self.ring.exceeds_connections() && !self.is_outsider(asker) {
             return None;
         }
         let near = self.coordinator(name, now, &[asker]);
@@ -329,7 +328,6 @@ impl Engine {
 
     /// Says `message` to `to`, over a connection that is made for the purpose if none stands.
     pub(in crate::engine) fn say_linked(&mut self, to: PeerId, message: Message) {
-        let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         if fleet.peers.connected().contains_key(&to) {
             return self.say(to, message);
@@ -338,6 +336,13 @@ impl Engine {
         if unsent.len() < UNSENT_MAX {
             unsent.push(message);
         }
+        self.link(to);
+    }
+
+    /// Makes a connection with `to`, in which something is to be said.
+    pub(super) fn link(&mut self, to: PeerId) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
         match fleet.districts.outsiders.get(to).map(|outsider| addresses(&outsider.member)) {
             Some(addresses) => fleet.peers.want_outsider(now, to, &addresses),
             None => drop(fleet.peers.want(now, to)),

@@ -15,8 +15,10 @@ impl Fleet {
         self.membership.count()
     }
 
-    pub(in crate::engine) fn district(&self) -> (u8, usize, usize) {
-        (self.districts.depth(), self.district_count(), self.districts.outsiders.len())
+    /// Whether `peer`, which is connected, belongs to another district. None does where the fleet is one: a member that
+    /// is taken for dead is no outsider.
+    pub(super) fn is_outsider(&self, peer: PeerId) -> bool {
+        !self.districts.is_neighbour(peer)
     }
 
     /// Whether there is any member to ask.
@@ -39,7 +41,7 @@ impl Fleet {
     /// The connected member of another district that looks for `name` for a node which knows no better.
     pub(super) fn guide(&self, except: &[PeerId]) -> Option<PeerId> {
         let is_guide = |peer: &PeerId| {
-            !except.contains(peer) && !self.ring.contains(*peer) && self.districts.is_settled(*peer)
+            !except.contains(peer) && self.is_outsider(*peer) && self.districts.is_settled(*peer)
         };
         self.peers.connected().keys().copied().find(is_guide)
     }
@@ -81,8 +83,14 @@ impl Fleet {
         Surroundings { depth, members_count, wants_others, known: told }
     }
 
-    pub(super) fn next_neighbour(&self) -> Option<PeerId> {
-        self.ring.next_others().find(|peer| self.understands(*peer, Features::DISTRICTS))
+    /// The neighbour after `behind`, in the order of ids, that knows of districts.
+    pub(super) fn neighbour_after(&self, behind: Option<PeerId>) -> Option<PeerId> {
+        let mut all = self.ring.others().filter(|peer| self.understands(*peer, Features::DISTRICTS));
+        let first = all.next()?;
+        if behind.is_none_or(|behind| first > behind) {
+            return Some(first);
+        }
+        all.find(|peer| behind.is_none_or(|behind| *peer > behind)).or(Some(first))
     }
 }
 

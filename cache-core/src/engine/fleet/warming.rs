@@ -75,7 +75,7 @@ impl Engine {
             return self.on_offence(from, Offence::Flood);
         }
         // One of another district is sent what is read there.
-        if !fleet.ring.contains(from) {
+        if fleet.is_outsider(from) {
             return self.say(from, Message::WarmedUp { next: None });
         }
         let Some(fleet) = &self.fleet else { return };

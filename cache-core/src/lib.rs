@@ -44,6 +44,7 @@ mod settings;
 mod sharing;
 pub mod sieve;
 mod time;
+mod token_bucket;
 
 pub use {
     address::{ADDRESS_BYTES_MAX, peer_of_address},

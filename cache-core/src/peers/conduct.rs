@@ -3,7 +3,7 @@
 //! Owns every [`Standing`]. Scores begin at zero and fall; time and usefulness raise them again. Does not know which
 //! peers are connected; the caller acts on what is returned.
 
-use super::traffic::{TokenBucket, TrafficLimits};
+use super::traffic::{Remainder, TrafficLimits};
 use crate::{PeerId, Timestamp};
 use alloc::collections::BTreeMap;
 use core::{fmt, time::Duration};
@@ -86,13 +86,13 @@ impl Conduct {
         self.make_room(now, peer);
         let standing = self.standings.entry(peer).or_default();
         standing.silent_until = None;
-        standing.bucket.get_or_insert_with(|| TokenBucket::full(now, limits)).take(now, bytes, limits)
+        standing.remainder.get_or_insert_with(|| Remainder::full(now, limits)).take(now, bytes, limits)
     }
 
     /// Forgets whatever is as good as new.
     pub(super) fn tidy(&mut self, now: Timestamp, limits: &TrafficLimits) {
         self.standings.retain(|_peer, standing| {
-            let is_spent = standing.bucket.as_ref().is_some_and(|bucket| !bucket.is_full(now, limits));
+            let is_spent = standing.remainder.as_ref().is_some_and(|left| !left.is_full(now, limits));
             is_spent
                 || standing.is_silent(now)
                 || standing.penalty(now) > 0
@@ -169,7 +169,7 @@ struct Standing {
     heard_at: Option<Timestamp>,
     /// The moment until which others are asked instead.
     silent_until: Option<Timestamp>,
-    bucket: Option<TokenBucket>,
+    remainder: Option<Remainder>,
 }
 
 impl Standing {

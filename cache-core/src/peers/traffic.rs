@@ -1,8 +1,9 @@
 //! How much a peer may send: a token bucket over messages and one over bytes.
-//!
-//! Owns only the arithmetic. Whole numbers throughout: allowances grow by the millisecond.
 
-use crate::Timestamp;
+use crate::{
+    Timestamp,
+    token_bucket::{Rate, TokenBucket},
+};
 
 /// What a peer may send before it is taken for a flood.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,43 +31,41 @@ impl Default for TrafficLimits {
     }
 }
 
-/// What is left of one peer's allowance.
-#[derive(Debug)]
-pub(super) struct TokenBucket {
-    bytes: u64,
-    messages: u64,
-    at: Timestamp,
+impl TrafficLimits {
+    fn bytes(&self) -> Rate {
+        Rate { burst: self.burst_bytes, per_second: self.bytes_per_milli.saturating_mul(1000) }
+    }
+
+    fn messages(&self) -> Rate {
+        Rate { burst: self.burst_messages, per_second: self.messages_per_milli.saturating_mul(1000) }
+    }
 }
 
-impl TokenBucket {
+/// What is left of one peer's allowance.
+#[derive(Debug)]
+pub(super) struct Remainder {
+    bytes: TokenBucket,
+    messages: TokenBucket,
+}
+
+impl Remainder {
     pub(super) fn full(now: Timestamp, limits: &TrafficLimits) -> Self {
-        Self { bytes: limits.burst_bytes, messages: limits.burst_messages, at: now }
+        Self {
+            bytes: TokenBucket::full(now, limits.bytes()),
+            messages: TokenBucket::full(now, limits.messages()),
+        }
     }
 
     /// Takes one message of `bytes`, or returns false and takes nothing.
     pub(super) fn take(&mut self, now: Timestamp, bytes: usize, limits: &TrafficLimits) -> bool {
-        (self.bytes, self.messages) = self.at(now, limits);
-        self.at = self.at.max(now);
-        let (Some(messages), Some(bytes)) =
-            (self.messages.checked_sub(1), self.bytes.checked_sub(u64::try_from(bytes).unwrap_or(u64::MAX)))
-        else {
-            return false;
-        };
-        (self.bytes, self.messages) = (bytes, messages);
-        true
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.messages.left(now, limits.messages()) > 0
+            && self.bytes.take(now, bytes, limits.bytes())
+            && self.messages.take(now, 1, limits.messages())
     }
 
     pub(super) fn is_full(&self, now: Timestamp, limits: &TrafficLimits) -> bool {
-        self.at(now, limits) == (limits.burst_bytes, limits.burst_messages)
-    }
-
-    /// Bytes and messages left at `now`.
-    fn at(&self, now: Timestamp, limits: &TrafficLimits) -> (u64, u64) {
-        let millis = u64::try_from(now.saturating_since(self.at).as_millis()).unwrap_or(u64::MAX);
-        let grown = |left: u64, per_milli: u64, most: u64| {
-            left.saturating_add(millis.saturating_mul(per_milli)).min(most)
-        };
-        let bytes = grown(self.bytes, limits.bytes_per_milli, limits.burst_bytes);
-        (bytes, grown(self.messages, limits.messages_per_milli, limits.burst_messages))
+        let (bytes, messages) = (limits.bytes(), limits.messages());
+        self.bytes.left(now, bytes) == bytes.burst && self.messages.left(now, messages) == messages.burst
     }
 }

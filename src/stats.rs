@@ -173,6 +173,12 @@ pub struct FleetTotals {
     pub hedges: u64,
     /// Questions of peers that this node answered with an entry.
     pub answers: u64,
+    /// New entries of which this node told members that had not asked for them by name alone, to spare bytes.
+    pub announcements_cut: u64,
+    /// New entries of which this node did not tell such members at all, to spare bytes.
+    pub announcements_withheld: u64,
+    /// Entries passed on to members that had asked this node for them before, once for each member.
+    pub entries_passed_on: u64,
     /// Entries that peers sent and this node kept.
     pub entries_received: u64,
     /// Entries that peers sent and this node did not keep: no younger than its own, or older than an invalidation.
@@ -209,7 +215,10 @@ impl FleetTotals {
             asks_unanswered,
             hedges,
             answers,
+            announcements_cut,
+            announcements_withheld,
             bans,
+            entries_passed_on,
             entries_received,
             entries_refused,
             leases,
@@ -242,6 +251,9 @@ impl FleetTotals {
             asks_unanswered,
             hedges,
             answers,
+            announcements_cut,
+            announcements_withheld,
+            entries_passed_on,
             entries_received,
             entries_refused,
             leases_granted: leases,

@@ -3,7 +3,7 @@
 //! Owns every entry, the eviction order and the dates of removal. Returns what it did, and sends nothing.
 
 use crate::{
-    BODY_BYTES_MAX, Domain, Entry, KEY_BYTES_MAX, Key, Scope, Timestamp,
+    BODY_BYTES_MAX, Domain, Entry, KEY_BYTES_MAX, Key, Scope, Timestamp, freshness,
     port::Budget,
     sieve::{Place, Sieve},
 };
@@ -47,6 +47,26 @@ impl Cache {
     ///
     /// An entry that renews another keeps its mark, and its place in the order unless others must make room.
     pub(crate) fn insert(&mut self, entry: &Arc<Entry>) -> Insertion {
+        self.insert_as(entry, |_displaced| Standing::Last)
+    }
+
+    /// The same for an entry that nobody here has asked for. If what is still fresh must leave for it, it is the next to
+    /// leave itself, unless it is read: however many such entries come, they displace one other.
+    pub(crate) fn insert_unasked(&mut self, entry: &Arc<Entry>, now: Timestamp) -> Insertion {
+        let is_fresh = |entry: &Arc<Entry>| !freshness::remaining(entry, now).is_zero();
+        self.insert_as(
+            entry,
+            |displaced| {
+                if displaced.iter().any(is_fresh) { Standing::Next } else { Standing::Last }
+            },
+        )
+    }
+
+    fn insert_as(
+        &mut self,
+        entry: &Arc<Entry>,
+        standing: impl FnOnce(&[Arc<Entry>]) -> Standing,
+    ) -> Insertion {
         let weight = entry.weight_bytes();
         if weight > self.budget.bytes_max || self.budget.entries_max == 0 || is_too_long(entry) {
             let displaced = self.remove(entry.key()).is_some();
@@ -63,7 +83,10 @@ impl Cache {
                     entry.mark_visited();
                 }
                 let evicted = self.make_room(weight);
-                let place = self.order.insert(Arc::clone(entry));
+                let place = match standing(&evicted) {
+                    Standing::Last => self.order.insert(Arc::clone(entry)),
+                    Standing::Next => self.order.insert_at_hand(Arc::clone(entry)),
+                };
                 self.slots.insert(entry.key().clone(), Slot { place, held_until: None });
                 evicted
             }
@@ -199,7 +222,7 @@ impl Cache {
     }
 
     /// Evicts until one more entry, of `bytes`, fits.
-    fn make_room(&mut self, bytes: usize) -> Vec<Key> {
+    fn make_room(&mut self, bytes: usize) -> Vec<Arc<Entry>> {
         let mut evicted = Vec::new();
         while self.order.len() >= self.budget.entries_max || self.weight_bytes + bytes > self.budget.bytes_max
         {
@@ -207,7 +230,7 @@ impl Cache {
                 self.order.evict(|entry| entry.take_visited()).expect("what exceeds a budget is not empty");
             self.slots.remove(entry.key());
             self.forget(&entry);
-            evicted.push(entry.key().clone());
+            evicted.push(entry);
         }
         evicted
     }
@@ -233,12 +256,21 @@ impl Cache {
 }
 
 /// What became of an entry handed in.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Insertion {
     /// It is held; these had to leave.
-    Kept { evicted: Vec<Key> },
+    Kept { evicted: Vec<Arc<Entry>> },
     /// It outweighs the whole budget, or is longer than any entry may be. `displaced`: another under its key is gone all the same.
     TooHeavy { displaced: bool },
+}
+
+/// When a new entry has to leave, compared with those that are held.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Standing {
+    /// After all of them.
+    Last,
+    /// Before all of them.
+    Next,
 }
 
 /// Whether the origin can be asked about `entry` under another credential: it is a whole answer of the origin with a tag.
@@ -284,6 +316,7 @@ struct Slot {
 mod tests {
     use super::*;
     use crate::{Content, Draft, Validators, freshness::Freshness};
+    use alloc::string::{String, ToString as _};
 
     fn entry(resource: &str, domain: Domain, born: u64, draft: Draft) -> Arc<Entry> {
         Arc::new(Entry::new(Key::new(resource, domain), draft, Timestamp::from_unix_millis(born), 0))
@@ -300,6 +333,35 @@ mod tests {
 
     fn domain(number: u8) -> Domain {
         Domain::from_bytes([number; 16])
+    }
+
+    #[test]
+    fn of_what_is_fresh_only_one_leaves_for_all_that_comes_unasked() {
+        let now = Timestamp::from_unix_millis(1_000);
+        let lasting = |resource: &str, seconds| {
+            let freshness = Freshness { lifetime: Duration::from_secs(seconds), ..Freshness::default() };
+            entry(resource, domain(1), 1_000, Draft { freshness, ..tagged(OK) })
+        };
+        let held =
+            |cache: &Cache| -> Vec<String> { cache.keys().map(|key| key.resource().to_string()).collect() };
+        let mut cache = Cache::new(Budget { entries_max: 3, bytes_max: 1 << 20 }, Duration::from_secs(60));
+        for own in ["a", "b"] {
+            cache.insert(&lasting(own, 60));
+        }
+        cache.insert_unasked(&lasting("s", 0), now);
+        for unasked in ["u1", "u2", "u3"] {
+            cache.insert_unasked(&lasting(unasked, 60), now);
+        }
+        assert_eq!(held(&cache), ["b", "s", "u3"]);
+        cache.insert(&lasting("c", 60));
+        assert_eq!(held(&cache), ["b", "c", "s"], "what was asked for takes its place");
+        cache.insert(&lasting("d", 60));
+        cache.insert_unasked(&lasting("u4", 60), now);
+        assert_eq!(held(&cache), ["c", "d", "u4"], "what is stale makes room as ever");
+        cache.insert_unasked(&lasting("u5", 60), now);
+        cache.lookup(lasting("u5", 60).key()).expect("it is held").mark_visited();
+        cache.insert_unasked(&lasting("u6", 60), now);
+        assert_eq!(held(&cache), ["u4", "u5", "u6"], "it was read, so another leaves");
     }
 
     #[test]

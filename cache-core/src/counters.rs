@@ -49,6 +49,12 @@ pub struct Counters {
     pub bans: u64,
     /// Messages dropped unread, since their sender had sent more than it may, or was not connected.
     pub messages_dropped: u64,
+    /// New entries of which members that had not asked for them were told by name alone, for want of bytes.
+    pub announcements_cut: u64,
+    /// New entries of which such members were not told at all, for want of bytes.
+    pub announcements_withheld: u64,
+    /// Entries passed on to members that had asked for them before, once for each member.
+    pub entries_passed_on: u64,
     /// Entries received from peers and kept.
     pub entries_received: u64,
     /// Entries received from peers and dropped: no younger than ours, or older than an invalidation.

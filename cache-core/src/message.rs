@@ -108,7 +108,8 @@ impl Message {
             Self::WarmUp { .. } | Self::WarmedUp { .. } => Features::WARM_UP,
             Self::District(_) => Features::DISTRICTS,
             Self::Ask { kin_wait: Some(_), .. } => Features::KINSHIP,
-            Self::Announce(_)
+            Self::Announce(Announced::ToPassOn(_)) => Features::READERS,
+            Self::Announce(Announced::Named { .. } | Announced::Whole(_))
             | Self::Answer { .. }
             | Self::Ask { kin_wait: None, .. }
             | Self::Claim { .. }
@@ -217,6 +218,9 @@ pub enum Announced {
         /// Which content it is.
         edition: Option<Edition>,
     },
+    /// The entry, whole, for a member that coordinates its name: to be passed on to those that read it, whom the sender has
+    /// not told.
+    ToPassOn(Box<Parcel>),
     /// The entry, whole.
     Whole(Box<Parcel>),
 }

@@ -57,10 +57,13 @@ impl Features {
     pub const KINSHIP: Self = Self(1 << 2);
     /// The member knows that a fleet may be divided into districts, and answers in the roles of those.
     pub const DISTRICTS: Self = Self(1 << 3);
+    /// The member passes on an entry to those that asked it for that before, when it is told to.
+    pub const READERS: Self = Self(1 << 4);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
     /// Every part that this build speaks.
-    pub const ALL: Self = Self(Self::FIGURES.0 | Self::WARM_UP.0 | Self::KINSHIP.0 | Self::DISTRICTS.0);
+    pub const ALL: Self =
+        Self(Self::FIGURES.0 | Self::WARM_UP.0 | Self::KINSHIP.0 | Self::DISTRICTS.0 | Self::READERS.0);
 
     /// The set as a hello carries it.
     pub const fn from_bits(bits: u64) -> Self {

@@ -57,6 +57,25 @@ impl<T> Sieve<T> {
         place
     }
 
+    /// Puts `element` where the next search begins: it is the first to go, unless it is visited before.
+    ///
+    /// # Panics
+    ///
+    /// With more than 2^32 elements.
+    pub fn insert_at_hand(&mut self, element: T) -> Place {
+        let Some(newer) = self.hand.or(self.tail) else { return self.insert(element) };
+        let older = self.links(newer).older;
+        let place = self.occupy(Node::Used { element, links: Links { newer: Some(newer), older } });
+        self.links_mut(newer).older = Some(place);
+        match older {
+            Some(older) => self.links_mut(older).newer = Some(place),
+            None => self.tail = Some(place),
+        }
+        self.hand = Some(place);
+        self.len += 1;
+        place
+    }
+
     /// Puts `element` where another stands, and gives that back.
     ///
     /// # Panics
@@ -215,6 +234,22 @@ mod tests {
         order.insert(4);
         // 0 was spared once and stands behind the hand, which goes on with 2.
         assert_eq!(order.evict(|_| false), Some(2));
+    }
+
+    #[test]
+    fn what_enters_at_the_hand_goes_before_all_others_unless_it_is_visited() {
+        let mut order = Sieve::new();
+        for number in 0..4 {
+            order.insert(number);
+        }
+        order.insert_at_hand(10);
+        assert_eq!(order.evict(|_| false), Some(10));
+        assert_eq!(order.evict(|number| *number == 0), Some(1));
+        order.insert_at_hand(11);
+        order.insert_at_hand(12);
+        assert_eq!(order.evict(|number| *number == 12), Some(11));
+        let left: Vec<_> = core::iter::from_fn(|| order.evict(|_| false)).collect();
+        assert_eq!(left, [2, 3, 0, 12]);
     }
 
     #[test]

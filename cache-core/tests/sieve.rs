@@ -9,6 +9,7 @@ use std::cell::Cell;
 enum Op {
     Evict,
     Insert,
+    InsertAtHand,
     Remove(usize),
     Replace(usize),
     Visit(usize),
@@ -29,6 +30,13 @@ impl Model {
             self.hand = 0;
         }
         self.elements.push((element, false));
+    }
+
+    fn insert_at_hand(&mut self, element: u32) {
+        if self.hand >= self.elements.len() {
+            self.hand = 0;
+        }
+        self.elements.insert(self.hand, (element, false));
     }
 
     fn evict(&mut self) -> Option<u32> {
@@ -76,6 +84,10 @@ proptest! {
                     places.push((number, order.insert((number, Cell::new(false)))));
                     model.insert(number);
                 }
+                Op::InsertAtHand => {
+                    places.push((number, order.insert_at_hand((number, Cell::new(false)))));
+                    model.insert_at_hand(number);
+                }
                 Op::Evict => {
                     let evicted = order.evict(|(_, visited)| visited.take()).map(|(element, _)| element);
                     prop_assert_eq!(evicted, model.evict());
@@ -112,6 +124,7 @@ proptest! {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => Just(Op::Insert),
+        1 => Just(Op::InsertAtHand),
         3 => Just(Op::Evict),
         3 => any::<usize>().prop_map(Op::Visit),
         1 => any::<usize>().prop_map(Op::Remove),

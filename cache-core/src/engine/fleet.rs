@@ -15,4 +15,4 @@ mod state;
 mod surroundings;
 mod warming;
 
-pub(in crate::engine) use {announcing::Told, searching::DEPUTIES_MAX, state::Fleet};
+pub(in crate::engine) use {announcing::News, searching::DEPUTIES_MAX, state::Fleet};

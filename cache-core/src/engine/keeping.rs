@@ -1,6 +1,6 @@
 //! What is kept, put, forgotten, and shown to readers.
 
-use super::{Engine, fleet::Told};
+use super::{Engine, fleet::News};
 use crate::{
     Doubts, Draft, Entry, Key, OrderId, Output, Scope,
     cache::Insertion,
@@ -27,7 +27,7 @@ impl Engine {
             }
         }
         if is_kept {
-            self.announce(&entry, None, Told::Whole);
+            self.announce(&entry, None, News::Put);
         }
         self.outputs.push_back(Output::Stored { order });
     }
@@ -74,8 +74,19 @@ impl Engine {
 
     /// Takes an entry into memory and onto the disk. Returns whether memory has room for it at all.
     pub(super) fn keep(&mut self, entry: Arc<Entry>) -> bool {
+        let insertion = self.cache.insert(&entry);
+        self.keep_as(entry, insertion)
+    }
+
+    /// The same for an entry that nobody here has asked for, and that displaces little of what is of use.
+    pub(super) fn keep_unasked(&mut self, entry: Arc<Entry>) -> bool {
+        let insertion = self.cache.insert_unasked(&entry, self.now);
+        self.keep_as(entry, insertion)
+    }
+
+    fn keep_as(&mut self, entry: Arc<Entry>, insertion: Insertion) -> bool {
         self.withheld.retain(|withheld| withheld.key() != entry.key());
-        let kept = self.admit(Arc::clone(&entry));
+        let kept = self.show(Arc::clone(&entry), insertion);
         if self.settings.disk == Disk::Present {
             // A signpost is ended by any write, and the disk could not tell which records are one.
             self.outputs.push_back(if kept && !entry.is_signpost() {
@@ -88,12 +99,18 @@ impl Engine {
     }
 
     pub(super) fn admit(&mut self, entry: Arc<Entry>) -> bool {
-        match self.cache.insert(&entry) {
+        let insertion = self.cache.insert(&entry);
+        self.show(entry, insertion)
+    }
+
+    /// Lets readers and members see what became of `entry`. Returns whether it is in memory.
+    fn show(&mut self, entry: Arc<Entry>, insertion: Insertion) -> bool {
+        match insertion {
             Insertion::Kept { evicted } => {
                 self.counters.evictions += evicted.len() as u64;
-                for key in evicted {
-                    self.shelve(&key);
-                    self.hide(key);
+                for evicted in evicted {
+                    self.shelve(&evicted);
+                    self.hide(evicted.key().clone());
                 }
                 self.publish(entry);
                 true

@@ -33,6 +33,11 @@ impl Holders {
         self.take(name).filter(|(_, until)| *until > now).map(|(peer, _)| peer)
     }
 
+    /// The member to ask for the entry, of which no note is taken.
+    pub(crate) fn fresh(&self, now: Timestamp, name: &Name) -> Option<PeerId> {
+        self.holders.get(name).filter(|(_, until)| *until > now).map(|(peer, _)| *peer)
+    }
+
     /// Forgets everything: what was announced before an invalidation may be what was invalidated.
     pub(crate) fn clear(&mut self) {
         self.holders.clear();

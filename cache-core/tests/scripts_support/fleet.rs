@@ -49,6 +49,7 @@ impl Talk {
     pub(crate) fn message(&mut self, words: &mut Words<'_>) -> Message {
         match words.next("a message") {
             "announce" => Message::Announce(Announced::Whole(Box::new(self.parcel(words)))),
+            "announce-to-pass-on" => Message::Announce(Announced::ToPassOn(Box::new(self.parcel(words)))),
             "announce-name" => {
                 let name = self.learn(&words.key());
                 let remaining = words.duration_value("remaining", Duration::ZERO);
@@ -148,6 +149,9 @@ impl Talk {
                 let edition = show_edition(*edition);
                 format!("announce-name {} remaining={}{edition}", self.key(name), duration(*remaining))
             }
+            Message::Announce(Announced::ToPassOn(parcel)) => {
+                format!("announce-to-pass-on {}", show_parcel(parcel))
+            }
             Message::Announce(Announced::Whole(parcel)) => format!("announce {}", show_parcel(parcel)),
             Message::Answer { ask, answer } => {
                 let answer = match answer {
@@ -227,6 +231,7 @@ pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
         lease_term: words.duration_value("term", usual.lease_term),
         leases_max: words.number_value("leases", usual.leases_max),
         lease_waiters_max: words.number_value("lease-waiters", usual.lease_waiters_max),
+        unasked_bytes_per_second: words.number_value("unasked", usual.unasked_bytes_per_second),
         wait_timeout: words.duration_value("wait", usual.wait_timeout),
         ..usual
     };

@@ -88,6 +88,7 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
             wants_others: reader.flag()?,
             known: reader.list(known).filter(|list| list.len() <= KNOWN_TOLD_MAX)?,
         }),
+        17 => Message::Announce(Announced::ToPassOn(Box::new(parcel(reader)?))),
         _unknown => return None,
     })
 }

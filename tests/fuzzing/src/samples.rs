@@ -52,6 +52,7 @@ pub fn messages() -> Vec<Message> {
     let mut all = vec![
         Message::Announce(Announced::Named { name, remaining, age, edition: None }),
         Message::Announce(Announced::Named { name, remaining, age, edition: Some(edition) }),
+        Message::Announce(Announced::ToPassOn(parcel())),
         Message::Announce(Announced::Whole(parcel())),
         Message::Ask { ask, name, role: Role::Coordinator, kin_wait: None },
         Message::Ask { ask, name, role: Role::Coordinator, kin_wait: Some(Duration::from_millis(750)) },

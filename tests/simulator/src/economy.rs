@@ -42,14 +42,15 @@ impl Economy {
     pub fn measure(seed: u64, nodes: usize) -> Self {
         let (calm, rough) = (sum(seed, nodes, calm), sum(seed, nodes, rough));
         let count = |name| calm.messages.get(name).copied().unwrap_or_default();
-        let [whole, named, pushed] = ["announce whole", "announce named", "answer hit"].map(count);
+        let [whole, passed, named, pushed] =
+            ["announce whole", "announce to pass on", "announce named", "answer hit"].map(count);
         let reset = STARTING + QUOTA_WINDOW;
         let (expiry, quota) = (figures(herd_at_expiry(seed, nodes)), figures(herd_at_reset(seed, nodes)));
         Self {
             nodes,
             calls_calm: ratio(calm.calls, calm.calls_ideal),
             calls_rough: ratio(rough.calls, rough.calls_ideal),
-            announcements: ratio(whole.0 + named.0 + pushed.0, calm.calls),
+            announcements: ratio(whole.0 + passed.0 + named.0 + pushed.0, calm.calls),
             announcement_bytes: ratio(named.1, named.0) + FRAME_OVERHEAD_BYTES,
             peak_at_expiry: ratio(expiry.calls_peak(STARTING + LIFETIME), HERD_RESOURCES as u64),
             peak_at_reset: ratio(quota.calls_peak(reset), HERD_RESOURCES as u64),

@@ -40,6 +40,8 @@ pub struct Figures {
     pub calls_excess: u64,
     /// Connections that were made.
     pub connections: u64,
+    /// Nodes that came once the fleet stood, those that came back among them.
+    pub joins: u64,
     /// Virtual time that passed.
     pub lasted: Duration,
     /// Entries that all nodes held at the end.
@@ -106,6 +108,7 @@ impl Figures {
         self.service.add(&other.service);
         self.calls_excess += other.calls_excess;
         self.connections += other.connections;
+        self.joins += other.joins;
         self.entries += other.entries;
         self.lasted += other.lasted;
         self.outputs_most = self.outputs_most.max(other.outputs_most);
@@ -137,6 +140,10 @@ impl fmt::Display for Figures {
         let ratios = [(self.calls_paid, self.calls_ideal_paid), (free, ideal)]
             .map(|(calls, ideal)| calls as f64 / ideal.max(1) as f64);
         writeln!(f, "of ideal {:.3} paid, {:.3} not", ratios[0], ratios[1])?;
+        if self.joins > 0 {
+            let needless = self.calls.saturating_sub(self.calls_ideal) as f64 / self.joins as f64;
+            writeln!(f, "joined   {} later: {needless:.1} calls beyond ideal for each", self.joins)?;
+        }
         write!(f, "ended   ")?;
         self.outcomes.iter().try_for_each(|(name, count)| write!(f, " {name} {count}"))?;
         let (messages, bytes) = self.messages_total();
@@ -202,6 +209,7 @@ fn outcome_name(outcome: &Outcome) -> &'static str {
 pub(crate) fn message_name(message: &Message) -> &'static str {
     match message {
         Message::Announce(Announced::Named { .. }) => "announce named",
+        Message::Announce(Announced::ToPassOn(_)) => "announce to pass on",
         Message::Announce(Announced::Whole(_)) => "announce whole",
         Message::Answer { answer: Answer::Failed, .. } => "answer failed",
         Message::Answer { answer: Answer::Hit(_), .. } => "answer hit",

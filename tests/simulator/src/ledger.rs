@@ -92,6 +92,8 @@ pub enum Rule {
     Timers,
     /// No answer is older than its lifetime, and the grace that it grants, allow.
     TooOld,
+    /// As many requests as the plan says are answered from memory.
+    Warm,
     /// A refusal that concerns one credential reaches no other.
     WrongAudience,
     /// An answer is about the key, and so the domain, that was asked for.
@@ -373,7 +375,7 @@ impl Ledger {
         message: &Message,
     ) {
         let parcel = match message {
-            Message::Announce(Announced::Whole(parcel)) => Some(&**parcel),
+            Message::Announce(Announced::ToPassOn(parcel) | Announced::Whole(parcel)) => Some(&**parcel),
             Message::Answer { answer: Answer::Hit(parcel), .. } => Some(&**parcel),
             Message::Answer { answer: Answer::Lease { stale, .. }, .. } => stale.as_deref(),
             // A node that hears more than it can remember forgets what else was invalidated.

@@ -203,6 +203,21 @@ impl Reading {
         )?;
         families.counter("peer_asks_hedged", "Questions sent to another peer as well", fleet.hedges)?;
         families.counter("peer_answers", "Questions of peers answered with an entry", fleet.answers)?;
+        families.counter(
+            "announcements_cut",
+            "New entries of which members that had not asked for them were told by name alone",
+            fleet.announcements_cut,
+        )?;
+        families.counter(
+            "announcements_withheld",
+            "New entries of which members that had not asked for them were not told",
+            fleet.announcements_withheld,
+        )?;
+        families.counter(
+            "entries_passed_on",
+            "Entries passed on to members that had asked for them before",
+            fleet.entries_passed_on,
+        )?;
         families.counter("entries_received", "Entries that peers sent, kept", fleet.entries_received)?;
         families.counter(
             "entries_refused",
@@ -385,11 +400,14 @@ mod tests {
 
     /// Counts whose metric has another name.
     const RENAMED: &[(&str, &str)] = &[
+        ("aggregate.announcements_cut", "announcements_cut"),
+        ("aggregate.announcements_withheld", "announcements_withheld"),
         ("aggregate.answers", "peer_answers"),
         ("aggregate.asks", "peer_asks"),
         ("aggregate.asks_unanswered", "peer_asks_unanswered"),
         ("aggregate.bans", "peers_banned"),
         ("aggregate.dropped_frames", "frames_dropped"),
+        ("aggregate.entries_passed_on", "entries_passed_on"),
         ("aggregate.entries_received", "entries_received"),
         ("aggregate.entries_refused", "entries_refused"),
         ("aggregate.hedges", "peer_asks_hedged"),

@@ -1,7 +1,8 @@
 //! Telling members what is new or no longer true, and hearing it from them.
 
 use crate::{
-    Bucket, Content, Draft, Entry, Key, Message, Name, Payer, PeerId, Shortage, Source, Timestamp,
+    Bucket, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Features, Key, Message, Name, Payer, PeerId,
+    Shortage, Source, Timestamp,
     engine::Engine,
     flights::{FlightId, Keep},
     freshness,
@@ -10,40 +11,155 @@ use crate::{
 use alloc::{boxed::Box, sync::Arc, vec, vec::Vec};
 use core::time::Duration;
 
-/// How members that need not have an entry hear of it.
+/// What kind of news an entry is, which decides how members hear of it that need not have it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::engine) enum Told {
-    /// By its name, with which they can ask for it: most have the body already, as that of another domain.
+pub(in crate::engine) enum News {
+    /// Another domain had it before: they hear of it by name, since most have the body already.
+    Borrowed,
+    /// The origin has sent it: they are sent it while that is within the budget, else they hear of it by name while that is,
+    /// else not at all.
+    Fetched,
+    /// A program has put it. As [`Self::Fetched`], but they always hear of it: what they hold is no longer the latest, and
+    /// nothing else would tell them.
+    Put,
+}
+
+/// How members hear of an entry that they have not asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Unasked {
     ByName,
-    /// Whole, if it is short.
+    NotAtAll,
     Whole,
 }
 
 impl Engine {
-    /// Tells the fleet of a new entry. Its coordinator, and the member that granted the lease for it, get the whole
-    /// of it. So do the others if it is short, unless they are told by name alone.
-    pub(in crate::engine) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>, told_as: Told) {
+    /// Tells the fleet of a new entry. Those that wait for it get the whole of it, and so do its coordinator, the member
+    /// that granted the lease for it, and, as far as not all members get it, the coordinator's deputy and those that read
+    /// it. The others get it, or hear of it by name, within the budget for what nobody has asked for.
+    pub(in crate::engine) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>, news: News) {
         let told = self.conclude_leases(entry);
         let Some(fleet) = self.fleet.as_ref().filter(|fleet| !fleet.is_alone()) else { return };
-        let local = fleet.local();
         let name = fleet.name(entry.key());
-        let remaining = freshness::remaining(entry, self.now);
-        let is_short =
-            told_as == Told::Whole && entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
-        let coordinators = [Some(fleet.coordinator(&name, self.now, &[])), lease];
-        let whole = |peer: &PeerId| is_short || coordinators.contains(&Some(*peer));
-        let elsewhere = lease.filter(|lease| !fleet.ring.contains(*lease));
-        let others = fleet.ring.others().chain(elsewhere);
-        let others = others.filter(|peer| *peer != local && !told.contains(peer));
-        let (whole, named): (Vec<PeerId>, Vec<PeerId>) = others.partition(whole);
-        if !whole.is_empty() {
-            let parcel = Box::new(self.parcel(entry));
-            self.say_to(whole, Message::Announce(Announced::Whole(parcel)));
+        let owners = [Some(fleet.coordinator(&name, self.now, &[])), lease];
+        let elsewhere = lease.filter(|lease| *lease != fleet.local() && !fleet.ring.contains(*lease));
+        let untold = fleet.ring.others().chain(elsewhere).filter(|peer| !told.contains(peer));
+        let (owners, others): (Vec<PeerId>, Vec<PeerId>) =
+            untold.partition(|peer| owners.contains(&Some(*peer)));
+        let concerned = self.concerned(entry, news);
+        let (concerned, others): (Vec<PeerId>, Vec<PeerId>) =
+            others.into_iter().partition(|peer| concerned.contains(peer));
+        let unasked = self.unasked(entry, news, others.len());
+        if unasked == Unasked::Whole {
+            let mut all = [owners, concerned, others].concat();
+            all.sort();
+            return self.say_whole(all, entry);
         }
+        self.say_whole(concerned, entry);
+        if self.is_passed_on(entry, news) {
+            self.say_to_owners(owners, entry);
+        } else {
+            self.say_whole(owners, entry);
+        }
+        if unasked == Unasked::ByName {
+            self.say_name(others, entry);
+        }
+    }
+
+    /// How so many members hear of `entry` that need not have it.
+    fn unasked(&mut self, entry: &Entry, news: News, count: usize) -> Unasked {
+        let Some(fleet) = &mut self.fleet else { return Unasked::NotAtAll };
+        let is_short = entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
+        let may_be_whole = is_short && news != News::Borrowed;
+        let entry_bytes = entry.weight_bytes() - ENTRY_OVERHEAD_BYTES + NAMED_BYTES;
+        if may_be_whole && fleet.spend(self.now, count, entry_bytes) {
+            return Unasked::Whole;
+        }
+        if fleet.spend(self.now, count, NAMED_BYTES) || news == News::Put {
+            self.counters.announcements_cut += u64::from(may_be_whole);
+            Unasked::ByName
+        } else {
+            self.counters.announcements_withheld += 1;
+            Unasked::NotAtAll
+        }
+    }
+
+    /// The members that are to have `entry` though not all are: the deputy, which coordinates it when its coordinator is gone,
+    /// and those that read what this node coordinates.
+    fn concerned(&self, entry: &Entry, news: News) -> Vec<PeerId> {
+        let Some(fleet) = self.fleet.as_ref().filter(|_| self.is_passed_on(entry, news)) else {
+            return Vec::new();
+        };
+        let [coordinator, deputy] = fleet.owners(&fleet.name(entry.key()), self.now);
+        let readers = if coordinator == fleet.local() { self.readers(entry) } else { Vec::new() };
+        readers.into_iter().chain([deputy]).collect()
+    }
+
+    /// Whether those that read `entry` get it without asking: not if it is long, or if they have its body already.
+    fn is_passed_on(&self, entry: &Entry, news: News) -> bool {
+        let is_short = self
+            .fleet
+            .as_ref()
+            .is_some_and(|fleet| entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max);
+        is_short && news != News::Borrowed
+    }
+
+    /// The members that asked this node for `entry` within its last lifetime. What they asked for took a while to come, and so
+    /// did this.
+    fn readers(&self, entry: &Entry) -> Vec<PeerId> {
+        let Some(fleet) = &self.fleet else { return Vec::new() };
+        let since = self
+            .now
+            .saturating_sub(entry.freshness().lifetime.saturating_add(fleet.sharing.limits.wait_timeout));
+        let names = fleet.sharing.naming.names(entry.key());
+        let readers = names.iter().flat_map(|name| fleet.readers.untold(name, since));
+        readers.filter(|peer| fleet.ring.contains(*peer)).collect()
+    }
+
+    /// Passes `entry`, which came from `from`, on to those that read it, except for those that were `told`.
+    fn pass_on_entry(&mut self, entry: &Arc<Entry>, from: PeerId, told: &[PeerId]) {
+        let mut readers = self.readers(entry);
+        readers.retain(|peer| *peer != from && !told.contains(peer));
+        readers.sort();
+        readers.dedup();
+        self.counters.entries_passed_on += readers.len() as u64;
+        self.say_whole(readers, entry);
+    }
+
+    fn say_whole(&mut self, to: Vec<PeerId>, entry: &Entry) {
+        if !to.is_empty() {
+            self.note_told(&to, entry);
+            let parcel = Box::new(self.parcel(entry));
+            self.say_to(to, Message::Announce(Announced::Whole(parcel)));
+        }
+    }
+
+    fn note_told(&mut self, peers: &[PeerId], entry: &Entry) {
+        let Some(fleet) = &mut self.fleet else { return };
+        for name in fleet.sharing.naming.names(entry.key()) {
+            fleet.readers.on_told(&name, peers);
+        }
+    }
+
+    /// Sends `entry` to members that coordinate it, for those that asked them for it before.
+    pub(super) fn say_to_owners(&mut self, to: Vec<PeerId>, entry: &Entry) {
         let Some(fleet) = &self.fleet else { return };
+        let (able, earlier): (Vec<PeerId>, Vec<PeerId>) =
+            to.into_iter().partition(|peer| fleet.understands(*peer, Features::READERS));
+        if !able.is_empty() {
+            self.note_told(&able, entry);
+            let parcel = Box::new(self.parcel(entry));
+            self.say_to(able, Message::Announce(Announced::ToPassOn(parcel)));
+        }
+        self.say_whole(earlier, entry);
+    }
+
+    fn say_name(&mut self, to: Vec<PeerId>, entry: &Entry) {
+        let Some(fleet) = &self.fleet else { return };
+        let name = fleet.name(entry.key());
         let (age, edition) = (freshness::age(entry, self.now), entry.edition());
+        let remaining = freshness::remaining(entry, self.now);
         let (alike, earlier): (Vec<PeerId>, Vec<PeerId>) =
-            named.into_iter().partition(|peer| fleet.name_for(*peer, entry.key()) == name);
+            to.into_iter().partition(|peer| fleet.name_for(*peer, entry.key()) == name);
         let name_of_earlier = earlier.first().map(|peer| fleet.name_for(*peer, entry.key()));
         for (peers, name) in [(alike, name), (earlier, name_of_earlier.unwrap_or(name))] {
             self.say_to(peers, Message::Announce(Announced::Named { name, remaining, age, edition }));
@@ -76,6 +192,23 @@ impl Engine {
     }
 
     pub(in crate::engine) fn on_announced(&mut self, from: PeerId, parcel: Parcel) {
+        self.take_announced(from, parcel);
+    }
+
+    /// The same for an entry of which only the members that coordinate it have heard.
+    pub(super) fn on_announced_to_pass_on(&mut self, from: PeerId, parcel: Parcel) {
+        let held = self.cache.lookup(&parcel.key).cloned();
+        // What is no news here came another way, and so did it to those that read it.
+        let is_news = |entry: &Arc<Entry>| held.is_none_or(|held| !Arc::ptr_eq(&held, entry));
+        if let Some((entry, told)) = self.take_announced(from, parcel)
+            && is_news(&entry)
+        {
+            self.pass_on_entry(&entry, from, &told);
+        }
+    }
+
+    /// Takes in what a member has announced. Returns what is held now, if that is of any use, and which members were told.
+    fn take_announced(&mut self, from: PeerId, parcel: Parcel) -> Option<(Arc<Entry>, Vec<PeerId>)> {
         let key = parcel.key.clone();
         // What is stale on arrival will be so from the next fetcher too, so the waiters need not wait in turn.
         let is_stale = parcel.draft.age >= parcel.draft.freshness.lifetime;
@@ -85,12 +218,11 @@ impl Engine {
         } else {
             self.accept(from, parcel)
         };
-        let Some(fleet) = &mut self.fleet else { return };
-        let names = fleet.sharing.naming.names(&key);
+        let names = self.fleet.as_ref()?.sharing.naming.names(&key);
         match brought {
             Some(entry) => {
                 // First, so that no lease passes to one of those that wait here when flights for which it is held end.
-                self.conclude_leases(&entry);
+                let told = self.conclude_leases(&entry);
                 for id in self.flights.under_way(&key) {
                     if !self.flights.is_open(id) {
                         continue;
@@ -100,11 +232,13 @@ impl Engine {
                         self.on_brought(id, &entry);
                     }
                 }
+                Some((entry, told))
             }
             None => {
                 for name in names {
                     self.on_release(from, name, refusal);
                 }
+                None
             }
         }
     }
@@ -173,8 +307,32 @@ impl Engine {
         }
         self.on_brought_by(from);
         let entry = Arc::new(entry.from_source(Source::Peer));
-        self.keep(Arc::clone(&entry));
+        if self.coordinates(&entry) {
+            // All others ask for it here.
+            entry.mark_visited();
+        }
+        if self.is_wanted(&entry) {
+            self.keep(Arc::clone(&entry));
+        } else {
+            self.keep_unasked(Arc::clone(&entry));
+        }
         Some(entry)
+    }
+
+    fn coordinates(&self, entry: &Entry) -> bool {
+        let Some(fleet) = &self.fleet else { return false };
+        fleet.coordinator(&fleet.name(entry.key()), self.now, &[]) == fleet.local()
+    }
+
+    /// Whether this node has use for `entry` by itself: it held one before, looks it up, or answers others for it.
+    fn is_wanted(&self, entry: &Entry) -> bool {
+        let Some(fleet) = &self.fleet else { return true };
+        let key = entry.key();
+        let name = fleet.name(key);
+        self.cache.lookup(key).is_some()
+            || !self.flights.under_way(key).is_empty()
+            || fleet.leases.contains(&name)
+            || fleet.owners(&name, self.now).contains(&fleet.local())
     }
 
     /// Whether `parcel` of `from` cannot be what was invalidated: `from` knows of all that means it.
@@ -274,3 +432,7 @@ fn is_after(edition: Option<Edition>, born: Timestamp, held: &Entry) -> bool {
     let by_issuer = edition.zip(held.edition()).and_then(|(edition, held)| edition.is_after(held));
     by_issuer.unwrap_or(if held.is_absence() { born > held.born() } else { born >= held.born() })
 }
+
+/// Bytes that an announcement by name counts against the budget, and what a whole entry does besides its texts: with frame
+/// and seal.
+const NAMED_BYTES: usize = 128;

@@ -18,6 +18,9 @@ impl Engine {
         let Query { asker, role, kin_until } = query;
         self.end_waiting_round(&query, &name);
         let Some(fleet) = &mut self.fleet else { return };
+        if role == Role::Coordinator {
+            fleet.readers.note(now, name, asker.peer);
+        }
         let entry = fleet.names.get(&name).and_then(|key| self.cache.lookup(key)).cloned();
         let is_leased = role == Role::Coordinator && fleet.leases.contains(&name);
         if entry.is_none() && !is_leased && self.search(query, name) {

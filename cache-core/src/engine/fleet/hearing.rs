@@ -40,6 +40,7 @@ impl Engine {
             Message::Announce(Announced::Named { name, remaining, age, edition }) => {
                 self.on_announced_elsewhere(from, name, remaining, age, edition);
             }
+            Message::Announce(Announced::ToPassOn(parcel)) => self.on_announced_to_pass_on(from, *parcel),
             Message::Announce(Announced::Whole(parcel)) => self.on_announced(from, *parcel),
             Message::Answer { ask, answer } => self.on_answer(from, ask, answer),
             Message::Ask { ask, name, role, kin_wait } => {

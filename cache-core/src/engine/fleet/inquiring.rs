@@ -13,11 +13,10 @@ use super::{Fleet, surroundings::addresses};
 use crate::{
     AskId, Deadline, Entry, Message, Name, Offence, PeerId, Timestamp,
     engine::Engine,
-    message::{Announced, Answer, Invalidation, Notice, Parcel, Role, Verdict},
+    message::{Answer, Invalidation, Notice, Parcel, Role, Verdict},
     sharing::Asker,
 };
 use alloc::{
-    boxed::Box,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     vec::Vec,
@@ -282,8 +281,7 @@ impl Engine {
         if !fleet.peers.connected().contains_key(&superior) {
             return None;
         }
-        let parcel = Box::new(self.parcel(entry));
-        self.say(superior, Message::Announce(Announced::Whole(parcel)));
+        self.say_to_owners(Vec::from([superior]), entry);
         Some(superior)
     }
 

@@ -1,12 +1,13 @@
-//! Looking, for members that ask, where an entry may be that is not in memory: on this node's disk, and, while this
-//! node is new as a coordinator, at those that coordinated before it.
+//! Looking, for members that ask, where an entry may be that is not in memory: on this node's disk, at the members that
+//! announced it by name or were given it here, and, while this node is new as a coordinator, at those that coordinated
+//! before it.
 
 use crate::{
-    AskId, Entry, Key, LoadId, Message, Name, Offence, Output, PeerId, Scope,
+    AskId, Entry, LoadId, Message, Name, Offence, Output, PeerId, Scope,
     engine::Engine,
     message::{Answer, Role},
     settings::Disk,
-    sharing::{Query, Turn},
+    sharing::{Query, Standing, Turn},
 };
 use alloc::{boxed::Box, vec::Vec};
 
@@ -18,9 +19,12 @@ impl Engine {
         let waiters_max = fleet.sharing.limits.lease_waiters_max;
         let joined = fleet.searches.join(&name, query, waiters_max);
         let waits = joined.unwrap_or_else(|| {
-            let has_deputy =
-                || role == Role::Coordinator && fleet.deputy(&name, self.now, &[asker.peer]).is_some();
-            let has_place = fleet.shelf.key(&name).is_some() || has_deputy();
+            let spared = [asker.peer];
+            let has_source = || {
+                fleet.elsewhere(&name, self.now, &spared).is_some()
+                    || fleet.deputy(&name, self.now, &spared).is_some()
+            };
+            let has_place = fleet.shelf.key(&name).is_some() || role == Role::Coordinator && has_source();
             has_place && fleet.searches.begin(name, query)
         });
         if waits {
@@ -44,7 +48,10 @@ impl Engine {
             return;
         }
         let spared = fleet.searches.spared(&name, DEPUTIES_MAX);
-        match spared.and_then(|spared| fleet.deputy(&name, now, &spared)) {
+        let source = spared.and_then(|spared| {
+            fleet.elsewhere(&name, now, &spared).or_else(|| fleet.deputy(&name, now, &spared))
+        });
+        match source {
             Some(peer) => {
                 let until = now.saturating_add(fleet.time_for(peer));
                 let ask = self.flights.ask_number();
@@ -170,16 +177,21 @@ impl Engine {
         }
     }
 
-    /// Notes that the entry under `key` leaves memory and stays on disk.
-    pub(in crate::engine) fn shelve(&mut self, key: &Key) {
-        if self.settings.disk == Disk::Present
-            && let Some(fleet) = &mut self.fleet
-        {
-            let names = fleet.sharing.naming.names(key);
-            fleet.shelf.put(key, names);
+    /// Notes where `entry`, which leaves memory, is to be found: on disk, or else perhaps at another member.
+    pub(in crate::engine) fn shelve(&mut self, entry: &Entry) {
+        let Some(fleet) = &mut self.fleet else { return };
+        match self.settings.disk {
+            Disk::Present => {
+                let names = fleet.sharing.naming.names(entry.key());
+                let is_owned = fleet.owners(&fleet.name(entry.key()), self.now).contains(&fleet.local());
+                let standing = if is_owned { Standing::Owned } else { Standing::Other };
+                fleet.shelf.put(entry.key(), names, standing);
+            }
+            Disk::Absent => fleet.leave_to_others(self.now, entry),
         }
     }
 }
 
-/// Most former coordinators that are asked for one name: the one before us, and the one before that if it was as new.
+/// Most members that are asked for one name: the coordinator before us, and the one before that if it was as new; or two of
+/// those that may have it since they announced it, or were given it.
 pub(in crate::engine) const DEPUTIES_MAX: usize = 2;

@@ -2,15 +2,17 @@
 
 use super::{gathering::Gathering, inquiring::Inquiries, warming::WarmingUp};
 use crate::{
-    AskId, Deadline, Features, Figures, Key, Name, PeerId, Sharing, Timestamp,
+    AskId, Deadline, Entry, Features, Figures, Key, Name, PeerId, Sharing, Timestamp,
     districts::Districts,
+    freshness,
     membership::{Member, Membership, MembershipSettings},
     message::Edition,
     peers::Peers,
     sharing::{
-        Acquaintances, Editions, Handed, Hedging, Holders, Invalidations, Leases, Patience, Recollection,
-        Ring, Searches, Shelf,
+        Acquaintances, Editions, Handed, Hedging, Holders, Invalidations, Leases, Patience, Readers,
+        Recollection, Ring, Searches, Shelf,
     },
+    token_bucket::{Rate, TokenBucket},
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -39,6 +41,10 @@ pub(in crate::engine) struct Fleet {
     pub(in crate::engine) invalidations: Invalidations,
     pub(super) editions: Editions,
     pub(in crate::engine) holders: Holders,
+    /// Which members asked for what this node coordinates.
+    pub(super) readers: Readers,
+    /// What may be told unasked; `None` if nothing was yet.
+    unasked: Option<TokenBucket>,
     /// Which members were sent what another domain was given.
     pub(super) handed: Handed,
     pub(in crate::engine) acquaintances: Acquaintances,
@@ -91,6 +97,8 @@ impl Fleet {
             invalidations: Invalidations::new(sharing.seed),
             editions: Editions::new(sharing.seed),
             holders: Holders::default(),
+            readers: Readers::default(),
+            unasked: None,
             handed: Handed::default(),
             acquaintances: Acquaintances::default(),
             names: BTreeMap::new(),
@@ -195,6 +203,21 @@ impl Fleet {
         self.ring.coordinator(name, &passed_over)
     }
 
+    /// The members that are to have the entry of `name` at hand for all others: its coordinator, and the deputy that
+    /// coordinates it when that is gone.
+    pub(super) fn owners(&self, name: &Name, now: Timestamp) -> [PeerId; 2] {
+        let coordinator = self.coordinator(name, now, &[]);
+        [coordinator, self.coordinator(name, now, &[coordinator])]
+    }
+
+    /// Takes what telling so many members unasked costs, if it is within the budget.
+    pub(super) fn spend(&mut self, now: Timestamp, members: usize, bytes: usize) -> bool {
+        let per_second = self.sharing.limits.unasked_bytes_per_second;
+        let rate = Rate { burst: per_second.saturating_mul(UNASKED_BURST.as_secs()), per_second };
+        let bytes = u64::try_from(members.saturating_mul(bytes)).unwrap_or(u64::MAX);
+        self.unasked.get_or_insert_with(|| TokenBucket::full(now, rate)).take(now, bytes, rate)
+    }
+
     /// How long `peer` is given to say something. One without a connection has to be dialed first.
     pub(in crate::engine) fn time_for(&self, peer: PeerId) -> Duration {
         let most = self.sharing.limits.ask_timeout;
@@ -217,6 +240,26 @@ impl Fleet {
         self.patience.get(&peer).copied().unwrap_or_default()
     }
 
+    /// Notes who may have `entry`, which this node coordinates and does not keep, for as long as it is fresh: the member that
+    /// asked for it last, else the deputy, which was sent it.
+    pub(super) fn leave_to_others(&mut self, now: Timestamp, entry: &Entry) {
+        let (name, remaining) = (self.name(entry.key()), freshness::remaining(entry, now));
+        let [coordinator, deputy] = self.owners(&name, now);
+        if coordinator == self.local() && deputy != coordinator && !remaining.is_zero() {
+            let reader = self.readers.latest(&name).next();
+            self.holders.insert(now, name, reader.unwrap_or(deputy), remaining);
+        }
+    }
+
+    /// A member that may have the fresh entry of `name` since it announced it, or else since it was given it here, if
+    /// anything is known of such an entry; none of `except`.
+    pub(super) fn elsewhere(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> Option<PeerId> {
+        let holder = self.holders.fresh(now, name)?;
+        let known = core::iter::once(holder).chain(self.readers.latest(name));
+        let mut present = known.filter(|peer| self.ring.contains(*peer) && !except.contains(peer));
+        present.next()
+    }
+
     /// The coordinator of `name` before this node, which is new to it; `None` if it is not, or if `except` did so
     /// alone.
     pub(in crate::engine) fn deputy(&self, name: &Name, now: Timestamp, except: &[PeerId]) -> Option<PeerId> {
@@ -229,3 +272,7 @@ impl Fleet {
         Some(self.coordinator(name, now, &except)).filter(|deputy| *deputy != self.local())
     }
 }
+
+/// How much of the budget may be spent at once, as the time in which it grows: a job begins with many entries, and then
+/// reads few. See [`SharingLimits::unasked_bytes_per_second`](crate::SharingLimits).
+const UNASKED_BURST: Duration = Duration::from_secs(120);

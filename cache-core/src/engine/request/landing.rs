@@ -3,7 +3,7 @@
 use crate::{
     Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Outcome,
     Payer, Reader, RequestId, Served, StaleReason,
-    engine::{Engine, fleet::Told},
+    engine::{Engine, fleet::News},
     flights::{FlightId, Keep},
     freshness::{self, Directives},
     message::{Verdict, is_signpost},
@@ -102,11 +102,11 @@ impl Engine {
             let flight = self.flights.flight_mut(id);
             flight.take_claim();
             let lease = flight.take_lease();
-            let told = match whence {
-                Whence::Borrowed => Told::ByName,
-                Whence::Own | Whence::Sent => Told::Whole,
+            let news = match whence {
+                Whence::Borrowed => News::Borrowed,
+                Whence::Own | Whence::Sent => News::Fetched,
             };
-            self.announce(&entry, lease, told);
+            self.announce(&entry, lease, news);
         } else if may_keep && !stored {
             self.flights.flight_mut(id).conclude(Verdict::Unshareable);
         }

@@ -7,6 +7,7 @@ use core::time::Duration;
 use proptest::{collection, prelude::*, sample::select};
 
 const LIMITS: SharingLimits = SharingLimits {
+    unasked_bytes_per_second: 64 * 1024,
     ask_timeout: Duration::from_secs(1),
     asks_max: 3,
     attached_bytes_max: 1024,

@@ -17,7 +17,7 @@ use crate::{
 };
 use cache_core::{
     Candidate, Doubted, Doubts, Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output,
-    PeerReport, RequestId, Scope,
+    PeerReport, RequestId, SHELF_MAX, Scope,
     port::{Change, StoreError, Transport, TransportEvent},
 };
 use cache_store::{CLOSE_TIMEOUT, CoarseClock, ReadIndex, WriteBehind};
@@ -97,6 +97,10 @@ impl Driver {
     /// Takes in what the disk held, before the first request.
     pub(crate) fn restore(&mut self, (entries, doubts): (Vec<Entry>, Doubts)) {
         self.handle(Input::Restored { doubts, entries });
+        if let Some(disk) = self.disk.as_ref().filter(|_| self.is_linked) {
+            let keys = disk.latest(SHELF_MAX);
+            self.handle(Input::Catalogued { keys });
+        }
     }
 
     /// Runs until the last handle is dropped or [`Command::Shutdown`] comes; leaves the disk flushed.

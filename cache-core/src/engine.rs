@@ -54,6 +54,8 @@ pub struct Engine {
     doubts: Doubts,
     /// What was restored and is not served before the first peer has told what it knows.
     withheld: Vec<Entry>,
+    /// What is on disk besides, which members are told of no sooner; those stored last first.
+    catalogued: Vec<Key>,
     receipts: Receipts,
     counters: Counters,
     /// What there is to know of other members; `None` for a node that keeps to itself.
@@ -75,6 +77,7 @@ impl Engine {
             signposts_ended: 0,
             doubts: Doubts::default(),
             withheld: Vec::new(),
+            catalogued: Vec::new(),
             receipts: Receipts::default(),
             counters: Counters::default(),
             fleet: None,
@@ -99,6 +102,7 @@ impl Engine {
             Input::Cancel { request } => {
                 self.flights.leave(request);
             }
+            Input::Catalogued { keys } => self.on_catalogued(keys),
             Input::Clear { order } => self.on_clear(order),
             Input::Connected { peer, address, side, features } => {
                 self.on_connected(peer, &address, side, features);

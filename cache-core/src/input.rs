@@ -62,6 +62,12 @@ pub enum Input {
         /// The request given up.
         request: RequestId,
     },
+    /// What is on disk when the process begins, said at most once. What is in memory by then may be among it. Members that
+    /// ask this node for it are given it from there.
+    Catalogued {
+        /// Its keys, those stored last first; of more than are remembered the rest is left out.
+        keys: Vec<Key>,
+    },
     /// Forget every entry; reported by [`Output::Removed`](crate::Output::Removed).
     Clear {
         /// The number under which it is reported.

@@ -69,6 +69,6 @@ pub use {
     protocol::{Features, Protocol},
     quota::{Payer, Shortage},
     settings::{Disk, Settings},
-    sharing::{Ceiling, REMEMBERED_MAX, Sharing, SharingLimits},
+    sharing::{Ceiling, REMEMBERED_MAX, SHELF_MAX, Sharing, SharingLimits},
     time::Timestamp,
 };

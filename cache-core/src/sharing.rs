@@ -18,7 +18,6 @@ mod ring;
 mod searches;
 mod shelf;
 
-pub use recollection::REMEMBERED_MAX;
 pub(crate) use {
     acquaintances::Acquaintances,
     editions::Editions,
@@ -35,6 +34,7 @@ pub(crate) use {
     searches::{Query, Searches},
     shelf::{Shelf, Standing},
 };
+pub use {recollection::REMEMBERED_MAX, shelf::SHELF_MAX};
 
 use crate::{Contact, Key, Member, Naming, PeerId, PeerSettings, freshness::Freshness};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};

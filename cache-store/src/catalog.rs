@@ -42,6 +42,15 @@ impl Catalog {
         self.0.lock().records.contains_key(key)
     }
 
+    /// The keys of so many records at most, those stored last first.
+    pub(crate) fn latest(&self, most: usize) -> Vec<Key> {
+        let listing = self.0.lock();
+        let mut latest: Vec<(u64, &Key)> =
+            listing.records.iter().map(|(key, sequence)| (*sequence, key)).collect();
+        latest.sort_unstable_by(|one, other| other.cmp(one));
+        latest.into_iter().take(most).map(|(_, key)| key.clone()).collect()
+    }
+
     /// Whether there is, or would be after a crash, a record that `change` is about.
     pub fn concerns(&self, change: &Change) -> bool {
         let listing = self.0.lock();
@@ -145,3 +154,20 @@ fn meant<'l>(records: &'l BTreeMap<Key, u64>, removal: &Change) -> Box<dyn Itera
 
 /// Most keys that are listed while their removal is not durable, which it is within [`crate::SYNC_INTERVAL`].
 const LIMBO_KEYS_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cache_core::Domain;
+
+    #[test]
+    fn what_was_stored_last_is_listed_first_and_no_more_than_wanted() {
+        let key = |resource| Key::new(resource, Domain::ANONYMOUS);
+        let catalog = Catalog::default();
+        let stored = [("a", 5), ("b", 9), ("c", 7), ("b", 6)];
+        let shifts = stored.map(|(resource, sequence)| Shift::In(key(resource), sequence));
+        catalog.commit(shifts.into(), Durability::Immediate);
+        assert_eq!(catalog.latest(9), ["c", "b", "a"].map(key));
+        assert_eq!(catalog.latest(1), ["c"].map(key));
+    }
+}

@@ -81,6 +81,11 @@ impl Queue {
         }
     }
 
+    /// The keys of so many records on disk at most, those stored last first; none if the store has no catalog.
+    pub(crate) fn latest(&self, most: usize) -> Vec<Key> {
+        self.catalog.as_ref().map_or_else(Vec::new, |catalog| catalog.latest(most))
+    }
+
     /// Adds a put, which replaces one that waits for the same key. Without room for it, what it was to replace is
     /// removed.
     pub(crate) fn put(&self, entry: Arc<Entry>, batch_max: usize) {

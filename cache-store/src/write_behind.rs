@@ -73,6 +73,11 @@ impl WriteBehind {
         (Self(Arc::new(handle)), writer)
     }
 
+    /// The keys of so many records on disk at most, those stored last first; none of a store that keeps no list of them.
+    pub fn latest(&self, most: usize) -> Vec<Key> {
+        self.0.queue.latest(most)
+    }
+
     /// Stores `entry` with the next batch. If too much waits it is dropped and counted, and what it was to replace is
     /// removed.
     pub fn put(&self, entry: Arc<Entry>) {

@@ -46,6 +46,14 @@ impl Engine {
         }
     }
 
+    /// Notes what is on disk beyond what memory has room for, as soon as members may be given it.
+    pub(super) fn on_catalogued(&mut self, keys: Vec<Key>) {
+        self.catalogued = keys;
+        if !self.is_gathering() {
+            self.shelve_catalogued();
+        }
+    }
+
     /// Drops the entry that an answer which is not kept has proved outdated. What came under its key meanwhile stays, and
     /// an entry that was put in doubt meanwhile does not.
     pub(super) fn drop_superseded(&mut self, id: FlightId) {

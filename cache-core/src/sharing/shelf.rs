@@ -95,7 +95,7 @@ pub(crate) enum Standing {
 
 /// Most entries on disk that are known by name: four times a usual fleet's working set, in some 6 MB. A forgotten one
 /// is not found for others, which then call the origin.
-const SHELF_MAX: usize = 16 * 1024;
+pub const SHELF_MAX: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {

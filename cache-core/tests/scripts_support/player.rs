@@ -75,6 +75,7 @@ impl Player {
                 let request = RequestId(words.number('r'));
                 self.handle(Input::Cancel { request });
             }
+            "catalogued" => self.catalogued(words),
             "clear" => {
                 let order = OrderId(words.number('r'));
                 self.handle(Input::Clear { order });
@@ -280,6 +281,19 @@ impl Player {
             entries.push(self.entry(words));
         }
         self.handle(Input::Restored { doubts: self.noted.clone(), entries });
+    }
+
+    fn catalogued(&mut self, words: &mut Words<'_>) {
+        let mut keys = Vec::new();
+        while !words.is_empty() {
+            keys.push(words.key());
+        }
+        if let Some(talk) = &mut self.talk {
+            for key in &keys {
+                talk.learn(key);
+            }
+        }
+        self.handle(Input::Catalogued { keys });
     }
 
     fn entry(&self, words: &mut Words<'_>) -> Entry {

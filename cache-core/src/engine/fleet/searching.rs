@@ -177,6 +177,17 @@ impl Engine {
         }
     }
 
+    /// Notes what the last process left on disk, except for what is in memory by now.
+    pub(in crate::engine) fn shelve_catalogued(&mut self) {
+        let catalogued = core::mem::take(&mut self.catalogued);
+        let Some(fleet) = &mut self.fleet else { return };
+        // Of too many, those put on the shelf first are forgotten first.
+        for key in catalogued.iter().rev().filter(|key| self.cache.lookup(key).is_none()) {
+            let names = fleet.sharing.naming.names(key);
+            fleet.shelf.put(key, names, Standing::Other);
+        }
+    }
+
     /// Notes where `entry`, which leaves memory, is to be found: on disk, or else perhaps at another member.
     pub(in crate::engine) fn shelve(&mut self, entry: &Entry) {
         let Some(fleet) = &mut self.fleet else { return };

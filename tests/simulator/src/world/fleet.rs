@@ -1,6 +1,6 @@
 //! How nodes start and end, meet and lose one another.
 
-use super::{Happening, World};
+use super::{Happening, STARTING, World};
 use crate::{
     ledger::Rule,
     network::Made,
@@ -19,11 +19,17 @@ impl World {
             return;
         }
         self.transcript.note(format_args!("{:?} n{number} starts", self.now));
+        self.figures.joins += u64::from(self.now >= STARTING);
         let node = &mut self.nodes[number];
         let (entries, doubts) = node.start(&self.plan, self.now);
         self.ledger.misdated = self.nodes.iter().map(|node| node.misdated).sum();
         self.on_returned(number, &entries, &doubts);
+        let mut entries = entries;
+        let keys = entries.iter().map(|entry| entry.key().clone()).collect();
+        // As stores have it: no more than memory has room for.
+        entries.truncate(self.plan.settings.budget.entries_max);
         self.handle(number, Input::Restored { doubts, entries });
+        self.handle(number, Input::Catalogued { keys });
     }
 
     /// Ends the process of a node without notice. Its peers notice when their connections have been silent for too

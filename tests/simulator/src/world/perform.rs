@@ -288,6 +288,8 @@ impl World {
         node.engine.handle(node.timestamp(now), input);
         self.unconfirmed = node.engine.counters().forgettings_unconfirmed - unconfirmed;
         let outputs: Vec<Output> = std::iter::from_fn(|| node.engine.poll_output()).collect();
+        // What was restored, or had to leave.
+        let entries = entries_before.max(node.engine.entries_count());
         let due = node.engine.poll_timeout().map(|(due, _)| node.true_time(due).max(now));
         if due != node.wake_at {
             node.wake_at = due;
@@ -295,7 +297,7 @@ impl World {
             due.into_iter().for_each(|at| self.schedule(at, Happening::Wake { node: number, run }));
         }
         let owed = self.watch.owed_count(number);
-        let reasons = self.ledger.requests.len() + entries_before + self.nodes.len() + owed;
+        let reasons = self.ledger.requests.len() + entries + self.nodes.len() + owed;
         self.check_outputs(number, reasons, &outputs);
         self.check_duty(number, &duty, &members, &outputs);
         for output in outputs {

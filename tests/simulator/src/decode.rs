@@ -51,6 +51,7 @@ impl Plan {
             encodes: true,
             ..Self::calm(0, nodes, resources)
         };
+        plan.limits.unasked_bytes_per_second = [64 * 1024, 0, 100][(seed + nodes) % 3];
         plan.be(sort, seed);
         let (pace, is_faulty) = (bytes.of(&[5, 60, 500, 4000]), bytes.number(0..=7) > 1);
         if !is_faulty {

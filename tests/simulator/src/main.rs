@@ -133,7 +133,7 @@ fn main() -> ExitCode {
         return if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     if arguments.scenario.as_deref() == Some("list") {
-        scenarios::ALL.iter().for_each(|(name, _)| println!("{name}"));
+        scenarios::ALL.iter().chain(scenarios::LARGE).for_each(|(name, _)| println!("{name}"));
         return ExitCode::SUCCESS;
     }
     if !arguments.trace {
@@ -220,7 +220,7 @@ fn plan(arguments: &Arguments, seed: u64) -> Result<Plan, Box<dyn Error>> {
         (None, None) => Plan::from_seed_in(seed, arguments.sort),
         (None, Some(file)) => replay(seed, file)?,
         (Some(name), _) => {
-            let made = scenarios::ALL.iter().find(|(named, _)| named == name);
+            let made = scenarios::ALL.iter().chain(scenarios::LARGE).find(|(named, _)| named == name);
             let (_, make) = made.ok_or("there is no such scenario; `--scenario list` names them")?;
             let nodes = nodes.unwrap_or(SCENARIO_NODES);
             if nodes < SCENARIO_NODES_MIN {

@@ -71,6 +71,8 @@ pub enum Dialing {
 pub struct Demands {
     /// Most calls to the origin, in hundredths of what one cache shared by all would have made.
     pub calls_percent_max: Option<u64>,
+    /// Least requests that are answered from the memory of the node where they come, in hundredths of all.
+    pub hits_percent_min: Option<u64>,
     /// Whether, in the end, every node must know the last value that a node put.
     pub last_puts: bool,
     /// Longest that a request may take at a node that is not stopped itself.

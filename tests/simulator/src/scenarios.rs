@@ -3,10 +3,12 @@
 //! Each is a plan for a seed and a number of nodes. What is demanded of it beyond what is demanded always, such as
 //! how many calls it may cost, is in this package's tests.
 
+mod beyond_memory;
 mod hour;
 mod kin;
 mod returning;
 
+pub use beyond_memory::{beyond_one_memory, late_joiners, readers};
 pub use hour::hour_of_autoscaling;
 pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_change};
 pub use returning::{contact_is_gone, doubts, returns_after_writes, slow_disks};
@@ -28,6 +30,7 @@ pub type Scenario = fn(u64, usize) -> Plan;
 pub const ALL: &[(&str, Scenario)] = &[
     ("asker-gives-up", asker_gives_up),
     ("autoscaler", autoscaler),
+    ("beyond-one-memory", |seed, nodes| beyond_one_memory(seed, nodes, 40)),
     ("cold-at-once", |seed, nodes| cold_at_once(seed, nodes, 3)),
     ("cold-in-turn", |seed, nodes| cold_in_turn(seed, nodes, 3)),
     ("contact-is-gone", contact_is_gone),
@@ -54,6 +57,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("kin-in-turn", kin_in_turn),
     ("kin-while-resources-change", kin_while_resources_change),
     ("late-joiner", |seed, nodes| late_joiner(seed, nodes, 200, 40)),
+    ("late-joiners", |seed, nodes| late_joiners(seed, nodes, 400, 20)),
     ("liar-answers", liar_answers),
     ("liar-lets-wait", liar_lets_wait),
     ("liar-offends", liar_offends),
@@ -62,6 +66,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("newcomers-take-over", newcomers_take_over),
     ("peers-are-clamped", peers_are_clamped),
     ("puts-overtake-puts", puts_overtake_puts),
+    ("readers", readers),
     ("renewals", renewals),
     ("returns-after-writes", returns_after_writes),
     ("rights-change", rights_change),
@@ -71,6 +76,12 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("writes-overtake-answers", writes_overtake_answers),
     ("writes-while-disks-are-asked", writes_while_disks_are_asked),
     ("zipf", zipf),
+];
+
+/// Scenarios that take too long to be among those that are always run.
+pub const LARGE: &[(&str, Scenario)] = &[
+    ("beyond-a-thousand-entries", |seed, nodes| beyond_one_memory(seed, nodes, 1_000)),
+    ("late-joiners-to-20000", |seed, nodes| late_joiners(seed, nodes, 20_000, 1_000)),
 ];
 
 /// Every node asks for every resource, one request after the other.

@@ -275,6 +275,35 @@ fn whoever_comes_late_calls_for_next_to_nothing_that_others_have_on_disk() {
 }
 
 #[test]
+fn each_node_that_joins_late_makes_less_than_one_needless_call_for_a_hundred_resources() {
+    let resources = 2_000;
+    for seed in 0..2 {
+        let figures = sound(&scenarios::late_joiners(seed, 8, resources, 100)).figures;
+        let needless = (figures.calls - figures.calls_ideal) as usize;
+        println!("seed {seed}: {needless} needless calls of {} that joined", figures.joins);
+        assert!(needless * 100 <= resources * 3, "seed {seed}: {figures}");
+    }
+}
+
+#[test]
+fn a_fleet_holds_more_than_one_of_its_memories() {
+    for nodes in [5, 10, 20] {
+        let figures = sound(&Plan { heals: false, ..scenarios::beyond_one_memory(1, nodes, 40) }).figures;
+        println!("{nodes} nodes: {} calls of {} ideal", figures.calls, figures.calls_ideal);
+        assert!(figures.calls * 100 <= figures.calls_ideal * 125, "{nodes} nodes: {figures}");
+    }
+}
+
+#[test]
+fn members_that_read_an_entry_are_sent_the_next_one_though_others_are_told_of_none() {
+    for nodes in [4, 10, 20] {
+        let figures = sound(&Plan { heals: false, ..scenarios::readers(1, nodes) }).figures;
+        let (hits, requests) = (figures.outcome("hit"), figures.requests);
+        assert!(hits * 100 >= requests * 72, "{nodes} nodes: {hits} hits of {requests} requests");
+    }
+}
+
+#[test]
 fn what_a_fleet_ends_while_a_node_is_down_is_not_served_by_it_when_it_is_back() {
     for seed in 0..12 {
         for nodes in [2, 3, 6, 12] {

@@ -3,6 +3,7 @@
 //! Each is what a programmer might well have written: a line left out, a bound not checked, a case mixed up. Old
 //! texts follow the core: one that is there no longer is an error, and a test says so.
 
+mod announcing;
 mod below;
 mod freshness;
 mod keeping;
@@ -17,6 +18,7 @@ use super::Mutant;
 pub(super) use below::BUGS as BELOW;
 
 pub(super) const PLANTED: &[&[Mutant]] = &[
+    announcing::BUGS,
     freshness::BUGS,
     keeping::BUGS,
     leases::BUGS,

@@ -96,6 +96,13 @@ impl World {
             self.run_until(self.now + Duration::from_secs(60));
             self.check_last_puts();
         }
+        if let Some(least) = self.plan.demands.hits_percent_min {
+            let (hits, requests) = (self.figures.outcome("hit"), self.figures.requests);
+            if hits * 100 < requests * least {
+                let text = format!("{hits} of {requests} requests are hits, and {least} % demanded");
+                self.violate(Rule::Warm, text);
+            }
+        }
         let Some(most) = self.plan.demands.calls_percent_max else { return };
         self.run_until(self.now + Duration::from_secs(60));
         let (calls, ideal) = (self.origin.calls, self.figures.calls_ideal);

@@ -512,7 +512,7 @@ impl World {
                 self.ledger.key_named(name).map_or(Ok(()), |key| self.watch.on_ask(number, key))
             }
             Message::WarmedUp { .. } => self.watch.on_batch(number, peer),
-            Message::Announce(Announced::Whole(parcel)) => {
+            Message::Announce(Announced::ToPassOn(parcel) | Announced::Whole(parcel)) => {
                 self.check_share(number, peer, parcel);
                 Ok(())
             }

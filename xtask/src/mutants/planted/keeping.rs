@@ -48,7 +48,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "evicted-still-shown",
         file: "engine/keeping.rs",
-        old: "self.counters.evictions += evicted.len() as u64;\n                for key in evicted {\n                    self.shelve(&key);\n                    self.hide(key);\n                }",
+        old: "self.counters.evictions += evicted.len() as u64;\n                for evicted in evicted {\n                    self.shelve(&evicted);\n                    self.hide(evicted.key().clone());\n                }",
         new: "self.counters.evictions += evicted.len() as u64;",
     },
     Mutant {

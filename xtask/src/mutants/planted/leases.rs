@@ -114,14 +114,14 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "announced-to-the-others-but-one",
         file: "engine/fleet/announcing.rs",
-        old: "let others = fleet.ring.others().chain(",
-        new: "let others = fleet.ring.others().skip(1).chain(",
+        old: "let untold = fleet.ring.others().chain(",
+        new: "let untold = fleet.ring.others().skip(1).chain(",
     },
     Mutant {
         name: "announced-to-nobody",
         file: "engine/fleet/announcing.rs",
-        old: "let others = fleet.ring.others().chain(",
-        new: "let others = fleet.ring.others().take(0).chain(",
+        old: "let untold = fleet.ring.others().chain(",
+        new: "let untold = fleet.ring.others().take(0).chain(",
     },
     Mutant {
         name: "refusal-taken-for-the-last-word",
@@ -162,7 +162,7 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "lease-passed-on-though-the-entry-is-there",
         file: "engine/fleet/announcing.rs",
-        old: "                self.conclude_leases(&entry);\n                for id in self.flights.under_way(&key) {",
-        new: "                for id in self.flights.under_way(&key) {",
+        old: "                let told = self.conclude_leases(&entry);\n                for id in self.flights.under_way(&key) {",
+        new: "                let told = Vec::new();\n                for id in self.flights.under_way(&key) {",
     },
 ];

@@ -218,7 +218,7 @@ pub enum Announced {
         /// Which content it is.
         edition: Option<Edition>,
     },
-    /// The entry, whole, for a member that coordinates its name: to be passed on to those that read it, whom the sender has
+    /// The entry, whole, for a member that coordinates its name: to be passed on to those that read it, which the sender has
     /// not told.
     ToPassOn(Box<Parcel>),
     /// The entry, whole.

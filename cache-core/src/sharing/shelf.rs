@@ -89,7 +89,7 @@ impl Shelf {
 pub(crate) enum Standing {
     /// This node coordinates it, or does so next.
     Owned,
-    /// Others do.
+    /// Others coordinate it, now and when the first of them is gone.
     Other,
 }
 

@@ -8,7 +8,7 @@ mod hour;
 mod kin;
 mod returning;
 
-pub use beyond_memory::{beyond_one_memory, late_joiners, readers};
+pub use beyond_memory::{LARGE, beyond_one_memory, late_joiners, readers};
 pub use hour::hour_of_autoscaling;
 pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_change};
 pub use returning::{contact_is_gone, doubts, returns_after_writes, slow_disks};
@@ -76,12 +76,6 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("writes-overtake-answers", writes_overtake_answers),
     ("writes-while-disks-are-asked", writes_while_disks_are_asked),
     ("zipf", zipf),
-];
-
-/// Scenarios that take too long to be among those that are always run.
-pub const LARGE: &[(&str, Scenario)] = &[
-    ("beyond-a-thousand-entries", |seed, nodes| beyond_one_memory(seed, nodes, 1_000)),
-    ("late-joiners-to-20000", |seed, nodes| late_joiners(seed, nodes, 20_000, 1_000)),
 ];
 
 /// Every node asks for every resource, one request after the other.
@@ -552,7 +546,6 @@ pub fn get(node: usize, key: usize) -> Deed {
     Deed::Get { node, key, directives: Directives::default() }
 }
 
-/// The same, without a call more than one cache shared by all would make.
 /// Has all of `plan` happen once all know of one another, with so many connections at most.
 fn once_formed(mut plan: Plan, connections_max: usize) -> Plan {
     plan.peers.connections_max = connections_max;

@@ -240,7 +240,7 @@ impl Fleet {
         self.patience.get(&peer).copied().unwrap_or_default()
     }
 
-    /// Notes who may have `entry`, which this node coordinates and does not keep, for as long as it is fresh: the member that
+    /// Notes which member may have `entry`, which this node coordinates and does not keep, while it is fresh: the one that
     /// asked for it last, else the deputy, which was sent it.
     pub(super) fn leave_to_others(&mut self, now: Timestamp, entry: &Entry) {
         let (name, remaining) = (self.name(entry.key()), freshness::remaining(entry, now));

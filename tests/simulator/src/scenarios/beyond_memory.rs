@@ -1,12 +1,18 @@
 //! Situations in which a fleet has more than one memory holds, and than each member may be told of.
 
-use super::{get, millis};
+use super::{Scenario, get, millis};
 use crate::{
     plan::{Deed, Plan, Victim},
     random::Random,
 };
 use cache_core::{Disk, freshness::Freshness};
 use std::time::Duration;
+
+/// Scenarios that take too long to be among those that are always run.
+pub const LARGE: &[(&str, Scenario)] = &[
+    ("beyond-a-thousand-entries", |seed, nodes| beyond_one_memory(seed, nodes, 1_000)),
+    ("late-joiners-to-20000", |seed, nodes| late_joiners(seed, nodes, 20_000, 1_000)),
+];
 
 /// A quarter as many resources as all memories together hold, each of which has room for `entries_max`, are read at random
 /// nodes, each a dozen times. There are no disks.

@@ -266,7 +266,7 @@ fn edition_of((count, issuer): (u64, u64)) -> Edition {
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 17;
+const KINDS: u32 = 18;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;

@@ -11,12 +11,19 @@ use std::{
 /// The counts of all nodes since the run began.
 pub(crate) struct Meter {
     loads: Vec<Load>,
-    /// The nodes that asked each node for each name in [`Meter::second`].
-    asked: BTreeMap<(usize, Name), BTreeSet<usize>>,
+    /// What each node was asked for by each name in [`Meter::second`].
+    asked: BTreeMap<(usize, Name), Asked>,
     /// The second of the run that asks are counted in.
     second: u64,
     fan_in_most: usize,
     alone: BTreeSet<usize>,
+}
+
+/// The nodes that ask one node for one name within a second of the clock, and the most members that its district had meanwhile.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    by: BTreeSet<usize>,
+    members_most: usize,
 }
 
 /// What one node has had to do, whichever of its runs it was in.
@@ -51,25 +58,26 @@ impl Meter {
         self.loads[node].sent_messages += 1;
     }
 
-    /// `node` hears a message of another. Returns how many nodes have asked it for the same name in this second, if the
-    /// message is an ask.
+    /// `node`, whose district has so many `members`, hears a message of another. If that is an ask, returns how many nodes
+    /// have asked it for the same name in this second, and the most members that its district had at any of these asks.
     pub(crate) fn on_heard(
         &mut self,
-        (from, node): (usize, usize),
+        (from, node, members): (usize, usize, usize),
         frame_bytes: usize,
         message: &Message,
         now: Duration,
-    ) -> usize {
+    ) -> (usize, usize) {
         self.loads[node].heard_bytes += frame_bytes as u64;
-        let Message::Ask { name, .. } = message else { return 0 };
+        let Message::Ask { name, .. } = message else { return (0, members) };
         if self.second != now.as_secs() {
             self.second = now.as_secs();
             self.asked.clear();
         }
-        let askers = self.asked.entry((node, *name)).or_default();
-        askers.insert(from);
-        self.fan_in_most = self.fan_in_most.max(askers.len());
-        askers.len()
+        let asked = self.asked.entry((node, *name)).or_default();
+        asked.by.insert(from);
+        asked.members_most = asked.members_most.max(members);
+        self.fan_in_most = self.fan_in_most.max(asked.by.len());
+        (asked.by.len(), asked.members_most)
     }
 
     /// `node` knows of a connection more, and now has so many.
@@ -119,13 +127,13 @@ mod tests {
     fn only_nodes_that_ask_one_node_for_one_name_in_one_second_count_together() {
         let mut meter = Meter::new(2);
         let at = Duration::from_millis;
-        let mut hear = |from, to, name, at| meter.on_heard((from, to), 10, &ask(name), at);
-        assert_eq!(hear(2, 0, 1, at(1_000)), 1);
-        assert_eq!(hear(3, 0, 1, at(1_999)), 2);
-        assert_eq!(hear(3, 0, 1, at(1_999)), 2);
-        assert_eq!(hear(4, 0, 2, at(1_999)), 1);
-        assert_eq!(hear(4, 1, 1, at(1_999)), 1);
-        assert_eq!(hear(4, 0, 1, at(2_000)), 1);
+        let mut hear = |from, to, members, name, at| meter.on_heard((from, to, members), 10, &ask(name), at);
+        assert_eq!(hear(2, 0, 9, 1, at(1_000)), (1, 9));
+        assert_eq!(hear(3, 0, 4, 1, at(1_999)), (2, 9), "the district was larger within this second");
+        assert_eq!(hear(3, 0, 4, 1, at(1_999)), (2, 9));
+        assert_eq!(hear(4, 0, 4, 2, at(1_999)), (1, 4));
+        assert_eq!(hear(4, 1, 4, 1, at(1_999)), (1, 4));
+        assert_eq!(hear(4, 0, 4, 1, at(2_000)), (1, 4));
         assert_eq!(meter.fan_in_most(), 2);
         meter.forget_fan_in();
         assert_eq!(meter.fan_in_most(), 0);

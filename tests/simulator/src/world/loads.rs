@@ -23,13 +23,14 @@ impl World {
     }
 
     /// Checks how many nodes asked `number` for one name within a second, which are `askers` now: those of its district,
-    /// and one of each other district, since that asks on behalf of its own.
-    pub(super) fn check_fan_in(&mut self, number: usize, askers: usize) {
-        if self.plan.goes_on || askers <= self.nodes[number].engine.members_count() + FAN_IN_SLACK {
+    /// which had so many `members` at most in that second, and one of each other district, since that asks on behalf of
+    /// its own.
+    pub(super) fn check_fan_in(&mut self, number: usize, askers: usize, members: usize) {
+        if self.plan.goes_on || askers <= members + FAN_IN_SLACK {
             return;
         }
         let districts = self.districts();
-        let largest = districts.iter().map(BTreeSet::len).max().unwrap_or(0);
+        let largest = districts.iter().map(BTreeSet::len).max().unwrap_or(0).max(members);
         let most = largest + districts.len() + FAN_IN_SLACK;
         if askers > most {
             let text = format!("{askers} nodes ask n{number} for one name in a second, {most} at most");
@@ -47,4 +48,4 @@ impl World {
 
 /// Nodes that may ask one node for one name in a second, beyond those of its district and one of each other: those that
 /// have yet to hear how the fleet has changed.
-const FAN_IN_SLACK: usize = 4;
+const FAN_IN_SLACK: usize = 6;

@@ -171,8 +171,9 @@ impl World {
             return;
         }
         let bytes = frame.payload.frame_bytes();
-        let askers = self.meter.on_heard((frame.from, number), bytes, &message, self.now);
-        self.check_fan_in(number, askers);
+        let members = self.nodes[number].engine.members_count();
+        let (askers, members) = self.meter.on_heard((frame.from, number, members), bytes, &message, self.now);
+        self.check_fan_in(number, askers, members);
         let pause = match &message {
             Message::Quota { payer, pause, .. } => Some((*payer, *pause)),
             _ => None,

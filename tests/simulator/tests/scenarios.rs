@@ -48,6 +48,22 @@ fn a_fleet_of_several_districts_makes_one_call_for_each_resource_that_all_want_a
 }
 
 #[test]
+fn districts_do_not_each_try_again_what_fails() {
+    let mut calls = 0;
+    for seed in 1..=5 {
+        let mut plan = scenario("herd-while-origin-is-down", seed, 20);
+        plan.limits.district_max = 4;
+        plan.demands.calls_percent_max = None;
+        calls += sound(&plan).figures.calls;
+    }
+    println!("{calls} calls");
+    assert!(
+        calls <= 5 * 5,
+        "one district makes two in each fleet, and five that try for themselves made 6.4"
+    );
+}
+
+#[test]
 fn where_not_all_can_be_connected_each_of_three_resources_costs_two_calls_at_most() {
     for nodes in [250, 257] {
         let plan = Plan { encodes: false, ..scenarios::cold_at_once(nodes as u64, nodes, 3) };

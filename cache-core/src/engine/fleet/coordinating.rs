@@ -8,7 +8,7 @@ use crate::{
     message::{Answer, Parcel, Role, Verdict},
     sharing::{Asker, Next, Query, Turn},
 };
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, sync::Arc, vec::Vec};
 
 impl Engine {
     /// A member asks. What is fresh here is the answer in whatever role we are asked. What may be on disk, or with a
@@ -20,6 +20,9 @@ impl Engine {
         let Some(fleet) = &mut self.fleet else { return };
         if role == Role::Coordinator {
             fleet.readers.note(now, name, asker.peer);
+        }
+        if role == Role::Coordinator && fleet.inquiries.take_failure(now, &name, asker.peer) {
+            return self.say(asker.peer, Message::Answer { ask: asker.ask, answer: Answer::Failed });
         }
         let entry = fleet.names.get(&name).and_then(|key| self.cache.lookup(key)).cloned();
         let is_leased = role == Role::Coordinator && fleet.leases.contains(&name);
@@ -241,17 +244,14 @@ impl Engine {
         let (claims, lease) = (flight.take_claim(), flight.take_lease());
         let Some(fleet) = self.fleet.as_ref().filter(|_| claims || lease.is_some()) else { return };
         let (name, local) = (fleet.name(flight.key()), fleet.local());
-        if claims && lease != Some(local) {
-            self.on_release(local, name, verdict);
+        let present = lease.map(|_| fleet.coordinator(&name, self.now, &[]));
+        let coordinators: BTreeSet<PeerId> = present.into_iter().chain(lease).collect();
+        for coordinator in coordinators.iter().filter(|coordinator| **coordinator != local) {
+            self.say(*coordinator, Message::Release { name, verdict });
         }
-        let (Some(coordinator), Some(fleet)) = (lease, &self.fleet) else { return };
-        let present = Some(fleet.coordinator(&name, self.now, &[])).filter(|present| *present != coordinator);
-        for coordinator in present.into_iter().chain([coordinator]) {
-            if coordinator == local {
-                self.on_release(local, name, verdict);
-            } else {
-                self.say(coordinator, Message::Release { name, verdict });
-            }
+        // Those that wait here may have to ask the others again, which know by then.
+        if claims || coordinators.contains(&local) {
+            self.on_release(local, name, verdict);
         }
     }
 
@@ -259,6 +259,9 @@ impl Engine {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
         let next = fleet.leases.release(now, &name, from, verdict, &fleet.sharing.limits);
+        if verdict == Verdict::Failed && matches!(next, Next::Dismissed(_)) {
+            self.note_failure(name, from);
+        }
         self.on_next(name, next, verdict);
     }
 
@@ -281,7 +284,9 @@ impl Engine {
             Next::Nobody => {}
             Next::Passed(asker) => {
                 self.counters.leases_passed += 1;
-                self.grant(name, asker);
+                if verdict != Verdict::Failed || !self.inquire_after_failure(name, asker) {
+                    self.grant(name, asker);
+                }
             }
         }
         self.give_back_owed(verdict);

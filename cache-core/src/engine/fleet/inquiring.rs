@@ -21,7 +21,7 @@ use alloc::{
     sync::Arc,
     vec::Vec,
 };
-use core::mem;
+use core::{mem, time::Duration};
 
 /// What is asked on behalf of others, and what waits for a connection.
 #[derive(Debug, Default)]
@@ -32,6 +32,9 @@ pub(super) struct Inquiries {
     dates: BTreeSet<(Timestamp, AskId)>,
     /// Leases that are another's to grant, with the members that granted them; as many as leases at most.
     owed: BTreeMap<Name, PeerId>,
+    /// Names that the fleet has failed to fetch just now, with the members that were the last to try, and until when that
+    /// is remembered; as many as leases at most.
+    failed: BTreeMap<Name, (PeerId, Timestamp)>,
     /// What is to be said as soon as a connection stands that is being made.
     unsent: BTreeMap<PeerId, Vec<Message>>,
 }
@@ -56,6 +59,12 @@ impl Inquiries {
     /// The members that are asked on behalf of others, or were granted a lease that others hold.
     pub(super) fn peers(&self) -> impl Iterator<Item = PeerId> {
         self.pending.values().map(|inquiry| inquiry.superior).chain(self.owed.values().copied())
+    }
+
+    /// Whether `holder` was the last to try to fetch `name`, just now, and has not asked for it since.
+    pub(super) fn take_failure(&mut self, now: Timestamp, name: &Name, holder: PeerId) -> bool {
+        let is_of_holder = |(last, until): &mut (PeerId, Timestamp)| *last == holder && *until > now;
+        self.failed.get_mut(name).is_some_and(is_of_holder) && self.failed.remove(name).is_some()
     }
 
     fn begin(&mut self, ask: AskId, inquiry: Inquiry) {
@@ -296,6 +305,28 @@ impl Engine {
         }
     }
 
+    /// Asks once more on behalf of `asker`, after the call for `name` of another that waited here has failed: the next call is
+    /// the heaviest member's to grant, or else one would fail in each district. Returns whether there is such a member.
+    pub(super) fn inquire_after_failure(&mut self, name: Name, asker: Asker) -> bool {
+        let owed = self.fleet.as_mut().and_then(|fleet| fleet.inquiries.owed.remove(&name));
+        if let Some(superior) = owed {
+            self.say_linked(superior, Message::Release { name, verdict: Verdict::Failed });
+        }
+        self.inquire(name, asker)
+    }
+
+    /// The last call that the fleet makes for `name` has failed, and `holder` made it. It may have to ask for others that
+    /// wait for it, and is to hear what all others heard.
+    pub(super) fn note_failure(&mut self, name: Name, holder: PeerId) {
+        let now = self.now;
+        let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.is_on_the_way()) else { return };
+        let failed = &mut fleet.inquiries.failed;
+        failed.retain(|_name, (_holder, until)| *until > now);
+        if failed.len() < fleet.sharing.limits.leases_max {
+            failed.insert(name, (holder, now.saturating_add(FAILURE_KEPT)));
+        }
+    }
+
     /// `asker` is gone, and no other has its lease: nothing waits for what was asked on its behalf.
     pub(super) fn lose_asker(&mut self, asker: PeerId) {
         let Some(fleet) = &mut self.fleet else { return };
@@ -383,6 +414,10 @@ impl Engine {
         self.say_to(to, Message::Invalidate(Notice { receipt: 0, mark: None, invalidations: news }));
     }
 }
+
+/// How long it is remembered that the fleet has failed to fetch a name: the ask that is to hear of it comes right behind the
+/// word that the call failed.
+const FAILURE_KEPT: Duration = Duration::from_secs(1);
 
 /// How often an ask is passed on anew because the member that was asked is gone.
 const INQUIRY_TRIES: u8 = 3;

@@ -165,4 +165,10 @@ pub(super) const BUGS: &[Mutant] = &[
         old: "                let told = self.conclude_leases(&entry);\n                for id in self.flights.under_way(&key) {",
         new: "                let told = Vec::new();\n                for id in self.flights.under_way(&key) {",
     },
+    Mutant {
+        name: "failures-not-reported",
+        file: "engine/fleet/coordinating.rs",
+        old: "verdict != Verdict::Failed || !self.inquire_after_failure(name, asker)",
+        new: "true",
+    },
 ];

@@ -4,7 +4,7 @@ use cache_simulator::{
     Figures, Plan, Report, Sort,
     document::{Document, Extent},
     hunt, run,
-    scale::{self, MINUTES_MIN, ScalePage},
+    scale::{self, MINUTES_MIN, Measured, ScalePage, Step},
     scenarios, shrink, spent,
 };
 use clap::{Parser, Subcommand};
@@ -112,6 +112,9 @@ enum Command {
         /// Print figures as JSON, a line for each fleet, and write nothing.
         #[arg(long)]
         json: bool,
+        /// Write the page of figures that `--json` has printed with the same seed, minutes and sizes, and run nothing.
+        #[arg(long, conflicts_with = "json")]
+        figures: Option<PathBuf>,
         /// The folder to write to.
         #[arg(long, default_value = "docs")]
         folder: PathBuf,
@@ -125,8 +128,13 @@ fn main() -> ExitCode {
             Command::Policies { seed, nodes, fleets, folder } => {
                 write_policies(&Extent { seed, nodes, fleets }, &folder)
             }
-            Command::Scale { seed, nodes, minutes, codec_max, json, folder } => {
-                write_scale(&scale::Extent { seed, nodes, minutes, codec_max }, json, &folder)
+            Command::Scale { seed, nodes, minutes, codec_max, json, figures, folder } => {
+                let extent = scale::Extent { seed, nodes, minutes, codec_max };
+                let page = match figures {
+                    Some(file) => read_scale(&extent, &file),
+                    None => measure_scale(&extent, json),
+                };
+                page.and_then(|page| if json { Ok(()) } else { write_scale(&page, &folder) })
             }
         };
         written.as_ref().err().into_iter().for_each(|fault| eprintln!("error: {fault}"));
@@ -193,24 +201,46 @@ fn write_policies(extent: &Extent, folder: &Path) -> Result<(), Box<dyn Error>> 
     Ok(())
 }
 
-/// Measures fleets, telling of each as it comes, and of what its run took.
-fn write_scale(extent: &scale::Extent, json: bool, folder: &Path) -> Result<(), Box<dyn Error>> {
-    let mut spent = Duration::ZERO;
-    let mut on_step = |row: &scale::Measured| {
-        let now = spent::processor_time().unwrap_or_default();
-        let peak = spent::memory_peak_bytes().unwrap_or_default();
-        let took = now.saturating_sub(spent).as_secs_f64();
-        spent = now;
-        let mut line = row.json();
-        line["processor_seconds"] = took.into();
-        line["memory_peak_bytes"] = peak.into();
-        if json { println!("{line}") } else { eprintln!("{line}") }
-    };
-    let ScalePage { page, picture } = ScalePage::make(extent, &mut on_step)?;
-    if !json {
-        fs::write(folder.join("scale.md"), page)?;
-        fs::write(folder.join("scale.svg"), picture)?;
+/// Measures fleets, telling how far that has come, of each as it comes, and of what its run took.
+fn measure_scale(extent: &scale::Extent, json: bool) -> Result<ScalePage, Box<dyn Error>> {
+    let (begun, mut spent) = (Instant::now(), Duration::ZERO);
+    ScalePage::make(extent, &mut |step| match step {
+        Step::Begins { nodes, phase } => eprintln!("{:>7.1?} {nodes} nodes: {phase}", begun.elapsed()),
+        Step::Measured(row) => {
+            let now = spent::processor_time().unwrap_or_default();
+            let peak = spent::memory_peak_bytes().unwrap_or_default();
+            let took = now.saturating_sub(spent).as_secs_f64();
+            spent = now;
+            let mut line = row.json();
+            line["processor_seconds"] = took.into();
+            line["memory_peak_bytes"] = peak.into();
+            if json { println!("{line}") } else { eprintln!("{line}") }
+        }
+    })
+}
+
+/// The page of the figures in `file`, which must be of the fleets that `extent` names.
+fn read_scale(extent: &scale::Extent, file: &Path) -> Result<ScalePage, Box<dyn Error>> {
+    let name = file.display();
+    let text = fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let mut rows = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let value = serde_json::from_str(line).map_err(|error| format!("{name}, line {number}: {error}"))?;
+        let row = Measured::of_json(&value);
+        rows.push(row.ok_or_else(|| format!("{name}, line {number}: not the figures of a fleet"))?);
     }
+    let sizes: Vec<usize> = rows.iter().map(|row| row.nodes).collect();
+    if sizes != extent.nodes {
+        return Err(
+            format!("{name} has fleets of {sizes:?} nodes, and `--nodes` says {:?}", extent.nodes).into()
+        );
+    }
+    ScalePage::of(extent, &rows)
+}
+
+fn write_scale(made: &ScalePage, folder: &Path) -> Result<(), Box<dyn Error>> {
+    fs::write(folder.join("scale.md"), &made.page)?;
+    fs::write(folder.join("scale.svg"), &made.picture)?;
     Ok(())
 }
 

@@ -3,12 +3,13 @@
 //! Nodes have the settings that a user gets: engines order their dials by themselves, keep to their limit of
 //! connections, and know a few contacts.
 
+mod figures;
 mod page;
 #[cfg(test)]
 mod tests;
 mod workload;
 
-pub use page::{Extent, ScalePage};
+pub use page::{Extent, ScalePage, Step};
 pub use workload::MINUTES_MIN;
 
 use crate::{
@@ -71,25 +72,31 @@ pub struct Phase {
 }
 
 /// Runs a fleet of `nodes` for so many minutes of virtual time, [`MINUTES_MIN`] at least. If it `encodes`, messages
-/// cross links as bytes.
-pub fn measure(seed: u64, nodes: usize, minutes: u64, encodes: bool) -> Measured {
+/// cross links as bytes. `on_phase` is told what it does next.
+pub fn measure(
+    seed: u64,
+    nodes: usize,
+    minutes: u64,
+    encodes: bool,
+    on_phase: &mut dyn FnMut(&'static str),
+) -> Measured {
     let schedule = Schedule::of(minutes);
     let mut world = World::new(crate::Plan { encodes, ..plan(seed, nodes, minutes) }, false);
     world.begin();
-    let mut until = |moment: Duration| {
+    let mut until = |phase, moment: Duration, world: &mut World| {
+        on_phase(phase);
         world.run_until(STARTING + moment);
         world.mark()
     };
-    let (formed, idle) = (until(schedule.formed), until(schedule.idle));
-    let before = until(schedule.newcomers);
-    let watched = until(schedule.newcomers + WATCHED);
-    let calm = until(schedule.calm);
+    let formed = until("forming", schedule.formed, &mut world);
+    let idle = until("idle", schedule.idle, &mut world);
+    let before = until("reading", schedule.newcomers, &mut world);
+    let watched = until("newcomers", schedule.newcomers + WATCHED, &mut world);
+    let calm = until("reading", schedule.calm, &mut world);
     world.forget_fan_in();
-    world.run_until(STARTING + schedule.herd);
-    let herd = world.mark();
+    let herd = until("herd", schedule.herd, &mut world);
     let herd_asks_most = world.fan_in_most();
-    world.run_until(STARTING + schedule.rough);
-    let rough = world.mark();
+    let rough = until("rough", schedule.rough, &mut world);
     let report = world.report();
     let waits =
         |range: Range<&Mark>| Quantiles::of(&report.figures.waits[range.start.waits..range.end.waits]);

@@ -29,56 +29,46 @@ pub struct Extent {
     pub codec_max: usize,
 }
 
+/// How far measuring has come, which takes an hour for ten thousand nodes.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// A fleet of so many nodes begins a phase.
+    Begins {
+        /// How many nodes the fleet has.
+        nodes: usize,
+        /// What it does from now on.
+        phase: &'static str,
+    },
+    /// A fleet is measured.
+    Measured(&'a Measured),
+}
+
 impl ScalePage {
-    /// Measures fleets of all sizes; `on_step` is told of each. Equal extents give equal pages.
+    /// Measures fleets of all sizes; `on_step` is told of each, and of its phases. Equal extents give equal pages.
     ///
     /// # Errors
     ///
     /// If the picture cannot be drawn.
-    pub fn make(extent: &Extent, on_step: &mut dyn FnMut(&Measured)) -> Result<Self, Box<dyn Error>> {
+    pub fn make(extent: &Extent, on_step: &mut dyn FnMut(Step<'_>)) -> Result<Self, Box<dyn Error>> {
         let mut rows = Vec::new();
         for nodes in &extent.nodes {
             let encodes = *nodes <= extent.codec_max;
-            let measured = measure(extent.seed, *nodes, extent.minutes.max(MINUTES_MIN), encodes);
-            on_step(&measured);
+            let minutes = extent.minutes.max(MINUTES_MIN);
+            let mut on_phase = |phase| on_step(Step::Begins { nodes: *nodes, phase });
+            let measured = measure(extent.seed, *nodes, minutes, encodes, &mut on_phase);
+            on_step(Step::Measured(&measured));
             rows.push(measured);
         }
-        Ok(Self { page: page(extent, &rows)?, picture: picture(&rows)? })
+        Self::of(extent, &rows)
     }
-}
 
-impl Measured {
-    /// The same as JSON, for other programs.
-    pub fn json(&self) -> serde_json::Value {
-        let phase = |phase: &super::Phase| {
-            serde_json::json!({
-                "calls_of_ideal": phase.calls,
-                "connections": phase.connections,
-                "connections_most": phase.connections_most,
-                "bytes_per_second": phase.bytes,
-                "bytes_per_second_most": phase.bytes_most,
-                "messages_per_second": phase.messages,
-                "wait_p50_millis": phase.waits.0,
-                "wait_p99_millis": phase.waits.1,
-            })
-        };
-        serde_json::json!({
-            "nodes": self.nodes,
-            "codec": self.encodes,
-            "idle": phase(&self.idle),
-            "calm": phase(&self.calm),
-            "rough": phase(&self.rough),
-            "herd_calls": self.herd_calls,
-            "herd_asks_most": self.herd_asks_most,
-            "herd_wait_most_millis": self.herd_wait_most,
-            "alone_calm": self.alone.0,
-            "alone_rough": self.alone.1,
-            "newcomer_bytes": self.newcomer_bytes,
-            "newcomer_handshakes": self.newcomer_handshakes,
-            "requests": self.requests,
-            "failed": self.failed,
-            "rules_broken": self.broken.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-        })
+    /// What is written of fleets that were measured before, as `extent` says.
+    ///
+    /// # Errors
+    ///
+    /// If the picture cannot be drawn.
+    pub fn of(extent: &Extent, rows: &[Measured]) -> Result<Self, Box<dyn Error>> {
+        Ok(Self { page: page(extent, rows)?, picture: picture(rows)? })
     }
 }
 

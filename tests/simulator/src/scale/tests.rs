@@ -10,9 +10,23 @@ fn extent(nodes: Vec<usize>) -> Extent {
 
 #[test]
 fn the_same_fleets_give_the_same_bytes_again() {
-    let make = |seed| ScalePage::make(&Extent { seed, ..extent(vec![2, 12]) }, &mut |_row| {}).unwrap();
+    let make = |seed| ScalePage::make(&Extent { seed, ..extent(vec![2, 12]) }, &mut |_step| {}).unwrap();
     assert_eq!(make(1), make(1));
     assert_ne!(make(1).page, make(2).page);
+}
+
+#[test]
+fn figures_that_were_printed_make_the_same_page_as_the_runs() {
+    let (extent, mut lines) = (extent(vec![2, 12]), Vec::new());
+    let made = ScalePage::make(&extent, &mut |step| {
+        if let Step::Measured(row) = step {
+            lines.push(row.json().to_string());
+        }
+    });
+    let read = |line: &String| Measured::of_json(&serde_json::from_str(line).unwrap()).unwrap();
+    let rows: Vec<Measured> = lines.iter().map(read).collect();
+    assert_eq!(ScalePage::of(&extent, &rows).unwrap(), made.unwrap());
+    assert!(Measured::of_json(&serde_json::json!({ "nodes": 2 })).is_none());
 }
 
 #[test]
@@ -46,7 +60,9 @@ fn in_three_rough_minutes_a_tenth_of_the_nodes_goes_and_as_many_come() {
 
 #[test]
 fn a_small_fleet_makes_no_needless_call_and_leaves_nobody_alone() {
-    let fleet = measure(1, 12, MINUTES_MIN, true);
+    let mut phases = Vec::new();
+    let fleet = measure(1, 12, MINUTES_MIN, true, &mut |phase| phases.push(phase));
+    assert_eq!(phases, ["forming", "idle", "reading", "newcomers", "reading", "herd", "rough"]);
     assert!(fleet.calm.calls <= 1.01, "{fleet:?}");
     assert_eq!((fleet.herd_calls, fleet.alone, fleet.failed), (1, (0, 0), 0), "{fleet:?}");
     assert_eq!(fleet.broken, vec![], "{fleet:?}");

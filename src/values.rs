@@ -127,6 +127,9 @@ impl Values {
     /// Keeps `value` under `key` for `ttl`, in place of any other, and tells the fleet. The value of a fetch that is
     /// under way for it is not kept.
     ///
+    /// A fleet of more than 192 members is divided into districts, and those that this node does not belong to are not told:
+    /// they serve the value that they have until its own `ttl` is over, unless the key is invalidated first.
+    ///
     /// ```
     /// # use fleet_cache::{GitHub, Node};
     /// # #[tokio::main(flavor = "current_thread")]

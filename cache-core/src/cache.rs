@@ -27,6 +27,9 @@ pub(crate) struct Cache {
     /// How many entries each domain has.
     domains: BTreeMap<Domain, usize>,
     weight_bytes: usize,
+    /// Whether what was fresh has had to leave for entries that nobody here has asked for, and no entry that was asked for
+    /// has needed room since.
+    unasked_displaced: bool,
 }
 
 impl Cache {
@@ -40,6 +43,7 @@ impl Cache {
             signposts: BTreeSet::new(),
             domains: BTreeMap::new(),
             weight_bytes: 0,
+            unasked_displaced: false,
         }
     }
 
@@ -47,26 +51,20 @@ impl Cache {
     ///
     /// An entry that renews another keeps its mark, and its place in the order unless others must make room.
     pub(crate) fn insert(&mut self, entry: &Arc<Entry>) -> Insertion {
-        self.insert_as(entry, |_displaced| Standing::Last)
+        self.insert_at(entry, None)
     }
 
-    /// The same for an entry that nobody here has asked for. If what is still fresh must leave for it, it is the next to
-    /// leave itself, unless it is read: however many such entries come, they displace one other.
+    /// The same for an entry that nobody here has asked for.
+    ///
+    /// Once what is still fresh has had to leave for such an entry, it and all that come after it are the next to leave
+    /// themselves, unless they are read: however many come, they take the room of the largest of them, and the next that
+    /// is asked for gets it back.
     pub(crate) fn insert_unasked(&mut self, entry: &Arc<Entry>, now: Timestamp) -> Insertion {
-        let is_fresh = |entry: &Arc<Entry>| !freshness::remaining(entry, now).is_zero();
-        self.insert_as(
-            entry,
-            |displaced| {
-                if displaced.iter().any(is_fresh) { Standing::Next } else { Standing::Last }
-            },
-        )
+        self.insert_at(entry, Some(now))
     }
 
-    fn insert_as(
-        &mut self,
-        entry: &Arc<Entry>,
-        standing: impl FnOnce(&[Arc<Entry>]) -> Standing,
-    ) -> Insertion {
+    /// `unasked`: the present time, if nobody here has asked for the entry.
+    fn insert_at(&mut self, entry: &Arc<Entry>, unasked: Option<Timestamp>) -> Insertion {
         let weight = entry.weight_bytes();
         if weight > self.budget.bytes_max || self.budget.entries_max == 0 || is_too_long(entry) {
             let displaced = self.remove(entry.key()).is_some();
@@ -83,9 +81,15 @@ impl Cache {
                     entry.mark_visited();
                 }
                 let evicted = self.make_room(weight);
-                let place = match standing(&evicted) {
-                    Standing::Last => self.order.insert(Arc::clone(entry)),
-                    Standing::Next => self.order.insert_at_hand(Arc::clone(entry)),
+                if !evicted.is_empty() {
+                    let is_fresh = |now| evicted.iter().any(|it| !freshness::remaining(it, now).is_zero());
+                    self.unasked_displaced =
+                        unasked.is_some_and(|now| self.unasked_displaced || is_fresh(now));
+                }
+                let place = if unasked.is_some() && self.unasked_displaced {
+                    self.order.insert_at_hand(Arc::clone(entry))
+                } else {
+                    self.order.insert(Arc::clone(entry))
                 };
                 self.slots.insert(entry.key().clone(), Slot { place, held_until: None });
                 evicted
@@ -264,15 +268,6 @@ pub(crate) enum Insertion {
     TooHeavy { displaced: bool },
 }
 
-/// When a new entry has to leave, compared with those that are held.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Standing {
-    /// After all of them.
-    Last,
-    /// Before all of them.
-    Next,
-}
-
 /// Whether the origin can be asked about `entry` under another credential: it is a whole answer of the origin with a tag.
 fn is_lendable(entry: &Entry) -> bool {
     let is_of_origin = entry.key().domain() != Domain::APPLICATION;
@@ -316,7 +311,10 @@ struct Slot {
 mod tests {
     use super::*;
     use crate::{Content, Draft, Validators, freshness::Freshness};
-    use alloc::string::{String, ToString as _};
+    use alloc::{
+        format,
+        string::{String, ToString as _},
+    };
 
     fn entry(resource: &str, domain: Domain, born: u64, draft: Draft) -> Arc<Entry> {
         Arc::new(Entry::new(Key::new(resource, domain), draft, Timestamp::from_unix_millis(born), 0))
@@ -362,6 +360,30 @@ mod tests {
         cache.lookup(lasting("u5", 60).key()).expect("it is held").mark_visited();
         cache.insert_unasked(&lasting("u6", 60), now);
         assert_eq!(held(&cache), ["u4", "u5", "u6"], "it was read, so another leaves");
+    }
+
+    #[test]
+    fn unasked_entries_of_all_sizes_take_no_more_room_from_what_is_fresh_than_the_largest_of_them() {
+        let now = Timestamp::from_unix_millis(1_000);
+        let of = |resource: String, bytes: usize| {
+            let freshness = Freshness { lifetime: Duration::from_secs(60), ..Freshness::default() };
+            let content = Content { status: OK, ..Content::of_value("x".repeat(bytes)) };
+            entry(&resource, domain(1), 1_000, Draft { content, freshness, ..tagged(OK) })
+        };
+        let weight = of("own-000".to_string(), 200).weight_bytes();
+        let mut cache =
+            Cache::new(Budget { entries_max: 100, bytes_max: 20 * weight }, Duration::from_secs(60));
+        for number in 0..20 {
+            cache.insert(&of(format!("own-{number:03}"), 200));
+        }
+        for round in 0..4 {
+            cache.insert_unasked(&of(format!("big-{round:03}"), 4 * weight - (weight - 200)), now);
+            for number in 0..5 {
+                cache.insert_unasked(&of(format!("u-{round}-{number:03}"), 200), now);
+            }
+        }
+        let own = cache.keys().filter(|key| key.resource().starts_with("own")).count();
+        assert!((15..20).contains(&own), "{own} of 20 are left");
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Districts {
 
     /// Whether `peer`, which would like to hear of other districts, is to be told: once while it is connected.
     pub(crate) fn answers_once(&mut self, peer: PeerId) -> bool {
-        self.said.contains_key(&peer) && self.answered.insert(peer)
+        self.answered.insert(peer)
     }
 
     /// Looks at the district of `count` members from time to time. Returns whether it unites with its other half.
@@ -173,7 +173,7 @@ impl Districts {
     fn may_unite(&self, now: Timestamp, count: usize) -> bool {
         let Some(depth) = self.depth.checked_sub(1) else { return false };
         let others = self.outsiders.half_count(now, depth, self.depth);
-        now >= self.apart_until && others.is_some_and(|others| count + others <= self.max / 8 * 5)
+        now >= self.apart_until && others.is_some_and(|others| count + others <= self.max * 5 / 8)
     }
 
     fn has_united_lately(&self, now: Timestamp) -> bool {

@@ -32,7 +32,7 @@ pub(crate) use {
     recollection::Recollection,
     ring::Ring,
     searches::{Query, Searches},
-    shelf::{Shelf, Standing},
+    shelf::{Ownership, Shelf},
 };
 pub use {recollection::REMEMBERED_MAX, shelf::SHELF_MAX};
 
@@ -85,10 +85,10 @@ pub struct SharingLimits {
     ///
     /// Three: a holder, the coordinator, and the next coordinator when that one is silent.
     pub asks_max: usize,
-    /// Largest body that is sent to every member unasked, in bytes.
+    /// Largest body that is sent to members that have not asked for it, in bytes.
     ///
-    /// Most answers of GitHub's API are smaller (a page of 30 issues is the exception); a larger one goes to its
-    /// coordinator alone and by name to the others.
+    /// Most answers of GitHub's API are smaller (a page of 30 issues is the exception); a larger one goes to its coordinator,
+    /// to the member that granted the lease for it and to those that wait for it, and by name to the others.
     pub attached_bytes_max: usize,
     /// Most members of a district. A larger fleet is divided into districts, each of which is a full mesh.
     ///
@@ -109,8 +109,9 @@ pub struct SharingLimits {
     pub lease_term: Duration,
     /// Most leases granted at once. One more asker is told to fetch for itself.
     pub leases_max: usize,
-    /// Bytes in a second by which this node may tell members of new entries that they have not asked for, all in all. Nobody is
-    /// told unasked if it is zero. Two minutes' worth of it may go out at once.
+    /// Bytes in a second by which this node may tell members of new entries that do not concern them, all in all. Two minutes'
+    /// worth of it may go out at once. If it is zero, an entry goes to its coordinator, a deputy and those that asked for it
+    /// before; of what a program puts all hear by name, whatever the budget.
     ///
     /// 64 KiB: of entries of 8 KB, eight in a second to one other member, and one in a second to eight; what comes in from all
     /// members together is no more than that either, however many there are. Two minutes' worth is 7.5 MiB, about what a

@@ -4,10 +4,7 @@
 //! origin for what it has on disk.
 
 use crate::{Key, Name, Scope, cache::keys_in};
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, vec::Vec};
 
 /// Entries on disk by name, at most [`SHELF_MAX`]; those that others are to find elsewhere are forgotten first, and of those
 /// the ones put there first.
@@ -16,42 +13,38 @@ use alloc::{
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     keys: BTreeMap<Name, Key>,
-    names: BTreeMap<Key, (u64, Vec<Name>)>,
-    /// What this node has for all others, in the order in which it came. What was taken off meanwhile has another number by
-    /// now, or none.
-    owned: VecDeque<(u64, Key)>,
-    /// The same for what others are to find elsewhere.
-    others: VecDeque<(u64, Key)>,
+    names: BTreeMap<Key, (Turn, Vec<Name>)>,
+    /// In the order in which they are forgotten.
+    order: BTreeMap<Turn, Key>,
     number_last: u64,
 }
 
+/// When a record is forgotten; the second is larger the later it was put.
+type Turn = (Ownership, u64);
+
 impl Shelf {
-    /// Notes that the entry under `key`, which has the names `names`, is only on disk; `standing`: as this node coordinated
+    /// Notes that the entry under `key`, which has the names `names`, is only on disk; `ownership`: as this node coordinated
     /// it, or did not, by then.
-    pub(crate) fn put(&mut self, key: &Key, names: Vec<Name>, standing: Standing) {
+    pub(crate) fn put(&mut self, key: &Key, names: Vec<Name>, ownership: Ownership) {
         self.take(key);
         self.number_last += 1;
         for name in &names {
             self.keys.insert(*name, key.clone());
         }
-        self.names.insert(key.clone(), (self.number_last, names));
-        let order = match standing {
-            Standing::Owned => &mut self.owned,
-            Standing::Other => &mut self.others,
-        };
-        order.push_back((self.number_last, key.clone()));
-        while self.owned.len() + self.others.len() > SHELF_MAX
-            && let Some((number, key)) = self.others.pop_front().or_else(|| self.owned.pop_front())
+        let turn = (ownership, self.number_last);
+        self.names.insert(key.clone(), (turn, names));
+        self.order.insert(turn, key.clone());
+        if self.order.len() > SHELF_MAX
+            && let Some(first) = self.order.values().next().cloned()
         {
-            if self.names.get(&key).is_some_and(|(current, _)| *current == number) {
-                self.take(&key);
-            }
+            self.take(&first);
         }
     }
 
     /// Forgets the entry under `key`: it is in memory, or nowhere.
     pub(crate) fn take(&mut self, key: &Key) {
-        let Some((_, names)) = self.names.remove(key) else { return };
+        let Some((turn, names)) = self.names.remove(key) else { return };
+        self.order.remove(&turn);
         for name in names {
             self.keys.remove(&name);
         }
@@ -85,12 +78,12 @@ impl Shelf {
 }
 
 /// Whether others ask this node for an entry first.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Standing {
-    /// This node coordinates it, or does so next.
-    Owned,
-    /// Others coordinate it, now and when the first of them is gone.
-    Other,
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Ownership {
+    /// Others coordinated it, and would have done so next, when it was put on the shelf.
+    Theirs,
+    /// This node coordinated it, or would have done so next.
+    Ours,
 }
 
 /// Most entries on disk that are known by name: four times a usual fleet's working set, in some 6 MB. A forgotten one
@@ -117,22 +110,33 @@ mod tests {
     fn what_was_put_first_is_forgotten_first() {
         let mut shelf = Shelf::default();
         for number in 0..SHELF_MAX {
-            shelf.put(&key(number), vec![name(number)], Standing::Owned);
+            shelf.put(&key(number), vec![name(number)], Ownership::Ours);
         }
         // Put anew, the first is the last.
-        shelf.put(&key(0), vec![name(0)], Standing::Owned);
-        shelf.put(&key(SHELF_MAX), vec![name(SHELF_MAX)], Standing::Owned);
+        shelf.put(&key(0), vec![name(0)], Ownership::Ours);
+        shelf.put(&key(SHELF_MAX), vec![name(SHELF_MAX)], Ownership::Ours);
         assert_eq!(shelf.key(&name(0)), Some(&key(0)));
         assert_eq!(shelf.key(&name(1)), None);
-        assert!(shelf.keys.len() <= SHELF_MAX && shelf.owned.len() <= SHELF_MAX);
+        assert_eq!((shelf.keys.len(), shelf.order.len()), (SHELF_MAX, SHELF_MAX));
+    }
+
+    #[test]
+    fn what_was_put_again_and_again_takes_no_room_from_others() {
+        let mut shelf = Shelf::default();
+        for number in 0..SHELF_MAX {
+            shelf.put(&key(number % 8), vec![name(number % 8)], Ownership::Ours);
+        }
+        shelf.put(&key(100), vec![name(100)], Ownership::Theirs);
+        assert_eq!(shelf.key(&name(100)), Some(&key(100)));
+        assert_eq!(shelf.order.len(), 9);
     }
 
     #[test]
     fn what_others_are_to_find_elsewhere_is_forgotten_before_what_this_node_coordinates() {
         let mut shelf = Shelf::default();
-        shelf.put(&key(0), vec![name(0)], Standing::Owned);
+        shelf.put(&key(0), vec![name(0)], Ownership::Ours);
         for number in 1..=SHELF_MAX {
-            shelf.put(&key(number), vec![name(number)], Standing::Other);
+            shelf.put(&key(number), vec![name(number)], Ownership::Theirs);
         }
         assert_eq!(shelf.key(&name(0)), Some(&key(0)));
         assert_eq!(shelf.key(&name(1)), None);
@@ -143,13 +147,13 @@ mod tests {
     #[test]
     fn what_is_taken_off_is_found_by_no_name() {
         let mut shelf = Shelf::default();
-        shelf.put(&key(100), vec![name(1), name(2)], Standing::Owned);
-        shelf.put(&key(101), vec![name(3)], Standing::Other);
-        shelf.put(&key(200), vec![name(4)], Standing::Owned);
+        shelf.put(&key(100), vec![name(1), name(2)], Ownership::Ours);
+        shelf.put(&key(101), vec![name(3)], Ownership::Theirs);
+        shelf.put(&key(200), vec![name(4)], Ownership::Ours);
         shelf.take_scope(&Scope::Signposts { prefix: "0001".into() });
         assert_eq!([1, 2, 3].map(|number| shelf.key(&name(number))), [None; 3]);
         shelf.take(&key(200));
         assert_eq!(shelf.key(&name(4)), None);
-        assert!(shelf.names.is_empty() && shelf.keys.is_empty());
+        assert!(shelf.names.is_empty() && shelf.keys.is_empty() && shelf.order.is_empty());
     }
 }

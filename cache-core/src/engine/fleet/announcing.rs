@@ -67,9 +67,8 @@ impl Engine {
 
     /// How so many members hear of `entry` that need not have it.
     fn unasked(&mut self, entry: &Entry, news: News, count: usize) -> Unasked {
+        let may_be_whole = self.is_passed_on(entry, news);
         let Some(fleet) = &mut self.fleet else { return Unasked::NotAtAll };
-        let is_short = entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max;
-        let may_be_whole = is_short && news != News::Borrowed;
         let entry_bytes = entry.weight_bytes() - ENTRY_OVERHEAD_BYTES + NAMED_BYTES;
         if may_be_whole && fleet.spend(self.now, count, entry_bytes) {
             return Unasked::Whole;
@@ -96,11 +95,13 @@ impl Engine {
 
     /// Whether those that read `entry` get it without asking: not if it is long, or if they have its body already.
     fn is_passed_on(&self, entry: &Entry, news: News) -> bool {
-        let is_short = self
-            .fleet
-            .as_ref()
-            .is_some_and(|fleet| entry.content().body.len() <= fleet.sharing.limits.attached_bytes_max);
-        is_short && news != News::Borrowed
+        self.is_short(entry) && news != News::Borrowed
+    }
+
+    /// Whether `entry` may be sent to members that have not asked for it now.
+    fn is_short(&self, entry: &Entry) -> bool {
+        let most = self.fleet.as_ref().map(|fleet| fleet.sharing.limits.attached_bytes_max);
+        most.is_some_and(|most| entry.content().body.len() <= most)
     }
 
     /// The members that asked this node for `entry` within its last lifetime. What they asked for took a while to come, and so
@@ -142,6 +143,9 @@ impl Engine {
 
     /// Sends `entry` to members that coordinate it, for those that asked them for it before.
     pub(super) fn say_to_owners(&mut self, to: Vec<PeerId>, entry: &Entry) {
+        if !self.is_short(entry) || entry.is_for_waiters_alone() {
+            return self.say_whole(to, entry);
+        }
         let Some(fleet) = &self.fleet else { return };
         let (able, earlier): (Vec<PeerId>, Vec<PeerId>) =
             to.into_iter().partition(|peer| fleet.understands(*peer, Features::READERS));
@@ -201,6 +205,8 @@ impl Engine {
         // What is no news here came another way, and so did it to those that read it.
         let is_news = |entry: &Arc<Entry>| held.is_none_or(|held| !Arc::ptr_eq(&held, entry));
         if let Some((entry, told)) = self.take_announced(from, parcel)
+            && self.is_short(&entry)
+            && !entry.is_for_waiters_alone()
             && is_news(&entry)
         {
             self.pass_on_entry(&entry, from, &told);
@@ -307,11 +313,14 @@ impl Engine {
         }
         self.on_brought_by(from);
         let entry = Arc::new(entry.from_source(Source::Peer));
-        if self.coordinates(&entry) {
+        let [coordinates, is_deputy] = self.fleet.as_ref().map_or([false; 2], |fleet| {
+            fleet.owners(&fleet.name(entry.key()), now).map(|owner| owner == fleet.local())
+        });
+        if coordinates {
             // All others ask for it here.
             entry.mark_visited();
         }
-        if self.is_wanted(&entry) {
+        if coordinates || is_deputy || self.is_wanted(&entry) {
             self.keep(Arc::clone(&entry));
         } else {
             self.keep_unasked(Arc::clone(&entry));
@@ -319,12 +328,7 @@ impl Engine {
         Some(entry)
     }
 
-    fn coordinates(&self, entry: &Entry) -> bool {
-        let Some(fleet) = &self.fleet else { return false };
-        fleet.coordinator(&fleet.name(entry.key()), self.now, &[]) == fleet.local()
-    }
-
-    /// Whether this node has use for `entry` by itself: it held one before, looks it up, or answers others for it.
+    /// Whether this node has use for `entry` by itself: it held one before, looks it up, or lets another fetch it.
     fn is_wanted(&self, entry: &Entry) -> bool {
         let Some(fleet) = &self.fleet else { return true };
         let key = entry.key();
@@ -332,7 +336,6 @@ impl Engine {
         self.cache.lookup(key).is_some()
             || !self.flights.under_way(key).is_empty()
             || fleet.leases.contains(&name)
-            || fleet.owners(&name, self.now).contains(&fleet.local())
     }
 
     /// Whether `parcel` of `from` cannot be what was invalidated: `from` knows of all that means it.

@@ -24,16 +24,15 @@ impl Engine {
     }
 
     fn say_where(&mut self, peer: PeerId, guides: bool) {
-        let now = self.now;
         let Some(fleet) = self.fleet.as_mut().filter(|fleet| !fleet.districts.is_undivided()) else { return };
         if !fleet.understands(peer, Features::DISTRICTS) {
             return;
         }
-        let near = guides.then(|| Place::of_peer(peer));
-        let mut surroundings = fleet.surroundings(now, near);
-        if near.is_none() {
-            surroundings.known.truncate(1);
-        }
+        let surroundings = if guides {
+            fleet.surroundings(self.now, Some(Place::of_peer(peer)))
+        } else {
+            fleet.whereabouts()
+        };
         self.say(peer, Message::District(surroundings));
     }
 
@@ -61,7 +60,12 @@ impl Engine {
             self.learn_of(known);
         }
         let Some(fleet) = &mut self.fleet else { return };
-        if surroundings.wants_others && fleet.ring.contains(from) && fleet.districts.answers_once(from) {
+        let has_others = fleet.districts.outsiders.len() > 0;
+        if surroundings.wants_others
+            && has_others
+            && fleet.ring.contains(from)
+            && fleet.districts.answers_once(from)
+        {
             let pages = fleet.districts.outsiders.len().div_ceil(OUTSIDERS_TOLD).min(PAGES_FOR_NEWCOMERS);
             for _page in 0..pages {
                 let Some(fleet) = &mut self.fleet else { return };

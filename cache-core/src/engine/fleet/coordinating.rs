@@ -21,11 +21,16 @@ impl Engine {
         if role == Role::Coordinator {
             fleet.readers.note(now, name, asker.peer);
         }
-        if role == Role::Coordinator && fleet.inquiries.take_failure(now, &name, asker.peer) {
-            return self.say(asker.peer, Message::Answer { ask: asker.ask, answer: Answer::Failed });
-        }
         let entry = fleet.names.get(&name).and_then(|key| self.cache.lookup(key)).cloned();
         let is_leased = role == Role::Coordinator && fleet.leases.contains(&name);
+        let is_fresh = entry.as_ref().is_some_and(|entry| !freshness::remaining(entry, now).is_zero());
+        if role == Role::Coordinator
+            && fleet.inquiries.take_failure(now, &name, asker.peer)
+            && !is_leased
+            && !is_fresh
+        {
+            return self.say(asker.peer, Message::Answer { ask: asker.ask, answer: Answer::Failed });
+        }
         if entry.is_none() && !is_leased && self.search(query, name) {
             return;
         }

@@ -319,7 +319,10 @@ impl Engine {
     /// wait for it, and is to hear what all others heard.
     pub(super) fn note_failure(&mut self, name: Name, holder: PeerId) {
         let now = self.now;
-        let Some(fleet) = self.fleet.as_mut().filter(|fleet| fleet.is_on_the_way()) else { return };
+        let Some(fleet) = &mut self.fleet else { return };
+        if !fleet.is_on_the_way() || holder == fleet.local() {
+            return;
+        }
         let failed = &mut fleet.inquiries.failed;
         failed.retain(|_name, (_holder, until)| *until > now);
         if failed.len() < fleet.sharing.limits.leases_max {
@@ -417,7 +420,7 @@ impl Engine {
 
 /// How long it is remembered that the fleet has failed to fetch a name: the ask that is to hear of it comes right behind the
 /// word that the call failed.
-const FAILURE_KEPT: Duration = Duration::from_secs(1);
+const FAILURE_KEPT: Duration = Duration::from_millis(50);
 
 /// How often an ask is passed on anew because the member that was asked is gone.
 const INQUIRY_TRIES: u8 = 3;

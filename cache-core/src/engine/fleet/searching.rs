@@ -7,7 +7,7 @@ use crate::{
     engine::Engine,
     message::{Answer, Role},
     settings::Disk,
-    sharing::{Query, Standing, Turn},
+    sharing::{Query, Turn},
 };
 use alloc::{boxed::Box, vec::Vec};
 
@@ -67,6 +67,8 @@ impl Engine {
     fn search_failed(&mut self, name: Name, stale: Option<&Entry>) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
+        // Those that were asked for it have it no longer, if they had it.
+        fleet.holders.take_fresh(now, &name);
         for Query { asker, role, kin_until } in fleet.searches.end(&name) {
             let Some(fleet) = &mut self.fleet else { return };
             let turn = match role {
@@ -184,7 +186,7 @@ impl Engine {
         // Of too many, those put on the shelf first are forgotten first.
         for key in catalogued.iter().rev().filter(|key| self.cache.lookup(key).is_none()) {
             let names = fleet.sharing.naming.names(key);
-            fleet.shelf.put(key, names, Standing::Other);
+            fleet.shelf.put(key, names, fleet.ownership(key, self.now));
         }
     }
 
@@ -194,9 +196,7 @@ impl Engine {
         match self.settings.disk {
             Disk::Present => {
                 let names = fleet.sharing.naming.names(entry.key());
-                let is_owned = fleet.owners(&fleet.name(entry.key()), self.now).contains(&fleet.local());
-                let standing = if is_owned { Standing::Owned } else { Standing::Other };
-                fleet.shelf.put(entry.key(), names, standing);
+                fleet.shelf.put(entry.key(), names, fleet.ownership(entry.key(), self.now));
             }
             Disk::Absent => fleet.leave_to_others(self.now, entry),
         }

@@ -9,8 +9,8 @@ use crate::{
     message::Edition,
     peers::Peers,
     sharing::{
-        Acquaintances, Editions, Handed, Hedging, Holders, Invalidations, Leases, Patience, Readers,
-        Recollection, Ring, Searches, Shelf,
+        Acquaintances, Editions, Handed, Hedging, Holders, Invalidations, Leases, Ownership, Patience,
+        Readers, Recollection, Ring, Searches, Shelf,
     },
     token_bucket::{Rate, TokenBucket},
 };
@@ -208,6 +208,12 @@ impl Fleet {
     pub(super) fn owners(&self, name: &Name, now: Timestamp) -> [PeerId; 2] {
         let coordinator = self.coordinator(name, now, &[]);
         [coordinator, self.coordinator(name, now, &[coordinator])]
+    }
+
+    /// Whether others ask this node for the entry under `key` first, as members are now.
+    pub(super) fn ownership(&self, key: &Key, now: Timestamp) -> Ownership {
+        let is_ours = self.owners(&self.name(key), now).contains(&self.local());
+        if is_ours { Ownership::Ours } else { Ownership::Theirs }
     }
 
     /// Takes what telling so many members unasked costs, if it is within the budget.

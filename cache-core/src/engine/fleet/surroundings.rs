@@ -46,12 +46,21 @@ impl Fleet {
         self.peers.connected().keys().copied().find(is_guide)
     }
 
-    /// What this node says of itself, with the members that `place` may want to know, nearest first.
+    /// What this node says of itself alone.
+    pub(super) fn whereabouts(&self) -> Surroundings {
+        let depth = self.districts.depth();
+        let members_count = u32::try_from(self.district_count()).unwrap_or(u32::MAX);
+        let local = self.membership.local().clone();
+        let known = Vec::from([Known { member: local, depth, members_count, age: Duration::ZERO }]);
+        let wants_others = !self.districts.is_undivided() && self.districts.outsiders.len() < FEW_OUTSIDERS;
+        Surroundings { depth, members_count, wants_others, known }
+    }
+
+    /// The same with members that a node at the place `near` may want to know, nearest first, or else with the next ones of
+    /// those of other districts.
     pub(super) fn surroundings(&mut self, now: Timestamp, near: Option<Place>) -> Surroundings {
-        let (depth, count) = (self.districts.depth(), self.district_count());
-        let members_count = u32::try_from(count).unwrap_or(u32::MAX);
+        let Surroundings { depth, members_count, wants_others, known: mut told } = self.whereabouts();
         let known = |member, age| Known { member, depth, members_count, age };
-        let mut told = Vec::from([known(self.membership.local().clone(), Duration::ZERO)]);
         let of = |outsider: &Outsider| Known {
             member: outsider.member.clone(),
             depth: outsider.depth,
@@ -79,7 +88,6 @@ impl Fleet {
             None => told.extend(self.districts.outsiders.next_told(OUTSIDERS_TOLD).iter().map(of)),
         }
         told.truncate(KNOWN_TOLD_MAX);
-        let wants_others = !self.districts.is_undivided() && self.districts.outsiders.len() < FEW_OUTSIDERS;
         Surroundings { depth, members_count, wants_others, known: told }
     }
 
@@ -87,10 +95,8 @@ impl Fleet {
     pub(super) fn neighbour_after(&self, behind: Option<PeerId>) -> Option<PeerId> {
         let mut all = self.ring.others().filter(|peer| self.understands(*peer, Features::DISTRICTS));
         let first = all.next()?;
-        if behind.is_none_or(|behind| first > behind) {
-            return Some(first);
-        }
-        all.find(|peer| behind.is_none_or(|behind| *peer > behind)).or(Some(first))
+        let Some(behind) = behind.filter(|behind| first <= *behind) else { return Some(first) };
+        all.find(|peer| *peer > behind).or(Some(first))
     }
 }
 

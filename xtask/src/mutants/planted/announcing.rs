@@ -18,8 +18,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "unasked-entries-displace-what-is-read",
         file: "engine/fleet/announcing.rs",
-        old: "        if self.is_wanted(&entry) {",
-        new: "        if self.is_wanted(&entry) || !entry.is_doubted() {",
+        old: "        if coordinates || is_deputy || self.is_wanted(&entry) {",
+        new: "        if coordinates || is_deputy || !entry.is_doubted() {",
     },
     Mutant {
         name: "given-away-and-forgotten",

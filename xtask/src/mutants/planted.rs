@@ -5,6 +5,7 @@
 
 mod announcing;
 mod below;
+mod districts;
 mod freshness;
 mod keeping;
 mod leases;
@@ -19,6 +20,7 @@ pub(super) use below::BUGS as BELOW;
 
 pub(super) const PLANTED: &[&[Mutant]] = &[
     announcing::BUGS,
+    districts::BUGS,
     freshness::BUGS,
     keeping::BUGS,
     leases::BUGS,

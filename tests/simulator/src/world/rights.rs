@@ -3,7 +3,7 @@
 use super::World;
 use crate::{
     desk::{Asker, Refused},
-    ledger::{Asked, Means, OK, ROUNDING, Rule, Wanted, longest_age},
+    ledger::{Asked, Fact, Means, OK, ROUNDING, Rule, Wanted, longest_age},
     node::{Arrival, Wish},
     origin::Call,
     plan::Deed,
@@ -211,7 +211,9 @@ impl World {
         else {
             return;
         };
-        let said = self.ledger.fact(content).filter(|(_, fact)| fact.credential != credential);
+        // What a program puts is for every credential, and if it lasts for no time it is told like what nobody keeps.
+        let is_for_another = |fact: &Fact| fact.credential != credential && fact.means != Means::Put;
+        let said = self.ledger.fact(content).filter(|(_, fact)| is_for_another(fact));
         if let Some((_, fact)) = said {
             let text = format!("n{number} hands {fact:?} on to credential {credential}");
             self.violate(Rule::Rights, text);

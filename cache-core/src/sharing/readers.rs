@@ -66,8 +66,8 @@ impl Readers {
 /// Most readers of one name: as many as can be sent an entry of 16 KiB in half a mebibyte. One more asks when it wants it.
 const READERS_MAX: usize = 32;
 
-/// Most names whose readers are known: four thousand, in little more than 1 MB with three readers each, and in 6 MB with as many as
-/// there may be. The readers of others ask when they want the entry.
+/// Most names whose readers are known: four thousand, in little more than 1 MB with three readers each, and in 6 MB with as
+/// many as there may be. The readers of others ask when they want the entry.
 const NAMES_MAX: usize = 4096;
 
 #[cfg(test)]

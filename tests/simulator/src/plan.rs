@@ -69,6 +69,8 @@ pub enum Dialing {
 /// What is demanded of a plan beyond what always is, up to a minute after its last event.
 #[derive(Clone, Debug, Default)]
 pub struct Demands {
+    /// Greatest age at which anything is served.
+    pub age_max: Option<Duration>,
     /// Most calls to the origin, in hundredths of what one cache shared by all would have made.
     pub calls_percent_max: Option<u64>,
     /// Least requests that are answered from the memory of the node where they come, in hundredths of all.

@@ -4,11 +4,13 @@
 //! how many calls it may cost, is in this package's tests.
 
 mod beyond_memory;
+mod divided;
 mod hour;
 mod kin;
 mod returning;
 
-pub use beyond_memory::{LARGE, beyond_one_memory, late_joiners, readers};
+pub use beyond_memory::{LARGE, beyond_one_memory, late_joiner, late_joiners, readers};
+pub use divided::{failures_elsewhere, writes_elsewhere};
 pub use hour::hour_of_autoscaling;
 pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_change};
 pub use returning::{contact_is_gone, doubts, returns_after_writes, slow_disks};
@@ -40,6 +42,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("coordinator-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Coordinator(0)))),
     ("crowd-while-origin-is-down", crowd_while_origin_is_down),
     ("doubts", doubts),
+    ("failures-elsewhere", failures_elsewhere),
     ("few-connections", |seed, nodes| few_connections(seed, nodes, 10, (nodes / 2).clamp(3, 8))),
     ("few-connections-at-once", |seed, nodes| few_connections_at_once(seed, nodes.max(20), 1, 8)),
     ("few-connections-in-haste", |seed, nodes| few_connections_in_haste(seed, nodes.clamp(10, 12), 10, 8)),
@@ -73,6 +76,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("slow-disks", slow_disks),
     ("split", split),
     ("writes", writes),
+    ("writes-elsewhere", writes_elsewhere),
     ("writes-overtake-answers", writes_overtake_answers),
     ("writes-while-disks-are-asked", writes_while_disks_are_asked),
     ("zipf", zipf),
@@ -406,35 +410,6 @@ pub fn newcomer_coordinates(seed: u64, nodes: usize) -> Plan {
             Deed::Get { node: nodes - 1, key, directives: Directives::default() },
         )
     })
-}
-
-/// All but one node have read everything, most of which only their disks still hold; the last one comes and reads it all.
-pub fn late_joiner(seed: u64, nodes: usize, resources: usize, entries_max: usize) -> Plan {
-    let mut plan = Plan::calm(seed, nodes, resources);
-    plan.settings.disk = Disk::Present;
-    plan.settings.budget.entries_max = entries_max;
-    plan.origin.freshness = Freshness { lifetime: Duration::from_secs(3600), ..Freshness::default() };
-    plan.ceiling = plan.origin.freshness;
-    plan.nodes_at_start = nodes - 1;
-    plan.disk_stuck_one_in = u64::MAX;
-    plan.demands.calls_percent_max = Some(101);
-    let mut at = Duration::ZERO;
-    for key in 0..resources {
-        for node in 0..nodes - 1 {
-            plan = plan.with(at, get((key + node) % (nodes - 1), key));
-            at += millis(3);
-        }
-    }
-    at += Duration::from_secs(5);
-    plan = plan.with(at, Deed::Join { node: nodes - 1 });
-    at += Duration::from_secs(12);
-    for step in 0..resources {
-        // Not in the order in which they left the others' memory.
-        let key = step * 7919 % resources;
-        plan = plan.with(at, get(nodes - 1, key));
-        at += millis(3);
-    }
-    plan
 }
 
 /// Nodes take the places of others one by one: what was fetched once stays.

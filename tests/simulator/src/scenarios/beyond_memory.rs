@@ -49,19 +49,39 @@ pub fn readers(seed: u64, nodes: usize) -> Plan {
     plan
 }
 
+/// All but one node have read everything, most of which only their disks still hold; the last one comes and reads it all.
+pub fn late_joiner(seed: u64, nodes: usize, resources: usize, entries_max: usize) -> Plan {
+    let mut plan = with_disks(seed, nodes, resources, entries_max);
+    plan.nodes_at_start = nodes - 1;
+    plan.demands.calls_percent_max = Some(101);
+    let mut at = Duration::ZERO;
+    for key in 0..resources {
+        for node in 0..nodes - 1 {
+            plan = plan.with(at, get((key + node) % (nodes - 1), key));
+            at += millis(3);
+        }
+    }
+    at += Duration::from_secs(5);
+    plan = plan.with(at, Deed::Join { node: nodes - 1 });
+    at += Duration::from_secs(12);
+    for step in 0..resources {
+        // Not in the order in which they left the others' memory.
+        let key = step * 7919 % resources;
+        plan = plan.with(at, get(nodes - 1, key));
+        at += millis(3);
+    }
+    plan
+}
+
 /// All but the two last nodes have read everything between them, each resource at two of them, and each memory holds
 /// `entries_max`. Then those two come and read everything, the second when another has just left for good.
 pub fn late_joiners(seed: u64, nodes: usize, resources: usize, entries_max: usize) -> Plan {
-    let mut plan = Plan::calm(seed, nodes, resources);
-    plan.settings.disk = Disk::Present;
-    plan.settings.budget.entries_max = entries_max;
-    plan.origin.freshness = Freshness { lifetime: Duration::from_secs(3600), ..Freshness::default() };
-    plan.ceiling = plan.origin.freshness;
+    let mut plan = with_disks(seed, nodes, resources, entries_max);
     if !seed.is_multiple_of(2) {
         plan.limits.unasked_bytes_per_second = 0;
     }
     let veterans = nodes.saturating_sub(2).max(1);
-    (plan.nodes_at_start, plan.disk_stuck_one_in) = (veterans, u64::MAX);
+    plan.nodes_at_start = veterans;
     // One in a hundred for each that comes.
     plan.demands.calls_percent_max = Some(103);
     let mut at = Duration::ZERO;
@@ -88,6 +108,17 @@ pub fn late_joiners(seed: u64, nodes: usize, resources: usize, entries_max: usiz
     plan = plan.with(at, Deed::Leave { node: 1 });
     at += Duration::from_secs(5);
     read_all(plan.with(at, Deed::Join { node: nodes - 1 }), nodes - 1, at).0
+}
+
+/// Nodes whose memories hold `entries_max`, and whose disks hold all.
+fn with_disks(seed: u64, nodes: usize, resources: usize, entries_max: usize) -> Plan {
+    let mut plan = Plan::calm(seed, nodes, resources);
+    plan.settings.disk = Disk::Present;
+    plan.settings.budget.entries_max = entries_max;
+    plan.origin.freshness = Freshness { lifetime: Duration::from_secs(3600), ..Freshness::default() };
+    plan.ceiling = plan.origin.freshness;
+    plan.disk_stuck_one_in = u64::MAX;
+    plan
 }
 
 const LIFETIME: Duration = Duration::from_secs(60);

@@ -103,6 +103,11 @@ impl World {
                 self.violate(Rule::Warm, text);
             }
         }
+        let oldest = Duration::from_millis(self.figures.ages.iter().copied().max().unwrap_or(0));
+        if let Some(most) = self.plan.demands.age_max.filter(|most| oldest > *most) {
+            let text = format!("something is served at an age of {oldest:?}, and {most:?} at most demanded");
+            self.violate(Rule::TooOld, text);
+        }
         let Some(most) = self.plan.demands.calls_percent_max else { return };
         self.run_until(self.now + Duration::from_secs(60));
         let (calls, ideal) = (self.origin.calls, self.figures.calls_ideal);

@@ -6,8 +6,9 @@
 
 pub use cache_core::Window;
 pub use cache_origin_github::{
-    ABSENCE_LIFETIME, ConfigError, Credential, CredentialMatch, DomainQuota, GRAPHQL_BYTES_MAX, GraphqlRule,
-    IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX, MAX_STALE_DEFAULT, OriginBody, OriginStats, OriginUrl,
-    Proxy, ProxyScope, Quota, RecipeState, RecipeStats, RouteRule, RouteTable, Rules, SurrogateFault,
-    SurrogateNews, SurrogateState, TIMEOUT_MAX, TIMEOUT_MIN, Timeouts, TokenDigest,
+    ABSENCE_LIFETIME, Attribution, CLIENT_BYTES_MAX, CLIENT_FIELD, ConfigError, Counts, Credential,
+    CredentialMatch, DomainQuota, GRAPHQL_BYTES_MAX, GraphqlRule, IF_ERROR_DEFAULT, LIFETIME_DEFAULT,
+    LIFETIME_MAX, MAX_STALE_DEFAULT, OriginBody, OriginStats, OriginUrl, Outcome, Proxy, ProxyScope, Quota,
+    RecipeState, RecipeStats, RouteRule, RouteTable, Rules, SurrogateFault, SurrogateNews, SurrogateState,
+    TIMEOUT_MAX, TIMEOUT_MIN, Timeouts, TokenDigest, Usage, UsageReport, UsageRow,
 };

@@ -93,7 +93,7 @@ pub use {
     cache_crypto::{
         FleetSecret, KeyFile, KeyFileError, KeyringFull, NodeIdentity, SECRETS_MAX, SecretError, SecretKind,
     },
-    cache_origin_github::{Coding, Form, GitHub, GitHubBuilder, PassReason},
+    cache_origin_github::{ClientLabel, Coding, Form, GitHub, GitHubBuilder, PassReason},
     cache_store::{DISK_BUDGET, OpenError, WriteBehindSettings},
     call::{Call, Miss, Pass},
     error::{

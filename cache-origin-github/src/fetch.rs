@@ -15,6 +15,7 @@ use crate::{
     route::RouteIndex,
     rules::Rules,
     url::local_path,
+    usage::Attribution,
     version::{NAMED, Naming},
     wording::{Brought, Wording},
 };
@@ -45,6 +46,8 @@ pub struct Question {
     pub(crate) rules: Arc<Rules>,
     /// The GraphQL query that is asked, if it is one.
     graphql: Option<Arc<Query>>,
+    /// To which client the calls for it are put down.
+    pub(crate) attribution: Attribution,
 }
 
 impl Question {
@@ -120,6 +123,7 @@ impl GitHub {
             route: planned.route,
             rules: planned.rules.shared(),
             graphql: planned.graphql.clone(),
+            attribution: self.attribution_of_planned(request, planned),
         };
         if question.graphql.is_none() {
             question.brought = Brought::by(&fields, &question.usual_words(), question.credential.as_ref());
@@ -241,7 +245,7 @@ impl GitHub {
             return Ok(Fetch::failed(FetchError::Malformed));
         };
         let sent_at = Instant::now();
-        let count_call = || self.counters().count_call();
+        let count_call = || self.count_call(&question.attribution);
         let response = match self.client().ask(request, count_call).await {
             Ok(response) => response,
             Err(error) => {
@@ -260,6 +264,7 @@ impl GitHub {
             return Ok(Fetch { refused, ..Fetch::of(Fetched::Failed(FetchError::HeadTooLong), live) });
         }
         if head.status == StatusCode::NOT_MODIFIED {
+            self.usage().note_not_modified(&question.attribution);
             return self.unchanged(asking, &head, &self.circumstances(question, &words, sent_at), live);
         }
         let mut as_it_came = head.clone();

@@ -1,6 +1,6 @@
 //! Passing a request through: every method, both bodies streaming.
 
-use crate::{GitHub, OriginBody, field, url::local_path};
+use crate::{CLIENT_FIELD, GitHub, OriginBody, field, url::local_path};
 use bytes::Bytes;
 use cache_core::FetchError;
 use http::{Method, Request, Response, header};
@@ -30,6 +30,7 @@ impl GitHub {
     {
         let (mut parts, body) = request.into_parts();
         let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        let attribution = self.attribution_of_forwarded(&parts);
         let path = local_path(parts.uri.path());
         parts.uri = self.origin().uri(path, parts.uri.query()).map_err(|_| FetchError::Malformed)?;
         parts.version = http::Version::HTTP_11;
@@ -38,6 +39,7 @@ impl GitHub {
         // The client of the origin writes its own; `Expect` was answered where the request came in.
         parts.headers.remove(header::HOST);
         parts.headers.remove(header::EXPECT);
+        parts.headers.remove(CLIENT_FIELD);
         if !parts.headers.contains_key(header::USER_AGENT) {
             parts.headers.insert(header::USER_AGENT, self.user_agent().clone());
         }
@@ -48,7 +50,10 @@ impl GitHub {
         if let (false, Some(credential)) = (parts.headers.contains_key(header::AUTHORIZATION), default) {
             parts.headers.insert(header::AUTHORIZATION, credential.authorization());
         }
-        let count_call = || self.counters().count_forwarded();
+        let count_call = || {
+            self.counters().count_forwarded();
+            self.usage().note_call(&attribution);
+        };
         // Only what has no body can be sent twice, and only a read may be.
         let response = if is_read && body.is_end_stream() {
             self.client().ask(Request::from_parts(parts, ()), count_call).await
@@ -58,6 +63,7 @@ impl GitHub {
         };
         let response = response.inspect_err(|_| self.counters().count_failure())?;
         let (mut head, incoming) = response.into_parts();
+        self.usage().note_passed(&attribution, head.status);
         field::strip_connection(&mut head.headers);
         let body = OriginBody::raw(incoming, self.client().timeouts().body_idle);
         Ok(Response::from_parts(head, body))

@@ -81,8 +81,8 @@ const DIGEST_BYTES: usize = 16;
 /// Part of the key already, or what the cache itself obeys.
 const MEANT_ANYWAY: [&str; 6] =
     ["accept", "accept-encoding", "authorization", "cache-control", "pragma", version::NAMED];
-/// Of a connection, of a body, or of what makes a request one that only the origin can answer.
-const NOT_THE_CLIENTS: [&str; 20] = [
+/// Of a connection, of a body, of this cache alone, or of what makes a request one that only the origin can answer.
+const NOT_THE_CLIENTS: [&str; 21] = [
     "age",
     "connection",
     "content-encoding",
@@ -101,6 +101,7 @@ const NOT_THE_CLIENTS: [&str; 20] = [
     "transfer-encoding",
     "upgrade",
     "via",
+    "x-fleet-client",
     "x-github-otp",
     "x-http-method-override",
 ];

@@ -10,6 +10,7 @@ mod document;
 mod gate;
 mod mutation;
 mod plan;
+mod points;
 mod query;
 mod rule;
 mod table;

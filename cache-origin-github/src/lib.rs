@@ -54,6 +54,7 @@ mod surrogate;
 mod terms;
 mod touch;
 mod url;
+mod usage;
 mod version;
 mod via;
 mod wording;
@@ -86,5 +87,9 @@ pub use {
     stats::{DomainQuota, OriginStats},
     surrogate::{SurrogateFault, SurrogateNews, SurrogateState},
     url::OriginUrl,
+    usage::{
+        Attribution, CLIENT_BYTES_MAX, CLIENT_FIELD, ClientLabel, Counts, Outcome, Usage, UsageReport,
+        UsageRow,
+    },
     version::SELECTED as VERSION_SELECTED,
 };

@@ -421,7 +421,7 @@ fn is_persons_agent(agent: &HeaderValue) -> bool {
 const IN_KEY: [&str; 5] = ["accept", "accept-encoding", "authorization", "user-agent", NAMED];
 
 /// Fields of a connection or of the way here, on which no answer depends.
-const OF_NO_CONSEQUENCE: [&str; 13] = [
+const OF_NO_CONSEQUENCE: [&str; 14] = [
     "connection",
     "content-type",
     "forwarded",
@@ -431,6 +431,7 @@ const OF_NO_CONSEQUENCE: [&str; 13] = [
     "traceparent",
     "tracestate",
     "via",
+    "x-fleet-client",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",

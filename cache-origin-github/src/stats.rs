@@ -1,6 +1,6 @@
 //! What was asked of the origin, and what it said about its allowances.
 
-use crate::{GitHub, Quota, RecipeStats, SurrogateState};
+use crate::{GitHub, Quota, RecipeStats, SurrogateState, Usage};
 use cache_core::Allowance;
 use serde::Serialize;
 use std::{
@@ -84,6 +84,8 @@ pub(crate) struct Counters {
     oversize: AtomicU64,
     held: AtomicU64,
     dropped_shapes: AtomicU64,
+    /// The same and more, by client, route and payer.
+    pub(crate) usage: Usage,
 }
 
 impl Counters {

@@ -39,7 +39,7 @@ impl GitHub {
         };
         let request = query.put_in(request);
         let sent_at = Instant::now();
-        self.counters().count_call();
+        self.count_call(&question.attribution);
         let response = match self.client().stream(request).await {
             Ok(response) => response,
             Err(error) => {
@@ -60,6 +60,9 @@ impl GitHub {
         match body.read_whole(question.rules.body_bytes_max).await {
             Ok(Whole::Read(body)) => {
                 let refused = refused_by(head.status, &head.headers, &body);
+                if head.status == StatusCode::OK && !is_throttled(head.status, &body) {
+                    self.usage().note_points(&question.attribution, query.points);
+                }
                 let circumstances = self.circumstances(question, &words, sent_at);
                 let answer = Answer { head: &as_it_came, body, coding, circumstances };
                 let lifetimes = question.rules.lifetimes_of_queries();

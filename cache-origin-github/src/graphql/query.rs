@@ -34,6 +34,8 @@ pub(crate) struct Query {
     pub(crate) fields: Vec<(HeaderName, HeaderValue)>,
     /// What it asks about, if that is one thing.
     pub(super) reading: Option<Reading>,
+    /// What it costs by GitHub's formula.
+    pub(super) points: u64,
     /// A digest of its document, without what is given for its variables.
     pub(super) shape: u64,
 }
@@ -67,7 +69,9 @@ impl Query {
         let values = asked.variables.map_or("{}", RawValue::get);
         let values = serde_json::from_str(values).map_err(|_unreadable| UNREADABLE)?;
         let reading = document.reading(asked.operation.as_deref(), &values);
-        Ok(Self { rules: selected.rules, is_personal, digest, fields, reading, shape, body: body.clone() })
+        let points = document.points(asked.operation.as_deref(), &values);
+        let rules = selected.rules;
+        Ok(Self { rules, is_personal, digest, fields, reading, points, shape, body: body.clone() })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{Surrogate, SurrogateState};
 use crate::{
-    Credential, GitHub, OriginBody, Rules, body::Whole, canonical::USUAL_ACCEPT, quota::is_throttled,
+    Attribution, Credential, GitHub, OriginBody, Rules, body::Whole, canonical::USUAL_ACCEPT,
+    domain::Readers, quota::is_throttled,
 };
 use bytes::Bytes;
 use cache_core::{Domain, FetchError};
@@ -162,7 +163,8 @@ impl GitHub {
         headers.insert(header::ACCEPT, header::HeaderValue::from_static(USUAL_ACCEPT));
         headers.insert(header::AUTHORIZATION, credential.authorization());
         headers.insert(header::USER_AGENT, self.user_agent().clone());
-        let count_call = || self.counters().count_call();
+        let attribution = Attribution::of_node(path, Readers::of_surrogate(credential));
+        let count_call = || self.count_call(&attribution);
         let response = self.client().ask(request, count_call).await.map_err(SurrogateFault::Unanswered)?;
         let (mut head, incoming) = response.into_parts();
         let (body, _coding) =

@@ -84,7 +84,7 @@ impl Doors {
             DoorLimits { connections_max: settings.connections_max, drain_timeout: settings.drain_timeout };
         let exchange = |door| {
             let front = Arc::clone(front);
-            move || Exchange::new(Arc::clone(&front), door)
+            move |user| Exchange::new(Arc::clone(&front), door).of_user(user)
         };
         let mut serving = JoinSet::new();
         let mut sockets = Vec::new();
@@ -92,7 +92,7 @@ impl Doors {
         sockets.push(socket);
         serving.spawn(door::serve(
             listener,
-            move || service.clone(),
+            move |_user| service.clone(),
             limits,
             Arc::clone(loops),
             running.clone(),

@@ -5,7 +5,8 @@
 
 use super::{DoorBody, problem::CACHE_STATUS};
 use crate::settings::AccessLogTarget;
-use http::{HeaderName, Request, Response};
+use fleet_cache::ClientLabel;
+use http::{Request, Response};
 use hyper::body::Body as _;
 use nix::{errno::Errno, fcntl::OFlag};
 use serde::Serialize;
@@ -56,16 +57,15 @@ impl AccessLog {
         let _full_or_ended = self.orders.try_send(Order::Reopen);
     }
 
-    /// What is said of `request`, come through the door `door`, once it is answered.
-    pub(crate) fn asked<B>(request: &Request<B>, door: &'static str) -> Asked {
-        let client = request.headers().get(CLIENT).and_then(|label| label.to_str().ok());
+    /// What is said of `request`, which `client` makes through the door `door`, once it is answered.
+    pub(crate) fn asked<B>(request: &Request<B>, door: &'static str, client: ClientLabel) -> Asked {
         Asked {
             at: SystemTime::now(),
             since: Instant::now(),
             door,
             method: request.method().to_string(),
             path: bounded(request.uri().path(), PATH_CHARS_MAX),
-            client: client.map(|label| bounded(label, CLIENT_CHARS_MAX)),
+            client,
         }
     }
 
@@ -81,7 +81,7 @@ impl AccessLog {
             cache_status: cache,
             bytes: response.body().size_hint().exact(),
             ms: (asked.since.elapsed().as_secs_f64() * 1e6).round() / 1e3,
-            client: asked.client,
+            client: asked.client.as_str(),
         };
         let Ok(text) = serde_json::to_string(&line) else { return };
         if self.orders.try_send(Order::Line(text)).is_err() {
@@ -97,7 +97,7 @@ pub(crate) struct Asked {
     door: &'static str,
     method: String,
     path: String,
-    client: Option<String>,
+    client: ClientLabel,
 }
 
 #[derive(Serialize)]
@@ -112,7 +112,7 @@ struct Line<'a> {
     bytes: Option<u64>,
     /// From the request's head to the answer's.
     ms: f64,
-    client: Option<String>,
+    client: &'a str,
 }
 
 /// Opens `target` to write at its end.
@@ -166,15 +166,10 @@ fn write_all(
     }
 }
 
-/// The client that a request is attributed to, as it says itself.
-pub(crate) const CLIENT: HeaderName = HeaderName::from_static("x-fleet-client");
-
 /// Most lines that wait to be written: a tenth of a second's worth of the busiest door.
 const LINES_MAX: usize = 8192;
 /// Most characters of a path that are written. Longer ones are cut off.
 const PATH_CHARS_MAX: usize = 1024;
-/// Most characters of a client's label that are written.
-const CLIENT_CHARS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -195,12 +190,8 @@ mod tests {
     }
 
     fn answered(log: &AccessLog, target: &str) {
-        let request = Request::get(target)
-            .header("authorization", "Bearer ghp_secret")
-            .header("x-fleet-client", "nightly")
-            .body(())
-            .unwrap();
-        let asked = AccessLog::asked(&request, "tcp");
+        let request = Request::get(target).header("authorization", "Bearer ghp_secret").body(()).unwrap();
+        let asked = AccessLog::asked(&request, "tcp", ClientLabel::new("nightly").unwrap());
         let mut response = Response::new(DoorBody::whole("body".into()));
         response.headers_mut().insert(CACHE_STATUS, "fleet-cache; hit; ttl=9".parse().unwrap());
         log.note(asked, &response);

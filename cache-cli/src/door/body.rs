@@ -1,6 +1,6 @@
 //! The body of an answer as a door sends it.
 
-use super::rewrite::JsonRewriter;
+use super::{meter::Stream, rewrite::JsonRewriter};
 use bytes::Bytes;
 use cache_core::FetchError;
 use cache_origin_github::OriginBody;
@@ -13,6 +13,13 @@ use std::{
 
 /// What a door sends behind the head.
 pub(crate) enum DoorBody {
+    /// One of the others, whose bytes are counted as they go out.
+    Counted {
+        /// The one whose bytes are counted.
+        body: Box<DoorBody>,
+        /// To which request they are put down.
+        stream: Stream,
+    },
     /// What the node answered.
     Reply(ReplyBody),
     /// What streams from another host than the API.
@@ -44,6 +51,13 @@ impl Body for DoorBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, FetchError>>> {
         match &mut *self {
+            Self::Counted { body, stream } => {
+                let frame = ready!(Pin::new(&mut **body).poll_frame(context));
+                if let Some(Ok(data)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref)) {
+                    stream.count(data.map_or(0, Bytes::len));
+                }
+                Poll::Ready(frame)
+            }
             Self::Relayed(body) => Pin::new(body).poll_frame(context),
             Self::Reply(body) => Pin::new(body).poll_frame(context),
             Self::Rewritten { origin, rewriter } => poll_rewritten(origin, rewriter, context),
@@ -53,6 +67,7 @@ impl Body for DoorBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
+            Self::Counted { body, .. } => body.is_end_stream(),
             Self::Relayed(body) => body.is_end_stream(),
             Self::Reply(body) => body.is_end_stream(),
             Self::Rewritten { rewriter, .. } => rewriter.is_none(),
@@ -62,6 +77,7 @@ impl Body for DoorBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
+            Self::Counted { body, .. } => body.size_hint(),
             Self::Relayed(body) => body.size_hint(),
             Self::Reply(body) => body.size_hint(),
             // How many URLs will come is unknown.

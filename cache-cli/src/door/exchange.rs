@@ -3,8 +3,10 @@
 use super::{
     DoorBody,
     access_log::AccessLog,
+    client::{Client, Users},
     host::{Destination, Hosts, Inadmissible, OtherHost, Urls},
     incoming,
+    meter::{self, Meter},
     policy::Door,
     problem::DoorError,
     relay,
@@ -15,7 +17,7 @@ use super::{
 };
 use crate::settings::{Secret, WebOrigin};
 use arc_swap::ArcSwapOption;
-use fleet_cache::{Call, Miss, Node, Pass, PassReason, Reply, RequestError, Unread};
+use fleet_cache::{Call, Miss, Node, Pass, PassReason, Reply, RequestError, Unread, github::CLIENT_FIELD};
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
 use hyper::{
     body::{Body, Incoming},
@@ -45,6 +47,8 @@ pub(crate) struct Front {
     pub(crate) client_token: ArcSwapOption<Secret>,
     /// What each answer is noted in.
     pub(crate) access_log: Option<AccessLog>,
+    /// The users that clients of unix sockets are run by.
+    pub(crate) users: Users,
     /// Web pages that may use doors that browsers reach.
     pub(crate) web_origins: Vec<WebOrigin>,
 }
@@ -54,11 +58,19 @@ impl Front {
         reply::shape(found, method, urls, &self.api, &self.rendered)
     }
 
-    fn end(&self, found: Result<Reply, DoorError>, method: &Method, urls: &Urls) -> Response<DoorBody> {
-        match found {
+    fn end(
+        self: &Arc<Self>,
+        meter: Meter,
+        found: Result<Reply, DoorError>,
+        method: &Method,
+        urls: &Urls,
+    ) -> Response<DoorBody> {
+        let is_hit = meter::is_hit(&found);
+        let response = match found {
             Ok(found) => self.shape(found, method, urls),
             Err(error) => refuse(&error, method),
-        }
+        };
+        meter.end(self, is_hit, response)
     }
 
     /// Sends on what passes the cache by, once it is known whether it has a body at all.
@@ -104,6 +116,7 @@ fn readable<C>(call: C, uncoded: impl FnOnce(C) -> C, urls: &Urls) -> C {
 pub(crate) struct Exchange {
     front: Arc<Front>,
     door: Door,
+    client: Client,
     /// The last `Host`, and where it leads: clients name the same with every request.
     last: RefCell<Option<(HeaderValue, Urls)>>,
 }
@@ -111,7 +124,13 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// For a connection through `door`.
     pub(crate) fn new(front: Arc<Front>, door: Door) -> Self {
-        Self { front, door, last: RefCell::new(None) }
+        Self { front, door, client: Client::new(None), last: RefCell::new(None) }
+    }
+
+    /// The same, where the client is run by the user with the number `user`.
+    pub(crate) fn of_user(self, user: Option<u32>) -> Self {
+        let user = user.map(|user| self.front.users.label(user));
+        Self { client: Client::new(user), ..self }
     }
 
     /// Answers `request`: at once if its answer is in memory.
@@ -150,29 +169,33 @@ impl Exchange {
             Err(error) => return Answering::Ready(Some(refuse(&error, request.method()))),
         };
         let (mut parts, body) = request.into_parts();
+        let client = self.client.label(&parts.headers);
         incoming::take_out_own(&mut parts.headers);
+        // The calls that this leads to are attributed to it.
+        parts.headers.insert(CLIENT_FIELD, client.as_value().clone());
         let front = Arc::clone(&self.front);
+        let meter = Meter::begin(&front, client, &parts);
         match self.front.node.call(&parts) {
             Call::Body(unread) => match incoming::check(&parts.headers) {
-                Err(error) => Answering::Ready(Some(refuse(&error, &parts.method))),
+                Err(error) => Answering::Ready(Some(front.end(meter, Err(error), &parts.method, &urls))),
                 Ok(()) => Answering::Waiting(Box::pin(async move {
                     let method = parts.method.clone();
                     let unread = readable(unread, Unread::uncoded, &urls);
                     let found = unread.reply(Request::from_parts(parts, body)).await;
-                    front.end(found.map_err(no_answer), &method, &urls)
+                    front.end(meter, found.map_err(no_answer), &method, &urls)
                 })),
             },
-            Call::Hit(found) => Answering::Ready(Some(front.shape(found, &parts.method, &urls))),
+            Call::Hit(found) => Answering::Ready(Some(front.end(meter, Ok(found), &parts.method, &urls))),
             Call::Miss(miss) => Answering::Waiting(Box::pin(async move {
                 let found = readable(miss, Miss::uncoded, &urls).reply().await;
-                front.end(found.map_err(no_answer), &parts.method, &urls)
+                front.end(meter, found.map_err(no_answer), &parts.method, &urls)
             })),
             Call::Pass(pass) => match incoming::check(&parts.headers) {
-                Err(error) => Answering::Ready(Some(refuse(&error, &parts.method))),
+                Err(error) => Answering::Ready(Some(front.end(meter, Err(error), &parts.method, &urls))),
                 Ok(()) => Answering::Waiting(Box::pin(async move {
                     let method = parts.method.clone();
                     let found = front.pass(pass, parts, body, &urls).await;
-                    front.end(found, &method, &urls)
+                    front.end(meter, found, &method, &urls)
                 })),
             },
         }
@@ -237,7 +260,7 @@ impl Service<Request<Incoming>> for Exchange {
         let Some(log) = &self.front.access_log else {
             return self.answer(request);
         };
-        let asked = AccessLog::asked(&request, self.door.name);
+        let asked = AccessLog::asked(&request, self.door.name, self.client.label(request.headers()));
         match self.answer(request) {
             Answering::Ready(response) => {
                 if let Some(response) = &response {
@@ -322,6 +345,7 @@ mod tests {
             client_token: ArcSwapOption::from_pointee(client_token.map(|token| secret(token).unwrap())),
             web_origins: Vec::new(),
             access_log: None,
+            users: Users::default(),
             node: Node::builder(None, github).start().await.unwrap(),
         })
     }

@@ -1,6 +1,7 @@
 //! How often a request is judged and looked up on its way in.
 
 use super::{
+    client::Users,
     exchange::{Exchange, Front},
     host::Hosts,
     policy::Door,
@@ -67,6 +68,7 @@ async fn door() -> Exchange {
             client_token: ArcSwapOption::empty(),
             web_origins: Vec::new(),
             access_log: None,
+            users: Users::default(),
             node: Node::builder(None, github).start().await.unwrap(),
         }),
         Door::TCP,

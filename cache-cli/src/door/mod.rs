@@ -5,6 +5,7 @@
 mod access_log;
 mod body;
 mod cache_status;
+mod client;
 mod connection;
 mod crowd;
 mod event_loops;
@@ -12,6 +13,7 @@ mod exchange;
 mod host;
 mod incoming;
 mod malformed;
+mod meter;
 mod policy;
 mod problem;
 mod relay;
@@ -27,6 +29,7 @@ mod wire;
 pub(crate) use {
     access_log::AccessLog,
     body::DoorBody,
+    client::Users,
     event_loops::EventLoops,
     exchange::{Exchange, Front, refuse},
     host::Hosts,
@@ -60,6 +63,11 @@ pub(crate) trait Listener: Send + 'static {
     /// A client's connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
+    /// The number of the user that runs the client, where the system tells.
+    fn user(_accepted: &Self::Accepted) -> Option<u32> {
+        None
+    }
+
     /// Waits for the next connection.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Accepted>> + Send;
 
@@ -89,16 +97,21 @@ impl Listener for TcpListener {
 }
 
 impl Listener for UnixListener {
-    type Accepted = std::os::unix::net::UnixStream;
+    type Accepted = (std::os::unix::net::UnixStream, Option<u32>);
     type Stream = UnixStream;
 
-    async fn accept(&self) -> io::Result<std::os::unix::net::UnixStream> {
-        let (stream, _address) = UnixListener::accept(self).await?;
-        stream.into_std()
+    fn user((_stream, user): &Self::Accepted) -> Option<u32> {
+        *user
     }
 
-    async fn adopt(accepted: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
-        UnixStream::from_std(accepted)
+    async fn accept(&self) -> io::Result<Self::Accepted> {
+        let (stream, _address) = UnixListener::accept(self).await?;
+        let user = stream.peer_cred().ok().map(|peer| peer.uid());
+        Ok((stream.into_std()?, user))
+    }
+
+    async fn adopt((stream, _user): Self::Accepted) -> io::Result<UnixStream> {
+        UnixStream::from_std(stream)
     }
 }
 
@@ -148,12 +161,12 @@ pub(crate) struct DoorLimits {
 
 /// Serves connections of `listener` until the daemon stops, then lets those in progress end.
 ///
-/// `service` is called once per connection, so that each has a service of its own, which `loops` serve. When there
-/// are as many as `limits` allow, the one that has been idle longest gives way to a new one. When all are being
+/// `service` is called once per connection, with the number of the user that runs the client where that is known, so that
+/// each has a service of its own, which `loops` serve. When there are as many as `limits` allow, the one that has been idle longest gives way to a new one. When all are being
 /// answered, the new one waits, and later ones wait in the system's backlog.
 pub(crate) async fn serve<L, S>(
     listener: L,
-    service: impl Fn() -> S + Send,
+    service: impl Fn(Option<u32>) -> S + Send,
     limits: DoorLimits,
     loops: Arc<EventLoops>,
     mut running: Running,
@@ -177,7 +190,8 @@ pub(crate) async fn serve<L, S>(
         };
         if let Some(accepted) = newcomer.take_if(has_room) {
             let (number, vitals) = crowd.admit();
-            let (service, mut running, refused) = (service(), running.clone(), Arc::clone(&refused));
+            let service = service(L::user(&accepted));
+            let (mut running, refused) = (running.clone(), Arc::clone(&refused));
             let serving = async move {
                 if let Some(stream) = let_in(L::adopt(accepted), &vitals, &mut running).await {
                     converse(stream, service, vitals, refused, running).await;

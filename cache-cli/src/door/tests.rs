@@ -222,7 +222,7 @@ async fn a_client_that_does_not_do_its_part_holds_up_nobody_and_is_let_go_at_a_s
     let limits = DoorLimits { connections_max: 100, drain_timeout: IDLE_MAX };
     let loops = Arc::new(EventLoops::start().unwrap());
     let listener = Greeted(Mutex::new(vec![second, first]));
-    let door = tokio::spawn(serve(listener, || SMALL, limits, loops, running));
+    let door = tokio::spawn(serve(listener, |_user| SMALL, limits, loops, running));
     greeting.write_all(b"!GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     timeout(HEAD_MAX / 2, greeting.read_to_string(&mut answer)).await.expect("it waits for nobody").unwrap();
@@ -272,7 +272,7 @@ async fn where_the_system_has_no_descriptor_left_the_idle_give_way() {
     let (_stop, running) = Running::new();
     let limits = DoorLimits { connections_max: 100, drain_timeout: Duration::ZERO };
     let loops = Arc::new(EventLoops::start().unwrap());
-    let door = tokio::spawn(serve(Scarce(Mutex::new(Some(served))), || SMALL, limits, loops, running));
+    let door = tokio::spawn(serve(Scarce(Mutex::new(Some(served))), |_user| SMALL, limits, loops, running));
     let mut read = Vec::new();
     let ended = timeout(IDLE_MAX / 3, idle.read_to_end(&mut read)).await;
     ended.expect("it is closed long before it has been idle for long").unwrap();

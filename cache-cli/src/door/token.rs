@@ -1,8 +1,8 @@
 //! Whether a client knows the token that a door asks for.
 
-use super::access_log::CLIENT;
 use crate::settings::Secret;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use fleet_cache::github::CLIENT_FIELD;
 use http::{HeaderMap, HeaderName, header};
 
 /// Whether `headers` present `token`: in a field of its own, or as a client presents it to a proxy.
@@ -27,7 +27,7 @@ pub(super) fn presents(headers: &HeaderMap, token: &Secret) -> bool {
 /// Takes out of `headers` what is for this door alone.
 pub(super) fn take_out(headers: &mut HeaderMap) {
     headers.remove(CLIENT_TOKEN);
-    headers.remove(CLIENT);
+    headers.remove(CLIENT_FIELD);
     headers.remove(header::PROXY_AUTHORIZATION);
 }
 

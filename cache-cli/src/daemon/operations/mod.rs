@@ -56,7 +56,7 @@ impl Operations {
             let service = OperationsService::new(told, Hosts::new(&settings.origin, &settings.hosts, &[]));
             let limits =
                 DoorLimits { connections_max: CONNECTIONS_MAX, drain_timeout: OPERATIONS_DRAIN_TIMEOUT };
-            let service = move || service.clone();
+            let service = move |_user| service.clone();
             serving.spawn(door::serve(listener, service, limits, Arc::clone(loops), running));
         }
         Ok(Self { address, phase, stop, serving })

@@ -4,7 +4,7 @@ mod grammar;
 
 use crate::{
     admin::InvalidateOrder,
-    command::{DaemonOrder, LocalOrder, MonitorOptions, Repeat, SecretOrder, demo},
+    command::{By, DaemonOrder, LocalOrder, MonitorOptions, Repeat, SecretOrder, demo},
     exit::CommandError,
     output::Rendering,
     settings::{CONFIG_VARIABLE, DEFINITIONS, Defaults, Given, Shape, Source, definition},
@@ -94,6 +94,10 @@ fn daemon_order(name: &str, matches: &ArgMatches) -> Option<DaemonOrder> {
             DaemonOrder::Ping { peer, rendering: rendering() }
         }
         "stats" => DaemonOrder::Stats(rendering()),
+        "top" => {
+            let by = *matches.get_one::<By>("by").expect("what to count by has a default");
+            DaemonOrder::Top(by, rendering())
+        }
         _local => return None,
     })
 }

@@ -3,7 +3,7 @@
 //! The flags of `serve` come from the table of settings, so this file names only what is not a setting.
 
 use crate::{
-    command::demo,
+    command::{By, demo},
     exit::EXIT_CODES_HELP,
     settings::{Change, DEFINITIONS, Definition, Shape, Transport, definition},
 };
@@ -49,6 +49,7 @@ pub(super) fn command() -> Command {
                 ),
         )
         .subcommand(client("stats", "Show what the daemon has done").arg(json()))
+        .subcommand(top().arg(json()))
         .subcommand(invalidate())
         .subcommand(demo().arg(json()))
         .subcommand(client("peers", "Show the nodes that the daemon knows of, connected or not").arg(json()))
@@ -173,6 +174,31 @@ fn demo() -> Command {
                 .help("How the nodes talk to one another"),
         )
 }
+
+fn top() -> Command {
+    let by = PossibleValuesParser::new(By::NAMES).try_map(|text| text.parse::<By>());
+    let by = Arg::new("by").long("by").value_name("WHAT").default_value(By::NAMES[0]).value_parser(by);
+    client(
+        "top",
+        "Show which client uses what since the daemon started: requests, and the calls and points that they cost",
+    )
+    .arg(by.help("What to count by: the client, the route of the API, or whose allowance is drawn on"))
+    .after_help(format!("{TOP_HELP}\n\n{EXIT_CODES_HELP}"))
+}
+
+/// What `top --help` says of the table.
+const TOP_HELP: &str = "\
+A client is called by its X-Fleet-Client, else by the agent or the program that its User-Agent names, else, on the unix
+socket, by the user that runs it. The table has:
+  REQUESTS  requests that were answered
+  HITS      of these, those that cost no call of their own
+  REFUSED   of these, those that an allowance was spent or held back for
+  CALLS     calls made to the API
+  304       of these, calls answered with \"not modified\", which cost nothing with a token
+  POINTS    what GraphQL queries cost, by GitHub's formula
+  SENT      bytes of the bodies that clients were sent
+  MEAN, MAX time from a request to the head of its answer
+The heaviest 256 clients, 128 routes and 64 payers have rows of their own; \"(other)\" is all the rest.";
 
 fn monitor() -> Command {
     let interval = Arg::new("interval").long("interval").value_name("SECONDS").default_value("10");

@@ -3,6 +3,7 @@
 use super::{
     monitor::{self, MonitorOptions},
     peers,
+    top::{self, By},
 };
 use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
@@ -47,6 +48,8 @@ pub(crate) enum DaemonOrder {
     },
     /// Show what the daemon has done.
     Stats(Rendering),
+    /// Show which client uses what.
+    Top(By, Rendering),
 }
 
 impl DaemonOrder {
@@ -90,6 +93,7 @@ impl DaemonOrder {
                     Rendering::Text => print(out, &table(&stats)),
                 }
             }
+            Self::Top(by, rendering) => top::show(&mut admin, by, rendering, out).await,
         }
     }
 }

@@ -9,10 +9,12 @@ mod local_orders;
 mod monitor;
 mod peers;
 mod secret;
+mod top;
 
 pub(crate) use {
     daemon_orders::DaemonOrder,
     local_orders::LocalOrder,
     monitor::{MonitorOptions, Repeat},
     secret::SecretOrder,
+    top::By,
 };

@@ -64,6 +64,7 @@ impl Inner {
             ("GET", "/stats") => self.stats().await,
             ("GET", "/config") => self.config().await,
             ("GET", "/peers") => self.peers().await,
+            ("GET", "/usage") => json_response(&self.front.node.github().usage_report()),
             ("POST", "/clear") => {
                 let removed = self.front.node.clear().await?;
                 json_response(&Removed { removed })

@@ -4,25 +4,29 @@
 //! Built afresh for every scrape from one reading, so that all values are of the same moment.
 
 use cache_origin_github::Quota;
-use fleet_cache::Stats;
+use fleet_cache::{
+    Stats,
+    github::{Counts, UsageReport, UsageRow},
+};
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric},
+    encoding::{DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeMetric},
     metrics::{counter::ConstCounter, gauge::ConstGauge, info::Info},
     registry::{Registry, Unit},
 };
 use std::fmt;
 
-/// Writes `stats` as OpenMetrics text.
+/// Writes `stats` and `usage` as OpenMetrics text.
 ///
 /// # Errors
 ///
 /// When a count does not fit the format, which no count of a node does.
-pub(super) fn text(stats: Stats) -> Result<String, fmt::Error> {
+pub(super) fn text(stats: Stats, usage: UsageReport) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("fleet_cache");
     let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "The program that was built", build);
     registry.register_collector(Box::new(Reading(stats)));
+    registry.register_collector(Box::new(Used(usage)));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(text)
@@ -303,6 +307,58 @@ impl Reading {
     }
 }
 
+/// One reading of which client uses what.
+#[derive(Debug)]
+struct Used(UsageReport);
+
+impl Collector for Used {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families = Families(encoder);
+        let UsageReport { by_client, by_route, by_payer, .. } = &self.0;
+        families.used(by_client, "client", USED_BY_CLIENT)?;
+        families.used(by_client, "client", LATENCY_BY_CLIENT)?;
+        families.used(by_route, "route", USED_BY_ROUTE)?;
+        families.used(by_payer, "payer", USED_BY_PAYER)
+    }
+}
+
+/// A family of counts for each row of a table: its name, its help, and which count it is.
+type Count<N> = (&'static str, &'static str, fn(&Counts) -> N);
+
+const REQUESTS: fn(&Counts) -> u64 = |counts| counts.requests;
+const HITS: fn(&Counts) -> u64 = |counts| counts.hits;
+const REFUSALS: fn(&Counts) -> u64 = |counts| counts.refusals;
+const CALLS: fn(&Counts) -> u64 = |counts| counts.calls;
+const NOT_MODIFIED: fn(&Counts) -> u64 = |counts| counts.not_modified;
+const POINTS: fn(&Counts) -> u64 = |counts| counts.points;
+
+const USED_BY_CLIENT: &[Count<u64>] = &[
+    ("client_requests", "Requests answered, by client", REQUESTS),
+    ("client_hits", "Requests that cost no call of their own, by client", HITS),
+    ("client_refusals", "Requests refused since an allowance is spent or held back, by client", REFUSALS),
+    ("client_calls", "Calls made to the origin, by the client that they were made for", CALLS),
+    ("client_not_modified", "Calls that the origin answered with 304, by client", NOT_MODIFIED),
+    ("client_points", "Points that GraphQL queries cost, by client", POINTS),
+    ("client_sent_bytes", "Bytes of the bodies that clients were sent, by client", |counts| counts.bytes),
+];
+const LATENCY_BY_CLIENT: &[Count<f64>] = &[(
+    "client_latency_seconds",
+    "Time from the heads of requests to those of their answers, in all, by client",
+    |counts| counts.latency_micros as f64 / 1e6,
+)];
+const USED_BY_ROUTE: &[Count<u64>] = &[
+    ("route_requests", "Requests answered, by route", REQUESTS),
+    ("route_hits", "Requests that cost no call of their own, by route", HITS),
+    ("route_calls", "Calls made to the origin, by route", CALLS),
+    ("route_not_modified", "Calls that the origin answered with 304, by route", NOT_MODIFIED),
+];
+const USED_BY_PAYER: &[Count<u64>] = &[
+    ("payer_requests", "Requests answered, by payer", REQUESTS),
+    ("payer_calls", "Calls made to the origin, by whose allowance they draw on", CALLS),
+    ("payer_not_modified", "Calls that the origin answered with 304, by payer", NOT_MODIFIED),
+    ("payer_points", "Points that GraphQL queries cost, by payer", POINTS),
+];
+
 /// Writes families of metrics, one after the other.
 struct Families<'a>(DescriptorEncoder<'a>);
 
@@ -318,6 +374,26 @@ impl Families<'_> {
     {
         let metric = ConstGauge::new(value);
         metric.encode(self.0.encode_descriptor(name, help, unit, metric.metric_type())?)
+    }
+
+    /// Each of `counts` for each of `rows`, by resource; the adapter bounds the rows, and there are four resources.
+    fn used<N: EncodeCounterValue>(
+        &mut self,
+        rows: &[UsageRow],
+        label: &str,
+        counts: &[Count<N>],
+    ) -> fmt::Result {
+        for (name, help, count) in counts {
+            let kind = ConstCounter::new(0_u64).metric_type();
+            let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+            for row in rows {
+                for (resource, counts) in &row.resources {
+                    let labels = [(label, row.name.as_str()), ("resource", resource.as_str())];
+                    ConstCounter::new(count(counts)).encode(family.encode_family(&labels)?)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// One value for each allowance of each domain; their number is bounded by the origin's adapter.
@@ -370,7 +446,7 @@ mod tests {
         let mut found = Vec::new();
         counts("", &serde_json::to_value(&stats).unwrap(), &mut found);
         assert!(found.len() > 40, "{found:?}");
-        let text = text(stats).unwrap();
+        let text = text(stats, UsageReport::default()).unwrap();
         let told: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("# TYPE fleet_cache_")).collect();
         let is_told = |name: &str| {

@@ -79,7 +79,10 @@ impl Inner {
     async fn metrics(&self, exposition: Exposition) -> Answer {
         let written = match self.node() {
             None => return Answer::unavailable("starting: the node is being opened"),
-            Some(node) => pulse(&node).await.map(metrics::text),
+            Some(node) => {
+                let stats = pulse(&node).await;
+                stats.map(|stats| metrics::text(stats, node.github().usage_report()))
+            }
         };
         match written {
             Ok(Ok(text)) => Answer {

@@ -415,7 +415,7 @@ mod tests {
         let headers = Headers::from_iter([("etag", "\"1\"")]);
         let content = Content { status: 200, headers, body: Bytes::new() };
         let reason = ForwardReason::UriMiss;
-        let forward = Forward { reason, status: 200, collapsed: false, stored: false };
+        let forward = Forward { reason, status: 200, collapsed: false, stored: false, settling: false };
         let live = HeaderMap::from_iter([(http::header::VIA, http::HeaderValue::from_static("1.1 origin"))]);
         let reply = Reply::of_content(content, forward, Form::default()).with_live(live);
         assert!(reply.headers.get().is_none());

@@ -17,6 +17,7 @@ use crate::{
     doubts::Doubts,
     flights::{Caller, Flights},
     quota::{Pause, Quotas},
+    settling::Settling,
     sharing::Receipts,
 };
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
@@ -52,6 +53,7 @@ pub struct Engine {
     /// The generation at which all signposts were ended last.
     signposts_ended: u64,
     doubts: Doubts,
+    settling: Settling,
     /// What was restored and is not served before the first peer has told what it knows.
     withheld: Vec<Entry>,
     /// What is on disk besides, which members are told of no sooner; those stored last first.
@@ -76,6 +78,7 @@ impl Engine {
             generation: 0,
             signposts_ended: 0,
             doubts: Doubts::default(),
+            settling: Settling::default(),
             withheld: Vec::new(),
             catalogued: Vec::new(),
             receipts: Receipts::default(),

@@ -40,6 +40,19 @@ pub struct Notice {
     pub invalidations: Vec<Invalidation>,
 }
 
+impl Notice {
+    /// Whether any of it settles, of which a member must know what that is.
+    pub(crate) fn settles(&self) -> bool {
+        self.invalidations.iter().any(|invalidation| !invalidation.reach.settle.is_zero())
+    }
+
+    /// The same for a member that does not know what it is to settle.
+    pub(crate) fn without_settling(mut self) -> Self {
+        self.invalidations.iter_mut().for_each(|invalidation| invalidation.reach.settle = Duration::ZERO);
+        self
+    }
+}
+
 /// How far an invalidation reaches.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Reach {
@@ -48,17 +61,20 @@ pub struct Reach {
     /// What is put in doubt: the origin is asked about each entry once before it is served again. It may stand in for
     /// an origin that fails.
     pub doubted: Vec<Scope>,
+    /// For how long, since it happened, the origin is asked about all of it before each use, because it may yet show
+    /// what was there before. At most [`SETTLE_MAX`] counts; zero for what shows at once.
+    pub settle: Duration,
 }
 
 impl Reach {
     /// Forgets `scopes`, and doubts nothing.
     pub fn forget(scopes: impl IntoIterator<Item = Scope>) -> Self {
-        Self { forgotten: scopes.into_iter().collect(), doubted: Vec::new() }
+        Self { forgotten: scopes.into_iter().collect(), ..Self::default() }
     }
 
     /// Puts `scopes` in doubt.
     pub fn doubt(scopes: impl IntoIterator<Item = Scope>) -> Self {
-        Self { forgotten: Vec::new(), doubted: scopes.into_iter().collect() }
+        Self { doubted: scopes.into_iter().collect(), ..Self::default() }
     }
 
     /// The same, if it is unknown whether anything happened: all of it is in doubt, and nothing is forgotten.
@@ -66,6 +82,26 @@ impl Reach {
     pub fn uncertain(mut self) -> Self {
         self.doubted.append(&mut self.forgotten);
         self
+    }
+
+    /// The same, of which the origin is asked before each use for so long.
+    ///
+    /// ```
+    /// # use {cache_core::{Reach, Scope}, core::time::Duration};
+    /// let written = Scope::Prefix { prefix: "api.github.com/repos/o/r/issues".into(), domain: None };
+    /// let reach = Reach::forget([written]).settling(Duration::from_secs(5));
+    /// assert_eq!(reach.settle, Duration::from_secs(5));
+    /// ```
+    #[must_use]
+    pub fn settling(self, settle: Duration) -> Self {
+        Self { settle: settle.min(SETTLE_MAX), ..self }
+    }
+
+    /// Adds what `other` means; both settle for as long as the one that takes longer.
+    pub fn absorb(&mut self, other: Self) {
+        self.forgotten.extend(other.forgotten);
+        self.doubted.extend(other.doubted);
+        self.settle = self.settle.max(other.settle);
     }
 
     /// Whether nothing is meant.
@@ -99,7 +135,8 @@ impl Reach {
     /// forgetting less would be wrong.
     #[must_use]
     pub fn bounded(self) -> Self {
-        Self { forgotten: bounded(self.forgotten), doubted: bounded(self.doubted) }
+        let settle = self.settle.min(SETTLE_MAX);
+        Self { forgotten: bounded(self.forgotten), doubted: bounded(self.doubted), settle }
     }
 }
 
@@ -279,6 +316,10 @@ fn merged_in_pairs(scopes: &[Scope]) -> Vec<Scope> {
     };
     others.chunks(2).chain(signposts.chunks(2)).map(merged).collect()
 }
+
+/// Longest time for which the origin is asked about what was written before each use: twelve times what is usual, and so
+/// what a member that lies can cost with one invalidation.
+pub const SETTLE_MAX: Duration = Duration::from_secs(60);
 
 /// Most scopes that one invalidation names of each manner: a write to a busy route of GitHub's API touches some
 /// twenty families of resources.

@@ -41,6 +41,7 @@ pub mod port;
 mod protocol;
 mod quota;
 mod settings;
+mod settling;
 mod sharing;
 pub mod sieve;
 mod time;
@@ -60,7 +61,7 @@ pub use {
     input::{Audience, Bucket, FetchError, Fetched, Input, OrderId, Reader, Refusal, RequestId},
     key::{Domain, KEY_BYTES_MAX, Key},
     membership::{MEMBER_ADDRESSES_MAX, Member},
-    message::{AskId, Figures, Manner, Message, Reach, Scope},
+    message::{AskId, Figures, Manner, Message, Reach, SETTLE_MAX, Scope},
     name::{Kinship, Name, Naming},
     outcome::{Failure, Forward, ForwardReason, Outcome, Served, StaleReason},
     output::{FetchId, LoadId, Output},

@@ -5,7 +5,8 @@
 //! that disagree).
 
 pub use crate::invalidation::{
-    Invalidation, InvalidationId, Manner, Notice, REACH_BYTES_MAX, Reach, SCOPES_MAX, Scope, is_signpost,
+    Invalidation, InvalidationId, Manner, Notice, REACH_BYTES_MAX, Reach, SCOPES_MAX, SETTLE_MAX, Scope,
+    is_signpost,
 };
 
 use crate::{
@@ -109,6 +110,7 @@ impl Message {
             Self::District(_) => Features::DISTRICTS,
             Self::Ask { kin_wait: Some(_), .. } => Features::KINSHIP,
             Self::Announce(Announced::ToPassOn(_)) => Features::READERS,
+            Self::Invalidate(notice) if notice.settles() => Features::SETTLING,
             Self::Announce(Announced::Named { .. } | Announced::Whole(_))
             | Self::Answer { .. }
             | Self::Ask { kin_wait: None, .. }

@@ -72,6 +72,8 @@ pub struct Forward {
     pub collapsed: bool,
     /// Whether the answer was kept.
     pub stored: bool,
+    /// Whether it was written lately, for which reason the origin is asked on every use.
+    pub settling: bool,
 }
 
 impl Forward {

@@ -59,11 +59,19 @@ impl Features {
     pub const DISTRICTS: Self = Self(1 << 3);
     /// The member passes on an entry to those that asked it for that before, when it is told to.
     pub const READERS: Self = Self(1 << 4);
+    /// The member knows that what was written is asked about on every use for a while.
+    pub const SETTLING: Self = Self(1 << 5);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
     /// Every part that this build speaks.
-    pub const ALL: Self =
-        Self(Self::FIGURES.0 | Self::WARM_UP.0 | Self::KINSHIP.0 | Self::DISTRICTS.0 | Self::READERS.0);
+    pub const ALL: Self = Self(
+        Self::FIGURES.0
+            | Self::WARM_UP.0
+            | Self::KINSHIP.0
+            | Self::DISTRICTS.0
+            | Self::READERS.0
+            | Self::SETTLING.0,
+    );
 
     /// The set as a hello carries it.
     pub const fn from_bits(bits: u64) -> Self {

@@ -30,6 +30,7 @@ impl GitHub {
         Reach {
             forgotten: forgotten.into_iter().map(scope).collect(),
             doubted: doubted.into_iter().map(scope).collect(),
+            ..Reach::default()
         }
     }
 
@@ -111,7 +112,7 @@ impl GitHub {
         let scope = |prefix: String| Scope::Prefix { prefix: prefix.into(), domain: None };
         let numbers = prefix.strip_prefix(host).map_or(&[][..], effect::by_number);
         let doubted = numbers.iter().map(|begin| scope(format!("{host}{begin}"))).collect();
-        Reach { forgotten: vec![scope(prefix)], doubted }
+        Reach { forgotten: vec![scope(prefix)], doubted, ..Reach::default() }
     }
 }
 

@@ -210,7 +210,7 @@ mod tests {
     async fn a_body_that_is_no_text_is_an_error_that_says_where_it_ends() {
         let content = Content { status: 200, headers: Headers::default(), body: b"PK\xff".as_slice().into() };
         let reason = ForwardReason::UriMiss;
-        let forward = Forward { reason, status: 200, collapsed: false, stored: false };
+        let forward = Forward { reason, status: 200, collapsed: false, stored: false, settling: false };
         let error = Reply::of_content(content, forward, Form::default()).text().await.unwrap_err();
         assert_eq!(error.to_string(), "the body is not text: invalid utf-8 sequence of 1 bytes from index 2");
     }

@@ -99,7 +99,9 @@ fn forwarded(line: &mut Line, forward: &Forward) {
     if forward.collapsed {
         line.write(format_args!("; collapsed"));
     }
-    if forward.is_proof() {
+    if forward.settling {
+        line.write(format_args!("; detail=settling"));
+    } else if forward.is_proof() {
         line.write(format_args!("; detail=proof"));
     }
 }
@@ -149,7 +151,7 @@ mod tests {
     }
 
     fn forward(reason: ForwardReason, status: u16) -> Forward {
-        Forward { reason, status, collapsed: false, stored: true }
+        Forward { reason, status, collapsed: false, stored: true, settling: false }
     }
 
     #[test]

@@ -4,7 +4,8 @@ use super::{DecodeError, List, RECORD_BYTES_MAX, millis};
 use crate::{
     Domain, KEY_BYTES_MAX, Key,
     message::{
-        INVALIDATIONS_MAX, Invalidation, InvalidationId, Notice, REACH_BYTES_MAX, Reach, SCOPES_MAX, Scope,
+        INVALIDATIONS_MAX, Invalidation, InvalidationId, Notice, REACH_BYTES_MAX, Reach, SCOPES_MAX,
+        SETTLE_MAX, Scope,
     },
 };
 use alloc::{string::String, vec::Vec};
@@ -15,6 +16,13 @@ pub(super) struct WireNotice {
     receipt: u64,
     mark: Option<u64>,
     invalidations: List<WireInvalidation, INVALIDATIONS_MAX>,
+}
+
+/// A notice of what settles: for how long each of its invalidations does, in their order.
+#[derive(bincode::Decode, bincode::Encode)]
+pub(super) struct WireSettlingNotice {
+    notice: WireNotice,
+    settle: List<u64, INVALIDATIONS_MAX>,
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -54,9 +62,26 @@ impl WireNotice {
     }
 }
 
+impl From<&Notice> for WireSettlingNotice {
+    fn from(notice: &Notice) -> Self {
+        let settle = notice.invalidations.iter().map(|invalidation| millis(invalidation.reach.settle));
+        Self { notice: notice.into(), settle: settle.collect() }
+    }
+}
+
+impl WireSettlingNotice {
+    pub(super) fn into_notice(self) -> Result<Notice, DecodeError> {
+        let mut notice = self.notice.into_notice()?;
+        for (invalidation, settle) in notice.invalidations.iter_mut().zip(self.settle.0) {
+            invalidation.reach.settle = Duration::from_millis(settle).min(SETTLE_MAX);
+        }
+        Ok(notice)
+    }
+}
+
 impl From<&Invalidation> for WireInvalidation {
     fn from(invalidation: &Invalidation) -> Self {
-        let Invalidation { id, reach: Reach { forgotten, doubted }, age } = invalidation;
+        let Invalidation { id, reach: Reach { forgotten, doubted, settle: _ }, age } = invalidation;
         Self {
             count: id.count,
             issuer: id.issuer,
@@ -69,7 +94,8 @@ impl From<&Invalidation> for WireInvalidation {
 
 impl WireInvalidation {
     fn into_invalidation(self) -> Result<Invalidation, DecodeError> {
-        let reach = Reach { forgotten: scopes(self.forgotten.0)?, doubted: scopes(self.doubted.0)? };
+        let (forgotten, doubted) = (scopes(self.forgotten.0)?, scopes(self.doubted.0)?);
+        let reach = Reach { forgotten, doubted, ..Reach::default() };
         let id = InvalidationId { count: self.count, issuer: self.issuer };
         Ok(Invalidation { id, reach, age: Duration::from_millis(self.age) })
     }

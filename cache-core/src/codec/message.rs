@@ -6,7 +6,7 @@
 //! known kind, which are skipped too ([`crate::Protocol`]).
 
 use super::{
-    CONFIG, DecodeError, List, Record, check, district::WireSurroundings, invalidation::WireNotice, millis,
+    CONFIG, DecodeError, List, Record, check, district::WireSurroundings, invalidation::{WireNotice, WireSettlingNotice}, millis,
 };
 use crate::{
     AskId, Bucket, Figures, Message, Name, Payer, Shortage, Timestamp,
@@ -68,6 +68,7 @@ enum WireMessage {
     AskWithKin { ask: u64, name: [u8; 32], kin_wait: u64 },
     District(WireSurroundings),
     ToPassOn(WireParcel),
+    InvalidateAndSettle(WireSettlingNotice),
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -122,6 +123,7 @@ impl From<&Message> for WireMessage {
                 entries: *entries,
             },
             Message::Forgotten { receipt } => Self::Forgotten { receipt: *receipt },
+            Message::Invalidate(notice) if notice.settles() => Self::InvalidateAndSettle(notice.into()),
             Message::Invalidate(notice) => Self::Invalidate(notice.into()),
             Message::Membership(bytes) => Self::Membership(bytes.to_vec()),
             Message::Ping { token } => Self::Ping { token: *token },
@@ -181,6 +183,7 @@ impl WireMessage {
             }
             Self::Forgotten { receipt } => Message::Forgotten { receipt },
             Self::Invalidate(notice) => Message::Invalidate(notice.into_notice()?),
+            Self::InvalidateAndSettle(notice) => Message::Invalidate(notice.into_notice()?),
             Self::Membership(bytes) => Message::Membership(Bytes::from(bytes)),
             Self::Ping { token } => Message::Ping { token },
             Self::Pong { token, clock } => Message::Pong { token, clock: Timestamp::from_unix_millis(clock) },
@@ -266,7 +269,7 @@ fn edition_of((count, issuer): (u64, u64)) -> Edition {
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 18;
+const KINDS: u32 = 19;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;
@@ -311,12 +314,19 @@ mod tests {
             Scope::Signposts { prefix: prefix() },
         ];
         let id = InvalidationId { count: 1, issuer: 2 };
-        let both = Reach { forgotten: scopes.to_vec(), doubted: scopes[..2].to_vec() };
+        let both =
+            Reach { forgotten: scopes.to_vec(), doubted: scopes[..2].to_vec(), ..Reach::default() };
         let invalidations = [
             Invalidation { id, reach: both, age: Duration::from_millis(12) },
             Invalidation { id, reach: Reach::doubt(scopes), age: Duration::ZERO },
         ];
         Notice { receipt: 7, mark: Some(Duration::from_secs(9)), invalidations: invalidations.into() }
+    }
+
+    fn settling_notice() -> Notice {
+        let mut notice = notice();
+        notice.invalidations[1].reach.settle = Duration::from_millis(5_000);
+        notice
     }
 
     fn surroundings(length: usize) -> Surroundings {
@@ -361,6 +371,7 @@ mod tests {
             Message::Figures(Figures { api_calls: 1, hits: 2, peer_hits: 3, misses: 4, entries: 5 }),
             Message::Forgotten { receipt: 12 },
             Message::Invalidate(notice()),
+            Message::Invalidate(settling_notice()),
             Message::Invalidate(Notice { receipt: u64::MAX, mark: None, invalidations: Vec::new() }),
             Message::Membership(Bytes::from_static(b"swim")),
             Message::Ping { token: 3 },

@@ -16,6 +16,7 @@ impl Engine {
     pub(super) fn on_invalidate(&mut self, order: OrderId, reach: Reach) {
         let (reach, receipt) = (reach.bounded(), self.receipts.number());
         let told = self.tell_invalidated(reach.clone(), receipt);
+        self.settling.add(&reach, self.now, self.now);
         let entries = self.forget(&reach);
         let asks_disk = self.forget_on_disk(&reach, Some(receipt));
         self.await_receipts(Settled { order, entries }, receipt, told, asks_disk);
@@ -106,6 +107,7 @@ impl Engine {
             if fleet.invalidations.learn(now, invalidation) {
                 let is_remembered = fleet.invalidations.remembers(invalidation.id);
                 fleet.holders.clear();
+                self.settling.add(&invalidation.reach, now.saturating_sub(invalidation.age), now);
                 self.forget(&invalidation.reach);
                 ended.forgotten.extend_from_slice(&invalidation.reach.forgotten);
                 ended.doubted.extend_from_slice(&invalidation.reach.doubted);

@@ -96,8 +96,9 @@ impl Engine {
         self.withheld.retain(|withheld| withheld.key() != entry.key());
         let kept = self.show(Arc::clone(&entry), insertion);
         if self.settings.disk == Disk::Present {
-            // A signpost is ended by any write, and the disk could not tell which records are one.
-            self.outputs.push_back(if kept && !entry.is_signpost() {
+            // A signpost is ended by any write, and the disk could not tell which records are one. What settles may be
+            // what was there before the write, and after a crash nothing would tell.
+            self.outputs.push_back(if kept && !entry.is_signpost() && !self.settling.taints(&entry) {
                 Output::Persist { entry }
             } else {
                 removal_of(entry.key())
@@ -113,6 +114,9 @@ impl Engine {
 
     /// Lets readers and members see what became of `entry`. Returns whether it is in memory.
     fn show(&mut self, entry: Arc<Entry>, insertion: Insertion) -> bool {
+        if self.settling.taints(&entry) {
+            entry.doubt();
+        }
         match insertion {
             Insertion::Kept { evicted } => {
                 self.counters.evictions += evicted.len() as u64;

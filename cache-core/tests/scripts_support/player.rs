@@ -81,7 +81,11 @@ impl Player {
                 self.handle(Input::Clear { order });
             }
             "clock-back" => self.now = self.now.saturating_sub(words.duration()),
-            "connect" => self.connect(fleet::peer(words.number('p')), words.flag("cold")),
+            "connect" => {
+                let (peer, is_cold) = (fleet::peer(words.number('p')), words.flag("cold"));
+                let lacking = if words.flag("unsettled") { Features::SETTLING } else { Features::NONE };
+                self.connect(peer, is_cold, Features::from_bits(Features::ALL.bits() & !lacking.bits()));
+            }
             "counters" => self.lines.push(format!("counters{}", show::counters(&self.engine.counters()))),
             "disk-slow" => self.is_disk_slow = true,
             "disconnect" => self.handle(Input::Disconnected { peer: fleet::peer(words.number('p')) }),
@@ -193,12 +197,12 @@ impl Player {
         self.handle(Input::Get { request, key, directives: words.directives(), bucket, reader, kin_wait });
     }
 
-    /// A member connects. It has nothing to answer to the warm-up that it is asked for at once, unless it is `cold`:
+    /// A member with these `features` connects. It has nothing to answer to the warm-up that it is asked for at once, unless it is `cold`:
     /// then the script answers.
-    fn connect(&mut self, peer: PeerId, cold: bool) {
+    fn connect(&mut self, peer: PeerId, cold: bool, features: Features) {
         let lines_before = self.lines.len();
         let address = "/ip4/10.0.0.1/tcp/40000".into();
-        self.handle(Input::Connected { peer, address, side: Side::Listener, features: Features::ALL });
+        self.handle(Input::Connected { peer, address, side: Side::Listener, features });
         if !cold {
             let said = self.lines.split_off(lines_before);
             self.lines.extend(said.into_iter().filter(|line| !line.ends_with("warm-up skip=0")));

@@ -25,10 +25,12 @@ pub(crate) fn key(key: &Key) -> String {
     format!("{}@{name}", key.resource())
 }
 
-/// What is forgotten, and then what is doubted.
+/// For how long it settles, what is forgotten, and then what is doubted.
 pub(crate) fn reach(reach: &Reach) -> String {
+    let settle =
+        if reach.settle.is_zero() { String::new() } else { format!(" settle={}", duration(reach.settle)) };
     let doubted = if reach.doubted.is_empty() { String::new() } else { " doubt".into() };
-    scopes(&reach.forgotten) + &doubted + &scopes(&reach.doubted)
+    settle + &scopes(&reach.forgotten) + &doubted + &scopes(&reach.doubted)
 }
 
 pub(crate) fn scopes(scopes: &[Scope]) -> String {
@@ -129,7 +131,8 @@ fn forward(forward: &Forward) -> String {
     };
     let collapsed = if forward.collapsed { " collapsed" } else { "" };
     let stored = if forward.stored { " stored" } else { "" };
-    format!("fwd={reason} status={}{collapsed}{stored}", forward.status)
+    let settling = if forward.settling { " settling" } else { "" };
+    format!("fwd={reason} status={}{collapsed}{stored}{settling}", forward.status)
 }
 
 fn shape(entry: &Entry, now: Timestamp) -> String {

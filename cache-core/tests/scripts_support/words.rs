@@ -94,9 +94,10 @@ impl<'a> Words<'a> {
         self.value(name).map_or(default, |value| self.parse_duration(value))
     }
 
-    /// All words that are left: keys, `prefix=` and `signposts=` that are forgotten, and after `doubt` such as are doubted.
+    /// All words that are left: keys, `prefix=` and `signposts=` that are forgotten, and after `doubt` such as are doubted; and
+    /// `settle=`.
     pub(crate) fn reach(&mut self) -> Reach {
-        let mut reach = Reach::default();
+        let mut reach = Reach::default().settling(self.duration_value("settle", Duration::ZERO));
         let mut scopes = &mut reach.forgotten;
         while !self.is_empty() {
             let word = self.next("a scope");

@@ -8,8 +8,8 @@ use cache_core::{
     freshness::Freshness,
     message::{
         AFTER_MAX, Announced, Answer, Edition, INVALIDATIONS_MAX, Invalidation, InvalidationId,
-        KNOWN_TOLD_MAX, Known, Notice, Parcel, REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, Scope, Surroundings,
-        Verdict,
+        KNOWN_TOLD_MAX, Known, Notice, Parcel, REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, SETTLE_MAX, Scope,
+        Surroundings, Verdict,
     },
 };
 use std::time::Duration;
@@ -89,6 +89,7 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
             known: reader.list(known).filter(|list| list.len() <= KNOWN_TOLD_MAX)?,
         }),
         17 => Message::Announce(Announced::ToPassOn(Box::new(parcel(reader)?))),
+        18 => Message::Invalidate(settling_notice(reader)?),
         _unknown => return None,
     })
 }
@@ -147,10 +148,19 @@ fn notice(reader: &mut Reader<'_>) -> Option<Notice> {
     Some(Notice { receipt, mark, invalidations })
 }
 
+fn settling_notice(reader: &mut Reader<'_>) -> Option<Notice> {
+    let mut notice = notice(reader)?;
+    let settle = reader.list(millis).filter(|list| list.len() <= INVALIDATIONS_MAX)?;
+    for (invalidation, settle) in notice.invalidations.iter_mut().zip(settle) {
+        invalidation.reach.settle = settle.min(SETTLE_MAX);
+    }
+    Some(notice)
+}
+
 fn invalidation(reader: &mut Reader<'_>) -> Option<Invalidation> {
     let id = InvalidationId { count: reader.u64()?, issuer: reader.u64()? };
     let age = millis(reader)?;
-    let reach = Reach { forgotten: scopes(reader)?, doubted: scopes(reader)? };
+    let reach = Reach { forgotten: scopes(reader)?, doubted: scopes(reader)?, ..Reach::default() };
     Some(Invalidation { id, reach, age })
 }
 

@@ -36,10 +36,12 @@ pub fn messages() -> Vec<Message> {
     ];
     let invalidations = scopes.map(|scope| Invalidation {
         id,
-        reach: Reach { forgotten: vec![scope.clone()], doubted: vec![scope] },
+        reach: Reach { forgotten: vec![scope.clone()], doubted: vec![scope], ..Reach::default() },
         age: Duration::from_millis(12),
     });
     let notice = |mark| Notice { receipt: 9, mark, invalidations: invalidations.to_vec() };
+    let mut settling = notice(None);
+    settling.invalidations.iter_mut().for_each(|it| it.reach.settle = Duration::from_secs(5));
     let answers = [
         Answer::Failed,
         Answer::Hit(parcel()),
@@ -67,6 +69,7 @@ pub fn messages() -> Vec<Message> {
         }),
         Message::Forgotten { receipt: 1 << 40 },
         Message::Invalidate(notice(None)),
+        Message::Invalidate(settling),
         Message::Invalidate(notice(Some(Duration::from_secs(9)))),
         Message::Membership(Bytes::from_static(b"swim")),
         Message::Ping { token: 3 },

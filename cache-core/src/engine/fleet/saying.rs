@@ -20,12 +20,21 @@ impl Engine {
         self.say_to(fleet.ring.others().collect(), message);
     }
 
-    /// Says `message` to those among `to` that understand it. The only place where anything is said.
-    pub(super) fn say_to(&mut self, mut to: Vec<PeerId>, message: Message) {
+    /// Says `message` to those among `to` that understand it, and what the others understand of it to them. The only place
+    /// where anything is said.
+    pub(super) fn say_to(&mut self, to: Vec<PeerId>, message: Message) {
         let Some(fleet) = &self.fleet else { return };
-        to.retain(|peer| fleet.understands(*peer, message.needs()));
-        if !to.is_empty() {
-            self.outputs.push_back(Output::Send { to, message });
+        let needed = message.needs();
+        let (able, others): (Vec<PeerId>, Vec<PeerId>) =
+            to.into_iter().partition(|peer| fleet.understands(*peer, needed));
+        if let Message::Invalidate(notice) = &message
+            && !others.is_empty()
+        {
+            let message = Message::Invalidate(notice.clone().without_settling());
+            self.outputs.push_back(Output::Send { to: others, message });
+        }
+        if !able.is_empty() {
+            self.outputs.push_back(Output::Send { to: able, message });
         }
     }
 }

@@ -111,8 +111,9 @@ impl Engine {
             self.flights.flight_mut(id).conclude(Verdict::Unshareable);
         }
         let reason = if flight_proves && whence == Whence::Sent { ForwardReason::UriMiss } else { reason };
+        let settling = self.settling.means(entry.key(), entry.content().status, self.now);
         for request in self.contented(id, is_outdated) {
-            let forward = Forward { reason, status, collapsed: request != leader, stored };
+            let forward = Forward { reason, status, collapsed: request != leader, stored, settling };
             self.answer(request, &entry, Served::Forwarded(forward));
         }
         self.ask_anew(id);
@@ -161,19 +162,22 @@ impl Engine {
         let flight = self.flights.flight(id);
         // What others were given is nothing to a reader that has proven nothing.
         let reason = if flight.is_proving() { ForwardReason::UriMiss } else { flight.reason() };
-        let forward = Forward { reason, status: content.status, collapsed, stored: false };
+        let settling = self.settling.means(flight.key(), content.status, self.now);
+        let forward = Forward { reason, status: content.status, collapsed, stored: false, settling };
         self.complete(request, Outcome::Relayed { content: content.clone(), forward });
     }
 
     /// Answers the waiters of flight `id` with what another member was told for them. Those that demand a call of their
     /// own go on.
     pub(super) fn relay_told(&mut self, id: FlightId, content: &Content) {
-        let reason = self.flights.flight(id).reason();
+        let flight = self.flights.flight(id);
+        let reason = flight.reason();
+        let settling = self.settling.means(flight.key(), content.status, self.now);
         for request in self.flights.waiting(id) {
             if self.flights.flight(id).is_proving() || self.flights.waiter(request).directives.no_cache {
                 continue;
             }
-            let forward = Forward { reason, status: content.status, collapsed: true, stored: false };
+            let forward = Forward { reason, status: content.status, collapsed: true, stored: false, settling };
             self.complete(request, Outcome::Relayed { content: content.clone(), forward });
         }
         if self.flights.waiting(id).is_empty() { self.close(id) } else { self.depart(id) }

@@ -29,10 +29,11 @@ impl Engine {
         &mut self,
         request: RequestId,
         key: Key,
-        directives: Directives,
+        mut directives: Directives,
         caller: Caller,
         until: Timestamp,
     ) {
+        directives.no_cache |= self.is_settling(&key);
         if let Reader::Unproven(payer) = caller.reader {
             return self.prove(request, (key, payer), directives, (caller, Patience::Whole), until);
         }
@@ -61,6 +62,13 @@ impl Engine {
         if let Some(id) = self.open(key, newcomer, reason, found) {
             self.take_off(id);
         }
+    }
+
+    /// Whether what is kept under `key`, or what the origin would say, was written lately. Then neither what is here nor
+    /// what a member has or fetches answers a request, but a call that is made after it came.
+    fn is_settling(&self, key: &Key) -> bool {
+        let status = self.cache.lookup(key).map_or(200, |entry| entry.content().status);
+        self.settling.means(key, status, self.now)
     }
 
     /// Answers `request` with `entry` if it may be served as it is, and returns how; else why it may not.

@@ -1,5 +1,9 @@
 //! The adapter itself and its settings.
 
+mod times;
+
+pub use times::MAX_STALE_DEFAULT;
+
 use crate::{
     ConfigError, Credential, CredentialMatch, OriginUrl, Proxy, RouteRule, RouteTable, Timeouts,
     client::{Client, read_certificates},
@@ -8,7 +12,7 @@ use crate::{
     graphql::{Gates, GraphqlRule, LatelyRead, Lifetimes},
     lending::{KIN_WAIT_DEFAULT, Lending},
     recipe::Recipes,
-    route::{IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX},
+    route::{IF_ERROR_DEFAULT, LIFETIME_MAX},
     rules::{InForce, Loan, Rules},
     stats::Counters,
     surrogate::Surrogate,
@@ -325,83 +329,6 @@ impl GitHubBuilder {
         })
     }
 
-    /// The lifetime of what no rule is for. Default: [`LIFETIME_DEFAULT`].
-    ///
-    /// ```
-    /// # use cache_origin_github::GitHub;
-    /// use std::time::Duration;
-    ///
-    /// let github = GitHub::builder().default_lifetime(Duration::from_secs(60)).build()?;
-    /// # Ok::<(), cache_origin_github::ConfigError>(())
-    /// ```
-    pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
-        self.default_lifetime = Some(lifetime);
-        self
-    }
-
-    /// For how long past its lifetime an answer stands in for an origin that does not answer.
-    /// Default: [`IF_ERROR_DEFAULT`](crate::IF_ERROR_DEFAULT).
-    ///
-    /// ```
-    /// # use cache_origin_github::GitHub;
-    /// use std::time::Duration;
-    ///
-    /// let github = GitHub::builder().if_error(Duration::from_secs(24 * 3600)).build()?;
-    /// # Ok::<(), cache_origin_github::ConfigError>(())
-    /// ```
-    pub fn if_error(mut self, time: Duration) -> Self {
-        self.if_error = Some(time);
-        self
-    }
-
-    /// For how long past its lifetime an answer is served while it is renewed. Default: not at all.
-    ///
-    /// ```
-    /// # use cache_origin_github::GitHub;
-    /// use std::time::Duration;
-    ///
-    /// let github = GitHub::builder().while_revalidating(Duration::from_secs(30)).build()?;
-    /// # Ok::<(), cache_origin_github::ConfigError>(())
-    /// ```
-    pub fn while_revalidating(mut self, time: Duration) -> Self {
-        self.while_revalidating = Some(time);
-        self
-    }
-
-    /// For how long past its lifetime an answer is served to a request that accepts it (`max-stale`), within
-    /// [`if_error`](Self::if_error). Default: [`MAX_STALE_DEFAULT`]. Zero for not at all.
-    ///
-    /// The origin is not asked then, so a credential that has lost the right to read the answer reads it for this
-    /// time more.
-    ///
-    /// ```
-    /// # use cache_origin_github::GitHub;
-    /// use std::time::Duration;
-    ///
-    /// let github = GitHub::builder().max_stale(Duration::ZERO).build()?;
-    /// # Ok::<(), cache_origin_github::ConfigError>(())
-    /// ```
-    pub fn max_stale(mut self, time: Duration) -> Self {
-        self.max_stale = time;
-        self
-    }
-
-    /// Longest time for which a request waits for a call that is under way for another credential and the same resource:
-    /// what that brings is what the origin would give to this one as well, at no quota. Default: [`KIN_WAIT_DEFAULT`]. Zero
-    /// for not at all. A coordinator of a fleet lets nobody wait for more than a second.
-    ///
-    /// ```
-    /// # use cache_origin_github::GitHub;
-    /// use std::time::Duration;
-    ///
-    /// let github = GitHub::builder().kin_wait(Duration::from_millis(300)).build()?;
-    /// # Ok::<(), cache_origin_github::ConfigError>(())
-    /// ```
-    pub fn kin_wait(mut self, time: Duration) -> Self {
-        self.kin_wait = time;
-        self
-    }
-
     /// The longest body that is kept, in bytes, at most [`BODY_BYTES_MAX`]. Longer ones stream past the cache.
     ///
     /// ```
@@ -584,9 +511,6 @@ fn in_range(setting: &'static str, value: Duration, min: Duration, max: Duration
     Ok(())
 }
 
-/// For how long past its lifetime an answer is served to a request that accepts it, unless set otherwise: as long
-/// again as most answers are fresh.
-pub const MAX_STALE_DEFAULT: Duration = LIFETIME_DEFAULT;
 /// How cached calls name themselves.
 const USER_AGENT: &str = concat!("fleet-cache/", env!("CARGO_PKG_VERSION"));
 /// Shortest time allowed for a part of a call; less can only fail.

@@ -6,7 +6,10 @@
 //! known kind, which are skipped too ([`crate::Protocol`]).
 
 use super::{
-    CONFIG, DecodeError, List, Record, check, district::WireSurroundings, invalidation::{WireNotice, WireSettlingNotice}, millis,
+    CONFIG, DecodeError, List, Record, check,
+    district::WireSurroundings,
+    invalidation::{WireNotice, WireSettlingNotice},
+    millis,
 };
 use crate::{
     AskId, Bucket, Figures, Message, Name, Payer, Shortage, Timestamp,
@@ -314,8 +317,7 @@ mod tests {
             Scope::Signposts { prefix: prefix() },
         ];
         let id = InvalidationId { count: 1, issuer: 2 };
-        let both =
-            Reach { forgotten: scopes.to_vec(), doubted: scopes[..2].to_vec(), ..Reach::default() };
+        let both = Reach { forgotten: scopes.to_vec(), doubted: scopes[..2].to_vec(), ..Reach::default() };
         let invalidations = [
             Invalidation { id, reach: both, age: Duration::from_millis(12) },
             Invalidation { id, reach: Reach::doubt(scopes), age: Duration::ZERO },

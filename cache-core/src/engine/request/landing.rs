@@ -177,7 +177,8 @@ impl Engine {
             if self.flights.flight(id).is_proving() || self.flights.waiter(request).directives.no_cache {
                 continue;
             }
-            let forward = Forward { reason, status: content.status, collapsed: true, stored: false, settling };
+            let forward =
+                Forward { reason, status: content.status, collapsed: true, stored: false, settling };
             self.complete(request, Outcome::Relayed { content: content.clone(), forward });
         }
         if self.flights.waiting(id).is_empty() { self.close(id) } else { self.depart(id) }

@@ -36,6 +36,8 @@ impl GitHub {
     /// client changes nothing. Of a write without an answer, or with a fault of the origin for one (5xx), it is
     /// unknown what it did, so what it touches is in doubt. It may even be carried out after that, as long as the
     /// origin works on it. GitHub gives up after 10 s, and [`Timeouts::head`](crate::Timeouts::head) is longer.
+    ///
+    /// All of it settles for the time that [`GitHubBuilder::settle`](crate::GitHubBuilder::settle) gives.
     pub fn left_by(
         &self,
         touched: Reach,
@@ -45,7 +47,7 @@ impl GitHub {
         if touched.is_empty() || delivery.is_query() {
             return Reach::default();
         }
-        match answer {
+        let left = match answer {
             Ok(status) if status.is_success() => self.with_what_any_write_ends(touched, delivery),
             Ok(status) if status.is_server_error() => self.in_doubt(touched, delivery),
             // Refused, or sent elsewhere.
@@ -53,7 +55,8 @@ impl GitHub {
             Err(FetchError::TimedOut) if delivery.extent() != Extent::Whole => Reach::default(),
             Err(_) if delivery.extent() == Extent::Broken => Reach::default(),
             Err(_) => self.in_doubt(touched, delivery),
-        }
+        };
+        left.settling(self.rules().settle)
     }
 
     fn with_what_any_write_ends(&self, mut touched: Reach, delivery: &Delivery) -> Reach {

@@ -2,7 +2,7 @@
 
 mod times;
 
-pub use times::MAX_STALE_DEFAULT;
+pub use times::{MAX_STALE_DEFAULT, SETTLE_DEFAULT};
 
 use crate::{
     ConfigError, Credential, CredentialMatch, OriginUrl, Proxy, RouteRule, RouteTable, Timeouts,
@@ -19,7 +19,7 @@ use crate::{
     version::UsualVersion,
     via::{self, Pseudonym},
 };
-use cache_core::{BODY_BYTES_MAX, Timestamp};
+use cache_core::{BODY_BYTES_MAX, SETTLE_MAX, Timestamp};
 use http::{HeaderMap, HeaderValue, header};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -156,6 +156,7 @@ pub struct GitHubBuilder {
     kin_wait: Duration,
     body_bytes_max: usize,
     max_stale: Duration,
+    settle: Duration,
     timeouts: Timeouts,
     user_agent: HeaderValue,
     certificates: Option<PathBuf>,
@@ -184,6 +185,7 @@ impl Default for GitHubBuilder {
             kin_wait: KIN_WAIT_DEFAULT,
             body_bytes_max: BODY_BYTES_MAX,
             max_stale: MAX_STALE_DEFAULT,
+            settle: SETTLE_DEFAULT,
             timeouts: Timeouts::default(),
             user_agent: HeaderValue::from_static(USER_AGENT),
             certificates: None,
@@ -474,6 +476,7 @@ impl GitHubBuilder {
         for (setting, value) in times {
             in_range(setting, value.unwrap_or_default(), Duration::ZERO, LIFETIME_MAX)?;
         }
+        in_range("the time to settle", self.settle, Duration::ZERO, SETTLE_MAX)?;
         let if_error = self.if_error.unwrap_or(IF_ERROR_DEFAULT);
         let graphql = self.graphql.then(|| Lifetimes::new(&self.graphql_rules, if_error));
         let mut routes = self.routes.unwrap_or_default();
@@ -496,6 +499,7 @@ impl GitHubBuilder {
             routes,
             body_bytes_max: self.body_bytes_max,
             max_stale: self.max_stale,
+            settle: self.settle,
             respect_max_age: self.respect_max_age,
             pretty_print: self.pretty_print,
             graphql,

@@ -71,7 +71,7 @@ pub use {
     error::ConfigError,
     fetch::{Fetch, Question},
     form::{Coding, Form, fields},
-    github::{GitHub, GitHubBuilder, MAX_STALE_DEFAULT, TIMEOUT_MAX, TIMEOUT_MIN},
+    github::{GitHub, GitHubBuilder, MAX_STALE_DEFAULT, SETTLE_DEFAULT, TIMEOUT_MAX, TIMEOUT_MIN},
     graphql::{GRAPHQL_BYTES_MAX, Gate, GraphqlRule},
     lending::KIN_WAIT_DEFAULT,
     plan::{PassReason, Plan, Planned},

@@ -37,6 +37,8 @@ pub struct Rules {
     pub(crate) lending: Arc<Lending>,
     pub(crate) body_bytes_max: usize,
     pub(crate) max_stale: Duration,
+    /// For how long the origin is asked about what was written before each use.
+    pub(crate) settle: Duration,
     pub(crate) respect_max_age: bool,
     pub(crate) pretty_print: bool,
     /// For how long answers to GraphQL queries are kept; `None` if they are not.

@@ -59,6 +59,7 @@ fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
         .if_error(settings.if_error)
         .max_stale(settings.max_stale)
         .while_revalidating(settings.while_revalidating)
+        .settle(settings.settle)
         .body_bytes_max(settings.body_bytes_max)
         .respect_origin_max_age(settings.respect_max_age)
         .pretty_print(settings.pretty_print)

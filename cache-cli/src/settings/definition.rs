@@ -186,6 +186,14 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     .variables(&["CACHE_MAX_STALE"])
     .default("300s")
     .at_hangup(),
+    Definition::one(
+        "settle",
+        "TIME",
+        "How long after a write GitHub is asked about what it touched before each use; 0 for not at all",
+    )
+    .variables(&["CACHE_SETTLE"])
+    .default("5s")
+    .at_hangup(),
     Definition::many(
         "route",
         "PATTERN=TIME",

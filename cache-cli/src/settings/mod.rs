@@ -81,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) max_stale: Duration,
     /// How long past that an answer is served while it is renewed.
     pub(crate) while_revalidating: Duration,
+    /// How long after a write the origin is asked about what it touched before each use.
+    pub(crate) settle: Duration,
     /// Lifetimes of paths by pattern, as the origin's rules are written.
     pub(crate) routes: Vec<String>,
     /// Lifetimes of answers to GraphQL queries, by what they show.
@@ -267,6 +269,7 @@ impl<'a> Reader<'a> {
             if_error: self.one("stale-if-error", value::lifetime).unwrap_or_default(),
             max_stale: self.one("max-stale", value::lifetime).unwrap_or_default(),
             while_revalidating: self.one("stale-while-revalidate", value::lifetime).unwrap_or_default(),
+            settle: self.one("settle", value::settle).unwrap_or_default(),
             routes: self.many("route", value::route),
             graphql_rules: self.many("graphql", value::graphql_rule),
             no_graphql: self.one("no-graphql", value::truth).unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! From text to types: durations, sizes, addresses, and what is said when the text does not fit.
 
-use cache_core::{BODY_BYTES_MAX, port::Durability};
+use cache_core::{BODY_BYTES_MAX, SETTLE_MAX, port::Durability};
 use cache_origin_github::{
     ConfigError, GitHub, GraphqlRule, LIFETIME_MAX, OriginUrl, Proxy, ProxyScope, RouteRule, TIMEOUT_MAX,
     TIMEOUT_MIN, parse_duration,
@@ -107,6 +107,11 @@ pub(crate) fn origin_timeout(text: &str) -> Result<Duration, Problem> {
 /// Takes for how long an answer may be used.
 pub(crate) fn lifetime(text: &str) -> Result<Duration, Problem> {
     duration(text, Duration::ZERO..=LIFETIME_MAX)
+}
+
+/// Takes for how long what was written is asked about on every use.
+pub(crate) fn settle(text: &str) -> Result<Duration, Problem> {
+    duration(text, Duration::ZERO..=SETTLE_MAX)
 }
 
 /// Takes how long requests in progress may take to end.

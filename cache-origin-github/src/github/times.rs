@@ -81,8 +81,26 @@ impl GitHubBuilder {
         self.kin_wait = time;
         self
     }
+
+    /// For how long after a write the origin is asked about what it touched before each use, since the origin's reads lag
+    /// behind its writes. Default: [`SETTLE_DEFAULT`]. Zero for not at all; at most [`SETTLE_MAX`](cache_core::SETTLE_MAX).
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// use std::time::Duration;
+    ///
+    /// let github = GitHub::builder().settle(Duration::from_secs(2)).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn settle(mut self, time: Duration) -> Self {
+        self.settle = time;
+        self
+    }
 }
 
 /// For how long past its lifetime an answer is served to a request that accepts it, unless set otherwise: as long
 /// again as most answers are fresh.
 pub const MAX_STALE_DEFAULT: Duration = LIFETIME_DEFAULT;
+/// For how long after a write the origin is asked about what it touched before each use, unless set otherwise: GitHub shows
+/// most writes within a second, and rarely takes several.
+pub const SETTLE_DEFAULT: Duration = Duration::from_secs(5);

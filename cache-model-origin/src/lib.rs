@@ -190,6 +190,11 @@ impl ModelOrigin {
         self.shared.world.lock().bump(Repository::known(repository));
     }
 
+    /// Lets reads lag behind writes: while they do, repositories are shown as they were when this began.
+    pub fn set_lagging(&self, lags: bool) {
+        self.shared.world.lock().set_lagging(lags);
+    }
+
     /// Changes one issue or pull request of `repository`, and nothing else there.
     ///
     /// # Panics

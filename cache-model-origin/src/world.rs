@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) created: BTreeMap<Repository, u64>,
     /// Calls that carried a credential to the host of signed addresses.
     leaks: u64,
+    /// While reads lag behind writes: what they show of repositories that were changed meanwhile.
+    lagging: Option<BTreeMap<Repository, u64>>,
     revisions: BTreeMap<Repository, u64>,
     serial: u64,
     visibilities: BTreeMap<Repository, Visibility>,
@@ -75,6 +77,7 @@ impl World {
             computed: BTreeSet::new(),
             created: BTreeMap::new(),
             leaks: 0,
+            lagging: None,
             revisions: BTreeMap::new(),
             serial: 0,
             visibilities: BTreeMap::new(),
@@ -113,6 +116,11 @@ impl World {
         (!view.private || sees()).then_some(view)
     }
 
+    /// Lets reads lag behind writes from now on, or show them all.
+    pub(super) fn set_lagging(&mut self, lags: bool) {
+        self.lagging = lags.then(BTreeMap::new);
+    }
+
     /// The repository as its owner sees it, unless it is deleted.
     fn owners_view(&self, repository: Repository) -> Option<View> {
         let private = match self.visibility(repository) {
@@ -120,7 +128,9 @@ impl World {
             Visibility::Private => true,
             Visibility::Public => false,
         };
-        let revision = self.revisions.get(&repository).copied().unwrap_or(0);
+        let current = || self.revisions.get(&repository).copied().unwrap_or(0);
+        let shown = self.lagging.as_ref().and_then(|shown| shown.get(&repository).copied());
+        let revision = shown.unwrap_or_else(current);
         Some(View { repository, revision, private })
     }
 
@@ -138,7 +148,11 @@ impl World {
 
     /// Changes every body, and with it every ETag, of a repository.
     pub(super) fn bump(&mut self, repository: Repository) {
-        *self.revisions.entry(repository).or_default() += 1;
+        let revision = self.revisions.entry(repository).or_default();
+        if let Some(shown) = &mut self.lagging {
+            shown.entry(repository).or_insert(*revision);
+        }
+        *revision += 1;
     }
 
     /// Whether the statistics at `path` are there; asking once brings them about.

@@ -5,6 +5,7 @@ mod diagnosis;
 mod graphql;
 mod isolation;
 mod rotation;
+mod settling;
 mod sharing;
 mod support;
 mod upgrading;

@@ -4,12 +4,12 @@
 use crate::support::{EITHER, Fleet};
 use bytes::Bytes;
 use cache_tests::{http::Client, origin::Quota, origin::Resource};
-use fleet_cache::{Node, Provenance, Served};
+use fleet_cache::{GitHub, Node, Provenance, Served};
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 /// Alice sees the private repository, and the others do not.
 const READERS: [&str; 3] = ["ghp_alice", "ghp_bob", "github_pat_carol"];
@@ -154,6 +154,11 @@ async fn write_something(node: &Node, ids: &[(String, String)], round: usize, ra
 async fn random_queries_between_writes_are_answered_as_the_origin_answers_that_credential_at_that_moment() {
     for (seed, over) in EITHER.into_iter().enumerate() {
         let fleet = Fleet::start(over, 2).await;
+        for node in &fleet.nodes {
+            // This origin shows a write at once, and with something to settle at all times nothing would be kept.
+            let github = GitHub::builder().origin(&fleet.origin.url()).settle(Duration::ZERO);
+            node.adopt(github.rules().expect("the settings are in range"));
+        }
         let direct = Client::tcp(fleet.origin.address());
         for login in ["alice", "bob", "carol"] {
             let plenty = fleet.origin.quota(login, Resource::Graphql);

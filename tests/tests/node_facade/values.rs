@@ -261,6 +261,8 @@ async fn a_put_during_a_fetch_wins() {
 #[tokio::test]
 async fn values_and_githubs_resources_never_meet() {
     let (origin, node) = origin_and_node().await;
+    let at_once = GitHub::builder().origin(&origin.url()).settle(Duration::ZERO);
+    node.adopt(at_once.rules().expect("the settings are in range"));
     let repository = answer(&node, get_by(ALICE, PUBLIC)).await;
     let host = node.github().origin().host().to_owned();
     // As a resource of GitHub's is spelled, and as its whole key would be for a client without a credential.

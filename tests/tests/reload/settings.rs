@@ -10,11 +10,12 @@ use std::fs;
 use tempfile::NamedTempFile;
 
 /// The settings with a test in this file or, as far as they are about secrets, in `fleet_daemons/rotation.rs`.
-const TRIED: [&str; 20] = [
+const TRIED: [&str; 21] = [
     "default-ttl",
     "stale-if-error",
     "stale-while-revalidate",
     "max-stale",
+    "settle",
     "route",
     "graphql",
     "no-graphql",
@@ -54,6 +55,26 @@ async fn a_shorter_lifetime_holds_at_once_for_what_is_kept() {
     host.change("default-ttl = 200").await;
     assert!(host.status().await.contains("fwd=stale; fwd-status=304"));
     assert!(host.status().await.contains("hit; ttl=200"));
+}
+
+#[tokio::test]
+async fn what_is_written_settles_for_as_long_as_the_settings_say_by_now() {
+    let origin = ModelOrigin::start();
+    let host = Configured::start(&origin, "settle = 0");
+    let write = async || {
+        let draft = host.daemon.unix_client().request(http::Method::PATCH, REPOSITORY).token("ghp_alice");
+        assert_eq!(draft.body("{}").send().await.expect("the door answers").status, 200);
+    };
+    write().await;
+    host.status().await;
+    assert!(host.status().await.contains("hit"));
+    host.change("settle = \"60s\"").await;
+    write().await;
+    for _ in 0..2 {
+        assert!(host.status().await.contains("detail=settling"));
+    }
+    host.change("settle = 0").await;
+    assert!(host.status().await.contains("detail=settling"), "what was written before settles on");
 }
 
 #[tokio::test]

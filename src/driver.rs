@@ -116,7 +116,7 @@ impl Driver {
             let wake = tokio::select! {
                 command = self.commands.recv() => Wake::Command(command),
                 Some(ended) = self.fetches.join_next() => Wake::Fetch(ended),
-                Some(ended) = self.passes.join_next_with_id() => Wake::Pass(ended),
+                Some(ended) = self.passes.join_next_with_id() => Wake::Pass(Box::new(ended)),
                 event = next_event(transport.as_deref()), if is_linked => Wake::Transport(event),
                 _ = count.tick(), if is_linked => Wake::Count,
                 Some(report) = self.reports.1.recv() => Wake::Report(report),
@@ -142,7 +142,7 @@ impl Driver {
             Wake::Command(Some(command)) => self.on_command(command),
             Wake::Count => self.count(),
             Wake::Fetch(ended) => self.on_fetch_ended(ended),
-            Wake::Pass(ended) => self.on_pass_ended(ended),
+            Wake::Pass(ended) => self.on_pass_ended(*ended),
             Wake::Report(report) => self.on_report(report),
             Wake::Sweep => self.sweep(),
             Wake::Time => {
@@ -494,7 +494,7 @@ enum Wake {
     /// A fetch ended, well or not.
     Fetch(Result<EndedFetch, tokio::task::JoinError>),
     /// A call that passes the cache by ended.
-    Pass(Result<(tokio::task::Id, Passed), tokio::task::JoinError>),
+    Pass(Box<Result<(tokio::task::Id, Passed), tokio::task::JoinError>>),
     /// The disk has something to tell.
     Report(DiskReport),
     /// A sweep of the disk is due.

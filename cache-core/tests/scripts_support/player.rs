@@ -7,8 +7,8 @@ use super::{
 };
 use cache_core::{
     Audience, Bucket, Candidate, Deadline, Doubts, Engine, Entry, Features, FetchError, FetchId, Fetched,
-    Input, Key, LoadId, Message, OrderId, Output, PeerId, Reach, Reader, Refusal, RequestId, Settings,
-    Shortage, Timestamp,
+    Input, Key, LoadId, Message, OrderId, Output, Reach, Reader, Refusal, RequestId, Settings, Shortage,
+    Timestamp,
     port::{DialError, Side},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -81,11 +81,7 @@ impl Player {
                 self.handle(Input::Clear { order });
             }
             "clock-back" => self.now = self.now.saturating_sub(words.duration()),
-            "connect" => {
-                let (peer, is_cold) = (fleet::peer(words.number('p')), words.flag("cold"));
-                let lacking = if words.flag("unsettled") { Features::SETTLING } else { Features::NONE };
-                self.connect(peer, is_cold, Features::from_bits(Features::ALL.bits() & !lacking.bits()));
-            }
+            "connect" => self.connect(words),
             "counters" => self.lines.push(format!("counters{}", show::counters(&self.engine.counters()))),
             "disk-slow" => self.is_disk_slow = true,
             "disconnect" => self.handle(Input::Disconnected { peer: fleet::peer(words.number('p')) }),
@@ -197,9 +193,12 @@ impl Player {
         self.handle(Input::Get { request, key, directives: words.directives(), bucket, reader, kin_wait });
     }
 
-    /// A member with these `features` connects. It has nothing to answer to the warm-up that it is asked for at once, unless it is `cold`:
-    /// then the script answers.
-    fn connect(&mut self, peer: PeerId, cold: bool, features: Features) {
+    /// A member connects, which knows what it is to settle unless it is `unsettled`. It has nothing to answer to the
+    /// warm-up that it is asked for at once, unless it is `cold`: then the script answers.
+    fn connect(&mut self, words: &mut Words<'_>) {
+        let (peer, cold) = (fleet::peer(words.number('p')), words.flag("cold"));
+        let lacking = if words.flag("unsettled") { Features::SETTLING } else { Features::NONE };
+        let features = Features::from_bits(Features::ALL.bits() & !lacking.bits());
         let lines_before = self.lines.len();
         let address = "/ip4/10.0.0.1/tcp/40000".into();
         self.handle(Input::Connected { peer, address, side: Side::Listener, features });

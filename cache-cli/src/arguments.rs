@@ -4,7 +4,7 @@ mod grammar;
 
 use crate::{
     admin::InvalidateOrder,
-    command::{By, DaemonOrder, LocalOrder, MonitorOptions, Repeat, SecretOrder, demo},
+    command::{By, DaemonOrder, LocalOrder, MonitorOptions, Of, Repeat, SecretOrder, demo},
     exit::CommandError,
     output::Rendering,
     settings::{CONFIG_VARIABLE, DEFINITIONS, Defaults, Given, Shape, Source, definition},
@@ -96,7 +96,8 @@ fn daemon_order(name: &str, matches: &ArgMatches) -> Option<DaemonOrder> {
         "stats" => DaemonOrder::Stats(rendering()),
         "top" => {
             let by = *matches.get_one::<By>("by").expect("what to count by has a default");
-            DaemonOrder::Top(by, rendering())
+            let of = if matches.get_flag("node") { Of::Node } else { Of::Fleet };
+            DaemonOrder::Top { by, of, rendering: rendering() }
         }
         _local => return None,
     })

@@ -1,6 +1,6 @@
 //! The daemon's own door: a socket in its cache directory, by which its commands reach it.
 //!
-//! HTTP with JSON, for the socket's owner alone: `GET /stats`, `GET /config`, `GET /peers`, `GET /usage`,
+//! HTTP with JSON, for the socket's owner alone: `GET /stats`, `GET /config`, `GET /peers`, `GET /usage`, `GET /usage/node`,
 //! `POST /ping`, `POST /doctor`, `POST /invalidate`, `POST /clear`, and `POST /get`, which answers as the API does.
 
 mod client;

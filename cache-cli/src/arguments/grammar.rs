@@ -178,12 +178,13 @@ fn demo() -> Command {
 fn top() -> Command {
     let by = PossibleValuesParser::new(By::NAMES).try_map(|text| text.parse::<By>());
     let by = Arg::new("by").long("by").value_name("WHAT").default_value(By::NAMES[0]).value_parser(by);
-    client(
-        "top",
-        "Show which client uses what since the daemon started: requests, and the calls and points that they cost",
-    )
-    .arg(by.help("What to count by: the client, the route of the API, or whose allowance is drawn on"))
-    .after_help(format!("{TOP_HELP}\n\n{EXIT_CODES_HELP}"))
+    let node = Arg::new("node").long("node").action(ArgAction::SetTrue);
+    let about = "Show which client uses what since its node started: requests, and the calls and points that they cost; of all \
+                 connected nodes together";
+    client("top", about)
+        .arg(by.help("What to count by: the client, the route of the API, or whose allowance is drawn on"))
+        .arg(node.help("Show what this node alone has counted"))
+        .after_help(format!("{TOP_HELP}\n\n{EXIT_CODES_HELP}"))
 }
 
 /// What `top --help` says of the table.

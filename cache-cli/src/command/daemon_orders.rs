@@ -3,7 +3,7 @@
 use super::{
     monitor::{self, MonitorOptions},
     peers,
-    top::{self, By},
+    top::{self, By, Of},
 };
 use crate::{
     admin::{Admin, GetOrder, InvalidateOrder, Removed},
@@ -49,7 +49,14 @@ pub(crate) enum DaemonOrder {
     /// Show what the daemon has done.
     Stats(Rendering),
     /// Show which client uses what.
-    Top(By, Rendering),
+    Top {
+        /// What to count by.
+        by: By,
+        /// The nodes that have counted.
+        of: Of,
+        /// Whether the table is for people or for programs.
+        rendering: Rendering,
+    },
 }
 
 impl DaemonOrder {
@@ -93,7 +100,7 @@ impl DaemonOrder {
                     Rendering::Text => print(out, &table(&stats)),
                 }
             }
-            Self::Top(by, rendering) => top::show(&mut admin, by, rendering, out).await,
+            Self::Top { by, of, rendering } => top::show(&mut admin, (by, of), rendering, out).await,
         }
     }
 }

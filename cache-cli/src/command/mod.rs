@@ -16,5 +16,5 @@ pub(crate) use {
     local_orders::LocalOrder,
     monitor::{MonitorOptions, Repeat},
     secret::SecretOrder,
-    top::By,
+    top::{By, Of},
 };

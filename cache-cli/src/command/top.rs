@@ -6,6 +6,7 @@ use crate::{
     output::{Rendering, print, print_json},
 };
 use fleet_cache::github::{Counts, UsageReport, UsageRow};
+use serde::Deserialize;
 use serde_json::json;
 use std::{io::Write, str::FromStr};
 
@@ -50,24 +51,49 @@ impl FromStr for By {
     }
 }
 
-/// Shows what the daemon has counted since it started.
+/// Whose counts are meant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Of {
+    /// Those of the daemon and of all nodes that it is connected with.
+    Fleet,
+    /// Those of the daemon alone.
+    Node,
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    nodes: usize,
+    silent: Vec<String>,
+    #[serde(flatten)]
+    report: UsageReport,
+}
+
+/// Shows what the daemon, or the fleet, has counted.
 ///
 /// # Errors
 ///
 /// When the daemon goes away or the output cannot be written.
 pub(crate) async fn show(
     admin: &mut Admin,
-    by: By,
+    (by, of): (By, Of),
     rendering: Rendering,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let report: UsageReport = admin.show("/usage").await?;
+    let path = match of {
+        Of::Fleet => "/usage",
+        Of::Node => "/usage/node",
+    };
+    let Shown { nodes, silent, report } = admin.show(path).await?;
     let rows = by.rows(report);
     let mut total = Counts::default();
     rows.iter().for_each(|row| total += row.counts);
     match rendering {
-        Rendering::Json => print_json(out, &json!({ "by": by.name(), "rows": rows, "total": total })),
-        Rendering::Text => print(out, &table(by, &rows, &total)),
+        Rendering::Json => {
+            let shown =
+                json!({ "by": by.name(), "nodes": nodes, "silent": silent, "rows": rows, "total": total });
+            print_json(out, &shown)
+        }
+        Rendering::Text => print(out, &(table(by, &rows, &total) + &footing(nodes, &silent))),
     }
 }
 
@@ -90,6 +116,18 @@ fn table(by: By, rows: &[UsageRow], total: &Counts) -> String {
         text.push_str(&format!("{name}\n"));
     }
     text
+}
+
+/// What is said below the table of the nodes that are in it.
+fn footing(nodes: usize, silent: &[String]) -> String {
+    match (nodes, silent) {
+        (1, []) => String::new(),
+        (nodes, []) => format!("of {nodes} nodes\n"),
+        (nodes, silent) => {
+            let all = nodes + silent.len();
+            format!("of {nodes} of {all} nodes; no word came from {}\n", silent.join(", "))
+        }
+    }
 }
 
 fn cells(counts: &Counts) -> [String; CELLS] {

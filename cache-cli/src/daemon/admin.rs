@@ -4,6 +4,7 @@ use super::{
     about::{About, Shown},
     examine::examine,
     peers::{self, NoPeer},
+    usage::FleetUsage,
 };
 use crate::{
     admin::{GetOrder, InvalidateOrder, PingOrder, Removed},
@@ -64,7 +65,8 @@ impl Inner {
             ("GET", "/stats") => self.stats().await,
             ("GET", "/config") => self.config().await,
             ("GET", "/peers") => self.peers().await,
-            ("GET", "/usage") => json_response(&self.front.node.github().usage_report()),
+            ("GET", "/usage") => json_response(&FleetUsage::of_fleet(&self.front.node).await?),
+            ("GET", "/usage/node") => json_response(&FleetUsage::of_node(&self.front.node)),
             ("POST", "/clear") => {
                 let removed = self.front.node.clear().await?;
                 json_response(&Removed { removed })

@@ -17,6 +17,7 @@ mod reload;
 mod signal;
 mod supervisor;
 mod surrogate;
+mod usage;
 
 pub(crate) use {
     check::check,
@@ -103,6 +104,7 @@ pub(crate) async fn run(
         never = follow(&mut hangups, &mut reloader, supervisor) => match never {},
         never = supervisor.watch(&node) => match never {},
         never = surrogate::keep(&node) => match never {},
+        never = usage::keep(&node) => match never {},
         Some(ended) = serving.join_next() => Err(ended),
     };
     supervisor.stopping();

@@ -103,7 +103,7 @@ fn program(user_agent: &str) -> String {
     name
 }
 
-fn looks_secret(text: &str) -> bool {
+pub(super) fn looks_secret(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let is_long = |run: &str| run.len() >= SECRET_RUN_BYTES_MIN;
     TOKEN_PREFIXES.iter().any(|prefix| lower.contains(prefix))

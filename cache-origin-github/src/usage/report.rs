@@ -1,7 +1,11 @@
 //! What was counted, as people and programs read it.
 
 use super::{ByResource, CLIENTS_MAX, Counts, OfPayer, PAYERS_MAX, ROUTES_MAX, Shard, Usage, resources};
-use crate::{domain::Readers, rules::Rules, usage::heavy::HeavyRows};
+use crate::{
+    domain::Readers,
+    rules::Rules,
+    usage::{heavy::HeavyRows, label::looks_secret},
+};
 use serde::{Deserialize, Serialize};
 use std::{cmp::Reverse, collections::BTreeMap, ops::AddAssign};
 
@@ -56,7 +60,9 @@ impl AddAssign<&Self> for UsageRow {
     fn add_assign(&mut self, other: &Self) {
         self.counts += other.counts;
         for (resource, counts) in &other.resources {
-            *self.resources.entry(resource.clone()).or_default() += *counts;
+            if resources().contains(&resource.as_str()) {
+                *self.resources.entry(resource.clone()).or_default() += *counts;
+            }
         }
     }
 }
@@ -78,7 +84,19 @@ impl UsageReport {
         }
     }
 
-    /// Adds what another node counted.
+    /// The same with at most the `most` heaviest rows of each table, and one for all others.
+    #[must_use]
+    pub fn heaviest(self, most: usize) -> Self {
+        let cut = |rows: Vec<UsageRow>| {
+            let mut table = Table::default();
+            rows.iter().for_each(|row| table.add_row(row));
+            table.rows(most)
+        };
+        Self { by_client: cut(self.by_client), by_route: cut(self.by_route), by_payer: cut(self.by_payer) }
+    }
+
+    /// Adds what another node counted. What it tells under a name that none of this node's own could be is added to the row
+    /// for all others.
     pub fn add(&mut self, other: &Self) {
         let pairs = [
             (&mut self.by_client, &other.by_client, CLIENTS_MAX),
@@ -125,7 +143,7 @@ impl Table {
     }
 
     fn add_row(&mut self, row: &UsageRow) {
-        if row.name == UsageRow::OTHERS {
+        if !is_name(&row.name) {
             self.others += row;
             return;
         }
@@ -147,3 +165,15 @@ impl Table {
         rows
     }
 }
+
+/// Whether a row of its own may be called so: by something short that is safe to print and looks like no token.
+fn is_name(text: &str) -> bool {
+    let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    (1..=NAME_BYTES_MAX).contains(&text.len())
+        && is_printable
+        && !text.starts_with('(')
+        && !looks_secret(text)
+}
+
+/// Longest name of a row, in bytes: the longest routes have about a hundred, as have the names of domains.
+const NAME_BYTES_MAX: usize = 160;

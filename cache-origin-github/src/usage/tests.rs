@@ -134,6 +134,25 @@ fn reports_of_several_nodes_add_up_and_are_read_as_they_are_written() {
     assert_eq!(all.by_route[0].resources["core"].calls, 8);
 }
 
+#[test]
+fn what_another_node_tells_is_bounded_and_safe_to_print() {
+    let row = |name: &str| UsageRow {
+        counts: Counts { calls: u64::MAX, ..Counts::default() },
+        name: name.to_owned(),
+        resources: std::iter::once(("odd".to_owned(), Counts::default())).collect(),
+    };
+    let mut all = UsageReport::default();
+    let names = ["\u{1b}[2J", "ghp_secret", &"x-".repeat(100), "", "(other)", "fine"];
+    all.add(&UsageReport { by_client: names.map(row).to_vec(), ..UsageReport::default() });
+    let told: Vec<_> = all.by_client.iter().map(|row| (row.name.as_str(), row.counts.calls)).collect();
+    assert_eq!(told, [("fine", u64::MAX), (UsageRow::OTHERS, u64::MAX)]);
+    assert!(all.by_client.iter().all(|row| row.resources.is_empty()));
+    let many = (0..1000).map(|number| row(&format!("c{number}"))).collect();
+    all.add(&UsageReport { by_client: many, ..UsageReport::default() });
+    assert_eq!(all.by_client.len(), CLIENTS_MAX + 1);
+    assert_eq!(all.heaviest(3).by_client.len(), 4);
+}
+
 proptest! {
     #[test]
     fn no_path_and_no_field_brings_a_token_into_a_report(

@@ -9,3 +9,4 @@ mod settling;
 mod sharing;
 mod support;
 mod upgrading;
+mod usage;

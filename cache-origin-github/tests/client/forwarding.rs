@@ -94,3 +94,23 @@ async fn each_call_says_through_whom_it_came_if_the_node_has_a_name() {
         );
     }
 }
+
+#[tokio::test]
+async fn no_host_is_told_by_which_name_a_client_is_counted_and_the_counts_have_it() {
+    let mut origin = Origin::saying(http("200 OK", "", "{}")).await;
+    let github = origin.builder().build().unwrap();
+    let request = |target: &str| {
+        let request = Request::get(target).header("x-fleet-client", "triage");
+        request.body(Empty::<Bytes>::new()).unwrap()
+    };
+    github.forward(request("/rate_limit")).await.unwrap();
+    github.fetch(&question(&github, "/zen", &[("x-fleet-client", "triage")]), None).await;
+    let host = http::HeaderValue::from_static("uploads.github.com");
+    github.relay(request("/x"), &host, &origin.url.parse().unwrap()).await.unwrap();
+    let asked = origin.asked();
+    assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|asked| asked.field("x-fleet-client").is_none()));
+    let counted = github.usage_report().by_client;
+    let counted: Vec<_> = counted.iter().map(|row| (row.name.as_str(), row.counts.calls)).collect();
+    assert_eq!(counted, [("triage", 2)], "a call to another host draws on no allowance");
+}

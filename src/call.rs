@@ -238,10 +238,12 @@ impl Missed {
         let max_stale = if accepts_stale { planned.directives.max_stale } else { Duration::ZERO };
         let directives = Directives { max_stale, ..planned.directives };
         let kin_wait = shared.github.kin_wait(&self.question, &self.key);
+        let priority = shared.github.priority(self.request.uri.path(), &self.request.headers)?;
         let asker = (self.node.clone(), self.request.clone(), directives);
         let fetch = shared.asking(self.question, self.key.clone(), asker);
-        let completion =
-            shared.wait_for(self.key, directives, (planned.bucket, reader, kin_wait), fetch).await?;
+        let completion = shared
+            .wait_for(self.key, directives, (planned.bucket, priority, reader, kin_wait), fetch)
+            .await?;
         let (request, is_coded) = (self.request, self.is_coded);
         let suits = |headers: &Headers| shared.github.suits(headers, &request, planned);
         let private = completion.private.unwrap_or_default();
@@ -286,6 +288,9 @@ impl Missed {
             Outcome::Failed(Failure::Throttled { until, shortage, seen }) => {
                 let purse = (reader.payer(planned.domain), planned.bucket);
                 Err(shared.access.withheld.error(purse, (until, shortage, seen)))
+            }
+            Outcome::Failed(Failure::Reserved { priority, kept, seen }) => {
+                Err(RequestError::reserved((priority, kept), planned.bucket, seen))
             }
             Outcome::Failed(failure) => Err(RequestError::from(failure)),
         }

@@ -2,8 +2,8 @@
 
 use crate::links::LinkCounts;
 use cache_core::{
-    Allowance, Bucket, Candidate, Domain, Draft, Failure, FetchError, Fetched, Figures, Key, Outcome, PeerId,
-    PeerReport, Reach, Reader, Refusal, RequestId, Timestamp,
+    AccountReport, Allowance, Bucket, Candidate, Domain, Draft, Failure, FetchError, Fetched, Figures, Key,
+    Outcome, Payer, PeerId, PeerReport, Priority, Reach, Reader, Refusal, RequestId, Shortage, Timestamp,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
@@ -34,6 +34,7 @@ pub(crate) enum Command {
         key: Key,
         directives: Directives,
         bucket: Bucket,
+        priority: Priority,
         reader: Reader,
         kin_wait: Option<Duration>,
         fetch: FetchFn,
@@ -44,8 +45,10 @@ pub(crate) enum Command {
         done: Removed,
     },
     Pass {
-        call: PassFuture,
-        broken_off: BrokenOff,
+        /// What the call draws on; `None` if it is free.
+        purse: Option<(Payer, Bucket)>,
+        priority: Priority,
+        call: Departing,
     },
     Peers {
         done: oneshot::Sender<Vec<PeerStats>>,
@@ -92,6 +95,14 @@ pub(crate) type PassFuture = Pin<Box<dyn Future<Output = Passed> + Send>>;
 /// Says what a call that passes the cache by leaves behind if it is broken off now.
 pub(crate) type BrokenOff = Box<dyn FnOnce() -> Reach + Send>;
 
+/// A call that passes the cache by, before it is made.
+pub(crate) struct Departing {
+    pub(crate) call: PassFuture,
+    pub(crate) broken_off: BrokenOff,
+    /// Takes why the call is not made, if it is not. Then it is dropped.
+    pub(crate) withheld: oneshot::Sender<Failure>,
+}
+
 /// How a call ended that passes the cache by.
 pub(crate) struct Passed {
     pub(crate) answer: PassAnswer,
@@ -101,6 +112,8 @@ pub(crate) struct Passed {
     pub(crate) reach: Reach,
     /// What the answer showed of the caller's allowance.
     pub(crate) allowance: Option<Allowance>,
+    /// For how long the origin wants to be left alone by the payer, and why, if it said so.
+    pub(crate) pause: Option<(Duration, Shortage)>,
     pub(crate) done: oneshot::Sender<PassAnswer>,
 }
 
@@ -145,7 +158,7 @@ pub(crate) struct Completion {
 #[derive(Clone, Debug)]
 pub(crate) struct EngineStats {
     pub(crate) counters: cache_core::Counters,
-    pub(crate) allowances: Vec<Allowance>,
+    pub(crate) accounts: Vec<AccountReport>,
     pub(crate) entries_count: usize,
     pub(crate) entries_bytes: usize,
     pub(crate) flights_count: usize,

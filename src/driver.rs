@@ -10,14 +10,14 @@ mod world;
 
 use crate::{
     command::{
-        BrokenOff, Command, Completion, EngineStats, FetchFn, FetchReply, FleetStats, Passed, PeerStats,
-        Private,
+        BrokenOff, Command, Completion, Departing, EngineStats, FetchFn, FetchReply, FleetStats, Passed,
+        PeerStats, Private,
     },
     links::Links,
 };
 use cache_core::{
-    Candidate, Doubted, Doubts, Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, Output,
-    PeerReport, RequestId, SHELF_MAX, Scope,
+    Candidate, Doubted, Doubts, Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, OrderId,
+    Output, PeerReport, RequestId, SHELF_MAX, Scope,
     port::{Change, StoreError, Transport, TransportEvent},
 };
 use cache_store::{CLOSE_TIMEOUT, CoarseClock, ReadIndex, WriteBehind};
@@ -51,7 +51,9 @@ pub(crate) struct Driver {
     aborts: HashMap<FetchId, AbortHandle>,
     passes: JoinSet<Passed>,
     /// What each of `passes` leaves behind if it is broken off.
-    under_way: HashMap<tokio::task::Id, BrokenOff>,
+    under_way: HashMap<tokio::task::Id, (OrderId, BrokenOff)>,
+    /// Those that the engine has yet to let go.
+    departing: HashMap<OrderId, Departing>,
     /// What the store's thread reports. Its side never waits: there are no more reports than orders that wait for
     /// one.
     reports: (mpsc::UnboundedSender<DiskReport>, mpsc::UnboundedReceiver<DiskReport>),
@@ -87,6 +89,7 @@ impl Driver {
             aborts: HashMap::new(),
             passes: JoinSet::new(),
             under_way: HashMap::new(),
+            departing: HashMap::new(),
             reports: mpsc::unbounded_channel(),
             load_timeout,
             loads_count: 0,
@@ -205,18 +208,15 @@ impl Driver {
                 self.handle(Input::Clear { order });
             }
             Command::Flush { done } => self.flush(done),
-            Command::Get { request, key, directives, bucket, reader, kin_wait, fetch, done } => {
+            Command::Get { request, key, directives, bucket, priority, reader, kin_wait, fetch, done } => {
                 self.requests.insert(request, Waiting { done, fetch: Some(fetch), private: None });
-                self.handle(Input::Get { request, key, directives, bucket, reader, kin_wait });
+                self.handle(Input::Get { request, key, directives, bucket, priority, reader, kin_wait });
             }
             Command::Invalidate { reach, done } => {
                 let order = self.orders.removal(done);
                 self.handle(Input::Invalidate { order, reach });
             }
-            Command::Pass { call, broken_off } => {
-                let pass = self.passes.spawn(call).id();
-                self.under_way.insert(pass, broken_off);
-            }
+            Command::Pass { purse, priority, call } => self.on_pass(purse, priority, call),
             Command::Peers { done } => {
                 let _gone = done.send(self.peers());
             }
@@ -318,6 +318,8 @@ impl Driver {
             Output::Ponged { order, clock } => self.orders.on_ponged(order, clock),
             Output::Removed { order, entries } => self.orders.on_removed(order, entries),
             Output::Stored { order } => self.orders.on_stored(order),
+            Output::Depart { order } => self.depart(order),
+            Output::Withheld { order, failure } => self.withhold(order, failure),
             Output::Dial { address } => {
                 if let Some(links) = &self.links {
                     links.transport().dial(&address);
@@ -427,7 +429,7 @@ impl Driver {
     fn stats(&self) -> EngineStats {
         EngineStats {
             counters: self.engine.counters(),
-            allowances: self.engine.allowances().to_vec(),
+            accounts: self.engine.accounts(),
             entries_count: self.engine.entries_count(),
             entries_bytes: self.engine.entries_bytes(),
             flights_count: self.engine.flights_count(),

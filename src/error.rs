@@ -12,8 +12,8 @@ pub use {
 
 pub(crate) use start::message_of;
 
-use cache_core::{Failure, FetchError, Shortage, Timestamp, port::StoreError};
-use cache_origin_github::{CORE, Quota, resource_name};
+use cache_core::{Bucket, Failure, FetchError, Priority, Shortage, Timestamp, Window, port::StoreError};
+use cache_origin_github::{BadPriority, CORE, Quota, resource_name};
 use thiserror::Error;
 
 /// The node was shut down, by any of its handles.
@@ -58,6 +58,9 @@ pub enum RequestError {
     /// More is under way than the node's limits allow; try again.
     #[error("too many lookups are in progress; try again")]
     Busy,
+    /// The request says of itself a priority that is none.
+    #[error(transparent)]
+    BadPriority(#[from] BadPriority),
     /// The node was shut down.
     #[error(transparent)]
     Closed(#[from] Closed),
@@ -67,6 +70,19 @@ pub enum RequestError {
     /// The request forbids asking the origin, and nothing usable is cached.
     #[error("not cached, and the request forbids asking the origin")]
     NotCached,
+    /// What is left of the origin's quota is kept for requests that matter more, and nothing stale may stand in.
+    #[error(
+        "the last {kept} of {} calls of {} are kept from {priority} requests, until {} (Unix time)",
+        quota.limit, quota.resource, quota.reset
+    )]
+    Reserved {
+        /// How much the request matters.
+        priority: Priority,
+        /// How many calls of the window are kept from requests like it.
+        kept: u64,
+        /// How the allowance was seen last by any member.
+        quota: Quota,
+    },
     /// The origin's quota is spent, and nothing stale may stand in.
     #[error("the origin's quota is spent until {until} (Unix time)")]
     Throttled {
@@ -88,6 +104,10 @@ impl RequestError {
     pub(crate) fn bad_target(target: &str, source: http::uri::InvalidUri) -> Self {
         Self::BadTarget { target: target.into(), source }
     }
+
+    pub(crate) fn reserved((priority, kept): (Priority, u64), bucket: Bucket, seen: Window) -> Self {
+        Self::Reserved { priority, kept, quota: Quota::seen(resource_name(bucket), seen) }
+    }
 }
 
 impl From<Failure> for RequestError {
@@ -100,6 +120,7 @@ impl From<Failure> for RequestError {
                 let quota = seen.map(|window| Quota::seen(resource, window));
                 Self::Throttled { until, shortage, resource, quota }
             }
+            Failure::Reserved { priority, kept, seen } => Self::reserved((priority, kept), CORE, seen),
             // A failure of a kind that this version does not know is at least not an answer in time; only what asks a
             // single peer fails because there is no connection.
             Failure::NotConnected | Failure::TimedOut | _ => Self::TimedOut,

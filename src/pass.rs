@@ -2,13 +2,13 @@
 
 use crate::{
     Closed, Node, Provenance, RelayError, Reply, RequestError,
-    command::{BrokenOff, Command, PassAnswer, Passed},
+    command::{BrokenOff, Command, Departing, PassAnswer, Passed},
 };
 use bytes::Bytes;
-use cache_core::{Allowance, FetchError, Reach};
+use cache_core::{Allowance, Bucket, Failure, FetchError, Payer, Priority, Reach, Shortage};
 use cache_origin_github::{Asked, Delivery, GitHub, OriginBody, OriginUrl};
 use http::{HeaderValue, Request};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 impl Node {
@@ -24,6 +24,8 @@ impl Node {
         let github = self.shared().github.clone();
         let (touched, asked) = (github.touched_by_request(&request), github.asked(&request));
         let admissions = Arc::clone(&self.shared().access.admissions);
+        let priority = github.priority(request.uri().path(), request.headers())?;
+        let purse = asked.as_ref().and_then(Asked::purse);
         let is_read = request.method().is_safe();
         let (request, delivery) = Delivery::of(request);
         let broken_off = broken_off(&github, &touched, &delivery);
@@ -34,25 +36,29 @@ impl Node {
             let _until_the_head_is_there = permit;
             let forwarded = async {
                 let mut answer = github.forward(request).await;
-                let allowance = shown(asked.as_ref(), &answer);
+                let told = Told::by(asked.as_ref(), &mut answer).await;
                 let refused = Asked::refused(asked, &mut answer).await;
-                (answer, refused, allowance)
+                (answer, refused, told)
             };
-            let (answer, refused, allowance) = if is_read {
+            let (answer, refused, Told { allowance, pause }) = if is_read {
                 tokio::select! {
                     ended = forwarded => ended,
-                    () = done.closed() => (Err(FetchError::FetcherGone), None, None),
+                    () = done.closed() => (Err(FetchError::FetcherGone), None, Told::default()),
                 }
             } else {
                 forwarded.await
             };
             let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
-            Passed { answer, refused, reach, allowance, done }
+            Passed { answer, refused, reach, allowance, pause, done }
         });
-        let order = Command::Pass { call, broken_off };
+        let (withheld, mut reason) = oneshot::channel();
+        let order = Command::Pass { purse, priority, call: Departing { call, broken_off, withheld } };
         self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
-        let answer = answer.await.map_err(|_closed| Closed)?;
+        let Ok(answer) = answer.await else {
+            let failure = reason.try_recv().map_err(|_none_or_closed| Closed)?;
+            return Err(self.withheld(failure, purse));
+        };
         let response = answer.map_err(RequestError::Fetch)?;
         Ok(Reply::of_stream(response, self.shared().runtime.clone(), provenance))
     }
@@ -101,15 +107,48 @@ impl Node {
         let (done, answer) = oneshot::channel();
         let call = Box::pin(async move {
             let mut answer = github.relay(request, &host, &to).await;
-            let allowance = shown(asked.as_ref(), &answer);
+            let Told { allowance, pause } = Told::by(asked.as_ref(), &mut answer).await;
             let refused = Asked::refused(asked, &mut answer).await;
             let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
-            Passed { answer, refused, reach, allowance, done }
+            Passed { answer, refused, reach, allowance, pause, done }
         });
-        let order = Command::Pass { call, broken_off };
+        // Other hosts of GitHub's have limits of their own.
+        let (withheld, _is_free) = oneshot::channel();
+        let call = Departing { call, broken_off, withheld };
+        let order = Command::Pass { purse: None, priority: Priority::Normal, call };
         self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
         answer.await.map_err(|_closed| Closed)?.map_err(RelayError::Fetch)
+    }
+}
+
+impl Node {
+    /// Why a call that draws on `purse` was not made.
+    fn withheld(&self, failure: Failure, purse: Option<(Payer, Bucket)>) -> RequestError {
+        match (failure, purse) {
+            (Failure::Throttled { until, shortage, seen }, Some(purse)) => {
+                self.shared().access.withheld.error(purse, (until, shortage, seen))
+            }
+            (Failure::Reserved { priority, kept, seen }, Some((_, bucket))) => {
+                RequestError::reserved((priority, kept), bucket, seen)
+            }
+            (other, _) => RequestError::from(other),
+        }
+    }
+}
+
+/// What an answer told of the caller's allowance.
+#[derive(Default)]
+struct Told {
+    allowance: Option<Allowance>,
+    pause: Option<(Duration, Shortage)>,
+}
+
+impl Told {
+    async fn by(asked: Option<&Asked>, answer: &mut PassAnswer) -> Self {
+        let Some(asked) = asked else { return Self::default() };
+        let allowance = answer.as_ref().ok().and_then(|answer| asked.allowance(answer));
+        Self { allowance, pause: asked.throttled(answer).await }
     }
 }
 
@@ -117,9 +156,4 @@ impl Node {
 fn broken_off(github: &GitHub, touched: &Reach, delivery: &Delivery) -> BrokenOff {
     let (github, touched, delivery) = (github.clone(), touched.clone(), delivery.clone());
     Box::new(move || github.left_by(touched, Err(&FetchError::TimedOut), &delivery))
-}
-
-/// What the answer to a call that `asked` for this showed of the caller's allowance.
-fn shown(asked: Option<&Asked>, answer: &PassAnswer) -> Option<Allowance> {
-    asked?.allowance(answer.as_ref().ok()?)
 }

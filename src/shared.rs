@@ -6,7 +6,7 @@ use crate::{
     secrets::{Lock, Secrets},
     withheld::Withheld,
 };
-use cache_core::{Bucket, Entry, Key, PeerId, Reader, RequestId, Source, freshness};
+use cache_core::{Bucket, Entry, Key, PeerId, Priority, Reader, RequestId, Source, freshness};
 use cache_crypto::SecretKind;
 use cache_origin_github::{Admissions, GitHub};
 use cache_store::{CoarseClock, ReadIndex, WriteBehind};
@@ -81,13 +81,23 @@ impl Shared {
         &self,
         key: Key,
         directives: freshness::Directives,
-        (bucket, reader, kin_wait): (Bucket, Reader, Option<Duration>),
+        (bucket, priority, reader, kin_wait): (Bucket, Priority, Reader, Option<Duration>),
         fetch: FetchFn,
     ) -> Result<Completion, Closed> {
         let request = self.number();
         let cancel = CancelOnDrop { commands: &self.commands, request: Some(request) };
         let completion = self
-            .order(|done| Command::Get { request, key, directives, bucket, reader, kin_wait, fetch, done })
+            .order(|done| Command::Get {
+                request,
+                key,
+                directives,
+                bucket,
+                priority,
+                reader,
+                kin_wait,
+                fetch,
+                done,
+            })
             .await;
         cancel.defuse();
         completion

@@ -97,7 +97,7 @@ pub struct Stats {
 impl Stats {
     pub(crate) fn gather(shared: &Shared, engine: &EngineStats, addresses: Vec<String>) -> Self {
         let counters = engine.counters;
-        let origin = shared.github.stats(&engine.allowances);
+        let origin = shared.github.stats(&engine.accounts);
         let hits = counters.hits + shared.index.hits();
         let peer_hits = counters.peer_hits + shared.index.peer_hits();
         let saved = hits + peer_hits + counters.stale_hits + counters.collapsed;

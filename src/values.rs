@@ -8,7 +8,7 @@ use crate::{
 use bytes::Bytes;
 use cache_core::{
     Audience, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Failure, FetchError, Fetched, KEY_BYTES_MAX,
-    Key, Outcome, Reach, Reader, Scope, Validators,
+    Key, Outcome, Priority, Reach, Reader, Scope, Validators,
     freshness::{self, Directives, Freshness, Usable},
     key::write_key_text,
 };
@@ -102,7 +102,7 @@ impl Values {
         let completion = self
             .node
             .shared()
-            .wait_for(key, Directives::default(), (BUCKET, Reader::Admitted, None), fetch)
+            .wait_for(key, Directives::default(), (BUCKET, Priority::Normal, Reader::Admitted, None), fetch)
             .await;
         match completion.map(|completion| completion.outcome) {
             Ok(Outcome::Answered { entry, .. }) => Ok(entry.content().body.clone()),
@@ -291,7 +291,7 @@ impl Values {
         match self
             .node
             .shared()
-            .wait_for(key, directives, (BUCKET, Reader::Admitted, None), never)
+            .wait_for(key, directives, (BUCKET, Priority::Normal, Reader::Admitted, None), never)
             .await?
             .outcome
         {

@@ -93,6 +93,7 @@ fn daemon_order(name: &str, matches: &ArgMatches) -> Option<DaemonOrder> {
             let peer = text("peer").expect("the peer is required");
             DaemonOrder::Ping { peer, rendering: rendering() }
         }
+        "quota" => DaemonOrder::Quota(rendering()),
         "stats" => DaemonOrder::Stats(rendering()),
         "top" => {
             let by = *matches.get_one::<By>("by").expect("what to count by has a default");

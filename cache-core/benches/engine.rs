@@ -1,8 +1,8 @@
 //! What the engine itself costs, apart from network and disk.
 
 use cache_core::{
-    Bucket, Content, Domain, Draft, Engine, Fetched, Input, Key, OrderId, Output, Reader, RequestId,
-    Settings, Timestamp, Validators,
+    Bucket, Content, Domain, Draft, Engine, Fetched, Input, Key, OrderId, Output, Priority, Reader,
+    RequestId, Settings, Timestamp, Validators,
     freshness::{Directives, Freshness},
     port::Budget,
 };
@@ -17,7 +17,18 @@ fn miss_round_trip(criterion: &mut Criterion) {
             number += 1;
             let (request, key) = (RequestId(number), key(number));
             let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
-            engine.handle(NOW, Input::Get { request, key, directives, bucket, reader, kin_wait: None });
+            engine.handle(
+                NOW,
+                Input::Get {
+                    request,
+                    key,
+                    directives,
+                    bucket,
+                    priority: Priority::Normal,
+                    reader,
+                    kin_wait: None,
+                },
+            );
             let Some(Output::Fetch { fetch, .. }) = engine.poll_output() else {
                 unreachable!("the key was never asked for before");
             };
@@ -48,7 +59,18 @@ fn hit(criterion: &mut Criterion) {
             number += 1;
             let (request, key) = (RequestId(number), held.clone());
             let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
-            engine.handle(NOW, Input::Get { request, key, directives, bucket, reader, kin_wait: None });
+            engine.handle(
+                NOW,
+                Input::Get {
+                    request,
+                    key,
+                    directives,
+                    bucket,
+                    priority: Priority::Normal,
+                    reader,
+                    kin_wait: None,
+                },
+            );
             drain(&mut engine);
         });
     });

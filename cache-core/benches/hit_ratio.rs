@@ -4,8 +4,8 @@
 //! than [`BAR_POINTS`] percentage points behind the best.
 
 use cache_core::{
-    Bucket, Content, Domain, Draft, Engine, Input, Key, OrderId, Outcome, Output, Reader, RequestId,
-    Settings, Timestamp, Validators,
+    Bucket, Content, Domain, Draft, Engine, Input, Key, OrderId, Outcome, Output, Priority, Reader,
+    RequestId, Settings, Timestamp, Validators,
     freshness::{Directives, Freshness},
     port::Budget,
 };
@@ -127,6 +127,7 @@ impl Cache for EngineCache {
             key,
             directives,
             bucket,
+            priority: Priority::Normal,
             reader,
             kin_wait: None,
         })

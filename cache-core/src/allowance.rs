@@ -1,10 +1,7 @@
-//! What the origin has shown of its allowances.
-//!
-//! Owns what was last seen of each allowance of each payer. Decides nothing yet: [`crate::quota`] decides about
-//! pauses.
+//! What one answer of the origin shows of an allowance.
 
 use crate::{Bucket, Domain, Payer, Timestamp};
-use alloc::{boxed::Box, vec::Vec};
+use alloc::boxed::Box;
 
 /// What one answer of the origin showed of an allowance.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,7 +10,7 @@ pub struct Allowance {
     pub payer: Payer,
     /// The domain for which the payer called. Several payers may call for one domain.
     pub domain: Domain,
-    /// The allowance in the origin's words, such as `core` or `search`. The adapter bounds its length.
+    /// The allowance in the origin's words, such as `core` or `search`: at most [`RESOURCE_BYTES_MAX`] bytes.
     pub resource: Box<str>,
     /// The number under which calls that draw on it are planned; `None` where none are.
     pub bucket: Option<Bucket>,
@@ -34,86 +31,55 @@ pub struct Window {
     pub reset: Timestamp,
 }
 
-/// What was last seen of every allowance, by payer and resource.
-#[derive(Debug, Default)]
-pub(crate) struct Allowances {
-    /// Those with the latest news last.
-    seen: Vec<Allowance>,
-}
-
-impl Allowances {
-    /// Notes what an answer showed. Beyond [`ALLOWANCES_MAX`], the one longest without news is forgotten.
-    pub(crate) fn note(&mut self, allowance: Allowance) {
-        let is_same = |seen: &Allowance| seen.payer == allowance.payer && seen.resource == allowance.resource;
-        match self.seen.iter().position(is_same) {
-            Some(at) => _ = self.seen.remove(at),
-            None if self.seen.len() >= ALLOWANCES_MAX => _ = self.seen.remove(0),
-            None => {}
+impl Window {
+    /// Takes `other` if it is the later word on the allowance: of a later window, or of the same with more used. Returns
+    /// whether it was.
+    ///
+    /// Answers overtake one another, and members tell of them in any order, more than once. Since of any two windows one is
+    /// the later word, whoever has heard the same answers has the same window.
+    pub(crate) fn join(&mut self, other: Self) -> bool {
+        let is_later = other.order() > self.order();
+        if is_later {
+            *self = other;
         }
-        self.seen.push(allowance);
+        is_later
     }
 
-    /// How the allowance of `payer` that `bucket` stands for was seen last.
-    pub(crate) fn last(&self, payer: Payer, bucket: Bucket) -> Option<Window> {
-        let is_it = |seen: &&Allowance| seen.payer == payer && seen.bucket == Some(bucket);
-        self.seen.iter().rev().find(is_it).map(|seen| seen.window)
-    }
-
-    pub(crate) fn all(&self) -> &[Allowance] {
-        &self.seen
+    fn order(&self) -> (Timestamp, u64, u64, u64) {
+        (self.reset, self.used, self.limit, self.remaining)
     }
 }
 
-/// Most allowances whose last observation is kept: some dozens of credentials with three or four each.
-pub(crate) const ALLOWANCES_MAX: usize = 256;
+/// Longest name of an allowance, in bytes. GitHub's longest has 27.
+pub const RESOURCE_BYTES_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
-    fn shown(payer: u16, resource: &str, remaining: u64) -> Allowance {
-        let mut bytes = [0; 16];
-        bytes[..2].copy_from_slice(&payer.to_be_bytes());
-        Allowance {
-            payer: Payer::from_bytes(bytes),
-            domain: Domain::ANONYMOUS,
-            resource: resource.into(),
-            bucket: (resource == "core").then_some(Bucket(0)),
-            window: Window { limit: 60, remaining, used: 60 - remaining, ..Window::default() },
-        }
+    fn window() -> impl Strategy<Value = Window> {
+        (0..4u64, 0..4u64, 0..4u64, 0..3u64).prop_map(|(limit, remaining, used, reset)| Window {
+            limit,
+            remaining,
+            used,
+            reset: Timestamp::from_unix_millis(reset),
+        })
     }
 
-    #[test]
-    fn only_the_last_observation_of_an_allowance_is_kept_and_the_newest_come_last() {
-        let mut allowances = Allowances::default();
-        for remaining in 0..10 {
-            allowances.note(shown(1, "core", remaining));
+    proptest! {
+        #[test]
+        fn whatever_the_order_in_which_answers_are_heard_and_however_often_one_window_is_left(
+            windows in prop::collection::vec(window(), 1..8),
+            order in prop::collection::vec(any::<prop::sample::Index>(), 0..16),
+        ) {
+            let mut straight = windows[0];
+            windows.iter().for_each(|window| _ = straight.join(*window));
+            let mut mixed = *order.first().map_or(&windows[0], |first| first.get(&windows));
+            order.iter().for_each(|at| _ = mixed.join(*at.get(&windows)));
+            windows.iter().rev().for_each(|window| _ = mixed.join(*window));
+            prop_assert_eq!(straight, mixed);
+            prop_assert!(windows.iter().all(|window| window.order() <= straight.order()));
         }
-        allowances.note(shown(1, "search", 3));
-        allowances.note(shown(1, "core", 10));
-        assert_eq!(allowances.all(), [shown(1, "search", 3), shown(1, "core", 10)]);
-    }
-
-    #[test]
-    fn an_allowance_is_found_by_its_payer_and_bucket() {
-        let mut allowances = Allowances::default();
-        allowances.note(shown(1, "core", 10));
-        allowances.note(shown(2, "core", 20));
-        allowances.note(shown(2, "something_new", 30));
-        let payer = shown(2, "core", 20).payer;
-        assert_eq!(allowances.last(payer, Bucket(0)), Some(shown(2, "core", 20).window));
-        assert_eq!(allowances.last(payer, Bucket(1)), None);
-    }
-
-    #[test]
-    fn beyond_the_bound_the_allowance_longest_without_news_is_forgotten() {
-        let mut allowances = Allowances::default();
-        for payer in 0..=u16::try_from(ALLOWANCES_MAX).unwrap() {
-            allowances.note(shown(payer, "core", 1));
-        }
-        assert_eq!(
-            (allowances.all().len(), allowances.all()[0].payer),
-            (ALLOWANCES_MAX, shown(1, "core", 1).payer)
-        );
     }
 }

@@ -3,6 +3,7 @@
 //! Bytes are `bincode` 2 in its standard configuration, which three other maintained crates write
 //! identically. A version byte belongs in front of them, outside this format, so that it can be replaced.
 
+mod allowance;
 mod district;
 mod doubts;
 mod invalidation;

@@ -19,6 +19,12 @@ pub enum Deadline {
     Hedge(AskId),
     /// A call for another domain, for which a look-up waits, takes too long.
     Kin(FlightId),
+    /// Calls that wait until fewer are under way are to be considered again.
+    Affording(FlightId),
+    /// The same for calls that pass the cache by.
+    Passes,
+    /// Neighbours are to be told how allowances stand.
+    Ledger,
     /// The term of a lease is over.
     Lease,
     /// A look-up on disk takes too long.

@@ -1,6 +1,6 @@
 //! The engine: every input, and every output that follows from it.
 //!
-//! Only the engine writes outputs. The parts it rests on ([`crate::cache`], [`crate::flight`], [`crate::quota`],
+//! Only the engine writes outputs. The parts it rests on ([`crate::cache`], [`crate::flight`], [`crate::ledger`],
 //! [`crate::freshness`], [`crate::sharing`]) return decisions. The engine puts these together, in one file for each
 //! part of a request's way.
 
@@ -10,18 +10,18 @@ mod keeping;
 mod request;
 
 use crate::{
-    Allowance, Bucket, Counters, Deadline, Entry, Failure, FetchError, Fetched, Figures, Input, Key, Member,
-    Outcome, Output, Payer, PeerId, PeerReport, RequestId, Served, Settings, Sharing, Timestamp,
-    allowance::Allowances,
+    AccountReport, Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Member, Outcome,
+    Output, PeerId, PeerReport, RequestId, Served, Settings, Sharing, Timestamp,
     cache::Cache,
     doubts::Doubts,
     flights::{Caller, Flights},
-    quota::{Pause, Quotas},
+    ledger::Ledger,
     settling::Settling,
     sharing::Receipts,
 };
 use alloc::{boxed::Box, collections::VecDeque, sync::Arc, vec::Vec};
 use fleet::Fleet;
+use request::Passing;
 
 /// The state of one node: what is cached, which requests wait, what the origin allows.
 ///
@@ -34,8 +34,9 @@ use fleet::Fleet;
 /// let mut engine = Engine::new(Settings::default());
 /// let now = Timestamp::from_unix_millis(1_000);
 /// let (request, key) = (RequestId(1), Key::new("api.github.com/user", Domain::ANONYMOUS));
-/// let (directives, bucket, reader) = (Directives::default(), Bucket(0), Reader::Admitted);
-/// engine.handle(now, Input::Get { request, key, directives, bucket, reader, kin_wait: None });
+/// let (bucket, priority, reader) = (Bucket(0), Priority::Normal, Reader::Admitted);
+/// let directives = Directives::default();
+/// engine.handle(now, Input::Get { request, key, directives, bucket, priority, reader, kin_wait: None });
 /// // Nothing is cached, so the origin is called on behalf of the request.
 /// let Some(Output::Fetch { leader, candidate: None, .. }) = engine.poll_output() else { panic!() };
 /// assert_eq!(leader, request);
@@ -47,8 +48,8 @@ pub struct Engine {
     now: Timestamp,
     cache: Cache,
     flights: Flights,
-    quotas: Quotas,
-    allowances: Allowances,
+    ledger: Ledger,
+    passing: Passing,
     generation: u64,
     /// The generation at which all signposts were ended last.
     signposts_ended: u64,
@@ -70,11 +71,11 @@ impl Engine {
     pub fn new(settings: Settings) -> Self {
         Self {
             cache: Cache::new(settings.budget, settings.retention),
+            ledger: Ledger::new(settings.reserves),
             settings,
             now: Timestamp::default(),
             flights: Flights::default(),
-            quotas: Quotas::default(),
-            allowances: Allowances::default(),
+            passing: Passing::default(),
             generation: 0,
             signposts_ended: 0,
             doubts: Doubts::default(),
@@ -117,20 +118,23 @@ impl Engine {
                 self.note_allowance(allowance);
                 self.on_fetched(fetch, fetched);
             }
-            Input::Get { request, key, directives, bucket, reader, kin_wait } => {
+            Input::Get { request, key, directives, bucket, priority, reader, kin_wait } => {
                 let kin_until = kin_wait.map(|wait| self.now.saturating_add(wait));
-                self.on_get(request, key, directives, Caller { bucket, reader, kin_until });
+                self.on_get(request, key, directives, Caller { bucket, priority, reader, kin_until });
             }
+            Input::GivenUp { order } => self.end_pass(order, None),
             Input::Invalidate { order, reach } => self.on_invalidate(order, reach),
             Input::Leave => self.on_leave(),
             Input::Loaded { load, entry } => {
                 self.on_loaded(load, entry.filter(|entry| self.is_useful(entry)));
             }
             Input::Misbehaved { peer, offence } => self.on_offence(peer, offence),
-            Input::Passed { order, reach, refused, allowance } => {
+            Input::Passed { order, reach, refused, allowance, pause } => {
+                self.end_pass(order, pause);
                 self.note_allowance(allowance);
                 self.on_passed(order, reach, refused);
             }
+            Input::Pass { order, payer, bucket, priority } => self.on_pass(order, (payer, bucket), priority),
             Input::Ping { order, peer } => self.on_ping_wanted(order, peer),
             Input::Put { order, key, draft } => self.on_put(order, key, draft),
             Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
@@ -158,7 +162,10 @@ impl Engine {
         let removal = self.cache.next_removal().map(|date| (date, Deadline::Removal));
         let fleet = self.fleet.as_ref().and_then(|fleet| fleet.next_deadline());
         let receipt = self.receipts.next_deadline().map(|date| (date, Deadline::Receipt));
-        removal.into_iter().chain(self.flights.next_deadline()).chain(fleet).chain(receipt).min()
+        let ledger = self.ledger.next_telling().map(|date| (date, Deadline::Ledger));
+        let passes = self.passing.next_deadline().map(|date| (date, Deadline::Passes));
+        let own = self.flights.next_deadline().into_iter().chain(removal).chain(receipt);
+        own.chain(fleet).chain(ledger).chain(passes).min()
     }
 
     /// Members that names are shared out among, ourselves left out, in order.
@@ -212,9 +219,10 @@ impl Engine {
         fleet.map(|(peer, figures)| (*peer, *figures)).collect()
     }
 
-    /// The last word on every allowance that the origin has shown here, those with the latest news last.
-    pub fn allowances(&self) -> &[Allowance] {
-        self.allowances.all()
+    /// How the allowances of all payers stand, as far as this node and those that have told it know; those with the latest
+    /// news last.
+    pub fn accounts(&self) -> Vec<AccountReport> {
+        self.ledger.report(self.now)
     }
 
     /// What was counted so far.
@@ -240,6 +248,7 @@ impl Engine {
     fn on_due(&mut self) {
         while let Some((due, deadline)) = self.poll_timeout().filter(|(date, _)| *date <= self.now) {
             match deadline {
+                Deadline::Affording(flight) => self.on_affording_due(flight),
                 Deadline::Ask(ask) => self.on_ask_timed_out(ask),
                 Deadline::District => self.on_district_due(),
                 Deadline::Errand(ask) => self.on_errand_timed_out(ask),
@@ -250,6 +259,8 @@ impl Engine {
                 Deadline::Gathering => self.stop_gathering(),
                 Deadline::Hedge(ask) => self.on_hedge_due(ask, due),
                 Deadline::Kin(flight) => self.on_kin_due(flight),
+                Deadline::Ledger => self.on_ledger_due(),
+                Deadline::Passes => self.on_passes_due(),
                 Deadline::Lease => self.on_lease_due(),
                 Deadline::Load(load) => self.on_loaded(load, None),
                 Deadline::Membership => self.on_membership_due(),
@@ -283,18 +294,6 @@ impl Engine {
             fleet.forget_names(&key);
         }
         self.outputs.push_back(Output::Retract { key });
-    }
-
-    fn note_allowance(&mut self, allowance: Option<Allowance>) {
-        if let Some(allowance) = allowance {
-            self.allowances.note(allowance);
-        }
-    }
-
-    /// Why a call of `payer` that would draw on `bucket` is not made.
-    fn throttled(&self, pause: Pause, (payer, bucket): (Payer, Bucket)) -> Failure {
-        let seen = self.allowances.last(payer, bucket);
-        Failure::Throttled { until: pause.until, shortage: pause.shortage, seen }
     }
 
     fn answer(&mut self, request: RequestId, entry: &Arc<Entry>, served: Served) {

@@ -3,6 +3,7 @@
 //! Owns flights, waiters and all their deadlines. Decides which requests may join and which leads next; the engine
 //! decides what a result means for the waiters.
 
+mod affording;
 mod flight;
 mod hedged;
 mod overtaken;
@@ -12,8 +13,8 @@ pub(crate) use flight::{Caller, Consulted, Flight, Keep, Stage};
 use overtaken::Overtaken;
 
 use crate::{
-    AskId, Deadline, Entry, FetchId, ForwardReason, Key, LoadId, Manner, Payer, PeerId, Reader, RequestId,
-    Scope, Timestamp, cache::keys_in, freshness::Directives, kin::Kin, message::Role,
+    AskId, Deadline, Entry, FetchId, ForwardReason, Key, LoadId, Manner, Payer, PeerId, Priority, Reader,
+    RequestId, Scope, Timestamp, cache::keys_in, freshness::Directives, kin::Kin, message::Role,
 };
 use alloc::{
     boxed::Box,
@@ -98,11 +99,11 @@ impl Flights {
         &mut self,
         id: FlightId,
         request: RequestId,
-        directives: Directives,
+        (priority, directives): (Priority, Directives),
         until: Timestamp,
         generation: u64,
     ) {
-        let caller = self.flight(id).caller;
+        let caller = Caller { priority, ..self.flight(id).caller };
         self.wait(id, request, (caller, directives), until, generation);
         self.flight_mut(id).waiting.push(request);
     }
@@ -175,6 +176,7 @@ impl Flights {
         match self.flight(id).stage {
             Stage::Asking { peer, .. } | Stage::Waiting { peer, .. } => Some(peer),
             Stage::Begun
+            | Stage::Affording { .. }
             | Stage::Gathering
             | Stage::Kin { .. }
             | Stage::Loading { .. }
@@ -483,6 +485,9 @@ impl Flights {
         let flight = self.flights.get_mut(&id).expect("ids are of open flights");
         match core::mem::replace(&mut flight.stage, Stage::Begun) {
             Stage::Begun | Stage::Gathering => {}
+            Stage::Affording { until } => {
+                self.deadlines.remove(&(until, Deadline::Affording(id)));
+            }
             Stage::Kin { until } => {
                 self.kin.leave(&flight.key.resource().into(), id);
                 self.deadlines.remove(&(until, Deadline::Kin(id)));

@@ -2,7 +2,7 @@
 
 use crate::{
     Allowance, Content, Domain, Doubts, Draft, Entry, Features, FetchId, Figures, Key, LoadId, Message,
-    Offence, Payer, PeerId, Reach, Shortage,
+    Offence, Payer, PeerId, Priority, Reach, Shortage,
     freshness::Directives,
     port::{DialError, Side},
 };
@@ -121,6 +121,8 @@ pub enum Input {
         directives: Directives,
         /// The allowance that a call for it would draw on.
         bucket: Bucket,
+        /// How much the request matters.
+        priority: Priority,
         /// What the client may be served.
         reader: Reader,
         /// For how long to wait for a call for another domain, if the origin may be asked about what that was given; `None`
@@ -134,6 +136,11 @@ pub enum Input {
         order: OrderId,
         /// The entries that are meant.
         reach: Reach,
+    },
+    /// The client of a call that passes the cache by has gone before the call began.
+    GivenUp {
+        /// The number from [`Input::Pass`].
+        order: OrderId,
     },
     /// The node is about to stop: give back what others wait for, and say goodbye.
     Leave,
@@ -151,6 +158,19 @@ pub enum Input {
         /// What the peer did.
         offence: Offence,
     },
+    /// A client wants the origin to be called past the cache; reported by [`Output::Depart`](crate::Output::Depart) when
+    /// that may be done, or by [`Output::Withheld`](crate::Output::Withheld). Ends with [`Input::Passed`] of the same number,
+    /// or, if its client has gone before it began, with [`Input::GivenUp`].
+    Pass {
+        /// The number under which it is reported.
+        order: OrderId,
+        /// The payer whose allowance the call draws on.
+        payer: Payer,
+        /// The allowance that the call draws on.
+        bucket: Bucket,
+        /// How much the request matters.
+        priority: Priority,
+    },
     /// A call to the origin that passes the cache by ended, or broke off; reported by
     /// [`Output::Removed`](crate::Output::Removed) when what it leaves behind is forgotten and doubted here and at
     /// every member.
@@ -163,6 +183,8 @@ pub enum Input {
         refused: Option<(Domain, Refusal)>,
         /// What the answer showed of the caller's allowance, if there was an answer and it did.
         allowance: Option<Allowance>,
+        /// For how long the origin wants to be left alone by the payer, and why, if it said so.
+        pause: Option<(Duration, Shortage)>,
     },
     /// Ask a peer whether it answers; reported by [`Output::Ponged`](crate::Output::Ponged).
     Ping {

@@ -30,6 +30,7 @@ mod input;
 mod invalidation;
 pub mod key;
 mod kin;
+mod ledger;
 mod membership;
 pub mod message;
 mod name;
@@ -39,7 +40,6 @@ mod peer;
 mod peers;
 pub mod port;
 mod protocol;
-mod quota;
 mod settings;
 mod settling;
 mod sharing;
@@ -49,7 +49,7 @@ mod token_bucket;
 
 pub use {
     address::{ADDRESS_BYTES_MAX, peer_of_address},
-    allowance::{Allowance, Window},
+    allowance::{Allowance, RESOURCE_BYTES_MAX, Window},
     candidate::Candidate,
     counters::Counters,
     deadline::Deadline,
@@ -60,6 +60,7 @@ pub use {
     headers::{HEADERS_BYTES_MAX, Headers},
     input::{Audience, Bucket, FetchError, Fetched, Input, OrderId, Reader, Refusal, RequestId},
     key::{Domain, KEY_BYTES_MAX, Key},
+    ledger::{AccountReport, Payer, Priority, RATE_OVER, Reserves, Shortage, UnknownPriority},
     membership::{MEMBER_ADDRESSES_MAX, Member},
     message::{AskId, Figures, Manner, Message, Reach, SETTLE_MAX, Scope},
     name::{Kinship, Name, Naming},
@@ -68,7 +69,6 @@ pub use {
     peer::{PeerId, PeerIdError},
     peers::{Ban, Contact, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits},
     protocol::{Features, Protocol},
-    quota::{Payer, Shortage},
     settings::{Disk, Settings},
     sharing::{Ceiling, REMEMBERED_MAX, SHELF_MAX, Sharing, SharingLimits},
     time::Timestamp,

@@ -10,7 +10,7 @@ pub use crate::invalidation::{
 };
 
 use crate::{
-    Bucket, Draft, Entry, Features, Key, Member, Name, Payer, Shortage, Timestamp, Validators,
+    Allowance, Bucket, Draft, Entry, Features, Key, Member, Name, Payer, Shortage, Timestamp, Validators,
     freshness::Freshness,
 };
 use alloc::{boxed::Box, vec::Vec};
@@ -20,6 +20,8 @@ use core::time::Duration;
 /// One thing that a member says to another.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
+    /// How allowances of payers stand; at most [`ALLOWANCES_TOLD_MAX`].
+    Allowances(Vec<Allowance>),
     /// An entry is new: whole where it is short or the receiver is its coordinator, else by name.
     Announce(Announced),
     /// What became of an ask. An ask may get [`Answer::Wait`] and then, later, one more answer.
@@ -105,6 +107,7 @@ impl Message {
     /// The part of the protocol that this message belongs to: a peer that lacks it is not told.
     pub fn needs(&self) -> Features {
         match self {
+            Self::Allowances(_) => Features::LEDGER,
             Self::Figures(_) => Features::FIGURES,
             Self::WarmUp { .. } | Self::WarmedUp { .. } => Features::WARM_UP,
             Self::District(_) => Features::DISTRICTS,
@@ -293,6 +296,9 @@ pub(crate) fn clamped(draft: Draft, most: Freshness) -> Draft {
     };
     Draft { content, freshness, validators, age }
 }
+
+/// Most allowances told of in one message: six kilobytes.
+pub const ALLOWANCES_TOLD_MAX: usize = 48;
 
 /// Most members told of in one message: three kilobytes.
 pub const KNOWN_TOLD_MAX: usize = 24;

@@ -1,6 +1,6 @@
 //! How look-ups end.
 
-use crate::{Content, Entry, FetchError, Shortage, Timestamp, Window};
+use crate::{Content, Entry, FetchError, Priority, Shortage, Timestamp, Window};
 use alloc::sync::Arc;
 
 /// How a look-up ended.
@@ -55,6 +55,8 @@ pub enum StaleReason {
     },
     /// The origin failed a moment ago and is given time to recover.
     HeldOff,
+    /// What is left of the quota is kept for calls that matter more.
+    Reserved,
     /// The quota is spent.
     Throttled,
     /// It is being renewed (`stale-while-revalidate`).
@@ -108,6 +110,16 @@ pub enum Failure {
     /// There is no connection with the peer that was to be asked.
     #[error("there is no connection with that peer")]
     NotConnected,
+    /// What is left of the quota is kept for calls that matter more, and nothing stale may stand in.
+    #[error("the last {kept} calls of the quota are kept from {priority} requests")]
+    Reserved {
+        /// How much the request matters.
+        priority: Priority,
+        /// How many calls of the window are kept from requests like it.
+        kept: u64,
+        /// How the allowance was seen last.
+        seen: Window,
+    },
     /// The quota is spent, and nothing stale may stand in.
     #[error("the quota is spent until {until}")]
     Throttled {

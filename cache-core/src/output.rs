@@ -29,6 +29,12 @@ pub enum Output {
         /// How the look-up ended.
         outcome: Outcome,
     },
+    /// Make the call that passes the cache by; comes at most once for each [`Input::Pass`](crate::Input::Pass), and is
+    /// followed by [`Input::Passed`](crate::Input::Passed).
+    Depart {
+        /// The number of that.
+        order: OrderId,
+    },
     /// Connect with the peer at `address`.
     Dial {
         /// The address to dial.
@@ -130,5 +136,12 @@ pub enum Output {
     Twins {
         /// The identity that both use.
         peer: PeerId,
+    },
+    /// Refuse the call that passes the cache by; comes in place of [`Output::Depart`], and nothing follows.
+    Withheld {
+        /// The number of that.
+        order: OrderId,
+        /// Why it is not made.
+        failure: Failure,
     },
 }

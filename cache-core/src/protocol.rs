@@ -61,6 +61,8 @@ impl Features {
     pub const READERS: Self = Self(1 << 4);
     /// The member knows that what was written is asked about on every use for a while.
     pub const SETTLING: Self = Self(1 << 5);
+    /// The member keeps a ledger of allowances for the fleet, and is told how they stand.
+    pub const LEDGER: Self = Self(1 << 6);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
     /// Every part that this build speaks.
@@ -70,7 +72,8 @@ impl Features {
             | Self::KINSHIP.0
             | Self::DISTRICTS.0
             | Self::READERS.0
-            | Self::SETTLING.0,
+            | Self::SETTLING.0
+            | Self::LEDGER.0,
     );
 
     /// The set as a hello carries it.

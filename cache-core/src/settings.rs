@@ -1,6 +1,6 @@
 //! What an engine is told about its task when it is made.
 
-use crate::port::Budget;
+use crate::{ledger::Reserves, port::Budget};
 use core::time::Duration;
 
 /// The limits that an engine keeps. Every field has a default with a reason; change only what you must.
@@ -33,6 +33,8 @@ pub struct Settings {
     pub leaders_max: usize,
     /// Time that a look-up on disk may take before the origin is asked instead.
     pub load_timeout: Duration,
+    /// What is kept of each allowance from requests that matter less.
+    pub reserves: Reserves,
     /// Time for which a request waits at most. Should exceed `fetch_timeout`, so that a call that failed
     /// late leaves time for a second.
     pub request_timeout: Duration,
@@ -55,6 +57,7 @@ impl Default for Settings {
             hold_off: Duration::from_secs(10),
             leaders_max: 2,
             load_timeout: Duration::from_secs(2),
+            reserves: Reserves::NONE,
             request_timeout: Duration::from_secs(30),
             retention: Duration::from_secs(7 * 24 * 3600),
             waiters_max: 10_000,

@@ -62,6 +62,16 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A rule for what requests matter cannot be read.
+    #[error(
+        "priority rule `{rule}` cannot be read: {problem}; write it like `/repos/*/*/actions/** = critical`"
+    )]
+    Priority {
+        /// The rule that was given.
+        rule: Box<str>,
+        /// What is wrong with it.
+        problem: Box<str>,
+    },
     /// The proxy on the way to the origin cannot be used. Its address is not repeated, as it may hold a password.
     #[error("the proxy cannot be used: {0}; write it like http://proxy.example:3128")]
     Proxy(&'static str),

@@ -1,6 +1,6 @@
 //! Passing a request through: every method, both bodies streaming.
 
-use crate::{CLIENT_FIELD, GitHub, OriginBody, field, url::local_path};
+use crate::{CLIENT_FIELD, GitHub, OriginBody, PRIORITY_FIELD, field, url::local_path};
 use bytes::Bytes;
 use cache_core::FetchError;
 use http::{Method, Request, Response, header};
@@ -40,6 +40,7 @@ impl GitHub {
         parts.headers.remove(header::HOST);
         parts.headers.remove(header::EXPECT);
         parts.headers.remove(CLIENT_FIELD);
+        parts.headers.remove(PRIORITY_FIELD);
         if !parts.headers.contains_key(header::USER_AGENT) {
             parts.headers.insert(header::USER_AGENT, self.user_agent().clone());
         }

@@ -5,7 +5,8 @@ mod times;
 pub use times::{MAX_STALE_DEFAULT, SETTLE_DEFAULT};
 
 use crate::{
-    ConfigError, Credential, CredentialMatch, OriginUrl, Proxy, RouteRule, RouteTable, Timeouts,
+    ConfigError, Credential, CredentialMatch, OriginUrl, PriorityRule, Proxy, RouteRule, RouteTable,
+    Timeouts,
     client::{Client, read_certificates},
     domain::{Domains, Rights},
     forwarded::Forwarded,
@@ -166,6 +167,7 @@ pub struct GitHubBuilder {
     pretty_print: bool,
     graphql: bool,
     graphql_rules: Vec<GraphqlRule>,
+    priorities: Vec<PriorityRule>,
 }
 
 impl Default for GitHubBuilder {
@@ -195,6 +197,7 @@ impl Default for GitHubBuilder {
             pretty_print: false,
             graphql: true,
             graphql_rules: Vec::new(),
+            priorities: Vec::new(),
         }
     }
 }
@@ -420,6 +423,19 @@ impl GitHubBuilder {
         self
     }
 
+    /// Sets how much requests for a class of routes matter that do not say so themselves. The first rule that is for a route
+    /// counts.
+    ///
+    /// ```
+    /// # use cache_origin_github::GitHub;
+    /// let github = GitHub::builder().priority_rule("/repos/*/*/actions/** = critical".parse()?).build()?;
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn priority_rule(mut self, rule: PriorityRule) -> Self {
+        self.priorities.push(rule);
+        self
+    }
+
     /// Makes the adapter. Connects to nothing yet.
     ///
     /// # Errors
@@ -503,6 +519,7 @@ impl GitHubBuilder {
             respect_max_age: self.respect_max_age,
             pretty_print: self.pretty_print,
             graphql,
+            priorities: self.priorities,
             asked_from: Timestamp::default(),
         })
     }

@@ -40,6 +40,7 @@ mod own;
 mod page;
 mod plan;
 mod pretty;
+mod priority;
 mod proxy;
 mod quota;
 mod recipe;
@@ -75,6 +76,7 @@ pub use {
     graphql::{GRAPHQL_BYTES_MAX, Gate, GraphqlRule},
     lending::KIN_WAIT_DEFAULT,
     plan::{PassReason, Plan, Planned},
+    priority::{BadPriority, PRIORITY_FIELD, PriorityRule},
     proxy::{Proxy, ProxyScope},
     quota::{Quota, RETRY_AFTER_MAX},
     recipe::{RecipeState, RecipeStats},

@@ -1,7 +1,7 @@
 //! What the origin says about its allowances: rate-limit fields and `Retry-After`.
 
 use crate::{domain::Readers, route::bucket_named};
-use cache_core::{Allowance, Shortage, Timestamp, Window};
+use cache_core::{Allowance, RESOURCE_BYTES_MAX, Shortage, Timestamp, Window};
 use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -41,7 +41,9 @@ impl Quota {
         let resource = headers
             .get("x-ratelimit-resource")
             .and_then(|value| value.to_str().ok())
-            .filter(|name| name.len() <= RESOURCE_BYTES_MAX)
+            .filter(|name| {
+                name.len() <= RESOURCE_BYTES_MAX && name.bytes().all(|byte| byte.is_ascii_graphic())
+            })
             .unwrap_or("core");
         Some(Self {
             resource: resource.into(),
@@ -134,8 +136,6 @@ const THROTTLE_MESSAGES: [&str; 3] =
     ["secondary rate limit", "API rate limit exceeded", "abuse detection mechanism"];
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(60);
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
-/// Longest name of an allowance, in bytes. GitHub's longest has 27.
-const RESOURCE_BYTES_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {

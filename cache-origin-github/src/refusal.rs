@@ -4,11 +4,12 @@
 //! What follows from a refusal is [`crate::Admissions`]' to say.
 
 use crate::{
-    GitHub, OriginBody, Quota, canonical, domain::Readers, form, own::concerns_the_credential, quota,
-    url::local_path,
+    GRAPHQL, GitHub, OriginBody, Quota, allowance, canonical, domain::Readers, form, graphql,
+    own::concerns_the_credential, quota, url::local_path,
 };
-use cache_core::{Allowance, Content, FetchError};
+use cache_core::{Allowance, Bucket, Content, FetchError, Payer, Shortage};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use std::time::{Duration, SystemTime};
 
 /// The credential and the resource of a call that passes the cache by.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub struct Asked {
     pub(crate) readers: Readers,
     /// Whose allowance the call draws on.
     payer: Readers,
+    /// Which allowance it draws on; `None` if none.
+    bucket: Option<Bucket>,
     /// The resource, from the host on, without a query; `None` for a path that no key can have.
     pub(crate) resource: Option<Box<str>>,
     /// Whether it is to be read, and not changed.
@@ -39,6 +42,7 @@ impl GitHub {
         let path = if written.is_ok() { &resource[host.len()..] } else { "" };
         Some(Asked {
             payer: readers,
+            bucket: (path != ALLOWANCES).then(|| allowance(path)),
             readers: if concerns_the_credential(path) { readers.alone() } else { readers },
             is_read: request.method().is_safe(),
             ends_credential: request.method() == Method::DELETE && path == OWN_TOKEN,
@@ -51,6 +55,35 @@ impl Asked {
     /// What the `answer` to it shows of the allowance that it drew on.
     pub fn allowance(&self, answer: &Response<OriginBody>) -> Option<Allowance> {
         Quota::shown_to(self.payer, answer.headers())
+    }
+
+    /// Whose allowance the call draws on, and which; `None` if it is free.
+    pub fn purse(&self) -> Option<(Payer, Bucket)> {
+        Some((self.payer.payer, self.bucket?))
+    }
+
+    /// For how long the origin wants to be left alone by the payer, and why, if `answer` says so.
+    ///
+    /// Where the body alone tells, its beginning is read and put back.
+    pub async fn throttled(
+        &self,
+        answer: &mut Result<Response<OriginBody>, FetchError>,
+    ) -> Option<(Duration, Shortage)> {
+        let response = answer.as_mut().ok()?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        // An answer to a query says so with status 200 in its body, which is not read unless a field hints at it.
+        let is_query = self.bucket == Some(GRAPHQL) && status == StatusCode::OK;
+        let is_spent = headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");
+        let is_hinted = is_query && (is_spent || headers.contains_key(header::RETRY_AFTER));
+        let is_refusal = matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
+        if !is_refusal && !is_hinted {
+            return None;
+        }
+        let text = response.body_mut().peek(&headers).await;
+        let is_throttled = quota::is_throttled(status, &headers, &text)
+            || (is_query && graphql::is_throttled(status, &text));
+        let pause = || (quota::retry_after(&headers, SystemTime::now()), quota::shortage(&headers));
+        is_throttled.then(pause)
     }
 
     /// With what status `answer` refuses what was `asked`, if both are there and it does.
@@ -96,6 +129,9 @@ pub fn refusal_of(content: &Content) -> Option<StatusCode> {
     let headers = form::fields(&content.headers).collect();
     refused_by(status, &headers, &content.body)
 }
+
+/// Where the origin tells of all allowances, which draws on none.
+const ALLOWANCES: &str = "/rate_limit";
 
 /// What an installation's token deletes when it is no longer needed: itself.
 const OWN_TOKEN: &str = "/installation/token";

@@ -5,7 +5,7 @@
 //! rules is served within what the present ones grant ([`Rules::grant`]).
 
 use crate::{
-    Credential, GitHub, PassReason, RouteRule, RouteTable,
+    Credential, GitHub, PassReason, PriorityRule, RouteRule, RouteTable,
     domain::{Domains, Readers},
     forwarded::Forwarded,
     graphql::Lifetimes,
@@ -43,6 +43,8 @@ pub struct Rules {
     pub(crate) pretty_print: bool,
     /// For how long answers to GraphQL queries are kept; `None` if they are not.
     pub(crate) graphql: Option<Lifetimes>,
+    /// How much requests matter, by route; the first rule that is for one counts.
+    pub(crate) priorities: Vec<PriorityRule>,
     /// The origin is asked about what was kept before, under rules that may have believed more.
     pub(crate) asked_from: Timestamp,
 }

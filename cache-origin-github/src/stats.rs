@@ -1,7 +1,7 @@
 //! What was asked of the origin, and what it said about its allowances.
 
 use crate::{GitHub, Quota, RecipeStats, SurrogateState, Usage};
-use cache_core::Allowance;
+use cache_core::{AccountReport, Shortage, Timestamp};
 use serde::Serialize;
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -36,26 +36,45 @@ pub struct OriginStats {
     pub quotas: Vec<DomainQuota>,
 }
 
-/// The last observation of one allowance of one payer.
+/// How one allowance of one payer stands, as far as any member has told.
 #[derive(Clone, Debug, Serialize)]
 pub struct DomainQuota {
     /// Whose it is: `anonymous`, or the first digits of a digest of the credential, behind the operator's name for its
     /// domain if there is one.
     pub domain: String,
-    /// The allowance as it was observed.
+    /// The allowance as it was observed last.
     #[serde(flatten)]
     pub quota: Quota,
+    /// When it was, in seconds since the Unix epoch.
+    pub seen: u64,
+    /// How many calls an hour are being spent, by all that share the allowance; `None` if that cannot be told yet.
+    pub per_hour: Option<u64>,
+    /// When all will be spent at that rate, in seconds since the Unix epoch; `None` if the window ends before.
+    pub spent_at: Option<u64>,
+    /// Until when no call is made that would draw on it, in seconds since the Unix epoch.
+    pub paused_until: Option<u64>,
+    /// Why: `window` if it is spent, `pace` if the payer called too often, whatever was left.
+    pub paused_by: Option<&'static str>,
 }
 
 impl GitHub {
-    /// Counts since the adapter was built, beside `allowances`, the last word on every allowance as the engine has it.
-    pub fn stats(&self, allowances: &[Allowance]) -> OriginStats {
+    /// Counts since the adapter was built, beside `accounts`, how every allowance stands as the engine knows.
+    pub fn stats(&self, accounts: &[AccountReport]) -> OriginStats {
         let counters = self.counters();
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let rules = self.rules();
-        let quota = |seen: &Allowance| DomainQuota {
-            domain: rules.label(seen.domain, seen.payer),
-            quota: Quota::seen(seen.resource.clone(), seen.window),
+        let seconds = |moment: Timestamp| moment.as_unix_millis() / 1000;
+        let quota = |account: &AccountReport| DomainQuota {
+            domain: rules.label(account.allowance.domain, account.allowance.payer),
+            quota: Quota::seen(account.allowance.resource.clone(), account.allowance.window),
+            seen: seconds(account.noted),
+            per_hour: account.per_hour,
+            spent_at: account.spent_at.map(seconds),
+            paused_until: account.paused.map(|(until, _)| until.as_unix_millis().div_ceil(1000)),
+            paused_by: account.paused.map(|(_, shortage)| match shortage {
+                Shortage::Pace => "pace",
+                Shortage::Window { .. } => "window",
+            }),
         };
         OriginStats {
             calls: read(&counters.calls),
@@ -68,7 +87,7 @@ impl GitHub {
             failed: read(&counters.failed),
             recipe: rules.recipes.stats(Instant::now()),
             anonymous_as: self.surrogate_state(),
-            quotas: allowances.iter().map(quota).collect(),
+            quotas: accounts.iter().map(quota).collect(),
         }
     }
 }

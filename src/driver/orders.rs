@@ -23,10 +23,8 @@ impl Orders {
         order
     }
 
-    pub(super) fn passed(&mut self, answer: PassAnswer, done: oneshot::Sender<PassAnswer>) -> OrderId {
-        let order = self.number();
+    pub(super) fn passed(&mut self, order: OrderId, answer: PassAnswer, done: oneshot::Sender<PassAnswer>) {
         self.passed.insert(order, (answer, done));
-        order
     }
 
     pub(super) fn ping(&mut self, done: Ponged) -> OrderId {

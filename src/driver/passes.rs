@@ -1,20 +1,45 @@
 //! What passes the cache by, and what it leaves behind however it ends.
 
 use super::Driver;
-use crate::command::{BrokenOff, Passed};
-use cache_core::{Input, Output};
+use crate::command::{BrokenOff, Departing, Passed};
+use cache_core::{Bucket, Failure, Input, OrderId, Output, Payer, Priority};
 use std::mem;
 use tokio::task::{Id, JoinError};
 use tracing::warn;
 
 impl Driver {
+    /// Asks the engine whether `call` may be made; what is free is made at once.
+    pub(super) fn on_pass(&mut self, purse: Option<(Payer, Bucket)>, priority: Priority, call: Departing) {
+        let order = self.orders.number();
+        self.departing.insert(order, call);
+        match purse {
+            Some((payer, bucket)) => self.handle(Input::Pass { order, payer, bucket, priority }),
+            None => self.depart(order),
+        }
+    }
+
+    pub(super) fn depart(&mut self, order: OrderId) {
+        if let Some(Departing { call, broken_off, withheld: _ }) = self.departing.remove(&order) {
+            let pass = self.passes.spawn(call).id();
+            self.under_way.insert(pass, (order, broken_off));
+        }
+    }
+
+    pub(super) fn withhold(&mut self, order: OrderId, failure: Failure) {
+        if let Some(Departing { call, withheld, .. }) = self.departing.remove(&order) {
+            // The caller looks for the reason once its call is dropped.
+            let _gone = withheld.send(failure);
+            drop(call);
+        }
+    }
+
     pub(super) fn on_pass_ended(&mut self, ended: Result<(Id, Passed), JoinError>) {
         match ended {
-            Ok((pass, Passed { answer, refused, reach, allowance, done })) => {
-                self.under_way.remove(&pass);
+            Ok((pass, Passed { answer, refused, reach, allowance, pause, done })) => {
+                let Some((order, _broken_off)) = self.under_way.remove(&pass) else { return };
                 // A client that has gone needs no answer; what it changed is forgotten all the same.
-                let order = self.orders.passed(answer, done);
-                self.handle(Input::Passed { order, reach, refused, allowance });
+                self.orders.passed(order, answer, done);
+                self.handle(Input::Passed { order, reach, refused, allowance, pause });
             }
             // The body that the caller streams is the caller's code, and may panic.
             Err(error) => {
@@ -27,9 +52,9 @@ impl Driver {
     }
 
     /// A call that passes the cache by breaks off, and its end will not be known.
-    fn on_broken_off(&mut self, broken_off: BrokenOff) {
-        let (order, reach) = (self.orders.number(), broken_off());
-        self.handle(Input::Passed { order, reach, refused: None, allowance: None });
+    fn on_broken_off(&mut self, (order, broken_off): (OrderId, BrokenOff)) {
+        let reach = broken_off();
+        self.handle(Input::Passed { order, reach, refused: None, allowance: None, pause: None });
     }
 
     /// Breaks off what passes the cache by, and has what it leaves behind doubted while the disk and the members can
@@ -53,10 +78,10 @@ impl Drop for Driver {
         if std::thread::panicking() {
             return;
         }
-        for broken_off in mem::take(&mut self.under_way).into_values() {
-            let (order, reach) = (self.orders.number(), broken_off());
-            self.engine
-                .handle(self.clock.now(), Input::Passed { order, reach, refused: None, allowance: None });
+        for (order, broken_off) in mem::take(&mut self.under_way).into_values() {
+            let reach = broken_off();
+            let passed = Input::Passed { order, reach, refused: None, allowance: None, pause: None };
+            self.engine.handle(self.clock.now(), passed);
         }
         while let Some(output) = self.engine.poll_output() {
             if let Output::Remove { removal, scopes, doubted } = output {

@@ -225,6 +225,7 @@ impl World {
         self.requests += 1;
         let (request, directives) = (RequestId(self.requests), Directives::default());
         self.wake(Wake::Command(Some(Command::Get {
+            priority: cache_core::Priority::Normal,
             reader: cache_core::Reader::Admitted,
             kin_wait: None,
             request,

@@ -63,6 +63,10 @@ pub(super) fn command() -> Command {
                 )
                 .arg(json()),
         )
+        .subcommand(
+            client("quota", "Show how the API's allowances stand over the fleet, and when they will be gone")
+                .arg(json()),
+        )
         .subcommand(client("doctor", "Find out whether sharing works, and what to do if not").arg(json()))
         .subcommand(monitor().arg(json()))
         .subcommand(client(

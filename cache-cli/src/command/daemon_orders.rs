@@ -2,7 +2,7 @@
 
 use super::{
     monitor::{self, MonitorOptions},
-    peers,
+    peers, quota,
     top::{self, By, Of},
 };
 use crate::{
@@ -46,6 +46,8 @@ pub(crate) enum DaemonOrder {
         /// Whether the answer is for people or for programs.
         rendering: Rendering,
     },
+    /// Show how allowances stand.
+    Quota(Rendering),
     /// Show what the daemon has done.
     Stats(Rendering),
     /// Show which client uses what.
@@ -93,6 +95,7 @@ impl DaemonOrder {
             }
             Self::Peers(rendering) => peers::show(&mut admin, rendering, out).await,
             Self::Ping { peer, rendering } => peers::ping(&mut admin, peer, rendering, out).await,
+            Self::Quota(rendering) => quota::show(&mut admin, rendering, out).await,
             Self::Stats(rendering) => {
                 let stats: Value = admin.show("/stats").await?;
                 match rendering {

@@ -8,6 +8,7 @@ mod id;
 mod local_orders;
 mod monitor;
 mod peers;
+mod quota;
 mod secret;
 mod top;
 

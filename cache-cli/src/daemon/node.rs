@@ -25,6 +25,7 @@ pub(super) async fn start(settings: &Settings) -> Result<Node, CommandError> {
         .budget(budget(settings.memory))
         .disk_budget(budget(settings.disk))
         .write_behind(write_behind)
+        .settings(fleet_cache::Settings { reserves: settings.reserves, ..fleet_cache::Settings::default() })
         .start()
         .await
         .map_err(|error| match error {
@@ -80,6 +81,9 @@ fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
     }
     for rule in &settings.graphql_rules {
         github = github.graphql_rule(*rule);
+    }
+    for rule in &settings.priorities {
+        github = github.priority_rule(rule.clone());
     }
     for name in &settings.forwarded_headers {
         github = github.forward_header(name);

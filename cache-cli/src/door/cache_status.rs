@@ -73,6 +73,7 @@ fn stale(line: &mut Line, reason: StaleReason, overdue: Duration) {
         StaleReason::Fault { status } => line.write(format_args!("; fwd=stale; fwd-status={status}")),
         StaleReason::Accepted
         | StaleReason::HeldOff
+        | StaleReason::Reserved
         | StaleReason::Throttled
         | StaleReason::WhileRevalidating => line.write(format_args!("; hit")),
     }
@@ -80,6 +81,7 @@ fn stale(line: &mut Line, reason: StaleReason, overdue: Duration) {
         StaleReason::Accepted => "max-stale",
         StaleReason::Failed(_) | StaleReason::Fault { .. } => "stale-if-error",
         StaleReason::HeldOff => "stale-held-off",
+        StaleReason::Reserved => "stale-reserved",
         StaleReason::Throttled => "stale-quota-spent",
         StaleReason::WhileRevalidating => "stale-while-revalidate",
     };

@@ -6,7 +6,7 @@ use super::{
     policy::{Door, DoorHosts},
 };
 use bytes::Bytes;
-use cache_core::{FetchError, Shortage, Timestamp};
+use cache_core::{FetchError, Priority, Shortage, Timestamp};
 use cache_origin_github::Quota;
 use fleet_cache::{Closed, RequestError};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -58,6 +58,31 @@ impl DoorError {
         .with_remedy("start the daemons with --origin https://api.github.com, and set GITHUB_API_URL for clients alone")
     }
 
+    /// What is left of the allowance is kept for requests that matter more.
+    fn reserved((priority, kept): (Priority, u64), seen: &Quota) -> Self {
+        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seen.reset));
+        let until = Timestamp::from_unix_millis(seen.reset.saturating_mul(1000));
+        // Clients act by GitHub's own words, and by its fields: for this request nothing remains.
+        let message = format!(
+            "API rate limit exceeded for {priority} requests: the last {kept} of {} calls of the allowance `{}` are \
+             kept for others until {date}. Fleet Cache did not send the request.",
+            seen.limit, seen.resource
+        );
+        let (used, limit) = (seen.used, seen.limit);
+        let quota = QuotaFields {
+            resource: seen.resource.clone(),
+            ..QuotaFields::new(until, Shortage::Window { limit, used }, "core", Some(seen))
+        };
+        Self {
+            retry_after: Some(seconds_until(until)),
+            quota: Some(Box::new(quota)),
+            ..Self::new(StatusCode::FORBIDDEN, "reserved", message)
+        }
+        .with_remedy(
+            "wait, or send `X-Fleet-Priority: critical` if this request may have the last calls; `--reserve` sets what is kept",
+        )
+    }
+
     /// The body of the request has a coding that the daemon does not understand.
     pub(crate) fn coding_unknown() -> Self {
         Self::new(
@@ -102,6 +127,8 @@ impl From<RequestError> for DoorError {
     fn from(error: RequestError) -> Self {
         let new = |status, code| Self::new(status, code, error.to_string());
         match error {
+            RequestError::BadPriority(_) => new(StatusCode::BAD_REQUEST, "priority")
+                .with_remedy("send `X-Fleet-Priority: batch`, `normal` or `critical`, once, or leave it out"),
             RequestError::BadTarget { .. } => new(StatusCode::BAD_REQUEST, "target"),
             RequestError::Busy => {
                 Self { retry_after: Some(1), ..new(StatusCode::SERVICE_UNAVAILABLE, "busy") }
@@ -114,6 +141,7 @@ impl From<RequestError> for DoorError {
             RequestError::Throttled { until, shortage, resource, ref quota } => {
                 Self::from(QuotaFields::new(until, shortage, resource, quota.as_ref()))
             }
+            RequestError::Reserved { priority, kept, ref quota } => Self::reserved((priority, kept), quota),
             RequestError::Fetch(_) | _ => new(StatusCode::BAD_GATEWAY, "origin"),
         }
     }
@@ -174,7 +202,7 @@ fn misdirected(host: &str, door: Door) -> DoorError {
 struct QuotaFields {
     until: Timestamp,
     shortage: Shortage,
-    resource: &'static str,
+    resource: Box<str>,
     limit: Option<u64>,
     remaining: Option<u64>,
     used: Option<u64>,
@@ -185,7 +213,8 @@ struct QuotaFields {
 
 impl QuotaFields {
     /// What this node heard last is told where it is of the window that has not ended; else what the pause itself says.
-    fn new(until: Timestamp, shortage: Shortage, resource: &'static str, seen: Option<&Quota>) -> Self {
+    fn new(until: Timestamp, shortage: Shortage, resource: &str, seen: Option<&Quota>) -> Self {
+        let resource = Box::from(resource);
         let ends = until.as_unix_millis().div_ceil(1000);
         match shortage {
             Shortage::Pace => Self {
@@ -228,7 +257,9 @@ impl QuotaFields {
                 headers.insert(HeaderName::from_static(name), HeaderValue::from(number));
             }
         }
-        headers.insert("x-ratelimit-resource", HeaderValue::from_static(self.resource));
+        if let Ok(resource) = HeaderValue::from_str(&self.resource) {
+            headers.insert("x-ratelimit-resource", resource);
+        }
     }
 }
 
@@ -302,6 +333,28 @@ mod tests {
     fn throttled(shortage: Shortage, quota: Option<Quota>) -> Response<Bytes> {
         let until = Timestamp::from_unix_millis(4_000_000_000_500);
         DoorError::from(RequestError::Throttled { until, shortage, resource: "core", quota }).response()
+    }
+
+    #[test]
+    fn what_is_kept_for_others_is_refused_as_a_spent_window_with_what_is_true_of_it() {
+        let quota =
+            Quota { resource: "core".into(), limit: 100, remaining: 20, used: 80, reset: 4_000_000_000 };
+        let error = RequestError::Reserved { priority: Priority::Batch, kept: 20, quota };
+        let response = DoorError::from(error).response();
+        assert_eq!(
+            (response.status().as_u16(), field(&response, "cache-status")),
+            (403, "fleet-cache; detail=reserved")
+        );
+        let fields = ["limit", "remaining", "used", "reset", "resource"];
+        let told = fields.map(|name| field(&response, &format!("x-ratelimit-{name}")));
+        assert_eq!(told, ["100", "0", "80", "4000000000", "core"]);
+        assert!(field(&response, "retry-after").parse::<u64>().unwrap() > 1_000_000);
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        let message = body["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("API rate limit exceeded for batch requests: the last 20 of 100"),
+            "{message}"
+        );
     }
 
     fn field<'a>(response: &'a Response<Bytes>, name: &str) -> &'a str {

@@ -202,6 +202,20 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     .variables(&["CACHE_ROUTES"])
     .at_hangup(),
     Definition::many(
+        "priority",
+        "PATTERN=CLASS",
+        "How much requests matter by path, such as `/repos/*/*/actions/**=critical`: `batch`, `normal` or `critical`; \
+         a request's own `X-Fleet-Priority` comes first",
+    )
+    .variables(&["CACHE_PRIORITY"])
+    .at_hangup(),
+    Definition::many(
+        "reserve",
+        "CLASS=SHARE",
+        "What is kept of each allowance from requests of a class, such as `batch=20%`; give all nodes the same",
+    )
+    .variables(&["CACHE_RESERVE"]),
+    Definition::many(
         "graphql",
         "RULE=TIME",
         "Freshness of answers to GraphQL queries by what they show, such as `checks=5s`; `never` for not at all; see docs/graphql.md",

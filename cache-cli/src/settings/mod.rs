@@ -37,8 +37,8 @@ pub(crate) use {
 };
 
 use crate::{exit::CommandError, socket::Access};
-use cache_core::port::Durability;
-use cache_origin_github::{Credential, GraphqlRule, OriginUrl, Proxy, ProxyScope};
+use cache_core::{Reserves, port::Durability};
+use cache_origin_github::{Credential, GraphqlRule, OriginUrl, PriorityRule, Proxy, ProxyScope};
 use fleet_cache::environment;
 use std::{
     ffi::OsString,
@@ -87,6 +87,10 @@ pub(crate) struct Settings {
     pub(crate) routes: Vec<String>,
     /// Lifetimes of answers to GraphQL queries, by what they show.
     pub(crate) graphql_rules: Vec<GraphqlRule>,
+    /// How much requests matter, by path.
+    pub(crate) priorities: Vec<PriorityRule>,
+    /// What is kept of each allowance from requests that matter less.
+    pub(crate) reserves: Reserves,
     /// Whether all of GraphQL passes the cache by.
     pub(crate) no_graphql: bool,
     /// Headers of clients that reach the origin on cached reads too.
@@ -272,6 +276,8 @@ impl<'a> Reader<'a> {
             settle: self.one("settle", value::settle).unwrap_or_default(),
             routes: self.many("route", value::route),
             graphql_rules: self.many("graphql", value::graphql_rule),
+            priorities: self.many("priority", value::priority_rule),
+            reserves: self.reserves(),
             no_graphql: self.one("no-graphql", value::truth).unwrap_or_default(),
             forwarded_headers: self.many("forward-header", value::forwarded_header),
             respect_max_age: self.one("respect-max-age", value::truth).unwrap_or_default(),
@@ -297,6 +303,14 @@ impl<'a> Reader<'a> {
             },
             warnings: Vec::new(),
         }
+    }
+
+    /// Of several for one class the last counts.
+    fn reserves(&mut self) -> Reserves {
+        let given = self.many("reserve", value::reserve);
+        given.into_iter().fold(Reserves::NONE, |reserves, (class, percent)| {
+            reserves.with(class, percent).unwrap_or(reserves)
+        })
     }
 
     /// Variables that other programs read too mean what they mean to those: two of them the way to `https://` alone.

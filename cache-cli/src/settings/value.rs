@@ -1,9 +1,9 @@
 //! From text to types: durations, sizes, addresses, and what is said when the text does not fit.
 
-use cache_core::{BODY_BYTES_MAX, SETTLE_MAX, port::Durability};
+use cache_core::{BODY_BYTES_MAX, Priority, Reserves, SETTLE_MAX, UnknownPriority, port::Durability};
 use cache_origin_github::{
-    ConfigError, GitHub, GraphqlRule, LIFETIME_MAX, OriginUrl, Proxy, ProxyScope, RouteRule, TIMEOUT_MAX,
-    TIMEOUT_MIN, parse_duration,
+    ConfigError, GitHub, GraphqlRule, LIFETIME_MAX, OriginUrl, PriorityRule, Proxy, ProxyScope, RouteRule,
+    TIMEOUT_MAX, TIMEOUT_MIN, parse_duration,
 };
 use fleet_cache::environment;
 use nix::unistd::Group;
@@ -232,6 +232,31 @@ pub(crate) fn graphql_rule(text: &str) -> Result<GraphqlRule, Problem> {
         }
         other => other.to_string(),
     })
+}
+
+/// Takes a rule as [`PriorityRule`] reads it.
+pub(crate) fn priority_rule(text: &str) -> Result<PriorityRule, Problem> {
+    text.parse().map_err(|error| match error {
+        ConfigError::Priority { problem, .. } => {
+            format!("cannot be read: {problem}; write it like `/repos/*/*/actions/**=critical`")
+        }
+        other => other.to_string(),
+    })
+}
+
+/// Takes a class of requests and the percentage of each allowance that is kept from it.
+pub(crate) fn reserve(text: &str) -> Result<(Priority, u8), Problem> {
+    let bad = |problem: &str| format!("{problem}; write it like `batch=20%` or `normal=5%`");
+    let (class, share) = text.split_once('=').ok_or_else(|| bad("has no `=`"))?;
+    let class: Priority =
+        class.trim().parse().map_err(|error: UnknownPriority| bad(&format!("names no class: {error}")))?;
+    let percent = share.trim().strip_suffix('%').and_then(|percent| percent.trim().parse::<u8>().ok());
+    let percent = percent.ok_or_else(|| bad("has no share in whole percent"))?;
+    match Reserves::NONE.with(class, percent) {
+        Some(_reserves) => Ok((class, percent)),
+        None if class == Priority::Critical => Err(bad("would keep something from critical requests")),
+        None => Err(bad("keeps more than 100%")),
+    }
 }
 
 /// Takes the name of a header that is sent to the origin on cached reads as well.

@@ -6,7 +6,9 @@
 //! known kind, which are skipped too ([`crate::Protocol`]).
 
 use super::{
-    CONFIG, DecodeError, List, Record, check,
+    CONFIG, DecodeError, List, Record,
+    allowance::WireAllowances,
+    check,
     district::WireSurroundings,
     invalidation::{WireNotice, WireSettlingNotice},
     millis,
@@ -72,6 +74,7 @@ enum WireMessage {
     District(WireSurroundings),
     ToPassOn(WireParcel),
     InvalidateAndSettle(WireSettlingNotice),
+    Allowances(WireAllowances),
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -101,6 +104,7 @@ struct WireParcel {
 impl From<&Message> for WireMessage {
     fn from(message: &Message) -> Self {
         match message {
+            Message::Allowances(allowances) => Self::Allowances(allowances.as_slice().into()),
             Message::Announce(Announced::Named { name, remaining, age, edition }) => Self::Named {
                 name: *name.as_bytes(),
                 remaining: millis(*remaining),
@@ -158,6 +162,7 @@ impl WireMessage {
     fn into_message(self) -> Result<Message, DecodeError> {
         let name = Name::from_bytes;
         Ok(match self {
+            Self::Allowances(allowances) => Message::Allowances(allowances.into_allowances()?),
             Self::Named { name: bytes, remaining, age, edition } => Message::Announce(Announced::Named {
                 name: name(bytes),
                 remaining: Duration::from_millis(remaining),
@@ -272,7 +277,7 @@ fn edition_of((count, issuer): (u64, u64)) -> Edition {
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 19;
+const KINDS: u32 = 20;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;
@@ -281,14 +286,38 @@ const KIND_BYTES_MAX: usize = 4;
 mod tests {
     use super::*;
     use crate::{
-        Content, Domain, Draft, Headers, Key, Validators,
+        Allowance, Content, Domain, Draft, Headers, Key, Validators, Window,
         freshness::Freshness,
         message::{
-            INVALIDATIONS_MAX, Invalidation, KNOWN_TOLD_MAX, Known, Notice, Reach, SCOPES_MAX, Scope,
-            Surroundings,
+            ALLOWANCES_TOLD_MAX, INVALIDATIONS_MAX, Invalidation, KNOWN_TOLD_MAX, Known, Notice, Reach,
+            SCOPES_MAX, Scope, Surroundings,
         },
     };
     use alloc::vec;
+
+    fn allowance() -> Allowance {
+        let reset = Timestamp::from_unix_millis(1_700_000_000_000);
+        Allowance {
+            payer: Payer::from_bytes([7; 16]),
+            domain: Domain::ANONYMOUS,
+            resource: "actions_runner_registration".into(),
+            bucket: Some(Bucket(2)),
+            window: Window { limit: 5_000, remaining: 4_000, used: 1_000, reset },
+        }
+    }
+
+    #[test]
+    fn an_allowance_whose_name_is_too_long_or_cannot_be_printed_is_refused() {
+        let named = |resource: &str| Allowance { resource: resource.into(), ..allowance() };
+        let decoded =
+            |resource: &str| decode_message(&encode_message(&Message::Allowances(vec![named(resource)])));
+        assert!(decoded(&"x".repeat(64)).is_ok());
+        for bad in ["x".repeat(65), "a\nb".into(), "\u{1b}[2J".into(), "ä".into()] {
+            assert_eq!(decoded(&bad), Err(DecodeError::Malformed), "{bad:?}");
+        }
+        let too_many = Message::Allowances(vec![allowance(); ALLOWANCES_TOLD_MAX + 1]);
+        assert_eq!(decode_message(&encode_message(&too_many)), Err(DecodeError::Malformed));
+    }
 
     fn parcel(body_bytes: usize) -> Parcel {
         Parcel {
@@ -390,6 +419,8 @@ mod tests {
             Message::WarmUp { skip: 32 },
             Message::WarmedUp { next: Some(64) },
             Message::WarmedUp { next: None },
+            Message::Allowances(vec![allowance(); ALLOWANCES_TOLD_MAX]),
+            Message::Allowances(Vec::new()),
             Message::District(surroundings(0)),
             Message::District(surroundings(KNOWN_TOLD_MAX)),
         ]);

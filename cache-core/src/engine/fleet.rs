@@ -1,5 +1,6 @@
 //! Everything that has to do with other members: [`state`] is what is known, the other files are what is done.
 
+mod accounting;
 mod announcing;
 mod bordering;
 mod coordinating;

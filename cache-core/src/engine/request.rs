@@ -1,5 +1,6 @@
 //! The way of a request: memory, disk, the fleet, and then the origin.
 
+mod affording;
 mod asking;
 mod boarding;
 mod borrowing;
@@ -7,3 +8,5 @@ mod hedging;
 mod landing;
 mod lookup;
 mod proving;
+
+pub(super) use affording::Passing;

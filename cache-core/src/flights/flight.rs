@@ -5,8 +5,8 @@
 //! in step with the indices of [`super::Flights`], which changes those.
 
 use crate::{
-    AskId, Bucket, Candidate, Entry, FetchId, ForwardReason, Key, LoadId, Payer, PeerId, Reader, RequestId,
-    Timestamp,
+    AskId, Bucket, Candidate, Entry, FetchId, ForwardReason, Key, LoadId, Payer, PeerId, Priority, Reader,
+    RequestId, Timestamp,
     message::{Role, Verdict},
 };
 use alloc::{sync::Arc, vec::Vec};
@@ -64,9 +64,12 @@ impl Flight {
         self.stage
     }
 
-    /// Whether it does nothing but wait for another look-up, here or at a member.
+    /// Whether it does nothing but wait for other calls, here or at a member.
     pub(crate) fn waits_for_another(&self) -> bool {
-        matches!(self.stage, Stage::Asking { .. } | Stage::Waiting { .. } | Stage::Kin { .. })
+        matches!(
+            self.stage,
+            Stage::Asking { .. } | Stage::Waiting { .. } | Stage::Kin { .. } | Stage::Affording { .. }
+        )
     }
 
     /// Whether the origin is being called.
@@ -170,10 +173,11 @@ impl Flight {
     }
 }
 
-/// The reader that asks, and the allowance that a call for it draws on.
+/// The reader that asks, the allowance that a call for it draws on, and how much it matters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Caller {
     pub(crate) bucket: Bucket,
+    pub(crate) priority: Priority,
     pub(crate) reader: Reader,
     /// Until when to wait for a call for another domain, if the origin may be asked about what that was given.
     pub(crate) kin_until: Option<Timestamp>,
@@ -217,7 +221,7 @@ impl Consulted {
     }
 }
 
-/// How far a flight has got: `Loading → Gathering → Asking → Waiting → Kin → Fetching`. It may skip or end at any stage,
+/// How far a flight has got: `Loading → Gathering → Asking → Waiting → Affording → Kin → Fetching`. It may skip or end at any stage,
 /// and go back to asking when the member that it waits for is gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Stage {
@@ -233,6 +237,8 @@ pub(crate) enum Stage {
     Waiting { ask: AskId, peer: PeerId, until: Timestamp },
     /// The origin is being called for the same resource on behalf of another domain; at `until` we call for ourselves.
     Kin { until: Timestamp },
+    /// Too many calls are under way for what is left of the allowance; at `until` that is looked at again.
+    Affording { until: Timestamp },
     /// The origin was called with the credential of `leader`; the call is given up at `until`.
     Fetching { fetch: FetchId, leader: RequestId, until: Timestamp },
 }

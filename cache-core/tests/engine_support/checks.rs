@@ -28,7 +28,9 @@ impl World {
             | Output::Load { .. }
             | Output::Remove { .. }
             | Output::Retract { .. } => {}
-            Output::Dial { .. }
+            Output::Depart { .. }
+            | Output::Withheld { .. }
+            | Output::Dial { .. }
             | Output::Disconnect { .. }
             | Output::Forget { .. }
             | Output::Ponged { .. }
@@ -122,6 +124,7 @@ impl World {
             StaleReason::Failed(_)
             | StaleReason::Fault { .. }
             | StaleReason::HeldOff
+            | StaleReason::Reserved
             | StaleReason::Throttled => {
                 assert!(!directives.only_if_cached, "a request that must not ask waited for the origin");
                 // A fresh entry that the request refused may stand in for an origin that is down, too.

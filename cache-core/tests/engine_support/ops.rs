@@ -1,7 +1,7 @@
 //! What may happen to an engine, as proptest makes it up.
 
 use cache_core::{
-    Disk, Domain, Key, Settings,
+    Disk, Domain, Key, Reserves, Settings,
     freshness::{Directives, Freshness, Grant},
     port::Budget,
 };
@@ -128,6 +128,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             hold_off,
             leaders_max,
             load_timeout,
+            reserves: Reserves::NONE,
             request_timeout,
             retention,
             waiters_max,

@@ -3,8 +3,8 @@
 use super::ops::{Answer, Event, KEYS_COUNT, Op, Pause, Plan, RESOURCES, Shape, domain, key};
 use cache_core::{
     Audience, Bucket, Content, Disk, Doubts, Draft, Engine, Entry, FetchError, FetchId, Fetched, Input, Key,
-    LoadId, OrderId, Outcome, Output, Reach, Reader, RequestId, Scope, Served, Settings, Shortage, Timestamp,
-    Validators, freshness::Directives,
+    LoadId, OrderId, Outcome, Output, Priority, Reach, Reader, RequestId, Scope, Served, Settings, Shortage,
+    Timestamp, Validators, freshness::Directives,
 };
 use std::{collections::BTreeMap, fmt::Write, sync::Arc, time::Duration};
 
@@ -135,7 +135,15 @@ impl World {
             }
             let request = self.ask(Some(key(number)), Directives::ANYTHING_CACHED);
             let (directives, bucket, reader) = (Directives::ANYTHING_CACHED, Bucket(0), Reader::Admitted);
-            let input = Input::Get { request, key: key(number), directives, bucket, reader, kin_wait: None };
+            let input = Input::Get {
+                request,
+                key: key(number),
+                directives,
+                bucket,
+                priority: Priority::Normal,
+                reader,
+                kin_wait: None,
+            };
             let outputs = self.handle(input);
             let held = outputs.into_iter().find_map(|output| match output {
                 Output::Complete { outcome: Outcome::Answered { entry, served }, .. } => {
@@ -179,6 +187,7 @@ impl World {
                     key: key(*number),
                     directives,
                     bucket,
+                    priority: Priority::Normal,
                     reader,
                     kin_wait: None,
                 });
@@ -343,7 +352,9 @@ impl World {
                 let key = self.requests[leader].key.clone().expect("only gets fetch");
                 self.calls.insert(*fetch, Call { key, leader: *leader, step: self.step });
             }
-            Output::Dial { .. }
+            Output::Depart { .. }
+            | Output::Withheld { .. }
+            | Output::Dial { .. }
             | Output::Disconnect { .. }
             | Output::Forget { .. }
             | Output::Ponged { .. }

@@ -67,6 +67,7 @@ impl Talk {
                     kin_wait: words.duration_of("borrows"),
                 }
             }
+            "allowances" => Message::Allowances(words.allowance().into_iter().collect()),
             "claim" => Message::Claim { name: self.learn(&words.key()) },
             "figures" => {
                 Message::Figures(Figures { api_calls: words.number_value("calls", 0), ..Figures::default() })
@@ -96,7 +97,10 @@ impl Talk {
                 payer: words.value("payer").map_or(Payer::HOST, payer),
                 bucket: Bucket(words.number_value("bucket", 0)),
                 pause: words.duration_value("pause", Duration::ZERO),
-                shortage: Shortage::Pace,
+                shortage: match words.flag("spent") {
+                    true => Shortage::Window { limit: 5_000, used: 5_000 },
+                    false => Shortage::Pace,
+                },
             },
             "release" => {
                 let name = self.learn(&words.key());
@@ -141,6 +145,12 @@ impl Talk {
     /// `message` as a line; `None` for what the membership protocol says, which has tests of its own.
     pub(crate) fn show(&mut self, to: &[PeerId], message: &Message) -> Option<String> {
         let said = match message {
+            Message::Allowances(told) => {
+                let shown = told
+                    .iter()
+                    .map(|it| format!(" {}/{}/{}", show::payer(it.payer), it.resource, it.window.used));
+                format!("allowances{}", shown.collect::<String>())
+            }
             Message::District(said) => {
                 let Surroundings { depth, members_count, known, .. } = said;
                 format!("district depth={depth} members={members_count} known={}", known.len())

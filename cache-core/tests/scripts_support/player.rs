@@ -99,6 +99,11 @@ impl Player {
                 let address = words.next("an address").into();
                 self.handle(Input::DialFailed { address, failure: DialError::Unreachable });
             }
+            "given-up" => {
+                let order = OrderId(words.number('r'));
+                self.handle(Input::GivenUp { order });
+            }
+            "pass" => self.pass(words),
             "passed" => self.passed(words),
             "ping" => {
                 let order = OrderId(words.number('r'));
@@ -133,12 +138,20 @@ impl Player {
         }
     }
 
+    fn pass(&mut self, words: &mut Words<'_>) {
+        let order = OrderId(words.number('r'));
+        let payer = super::words::payer(words.next("a payer"));
+        let (bucket, priority) = (Bucket(words.number_value("bucket", 0)), words.priority());
+        self.handle(Input::Pass { order, payer, bucket, priority });
+    }
+
     fn passed(&mut self, words: &mut Words<'_>) {
         let order = OrderId(words.number('r'));
         let refused = words.value("refused").map(super::words::domain);
         let refused = refused.map(|domain| (domain, Refusal::Credential));
+        let pause = words.duration_of("pause").map(|time| (time, Shortage::Pace));
         let reach = if words.flag("bare") { Reach::default() } else { self.reach(words) };
-        self.handle(Input::Passed { order, reach, refused, allowance: words.allowance() });
+        self.handle(Input::Passed { order, reach, refused, allowance: words.allowance(), pause });
     }
 
     fn put(&mut self, words: &mut Words<'_>) {
@@ -190,7 +203,8 @@ impl Player {
             .map_or(Reader::Admitted, |name| Reader::Unproven(super::words::payer(name)));
         let waits = words.flag("borrows").then_some(KIN_WAIT);
         let kin_wait = words.duration_of("borrows").or(waits);
-        self.handle(Input::Get { request, key, directives: words.directives(), bucket, reader, kin_wait });
+        let (priority, directives) = (words.priority(), words.directives());
+        self.handle(Input::Get { request, key, directives, bucket, priority, reader, kin_wait });
     }
 
     /// A member connects, which knows what it is to settle unless it is `unsettled`. It has nothing to answer to the
@@ -258,7 +272,10 @@ impl Player {
             }
             "throttled" => {
                 let retry_after = words.duration();
-                Fetched::Throttled { content: words.content(429), retry_after, shortage: Shortage::Pace }
+                let is_window = words.flag("spent");
+                let window = Shortage::Window { limit: 5_000, used: 5_000 };
+                let shortage = if is_window { window } else { Shortage::Pace };
+                Fetched::Throttled { content: words.content(429), retry_after, shortage }
             }
             "failed" => Fetched::Failed(fetch_error(words.next("an error"))),
             "spent" => {
@@ -327,6 +344,10 @@ impl Player {
             Output::Complete { request, outcome } => {
                 format!("complete r{} {}", request.0, show::outcome(outcome, self.now))
             }
+            Output::Depart { order } => format!("depart r{}", order.0),
+            Output::Withheld { order, failure } => {
+                format!("withheld r{} {}", order.0, show::failure(failure, self.now))
+            }
             Output::Ponged { order, clock: Ok(clock) } => {
                 format!("ponged r{} clock={}", order.0, clock.as_unix_millis())
             }
@@ -385,6 +406,9 @@ impl Player {
             return "deadline none".into();
         };
         let what = match deadline {
+            Deadline::Affording(_flight) => "affording".into(),
+            Deadline::Ledger => "ledger".into(),
+            Deadline::Passes => "passes".into(),
             Deadline::District => "district".into(),
             Deadline::Ask(ask) => format!("ask a{}", ask.0),
             Deadline::Errand(ask) => format!("errand a{}", ask.0),

@@ -67,6 +67,9 @@ pub(crate) fn failure(failure: &Failure, now: Timestamp) -> String {
                 seen.map(|window| format!(" seen={}/{}", window.used, window.limit)).unwrap_or_default();
             format!("throttled +{}{seen}", duration(until.saturating_since(now)))
         }
+        Failure::Reserved { priority, kept, seen } => {
+            format!("reserved {priority} kept={kept} seen={}/{}", seen.used, seen.limit)
+        }
         Failure::TimedOut => "timed-out".into(),
         other => format!("{other:?}"),
     }
@@ -118,6 +121,7 @@ fn stale_reason(reason: &StaleReason) -> String {
         StaleReason::Failed(error) => fetch_error(*error).into(),
         StaleReason::Fault { status } => format!("fault-{status}"),
         StaleReason::HeldOff => "held-off".into(),
+        StaleReason::Reserved => "reserved".into(),
         StaleReason::Throttled => "throttled".into(),
         StaleReason::WhileRevalidating => "while-revalidating".into(),
     }

@@ -4,8 +4,8 @@
 
 use super::player::BEGINNING;
 use cache_core::{
-    Allowance, Bucket, Content, Disk, Domain, Draft, Key, Payer, Reach, Scope, Settings, Timestamp,
-    Validators, Window,
+    Allowance, Bucket, Content, Disk, Domain, Draft, Key, Payer, Priority, Reach, Reserves, Scope, Settings,
+    Timestamp, Validators, Window,
     freshness::{Directives, Freshness, Grant},
     port::Budget,
 };
@@ -74,14 +74,29 @@ impl<'a> Words<'a> {
         value.parse().unwrap_or_else(|_no_number| panic!("`{name}` in `{}` is no number", self.line))
     }
 
-    /// What the origin shows of an allowance: `shown=DOMAIN/RESOURCE/USED`, of 5,000 calls in the first bucket.
+    /// How much a request matters.
+    pub(crate) fn priority(&mut self) -> Priority {
+        self.value("priority").map_or_else(Priority::default, |word| word.parse().expect("it is a priority"))
+    }
+
+    fn reserves(&mut self) -> Reserves {
+        let classes = [Priority::Batch, Priority::Normal];
+        classes.into_iter().fold(Reserves::NONE, |reserves, class| {
+            reserves.with(class, self.number_value(class.name(), 0)).expect("it is a percentage")
+        })
+    }
+
+    /// What the origin shows of an allowance: `shown=DOMAIN/RESOURCE/USED`, of 5,000 calls in the first bucket, in a window
+    /// that is over, or that ends with the first hour if there is `in-window` besides.
     pub(crate) fn allowance(&mut self) -> Option<Allowance> {
         let shown = self.value("shown")?;
+        let hour = BEGINNING.saturating_add(Duration::from_secs(3600));
+        let reset = if self.flag("in-window") { hour } else { Timestamp::default() };
         let [name, resource, used] = *shown.split('/').collect::<Vec<_>>() else {
             panic!("`shown` in `{}` is no domain, resource and number", self.line)
         };
         let (domain, used) = (domain(name), used.parse().expect("what is used is a number"));
-        let window = Window { limit: 5_000, remaining: 5_000 - used, used, reset: Timestamp::default() };
+        let window = Window { limit: 5_000, remaining: 5_000 - used, used, reset };
         let bucket = (resource == "core").then_some(Bucket(0));
         Some(Allowance { payer: Payer::from(domain), domain, resource: resource.into(), bucket, window })
     }
@@ -156,6 +171,7 @@ impl<'a> Words<'a> {
             hold_off: self.duration_value("hold-off", usual.hold_off),
             leaders_max: self.number_value("leaders", usual.leaders_max),
             load_timeout: self.duration_value("load", usual.load_timeout),
+            reserves: self.reserves(),
             request_timeout: self.duration_value("request", usual.request_timeout),
             retention: self.duration_value("retention", usual.retention),
             waiters_max: self.number_value("waiters", usual.waiters_max),

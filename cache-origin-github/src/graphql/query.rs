@@ -346,13 +346,21 @@ fn says_throttled(errors: &str) -> bool {
     struct Problem {
         #[serde(rename = "type")]
         kind: Option<String>,
+        message: Option<String>,
     }
-    let problems = serde_json::from_str::<Vec<Problem>>(errors);
-    problems.is_ok_and(|problems| problems.iter().any(|problem| problem.kind.as_deref() == Some(THROTTLED)))
+    let says = |problem: &Problem| {
+        let message = problem.message.as_deref().unwrap_or_default();
+        problem.kind.as_deref() == Some(THROTTLED) || message.contains(SECONDARY)
+    };
+    serde_json::from_str::<Vec<Problem>>(errors).is_ok_and(|problems| problems.iter().any(says))
 }
 
 /// The type of the error, in an answer of status 200.
 const THROTTLED: &str = "RATE_LIMITED";
+
+/// What the error says that has no type, when there were too many calls at once or in a short time.
+const SECONDARY: &str = "secondary rate limit";
+
 /// Most queries that are kept as they were read, and the longest body of one: 4 MiB at most.
 const LATELY_READ_MAX: usize = 512;
 const LATELY_READ_BYTES_MAX: usize = 8 * 1024;

@@ -3,13 +3,14 @@
 use crate::reader::Reader;
 use bytes::Bytes;
 use cache_core::{
-    AskId, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Entry, Figures, HEADERS_BYTES_MAX, Headers,
-    KEY_BYTES_MAX, Key, Member, Message, Name, Payer, PeerId, Shortage, Timestamp, Validators,
+    Allowance, AskId, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Entry, Figures, HEADERS_BYTES_MAX,
+    Headers, KEY_BYTES_MAX, Key, Member, Message, Name, Payer, PeerId, RESOURCE_BYTES_MAX, Shortage,
+    Timestamp, Validators, Window,
     freshness::Freshness,
     message::{
-        AFTER_MAX, Announced, Answer, Edition, INVALIDATIONS_MAX, Invalidation, InvalidationId,
-        KNOWN_TOLD_MAX, Known, Notice, Parcel, REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, SETTLE_MAX, Scope,
-        Surroundings, Verdict,
+        AFTER_MAX, ALLOWANCES_TOLD_MAX, Announced, Answer, Edition, INVALIDATIONS_MAX, Invalidation,
+        InvalidationId, KNOWN_TOLD_MAX, Known, Notice, Parcel, REACH_BYTES_MAX, Reach, Role, SCOPES_MAX,
+        SETTLE_MAX, Scope, Surroundings, Verdict,
     },
 };
 use std::time::Duration;
@@ -90,8 +91,26 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
         }),
         17 => Message::Announce(Announced::ToPassOn(Box::new(parcel(reader)?))),
         18 => Message::Invalidate(settling_notice(reader)?),
+        19 => Message::Allowances(reader.list(allowance).filter(|list| list.len() <= ALLOWANCES_TOLD_MAX)?),
         _unknown => return None,
     })
+}
+
+/// How an allowance stands whose name can be printed.
+fn allowance(reader: &mut Reader<'_>) -> Option<Allowance> {
+    let (payer, domain) = (Payer::from_bytes(reader.array()?), Domain::from_bytes(reader.array()?));
+    let resource: Box<str> = reader.text()?.into();
+    let bucket = match reader.byte()? {
+        0 => None,
+        1 => Some(Bucket(reader.byte()?)),
+        _neither => return None,
+    };
+    let (limit, remaining, used) = (reader.u64()?, reader.u64()?, reader.u64()?);
+    let reset = Timestamp::from_unix_millis(reader.u64()?);
+    let is_printable = resource.bytes().all(|byte| byte.is_ascii_graphic());
+    let window = Window { limit, remaining, used, reset };
+    let allowance = Allowance { payer, domain, resource, bucket, window };
+    (is_printable && allowance.resource.len() <= RESOURCE_BYTES_MAX).then_some(allowance)
 }
 
 /// A member whose every address is a place, without any id.

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use cache_core::{
-    AskId, Bucket, Content, Domain, Draft, Entry, Figures, Headers, Key, Member, Message, Name, Payer,
-    PeerId, Shortage, Timestamp, Validators,
+    Allowance, AskId, Bucket, Content, Domain, Draft, Entry, Figures, Headers, Key, Member, Message, Name,
+    Payer, PeerId, Shortage, Timestamp, Validators, Window,
     freshness::Freshness,
     message::{
         Announced, Answer, Edition, Invalidation, InvalidationId, Known, Notice, Parcel, Reach, Role, Scope,
@@ -52,6 +52,7 @@ pub fn messages() -> Vec<Message> {
     ];
     let verdicts = [Verdict::Failed, Verdict::Unshareable, Verdict::Unused];
     let mut all = vec![
+        Message::Allowances(vec![allowance("core", Some(Bucket(0))), allowance("something_new", None)]),
         Message::Announce(Announced::Named { name, remaining, age, edition: None }),
         Message::Announce(Announced::Named { name, remaining, age, edition: Some(edition) }),
         Message::Announce(Announced::ToPassOn(parcel())),
@@ -129,5 +130,20 @@ fn bare() -> Draft {
         freshness: Freshness::default(),
         validators: Validators::default(),
         age: Duration::ZERO,
+    }
+}
+
+fn allowance(resource: &str, bucket: Option<Bucket>) -> Allowance {
+    Allowance {
+        payer: Payer::from_bytes([3; 16]),
+        domain: Domain::from_bytes([4; 16]),
+        resource: resource.into(),
+        bucket,
+        window: Window {
+            limit: 5_000,
+            remaining: 4_999,
+            used: 1,
+            reset: Timestamp::from_unix_millis(1_700_000_000_000),
+        },
     }
 }

@@ -225,6 +225,7 @@ pub(crate) fn message_name(message: &Message) -> &'static str {
         Message::Membership(_) => "membership",
         Message::Ping { .. } => "ping",
         Message::Pong { .. } => "pong",
+        Message::Allowances(_) => "allowances",
         Message::Quota { .. } => "quota",
         Message::Release { .. } => "release",
         Message::WarmUp { .. } => "warm-up",

@@ -394,6 +394,7 @@ impl Ledger {
             | Message::Membership(_)
             | Message::Ping { .. }
             | Message::Pong { .. }
+            | Message::Allowances(_)
             | Message::Quota { .. }
             | Message::Release { .. }
             | Message::WarmUp { .. }

@@ -1,8 +1,7 @@
 //! Telling members what is new or no longer true, and hearing it from them.
 
 use crate::{
-    Bucket, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Features, Key, Message, Name, Payer, PeerId,
-    Shortage, Source, Timestamp,
+    Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Features, Key, Message, Name, PeerId, Source, Timestamp,
     engine::Engine,
     flights::{FlightId, Keep},
     freshness,
@@ -392,39 +391,6 @@ impl Engine {
         self.say_all(Message::Invalidate(Notice { receipt, mark: None, invalidations }));
         self.tell_other_districts(None, &Message::Invalidate(elsewhere));
         told
-    }
-
-    /// Tells the fleet of a pause, unless it is of this host alone.
-    pub(in crate::engine) fn tell_quota(
-        &mut self,
-        payer: Payer,
-        bucket: Bucket,
-        pause: Duration,
-        shortage: Shortage,
-    ) {
-        if payer != Payer::HOST {
-            let told = Message::Quota { payer, bucket, pause, shortage };
-            self.tell_other_districts(None, &told);
-            self.say_all(told);
-        }
-    }
-
-    /// A member tells of a pause. What another district tells, and was not known, is told on.
-    pub(super) fn on_quota(
-        &mut self,
-        from: PeerId,
-        (payer, bucket): (Payer, Bucket),
-        pause: Duration,
-        shortage: Shortage,
-    ) {
-        let is_known = self.quotas.held(payer, bucket, self.now).is_some();
-        self.quotas.hold(payer, bucket, self.now, pause, shortage);
-        let is_outside = self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from));
-        if is_outside && !is_known {
-            let message = Message::Quota { payer, bucket, pause, shortage };
-            self.tell_other_districts(Some(from), &message);
-            self.say_all(message);
-        }
     }
 }
 

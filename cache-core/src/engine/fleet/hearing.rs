@@ -37,6 +37,7 @@ impl Engine {
             fleet.peers.on_used(now, from);
         }
         match message {
+            Message::Allowances(told) => self.on_allowances(from, told),
             Message::Announce(Announced::Named { name, remaining, age, edition }) => {
                 self.on_announced_elsewhere(from, name, remaining, age, edition);
             }

@@ -74,6 +74,10 @@ impl Engine {
         if *batches > WARM_UPS_MAX {
             return self.on_offence(from, Offence::Flood);
         }
+        if skip == 0 && *batches == 1 {
+            self.tell_ledger(from);
+        }
+        let Some(fleet) = &self.fleet else { return };
         // One of another district is sent what is read there.
         if fleet.is_outsider(from) {
             return self.say(from, Message::WarmedUp { next: None });

@@ -229,12 +229,8 @@ impl Engine {
     }
 
     pub(in crate::engine) fn fail_in_fleet(&mut self, id: FlightId) {
-        let flight = self.flights.flight(id);
-        let purse = (flight.payer(), flight.caller().bucket);
-        let held = self.quotas.held(purse.0, purse.1, self.now);
-        let fleet_failed = Failure::Fetch(FetchError::FleetFailed);
-        let failure = held.map_or(fleet_failed, |pause| self.throttled(pause, purse));
-        self.fail(id, failure);
+        let held = self.ledger.held(self.purse(id), self.now);
+        self.fail(id, held.unwrap_or(Failure::Fetch(FetchError::FleetFailed)));
     }
 
     /// Takes what the coordinator knew of old, or another domain was given, as something to ask the origin about.
@@ -271,6 +267,7 @@ impl Engine {
             Stage::Asking { ask, peer, .. } | Stage::Waiting { ask, peer, .. } => Some((id, ask, peer)),
             Stage::Begun
             | Stage::Gathering
+            | Stage::Affording { .. }
             | Stage::Kin { .. }
             | Stage::Loading { .. }
             | Stage::Fetching { .. } => None,

@@ -28,7 +28,7 @@ impl Engine {
         } else if follows {
             self.flights.follow(id, request, (caller, directives), until, self.generation);
         } else {
-            self.flights.join(id, request, directives, until, self.generation);
+            self.flights.join(id, request, (caller.priority, directives), until, self.generation);
         }
     }
 
@@ -48,7 +48,7 @@ impl Engine {
         }
         let asks_disk = self.settings.disk == Disk::Present && found.is_none() && !self.is_gathering();
         let id = self.flights.open(key.clone(), caller, reason, found, self.generation);
-        self.flights.join(id, request, directives, until, self.generation);
+        self.flights.join(id, request, (caller.priority, directives), until, self.generation);
         if !asks_disk {
             return Some(id);
         }

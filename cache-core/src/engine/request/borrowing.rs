@@ -80,12 +80,17 @@ impl Engine {
         true
     }
 
-    /// Flight `id` waits for other domains no longer. Its own entry may have come meanwhile.
+    /// Flight `id` waits for other domains no longer.
     pub(in crate::engine) fn on_kin_due(&mut self, id: FlightId) {
         if !self.flights.is_open(id) || !matches!(self.flights.flight(id).stage(), Stage::Kin { .. }) {
             return;
         }
         self.flights.end_kin(id);
+        self.resume(id);
+    }
+
+    /// Goes on with flight `id`, which had to wait before it called the origin. Its own entry may have come meanwhile.
+    pub(super) fn resume(&mut self, id: FlightId) {
         let flight = self.flights.flight(id);
         let own = self.cache.lookup(flight.key()).filter(|_| flight.keep() == Keep::Yes).cloned();
         match own {

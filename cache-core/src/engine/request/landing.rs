@@ -15,6 +15,7 @@ impl Engine {
         let Some((id, leader)) = self.flights.end_fetch(fetch) else {
             return;
         };
+        self.ledger.end(self.purse(id));
         match fetched {
             Fetched::Fresh(draft) => self.land(id, leader, draft, Whence::Sent),
             Fetched::NotModified(draft) if self.flights.flight(id).stale().is_some() => {
@@ -55,12 +56,11 @@ impl Engine {
                 self.hand_over_or(id, |engine, id| engine.relay(id, leader, &content));
             }
             Fetched::Throttled { content, retry_after, shortage } => {
-                let flight = self.flights.flight(id);
-                let (payer, bucket) = (flight.payer(), flight.caller().bucket);
+                let purse = self.purse(id);
                 let verdict = self.verdict_of_pause(id);
                 self.flights.flight_mut(id).conclude(verdict);
-                self.quotas.hold(payer, bucket, self.now, retry_after, shortage);
-                self.tell_quota(payer, bucket, retry_after, shortage);
+                self.ledger.hold(purse, self.now, retry_after, shortage);
+                self.tell_quota(purse, retry_after, shortage);
                 self.stand_in(id, StaleReason::Throttled);
                 self.relay(id, leader, &content);
             }

@@ -49,7 +49,8 @@ impl Engine {
         let joinable = self.flights.joinable(&key);
         let stage = joinable.map(|id| self.flights.flight(id).stage());
         let fetching = matches!(stage, Some(Stage::Fetching { .. }));
-        let is_asked = fetching || matches!(stage, Some(Stage::Waiting { .. } | Stage::Kin { .. }));
+        let is_asked = fetching
+            || matches!(stage, Some(Stage::Waiting { .. } | Stage::Kin { .. } | Stage::Affording { .. }));
         let disk_unasked = self.settings.disk == Disk::Present && found.is_none() && !is_asked;
         let peers_unasked = (self.shares() || self.is_gathering()) && !is_asked;
         if directives.only_if_cached && !disk_unasked && !peers_unasked {
@@ -112,7 +113,7 @@ impl Engine {
     pub(super) fn renew(&mut self, request: RequestId, entry: &Arc<Entry>, caller: Caller) {
         let key = entry.key();
         let held = self.cache.is_held_off(key, self.now)
-            || self.quotas.held(caller.reader.payer(key.domain()), caller.bucket, self.now).is_some()
+            || self.is_refused((caller.reader.payer(key.domain()), caller.bucket), caller.priority)
             || self.flights.len() >= self.settings.flights_max;
         if !held && self.flights.joinable(key).is_none() {
             let stale = Some(Arc::clone(entry));
@@ -157,16 +158,10 @@ impl Engine {
         if self.flights.waiting(id).is_empty() && !self.flights.flight(id).renews() {
             return self.close(id);
         }
-        let flight = self.flights.flight(id);
-        let (key, payer, bucket) = (flight.key().clone(), flight.payer(), flight.caller().bucket);
-        if let Some(pause) = self.quotas.held(payer, bucket, self.now) {
-            self.counters.fetches_withheld += 1;
-            let verdict = self.verdict_of_pause(id);
-            self.flights.flight_mut(id).conclude(verdict);
-            self.stand_in(id, StaleReason::Throttled);
-            let failure = self.throttled(pause, (payer, bucket));
-            return self.fail(id, failure);
+        if self.afford(id).is_break() {
+            return;
         }
+        let key = self.flights.flight(id).key().clone();
         if self.cache.is_held_off(&key, self.now) {
             self.stand_in(id, StaleReason::HeldOff);
             // What would only be renewed can wait as well.
@@ -190,6 +185,7 @@ impl Engine {
         let candidate = self.candidate(id);
         self.flights.flight_mut(id).ask_about(candidate.as_ref());
         self.counters.fetches += 1;
+        self.ledger.begin(self.purse(id));
         self.outputs.push_back(Output::Fetch { fetch, leader, candidate });
     }
 
@@ -306,7 +302,8 @@ impl Engine {
             self.flights.open(flight.key().clone(), flight.caller(), reason, stale, self.generation)
         });
         for (request, waiter) in followers {
-            self.flights.join(id, request, waiter.directives, waiter.until, self.generation);
+            let own = (waiter.caller.priority, waiter.directives);
+            self.flights.join(id, request, own, waiter.until, self.generation);
         }
         if self.flights.flight(id).stage() == Stage::Begun {
             self.take_off(id);

@@ -161,6 +161,7 @@ fn stands_in(served: Served) -> bool {
             StaleReason::Failed(_)
             | StaleReason::Fault { .. }
             | StaleReason::HeldOff
+            | StaleReason::Reserved
             | StaleReason::Throttled,
         ) => true,
         Served::Forwarded(_)
@@ -188,6 +189,7 @@ pub(crate) fn longest_age(
             StaleReason::Failed(_)
             | StaleReason::Fault { .. }
             | StaleReason::HeldOff
+            | StaleReason::Reserved
             | StaleReason::Throttled,
         ) => freshness.if_error,
     };

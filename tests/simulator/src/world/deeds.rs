@@ -8,7 +8,8 @@ use crate::{
     plan::Deed,
 };
 use cache_core::{
-    Bucket, Domain, Draft, Figures, Input, Key, OrderId, Outcome, Refusal, RequestId, Served, Validators,
+    Bucket, Domain, Draft, Figures, Input, Key, OrderId, Outcome, Priority, Refusal, RequestId, Served,
+    Validators,
     freshness::{self, Directives},
     message::{Reach, Scope},
 };
@@ -261,7 +262,10 @@ impl World {
             return self.complete(number, request, &Outcome::Answered { entry, served: Served::Hit });
         }
         let (bucket, kin_wait) = (Bucket(0), borrows.then_some(KIN_WAIT));
-        self.handle(number, Input::Get { request, key, directives, bucket, reader, kin_wait });
+        self.handle(
+            number,
+            Input::Get { request, key, directives, bucket, priority: Priority::Normal, reader, kin_wait },
+        );
         let most = self.plan.settings.waiters_max;
         // Forgetting everything sets flights apart that are not counted.
         if most < CROWD_MIN && !self.clears {
@@ -300,7 +304,7 @@ impl World {
         // A user ordered it, or a write left it behind.
         let input = match order.0.is_multiple_of(2) {
             true => Input::Invalidate { order, reach },
-            false => Input::Passed { order, reach, refused: None, allowance: None },
+            false => Input::Passed { order, reach, refused: None, allowance: None, pause: None },
         };
         self.handle(number, input);
     }

@@ -234,6 +234,7 @@ impl World {
             | Message::Figures(_)
             | Message::Forgotten { .. }
             | Message::Ping { .. }
+            | Message::Allowances(_)
             | Message::Quota { .. }
             | Message::Release { .. }
             | Message::WarmedUp { .. } => false,
@@ -318,6 +319,9 @@ impl World {
                 node.calls.remove(&fetch);
             }
             Output::Complete { request, outcome } => self.complete(number, request, &outcome),
+            Output::Depart { .. } | Output::Withheld { .. } => {
+                unreachable!("nothing passes by the engine here")
+            }
             Output::Ponged { order, clock } => self.done(number, order, Wanted::Pong, &clock),
             Output::Removed { order, .. } | Output::Stored { order } => {
                 self.done(number, order, Wanted::Written, &"done");
@@ -526,6 +530,7 @@ impl World {
             | Message::Membership(_)
             | Message::Ping { .. }
             | Message::Pong { .. }
+            | Message::Allowances(_)
             | Message::Quota { .. }
             | Message::Release { .. }
             | Message::WarmUp { .. } => Ok(()),

@@ -1,0 +1,94 @@
+//! What members tell one another of the ledger.
+
+use crate::{
+    Allowance, Message, Payer, PeerId, Shortage,
+    engine::Engine,
+    ledger::{Pause, Purse},
+    message::ALLOWANCES_TOLD_MAX,
+};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+impl Engine {
+    /// Notes what an answer showed, and tells neighbours if that cannot wait.
+    pub(in crate::engine) fn note_allowance(&mut self, allowance: Option<Allowance>) {
+        let Some(allowance) = allowance else { return };
+        let (now, members) = (self.now, self.payers_count());
+        let listening = self.fleet.as_mut().filter(|fleet| !fleet.ring.is_alone());
+        let tell_at = listening.map(|fleet| now.saturating_add(fleet.peers.scattered(TELL_WITHIN)));
+        self.ledger.note(allowance, (now, tell_at.unwrap_or(now)), members);
+        if tell_at.is_none() {
+            self.ledger.tell_nobody();
+        }
+        self.on_ledger_due();
+    }
+
+    /// Tells neighbours, and other districts, what they are to hear by now.
+    ///
+    /// Whoever sees the most tells first, and then the others need not. Each waits for as long as chance has it.
+    pub(in crate::engine) fn on_ledger_due(&mut self) {
+        loop {
+            let due = self.ledger.take_due(self.now, ALLOWANCES_TOLD_MAX);
+            if due.is_empty() {
+                return;
+            }
+            let told = Message::Allowances(due);
+            self.tell_other_districts(None, &told);
+            self.say_all(told);
+        }
+    }
+
+    /// A member tells how allowances stand. What another district tells, and is news, is told on.
+    pub(super) fn on_allowances(&mut self, from: PeerId, mut told: Vec<Allowance>) {
+        let now = self.now;
+        told.retain(|allowance| self.ledger.hear(allowance.clone(), now));
+        if !told.is_empty() && self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from)) {
+            let message = Message::Allowances(told);
+            self.tell_other_districts(Some(from), &message);
+            self.say_all(message);
+        }
+    }
+
+    /// Tells `peer`, which is new, how all allowances stand, and which payers the origin has told to pause.
+    pub(super) fn tell_ledger(&mut self, peer: PeerId) {
+        let present: Vec<_> = self.ledger.present(self.now).cloned().collect();
+        for some in present.chunks(ALLOWANCES_TOLD_MAX) {
+            self.say(peer, Message::Allowances(some.to_vec()));
+        }
+        let pauses = self.ledger.pauses(self.now).filter(|((payer, _), _)| *payer != Payer::HOST);
+        let pauses: Vec<_> = pauses.take(PAUSES_TOLD_MAX).collect();
+        for ((payer, bucket), Pause { until, shortage }) in pauses {
+            let pause = until.saturating_since(self.now);
+            self.say(peer, Message::Quota { payer, bucket, pause, shortage });
+        }
+    }
+
+    /// Tells the fleet of a pause, unless it is of this host alone.
+    pub(in crate::engine) fn tell_quota(&mut self, purse: Purse, pause: Duration, shortage: Shortage) {
+        let (payer, bucket) = purse;
+        if payer != Payer::HOST {
+            let told = Message::Quota { payer, bucket, pause, shortage };
+            self.tell_other_districts(None, &told);
+            self.say_all(told);
+        }
+    }
+
+    /// A member tells of a pause. What another district tells, and was not known, is told on.
+    pub(super) fn on_quota(&mut self, from: PeerId, purse: Purse, pause: Duration, shortage: Shortage) {
+        let is_known = self.ledger.held(purse, self.now).is_some();
+        self.ledger.hold(purse, self.now, pause, shortage);
+        let is_outside = self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from));
+        if is_outside && !is_known {
+            let (payer, bucket) = purse;
+            let message = Message::Quota { payer, bucket, pause, shortage };
+            self.tell_other_districts(Some(from), &message);
+            self.say_all(message);
+        }
+    }
+}
+
+/// Neighbours hear within this time how an allowance stands that they know little of.
+const TELL_WITHIN: Duration = Duration::from_secs(1);
+
+/// Most pauses that a newcomer is told of: of others it hears when the origin refuses a call.
+const PAUSES_TOLD_MAX: usize = 64;

@@ -1,0 +1,147 @@
+//! Whether a call may be made: what the ledger says of it, for look-ups and for what passes the cache by.
+
+use crate::{
+    Failure, OrderId, Output, Priority, Shortage, StaleReason, Timestamp,
+    engine::Engine,
+    flights::{FlightId, Stage},
+    ledger::{Decision, Purse},
+    message::Verdict,
+};
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::{ops::ControlFlow, time::Duration};
+
+/// Calls that pass the cache by.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Passing {
+    /// Those that wait until fewer are under way.
+    waiting: BTreeMap<OrderId, Waiting>,
+    /// When each of them is to be considered again.
+    dates: BTreeSet<(Timestamp, OrderId)>,
+    /// What those draw on that are under way.
+    under_way: BTreeMap<OrderId, Purse>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    purse: Purse,
+    priority: Priority,
+    look_at: Timestamp,
+    /// When its time is up.
+    until: Timestamp,
+}
+
+impl Passing {
+    pub(in crate::engine) fn next_deadline(&self) -> Option<Timestamp> {
+        self.dates.first().map(|(date, _)| *date)
+    }
+}
+
+impl Engine {
+    /// Considers whether flight `id` may call the origin; breaks if it may not, or not yet. Then nobody may wait for it any
+    /// more, or it goes on by itself.
+    pub(super) fn afford(&mut self, id: FlightId) -> ControlFlow<()> {
+        let (purse, priority) = (self.purse(id), self.flights.priority(id));
+        let members = self.payers_count();
+        match self.ledger.decide(purse, priority, self.now, members) {
+            Decision::Go => ControlFlow::Continue(()),
+            Decision::Wait(until) => {
+                self.flights.begin_affording(id, until);
+                ControlFlow::Break(())
+            }
+            Decision::Refused(failure) => {
+                self.counters.fetches_withheld += 1;
+                // What is kept from this request another may spend.
+                let (verdict, reason) = match failure {
+                    Failure::Reserved { .. } => (Verdict::Unused, StaleReason::Reserved),
+                    _ => (self.verdict_of_pause(id), StaleReason::Throttled),
+                };
+                self.flights.flight_mut(id).conclude(verdict);
+                self.stand_in(id, reason);
+                self.fail(id, failure);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Flight `id` may call the origin now, perhaps.
+    pub(in crate::engine) fn on_affording_due(&mut self, id: FlightId) {
+        if self.flights.is_open(id) && matches!(self.flights.flight(id).stage(), Stage::Affording { .. }) {
+            self.flights.end_affording(id);
+            self.resume(id);
+        }
+    }
+
+    /// Whether a call that draws on `purse` would be refused.
+    pub(super) fn is_refused(&mut self, purse: Purse, priority: Priority) -> bool {
+        let members = self.payers_count();
+        matches!(self.ledger.decide(purse, priority, self.now, members), Decision::Refused(_))
+    }
+
+    /// What a call of flight `id` draws on.
+    pub(in crate::engine) fn purse(&self, id: FlightId) -> Purse {
+        let flight = self.flights.flight(id);
+        (flight.payer(), flight.caller().bucket)
+    }
+
+    /// How many members may be spending one allowance: all, as far as this node can tell.
+    pub(in crate::engine) fn payers_count(&self) -> u64 {
+        self.fleet.as_ref().map_or(1, |fleet| {
+            let neighbours = u64::try_from(fleet.ring.others_count()).unwrap_or(u64::MAX).saturating_add(1);
+            neighbours.saturating_mul(1 << fleet.districts.depth().min(32))
+        })
+    }
+
+    pub(in crate::engine) fn on_pass(&mut self, order: OrderId, purse: Purse, priority: Priority) {
+        let until = self.now.saturating_add(self.settings.request_timeout);
+        self.consider(order, Waiting { purse, priority, look_at: self.now, until });
+    }
+
+    pub(in crate::engine) fn on_passes_due(&mut self) {
+        while let Some((_, order)) = self.passing.dates.first().filter(|(date, _)| *date <= self.now).copied()
+        {
+            if let Some(waiting) = self.passing.waiting.remove(&order) {
+                self.passing.dates.remove(&(waiting.look_at, order));
+                self.consider(order, waiting);
+            }
+        }
+    }
+
+    /// A call that passed the cache by has ended, or its client has gone before it began.
+    ///
+    /// The origin may have told it to `pause`.
+    pub(in crate::engine) fn end_pass(&mut self, order: OrderId, pause: Option<(Duration, Shortage)>) {
+        if let Some(waiting) = self.passing.waiting.remove(&order) {
+            self.passing.dates.remove(&(waiting.look_at, order));
+        }
+        if let Some(purse) = self.passing.under_way.remove(&order) {
+            self.ledger.end(purse);
+            if let Some((time, shortage)) = pause {
+                self.ledger.hold(purse, self.now, time, shortage);
+                self.tell_quota(purse, time, shortage);
+            }
+        }
+    }
+
+    fn consider(&mut self, order: OrderId, waiting: Waiting) {
+        let Waiting { purse, priority, until, .. } = waiting;
+        let members = self.payers_count();
+        match self.ledger.decide(purse, priority, self.now, members) {
+            Decision::Go => {
+                self.ledger.begin(purse);
+                self.passing.under_way.insert(order, purse);
+                self.outputs.push_back(Output::Depart { order });
+            }
+            Decision::Wait(_) if until <= self.now => {
+                self.outputs.push_back(Output::Withheld { order, failure: Failure::TimedOut });
+            }
+            Decision::Wait(look_at) => {
+                self.passing.waiting.insert(order, Waiting { look_at, ..waiting });
+                self.passing.dates.insert((look_at, order));
+            }
+            Decision::Refused(failure) => {
+                self.counters.fetches_withheld += 1;
+                self.outputs.push_back(Output::Withheld { order, failure });
+            }
+        }
+    }
+}

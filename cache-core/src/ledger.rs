@@ -1,0 +1,248 @@
+//! How the allowances of all payers stand, over the whole fleet.
+//!
+//! Owns the accounts, and the pauses that the origin asked for. Decides whether a call may be made, and when neighbours are
+//! told what was seen; the engine makes the calls and tells them. Knows nothing of headers: the origin adapter reads those.
+//!
+//! Every answer of the origin tells how much of an allowance is used, by whomever. So each member knows the whole as of its
+//! own last call, and what it does not know is what others have used since. A member tells its neighbours what it saw before
+//! that is more than a fraction of what is left until the next class has to stop ([`UNSAID_SHARE`]), and has no more calls
+//! under way than the same fraction. So the closer the end, the sooner it is heard of: what nobody has heard of is never
+//! more than what is left, until fewer calls are left than there are members.
+
+mod account;
+mod pauses;
+mod reserve;
+
+pub use account::{AccountReport, RATE_OVER};
+pub(crate) use pauses::Pause;
+pub use pauses::{Payer, Shortage};
+pub(crate) use reserve::Decision;
+pub use reserve::{Priority, Reserves, UnknownPriority};
+
+use crate::{Allowance, Bucket, Failure, Timestamp, Window};
+use account::Account;
+use alloc::vec::Vec;
+use core::time::Duration;
+use pauses::Pauses;
+
+/// All accounts.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// Those with the latest news last.
+    accounts: Vec<Account>,
+    pauses: Pauses,
+    reserves: Reserves,
+}
+
+/// Whose allowance a call draws on, and which.
+pub(crate) type Purse = (Payer, Bucket);
+
+impl Ledger {
+    pub(crate) fn new(reserves: Reserves) -> Self {
+        Self { reserves, ..Self::default() }
+    }
+
+    /// Notes what an answer showed to this node, one of so many `members`. Neighbours hear of it by `tell_at` at the
+    /// latest, or as soon as it is due.
+    pub(crate) fn note(
+        &mut self,
+        allowance: Allowance,
+        (now, tell_at): (Timestamp, Timestamp),
+        members: u64,
+    ) {
+        let reserves = self.reserves;
+        let account = self.enter(allowance, now);
+        if account.allowance.payer == Payer::HOST || account.unsaid() == 0 {
+            return;
+        }
+        let stop = reserves.next_stop(&account.allowance.window);
+        let is_due = stop.is_some_and(|left| account.unsaid() >= share(left, members));
+        let tell_at = if is_due { now } else { tell_at };
+        account.tell_at = Some(account.tell_at.map_or(tell_at, |before| before.min(tell_at)));
+    }
+
+    /// Takes what a member told. Windows that begin later than any can are not believed.
+    ///
+    /// Returns whether it was news.
+    pub(crate) fn hear(&mut self, told: Allowance, now: Timestamp) -> bool {
+        if told.payer == Payer::HOST || told.window.reset > now.saturating_add(WINDOW_MAX) {
+            return false;
+        }
+        let window = told.window;
+        let before = self.find(told.payer, &told.resource).map(|account| account.allowance.window);
+        let account = self.enter(told, now);
+        account.note_common(window);
+        before.is_none_or(|mut before| before.join(window))
+    }
+
+    /// When neighbours are to be told something.
+    pub(crate) fn next_telling(&self) -> Option<Timestamp> {
+        self.accounts.iter().filter_map(|account| account.tell_at).min()
+    }
+
+    /// Takes what neighbours are to be told by now, at most `most` at once. They know it from then on.
+    pub(crate) fn take_due(&mut self, now: Timestamp, most: usize) -> Vec<Allowance> {
+        let due = self.accounts.iter_mut().filter(|account| account.tell_at.is_some_and(|at| at <= now));
+        due.take(most)
+            .map(|account| {
+                account.tell_at = None;
+                account.common = Some(account.allowance.window);
+                account.allowance.clone()
+            })
+            .collect()
+    }
+
+    /// Nobody is there to be told.
+    pub(crate) fn tell_nobody(&mut self) {
+        self.accounts.iter_mut().for_each(|account| account.tell_at = None);
+    }
+
+    /// What a newcomer is told: the accounts of windows that go on, but those of this host, the latest last.
+    pub(crate) fn present(&self, now: Timestamp) -> impl Iterator<Item = &Allowance> {
+        let allowances = self.accounts.iter().map(Account::allowance);
+        allowances.filter(move |it| it.payer != Payer::HOST && it.window.reset > now)
+    }
+
+    /// Whether a call of `priority` may draw on `purse`.
+    pub(crate) fn decide(
+        &mut self,
+        (payer, bucket): Purse,
+        priority: Priority,
+        now: Timestamp,
+        members: u64,
+    ) -> Decision {
+        if let Some(Pause { until, shortage }) = self.pauses.held(payer, bucket, now) {
+            return Decision::Refused(Failure::Throttled { until, shortage, seen: self.last(payer, bucket) });
+        }
+        let reserves = self.reserves;
+        let Some(account) = self.of_purse((payer, bucket)) else { return Decision::Go };
+        let window = account.allowance.window;
+        let kept = reserves.kept_from(priority, window.limit);
+        if kept == 0 || window.reset <= now {
+            return Decision::Go;
+        }
+        let left = window.remaining.saturating_sub(kept);
+        if left == 0 {
+            return Decision::Refused(Failure::Reserved { priority, kept, seen: window });
+        }
+        if account.under_way >= share(left, members) {
+            return Decision::Wait(now.saturating_add(LOOK_AGAIN));
+        }
+        Decision::Go
+    }
+
+    /// Until when calls that draw on `purse` are held back, and why; `None` if calls are free to go.
+    pub(crate) fn held(&mut self, (payer, bucket): Purse, now: Timestamp) -> Option<Failure> {
+        let Pause { until, shortage } = self.pauses.held(payer, bucket, now)?;
+        Some(Failure::Throttled { until, shortage, seen: self.last(payer, bucket) })
+    }
+
+    /// Holds calls back; see [`Pauses::hold`].
+    pub(crate) fn hold(
+        &mut self,
+        (payer, bucket): Purse,
+        now: Timestamp,
+        time: Duration,
+        shortage: Shortage,
+    ) {
+        self.pauses.hold(payer, bucket, now, time, shortage);
+    }
+
+    /// The pauses that go on, with the purse that each was asked for: a newcomer is told of them.
+    pub(crate) fn pauses(&self, now: Timestamp) -> impl Iterator<Item = (Purse, Pause)> {
+        self.pauses.all(now)
+    }
+
+    /// A call that draws on `purse` is made.
+    pub(crate) fn begin(&mut self, purse: Purse) {
+        if let Some(account) = self.of_purse(purse) {
+            account.under_way += 1;
+        }
+    }
+
+    /// A call that drew on `purse` has ended, well or not.
+    pub(crate) fn end(&mut self, purse: Purse) {
+        if let Some(account) = self.of_purse(purse) {
+            account.under_way = account.under_way.saturating_sub(1);
+        }
+    }
+
+    /// How all accounts stand, those with the latest news last.
+    pub(crate) fn report(&self, now: Timestamp) -> Vec<AccountReport> {
+        let report = |account: &Account| {
+            let Allowance { payer, bucket, .. } = account.allowance;
+            let paused = bucket.and_then(|bucket| self.pauses.last(payer, bucket, now));
+            AccountReport {
+                allowance: account.allowance.clone(),
+                noted: account.noted,
+                per_hour: account.per_hour(now),
+                spent_at: account.spent_at(now),
+                paused: paused.map(|pause| (pause.until, pause.shortage)),
+            }
+        };
+        self.accounts.iter().map(report).collect()
+    }
+
+    /// Enters the latest word. Beyond [`ACCOUNTS_MAX`], the account longest without news is forgotten.
+    fn enter(&mut self, allowance: Allowance, now: Timestamp) -> &mut Account {
+        let at = self.accounts.iter().position(|it| is_of(it, allowance.payer, &allowance.resource));
+        let account = match at {
+            Some(at) => {
+                let mut account = self.accounts.remove(at);
+                account.join(allowance.window, now);
+                account.allowance.bucket = allowance.bucket.or(account.allowance.bucket);
+                account
+            }
+            None => {
+                if self.accounts.len() >= ACCOUNTS_MAX {
+                    self.accounts.remove(0);
+                }
+                Account::new(allowance, now)
+            }
+        };
+        let at = self.accounts.len();
+        self.accounts.push(account);
+        &mut self.accounts[at]
+    }
+
+    fn last(&self, payer: Payer, bucket: Bucket) -> Option<Window> {
+        let mut accounts = self.accounts.iter().rev().map(Account::allowance);
+        let found = accounts.find(|it| it.payer == payer && it.bucket == Some(bucket));
+        found.map(|allowance| allowance.window)
+    }
+
+    fn of_purse(&mut self, (payer, bucket): Purse) -> Option<&mut Account> {
+        let mut accounts = self.accounts.iter_mut().rev();
+        accounts.find(|it| it.allowance.payer == payer && it.allowance.bucket == Some(bucket))
+    }
+
+    fn find(&self, payer: Payer, resource: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| is_of(account, payer, resource))
+    }
+}
+
+fn is_of(account: &Account, payer: Payer, resource: &str) -> bool {
+    account.allowance.payer == payer && *account.allowance.resource == *resource
+}
+
+/// What one of `members` may leave unsaid, or have under way, of so many calls that are `left`: one at least, or none could
+/// be made.
+fn share(left: u64, members: u64) -> u64 {
+    (left / (UNSAID_SHARE * members.max(1))).max(1)
+}
+
+/// Of what is left, all members together may leave this part unsaid, and have the same part under way: with a quarter each,
+/// half of what is left is still there when all is heard of.
+const UNSAID_SHARE: u64 = 4;
+
+/// Most accounts that are kept: some dozens of credentials with three or four each.
+pub(crate) const ACCOUNTS_MAX: usize = 256;
+
+/// Longest window that a member is believed about. GitHub's are an hour; a minute is for clocks apart.
+const WINDOW_MAX: Duration = Duration::from_secs(3660);
+
+/// After what time a call that waits for others is considered again: about as long as a call takes.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use crate::{Node, Provenance};
 use cache_core::{Candidate, Entry, Fetched, Served, Timestamp, freshness::Directives};
-use cache_origin_github::{CLIENT_FIELD, Gate, Question};
+use cache_origin_github::{CLIENT_FIELD, Gate, PRIORITY_FIELD, Question};
 use http::{HeaderValue, Request, StatusCode, header, request::Parts};
 use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -45,7 +45,7 @@ impl Looked {
         while !self.gate.is_through() {
             let asking = Request::get(self.gate.name_next()?).header(header::CACHE_CONTROL, &demand);
             let mut asking = asking.body(EMPTY).ok()?;
-            for name in [header::AUTHORIZATION, header::USER_AGENT, CLIENT_FIELD] {
+            for name in [header::AUTHORIZATION, header::USER_AGENT, CLIENT_FIELD, PRIORITY_FIELD] {
                 if let Some(value) = request.headers.get(&name) {
                     asking.headers_mut().insert(name, value.clone());
                 }

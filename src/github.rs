@@ -4,11 +4,12 @@
 //! return are here. Methods by which a node drives the adapter (`plan`, `fetch`, `forward` and similar) take types of
 //! `cache_core` and `cache_origin_github` that are not repeated here: they are for authors of a driver.
 
-pub use cache_core::{SETTLE_MAX, Window};
+pub use cache_core::{SETTLE_MAX, UnknownPriority, Window};
 pub use cache_origin_github::{
-    ABSENCE_LIFETIME, Attribution, CLIENT_BYTES_MAX, CLIENT_FIELD, ConfigError, Counts, Credential,
-    CredentialMatch, DomainQuota, GRAPHQL_BYTES_MAX, GraphqlRule, IF_ERROR_DEFAULT, LIFETIME_DEFAULT,
-    LIFETIME_MAX, MAX_STALE_DEFAULT, OriginBody, OriginStats, OriginUrl, Outcome, Proxy, ProxyScope, Quota,
-    RecipeState, RecipeStats, RouteRule, RouteTable, Rules, SETTLE_DEFAULT, SurrogateFault, SurrogateNews,
-    SurrogateState, TIMEOUT_MAX, TIMEOUT_MIN, Timeouts, TokenDigest, Usage, UsageReport, UsageRow,
+    ABSENCE_LIFETIME, Attribution, BadPriority, CLIENT_BYTES_MAX, CLIENT_FIELD, ConfigError, Counts,
+    Credential, CredentialMatch, DomainQuota, GRAPHQL_BYTES_MAX, GraphqlRule, IF_ERROR_DEFAULT,
+    LIFETIME_DEFAULT, LIFETIME_MAX, MAX_STALE_DEFAULT, OriginBody, OriginStats, OriginUrl, Outcome,
+    PRIORITY_FIELD, PriorityRule, Proxy, ProxyScope, Quota, RecipeState, RecipeStats, RouteRule, RouteTable,
+    Rules, SETTLE_DEFAULT, SurrogateFault, SurrogateNews, SurrogateState, TIMEOUT_MAX, TIMEOUT_MIN, Timeouts,
+    TokenDigest, Usage, UsageReport, UsageRow,
 };

@@ -86,8 +86,8 @@ mod withheld;
 pub use {
     builder::NodeBuilder,
     cache_core::{
-        Disk, FetchError, Forward, ForwardReason, PeerId, PeerIdError, PeerSource, Served, Settings,
-        SharingLimits, Shortage, StaleReason, Timestamp, TrafficLimits,
+        Disk, FetchError, Forward, ForwardReason, PeerId, PeerIdError, PeerSource, Priority, Reserves,
+        Served, Settings, SharingLimits, Shortage, StaleReason, Timestamp, TrafficLimits,
         port::{Budget, Durability, StoreError},
     },
     cache_crypto::{

@@ -2,7 +2,7 @@
 //!
 //! Nothing of it is cached, counted against a quota, or given a credential that the client did not send.
 
-use crate::{CLIENT_FIELD, GitHub, OriginBody, OriginUrl, field};
+use crate::{CLIENT_FIELD, GitHub, OriginBody, OriginUrl, PRIORITY_FIELD, field};
 use bytes::Bytes;
 use cache_core::FetchError;
 use http::{HeaderValue, Request, Response, header};
@@ -39,6 +39,7 @@ impl GitHub {
         field::strip_connection(&mut parts.headers);
         parts.headers.remove(header::EXPECT);
         parts.headers.remove(CLIENT_FIELD);
+        parts.headers.remove(PRIORITY_FIELD);
         parts.headers.insert(header::HOST, host.clone());
         let response = if parts.method.is_safe() && body.is_end_stream() {
             // These calls count against nothing.

@@ -54,6 +54,7 @@ pub(super) fn is_hit(found: &Result<Reply, DoorError>) -> bool {
             StaleReason::Failed(_) | StaleReason::Fault { .. } => false,
             StaleReason::Accepted
             | StaleReason::HeldOff
+            | StaleReason::Reserved
             | StaleReason::Throttled
             | StaleReason::WhileRevalidating => true,
         },

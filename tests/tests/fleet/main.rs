@@ -8,6 +8,7 @@ mod member;
 mod membership;
 mod queries;
 mod remembering;
+mod reserves;
 mod security;
 mod settings;
 mod sharing;

@@ -49,11 +49,20 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// `count` nodes, all of which know the first alone to begin with, connected with one another.
     pub(crate) async fn start(over: Over, count: usize) -> Self {
+        Self::start_with(over, count, |builder| builder).await
+    }
+
+    /// The same, of nodes with settings of their own.
+    pub(crate) async fn start_with(
+        over: Over,
+        count: usize,
+        set: impl Fn(NodeBuilder) -> NodeBuilder,
+    ) -> Self {
         let secret = FleetSecret::generate().expect("the system has entropy");
         let mut fleet = Self { origin: ModelOrigin::start(), nodes: Vec::new(), secret, over };
         for _ in 0..count {
             let contacts: Vec<String> = fleet.nodes.first().map(Node::addresses).unwrap_or_default();
-            let node = fleet.builder().bootstrap(contacts).start().await.expect("a port is free");
+            let node = set(fleet.builder().bootstrap(contacts)).start().await.expect("a port is free");
             fleet.nodes.push(node);
         }
         fleet.connected().await;

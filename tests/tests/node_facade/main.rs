@@ -19,6 +19,7 @@ mod never_kept;
 mod random_queries;
 mod reading;
 mod refusals;
+mod reserves;
 mod rights;
 mod semantics;
 mod settings;

@@ -31,7 +31,7 @@ pub struct Counters {
     pub fetches: u64,
     /// Calls to the origin that brought no whole answer, or a fault of the origin's own.
     pub fetches_failed: u64,
-    /// Calls that a spent quota kept from being made.
+    /// Calls that a spent quota, or what is kept of one for others, kept from being made.
     pub fetches_withheld: u64,
     /// Asks that were sent to peers.
     pub asks: u64,

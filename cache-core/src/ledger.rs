@@ -21,7 +21,10 @@ pub use reserve::{Priority, Reserves, UnknownPriority};
 
 use crate::{Allowance, Bucket, Failure, Timestamp, Window};
 use account::Account;
-use alloc::vec::Vec;
+use alloc::{
+    collections::{BTreeMap, btree_map::Entry},
+    vec::Vec,
+};
 use core::time::Duration;
 use pauses::Pauses;
 
@@ -32,6 +35,8 @@ pub(crate) struct Ledger {
     accounts: Vec<Account>,
     pauses: Pauses,
     reserves: Reserves,
+    /// How many calls this node makes now, also such as began before any answer showed an allowance.
+    under_way: BTreeMap<Purse, u64>,
 }
 
 /// Whose allowance a call draws on, and which.
@@ -115,8 +120,7 @@ impl Ledger {
             return Decision::Refused(Failure::Throttled { until, shortage, seen: self.last(payer, bucket) });
         }
         let reserves = self.reserves;
-        let Some(account) = self.of_purse((payer, bucket)) else { return Decision::Go };
-        let window = account.allowance.window;
+        let Some(window) = self.last(payer, bucket) else { return Decision::Go };
         let kept = reserves.kept_from(priority, window.limit);
         if kept == 0 || window.reset <= now {
             return Decision::Go;
@@ -125,7 +129,8 @@ impl Ledger {
         if left == 0 {
             return Decision::Refused(Failure::Reserved { priority, kept, seen: window });
         }
-        if account.under_way >= share(left, members) {
+        let under_way = self.under_way.get(&(payer, bucket)).copied().unwrap_or_default();
+        if under_way >= share(left, members) {
             return Decision::Wait(now.saturating_add(LOOK_AGAIN));
         }
         Decision::Go
@@ -155,15 +160,16 @@ impl Ledger {
 
     /// A call that draws on `purse` is made.
     pub(crate) fn begin(&mut self, purse: Purse) {
-        if let Some(account) = self.of_purse(purse) {
-            account.under_way += 1;
-        }
+        *self.under_way.entry(purse).or_default() += 1;
     }
 
     /// A call that drew on `purse` has ended, well or not.
     pub(crate) fn end(&mut self, purse: Purse) {
-        if let Some(account) = self.of_purse(purse) {
-            account.under_way = account.under_way.saturating_sub(1);
+        if let Entry::Occupied(mut under_way) = self.under_way.entry(purse) {
+            *under_way.get_mut() -= 1;
+            if *under_way.get() == 0 {
+                under_way.remove();
+            }
         }
     }
 
@@ -209,11 +215,6 @@ impl Ledger {
         let mut accounts = self.accounts.iter().rev().map(Account::allowance);
         let found = accounts.find(|it| it.payer == payer && it.bucket == Some(bucket));
         found.map(|allowance| allowance.window)
-    }
-
-    fn of_purse(&mut self, (payer, bucket): Purse) -> Option<&mut Account> {
-        let mut accounts = self.accounts.iter_mut().rev();
-        accounts.find(|it| it.allowance.payer == payer && it.allowance.bucket == Some(bucket))
     }
 
     fn find(&self, payer: Payer, resource: &str) -> Option<&Account> {

@@ -12,8 +12,6 @@ pub(crate) struct Account {
     pub(super) noted: Timestamp,
     /// What was used at moments of the present window, the earliest first; at most [`SAMPLES_MAX`].
     pub(super) samples: VecDeque<(Timestamp, u64)>,
-    /// Calls that this node makes now.
-    pub(super) under_way: u64,
     /// The latest word that all neighbours have, as far as this node knows.
     pub(super) common: Option<Window>,
     /// When they are told of a later one.
@@ -23,7 +21,7 @@ pub(crate) struct Account {
 impl Account {
     pub(super) fn new(allowance: Allowance, now: Timestamp) -> Self {
         let samples = VecDeque::from([(now, allowance.window.used)]);
-        Self { allowance, noted: now, samples, under_way: 0, common: None, tell_at: None }
+        Self { allowance, noted: now, samples, common: None, tell_at: None }
     }
 
     /// The latest word on it.

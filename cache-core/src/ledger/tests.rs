@@ -93,6 +93,28 @@ fn more_calls_than_a_share_of_what_is_left_wait_until_some_have_ended() {
 }
 
 #[test]
+fn calls_that_began_before_any_answer_are_counted_until_they_end() {
+    let (now, purse) = (at(1_000), (payer(1), Bucket(0)));
+    let mut ledger = Ledger::new(reserves());
+    for _ in 0..10 {
+        assert!(go(&mut ledger, Priority::Batch, now));
+        ledger.begin(purse);
+    }
+    ledger.end(purse);
+    ledger.note(shown(payer(1), 60, at(60_000)), (now, now), 1);
+    // Nine are under way, and five may be.
+    for _ in 0..4 {
+        assert!(!go(&mut ledger, Priority::Batch, now));
+        ledger.end(purse);
+    }
+    assert!(!go(&mut ledger, Priority::Batch, now));
+    ledger.end(purse);
+    assert!(go(&mut ledger, Priority::Batch, now));
+    ledger.begin(purse);
+    assert!(!go(&mut ledger, Priority::Batch, now));
+}
+
+#[test]
 fn what_is_far_from_any_reserve_is_told_within_the_time_given_and_what_is_near_at_once() {
     let (now, later) = (at(1_000), at(2_000));
     let mut ledger = Ledger::new(reserves());

@@ -71,6 +71,8 @@ pub enum Rule {
     Panicked,
     /// The origin is left alone for as long as it wants to be.
     Quota,
+    /// Requests leave of a quota what is kept from them, but for a call of each node, and spend the rest.
+    Reserve,
     /// What the fleet forgot or doubted while a node was down is not served by it as soon as it starts.
     Restored,
     /// What is kept beyond its request is used or given up.

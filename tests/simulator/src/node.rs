@@ -8,8 +8,8 @@ use crate::{
     random::Random,
 };
 use cache_core::{
-    Ceiling, Contact, Disk, Domain, Doubted, Doubts, Engine, Entry, FetchId, Fetched, Input, Key, LoadId,
-    Member, Name, Naming, PeerId, RequestId, Sharing, Timestamp, codec,
+    Allowance, Ceiling, Contact, Disk, Domain, Doubted, Doubts, Engine, Entry, FetchId, Fetched, Input, Key,
+    LoadId, Member, Name, Naming, PeerId, RequestId, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
     message::{Reach, Scope},
 };
@@ -80,7 +80,7 @@ pub(crate) enum State {
 pub(crate) enum Arrival {
     Connected { peer: usize, connection: u64, dialed: bool },
     Disconnected { peer: usize, connection: u64 },
-    Fetched { fetched: Fetched, call: Call },
+    Fetched { fetched: Fetched, call: Call, allowance: Option<Allowance> },
     Frame(Frame),
     Input(Input),
     Wish(Wish),
@@ -372,7 +372,10 @@ fn digest(text: &str, generation: u64) -> [u8; 32] {
 }
 
 /// When runs begin, in microseconds since 1970: late enough that no clock shows less than nothing.
-const EPOCH_MICROS: i64 = 1_700_000_000_000_000;
+const EPOCH_MICROS: i64 = EPOCH_MILLIS as i64 * 1000;
+
+/// The same in milliseconds, which clocks show when a run begins.
+pub(crate) const EPOCH_MILLIS: u64 = 1_700_000_000_000;
 
 const ADDRESS_START: &str = "/memory/";
 

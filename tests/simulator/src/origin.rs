@@ -2,6 +2,7 @@
 
 use crate::{
     ledger::{Fact, Ledger, Means},
+    node::EPOCH_MILLIS,
     plan::{OriginPlan, OutageKind},
     random::{Random, micros},
     rights::{Right, Rights},
@@ -9,8 +10,8 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    Audience, Candidate, Content, Draft, Entry, FetchError, FetchId, Fetched, Headers, RequestId, Shortage,
-    Validators,
+    Allowance, Audience, Bucket, Candidate, Content, Domain, Draft, Entry, FetchError, FetchId, Fetched,
+    Headers, Payer, RequestId, Shortage, Timestamp, Validators,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -30,6 +31,8 @@ pub(crate) struct Origin {
     pub(crate) calls: u64,
     /// Calls that were counted against a quota.
     pub(crate) calls_paid: u64,
+    /// The most that were in one window of one domain.
+    pub(crate) spent_max: u64,
     /// Calls so far by the second in which they came.
     pub(crate) calls_by_second: BTreeMap<u64, u64>,
     /// Calls so far by key.
@@ -72,6 +75,7 @@ impl Origin {
             resources,
             calls: 0,
             calls_paid: 0,
+            spent_max: 0,
             calls_by_second: BTreeMap::new(),
             calls_by_key: BTreeMap::new(),
             is_healed: false,
@@ -226,7 +230,22 @@ impl Origin {
         self.calls_paid += 1;
         if let Some(window) = self.windows.get_mut(&(call.key / self.resources.max(1))) {
             window.spent += 1;
+            self.spent_max = self.spent_max.max(window.spent);
         }
+    }
+
+    /// How the answer to `call` shows the allowance of its `domain` to stand, if there is one.
+    pub(crate) fn shown(&self, call: &Call, domain: Domain) -> Option<Allowance> {
+        let (limit, _) = self.plan.quota?;
+        let window = self.windows.get(&(call.key / self.resources.max(1)))?;
+        let window = cache_core::Window {
+            limit,
+            remaining: limit.saturating_sub(window.spent),
+            used: window.spent,
+            reset: Timestamp::from_unix_millis(EPOCH_MILLIS).saturating_add(window.ends),
+        };
+        let (payer, bucket) = (Payer::from(domain), Some(Bucket(0)));
+        Some(Allowance { payer, domain, resource: "core".into(), bucket, window })
     }
 
     /// Whether the credential of the node that calls may not read what it calls for.

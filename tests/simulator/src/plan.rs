@@ -4,7 +4,7 @@
 //! makes shrinking simple.
 
 use cache_core::{
-    PeerSettings, Settings, SharingLimits,
+    PeerSettings, Priority, Settings, SharingLimits,
     freshness::{Directives, Freshness},
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -32,6 +32,8 @@ pub struct Plan {
     pub origin: OriginPlan,
     /// Every node's settings.
     pub settings: Settings,
+    /// How much all requests matter.
+    pub priority: Priority,
     /// Every node's limits of sharing.
     pub limits: SharingLimits,
     /// What every node allows its peers.
@@ -71,6 +73,8 @@ pub enum Dialing {
 pub struct Demands {
     /// Greatest age at which anything is served.
     pub age_max: Option<Duration>,
+    /// Most calls of one window of the quota, and fewest of the last, whoever makes them.
+    pub spent: Option<(u64, u64)>,
     /// Most calls to the origin, in hundredths of what one cache shared by all would have made.
     pub calls_percent_max: Option<u64>,
     /// Least requests that are answered from the memory of the node where they come, in hundredths of all.
@@ -304,6 +308,7 @@ impl Plan {
                 failing_per_mille: 0,
             },
             settings: Settings::default(),
+            priority: Priority::Normal,
             limits: SharingLimits::default(),
             peers: PeerSettings::default(),
             ceiling: Freshness {

@@ -8,12 +8,14 @@ mod divided;
 mod hour;
 mod kin;
 mod returning;
+mod spending;
 
 pub use beyond_memory::{LARGE, beyond_one_memory, late_joiner, late_joiners, readers};
 pub use divided::{failures_elsewhere, writes_elsewhere};
 pub use hour::hour_of_autoscaling;
 pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_change};
 pub use returning::{contact_is_gone, doubts, returns_after_writes, slow_disks};
+pub use spending::{spending, spending_elsewhere};
 
 use crate::{
     plan::{Deed, Event, Lie, OutageKind, Plan, Victim},
@@ -74,6 +76,8 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("returns-after-writes", returns_after_writes),
     ("rights-change", rights_change),
     ("slow-disks", slow_disks),
+    ("spending", spending),
+    ("spending-elsewhere", spending_elsewhere),
     ("split", split),
     ("writes", writes),
     ("writes-elsewhere", writes_elsewhere),

@@ -9,6 +9,7 @@ mod districts;
 mod freshness;
 mod keeping;
 mod leases;
+mod ledger;
 mod members;
 mod requests;
 mod returning;
@@ -24,6 +25,7 @@ pub(super) const PLANTED: &[&[Mutant]] = &[
     freshness::BUGS,
     keeping::BUGS,
     leases::BUGS,
+    ledger::BUGS,
     members::BUGS,
     requests::BUGS,
     returning::BUGS,

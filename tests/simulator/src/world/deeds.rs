@@ -8,8 +8,7 @@ use crate::{
     plan::Deed,
 };
 use cache_core::{
-    Bucket, Domain, Draft, Figures, Input, Key, OrderId, Outcome, Priority, Refusal, RequestId, Served,
-    Validators,
+    Bucket, Domain, Draft, Figures, Input, Key, OrderId, Outcome, Refusal, RequestId, Served, Validators,
     freshness::{self, Directives},
     message::{Reach, Scope},
 };
@@ -264,7 +263,7 @@ impl World {
         let (bucket, kin_wait) = (Bucket(0), borrows.then_some(KIN_WAIT));
         self.handle(
             number,
-            Input::Get { request, key, directives, bucket, priority: Priority::Normal, reader, kin_wait },
+            Input::Get { request, key, directives, bucket, priority: self.plan.priority, reader, kin_wait },
         );
         let most = self.plan.settings.waiters_max;
         // Forgetting everything sets flights apart that are not counted.

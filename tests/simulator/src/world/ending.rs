@@ -108,6 +108,16 @@ impl World {
             let text = format!("something is served at an age of {oldest:?}, and {most:?} at most demanded");
             self.violate(Rule::TooOld, text);
         }
+        let demanded = self.plan.demands.spent;
+        if demanded.is_some() {
+            // Calls that wait for others go on by and by.
+            self.run_until(self.now + Duration::from_secs(60));
+        }
+        let spent = self.origin.spent_max;
+        if let Some((least, most)) = demanded.filter(|(least, most)| !(*least..=*most).contains(&spent)) {
+            let text = format!("{spent} calls of one window are spent, and {least} to {most} demanded");
+            self.violate(Rule::Reserve, text);
+        }
         let Some(most) = self.plan.demands.calls_percent_max else { return };
         self.run_until(self.now + Duration::from_secs(60));
         let (calls, ideal) = (self.origin.calls, self.figures.calls_ideal);

@@ -14,8 +14,8 @@ use crate::{
     random::micros,
 };
 use cache_core::{
-    Audience, Candidate, Disk, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence, OrderId,
-    Outcome, Output, PeerId, Reader, RequestId, Served, codec,
+    Allowance, Audience, Candidate, Disk, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence,
+    OrderId, Outcome, Output, PeerId, Reader, RequestId, Served, codec,
     message::{Announced, Answer, Invalidation, Role},
     port::Side,
 };
@@ -69,14 +69,14 @@ impl World {
                 );
             }
             Arrival::Disconnected { peer, connection } => self.lose(number, peer, connection),
-            Arrival::Fetched { mut fetched, call } => {
+            Arrival::Fetched { mut fetched, call, allowance } => {
                 if let Fetched::Fresh(draft) | Fetched::NotModified(draft) | Fetched::Proven(draft) =
                     &mut fetched
                 {
                     // As RFC 9111, section 4.2.3, has it: the whole call counts.
                     draft.age = self.now - call.begun;
                 }
-                self.fetched(number, fetched, &call);
+                self.fetched(number, fetched, &call, allowance);
             }
             Arrival::Frame(frame) => self.receive(number, &frame),
             Arrival::Input(input) => {
@@ -91,12 +91,12 @@ impl World {
         }
     }
 
-    fn fetched(&mut self, number: usize, fetched: Fetched, call: &Call) {
+    fn fetched(&mut self, number: usize, fetched: Fetched, call: &Call, allowance: Option<Allowance>) {
         // What is due comes first: the fetch may have been given up.
         self.handle(number, Input::Tick);
         let fetch = call.fetch;
         if !self.nodes[number].calls.contains(&fetch) {
-            return self.handle(number, Input::Fetched { fetch, fetched, allowance: None });
+            return self.handle(number, Input::Fetched { fetch, fetched, allowance });
         }
         self.on_judged(number, call, &fetched);
         let (mut fails, mut outdates) = (false, false);
@@ -117,7 +117,7 @@ impl World {
             | Fetched::Spent(..) => {}
         }
         self.landing = Some((call.key, call.begun));
-        self.handle(number, Input::Fetched { fetch, fetched, allowance: None });
+        self.handle(number, Input::Fetched { fetch, fetched, allowance });
         (self.refused, self.landing) = (None, None);
         let held = self.nodes[number].published.get(&self.ledger.keys[call.key]);
         if fails {
@@ -490,7 +490,11 @@ impl World {
         self.transcript.note(format_args!("{:?} origin n{} k{} {fetched:?}", self.now, call.node, call.key));
         if let Some(fetched) = fetched.filter(|_| self.is_awaited(&call)) {
             let (node, run) = (call.node, call.run);
-            let arrival = Box::new(Arrival::Fetched { fetched, call });
+            // Where credentials share a domain, each has an allowance of its own, which the model does not count.
+            let is_one = !self.ledger.has_shared_domains();
+            let domain = self.ledger.keys[call.key].domain();
+            let allowance = is_one.then(|| self.origin.shown(&call, domain)).flatten();
+            let arrival = Box::new(Arrival::Fetched { fetched, call, allowance });
             self.schedule(self.now + travel, Happening::Arrive { node, run, arrival });
         }
     }

@@ -36,7 +36,7 @@ impl Window {
     /// whether it was.
     ///
     /// Answers overtake one another, and members tell of them in any order, more than once. Since of any two windows one is
-    /// the later word, whoever has heard the same answers has the same window.
+    /// the later word, members that have heard the same answers have the same window.
     pub(crate) fn join(&mut self, other: Self) -> bool {
         let is_later = other.order() > self.order();
         if is_later {

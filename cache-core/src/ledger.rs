@@ -3,7 +3,7 @@
 //! Owns the accounts, and the pauses that the origin asked for. Decides whether a call may be made, and when neighbours are
 //! told what was seen; the engine makes the calls and tells them. Knows nothing of headers: the origin adapter reads those.
 //!
-//! Every answer of the origin tells how much of an allowance is used, by whomever. So each member knows the whole as of its
+//! Every answer of the origin tells how much of an allowance is used, in the fleet or not. So each member knows the whole as of its
 //! own last call, and what it does not know is what others have used since. A member tells its neighbours what it saw before
 //! that is more than a fraction of what is left until the next class has to stop ([`UNSAID_SHARE`]), and has no more calls
 //! under way than the same fraction. So the closer the end, the sooner it is heard of: what nobody has heard of is never
@@ -28,7 +28,7 @@ use alloc::{
 use core::time::Duration;
 use pauses::Pauses;
 
-/// All accounts.
+/// How every allowance of every payer stands, and which payers pause.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// Those with the latest news last.

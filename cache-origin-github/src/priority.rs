@@ -3,7 +3,7 @@
 use crate::{ConfigError, GitHub, route::Route, url::local_path};
 use cache_core::{Priority, UnknownPriority};
 use http::{HeaderMap, HeaderName};
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 /// The field by which a client says how much its request matters: `batch`, `normal` or `critical`. It is not sent on.
 pub const PRIORITY_FIELD: HeaderName = HeaderName::from_static("x-fleet-priority");
@@ -48,16 +48,9 @@ impl FromStr for PriorityRule {
 }
 
 /// A priority that a client gave and that is none.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{PRIORITY_FIELD}: {0}` is none of batch, normal and critical")]
 pub struct BadPriority(Box<str>);
-
-impl fmt::Display for BadPriority {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{PRIORITY_FIELD}: {}` is none of batch, normal and critical", self.0)
-    }
-}
-
-impl std::error::Error for BadPriority {}
 
 impl GitHub {
     /// How much a request for `path` with `headers` matters: what it says itself, else what the first rule says that is

@@ -18,7 +18,7 @@ impl Flights {
         self.deadlines.insert((until, Deadline::Affording(id)));
     }
 
-    /// Ends that wait.
+    /// Lets flight `id` go on, if it waits for other calls.
     pub(crate) fn end_affording(&mut self, id: FlightId) {
         if matches!(self.flight(id).stage, Stage::Affording { .. }) {
             self.leave_stage(id);

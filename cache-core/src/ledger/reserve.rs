@@ -1,4 +1,4 @@
-//! Who may spend the last of an allowance: classes of calls, and what is kept from each.
+//! Which requests may spend the last of an allowance: classes of calls, and what is kept from each.
 
 use crate::{Failure, Timestamp, Window};
 use core::{fmt, str::FromStr};

@@ -8,8 +8,8 @@ use super::{
     words::{Words, payer},
 };
 use cache_core::{
-    AskId, Bucket, Ceiling, Contact, Draft, Figures, Key, Message, Name, Naming, Payer, PeerId, PeerSettings,
-    Sharing, SharingLimits, Shortage, Timestamp,
+    Allowance, AskId, Bucket, Ceiling, Contact, Draft, Figures, Key, Message, Name, Naming, Payer, PeerId,
+    PeerSettings, Sharing, SharingLimits, Shortage, Timestamp,
     freshness::Freshness,
     message::{
         Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope,
@@ -93,15 +93,7 @@ impl Talk {
                 let AskId(token) = words.begun('a', &self.asks);
                 Message::Pong { token, clock: Timestamp::from_unix_millis(words.number_value("clock", 0)) }
             }
-            "quota" => Message::Quota {
-                payer: words.value("payer").map_or(Payer::HOST, payer),
-                bucket: Bucket(words.number_value("bucket", 0)),
-                pause: words.duration_value("pause", Duration::ZERO),
-                shortage: match words.flag("spent") {
-                    true => Shortage::Window { limit: 5_000, used: 5_000 },
-                    false => Shortage::Pace,
-                },
-            },
+            "quota" => quota(words),
             "release" => {
                 let name = self.learn(&words.key());
                 let verdict = words.next("a verdict");
@@ -145,12 +137,7 @@ impl Talk {
     /// `message` as a line; `None` for what the membership protocol says, which has tests of its own.
     pub(crate) fn show(&mut self, to: &[PeerId], message: &Message) -> Option<String> {
         let said = match message {
-            Message::Allowances(told) => {
-                let shown = told
-                    .iter()
-                    .map(|it| format!(" {}/{}/{}", show::payer(it.payer), it.resource, it.window.used));
-                format!("allowances{}", shown.collect::<String>())
-            }
+            Message::Allowances(told) => show_allowances(told),
             Message::District(said) => {
                 let Surroundings { depth, members_count, known, .. } = said;
                 format!("district depth={depth} members={members_count} known={}", known.len())
@@ -371,3 +358,21 @@ const MEMBERS_LAST: u64 = 5;
 
 const VERDICTS: [(&str, Verdict); 3] =
     [("failed", Verdict::Failed), ("unshareable", Verdict::Unshareable), ("unused", Verdict::Unused)];
+
+fn quota(words: &mut Words<'_>) -> Message {
+    Message::Quota {
+        payer: words.value("payer").map_or(Payer::HOST, payer),
+        bucket: Bucket(words.number_value("bucket", 0)),
+        pause: words.duration_value("pause", Duration::ZERO),
+        shortage: match words.flag("spent") {
+            true => Shortage::Window { limit: 5_000, used: 5_000 },
+            false => Shortage::Pace,
+        },
+    }
+}
+
+fn show_allowances(told: &[Allowance]) -> String {
+    let shown =
+        told.iter().map(|it| format!(" {}/{}/{}", show::payer(it.payer), it.resource, it.window.used));
+    format!("allowances{}", shown.collect::<String>())
+}

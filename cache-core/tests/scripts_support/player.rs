@@ -99,12 +99,7 @@ impl Player {
                 let address = words.next("an address").into();
                 self.handle(Input::DialFailed { address, failure: DialError::Unreachable });
             }
-            "given-up" => {
-                let order = OrderId(words.number('r'));
-                self.handle(Input::GivenUp { order });
-            }
-            "pass" => self.pass(words),
-            "passed" => self.passed(words),
+            "given-up" | "pass" | "passed" => self.pass(verb, words),
             "ping" => {
                 let order = OrderId(words.number('r'));
                 self.handle(Input::Ping { order, peer: fleet::peer(words.number('p')) });
@@ -138,15 +133,20 @@ impl Player {
         }
     }
 
-    fn pass(&mut self, words: &mut Words<'_>) {
+    /// A call past the cache is wanted, or no longer, or it has ended.
+    fn pass(&mut self, verb: &str, words: &mut Words<'_>) {
         let order = OrderId(words.number('r'));
+        match verb {
+            "given-up" => return self.handle(Input::GivenUp { order }),
+            "passed" => return self.passed(order, words),
+            _pass => {}
+        }
         let payer = super::words::payer(words.next("a payer"));
         let (bucket, priority) = (Bucket(words.number_value("bucket", 0)), words.priority());
         self.handle(Input::Pass { order, payer, bucket, priority });
     }
 
-    fn passed(&mut self, words: &mut Words<'_>) {
-        let order = OrderId(words.number('r'));
+    fn passed(&mut self, order: OrderId, words: &mut Words<'_>) {
         let refused = words.value("refused").map(super::words::domain);
         let refused = refused.map(|domain| (domain, Refusal::Credential));
         let pause = words.duration_of("pause").map(|time| (time, Shortage::Pace));

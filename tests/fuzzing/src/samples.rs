@@ -40,8 +40,7 @@ pub fn messages() -> Vec<Message> {
         age: Duration::from_millis(12),
     });
     let notice = |mark| Notice { receipt: 9, mark, invalidations: invalidations.to_vec() };
-    let mut settling = notice(None);
-    settling.invalidations.iter_mut().for_each(|it| it.reach.settle = Duration::from_secs(5));
+    let settling = settling(notice(None));
     let answers = [
         Answer::Failed,
         Answer::Hit(parcel()),
@@ -52,7 +51,7 @@ pub fn messages() -> Vec<Message> {
     ];
     let verdicts = [Verdict::Failed, Verdict::Unshareable, Verdict::Unused];
     let mut all = vec![
-        Message::Allowances(vec![allowance("core", Some(Bucket(0))), allowance("something_new", None)]),
+        Message::Allowances(allowances()),
         Message::Announce(Announced::Named { name, remaining, age, edition: None }),
         Message::Announce(Announced::Named { name, remaining, age, edition: Some(edition) }),
         Message::Announce(Announced::ToPassOn(parcel())),
@@ -131,6 +130,15 @@ fn bare() -> Draft {
         validators: Validators::default(),
         age: Duration::ZERO,
     }
+}
+
+fn settling(mut notice: Notice) -> Notice {
+    notice.invalidations.iter_mut().for_each(|it| it.reach.settle = Duration::from_secs(5));
+    notice
+}
+
+fn allowances() -> Vec<Allowance> {
+    vec![allowance("core", Some(Bucket(0))), allowance("something_new", None)]
 }
 
 fn allowance(resource: &str, bucket: Option<Bucket>) -> Allowance {

@@ -10,8 +10,8 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    Allowance, Audience, Bucket, Candidate, Content, Domain, Draft, Entry, FetchError, FetchId, Fetched,
-    Headers, Payer, RequestId, Shortage, Timestamp, Validators,
+    Allowance, Audience, Bucket, Candidate, Content, Draft, Entry, FetchError, FetchId, Fetched, Headers,
+    Payer, RequestId, Shortage, Timestamp, Validators,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -234,9 +234,11 @@ impl Origin {
         }
     }
 
-    /// How the answer to `call` shows the allowance of its `domain` to stand, if there is one.
-    pub(crate) fn shown(&self, call: &Call, domain: Domain) -> Option<Allowance> {
-        let (limit, _) = self.plan.quota?;
+    /// How the answer to `call` shows the allowance of its domain to stand, if there is one. Where credentials share a
+    /// domain, each has an allowance of its own, which the model does not count.
+    pub(crate) fn shown(&self, call: &Call, ledger: &Ledger) -> Option<Allowance> {
+        let (limit, _) = self.plan.quota.filter(|_| !ledger.has_shared_domains())?;
+        let domain = ledger.keys[call.key].domain();
         let window = self.windows.get(&(call.key / self.resources.max(1)))?;
         let window = cache_core::Window {
             limit,

@@ -73,7 +73,7 @@ pub enum Dialing {
 pub struct Demands {
     /// Greatest age at which anything is served.
     pub age_max: Option<Duration>,
-    /// Most calls of one window of the quota, and fewest of the last, whoever makes them.
+    /// Of the window of the quota with the most calls that count: fewest and most of them.
     pub spent: Option<(u64, u64)>,
     /// Most calls to the origin, in hundredths of what one cache shared by all would have made.
     pub calls_percent_max: Option<u64>,

@@ -10,9 +10,11 @@ use http::request;
 const RESET: u64 = 4_000_000_000;
 
 async fn node_with_reserves(origin: &ModelOrigin) -> Node {
-    let reserves = Reserves::NONE.with(Priority::Batch, 20).unwrap().with(Priority::Normal, 5).unwrap();
-    let rules = github(origin).priority_rule("/users/** = critical".parse().unwrap());
-    builder(rules).settings(Settings { reserves, ..Settings::default() }).start().await.unwrap()
+    let reserves = Reserves::NONE.with(Priority::Batch, 20).and_then(|it| it.with(Priority::Normal, 5));
+    let settings = Settings { reserves: reserves.expect("they are shares"), ..Settings::default() };
+    let rule = "/users/** = critical".parse().expect("it is a rule");
+    let node = builder(github(origin).priority_rule(rule)).settings(settings).start().await;
+    node.expect("a node without a directory starts")
 }
 
 fn spent(origin: &ModelOrigin, used: u64) {

@@ -56,6 +56,7 @@ const READINGS: &[Reading] = &[
         homes: &[
             // Lines for people and other programs.
             "cache-cli/src/command/monitor/mod.rs",
+            "cache-cli/src/command/quota.rs",
             "cache-cli/src/door/access_log.rs",
             // How far this node's clock is from the time of day.
             "cache-cli/src/daemon/examine.rs",
@@ -64,6 +65,7 @@ const READINGS: &[Reading] = &[
             "cache-model-origin/src/quota.rs",
             // `Date` and `Expires` of the origin.
             "cache-origin-github/src/fetch.rs",
+            "cache-origin-github/src/refusal.rs",
             // The clock that all others ask.
             "cache-store/src/clock.rs",
             // Which run of a node is the later one.

@@ -25,7 +25,7 @@ impl Engine {
 
     /// Tells neighbours, and other districts, what they are to hear by now.
     ///
-    /// Whoever sees the most tells first, and then the others need not. Each waits for as long as chance has it.
+    /// When one has told the most that was seen, the others need not. Each waits for as long as chance has it.
     pub(in crate::engine) fn on_ledger_due(&mut self) {
         loop {
             let due = self.ledger.take_due(self.now, ALLOWANCES_TOLD_MAX);

@@ -53,7 +53,11 @@ impl Engine {
                 // What is kept from this request another may spend.
                 let (verdict, reason) = match failure {
                     Failure::Reserved { .. } => (Verdict::Unused, StaleReason::Reserved),
-                    _ => (self.verdict_of_pause(id), StaleReason::Throttled),
+                    Failure::Busy
+                    | Failure::Fetch(_)
+                    | Failure::NotConnected
+                    | Failure::Throttled { .. }
+                    | Failure::TimedOut => (self.verdict_of_pause(id), StaleReason::Throttled),
                 };
                 self.flights.flight_mut(id).conclude(verdict);
                 self.stand_in(id, reason);

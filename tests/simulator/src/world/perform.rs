@@ -70,9 +70,8 @@ impl World {
             }
             Arrival::Disconnected { peer, connection } => self.lose(number, peer, connection),
             Arrival::Fetched { mut fetched, call, allowance } => {
-                if let Fetched::Fresh(draft) | Fetched::NotModified(draft) | Fetched::Proven(draft) =
-                    &mut fetched
-                {
+                use Fetched::{Fresh, NotModified, Proven};
+                if let Fresh(draft) | NotModified(draft) | Proven(draft) = &mut fetched {
                     // As RFC 9111, section 4.2.3, has it: the whole call counts.
                     draft.age = self.now - call.begun;
                 }
@@ -319,9 +318,7 @@ impl World {
                 node.calls.remove(&fetch);
             }
             Output::Complete { request, outcome } => self.complete(number, request, &outcome),
-            Output::Depart { .. } | Output::Withheld { .. } => {
-                unreachable!("nothing passes by the engine here")
-            }
+            Output::Depart { .. } | Output::Withheld { .. } => unreachable!("nothing passes by"),
             Output::Ponged { order, clock } => self.done(number, order, Wanted::Pong, &clock),
             Output::Removed { order, .. } | Output::Stored { order } => {
                 self.done(number, order, Wanted::Written, &"done");
@@ -490,10 +487,7 @@ impl World {
         self.transcript.note(format_args!("{:?} origin n{} k{} {fetched:?}", self.now, call.node, call.key));
         if let Some(fetched) = fetched.filter(|_| self.is_awaited(&call)) {
             let (node, run) = (call.node, call.run);
-            // Where credentials share a domain, each has an allowance of its own, which the model does not count.
-            let is_one = !self.ledger.has_shared_domains();
-            let domain = self.ledger.keys[call.key].domain();
-            let allowance = is_one.then(|| self.origin.shown(&call, domain)).flatten();
+            let allowance = self.origin.shown(&call, &self.ledger);
             let arrival = Box::new(Arrival::Fetched { fetched, call, allowance });
             self.schedule(self.now + travel, Happening::Arrive { node, run, arrival });
         }

@@ -1,4 +1,4 @@
-//! Who may spend what is left of an allowance, and who hears of it.
+//! Which requests may spend what is left of an allowance, and which members hear of that.
 
 use crate::mutants::Mutant;
 

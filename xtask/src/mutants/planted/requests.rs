@@ -78,8 +78,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "only-if-cached-fetches",
         file: "engine/request/lookup.rs",
-        old: "            if self.flights.waiter(request).directives.only_if_cached {\n                self.complete(request, Outcome::Absent);\n            }\n        }\n        if self.flights.waiting(id).is_empty() && !self.flights.flight(id).renews() {\n            return self.close(id);\n        }\n        let flight",
-        new: "            let _unused = request;\n        }\n        if self.flights.waiting(id).is_empty() && !self.flights.flight(id).renews() {\n            return self.close(id);\n        }\n        let flight",
+        old: "            if self.flights.waiter(request).directives.only_if_cached {\n                self.complete(request, Outcome::Absent);\n            }\n        }\n        if self.flights.waiting(id).is_empty() && !self.flights.flight(id).renews() {\n            return self.close(id);\n        }\n        if self.afford(id)",
+        new: "            let _unused = request;\n        }\n        if self.flights.waiting(id).is_empty() && !self.flights.flight(id).renews() {\n            return self.close(id);\n        }\n        if self.afford(id)",
     },
     Mutant {
         name: "refusal-told-to-everybody",

@@ -232,21 +232,24 @@ async fn a_change_that_is_refused_costs_a_question_that_is_free_and_no_entry() {
 
 #[tokio::test]
 async fn a_limit_refuses_nothing() {
-    let (origin, node) = origin_and_node().await;
-    for path in [PUBLIC, ISSUES] {
-        answer(&node, get_by(ALICE, path)).await;
-    }
-    let spent = Quota { limit: 10, used: 10, reset_unix_seconds: 4_000_000_000 };
-    origin.set_quota("alice", Resource::Core, spent);
-    let later = FaultKind::SecondaryLimit { retry_after_seconds: 1 };
-    for _ in 0..2 {
+    for is_secondary in [false, true] {
         for call in reads(ALICE, PUBLIC).into_iter().chain(writes(ALICE)) {
+            // The first call that is refused holds all that come after it.
+            let (origin, node) = origin_and_node().await;
+            for path in [PUBLIC, ISSUES] {
+                answer(&node, get_by(ALICE, path)).await;
+            }
+            if is_secondary {
+                origin.fault(Fault::always(FaultKind::SecondaryLimit { retry_after_seconds: 1 }));
+            } else {
+                let spent = Quota { limit: 10, used: 10, reset_unix_seconds: 4_000_000_000 };
+                origin.set_quota("alice", Resource::Core, spent);
+            }
             assert_eq!(status_of(&node, call).await, 403);
             for path in [PUBLIC, ISSUES] {
                 assert_hit(&node, get_by(ALICE, path)).await;
             }
         }
-        origin.fault(Fault::always(later.clone()));
     }
 }
 

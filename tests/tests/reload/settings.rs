@@ -3,20 +3,21 @@
 use crate::support::{Configured, REPOSITORY, reply, status};
 use cache_tests::{
     http::Draft,
-    origin::{Fault, FaultKind, ModelOrigin},
+    origin::{Fault, FaultKind, ModelOrigin, Quota, Resource},
     until,
 };
 use std::fs;
 use tempfile::NamedTempFile;
 
 /// The settings with a test in this file or, as far as they are about secrets, in `fleet_daemons/rotation.rs`.
-const TRIED: [&str; 21] = [
+const TRIED: [&str; 22] = [
     "default-ttl",
     "stale-if-error",
     "stale-while-revalidate",
     "max-stale",
     "settle",
     "route",
+    "priority",
     "graphql",
     "no-graphql",
     "forward-header",
@@ -75,6 +76,24 @@ async fn what_is_written_settles_for_as_long_as_the_settings_say_by_now() {
     }
     host.change("settle = 0").await;
     assert!(host.status().await.contains("detail=settling"), "what was written before settles on");
+}
+
+#[tokio::test]
+async fn a_request_matters_as_much_as_the_settings_say_by_now() {
+    let origin = ModelOrigin::start();
+    let spent = Quota { limit: 100, used: 60, reset_unix_seconds: 4_000_000_000 };
+    origin.set_quota("alice", Resource::Core, spent);
+    let matters = |class: &str| {
+        format!("default-ttl = 0\nreserve = [\"batch=50%\"]\npriority = [\"/repos/** = {class}\"]\n")
+    };
+    let host = Configured::start(&origin, &matters("normal"));
+    for _ in 0..2 {
+        assert!(host.status().await.contains("fwd="));
+    }
+    host.change(&matters("batch")).await;
+    assert!(host.status().await.contains("detail=stale-reserved"));
+    host.change(&matters("critical")).await;
+    assert!(host.status().await.contains("fwd=stale; fwd-status=304"));
 }
 
 #[tokio::test]

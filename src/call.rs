@@ -290,7 +290,7 @@ impl Missed {
                 Err(shared.access.withheld.error(purse, (until, shortage, seen)))
             }
             Outcome::Failed(Failure::Reserved { priority, kept, seen }) => {
-                Err(RequestError::reserved((priority, kept), planned.bucket, seen))
+                Err(shared.access.withheld.reserved((priority, kept), planned.bucket, seen))
             }
             Outcome::Failed(failure) => Err(RequestError::from(failure)),
         }

@@ -104,7 +104,7 @@ pub use {
     node::Node,
     peers::{Peer, PeerState, Pong},
     reply::{Provenance, READ_BYTES_MAX, ReadError, Reply, ReplyBody, StatusError},
-    stats::{DiskStats, FleetTotals, Stats},
+    stats::{DiskStats, FleetTotals, Refusals, Stats},
     transport::{OpenTransport, TransportError},
     unread::Unread,
     values::{VALUE_KEY_BYTES_MAX, Values},

@@ -130,7 +130,7 @@ impl Node {
                 self.shared().access.withheld.error(purse, (until, shortage, seen))
             }
             (Failure::Reserved { priority, kept, seen }, Some((_, bucket))) => {
-                RequestError::reserved((priority, kept), bucket, seen)
+                self.shared().access.withheld.reserved((priority, kept), bucket, seen)
             }
             (other, _) => RequestError::from(other),
         }

@@ -90,8 +90,24 @@ pub struct Stats {
     pub uptime_seconds: u64,
     /// What is on disk; `None` when nothing is kept there.
     pub disk: Option<DiskStats>,
+    /// Requests refused to clients since an allowance is spent, kept for others, or pauses.
+    pub refusals: Refusals,
     /// What the origin said.
     pub origin: OriginStats,
+}
+
+/// Requests refused by this node itself, by what held them; an answer that could be stale in their stead is none of them.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// The origin had said that the payer calls too often.
+    pub pace: u64,
+    /// What was left of the allowance was kept from batch requests.
+    pub reserve_batch: u64,
+    /// What was left of the allowance was kept from normal requests.
+    pub reserve_normal: u64,
+    /// The allowance was spent.
+    pub window: u64,
 }
 
 impl Stats {
@@ -148,6 +164,7 @@ impl Stats {
             aggregate: engine.fleet.as_ref().map(|fleet| FleetTotals::sum(own, fleet, counters)),
             uptime_seconds: shared.started.elapsed().as_secs(),
             disk: shared.disk.as_ref().map(|disk| DiskStats::from(disk.stats())),
+            refusals: shared.access.withheld.refusals(),
             origin,
         }
     }

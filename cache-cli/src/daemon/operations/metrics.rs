@@ -5,7 +5,7 @@
 
 use cache_origin_github::Quota;
 use fleet_cache::{
-    Stats,
+    Refusals, Stats,
     github::{Counts, UsageReport, UsageRow},
 };
 use prometheus_client::{
@@ -183,7 +183,9 @@ impl Reading {
             .quota(&self.0, "quota_remaining", "Calls left in the window", None, |quota| quota.remaining)?;
         families.quota(&self.0, "quota_used", "Calls made in the window", None, |quota| quota.used)?;
         let reset = "When the next window begins, since the Unix epoch";
-        families.quota(&self.0, "quota_reset_timestamp", reset, Some(&Unit::Seconds), |quota| quota.reset)
+        families.quota(&self.0, "quota_reset_timestamp", reset, Some(&Unit::Seconds), |quota| quota.reset)?;
+        families.pauses(&self.0)?;
+        families.refused(&self.0.refusals)
     }
 
     fn fleet(&self, families: &mut Families<'_>) -> fmt::Result {
@@ -415,6 +417,41 @@ impl Families<'_> {
     }
 }
 
+impl Families<'_> {
+    /// Until when each payer pauses; a payer that does not has no value.
+    fn pauses(&mut self, stats: &Stats) -> fmt::Result {
+        let kind = ConstGauge::new(0_u64).metric_type();
+        let help = "Until when no call draws on the allowance, since the Unix epoch; by window if it is spent, by pace if the \
+                    payer called too often";
+        let mut family =
+            self.0.encode_descriptor("quota_paused_until_timestamp", help, Some(&Unit::Seconds), kind)?;
+        for observed in &stats.origin.quotas {
+            let Some((until, by)) = observed.paused_until.zip(observed.paused_by) else { continue };
+            let resource = &*observed.quota.resource;
+            let labels = [("domain", observed.domain.as_str()), ("resource", resource), ("by", by)];
+            ConstGauge::new(until).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    /// Requests that the node itself refused, by what held them and, at a reserve, by the class that it is kept from.
+    fn refused(&mut self, refusals: &Refusals) -> fmt::Result {
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let help = "Requests refused since the payer pauses (pace), or the allowance is spent (window) or kept for others (reserve)";
+        let mut family = self.0.encode_descriptor("requests_refused", help, None, kind)?;
+        let counts = [
+            ("pace", "any", refusals.pace),
+            ("reserve", "batch", refusals.reserve_batch),
+            ("reserve", "normal", refusals.reserve_normal),
+            ("window", "any", refusals.window),
+        ];
+        for (by, priority, count) in counts {
+            ConstCounter::new(count).encode(family.encode_family(&[("by", by), ("priority", priority)])?)?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -513,6 +550,10 @@ mod tests {
         ("origin.recipe.classes_trusted", "etag_classes_trusted"),
         ("origin.recipe.matches", "etags_as_computed"),
         ("origin.recipe.mismatches", "etags_not_as_computed"),
+        ("refusals.pace", "requests_refused"),
+        ("refusals.reserve_batch", "requests_refused"),
+        ("refusals.reserve_normal", "requests_refused"),
+        ("refusals.window", "requests_refused"),
         ("uptime_seconds", "uptime_seconds"),
     ];
 }

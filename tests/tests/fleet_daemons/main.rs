@@ -10,3 +10,4 @@ mod sharing;
 mod support;
 mod upgrading;
 mod usage;
+mod watched;

@@ -2,14 +2,15 @@
 
 use crate::links::LinkCounts;
 use cache_core::{
-    AccountReport, Allowance, Bucket, Candidate, Domain, Draft, Failure, FetchError, Fetched, Figures, Key,
-    Outcome, Payer, PeerId, PeerReport, Priority, Reach, Reader, Refusal, RequestId, Shortage, Timestamp,
+    AccountReport, Allowance, Bucket, Candidate, Domain, Draft, Entry, Failure, FetchError, Fetched, Figures,
+    Key, Outcome, Payer, PeerId, PeerReport, Priority, Reach, Reader, Refusal, RequestId, Shortage,
+    Timestamp,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
 use cache_origin_github::OriginBody;
 use http::HeaderMap;
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 /// An order to the driver. Its giver waits on the channel inside.
@@ -43,6 +44,13 @@ pub(crate) enum Command {
     Invalidate {
         reach: Reach,
         done: Removed,
+    },
+    Kept {
+        /// How the keys begin.
+        prefix: Box<str>,
+        /// Most entries to tell of.
+        most: usize,
+        done: oneshot::Sender<Vec<Arc<Entry>>>,
     },
     Pass {
         /// What the call draws on; `None` if it is free.

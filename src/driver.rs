@@ -224,6 +224,9 @@ impl Driver {
                 let order = self.orders.ping(done);
                 self.handle(Input::Ping { order, peer });
             }
+            Command::Kept { prefix, most, done } => {
+                let _gone = done.send(self.engine.entries_from(&prefix, most));
+            }
             Command::Put { key, draft, done } => {
                 let order = self.orders.put(done);
                 self.handle(Input::Put { order, key, draft });

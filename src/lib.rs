@@ -63,6 +63,7 @@ mod gate;
 pub mod github;
 mod global;
 mod joining;
+mod kept;
 mod key_text;
 mod links;
 mod node;
@@ -101,6 +102,7 @@ pub use {
         PutValueError, RelayError, RequestError, RotationError, StartError, ValueError,
     },
     global::{AlreadyStarted, configure, global},
+    kept::{COPIES_TOLD_MAX, Kept, KeptCopy, KeptFrom},
     node::Node,
     peers::{Peer, PeerState, Pong},
     reply::{Provenance, READ_BYTES_MAX, ReadError, Reply, ReplyBody, StatusError},

@@ -133,6 +133,11 @@ impl Cache {
         self.order.iter().filter(|entry| entry.born() <= date).for_each(|entry| entry.doubt());
     }
 
+    /// The entries whose key's text begins with `prefix`, in the order of their keys.
+    pub(crate) fn entries_from<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a Arc<Entry>> {
+        keys_from(&self.slots, prefix).filter_map(|key| self.lookup(key))
+    }
+
     fn meant_by(&self, scope: &Scope) -> Vec<Key> {
         match scope {
             Scope::Key(_) | Scope::Prefix { .. } => keys_in(&self.slots, scope).cloned().collect(),

@@ -230,6 +230,11 @@ impl Engine {
         self.counters
     }
 
+    /// The entries in memory whose key's text begins with `prefix`, in the order of their keys, at most `most`.
+    pub fn entries_from(&self, prefix: &str, most: usize) -> Vec<Arc<Entry>> {
+        self.cache.entries_from(prefix).take(most).map(Arc::clone).collect()
+    }
+
     /// Number of entries in memory.
     pub fn entries_count(&self) -> usize {
         self.cache.len()

@@ -141,6 +141,17 @@ impl Queue {
         self.tell(state);
     }
 
+    /// Whether anything that `scope` means is on disk or waits to be written there; always, if the store has no catalog.
+    pub(crate) fn has_in(&self, scope: &Scope) -> bool {
+        self.is_there(&self.state.lock(), scope)
+    }
+
+    fn is_there(&self, state: &State, scope: &Scope) -> bool {
+        state.waiting.has_in(scope)
+            || state.applying.has_in(scope)
+            || self.catalog.as_ref().is_none_or(|catalog| catalog.has_in(scope))
+    }
+
     /// Answers a look-up from what waits or from the catalog, or passes it on to the store.
     pub(crate) fn load(&self, load: Load) {
         let mut state = self.state.lock();
@@ -301,12 +312,7 @@ impl Queue {
     /// Adds `doubted` unless nothing that is there is in doubt from now on. Returns whether anything is. Puts that
     /// wait are older than the doubt.
     fn add_doubts(&self, state: &mut State, doubted: Doubted) -> bool {
-        let is_there = |scope: &Scope| {
-            state.waiting.has_in(scope)
-                || state.applying.has_in(scope)
-                || self.catalog.as_ref().is_none_or(|catalog| catalog.has_in(scope))
-        };
-        let is_needed = doubted.scopes.iter().any(is_there);
+        let is_needed = doubted.scopes.iter().any(|scope| self.is_there(state, scope));
         if is_needed {
             state.waiting.doubt(doubted);
         }

@@ -8,7 +8,7 @@ use crate::{
     writer::Writer,
 };
 use cache_core::{
-    Entry, Key, Timestamp,
+    Entry, Key, Scope, Timestamp,
     port::{Change, Durability, Sealer, StoreError},
 };
 use std::{
@@ -76,6 +76,11 @@ impl WriteBehind {
     /// The keys of so many records on disk at most, those stored last first; none of a store that keeps no list of them.
     pub fn latest(&self, most: usize) -> Vec<Key> {
         self.0.queue.latest(most)
+    }
+
+    /// Whether anything that `scope` means is on disk, or waits to be written there; always of a store that keeps no list.
+    pub fn has_in(&self, scope: &Scope) -> bool {
+        self.0.queue.has_in(scope)
     }
 
     /// Stores `entry` with the next batch. If too much waits it is dropped and counted, and what it was to replace is

@@ -1,7 +1,7 @@
 //! The daemon's own door: a socket in its cache directory, by which its commands reach it.
 //!
 //! HTTP with JSON, for the socket's owner alone: `GET /stats`, `GET /config`, `GET /peers`, `GET /usage`, `GET /usage/node`,
-//! `POST /ping`, `POST /doctor`, `POST /invalidate`, `POST /clear`, and `POST /get`, which answers as the API does.
+//! `POST /ping`, `POST /kept`, `POST /doctor`, `POST /invalidate`, `POST /clear`, and `POST /get`, which answers as the API does.
 
 mod client;
 mod examination;
@@ -28,6 +28,13 @@ pub(crate) struct GetOrder {
     pub(crate) path: String,
     /// The request's headers by name.
     pub(crate) headers: Vec<(String, String)>,
+}
+
+/// What `POST /kept` takes.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct KeptOrder {
+    /// The path, with its query.
+    pub(crate) path: String,
 }
 
 /// What `POST /invalidate` takes.

@@ -7,7 +7,7 @@ use super::{
     usage::FleetUsage,
 };
 use crate::{
-    admin::{GetOrder, InvalidateOrder, PingOrder, Removed},
+    admin::{GetOrder, InvalidateOrder, KeptOrder, PingOrder, Removed},
     door::{Door, DoorBody, DoorError, Exchange, Front, encode_target, refuse},
     settings::SecretReport,
 };
@@ -83,6 +83,10 @@ impl Inner {
             ("POST", "/doctor") => json_response(&examine(&self.front.node, &self.about()).await),
             ("POST", "/ping") => self.ping(order(body).await?).await,
             ("POST", "/get") => self.get(order(body).await?).await,
+            ("POST", "/kept") => {
+                let KeptOrder { path } = order(body).await?;
+                json_response(&self.front.node.kept(&target(&path)?.to_string()).await?)
+            }
             (method, path) => Err(DoorError::new(
                 StatusCode::NOT_FOUND,
                 "unknown-command",
@@ -144,19 +148,15 @@ impl Inner {
     }
 
     async fn get(&self, order: GetOrder) -> Result<Response<DoorBody>, DoorError> {
-        let bad = |text: String| DoorError::new(StatusCode::BAD_REQUEST, "bad-command", text);
-        let uri: Uri = encode_target(&order.path)
-            .parse()
-            .ok()
-            .filter(|uri: &Uri| uri.authority().is_none() && uri.path().starts_with('/'))
-            .ok_or_else(|| bad(format!("{:?} is not a path; write for example /user", order.path)))?;
+        let uri = target(&order.path)?;
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = uri;
         for (name, value) in order.headers {
             // The value may be a token and is not repeated.
             let header = HeaderName::try_from(&name).ok().zip(HeaderValue::try_from(value).ok());
-            let (name, value) = header.ok_or_else(|| bad(format!("the header {name:?} cannot be sent")))?;
+            let (name, value) =
+                header.ok_or_else(|| bad_command(format!("the header {name:?} cannot be sent")))?;
             request.headers_mut().append(name, value);
         }
         let host = HeaderValue::from_static("localhost");
@@ -169,13 +169,24 @@ impl Inner {
     }
 }
 
+/// The path that a command names, as a request for it has it.
+fn target(path: &str) -> Result<Uri, DoorError> {
+    let uri = encode_target(path).parse().ok();
+    uri.filter(|uri: &Uri| uri.authority().is_none() && uri.path().starts_with('/'))
+        .ok_or_else(|| bad_command(format!("{path:?} is not a path; write for example /user")))
+}
+
+fn bad_command(text: impl Into<String>) -> DoorError {
+    DoorError::new(StatusCode::BAD_REQUEST, "bad-command", text)
+}
+
 async fn order<B, T>(body: B) -> Result<T, DoorError>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     T: DeserializeOwned,
 {
-    let bad = || DoorError::new(StatusCode::BAD_REQUEST, "bad-command", "the command cannot be read");
+    let bad = || bad_command("the command cannot be read");
     let body = Limited::new(body, ORDER_BYTES_MAX).collect().await.map_err(|_error| bad())?;
     serde_json::from_slice(&body.to_bytes()).map_err(|_error| bad())
 }

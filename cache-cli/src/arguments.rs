@@ -120,6 +120,7 @@ fn local_order(name: &str, matches: &ArgMatches) -> Option<LocalOrder> {
         }),
         "doctor" => LocalOrder::Doctor(rendering()),
         "id" => LocalOrder::Id(rendering()),
+        "mcp" => LocalOrder::Mcp,
         "secret" => {
             let (name, matches) = matches.subcommand().expect("a subcommand is required");
             LocalOrder::Secret(secret_order(name, matches))

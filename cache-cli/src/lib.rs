@@ -52,7 +52,11 @@ fn perform() -> Result<(), CommandError> {
         }
         Order::Local(order) => {
             let runtime = if order.wants_threads() { threads() } else { one_thread() }?;
-            runtime.block_on(order.perform(&given, &defaults, &mut io::stdin(), &mut io::stdout()))
+            let ended =
+                runtime.block_on(order.perform(&given, &defaults, &mut io::stdin(), &mut io::stdout()));
+            // A thread may be reading standard input, which nothing ends: the process ends without it.
+            runtime.shutdown_background();
+            ended
         }
         Order::Serve => {
             refuse_key_log(&variable)?;

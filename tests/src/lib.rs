@@ -6,6 +6,7 @@
 
 pub mod daemon;
 pub mod isolation;
+pub mod mcp;
 
 pub use cache_conformance::{SOON, eventually, eventually_blocking, until};
 pub use cache_model_origin::{self as origin, client as http};

@@ -53,22 +53,14 @@ pub(super) fn command() -> Command {
         .subcommand(invalidate())
         .subcommand(demo().arg(json()))
         .subcommand(client("peers", "Show the nodes that the daemon knows of, connected or not").arg(json()))
-        .subcommand(
-            client("ping", "Ask a node whether it answers, how soon, and how far its clock is off")
-                .arg(
-                    Arg::new("peer")
-                        .value_name("PEER")
-                        .required(true)
-                        .help("The id of the node, or the end of it"),
-                )
-                .arg(json()),
-        )
+        .subcommand(ping().arg(json()))
         .subcommand(
             client("quota", "Show how the API's allowances stand over the fleet, and when they will be gone")
                 .arg(json()),
         )
         .subcommand(client("doctor", "Find out whether sharing works, and what to do if not").arg(json()))
         .subcommand(monitor().arg(json()))
+        .subcommand(mcp())
         .subcommand(client(
             "clear",
             "Forget everything on this node, in memory and on disk; other members keep what they have",
@@ -211,6 +203,27 @@ fn monitor() -> Command {
         .arg(Arg::new("once").long("once").action(ArgAction::SetTrue).help("Show it once, as text"))
         .arg(interval.value_parser(clap::value_parser!(u64).range(1..=86_400)).help("How often to look"))
 }
+
+fn ping() -> Command {
+    let peer = Arg::new("peer").value_name("PEER").required(true);
+    client("ping", "Ask a node whether it answers, how soon, and how far its clock is off")
+        .arg(peer.help("The id of the node, or the end of it"))
+}
+
+fn mcp() -> Command {
+    let about = "Answer an agent's questions about the daemon by the Model Context Protocol, on standard input and output";
+    client("mcp", about).after_help(format!("{MCP_HELP}\n\n{EXIT_CODES_HELP}"))
+}
+
+/// What `mcp --help` says of the tools.
+const MCP_HELP: &str = "\
+An agent's program starts this and speaks to it; docs/agents.md says how to register it. It asks the daemon that runs with
+the cache directory, needs no token, and changes nothing. Its tools:
+  quota         how the API's allowances stand over the fleet, and when they will be gone
+  why_refused   which allowance, reserve or pause holds a request, until when, and what to do
+  top_spenders  which clients, routes or payers spend the most
+  cache_status  what is kept of a path: how many copies, how old, how long fresh
+  doctor        whether sharing works, and what to do if not";
 
 /// A command that talks to a running daemon, which it finds by the cache directory.
 fn client(name: &'static str, about: &'static str) -> Command {

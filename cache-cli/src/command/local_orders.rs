@@ -1,7 +1,7 @@
 //! The commands that need no daemon, or find out by themselves whether one runs.
 
 use super::{
-    config_check, demo, doctor, id,
+    config_check, demo, doctor, id, mcp,
     secret::{self, SecretOrder},
 };
 use crate::{
@@ -21,6 +21,8 @@ pub(crate) enum LocalOrder {
     Doctor(Rendering),
     /// Tell the addresses by which others reach this node.
     Id(Rendering),
+    /// Answer an agent's questions, as long as it has any.
+    Mcp,
     /// Make a secret, or tell how to recognise one.
     Secret(SecretOrder),
 }
@@ -30,7 +32,7 @@ impl LocalOrder {
     pub(crate) fn wants_threads(&self) -> bool {
         match self {
             Self::Demo(_) => true,
-            Self::ConfigCheck(_) | Self::Doctor(_) | Self::Id(_) | Self::Secret(_) => false,
+            Self::ConfigCheck(_) | Self::Doctor(_) | Self::Id(_) | Self::Mcp | Self::Secret(_) => false,
         }
     }
 
@@ -53,6 +55,7 @@ impl LocalOrder {
                 doctor::run(rendering, &settings::cache_dir(given, defaults)?, out).await
             }
             Self::Id(rendering) => id::perform(rendering, given, defaults, out),
+            Self::Mcp => mcp::run(settings::cache_dir(given, defaults)?).await,
             Self::Secret(order) => secret::perform(order, given, defaults, input, out).await,
         }
     }

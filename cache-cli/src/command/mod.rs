@@ -6,6 +6,7 @@ pub(crate) mod demo;
 mod doctor;
 mod id;
 mod local_orders;
+mod mcp;
 mod monitor;
 mod peers;
 mod quota;

@@ -29,22 +29,34 @@ pub(crate) async fn show(
     }
     let unreadable = |error| CommandError::failed("the daemon's answer cannot be read", error);
     let lines: Vec<Line> = serde_json::from_value(quotas).map_err(unreadable)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    print(out, &table(&lines, now))
+    print(out, &table(&lines, now()))
 }
 
+/// How one allowance of one payer stands; moments are in seconds since 1970.
 #[derive(Debug, Deserialize)]
-struct Line {
-    domain: String,
-    resource: String,
-    limit: u64,
-    remaining: u64,
-    used: u64,
-    reset: u64,
-    per_hour: Option<u64>,
-    spent_at: Option<u64>,
-    paused_until: Option<u64>,
-    paused_by: Option<String>,
+pub(super) struct Line {
+    /// The payer, by digits behind the name of its domain.
+    pub(super) domain: String,
+    /// Which it is, in GitHub's words.
+    pub(super) resource: String,
+    pub(super) limit: u64,
+    pub(super) remaining: u64,
+    pub(super) used: u64,
+    /// When the window ends.
+    pub(super) reset: u64,
+    /// Calls an hour of late, if that can be told.
+    pub(super) per_hour: Option<u64>,
+    /// When nothing will be left at that rate, if the window does not end before.
+    pub(super) spent_at: Option<u64>,
+    /// Until when no call is made.
+    pub(super) paused_until: Option<u64>,
+    /// Why: `window` or `pace`.
+    pub(super) paused_by: Option<String>,
+}
+
+/// The present, in seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn table(lines: &[Line], now: u64) -> String {
@@ -67,13 +79,27 @@ fn table(lines: &[Line], now: u64) -> String {
 
 fn cells(line: &Line, now: u64) -> [String; 8] {
     let is_over = line.reset <= now;
+    [
+        line.domain.clone(),
+        line.resource.clone(),
+        line.limit.to_string(),
+        line.used.to_string(),
+        line.remaining.to_string(),
+        if is_over { "-".to_owned() } else { time(line.reset.saturating_sub(now)) },
+        line.per_hour.map_or_else(|| "-".to_owned(), |rate| rate.to_string()),
+        forecast(line, now),
+    ]
+}
+
+/// The outlook of `line` in words.
+pub(super) fn forecast(line: &Line, now: u64) -> String {
     let left = |moment: u64| time(moment.saturating_sub(now));
-    let forecast = match (line.paused_until.filter(|until| *until > now), line.spent_at) {
+    match (line.paused_until.filter(|until| *until > now), line.spent_at) {
         (Some(until), _) => {
             let why = if line.paused_by.as_deref() == Some("pace") { "called too often" } else { "spent" };
             format!("{why}: no calls for {}", left(until))
         }
-        (None, _) if is_over => "a new window has begun".to_owned(),
+        (None, _) if line.reset <= now => "a new window has begun".to_owned(),
         (None, _) if line.remaining == 0 => "spent".to_owned(),
         (None, Some(gone)) => format!(
             "gone in {}, {} before it is new",
@@ -82,17 +108,7 @@ fn cells(line: &Line, now: u64) -> [String; 8] {
         ),
         (None, None) if line.per_hour.is_none() => "too few calls to tell".to_owned(),
         (None, None) => "lasts".to_owned(),
-    };
-    [
-        line.domain.clone(),
-        line.resource.clone(),
-        line.limit.to_string(),
-        line.used.to_string(),
-        line.remaining.to_string(),
-        if is_over { "-".to_owned() } else { left(line.reset) },
-        line.per_hour.map_or_else(|| "-".to_owned(), |rate| rate.to_string()),
-        forecast,
-    ]
+    }
 }
 
 fn time(seconds: u64) -> String {

@@ -32,7 +32,7 @@ pub(crate) use {
     imprint::Imprint,
     report::{FleetReport, Report, SecretReport},
     secret_source::{REMEDY, SecretSearch, SourcedSecret, from_input},
-    value::{NamedDomain, Problem, Secret, secret},
+    value::{NamedDomain, Problem, Secret, reserve, secret},
     web_origin::WebOrigin,
 };
 
@@ -307,7 +307,7 @@ impl<'a> Reader<'a> {
 
     /// Of several for one class the last counts.
     fn reserves(&mut self) -> Reserves {
-        let given = self.many("reserve", value::reserve);
+        let given = self.many("reserve", reserve);
         given.into_iter().fold(Reserves::NONE, |reserves, (class, percent)| {
             reserves.with(class, percent).unwrap_or(reserves)
         })

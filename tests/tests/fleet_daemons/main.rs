@@ -1,5 +1,6 @@
 //! Daemons that share, as their users run them and ask them.
 
+mod agents;
 mod beyond;
 mod diagnosis;
 mod graphql;

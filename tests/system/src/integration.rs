@@ -4,6 +4,7 @@
 //! what it saw in figures. One that fails stops no other.
 
 mod addresses;
+mod agents;
 mod basics;
 mod clients;
 mod durability;
@@ -220,5 +221,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("a spent quota is bridged by stale answers", origin::spent_quota),
     ("damaged answers never reach a client or the cache", origin::damaged),
     ("failures without a stale answer are clear", origin::clear_errors),
+    ("an agent of JavaScript calls every tool", agents::node),
+    ("an agent of Python calls every tool", agents::python),
     ("kill -9 and 1,000 entries are served without a call", durability::thousand_entries),
 ];

@@ -48,7 +48,7 @@ impl<'a> Setting<'a> {
             .arg("--unix")
             .arg(self.socket())
             .arg("--cache-dir")
-            .arg(self.directory.path().join("cache"))
+            .arg(self.cache_dir())
             .args(arguments)
             .env_clear()
             .env("HOME", self.directory.path())
@@ -77,6 +77,16 @@ impl<'a> Setting<'a> {
     /// `gh` through the unix socket, as alice.
     pub(super) fn gh(&self) -> Result<Gh> {
         Gh::new(&self.socket(), self.directory.path())
+    }
+
+    /// The program under check.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// By which its commands find the daemon.
+    pub(super) fn cache_dir(&self) -> PathBuf {
+        self.directory.path().join("cache")
     }
 
     fn socket(&self) -> PathBuf {

@@ -58,6 +58,7 @@ mod url;
 mod usage;
 mod version;
 mod via;
+mod webhook;
 mod wording;
 
 pub use {
@@ -94,4 +95,5 @@ pub use {
         UsageRow,
     },
     version::SELECTED as VERSION_SELECTED,
+    webhook::{Event, PayloadError, SECRET_BYTES_MIN, WebhookSecret, WebhookSecretError},
 };

@@ -1,7 +1,10 @@
 //! Which answers a successful write makes doubtful.
 
 mod effect;
+mod event;
 mod table;
+
+pub(crate) use event::{Subject, effect_of_event};
 
 use crate::{GitHub, canonical, url::local_path};
 use cache_core::{Reach, Scope};
@@ -24,7 +27,12 @@ impl GitHub {
     /// # Ok::<(), cache_origin_github::ConfigError>(())
     /// ```
     pub fn touched_by(&self, method: &Method, target: &Uri) -> Reach {
-        let Effect { forgotten, doubted, .. } = self.effect(method, target).shortest();
+        self.reach_of(self.effect(method, target).shortest())
+    }
+
+    /// What of this origin `effect` means, in every domain.
+    pub(crate) fn reach_of(&self, effect: Effect) -> Reach {
+        let Effect { forgotten, doubted } = effect;
         let host = self.origin().host();
         let scope = |path: String| Scope::Prefix { prefix: format!("{host}{path}").into(), domain: None };
         Reach {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 /// How the paths begin, from the API's root, that a write makes stale.
 #[derive(Debug, Default)]
-pub(super) struct Effect {
+pub(crate) struct Effect {
     /// The resources that it changed.
     pub(super) forgotten: BTreeSet<String>,
     /// The resources that may show the change as well.
@@ -14,33 +14,17 @@ pub(super) struct Effect {
 
 /// What a carried-out write with `method` to `path`, in normal form, touches.
 pub(super) fn effect(method: &str, path: &str) -> Effect {
-    let write = Write::of(path);
     let mut effect = Effect::default();
     if path == "/" {
         effect.forget(path, true);
-        return effect;
+    } else {
+        effect.add_write(method, &Write::of(path));
     }
-    let fitting = |rows: &'static [Row]| {
-        let named = rows.iter().filter(move |(methods, _, _)| {
-            methods.is_empty() || methods.split(' ').any(|named| named == method)
-        });
-        named.filter_map(|(_, template, touched)| Some((write.captures(template)?, *touched)))
-    };
-    if let Some((names, touched)) = fitting(ALONE).next() {
-        effect.add_all(&write, &names, touched);
-        return effect;
-    }
-    let mut is_known = false;
-    for (names, touched) in fitting(BESIDE) {
-        is_known = true;
-        effect.add_all(&write, &names, touched);
-    }
-    effect.add_own(&write, is_known);
     effect
 }
 
 /// The path of a write in segments, as if what is named by number had a name.
-struct Write<'a> {
+pub(super) struct Write<'a> {
     /// `/repositories/17/issues` is `["repos", "", "", "issues"]`: a name that is not known is empty.
     segments: Vec<&'a str>,
     /// `/repositories/17`, if that is how the path begins.
@@ -48,10 +32,10 @@ struct Write<'a> {
 }
 
 /// What a template's names stand for in a path.
-type Names<'a> = Vec<(&'static str, &'a str)>;
+pub(super) type Names<'a> = Vec<(&'static str, &'a str)>;
 
 impl<'a> Write<'a> {
-    fn of(path: &'a str) -> Self {
+    pub(super) fn of(path: &'a str) -> Self {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let (named, number, rest): (&[&str], &str, &[&str]) = match segments[..] {
@@ -89,6 +73,25 @@ impl Effect {
         self
     }
 
+    /// What a carried-out write with `method` touches.
+    pub(super) fn add_write(&mut self, method: &str, write: &Write<'_>) {
+        let fitting = |rows: &'static [Row]| {
+            let named = rows.iter().filter(move |(methods, _, _)| {
+                methods.is_empty() || methods.split(' ').any(|named| named == method)
+            });
+            named.filter_map(|(_, template, touched)| Some((write.captures(template)?, *touched)))
+        };
+        if let Some((names, touched)) = fitting(ALONE).next() {
+            return self.add_all(write, &names, touched);
+        }
+        let mut is_known = false;
+        for (names, touched) in fitting(BESIDE) {
+            is_known = true;
+            self.add_all(write, &names, touched);
+        }
+        self.add_own(write, is_known);
+    }
+
     /// The family of resources that the path lies in, and what they belong to.
     fn add_own(&mut self, write: &Write<'_>, is_known: bool) {
         let segments = &write.segments;
@@ -117,7 +120,7 @@ impl Effect {
         }
     }
 
-    fn add_all(&mut self, write: &Write<'_>, names: &Names<'_>, touched: &[&str]) {
+    pub(super) fn add_all(&mut self, write: &Write<'_>, names: &Names<'_>, touched: &[&str]) {
         for item in touched {
             match GROUPS.iter().find(|(group, _)| group == item) {
                 Some((_, members)) => self.add_all(write, names, members),
@@ -164,7 +167,7 @@ pub(super) fn by_number(path: &str) -> &'static [&'static str] {
 }
 
 /// `template` with `names` put in, up to the first that is not known; and whether that is all of it.
-fn rendered(template: &str, names: &Names<'_>) -> (String, bool) {
+pub(super) fn rendered(template: &str, names: &Names<'_>) -> (String, bool) {
     let mut out = String::new();
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once('{') {
@@ -212,7 +215,7 @@ fn captured<'a>(wanted: &[&'static str], given: &[&'a str], names: &mut Names<'a
 }
 
 /// What `~` stands for.
-const REPOSITORY: &str = "/repos/{owner}/{repo}";
+pub(super) const REPOSITORY: &str = "/repos/{owner}/{repo}";
 /// How GitHub names one kind of thing by name and by number.
 struct Twin {
     by_name: &'static str,

@@ -235,6 +235,8 @@ pub(super) const BESIDE: &[Row] = &[
 pub(super) const GROUPS: &[(&str, &[&str])] = &[
     // Rights to see or change something in one repository.
     ("@access", &["=~", "~/assignees", "~/collaborators", "~/invitations", "~/teams", "/user/repos", "/user/subscriptions"]),
+    // All of an organisation and of its repositories, when it changes what people may read.
+    ("@account", &["=/orgs/{org}", "/orgs/{org}/", "/repos/{org}/", "/users/{org}/repos"]),
     // What runs for a commit, and what waits for that.
     ("@checks", &["~/actions", "~/check-", "~/commits", "~/pulls", "~/status"]),
     // What a push changes, which may close issues by its message and start whatever waits for pushes. Lists of
@@ -256,6 +258,11 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ]),
     // Where a new repository shows whose owner is not in the path.
     ("@made", &["/installation/repositories", "/user/repos", "=/repositories", "=/user", "?/orgs/", "?/users/"]),
+    // What lists the repositories, organisations and issues that the asker may read.
+    ("@mine", &[
+        "/installation/", "/issues", "/notifications", "/user/installations", "/user/issues", "/user/memberships",
+        "/user/orgs", "/user/repos", "/user/starred", "/user/subscriptions", "/user/teams",
+    ]),
     // Membership of an organisation.
     ("@people", &[
         "@roles", "/orgs/{org}/blocks", "/orgs/{org}/failed_invitations", "/orgs/{org}/invitations", "/orgs/{org}/members",
@@ -265,4 +272,6 @@ pub(super) const GROUPS: &[(&str, &[&str])] = &[
     ("@roles", &[
         "/orgs/{org}/organization-roles", "/orgs/{org}/security-managers", "/orgs/{org}/teams", "?/repos/{org}/",
     ]),
+    // All of a repository, when it changes whether people may read it.
+    ("@whole", &["=~", "~/"]),
 ];

@@ -8,6 +8,7 @@ use crate::{
     links::Links,
     secrets::{Secrets, sealer},
     shared::{Access, Shared},
+    webhooks::WebhookCounters,
 };
 use cache_core::{
     Disk, Doubts, Engine, Entry, Figures, PeerSettings, Settings, SharingLimits, Timestamp, TrafficLimits,
@@ -372,7 +373,6 @@ impl NodeBuilder {
         };
         let presence = if disk.is_some() { Disk::Present } else { Disk::Absent };
         let settings = Settings { budget, disk: presence, ..self.settings };
-
         let load_timeout = settings.load_timeout;
         let index = Arc::new(ReadIndex::new());
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS_MAX);
@@ -411,6 +411,7 @@ impl NodeBuilder {
             bytes_max: budget.bytes_max,
             sharing,
             secrets,
+            webhooks: WebhookCounters::default(),
         }))
     }
 }

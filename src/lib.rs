@@ -82,6 +82,7 @@ pub mod transport;
 mod twins;
 mod unread;
 mod values;
+mod webhooks;
 mod withheld;
 
 pub use {
@@ -110,6 +111,9 @@ pub use {
     transport::{OpenTransport, TransportError},
     unread::Unread,
     values::{VALUE_KEY_BYTES_MAX, Values},
+    webhooks::{
+        DELIVERIES_MAX, Pushed, PushedError, Receipt, TurnedAway, WebhookDelivery, WebhookStats, Webhooks,
+    },
 };
 
 #[cfg(feature = "tower")]

@@ -4,6 +4,7 @@ use crate::{
     Closed,
     command::{Command, Completion, FetchFn},
     secrets::{Lock, Secrets},
+    webhooks::WebhookCounters,
     withheld::Withheld,
 };
 use cache_core::{Bucket, Entry, Key, PeerId, Priority, Reader, RequestId, Source, freshness};
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) bytes_max: usize,
     pub(crate) sharing: SharingState,
     pub(crate) secrets: Secrets,
+    pub(crate) webhooks: WebhookCounters,
 }
 
 /// What the origin allows each payer, as far as it has told this node.

@@ -3,6 +3,7 @@
 use crate::{
     command::{EngineStats, FleetStats},
     shared::{Shared, SharingState},
+    webhooks::WebhookStats,
 };
 use cache_core::{Counters, Figures};
 use cache_origin_github::OriginStats;
@@ -94,6 +95,8 @@ pub struct Stats {
     pub refusals: Refusals,
     /// What the origin said.
     pub origin: OriginStats,
+    /// What became of deliveries of webhooks.
+    pub webhooks: WebhookStats,
 }
 
 /// Requests refused by this node itself, by what held them; an answer that could be stale in their stead is none of them.
@@ -166,6 +169,7 @@ impl Stats {
             disk: shared.disk.as_ref().map(|disk| DiskStats::from(disk.stats())),
             refusals: shared.access.withheld.refusals(),
             origin,
+            webhooks: shared.webhooks.stats(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct About {
     pub(crate) doors: Vec<String>,
     /// Where its health and its counts are told.
     pub(crate) operations: Option<String>,
+    /// Where webhooks are delivered.
+    pub(crate) webhook_address: Option<String>,
     /// How it was told to take part in a fleet.
     pub(crate) fleet: FleetReport,
     /// What the fleet has in common.
@@ -38,12 +40,18 @@ pub(crate) struct About {
 
 impl About {
     /// A daemon that begins to serve at `doors`.
-    pub(super) fn of(settings: &Settings, doors: Vec<String>, operations: Option<SocketAddr>) -> Self {
+    pub(super) fn of(
+        settings: &Settings,
+        doors: Vec<String>,
+        operations: Option<SocketAddr>,
+        webhooks: Option<SocketAddr>,
+    ) -> Self {
         Self {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION"),
             doors,
             operations: operations.map(|address| format!("http://{address}")),
+            webhook_address: webhooks.map(|address| format!("http://{address}/webhook")),
             fleet: FleetReport::of(&settings.fleet),
             secret: settings.fleet.secret.found().cloned(),
             domains: domain_warnings(&settings.domains),

@@ -18,6 +18,7 @@ mod signal;
 mod supervisor;
 mod surrogate;
 mod usage;
+mod webhook;
 
 pub(crate) use {
     check::check,
@@ -48,6 +49,7 @@ use std::{
 use supervisor::Supervisor;
 use tokio::{sync::watch, task::JoinSet};
 use tracing::{info, warn};
+use webhook::WebhookDoor;
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -63,11 +65,11 @@ pub(crate) async fn run(
     let mut signals =
         StopSignals::take_over().map_err(|error| CommandError::failed("cannot take over signals", error))?;
     let lock = InstanceLock::acquire(&settings.cache_dir)?;
-    let loops =
-        EventLoops::start().map_err(|error| CommandError::failed("no threads for the doors", error))?;
-    let loops = Arc::new(loops);
+    let loops = EventLoops::start().map(Arc::new);
+    let loops = loops.map_err(|error| CommandError::failed("no threads for the doors", error))?;
     let operations = Operations::start(&settings, &loops)?;
     let doors = Doors::open(&settings).await?;
+    let webhooks = WebhookDoor::open(&settings)?;
     let addresses = doors.addresses(&settings)?;
     own_origin::refuse(&settings, doors.port().as_slice()).await?;
     // Asking `gh` takes a while; clients that connect meanwhile wait in the backlog.
@@ -76,7 +78,7 @@ pub(crate) async fn run(
         warn!("{warning}");
     }
     let node = node::start(&settings).await?;
-    let about = About::of(&settings, addresses, operations.address());
+    let about = About::of(&settings, addresses, operations.address(), webhooks.address()?);
     surrogate::begin(&node, &settings).await?;
     announce(&about, &node.addresses());
     let (stop, running) = Running::new();
@@ -96,6 +98,7 @@ pub(crate) async fn run(
     };
     let (mut serving, sockets) =
         doors.serve(&settings, &front, AdminService::new(Arc::clone(&front), showing), &running, &loops);
+    webhooks.serve(&settings, &node, &running, &loops, &mut serving);
     operations.enter(Phase::Serving(node.clone()));
     let supervisor = Supervisor::of_environment();
     supervisor.ready();
@@ -176,5 +179,9 @@ fn announce(about: &About, peer_addresses: &[String]) {
     if let Some(address) = &about.operations {
         info!(%address, "health and metrics");
         drop(writeln!(out, "health and metrics on {address}"));
+    }
+    if let Some(address) = &about.webhook_address {
+        info!(%address, "webhooks");
+        drop(writeln!(out, "webhooks on {address}"));
     }
 }

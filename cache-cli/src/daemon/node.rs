@@ -76,7 +76,8 @@ fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {
     if let Some(path) = &settings.certificates {
         github = github.certificates(path);
     }
-    for rule in &settings.routes {
+    // The first rule that fits counts: one for a route is meant for it, whatever is pushed.
+    for rule in settings.routes.iter().chain(&settings.pushed) {
         github = github.route(rule);
     }
     for rule in &settings.graphql_rules {

@@ -307,6 +307,25 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     .variables(&["CACHE_METRICS_LISTEN"])
     .default("none"),
     Definition::one(
+        "webhook-listen",
+        "ADDR:PORT",
+        "Where GitHub delivers webhooks, by POST /webhook; needs webhook-secret-file; `none` for nowhere",
+    )
+    .variables(&["CACHE_WEBHOOK_LISTEN"]),
+    Definition::one(
+        "webhook-secret-file",
+        "FILE",
+        "A file that holds the secret of the webhook at GitHub, of 16 characters at least",
+    )
+    .variables(&["CACHE_WEBHOOK_SECRET_FILE"]),
+    Definition::many(
+        "pushed",
+        "PATTERN=TIME",
+        "Freshness by path, as with route, of what webhooks tell the changes of; needs webhook-listen",
+    )
+    .variables(&["CACHE_PUSHED"])
+    .at_hangup(),
+    Definition::one(
         "allow-remote",
         "",
         "Permit addresses that other machines reach; --listen on one needs a client token as well",

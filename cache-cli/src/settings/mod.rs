@@ -19,6 +19,7 @@ mod secret_source;
 mod spelling;
 mod value;
 mod web_origin;
+mod webhook;
 
 pub(crate) use {
     access_log::AccessLogTarget,
@@ -34,6 +35,7 @@ pub(crate) use {
     secret_source::{REMEDY, SecretSearch, SourcedSecret, from_input},
     value::{NamedDomain, Problem, Secret, reserve, secret},
     web_origin::WebOrigin,
+    webhook::WebhookSettings,
 };
 
 use crate::{exit::CommandError, socket::Access};
@@ -123,6 +125,10 @@ pub(crate) struct Settings {
     pub(crate) web_origins: Vec<WebOrigin>,
     /// Where to tell of the daemon's health and counts.
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Lifetimes of what webhooks tell the changes of, as those of routes.
+    pub(crate) pushed: Vec<String>,
+    /// Where webhooks are received.
+    pub(crate) webhook: Option<WebhookSettings>,
     /// What TCP clients must present.
     pub(crate) client_token: Option<Secret>,
     /// How this node takes part in a fleet.
@@ -294,6 +300,8 @@ impl<'a> Reader<'a> {
             hosts: self.many("host", value::host),
             web_origins: self.many("allow-web-origin", value::word),
             metrics_listen: self.one("metrics-listen", value::listen).flatten(),
+            pushed: self.pushed(),
+            webhook: self.webhook(),
             client_token: self.client_token(),
             fleet: self.fleet(defaults),
             access_log: self.one("access-log", value::word),

@@ -26,6 +26,7 @@ const TRIED: [&str; 22] = [
     "anonymous-as",
     "body-max",
     "pretty-print",
+    "pushed",
     "client-token",
     "client-token-file",
     "shared-secret",
@@ -56,6 +57,25 @@ async fn a_shorter_lifetime_holds_at_once_for_what_is_kept() {
     host.change("default-ttl = 200").await;
     assert!(host.status().await.contains("fwd=stale; fwd-status=304"));
     assert!(host.status().await.contains("hit; ttl=200"));
+}
+
+#[tokio::test]
+async fn what_is_pushed_is_kept_for_as_long_as_the_settings_say_by_now() {
+    let origin = ModelOrigin::start();
+    let secret = NamedTempFile::new().expect("a temporary file can be made");
+    fs::write(secret.path(), "0123456789abcdef").expect("a file can be written");
+    let webhooks = format!("webhook-listen = \"127.0.0.1:0\"\nwebhook-secret-file = {:?}\n", secret.path());
+    let host = Configured::start(&origin, &format!("{webhooks}pushed = [\"/repos/acme/** = 1h\"]"));
+    host.status().await;
+    assert!(host.status().await.contains("hit; ttl=3600"));
+    host.change(&format!("{webhooks}pushed = [\"/repos/acme/** = 2h\"]\nroute = [\"/repos/*/* = 100s\"]"))
+        .await;
+    assert!(host.status().await.contains("fwd-status=304"), "there are other rules now");
+    let is_kept = async |ttl: &str| host.status().await.contains(ttl);
+    until("a rule for a route comes first", async || is_kept("hit; ttl=100").await).await;
+    host.change(&webhooks).await;
+    assert!(host.status().await.contains("fwd-status=304"), "the rules that are gone leave a doubt");
+    until("the usual lifetime holds again", async || is_kept("hit; ttl=300").await).await;
 }
 
 #[tokio::test]

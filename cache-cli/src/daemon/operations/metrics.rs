@@ -47,6 +47,7 @@ impl Collector for Reading {
         self.fleet(&mut families)?;
         self.sharing(&mut families)?;
         self.refusals(&mut families)?;
+        self.webhooks(&mut families)?;
         self.disk(&mut families)
     }
 }
@@ -274,6 +275,19 @@ impl Reading {
         )
     }
 
+    fn webhooks(&self, families: &mut Families<'_>) -> fmt::Result {
+        let webhooks = &self.0.webhooks;
+        let outcomes = [
+            ("ignored", webhooks.ignored),
+            ("malformed", webhooks.malformed),
+            ("oversized", webhooks.oversized),
+            ("refused", webhooks.refused),
+            ("replayed", webhooks.replayed),
+            ("taken", webhooks.taken),
+        ];
+        families.outcomes("webhook_deliveries", "Deliveries of webhooks, by what became of them", &outcomes)
+    }
+
     fn disk(&self, families: &mut Families<'_>) -> fmt::Result {
         let Some(disk) = &self.0.disk else { return Ok(()) };
         families.gauge("disk_records", "Entries on disk", None, disk.records)?;
@@ -394,6 +408,16 @@ impl Families<'_> {
                     ConstCounter::new(count(counts)).encode(family.encode_family(&labels)?)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// A count for each outcome.
+    fn outcomes(&mut self, name: &str, help: &str, outcomes: &[(&str, u64)]) -> fmt::Result {
+        let kind = ConstCounter::new(0_u64).metric_type();
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        for (outcome, count) in outcomes {
+            ConstCounter::new(*count).encode(family.encode_family(&[("outcome", *outcome)])?)?;
         }
         Ok(())
     }
@@ -555,5 +579,11 @@ mod tests {
         ("refusals.reserve_normal", "requests_refused"),
         ("refusals.window", "requests_refused"),
         ("uptime_seconds", "uptime_seconds"),
+        ("webhooks.ignored", "webhook_deliveries"),
+        ("webhooks.malformed", "webhook_deliveries"),
+        ("webhooks.oversized", "webhook_deliveries"),
+        ("webhooks.refused", "webhook_deliveries"),
+        ("webhooks.replayed", "webhook_deliveries"),
+        ("webhooks.taken", "webhook_deliveries"),
     ];
 }

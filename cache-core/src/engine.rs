@@ -71,7 +71,7 @@ impl Engine {
     pub fn new(settings: Settings) -> Self {
         Self {
             cache: Cache::new(settings.budget, settings.retention),
-            ledger: Ledger::new(settings.reserves),
+            ledger: Ledger::new(settings.reserves, settings.calls_at_once, None),
             settings,
             now: Timestamp::default(),
             flights: Flights::default(),
@@ -91,7 +91,8 @@ impl Engine {
 
     /// An engine that holds nothing yet and shares with its fleet.
     pub fn sharing(settings: Settings, sharing: Sharing) -> Self {
-        Self { fleet: Some(Box::new(Fleet::new(sharing))), ..Self::new(settings) }
+        let ledger = Ledger::new(settings.reserves, settings.calls_at_once, Some(sharing.local));
+        Self { fleet: Some(Box::new(Fleet::new(sharing))), ledger, ..Self::new(settings) }
     }
 
     /// Takes note of `input`, which happens at `now`. Cannot fail.

@@ -10,6 +10,7 @@
 //! more than what is left, until fewer calls are left than there are members.
 
 mod account;
+mod pacing;
 mod pauses;
 mod reserve;
 
@@ -19,14 +20,15 @@ pub use pauses::{Payer, Shortage};
 pub(crate) use reserve::Decision;
 pub use reserve::{Priority, Reserves, UnknownPriority};
 
-use crate::{Allowance, Bucket, Failure, Timestamp, Window};
+use crate::{Allowance, Bucket, Failure, PeerId, Timestamp, Window};
 use account::Account;
 use alloc::{
     collections::{BTreeMap, btree_map::Entry},
     vec::Vec,
 };
 use core::time::Duration;
-use pauses::Pauses;
+use pacing::Pacing;
+use pauses::{Concerned, Pauses};
 
 /// How every allowance of every payer stands, and which payers pause.
 #[derive(Debug, Default)]
@@ -34,6 +36,7 @@ pub(crate) struct Ledger {
     /// Those with the latest news last.
     accounts: Vec<Account>,
     pauses: Pauses,
+    pacing: Pacing,
     reserves: Reserves,
     /// How many calls this node makes now, also such as began before any answer showed an allowance.
     under_way: BTreeMap<Purse, u64>,
@@ -42,26 +45,38 @@ pub(crate) struct Ledger {
 /// Whose allowance a call draws on, and which.
 pub(crate) type Purse = (Payer, Bucket);
 
+/// How many may spend one allowance.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Spenders {
+    /// Members of the fleet, as far as this one can tell; it is one of them.
+    pub(crate) members: u64,
+    /// Districts that they are in. A member hears at first hand of its own alone.
+    pub(crate) districts: u64,
+}
+
 impl Ledger {
-    pub(crate) fn new(reserves: Reserves) -> Self {
-        Self { reserves, ..Self::default() }
+    /// A ledger of member `local` of a fleet, or of a node by itself, which keeps `reserves` and has at most so many calls of
+    /// a payer made `at_once`.
+    pub(crate) fn new(reserves: Reserves, at_once: u64, local: Option<PeerId>) -> Self {
+        Self { reserves, pacing: Pacing::new(at_once, local), ..Self::default() }
     }
 
-    /// Notes what an answer showed to this node, one of so many `members`. Neighbours hear of it by `tell_at` at the
-    /// latest, or as soon as it is due.
+    /// Notes what an answer showed to this node. Neighbours hear of it by `tell_at` at the latest, or as soon as it is due.
     pub(crate) fn note(
         &mut self,
         allowance: Allowance,
         (now, tell_at): (Timestamp, Timestamp),
-        members: u64,
+        spenders: Spenders,
     ) {
-        let reserves = self.reserves;
+        let (reserves, payer) = (self.reserves, allowance.payer);
+        let is_unheard = self.pacing.is_unheard(payer, now);
         let account = self.enter(allowance, now);
-        if account.allowance.payer == Payer::HOST || account.unsaid() == 0 {
+        account.is_owed |= is_unheard;
+        if payer == Payer::HOST || (account.unsaid() == 0 && !account.is_owed) {
             return;
         }
         let stop = reserves.next_stop(&account.allowance.window);
-        let is_due = stop.is_some_and(|left| account.unsaid() >= share(left, members));
+        let is_due = account.is_owed || stop.is_some_and(|left| account.unsaid() >= share(left, spenders));
         let tell_at = if is_due { now } else { tell_at };
         account.tell_at = Some(account.tell_at.map_or(tell_at, |before| before.min(tell_at)));
     }
@@ -88,13 +103,21 @@ impl Ledger {
     /// Takes what neighbours are to be told by now, at most `most` at once. They know it from then on.
     pub(crate) fn take_due(&mut self, now: Timestamp, most: usize) -> Vec<Allowance> {
         let due = self.accounts.iter_mut().filter(|account| account.tell_at.is_some_and(|at| at <= now));
+        let pacing = &mut self.pacing;
         due.take(most)
             .map(|account| {
                 account.tell_at = None;
+                account.is_owed = false;
                 account.common = Some(account.allowance.window);
+                pacing.note_told(account.allowance.payer, now);
                 account.allowance.clone()
             })
             .collect()
+    }
+
+    /// A neighbour has told how an allowance of `payer` stands, so it calls for it.
+    pub(crate) fn note_caller(&mut self, payer: Payer, from: PeerId, now: Timestamp) {
+        self.pacing.note_caller(payer, from, now);
     }
 
     /// Nobody is there to be told.
@@ -111,27 +134,35 @@ impl Ledger {
     /// Whether a call of `priority` may draw on `purse`.
     pub(crate) fn decide(
         &mut self,
-        (payer, bucket): Purse,
+        purse: Purse,
         priority: Priority,
         now: Timestamp,
-        members: u64,
+        spenders: Spenders,
     ) -> Decision {
-        if let Some(Pause { until, shortage }) = self.pauses.held(payer, bucket, now) {
-            return Decision::Refused(Failure::Throttled { until, shortage, seen: self.last(payer, bucket) });
+        let (payer, bucket) = purse;
+        let look_at = now.saturating_add(look_again(priority));
+        if let Some(failure) = self.held(purse, now) {
+            return Decision::Refused(failure);
         }
-        let reserves = self.reserves;
-        let Some(window) = self.last(payer, bucket) else { return Decision::Go };
-        let kept = reserves.kept_from(priority, window.limit);
-        if kept == 0 || window.reset <= now {
-            return Decision::Go;
+        if let Some(window) = self.last(payer, bucket).filter(|window| window.reset > now) {
+            let kept = self.reserves.kept_from(priority, window.limit);
+            let left = window.remaining.saturating_sub(kept);
+            if kept > 0 && left == 0 {
+                self.prepare_return((payer, Some(bucket)), window.reset, spenders, now);
+                return Decision::Refused(Failure::Reserved { priority, kept, seen: window });
+            }
+            let under_way = self.under_way.get(&purse).copied().unwrap_or_default();
+            if kept > 0 && under_way >= share(left, spenders) {
+                return Decision::Wait(look_at);
+            }
         }
-        let left = window.remaining.saturating_sub(kept);
-        if left == 0 {
-            return Decision::Refused(Failure::Reserved { priority, kept, seen: window });
+        if self.pacing.is_to_wait(purse, now) {
+            return Decision::Return(look_at);
         }
-        let under_way = self.under_way.get(&(payer, bucket)).copied().unwrap_or_default();
-        if under_way >= share(left, members) {
-            return Decision::Wait(now.saturating_add(LOOK_AGAIN));
+        let of_payer = (payer, Bucket(u8::MIN))..=(payer, Bucket(u8::MAX));
+        let under_way: u64 = self.under_way.range(of_payer).map(|(_, count)| *count).sum();
+        if under_way >= self.pacing.share(payer, spenders, now) {
+            return Decision::Wait(look_at);
         }
         Decision::Go
     }
@@ -146,11 +177,27 @@ impl Ledger {
     pub(crate) fn hold(
         &mut self,
         (payer, bucket): Purse,
-        now: Timestamp,
-        time: Duration,
+        (now, time): (Timestamp, Duration),
         shortage: Shortage,
+        spenders: Spenders,
     ) {
-        self.pauses.hold(payer, bucket, now, time, shortage);
+        let (concerned, until) = self.pauses.hold(payer, bucket, now, time, shortage);
+        self.prepare_return(concerned, until, spenders, now);
+    }
+
+    /// Calls that are `concerned` are not made before `until`, and return slowly then.
+    fn prepare_return(
+        &mut self,
+        concerned: Concerned,
+        until: Timestamp,
+        spenders: Spenders,
+        now: Timestamp,
+    ) {
+        let (payer, bucket) = concerned;
+        let is_concerned =
+            |it: &&Account| it.allowance.payer == payer && (bucket.is_none() || it.allowance.bucket == bucket);
+        let per_hour = self.accounts.iter().filter(is_concerned).filter_map(|it| it.per_hour(now)).sum();
+        self.pacing.hold(concerned, until, per_hour, spenders, now);
     }
 
     /// The pauses that go on, with the purse that each was asked for: a newcomer is told of them.
@@ -159,7 +206,8 @@ impl Ledger {
     }
 
     /// A call that draws on `purse` is made.
-    pub(crate) fn begin(&mut self, purse: Purse) {
+    pub(crate) fn begin(&mut self, purse: Purse, now: Timestamp) {
+        self.pacing.begin(purse, now);
         *self.under_way.entry(purse).or_default() += 1;
     }
 
@@ -226,10 +274,10 @@ fn is_of(account: &Account, payer: Payer, resource: &str) -> bool {
     account.allowance.payer == payer && *account.allowance.resource == *resource
 }
 
-/// What one of `members` may leave unsaid, or have under way, of so many calls that are `left`: one at least, or none could
-/// be made.
-fn share(left: u64, members: u64) -> u64 {
-    (left / (UNSAID_SHARE * members.max(1))).max(1)
+/// What one of all `spenders` may leave unsaid, or have under way, of so many calls that are `left`: one at least, or none
+/// could be made.
+fn share(left: u64, spenders: Spenders) -> u64 {
+    (left / (UNSAID_SHARE * spenders.members.max(1))).max(1)
 }
 
 /// Of what is left, all members together may leave this part unsaid, and have the same part under way: with a quarter each,
@@ -242,7 +290,15 @@ pub(crate) const ACCOUNTS_MAX: usize = 256;
 /// Longest window that a member is believed about. GitHub's are an hour; a minute is for clocks apart.
 const WINDOW_MAX: Duration = Duration::from_secs(3660);
 
-/// After what time a call that waits for others is considered again: about as long as a call takes.
+/// After what time a call that waits for others is considered again. Those that matter more come first.
+fn look_again(priority: Priority) -> Duration {
+    match priority {
+        Priority::Critical => LOOK_AGAIN / 4,
+        Priority::Batch | Priority::Normal => LOOK_AGAIN,
+    }
+}
+
+/// About as long as a call takes.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

@@ -14,6 +14,11 @@ use core::time::Duration;
 pub struct Settings {
     /// How many entries, and how many bytes of them, are held in memory.
     pub budget: Budget,
+    /// Most calls that members make for one payer at once. A call beyond waits until one has ended.
+    ///
+    /// GitHub refuses more than 100 at once, of all that the payer's credentials make. Eighty leave some to calls that do not
+    /// go through the fleet. More members that call than this make one each.
+    pub calls_at_once: u64,
     /// Whether there is a disk to ask and to keep entries on.
     pub disk: Disk,
     /// Time that one call to the origin may take as a whole.
@@ -51,6 +56,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             budget: Budget { entries_max: 1000, bytes_max: 64 * 1024 * 1024 },
+            calls_at_once: 80,
             disk: Disk::Absent,
             fetch_timeout: Duration::from_secs(20),
             flights_max: 4096,

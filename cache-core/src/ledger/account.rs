@@ -16,12 +16,14 @@ pub(crate) struct Account {
     pub(super) common: Option<Window>,
     /// When they are told of a later one.
     pub(super) tell_at: Option<Timestamp>,
+    /// They are told even if they know it from another: that this member calls is news.
+    pub(super) is_owed: bool,
 }
 
 impl Account {
     pub(super) fn new(allowance: Allowance, now: Timestamp) -> Self {
         let samples = VecDeque::from([(now, allowance.window.used)]);
-        Self { allowance, noted: now, samples, common: None, tell_at: None }
+        Self { allowance, noted: now, samples, common: None, tell_at: None, is_owed: false }
     }
 
     /// The latest word on it.
@@ -92,7 +94,7 @@ impl Account {
             Some(common) => _ = common.join(window),
             None => self.common = Some(window),
         }
-        if self.common.is_some_and(|mut common| !common.join(self.allowance.window)) {
+        if !self.is_owed && self.common.is_some_and(|mut common| !common.join(self.allowance.window)) {
             self.tell_at = None;
         }
     }

@@ -77,8 +77,11 @@ pub(crate) struct Pause {
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
     /// By payer and allowance; without one, all that the payer has.
-    spent: BTreeMap<(Payer, Option<Bucket>), Held>,
+    spent: BTreeMap<Concerned, Held>,
 }
+
+/// What a pause holds back: the calls of a payer that draw on one allowance, or all.
+pub(super) type Concerned = (Payer, Option<Bucket>);
 
 /// A pause, with the allowance that a call drew on when it was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +95,8 @@ impl Pauses {
     /// the allowance that is spent, or all of the payer's if it called too often.
     ///
     /// Among more than [`SPENT_MAX`], the allowance that returns first is forgotten.
+    ///
+    /// Returns what is held back, and until when.
     pub(super) fn hold(
         &mut self,
         payer: Payer,
@@ -99,21 +104,23 @@ impl Pauses {
         now: Timestamp,
         time: Duration,
         shortage: Shortage,
-    ) {
+    ) -> (Concerned, Timestamp) {
         let pause = Pause { until: now.saturating_add(time.min(PAUSE_MAX)), shortage };
         let concerned = match shortage {
-            Shortage::Pace => None,
-            Shortage::Window { .. } => Some(bucket),
+            Shortage::Pace => (payer, None),
+            Shortage::Window { .. } => (payer, Some(bucket)),
         };
         let new = Held { pause, asked_of: bucket };
-        let held = self.spent.entry((payer, concerned)).or_insert(new);
+        let held = self.spent.entry(concerned).or_insert(new);
         if held.pause.until < pause.until {
             *held = new;
         }
+        let until = held.pause.until;
         if self.spent.len() > SPENT_MAX {
             let first = self.spent.iter().min_by_key(|(_, held)| held.pause.until).map(|(spent, _)| *spent);
             self.spent.remove(&first.expect("the map has more than SPENT_MAX elements"));
         }
+        (concerned, until)
     }
 
     /// The pause that holds calls back which would draw on `bucket`; `None` if they are free to go.

@@ -109,6 +109,8 @@ pub(crate) enum Decision {
     Go,
     /// It is to be asked again then: too many are under way for what is left.
     Wait(Timestamp),
+    /// The same, as calls return slowly after a pause; what may stand in for the origin during a pause may now.
+    Return(Timestamp),
     /// It is not made.
     Refused(Failure),
 }

@@ -148,7 +148,7 @@ impl World {
         }
         let written = self.written.get(key).copied();
         for call in self.calls.values().filter(|call| call.key == *key) {
-            assert!(written.is_some_and(|written| call.step <= written), "two calls for {key:?}");
+            assert!(written.is_some_and(|written| call.step < written), "two calls for {key:?}");
         }
     }
 
@@ -168,7 +168,7 @@ impl World {
 
 /// Whether `fact` came about after its key was written at `written`, or is what was written.
 fn is_after(fact: &Fact, written: Option<u64>) -> bool {
-    written.is_none_or(|written| fact.step > written || (fact.source == Source::Put && fact.step == written))
+    written.is_none_or(|written| fact.step >= written)
 }
 
 /// Whether a fresh entry satisfies the request.

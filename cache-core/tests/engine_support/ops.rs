@@ -115,13 +115,14 @@ fn settings() -> impl Strategy<Value = Settings> {
     let disk = prop_oneof![Just(Disk::Absent), Just(Disk::Present)];
     let budget = (0..5_usize, prop_oneof![Just(2_000_usize), Just(6_000), Just(100_000)]);
     let timeouts = (timeout(25), timeout(4), timeout(40), seconds(15));
-    let counts = (1..6_usize, 0..5_usize, 0..4_usize);
+    let counts = (1..6_usize, 0..5_usize, 0..4_usize, 0..5_u64);
     (disk, budget, timeouts, counts, seconds(200)).prop_map(|(disk, budget, timeouts, counts, retention)| {
         let (entries_max, bytes_max) = budget;
         let (fetch_timeout, load_timeout, request_timeout, hold_off) = timeouts;
-        let (flights_max, waiters_max, leaders_max) = counts;
+        let (flights_max, waiters_max, leaders_max, calls_at_once) = counts;
         Settings {
             budget: Budget { entries_max, bytes_max },
+            calls_at_once,
             disk,
             fetch_timeout,
             flights_max,

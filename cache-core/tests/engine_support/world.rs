@@ -289,7 +289,10 @@ impl World {
     }
 
     /// Notes that the next input writes all keys for which `is_meant`. Orders and requests have numbers of one sequence.
+    ///
+    /// What is due by now happens before it, so that whatever comes out in its step comes after it.
     fn write(&mut self, is_meant: impl Fn(&Key) -> bool) -> OrderId {
+        self.handle(Input::Tick);
         for key in (0..KEYS_COUNT).map(key).filter(is_meant) {
             self.written.insert(key, self.step + 1);
         }

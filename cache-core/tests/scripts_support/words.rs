@@ -165,6 +165,7 @@ impl<'a> Words<'a> {
                 entries_max: self.number_value("entries", usual.budget.entries_max),
                 bytes_max: self.number_value("bytes", usual.budget.bytes_max),
             },
+            calls_at_once: self.number_value("at-once", usual.calls_at_once),
             disk,
             fetch_timeout: self.duration_value("fetch", usual.fetch_timeout),
             flights_max: self.number_value("flights", usual.flights_max),

@@ -13,10 +13,10 @@ impl Engine {
     /// Notes what an answer showed, and tells neighbours if that cannot wait.
     pub(in crate::engine) fn note_allowance(&mut self, allowance: Option<Allowance>) {
         let Some(allowance) = allowance else { return };
-        let (now, members) = (self.now, self.payers_count());
+        let (now, spenders) = (self.now, self.spenders());
         let listening = self.fleet.as_mut().filter(|fleet| !fleet.ring.is_alone());
         let tell_at = listening.map(|fleet| now.saturating_add(fleet.peers.scattered(TELL_WITHIN)));
-        self.ledger.note(allowance, (now, tell_at.unwrap_or(now)), members);
+        self.ledger.note(allowance, (now, tell_at.unwrap_or(now)), spenders);
         if tell_at.is_none() {
             self.ledger.tell_nobody();
         }
@@ -41,8 +41,12 @@ impl Engine {
     /// A member tells how allowances stand. What another district tells, and is news, is told on.
     pub(super) fn on_allowances(&mut self, from: PeerId, mut told: Vec<Allowance>) {
         let now = self.now;
+        let is_outsider = self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from));
+        if !is_outsider {
+            told.iter().for_each(|allowance| self.ledger.note_caller(allowance.payer, from, now));
+        }
         told.retain(|allowance| self.ledger.hear(allowance.clone(), now));
-        if !told.is_empty() && self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from)) {
+        if !told.is_empty() && is_outsider {
             let message = Message::Allowances(told);
             self.tell_other_districts(Some(from), &message);
             self.say_all(message);
@@ -76,7 +80,7 @@ impl Engine {
     /// A member tells of a pause. What another district tells, and was not known, is told on.
     pub(super) fn on_quota(&mut self, from: PeerId, purse: Purse, pause: Duration, shortage: Shortage) {
         let is_known = self.ledger.held(purse, self.now).is_some();
-        self.ledger.hold(purse, self.now, pause, shortage);
+        self.hold(purse, pause, shortage);
         let is_outside = self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from));
         if is_outside && !is_known {
             let (payer, bucket) = purse;

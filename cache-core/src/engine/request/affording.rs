@@ -4,7 +4,7 @@ use crate::{
     Failure, OrderId, Output, Priority, Shortage, StaleReason, Timestamp,
     engine::Engine,
     flights::{FlightId, Stage},
-    ledger::{Decision, Purse},
+    ledger::{Decision, Purse, Spenders},
     message::Verdict,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -41,11 +41,20 @@ impl Engine {
     /// more, or it goes on by itself.
     pub(super) fn afford(&mut self, id: FlightId) -> ControlFlow<()> {
         let (purse, priority) = (self.purse(id), self.flights.priority(id));
-        let members = self.payers_count();
-        match self.ledger.decide(purse, priority, self.now, members) {
+        let spenders = self.spenders();
+        match self.ledger.decide(purse, priority, self.now, spenders) {
             Decision::Go => ControlFlow::Continue(()),
             Decision::Wait(until) => {
                 self.flights.begin_affording(id, until);
+                ControlFlow::Break(())
+            }
+            Decision::Return(until) => {
+                self.stand_in(id, StaleReason::Throttled);
+                if self.flights.waiting(id).is_empty() {
+                    self.close(id);
+                } else {
+                    self.flights.begin_affording(id, until);
+                }
                 ControlFlow::Break(())
             }
             Decision::Refused(failure) => {
@@ -77,8 +86,8 @@ impl Engine {
 
     /// Whether a call that draws on `purse` would be refused.
     pub(super) fn is_refused(&mut self, purse: Purse, priority: Priority) -> bool {
-        let members = self.payers_count();
-        matches!(self.ledger.decide(purse, priority, self.now, members), Decision::Refused(_))
+        let spenders = self.spenders();
+        matches!(self.ledger.decide(purse, priority, self.now, spenders), Decision::Refused(_))
     }
 
     /// What a call of flight `id` draws on.
@@ -87,11 +96,12 @@ impl Engine {
         (flight.payer(), flight.caller().bucket)
     }
 
-    /// How many members may be spending one allowance: all, as far as this node can tell.
-    pub(in crate::engine) fn payers_count(&self) -> u64 {
-        self.fleet.as_ref().map_or(1, |fleet| {
+    /// How many may spend one allowance: all members, as far as this node can tell.
+    pub(in crate::engine) fn spenders(&self) -> Spenders {
+        self.fleet.as_ref().map_or(Spenders { members: 1, districts: 1 }, |fleet| {
             let neighbours = u64::try_from(fleet.ring.others_count()).unwrap_or(u64::MAX).saturating_add(1);
-            neighbours.saturating_mul(1 << fleet.districts.depth().min(32))
+            let districts = 1 << fleet.districts.depth().min(32);
+            Spenders { members: neighbours.saturating_mul(districts), districts }
         })
     }
 
@@ -120,25 +130,31 @@ impl Engine {
         if let Some(purse) = self.passing.under_way.remove(&order) {
             self.ledger.end(purse);
             if let Some((time, shortage)) = pause {
-                self.ledger.hold(purse, self.now, time, shortage);
+                self.hold(purse, time, shortage);
                 self.tell_quota(purse, time, shortage);
             }
         }
     }
 
+    /// Makes no call that draws on `purse` for `time`, as the origin asked.
+    pub(in crate::engine) fn hold(&mut self, purse: Purse, time: Duration, shortage: Shortage) {
+        let spenders = self.spenders();
+        self.ledger.hold(purse, (self.now, time), shortage, spenders);
+    }
+
     fn consider(&mut self, order: OrderId, waiting: Waiting) {
         let Waiting { purse, priority, until, .. } = waiting;
-        let members = self.payers_count();
-        match self.ledger.decide(purse, priority, self.now, members) {
+        let spenders = self.spenders();
+        match self.ledger.decide(purse, priority, self.now, spenders) {
             Decision::Go => {
-                self.ledger.begin(purse);
+                self.ledger.begin(purse, self.now);
                 self.passing.under_way.insert(order, purse);
                 self.outputs.push_back(Output::Depart { order });
             }
-            Decision::Wait(_) if until <= self.now => {
+            Decision::Wait(_) | Decision::Return(_) if until <= self.now => {
                 self.outputs.push_back(Output::Withheld { order, failure: Failure::TimedOut });
             }
-            Decision::Wait(look_at) => {
+            Decision::Wait(look_at) | Decision::Return(look_at) => {
                 self.passing.waiting.insert(order, Waiting { look_at, ..waiting });
                 self.passing.dates.insert((look_at, order));
             }

@@ -185,7 +185,7 @@ impl Engine {
         let candidate = self.candidate(id);
         self.flights.flight_mut(id).ask_about(candidate.as_ref());
         self.counters.fetches += 1;
-        self.ledger.begin(self.purse(id));
+        self.ledger.begin(self.purse(id), self.now);
         self.outputs.push_back(Output::Fetch { fetch, leader, candidate });
     }
 

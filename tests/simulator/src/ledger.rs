@@ -67,6 +67,8 @@ pub enum Rule {
     Membership,
     /// What is held does not give way to what is older.
     Newest,
+    /// No more calls of one payer come at once, or soon after a pause, than the origin bears.
+    Pace,
     /// The engine does not panic, whatever happens.
     Panicked,
     /// The origin is left alone for as long as it wants to be.

@@ -81,6 +81,10 @@ pub struct Demands {
     pub hits_percent_min: Option<u64>,
     /// Whether, in the end, every node must know the last value that a node put.
     pub last_puts: bool,
+    /// Most calls that an origin with secondary limits may have to refuse.
+    pub excess_max: Option<u64>,
+    /// Fewest and most calls in each second after the origin wanted to be left alone for the first time.
+    pub returning: Vec<(u64, u64)>,
     /// Longest that a request may take at a node that is not stopped itself.
     pub wait_max: Option<Duration>,
 }

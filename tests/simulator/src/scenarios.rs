@@ -7,6 +7,7 @@ mod beyond_memory;
 mod divided;
 mod hour;
 mod kin;
+mod pacing;
 mod returning;
 mod spending;
 
@@ -14,6 +15,7 @@ pub use beyond_memory::{LARGE, beyond_one_memory, late_joiner, late_joiners, rea
 pub use divided::{failures_elsewhere, writes_elsewhere};
 pub use hour::hour_of_autoscaling;
 pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_change};
+pub use pacing::{calls_at_once, calls_return};
 pub use returning::{contact_is_gone, doubts, returns_after_writes, slow_disks};
 pub use spending::{spending, spending_elsewhere};
 
@@ -35,6 +37,8 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("asker-gives-up", asker_gives_up),
     ("autoscaler", autoscaler),
     ("beyond-one-memory", |seed, nodes| beyond_one_memory(seed, nodes, 40)),
+    ("calls-at-once", calls_at_once),
+    ("calls-return", calls_return),
     ("cold-at-once", |seed, nodes| cold_at_once(seed, nodes, 3)),
     ("cold-in-turn", |seed, nodes| cold_in_turn(seed, nodes, 3)),
     ("contact-is-gone", contact_is_gone),

@@ -17,11 +17,22 @@ pub(crate) struct Secondary {
     borne: BTreeMap<usize, VecDeque<Duration>>,
     /// Calls that were refused.
     pub(crate) excess: u64,
+    /// When the first pause that it asked for has ended, of each domain.
+    returns: BTreeMap<usize, Duration>,
+    /// Calls so far by the second after that in which they came, for the first minute.
+    pub(crate) returned: BTreeMap<u64, u64>,
 }
 
 impl Secondary {
     pub(crate) fn new(plan: Option<SecondaryPlan>, works_for: Duration) -> Self {
-        Self { plan, works_for, borne: BTreeMap::new(), excess: 0 }
+        Self {
+            plan,
+            works_for,
+            borne: BTreeMap::new(),
+            excess: 0,
+            returns: BTreeMap::new(),
+            returned: BTreeMap::new(),
+        }
     }
 
     /// For how long a domain that makes one more call at `now` is asked to make none; `None` if the call is borne.
@@ -30,6 +41,10 @@ impl Secondary {
     /// punished: GitHub may do both.
     pub(crate) fn refuse(&mut self, now: Duration, domain: usize) -> Option<Duration> {
         let plan = self.plan?;
+        let since = self.returns.get(&domain).and_then(|returns| now.checked_sub(*returns));
+        if let Some(since) = since.filter(|since| *since < MINUTE) {
+            *self.returned.entry(since.as_secs()).or_default() += 1;
+        }
         let borne = self.borne.entry(domain).or_default();
         while borne.front().is_some_and(|first| *first + MINUTE <= now) {
             borne.pop_front();
@@ -37,6 +52,7 @@ impl Secondary {
         let concurrent = borne.iter().rev().take_while(|at| **at + self.works_for > now).count();
         if concurrent >= plan.concurrent_max || borne.len() >= plan.minute_max {
             self.excess += 1;
+            self.returns.entry(domain).or_insert(now + plan.pause);
             return Some(plan.pause);
         }
         borne.push_back(now);

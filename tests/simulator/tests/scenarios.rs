@@ -233,6 +233,20 @@ fn what_one_of_fifty_credentials_was_given_is_paid_for_once_and_proven_once_by_e
 }
 
 #[test]
+fn an_origin_that_bears_a_hundred_calls_at_once_refuses_none() {
+    for nodes in [1, 2, 20] {
+        sound(&scenarios::calls_at_once(nodes as u64, nodes));
+    }
+}
+
+#[test]
+fn calls_that_a_pause_held_back_return_slowly_whether_one_node_makes_them_or_twenty() {
+    for nodes in [1, 20] {
+        sound(&scenarios::calls_return(nodes as u64, nodes));
+    }
+}
+
+#[test]
 fn every_scenario_breaks_no_rule() {
     for (name, make) in scenarios::ALL {
         let report = run(&make(7, 6), false);

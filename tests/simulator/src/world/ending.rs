@@ -108,6 +108,7 @@ impl World {
             let text = format!("something is served at an age of {oldest:?}, and {most:?} at most demanded");
             self.violate(Rule::TooOld, text);
         }
+        self.check_pace();
         let demanded = self.plan.demands.spent;
         if demanded.is_some() {
             // Calls that wait for others go on by and by.
@@ -126,6 +127,24 @@ impl World {
                 Rule::Economy,
                 format!("{calls} calls, where {ideal} are ideal and {most} % allowed"),
             );
+        }
+    }
+
+    /// Checks how many calls the origin had to refuse, and how calls returned after it wanted to be left alone.
+    fn check_pace(&mut self) {
+        let (excess, returned) = (self.origin.secondary.excess, &self.origin.secondary.returned);
+        let in_second = |second: usize| returned.get(&(second as u64)).copied().unwrap_or_default();
+        let returning = self.plan.demands.returning.iter().enumerate();
+        let mut wrong = returning.filter(|(second, (least, most))| !(*least..=*most).contains(&in_second(*second)));
+        if let Some((second, (least, most))) = wrong.next() {
+            let text = format!(
+                "{} calls in second {second} after a pause, and {least} to {most} demanded: {returned:?}",
+                in_second(second)
+            );
+            self.violate(Rule::Pace, text);
+        }
+        if let Some(most) = self.plan.demands.excess_max.filter(|most| excess > *most) {
+            self.violate(Rule::Pace, format!("the origin refuses {excess} calls, and {most} are allowed"));
         }
     }
 

@@ -6,14 +6,14 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "nothing-is-kept",
         file: "ledger.rs",
-        old: "        if left == 0 {",
-        new: "        if left == u64::MAX {",
+        old: "            if kept > 0 && left == 0 {",
+        new: "            if kept > 0 && left == u64::MAX {",
     },
     Mutant {
         name: "use-is-told-once-a-second-alone",
         file: "ledger.rs",
-        old: "        let is_due = stop.is_some_and(|left| account.unsaid() >= share(left, members));",
-        new: "        let is_due = stop.is_some_and(|left| account.unsaid() >= share(left, members)) && now == Timestamp::default();",
+        old: "        let is_due = account.is_owed || stop.is_some_and(|left| account.unsaid() >= share(left, spenders));",
+        new: "        let is_due = account.is_owed || stop.is_some_and(|left| account.unsaid() >= share(left, spenders)) && now == Timestamp::default();",
     },
     Mutant {
         name: "use-is-told-to-the-own-district-alone",
@@ -30,7 +30,31 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "any-number-of-calls-is-under-way",
         file: "ledger.rs",
-        old: "        if under_way >= share(left, members) {",
-        new: "        if under_way >= share(left, members).saturating_mul(1000) {",
+        old: "            if kept > 0 && under_way >= share(left, spenders) {",
+        new: "            if kept > 0 && under_way >= share(left, spenders).saturating_mul(1000) {",
+    },
+    Mutant {
+        name: "each-member-makes-all-the-calls-at-once",
+        file: "ledger/pacing.rs",
+        old: "        (self.at_once / self.callers_count(payer, spenders, now)).max(1)",
+        new: "        (self.at_once / self.callers_count(payer, spenders, now).min(1)).max(1)",
+    },
+    Mutant {
+        name: "each-member-returns-as-if-alone",
+        file: "ledger/pacing.rs",
+        old: "        let call = TENTHS * MILLIS_OF_AN_HOUR * u128::from(self.members);",
+        new: "        let call = TENTHS * MILLIS_OF_AN_HOUR * u128::from(self.members.min(1));",
+    },
+    Mutant {
+        name: "calls-return-all-at-once",
+        file: "ledger/pacing.rs",
+        old: "            held.since <= now && !held.may_begin(now, self.place)",
+        new: "            held.since <= now && held.begun == u64::MAX && !held.may_begin(now, self.place)",
+    },
+    Mutant {
+        name: "a-member-that-calls-is-not-heard-of",
+        file: "engine/fleet/accounting.rs",
+        old: "            told.iter().for_each(|allowance| self.ledger.note_caller(allowance.payer, from, now));",
+        new: "            told.iter().take(0).for_each(|allowance| self.ledger.note_caller(allowance.payer, from, now));",
     },
 ];

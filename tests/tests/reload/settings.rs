@@ -10,7 +10,7 @@ use std::fs;
 use tempfile::NamedTempFile;
 
 /// The settings with a test in this file or, as far as they are about secrets, in `fleet_daemons/rotation.rs`.
-const TRIED: [&str; 22] = [
+const TRIED: [&str; 23] = [
     "default-ttl",
     "stale-if-error",
     "stale-while-revalidate",

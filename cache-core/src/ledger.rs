@@ -186,16 +186,11 @@ impl Ledger {
     }
 
     /// Calls that are `concerned` are not made before `until`, and return slowly then.
-    fn prepare_return(
-        &mut self,
-        concerned: Concerned,
-        until: Timestamp,
-        spenders: Spenders,
-        now: Timestamp,
-    ) {
+    fn prepare_return(&mut self, concerned: Concerned, until: Timestamp, spenders: Spenders, now: Timestamp) {
         let (payer, bucket) = concerned;
-        let is_concerned =
-            |it: &&Account| it.allowance.payer == payer && (bucket.is_none() || it.allowance.bucket == bucket);
+        let is_concerned = |it: &&Account| {
+            it.allowance.payer == payer && (bucket.is_none() || it.allowance.bucket == bucket)
+        };
         let per_hour = self.accounts.iter().filter(is_concerned).filter_map(|it| it.per_hour(now)).sum();
         self.pacing.hold(concerned, until, per_hour, spenders, now);
     }

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_pause_calls_return_within_twice_and_then_3_3_times_the_usual_rate_however_many_members_there_are() {
+    fn after_a_pause_calls_return_at_twice_and_then_3_3_times_the_usual_rate_at_most() {
         for members in [1, 2, 3, 20, 80, 256, 1_000] {
             for per_second in [10, 40, 400] {
                 let [first, second, third, fourth, ..] = returning(members, per_second * 3_600);

@@ -135,7 +135,8 @@ impl World {
         let (excess, returned) = (self.origin.secondary.excess, &self.origin.secondary.returned);
         let in_second = |second: usize| returned.get(&(second as u64)).copied().unwrap_or_default();
         let returning = self.plan.demands.returning.iter().enumerate();
-        let mut wrong = returning.filter(|(second, (least, most))| !(*least..=*most).contains(&in_second(*second)));
+        let mut wrong =
+            returning.filter(|(second, (least, most))| !(*least..=*most).contains(&in_second(*second)));
         if let Some((second, (least, most))) = wrong.next() {
             let text = format!(
                 "{} calls in second {second} after a pause, and {least} to {most} demanded: {returned:?}",

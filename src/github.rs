@@ -6,10 +6,10 @@
 
 pub use cache_core::{SETTLE_MAX, UnknownPriority, Window};
 pub use cache_origin_github::{
-    ABSENCE_LIFETIME, Attribution, BadPriority, CLIENT_BYTES_MAX, CLIENT_FIELD, ConfigError, Counts,
-    Credential, CredentialMatch, DomainQuota, GRAPHQL_BYTES_MAX, GraphqlRule, IF_ERROR_DEFAULT,
-    LIFETIME_DEFAULT, LIFETIME_MAX, MAX_STALE_DEFAULT, OriginBody, OriginStats, OriginUrl, Outcome,
-    PRIORITY_FIELD, PayloadError, PriorityRule, Proxy, ProxyScope, Quota, RecipeState, RecipeStats,
+    ABSENCE_LIFETIME, Attribution, AttributionNames, BadPriority, CLIENT_BYTES_MAX, CLIENT_FIELD,
+    ConfigError, Counts, Credential, CredentialMatch, DomainQuota, GRAPHQL_BYTES_MAX, GraphqlRule,
+    IF_ERROR_DEFAULT, LIFETIME_DEFAULT, LIFETIME_MAX, MAX_STALE_DEFAULT, OriginBody, OriginStats, OriginUrl,
+    Outcome, PRIORITY_FIELD, PayloadError, PriorityRule, Proxy, ProxyScope, Quota, RecipeState, RecipeStats,
     RouteRule, RouteTable, Rules, SETTLE_DEFAULT, SurrogateFault, SurrogateNews, SurrogateState, TIMEOUT_MAX,
     TIMEOUT_MIN, Timeouts, TokenDigest, Usage, UsageReport, UsageRow, WebhookSecret, WebhookSecretError,
 };

@@ -91,8 +91,8 @@ pub use {
     surrogate::{SurrogateFault, SurrogateNews, SurrogateState},
     url::OriginUrl,
     usage::{
-        Attribution, CLIENT_BYTES_MAX, CLIENT_FIELD, ClientLabel, Counts, Outcome, Usage, UsageReport,
-        UsageRow,
+        Attribution, AttributionNames, CLIENT_BYTES_MAX, CLIENT_FIELD, ClientLabel, Counts, Outcome, Usage,
+        UsageReport, UsageRow,
     },
     version::SELECTED as VERSION_SELECTED,
     webhook::{Event, PayloadError, SECRET_BYTES_MIN, WebhookSecret, WebhookSecretError},

@@ -41,7 +41,7 @@ use std::{
 /// assert_eq!(github.usage_report().by_client[0].name, "triage");
 /// # Ok::<(), cache_origin_github::ConfigError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Attribution {
     client: ClientLabel,
     route: RouteClass,
@@ -55,6 +55,20 @@ impl Attribution {
         let route = RouteClass::of(&Method::GET, path);
         Self { client: ClientLabel::of_node(), route, readers, bucket: allowance(path) }
     }
+}
+
+/// An [`Attribution`] in words, as rows of a [`UsageReport`] are called.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AttributionNames {
+    /// What the client is called.
+    pub client: String,
+    /// The route of the API, with `*` in place of every name.
+    pub route: String,
+    /// Whose allowance is drawn on.
+    pub payer: String,
+    /// Which allowance: `core`, `search`, `code_search`, `graphql`.
+    pub resource: &'static str,
 }
 
 /// How a client's request was answered.
@@ -86,6 +100,9 @@ pub struct Counts {
     pub points: u64,
     /// Bytes of the bodies that clients were sent, as announced or, without that, as they went out.
     pub bytes: u64,
+    /// Of these, bytes of answers that cost no call of their own. Nodes of an earlier version do not count them.
+    #[serde(default)]
+    pub hit_bytes: u64,
     /// From the heads of requests to the heads of their answers, in microseconds, in all.
     pub latency_micros: u64,
     /// The longest of these times, in microseconds.
@@ -96,6 +113,7 @@ impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         // Other nodes may tell any number.
         let Self { requests, hits, refusals, calls, not_modified, points, bytes, latency_micros, .. } = other;
+        self.hit_bytes = self.hit_bytes.saturating_add(other.hit_bytes);
         self.requests = self.requests.saturating_add(requests);
         self.hits = self.hits.saturating_add(hits);
         self.refusals = self.refusals.saturating_add(refusals);
@@ -182,6 +200,7 @@ impl Usage {
             counts.hits += u64::from(outcome == Outcome::Hit);
             counts.refusals += u64::from(outcome == Outcome::Refused);
             counts.bytes += bytes;
+            counts.hit_bytes += if outcome == Outcome::Hit { bytes } else { 0 };
             counts.latency_micros += micros;
             counts.latency_micros_max = counts.latency_micros_max.max(micros);
         });
@@ -254,6 +273,17 @@ impl GitHub {
     /// What was counted of requests and calls so far.
     pub fn usage_report(&self) -> UsageReport {
         UsageReport::of(self.usage(), &self.rules())
+    }
+
+    /// The words for what a request was attributed to.
+    pub fn attribution_names(&self, attribution: &Attribution) -> AttributionNames {
+        let Attribution { client, route, readers, bucket } = attribution;
+        AttributionNames {
+            client: client.to_string(),
+            route: route.to_string(),
+            payer: self.rules().label(readers.domain, readers.payer),
+            resource: resource_name(*bucket),
+        }
     }
 
     /// To what a request with the head `request` is attributed, which `client` makes.

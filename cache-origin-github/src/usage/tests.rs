@@ -39,6 +39,9 @@ fn each_count_is_in_the_row_of_its_client_route_payer_and_resource() {
     usage.note_not_modified(&read);
     usage.note_answer(&search, Outcome::Refused, 7, Duration::ZERO);
     usage.note_bytes(&search, 3);
+    let names = github.attribution_names(&search);
+    assert_eq!((&*names.client, &*names.route, &*names.payer), ("ci", "GET /search/issues", "anonymous"));
+    assert_eq!(names.resource, "search");
     let report = github.usage_report();
     let [client] = report.by_client.as_slice() else { panic!("{report:?}") };
     assert_eq!(client.name, "ci");
@@ -48,6 +51,7 @@ fn each_count_is_in_the_row_of_its_client_route_payer_and_resource() {
         calls: 1,
         not_modified: 1,
         bytes: 150,
+        hit_bytes: 100,
         latency_micros: 100,
         latency_micros_max: 70,
         ..Counts::default()

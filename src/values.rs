@@ -7,8 +7,8 @@ use crate::{
 };
 use bytes::Bytes;
 use cache_core::{
-    Audience, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Failure, FetchError, Fetched, KEY_BYTES_MAX,
-    Key, Outcome, Priority, Reach, Reader, Scope, Validators,
+    Audience, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Entry, Failure, FetchError, Fetched,
+    KEY_BYTES_MAX, Key, Outcome, Priority, Reach, Reader, Scope, Validators,
     freshness::{self, Directives, Freshness, Usable},
     key::write_key_text,
 };
@@ -195,6 +195,22 @@ impl Values {
         self.fresh(key)
     }
 
+    /// The same as [`try_get`](Self::try_get) for a look that serves no one's request and so counts as no hit.
+    ///
+    /// ```
+    /// # use {fleet_cache::{GitHub, Node}, std::time::Duration};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// node.values().put("key", "value", Duration::from_secs(9)).await?;
+    /// assert_eq!(node.values().peek("key").as_deref(), Some(&b"value"[..]));
+    /// assert_eq!(node.stats().await?.hits, 0);
+    /// # Ok(()) }
+    /// ```
+    pub fn peek(&self, key: &str) -> Option<Bytes> {
+        self.find_fresh(key).map(|entry| entry.content().body.clone())
+    }
+
     /// The value under `key`, however long ago it expired.
     ///
     /// ```
@@ -273,16 +289,20 @@ impl Values {
 
     /// All that a hit costs: no allocation, no channel, no call of the system's clock.
     fn fresh(&self, key: &str) -> Option<Bytes> {
+        self.find_fresh(key).map(|entry| {
+            self.node.shared().count_hit(&entry);
+            entry.content().body.clone()
+        })
+    }
+
+    fn find_fresh(&self, key: &str) -> Option<Arc<Entry>> {
         let shared = self.node.shared();
         let entry = with_key_text(|text| {
             spell_key(text, key);
             shared.index.get(text)
         })?;
         let usable = freshness::usable(&entry, &Directives::default(), shared.clock.now());
-        (usable == Usable::Fresh).then(|| {
-            shared.count_hit(&entry);
-            entry.content().body.clone()
-        })
+        (usable == Usable::Fresh).then_some(entry)
     }
 
     async fn cached(&self, key: Key, directives: Directives) -> Result<Option<Bytes>, GetValueError> {

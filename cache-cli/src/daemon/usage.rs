@@ -45,6 +45,21 @@ impl FleetUsage {
         Self { nodes: 1, silent: Vec::new(), report: node.github().usage_report() }
     }
 
+    /// How many nodes are in the counts.
+    pub(super) fn nodes(&self) -> usize {
+        self.nodes
+    }
+
+    /// The connected nodes from which no word came in time.
+    pub(super) fn silent(&self) -> &[String] {
+        &self.silent
+    }
+
+    /// What they have counted, summed up.
+    pub(super) fn report(&self) -> &UsageReport {
+        &self.report
+    }
+
     /// What `node` and the nodes that it is connected with have counted; takes [`ANSWER_MAX`] if one keeps silent.
     pub(super) async fn of_fleet(node: &Node) -> Result<Self, Closed> {
         let mut usage = Self::of_node(node);
@@ -104,7 +119,7 @@ async fn answer(node: &Node, peer: PeerId, before: Option<(String, u64)>) -> Usa
 
 /// The answer of `peer` that is here.
 fn told(node: &Node, peer: PeerId) -> Option<Told> {
-    serde_json::from_slice(&node.values().try_get(&answers_of(peer))?).ok()
+    serde_json::from_slice(&node.values().peek(&answers_of(peer))?).ok()
 }
 
 /// Answers all questions, as long as the node lives.
@@ -114,7 +129,7 @@ pub(super) async fn keep(node: &Node) -> Infallible {
     let (mut answered, mut number) = (None, 0);
     loop {
         sleep(LOOK_EVERY).await;
-        let asked = values.try_get(ASKED);
+        let asked = values.peek(ASKED);
         if let Some(asked) = asked.as_ref().filter(|_| asked != answered) {
             number += 1;
             let question = String::from_utf8_lossy(asked).into_owned();
@@ -126,7 +141,7 @@ pub(super) async fn keep(node: &Node) -> Infallible {
             }
         }
         if asked.is_some() {
-            // It still stands, and finding it again would count as a hit.
+            // It still stands.
             sleep(QUESTION_LIFETIME / 2).await;
         }
         answered = asked;

@@ -28,7 +28,7 @@ pub(crate) use {
 };
 
 use crate::{
-    door::{AccessLog, ApiUrls, EventLoops, Front, Hosts, RenderedReplies, Running, Users},
+    door::{AccessLog, ApiUrls, EventLoops, Front, Hosts, Refusals, RenderedReplies, Running, Users},
     exit::CommandError,
     settings::{AccessLogTarget, Settings},
 };
@@ -152,6 +152,7 @@ fn front(settings: &Settings, node: &Node, access_log: Option<AccessLog>) -> Arc
         rendered: RenderedReplies::new(),
         client_token: ArcSwapOption::from_pointee(settings.client_token.clone()),
         access_log,
+        refusals: Refusals::default(),
         users: Users::of_host(),
         web_origins: settings.web_origins.clone(),
     })

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use cache_core::FetchError;
 use cache_origin_github::OriginBody;
 use fleet_cache::ReplyBody;
+use futures::stream::{BoxStream, StreamExt as _};
 use hyper::body::{Body, Frame, SizeHint};
 use std::{
     pin::Pin,
@@ -31,6 +32,8 @@ pub(crate) enum DoorBody {
         /// What changes them; `None` once they ended.
         rewriter: Option<JsonRewriter>,
     },
+    /// What is told as it happens, until there is no more to tell.
+    Told(BoxStream<'static, Bytes>),
     /// What the door made up itself.
     Whole(Option<Bytes>),
 }
@@ -61,6 +64,7 @@ impl Body for DoorBody {
             Self::Relayed(body) => Pin::new(body).poll_frame(context),
             Self::Reply(body) => Pin::new(body).poll_frame(context),
             Self::Rewritten { origin, rewriter } => poll_rewritten(origin, rewriter, context),
+            Self::Told(pieces) => pieces.poll_next_unpin(context).map(|it| it.map(|it| Ok(Frame::data(it)))),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -71,6 +75,7 @@ impl Body for DoorBody {
             Self::Relayed(body) => body.is_end_stream(),
             Self::Reply(body) => body.is_end_stream(),
             Self::Rewritten { rewriter, .. } => rewriter.is_none(),
+            Self::Told(_) => false,
             Self::Whole(bytes) => bytes.is_none(),
         }
     }
@@ -80,8 +85,8 @@ impl Body for DoorBody {
             Self::Counted { body, .. } => body.size_hint(),
             Self::Relayed(body) => body.size_hint(),
             Self::Reply(body) => body.size_hint(),
-            // How many URLs will come is unknown.
-            Self::Rewritten { .. } => SizeHint::default(),
+            // How many URLs will come is unknown, or how much there will be to tell.
+            Self::Rewritten { .. } | Self::Told(_) => SizeHint::default(),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }

@@ -9,6 +9,7 @@ use super::{
     meter::{self, Meter},
     policy::Door,
     problem::DoorError,
+    refusals::Refusals,
     relay,
     rendered::RenderedReplies,
     reply,
@@ -47,6 +48,8 @@ pub(crate) struct Front {
     pub(crate) client_token: ArcSwapOption<Secret>,
     /// What each answer is noted in.
     pub(crate) access_log: Option<AccessLog>,
+    /// The latest requests that were refused for want of quota.
+    pub(crate) refusals: Refusals,
     /// The users that clients of unix sockets are run by.
     pub(crate) users: Users,
     /// Web pages that may use doors that browsers reach.
@@ -345,6 +348,7 @@ mod tests {
             client_token: ArcSwapOption::from_pointee(client_token.map(|token| secret(token).unwrap())),
             web_origins: Vec::new(),
             access_log: None,
+            refusals: Refusals::default(),
             users: Users::default(),
             node: Node::builder(None, github).start().await.unwrap(),
         })

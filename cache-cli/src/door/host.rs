@@ -107,13 +107,18 @@ impl Hosts {
         }
     }
 
+    /// Whether `request` names this door.
+    pub(crate) fn is_own_named<B>(&self, request: &Request<B>) -> bool {
+        match request.uri().authority() {
+            Some(named) => self.is_own(named),
+            None => host_of(request).is_ok_and(|named| self.is_own(&named)),
+        }
+    }
+
     /// Whether `request` names this door, or nothing at all, as probes that speak HTTP/1.0 do and browsers never.
     pub(crate) fn is_own_or_unnamed<B>(&self, request: &Request<B>) -> bool {
-        match (request.uri().authority(), request.headers().get(header::HOST)) {
-            (None, None) => true,
-            (Some(named), _) => self.is_own(named),
-            (None, Some(_)) => host_of(request).is_ok_and(|named| self.is_own(&named)),
-        }
+        let is_unnamed = request.uri().authority().is_none() && !request.headers().contains_key(header::HOST);
+        is_unnamed || self.is_own_named(request)
     }
 
     /// Whether clients that name this host think that they talk to the API itself.

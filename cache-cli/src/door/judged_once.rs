@@ -68,6 +68,7 @@ async fn door() -> Exchange {
             client_token: ArcSwapOption::empty(),
             web_origins: Vec::new(),
             access_log: None,
+            refusals: crate::door::Refusals::default(),
             users: Users::default(),
             node: Node::builder(None, github).start().await.unwrap(),
         }),

@@ -36,6 +36,9 @@ impl Meter {
             false => Outcome::Called,
         };
         let Self { attribution, since } = self;
+        if outcome == Outcome::Refused {
+            front.refusals.note(&attribution, response.status(), response.headers());
+        }
         let length = response.body().size_hint().exact();
         front.node.github().usage().note_answer(&attribution, outcome, length.unwrap_or(0), since.elapsed());
         if length.is_some() {

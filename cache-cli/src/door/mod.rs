@@ -16,6 +16,7 @@ mod malformed;
 mod meter;
 mod policy;
 mod problem;
+mod refusals;
 mod relay;
 mod rendered;
 mod reply;
@@ -35,9 +36,11 @@ pub(crate) use {
     host::Hosts,
     policy::Door,
     problem::{CACHE_STATUS, DoorError},
+    refusals::Refusals,
     rendered::RenderedReplies,
     rewrite::ApiUrls,
     scanner::encode_target,
+    web::is_of_own_page,
 };
 
 use crate::exit::CommandError;
@@ -144,7 +147,12 @@ impl Running {
         (stop, Self(stopped))
     }
 
-    async fn stopped(&mut self) {
+    /// Waits until the daemon is told to stop.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future changes nothing.
+    pub(crate) async fn stopped(&mut self) {
         // The sender goes away only with the daemon, which is a stop as well.
         let _stopped = self.0.wait_for(|stopped| *stopped).await;
     }

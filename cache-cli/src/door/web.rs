@@ -35,6 +35,11 @@ pub(super) fn admit(headers: &HeaderMap, allowed: &[WebOrigin]) -> Result<Option
     if is_own(origin, headers.get(header::HOST)) { Ok(None) } else { Err(refused(Some(origin))) }
 }
 
+/// Whether a request comes from no page but one of the very address that it names.
+pub(crate) fn is_of_own_page(headers: &HeaderMap) -> bool {
+    admit(headers, &[]).is_ok()
+}
+
 /// The answer to a browser that asks what a page of `origin` may send; `None` if `headers` ask no such thing.
 pub(super) fn preflight(
     method: &Method,

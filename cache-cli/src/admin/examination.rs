@@ -16,6 +16,15 @@ impl Examination {
         Self { checks }
     }
 
+    /// The same without what was found where nothing is wrong, which may name files and is for the daemon's own user.
+    pub(crate) fn briefly(self) -> Vec<Check> {
+        let brief = |check: Check| match check.state {
+            State::Ok => Check { finding: String::new(), ..check },
+            State::Failed | State::Warning => check,
+        };
+        self.checks.into_iter().map(brief).collect()
+    }
+
     /// The first thing in the way.
     pub(crate) fn cause(&self) -> Option<Cause> {
         self.checks.iter().find_map(|check| match check.state {
@@ -157,5 +166,15 @@ mod tests {
         assert_eq!(examination.cause(), Some(Cause::OtherSecret));
         let text = examination.to_string();
         assert!(text.contains("FAILED  secret   refused\n                 remedy: compare\n"), "{text}");
+    }
+
+    #[test]
+    fn in_brief_what_is_well_is_named_and_what_is_wrong_is_told() {
+        let (found, wrong) = ("a4bc190e generated /home/ann/secret", "this node's is not that of 192.0.2.7");
+        let checks =
+            vec![Check::ok("secret", found), Check::failed("peers", Cause::OtherSecret, wrong, "compare")];
+        let told = serde_json::to_string(&Examination::of(checks).briefly()).unwrap();
+        assert!(told.contains("\"secret\"") && !told.contains("ann"), "{told}");
+        assert!(told.contains(wrong) && told.contains("compare"), "{told}");
     }
 }

@@ -3,11 +3,13 @@
 //! HTTP with JSON, for the socket's owner alone: `GET /stats`, `GET /config`, `GET /peers`, `GET /usage`, `GET /usage/node`,
 //! `POST /ping`, `POST /kept`, `POST /doctor`, `POST /invalidate`, `POST /clear`, and `POST /get`, which answers as the API does.
 
+mod allowance;
 mod client;
 mod examination;
 mod ping;
 
 pub(crate) use {
+    allowance::{AllowanceLine, Urgency},
     client::Admin,
     examination::{Cause, Check, Examination},
     ping::{PingAnswer, PingOrder, Pinged},

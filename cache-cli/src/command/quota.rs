@@ -1,11 +1,10 @@
 //! The command `quota`: how the allowances of all payers stand, and when they will be gone.
 
 use crate::{
-    admin::Admin,
+    admin::{Admin, AllowanceLine},
     exit::CommandError,
     output::{Rendering, print, print_json},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
     io::Write,
@@ -28,30 +27,10 @@ pub(crate) async fn show(
         return print_json(out, &json!({ "quotas": quotas }));
     }
     let unreadable = |error| CommandError::failed("the daemon's answer cannot be read", error);
-    let lines: Vec<Line> = serde_json::from_value(quotas).map_err(unreadable)?;
+    let mut lines: Vec<AllowanceLine> = serde_json::from_value(quotas).map_err(unreadable)?;
+    // Those with the latest news first.
+    lines.reverse();
     print(out, &table(&lines, now()))
-}
-
-/// How one allowance of one payer stands; moments are in seconds since 1970.
-#[derive(Debug, Deserialize)]
-pub(super) struct Line {
-    /// The payer, by digits behind the name of its domain.
-    pub(super) domain: String,
-    /// Which it is, in GitHub's words.
-    pub(super) resource: String,
-    pub(super) limit: u64,
-    pub(super) remaining: u64,
-    pub(super) used: u64,
-    /// When the window ends.
-    pub(super) reset: u64,
-    /// Calls an hour of late, if that can be told.
-    pub(super) per_hour: Option<u64>,
-    /// When nothing will be left at that rate, if the window does not end before.
-    pub(super) spent_at: Option<u64>,
-    /// Until when no call is made.
-    pub(super) paused_until: Option<u64>,
-    /// Why: `window` or `pace`.
-    pub(super) paused_by: Option<String>,
 }
 
 /// The present, in seconds since 1970.
@@ -59,12 +38,13 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-fn table(lines: &[Line], now: u64) -> String {
+/// A line for each of `lines`, in their order, below a head.
+pub(super) fn table(lines: &[AllowanceLine], now: u64) -> String {
     if lines.is_empty() {
         return "no call to the API has shown an allowance yet, here or at any member\n".to_owned();
     }
     let head = ["PAYER", "ALLOWANCE", "LIMIT", "USED", "LEFT", "NEW IN", "PER HOUR", "FORECAST"];
-    let rows = [head.map(str::to_owned)].into_iter().chain(lines.iter().rev().map(|line| cells(line, now)));
+    let rows = [head.map(str::to_owned)].into_iter().chain(lines.iter().map(|line| cells(line, now)));
     let rows: Vec<_> = rows.collect();
     let widths: [usize; 8] =
         std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
@@ -77,7 +57,7 @@ fn table(lines: &[Line], now: u64) -> String {
     text
 }
 
-fn cells(line: &Line, now: u64) -> [String; 8] {
+fn cells(line: &AllowanceLine, now: u64) -> [String; 8] {
     let is_over = line.reset <= now;
     [
         line.domain.clone(),
@@ -92,7 +72,7 @@ fn cells(line: &Line, now: u64) -> [String; 8] {
 }
 
 /// The outlook of `line` in words.
-pub(super) fn forecast(line: &Line, now: u64) -> String {
+pub(super) fn forecast(line: &AllowanceLine, now: u64) -> String {
     let left = |moment: u64| time(moment.saturating_sub(now));
     match (line.paused_until.filter(|until| *until > now), line.spent_at) {
         (Some(until), _) => {
@@ -122,7 +102,7 @@ fn time(seconds: u64) -> String {
 mod tests {
     use super::*;
 
-    fn line(text: &str) -> Line {
+    fn line(text: &str) -> AllowanceLine {
         let mut value = json!({
             "domain": "ci 1a2b3c4d", "resource": "core", "limit": 5000, "remaining": 100, "used": 4900, "reset": 4600,
         });
@@ -132,8 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn each_allowance_has_a_row_with_what_is_left_and_for_how_long_the_latest_first() {
-        let lines = [
+    fn each_allowance_has_a_row_with_what_is_left_and_for_how_long() {
+        let mut lines = [
             line("{}"),
             line(r#"{"per_hour": 600, "spent_at": 1600}"#),
             line(r#"{"per_hour": 60}"#),
@@ -141,6 +121,7 @@ mod tests {
             line(r#"{"paused_until": 4600, "paused_by": "window", "remaining": 0, "used": 5000}"#),
             line(r#"{"reset": 900, "remaining": 0}"#),
         ];
+        lines.reverse();
         let expected = "\
 PAYER        ALLOWANCE  LIMIT  USED  LEFT  NEW IN  PER HOUR  FORECAST
 ci 1a2b3c4d  core       5000   4900  0     -       -         a new window has begun

@@ -1,7 +1,10 @@
 //! The tool `quota`.
 
 use super::tool::{Asked, Refused, Tool, bounded, shown};
-use crate::command::quota::{Line, forecast, now};
+use crate::{
+    admin::AllowanceLine,
+    command::quota::{forecast, now},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -61,7 +64,7 @@ pub(super) struct Stats {
 
 #[derive(Deserialize)]
 pub(super) struct Origin {
-    pub(super) quotas: Vec<Line>,
+    pub(super) quotas: Vec<AllowanceLine>,
 }
 
 impl Tool for Quota {
@@ -74,7 +77,7 @@ impl Tool for Quota {
 
     async fn ask(self, cache_dir: &Path) -> Result<Asked, Refused> {
         let Stats { origin } = shown(cache_dir, "/stats").await?;
-        let is_meant = |line: &&Line| {
+        let is_meant = |line: &&AllowanceLine| {
             self.resource.as_ref().is_none_or(|resource| line.resource == *resource)
                 && self.payer.as_ref().is_none_or(|payer| line.domain.contains(payer.as_str()))
         };
@@ -89,7 +92,7 @@ impl Tool for Quota {
 }
 
 impl Allowance {
-    fn of(line: &Line, now: u64) -> Self {
+    fn of(line: &AllowanceLine, now: u64) -> Self {
         let left = |moment: u64| moment.saturating_sub(now);
         let pause = line.paused_until.filter(|until| *until > now);
         Self {

@@ -2,6 +2,7 @@
 //!
 //! The daemon may be of another version: what it does not say is `None` here and a dash on the screen.
 
+use crate::admin::AllowanceLine;
 use serde::Serialize;
 use serde_json::Value;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +16,8 @@ pub(super) struct Reading {
     pub(super) unix_seconds: u64,
     /// The daemon that the reading is about.
     pub(super) daemon: Daemon,
+    /// How allowances stand, the most urgent first.
+    pub(super) quotas: Vec<AllowanceLine>,
     /// What the cache did.
     pub(super) cache: Cache,
     /// How it gets on with other nodes.
@@ -130,9 +133,11 @@ impl Reading {
     /// Reads what `GET /stats` answered at `now`.
     pub(super) fn of(stats: &Value, update: u64, now: SystemTime) -> Self {
         let cache = Cache::of(stats);
+        let unix_seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self {
             update,
-            unix_seconds: now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            unix_seconds,
+            quotas: quotas(stats, unix_seconds),
             daemon: Daemon::of(stats),
             networking: Networking::of(stats, &cache),
             security: Security::of(stats),
@@ -140,6 +145,15 @@ impl Reading {
             cache,
         }
     }
+}
+
+/// The allowances that can be understood, the most urgent first.
+fn quotas(stats: &Value, now: u64) -> Vec<AllowanceLine> {
+    let told = stats.pointer("/origin/quotas").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let mut quotas: Vec<AllowanceLine> =
+        told.iter().filter_map(|line| serde_json::from_value(line.clone()).ok()).collect();
+    quotas.sort_by_cached_key(|line| line.rank(now));
+    quotas
 }
 
 impl Daemon {
@@ -267,6 +281,16 @@ pub(super) mod tests {
     use serde_json::json;
     use std::time::Duration;
 
+    /// An allowance of `payer` whose window ends an hour after the sample.
+    pub(in crate::command::monitor) fn allowance(payer: &str, remaining: u64, more: &Value) -> Value {
+        let mut allowance = json!({
+            "domain": payer, "resource": "core", "limit": 5000, "remaining": remaining, "used": 5000 - remaining,
+            "reset": 1_700_003_600_u64,
+        });
+        allowance.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        allowance
+    }
+
     /// A daemon that shares and has been asked a hundred times.
     pub(in crate::command::monitor) fn sample() -> Reading {
         let stats = json!({
@@ -275,6 +299,9 @@ pub(super) mod tests {
             "cache_size": 250, "max_cache_size": 1000, "connected_peers": 4,
             "sharing": "on, by a secret of the kind passphrase",
             "pid": 42, "version": "0.1.0", "uptime_seconds": 3725, "doors": ["http://127.0.0.1:8484"],
+            "origin": { "quotas": [allowance("ci", 4000, &json!({ "per_hour": 60 })), allowance("bot", 100, &json!({
+                "per_hour": 600, "spent_at": 1_700_000_600_u64,
+            }))] },
         });
         Reading::of(&stats, 3, UNIX_EPOCH + Duration::from_secs(1_700_000_000))
     }
@@ -298,6 +325,7 @@ pub(super) mod tests {
         for stats in [json!({}), json!(null), json!({ "hits": "many", "sharing": { "state": "on" } })] {
             let reading = Reading::of(&stats, 1, UNIX_EPOCH);
             assert_eq!(reading.cache, Cache::default());
+            assert!(reading.quotas.is_empty());
             assert_eq!(reading.networking, Networking::Unknown);
             assert_eq!(reading.security, Security::Unknown);
             assert_eq!(reading.performance, None);

@@ -2,8 +2,9 @@
 
 use super::{
     reading::Reading,
-    text::{LABEL_WIDTH, Section, banner, sections},
+    text::{LABEL_WIDTH, QUOTA, Section, banner, quota, sections},
 };
+use crate::admin::Urgency;
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -48,9 +49,17 @@ impl Screen {
 
     /// Draws all of it.
     pub(super) fn draw(&self, frame: &mut Frame<'_>) {
-        let rows = [Constraint::Length(2), Constraint::Min(0), Constraint::Length(1)];
-        let [top, middle, bottom] = Layout::vertical(rows).areas(frame.area());
+        let quota = quota_table(&self.reading);
+        let rows = [
+            Constraint::Length(2),
+            Constraint::Length(quota.len() as u16 + 2),
+            Constraint::Min(0),
+            Constraint::Length(1),
+        ];
+        let [top, first, middle, bottom] = Layout::vertical(rows).areas(frame.area());
         self.draw_banner(frame, top);
+        frame
+            .render_widget(Paragraph::new(quota).block(Block::bordered().title(format!(" {QUOTA} "))), first);
         let sections = sections(&self.reading);
         let columns = [Constraint::Percentage(40), Constraint::Percentage(60)];
         let [left, right] = Layout::horizontal(columns).areas(middle);
@@ -89,6 +98,20 @@ impl Screen {
     }
 }
 
+/// The lines about allowances, each in the colour of its urgency.
+fn quota_table(reading: &Reading) -> Vec<Line<'static>> {
+    let line = |(text, urgency): (String, Option<Urgency>)| {
+        let style = match urgency {
+            Some(Urgency::Held) => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
+            Some(Urgency::RunsOut) => Style::new().fg(Color::Yellow),
+            Some(Urgency::Lasts) => Style::new(),
+            Some(Urgency::Over) | None => Style::new().fg(Color::DarkGray),
+        };
+        Line::from(format!(" {text}")).style(style)
+    };
+    quota(reading).into_iter().map(line).collect()
+}
+
 fn paragraph(section: &Section) -> Paragraph<'_> {
     let line = |(label, value): &(&'static str, String)| {
         let label = Span::styled(format!(" {label:LABEL_WIDTH$}"), Style::new().fg(Color::DarkGray));
@@ -120,6 +143,11 @@ mod tests {
         assert!(rows[0].starts_with("FLEET CACHE MONITOR   UPDATE #3   Tue, 14 Nov 2023"), "{}", rows[0]);
         assert!(rows[1].contains("pid 42"));
         let all = rows.join("\n");
+        assert!(rows[2].contains(" QUOTA ") && rows[4].contains("bot    core       5000"), "{all}");
+        let mut terminal = Terminal::new(TestBackend::new(120, 30)).unwrap();
+        terminal.draw(|frame| Screen::new(sample()).draw(frame)).unwrap();
+        let colour = |row| terminal.backend().buffer()[(2, row)].fg;
+        assert_eq!((colour(4), colour(5)), (Color::Yellow, Color::Reset));
         for section in sections(&sample()) {
             assert!(all.contains(section.title), "{all}");
             for (label, value) in section.lines {

@@ -1,6 +1,7 @@
 //! The monitor in words: sections of labelled values, and their layout as plain text.
 
 use super::reading::{CALL_SECONDS, Cache, Daemon, Networking, Performance, Reading, Security};
+use crate::{admin::Urgency, command::quota::table};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Lines under one title.
@@ -32,7 +33,10 @@ pub(super) fn banner(reading: &Reading) -> [String; 2] {
 pub(super) fn page(reading: &Reading) -> String {
     let rule = "=".repeat(RULE_WIDTH);
     let [title, about] = banner(reading);
-    let mut page = format!("{rule}\n{title}\n{about}\n{rule}\n");
+    let mut page = format!("{rule}\n{title}\n{about}\n{rule}\n\n{QUOTA}\n");
+    for (line, _urgency) in quota(reading) {
+        page.push_str(&format!("  {line}\n"));
+    }
     for section in sections(reading) {
         page.push_str(&format!("\n{}\n", section.title));
         for (label, value) in section.lines {
@@ -41,6 +45,19 @@ pub(super) fn page(reading: &Reading) -> String {
     }
     page.push('\n');
     page
+}
+
+/// A table of the most urgent allowances, line by line; a line about an allowance has its urgency.
+pub(super) fn quota(reading: &Reading) -> Vec<(String, Option<Urgency>)> {
+    let now = reading.unix_seconds;
+    let shown = &reading.quotas[..reading.quotas.len().min(QUOTAS_MAX)];
+    let urgencies = [None].into_iter().chain(shown.iter().map(|line| Some(line.urgency(now))));
+    let mut lines: Vec<(String, Option<Urgency>)> =
+        table(shown, now).lines().map(str::to_owned).zip(urgencies).collect();
+    if let Some(more) = reading.quotas.len().checked_sub(QUOTAS_MAX).filter(|more| *more > 0) {
+        lines.push((format!("and {more} more, which `fleet-cache quota` shows"), None));
+    }
+    lines
 }
 
 fn about(daemon: &Daemon) -> String {
@@ -132,6 +149,10 @@ fn duration(seconds: u64) -> String {
     }
 }
 
+/// The title above the allowances.
+pub(super) const QUOTA: &str = "QUOTA";
+/// Most allowances that are shown, so that everything else has room beside them on a usual terminal.
+const QUOTAS_MAX: usize = 8;
 /// What stands for a value that the daemon does not tell.
 const DASH: &str = "-";
 /// Width of the labels' column, in characters: the longest label and a gap.
@@ -141,7 +162,10 @@ const RULE_WIDTH: usize = 78;
 
 #[cfg(test)]
 mod tests {
-    use super::{super::reading::tests::sample, *};
+    use super::{
+        super::reading::tests::{allowance, sample},
+        *,
+    };
     use serde_json::json;
 
     #[test]
@@ -151,6 +175,11 @@ mod tests {
 FLEET CACHE MONITOR   UPDATE #3   Tue, 14 Nov 2023 22:13:20 GMT
 fleet-cache 0.1.0, pid 42, up 1h 2m, http://127.0.0.1:8484
 ==============================================================================
+
+QUOTA
+  PAYER  ALLOWANCE  LIMIT  USED  LEFT  NEW IN  PER HOUR  FORECAST
+  bot    core       5000   4900  100   60 min  600       gone in 10 min, 50 min before it is new
+  ci     core       5000   1000  4000  60 min  60        lasts
 
 CACHE STATISTICS
   entries          250
@@ -193,6 +222,17 @@ PERFORMANCE
         let page = page(&Reading::of(&json!({}), 1, UNIX_EPOCH));
         assert!(page.contains("  entries          -\n"), "{page}");
         assert!(!page.contains("PERFORMANCE"), "{page}");
+        assert!(page.contains("\nQUOTA\n  no call to the API has shown an allowance yet"), "{page}");
+    }
+
+    #[test]
+    fn of_many_allowances_the_most_urgent_are_shown() {
+        let quotas: Vec<_> =
+            (0..20).map(|it| allowance(&format!("p{it}"), 50 * (40 - it), &json!({}))).collect();
+        let reading = Reading::of(&json!({ "origin": { "quotas": quotas } }), 1, UNIX_EPOCH);
+        let page = page(&reading);
+        assert!(page.contains("  p19 ") && page.contains("  p12 ") && !page.contains("  p11 "), "{page}");
+        assert!(page.contains("and 12 more, which"), "{page}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What holds calls back now, as the daemon knows it.
 
 use crate::{
-    command::quota::Line,
+    admin::AllowanceLine,
     settings::{Report, reserve},
 };
 use cache_core::{Priority, Reserves};
@@ -58,7 +58,7 @@ pub(super) fn reserves(report: &Report) -> Reserves {
 /// What holds calls that draw on the rate limit `resource`, or on any, at `now`; of the window that ends at `reset` alone, if
 /// one does.
 pub(super) fn holds(
-    quotas: &[Line],
+    quotas: &[AllowanceLine],
     reserves: Reserves,
     (resource, reset): (Option<&str>, Option<u64>),
     now: u64,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn found(lines: &[serde_json::Value], resource: Option<&str>) -> Vec<(String, By, Option<Class>, u64)> {
-        let lines: Vec<Line> =
+        let lines: Vec<AllowanceLine> =
             lines.iter().map(|line| serde_json::from_value(line.clone()).unwrap()).collect();
         let reserves = Reserves::NONE.with(Priority::Batch, 20).unwrap().with(Priority::Normal, 5).unwrap();
         let holds = holds(&lines, reserves, (resource, None), 1000);

@@ -26,6 +26,8 @@ pub(crate) struct About {
     pub(crate) operations: Option<String>,
     /// Where webhooks are delivered.
     pub(crate) webhook_address: Option<String>,
+    /// Where people see what it does.
+    pub(crate) dashboard: Option<String>,
     /// How it was told to take part in a fleet.
     pub(crate) fleet: FleetReport,
     /// What the fleet has in common.
@@ -43,8 +45,7 @@ impl About {
     pub(super) fn of(
         settings: &Settings,
         doors: Vec<String>,
-        operations: Option<SocketAddr>,
-        webhooks: Option<SocketAddr>,
+        (operations, webhooks, dashboard): (Option<SocketAddr>, Option<SocketAddr>, Option<SocketAddr>),
     ) -> Self {
         Self {
             pid: std::process::id(),
@@ -52,6 +53,7 @@ impl About {
             doors,
             operations: operations.map(|address| format!("http://{address}")),
             webhook_address: webhooks.map(|address| format!("http://{address}/webhook")),
+            dashboard: dashboard.map(|address| format!("http://{address}/")),
             fleet: FleetReport::of(&settings.fleet),
             secret: settings.fleet.secret.found().cloned(),
             domains: domain_warnings(&settings.domains),

@@ -3,6 +3,7 @@
 mod about;
 mod admin;
 mod check;
+mod dashboard;
 mod doors;
 mod examine;
 mod joining;
@@ -35,6 +36,7 @@ use crate::{
 use about::{About, Shown};
 use admin::AdminService;
 use arc_swap::ArcSwapOption;
+use dashboard::Dashboard;
 use doors::Doors;
 use fleet_cache::Node;
 use lock::InstanceLock;
@@ -47,7 +49,10 @@ use std::{
     sync::Arc,
 };
 use supervisor::Supervisor;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 use tracing::{info, warn};
 use webhook::WebhookDoor;
 
@@ -70,15 +75,15 @@ pub(crate) async fn run(
     let operations = Operations::start(&settings, &loops)?;
     let doors = Doors::open(&settings).await?;
     let webhooks = WebhookDoor::open(&settings)?;
+    let dashboard = Dashboard::open(&settings)?;
     let addresses = doors.addresses(&settings)?;
     own_origin::refuse(&settings, doors.port().as_slice()).await?;
     // Asking `gh` takes a while; clients that connect meanwhile wait in the backlog.
     settings.find_secret().await;
-    for warning in &settings.warnings {
-        warn!("{warning}");
-    }
+    warn_of(&settings);
     let node = node::start(&settings).await?;
-    let about = About::of(&settings, addresses, operations.address(), webhooks.address()?);
+    let page = dashboard.as_ref().map(Dashboard::address);
+    let about = About::of(&settings, addresses, (operations.address(), webhooks.address()?, page));
     surrogate::begin(&node, &settings).await?;
     announce(&about, &node.addresses());
     let (stop, running) = Running::new();
@@ -96,9 +101,11 @@ pub(crate) async fn run(
         front: Arc::clone(&front),
         shown,
     };
-    let (mut serving, sockets) =
-        doors.serve(&settings, &front, AdminService::new(Arc::clone(&front), showing), &running, &loops);
+    let admin = AdminService::new(Arc::clone(&front), showing.clone());
+    let (mut serving, sockets) = doors.serve(&settings, &front, admin, &running, &loops);
     webhooks.serve(&settings, &node, &running, &loops, &mut serving);
+    let shown =
+        dashboard.map(|page| page.serve(&settings, (&front, showing), (&running, &loops), &mut serving));
     operations.enter(Phase::Serving(node.clone()));
     let supervisor = Supervisor::of_environment();
     supervisor.ready();
@@ -108,6 +115,7 @@ pub(crate) async fn run(
         never = supervisor.watch(&node) => match never {},
         never = surrogate::keep(&node) => match never {},
         never = usage::keep(&node) => match never {},
+        never = shown.unwrap_or_default().keep() => match never {},
         Some(ended) = serving.join_next() => Err(ended),
     };
     supervisor.stopping();
@@ -121,10 +129,19 @@ pub(crate) async fn run(
     }
     drop(lock);
     info!("stopped");
-    outcome.map_err(|ended| {
-        let reason = ended.err().map_or_else(|| "it ended by itself".to_owned(), |error| error.to_string());
-        CommandError::failed("a door closed unexpectedly", reason)
-    })
+    outcome.map_err(closed)
+}
+
+/// What is said of a door that ended before it was told to.
+fn closed(ended: Result<(), JoinError>) -> CommandError {
+    let reason = ended.err().map_or_else(|| "it ended by itself".to_owned(), |error| error.to_string());
+    CommandError::failed("a door closed unexpectedly", reason)
+}
+
+fn warn_of(settings: &Settings) {
+    for warning in &settings.warnings {
+        warn!("{warning}");
+    }
 }
 
 /// Has the settings read again at each SIGHUP.
@@ -184,5 +201,9 @@ fn announce(about: &About, peer_addresses: &[String]) {
     if let Some(address) = &about.webhook_address {
         info!(%address, "webhooks");
         drop(writeln!(out, "webhooks on {address}"));
+    }
+    if let Some(address) = &about.dashboard {
+        info!(%address, "dashboard");
+        drop(writeln!(out, "dashboard on {address}"));
     }
 }

@@ -326,6 +326,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     .variables(&["CACHE_PUSHED"])
     .at_hangup(),
     Definition::one(
+        "dashboard",
+        "ADDR:PORT",
+        "Where people see quotas, clients and members on a page, such as 127.0.0.1:8486; `none` for nowhere",
+    )
+    .variables(&["CACHE_DASHBOARD"])
+    .default("none"),
+    Definition::one(
         "allow-remote",
         "",
         "Permit addresses that other machines reach; --listen on one needs a client token as well",

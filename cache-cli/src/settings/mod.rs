@@ -129,6 +129,8 @@ pub(crate) struct Settings {
     pub(crate) pushed: Vec<String>,
     /// Where webhooks are received.
     pub(crate) webhook: Option<WebhookSettings>,
+    /// Where to show people a page of what the daemon does.
+    pub(crate) dashboard: Option<SocketAddr>,
     /// What TCP clients must present.
     pub(crate) client_token: Option<Secret>,
     /// How this node takes part in a fleet.
@@ -169,7 +171,8 @@ impl Settings {
         let mut reader = Reader::new(given);
         let mut settings = reader.settings(defaults);
         reader.check_remote(&settings);
-        reader.check_remote_metrics(&settings);
+        reader.check_remote_counts("metrics-listen", settings.metrics_listen);
+        reader.check_remote_counts("dashboard", settings.dashboard);
         reader.check_clear_origin(&settings);
         settings.warnings = std::mem::take(&mut reader.warnings);
         reader.finish(settings)
@@ -302,6 +305,7 @@ impl<'a> Reader<'a> {
             metrics_listen: self.one("metrics-listen", value::listen).flatten(),
             pushed: self.pushed(),
             webhook: self.webhook(),
+            dashboard: self.one("dashboard", value::listen).flatten(),
             client_token: self.client_token(),
             fleet: self.fleet(defaults),
             access_log: self.one("access-log", value::word),
@@ -436,10 +440,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Counts and names of domains are no secrets, and Prometheus presents no client token, so one deliberate step is
-    /// enough here.
-    fn check_remote_metrics(&mut self, settings: &Settings) {
-        let Some(address) = settings.metrics_listen.filter(|address| !address.ip().is_loopback()) else {
+    /// Counts and names of domains are no secrets, and neither Prometheus nor a browser presents a client token, so one
+    /// deliberate step is enough here.
+    fn check_remote_counts(&mut self, name: &'static str, address: Option<SocketAddr>) {
+        let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
             return;
         };
         if !self.one("allow-remote", value::truth).unwrap_or_default() {
@@ -448,7 +452,12 @@ impl<'a> Reader<'a> {
                 "is reached by other machines, which would see how this cache is used; \
                  give 127.0.0.1:{port}, or --allow-remote as well"
             );
-            self.refuse("metrics-listen", &problem);
+            self.refuse(name, &problem);
+        } else if name == "dashboard" {
+            self.warnings.push(format!(
+                "dashboard {address} shows, in clear and to everyone that reaches it, which clients use this cache, the \
+                 addresses of members and how quotas stand; `ssh -L` to a loopback address shows it to fewer"
+            ));
         }
     }
 

@@ -136,6 +136,27 @@ fn metrics_are_told_to_other_machines_only_with_the_flag() {
 }
 
 #[test]
+fn the_page_is_off_by_default_and_shown_to_other_machines_only_with_the_flag_and_a_warning() {
+    assert_eq!(resolved(&[]).unwrap().dashboard, None);
+    let (allow, remote) = (("allow-remote", "true"), ("dashboard", "0.0.0.0:8486"));
+    let refused = resolved(&[remote]).unwrap_err();
+    assert!(refused.starts_with("dashboard \"0.0.0.0:8486\" (flag --dashboard) is reached by"), "{refused}");
+    assert!(refused.contains("give 127.0.0.1:8486, or --allow-remote"), "{refused}");
+    let settings = resolved(&[remote, allow]).unwrap();
+    assert_eq!(settings.dashboard, Some("0.0.0.0:8486".parse().unwrap()));
+    assert!(settings.warnings.iter().any(|it| it.contains("in clear")), "{:?}", settings.warnings);
+    for here in ["127.0.0.1:8486", "[::1]:8486"] {
+        assert!(resolved(&[("dashboard", here), allow]).unwrap().warnings.is_empty(), "{here}");
+    }
+    assert_eq!(
+        resolved(&[("dashboard", "8486")]).unwrap().dashboard,
+        Some("127.0.0.1:8486".parse().unwrap())
+    );
+    let refused = resolved(&[("dashboard", "somewhere")]).unwrap_err();
+    assert!(refused.starts_with("dashboard \"somewhere\" (flag --dashboard)"), "{refused}");
+}
+
+#[test]
 fn a_secret_shows_neither_in_faults_nor_in_the_report_nor_in_debug() {
     let long = "hunter2 hunter2 hunter2";
     let pairs = [("shared-secret", long), ("accept-secret", long), ("client-token", "hunter2")];

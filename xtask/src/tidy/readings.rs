@@ -57,7 +57,9 @@ const READINGS: &[Reading] = &[
             // Lines for people and other programs.
             "cache-cli/src/command/monitor/mod.rs",
             "cache-cli/src/command/quota.rs",
+            "cache-cli/src/daemon/dashboard/collector.rs",
             "cache-cli/src/door/access_log.rs",
+            "cache-cli/src/door/refusals.rs",
             // How far this node's clock is from the time of day.
             "cache-cli/src/daemon/examine.rs",
             // When an allowance returns.

@@ -79,6 +79,7 @@ const STEPS: &[Step] = &[
         run: |root| cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
     },
     Step { name: "features", run: tools::features },
+    Step { name: "page", run: tools::page },
     Step { name: "bare metal", run: tools::bare_metal },
     Step { name: "oldest rust", run: tools::oldest_rust },
     Step { name: "package", run: |root| reported(registry::put_together(root)) },

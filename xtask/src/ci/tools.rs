@@ -48,6 +48,17 @@ fn packages(root: &Path) -> anyhow::Result<Vec<Value>> {
     }
 }
 
+/// Looks at the dashboard in a real browser.
+pub(super) fn page(root: &Path) -> Verdict {
+    let is_there = |names: &[&str]| names.iter().any(|name| output(root, name, &["--version"]).is_some());
+    if !is_there(&["chromium", "chromium-browser", "google-chrome"]) || !is_there(&["node", "nodejs"]) {
+        let get = "Chromium and Node are needed; `apt-get install chromium nodejs` gets them on Debian";
+        return Verdict::Skipped(get.to_owned());
+    }
+    let test = ["test", "--quiet", "--package", "cache-tests", "--test", "dashboard", "--"];
+    cargo(root, &[&test[..], &["--ignored", "--nocapture", "a_browser"]].concat(), &[])
+}
+
 /// Builds the engine where there is no operating system.
 pub(super) fn bare_metal(root: &Path) -> Verdict {
     let library = output(root, "rustc", &["--print", "target-libdir", "--target", BARE_METAL]);

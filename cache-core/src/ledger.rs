@@ -10,6 +10,7 @@
 //! more than what is left, until fewer calls are left than there are members.
 
 mod account;
+mod joining;
 mod pacing;
 mod pauses;
 mod reserve;
@@ -26,7 +27,8 @@ use alloc::{
     collections::{BTreeMap, btree_map::Entry},
     vec::Vec,
 };
-use core::time::Duration;
+use core::{ops::RangeInclusive, time::Duration};
+use joining::Joining;
 use pacing::Pacing;
 use pauses::{Concerned, Pauses};
 
@@ -37,6 +39,7 @@ pub(crate) struct Ledger {
     accounts: Vec<Account>,
     pauses: Pauses,
     pacing: Pacing,
+    joining: Joining,
     reserves: Reserves,
     /// How many calls this node makes now, also such as began before any answer showed an allowance.
     under_way: BTreeMap<Purse, u64>,
@@ -140,28 +143,27 @@ impl Ledger {
         spenders: Spenders,
     ) -> Decision {
         let (payer, bucket) = purse;
+        let payers = self.joining.group(payer);
         let look_at = now.saturating_add(look_again(priority));
         if let Some(failure) = self.held(purse, now) {
             return Decision::Refused(failure);
         }
-        if let Some(window) = self.last(payer, bucket).filter(|window| window.reset > now) {
+        if let Some(window) = self.last(&payers, bucket).filter(|window| window.reset > now) {
             let kept = self.reserves.kept_from(priority, window.limit);
             let left = window.remaining.saturating_sub(kept);
             if kept > 0 && left == 0 {
                 self.prepare_return((payer, Some(bucket)), window.reset, spenders, now);
                 return Decision::Refused(Failure::Reserved { priority, kept, seen: window });
             }
-            let under_way = self.under_way.get(&purse).copied().unwrap_or_default();
-            if kept > 0 && under_way >= share(left, spenders) {
+            if kept > 0 && self.under_way(&payers, bucket..=bucket) >= share(left, spenders) {
                 return Decision::Wait(look_at);
             }
         }
-        if self.pacing.is_to_wait(purse, now) {
+        if self.pacing.is_to_wait(&payers, bucket, now) {
             return Decision::Return(look_at);
         }
-        let of_payer = (payer, Bucket(u8::MIN))..=(payer, Bucket(u8::MAX));
-        let under_way: u64 = self.under_way.range(of_payer).map(|(_, count)| *count).sum();
-        if under_way >= self.pacing.share(payer, spenders, now) {
+        let every = Bucket(u8::MIN)..=Bucket(u8::MAX);
+        if self.under_way(&payers, every) >= self.pacing.share(&payers, spenders, now) {
             return Decision::Wait(look_at);
         }
         Decision::Go
@@ -169,8 +171,10 @@ impl Ledger {
 
     /// Until when calls that draw on `purse` are held back, and why; `None` if calls are free to go.
     pub(crate) fn held(&mut self, (payer, bucket): Purse, now: Timestamp) -> Option<Failure> {
-        let Pause { until, shortage } = self.pauses.held(payer, bucket, now)?;
-        Some(Failure::Throttled { until, shortage, seen: self.last(payer, bucket) })
+        let payers = self.joining.group(payer);
+        let pauses = payers.iter().filter_map(|payer| self.pauses.held(*payer, bucket, now));
+        let Pause { until, shortage } = pauses.max_by_key(|pause| pause.until)?;
+        Some(Failure::Throttled { until, shortage, seen: self.last(&payers, bucket) })
     }
 
     /// Holds calls back; see [`Pauses::hold`].
@@ -202,7 +206,7 @@ impl Ledger {
 
     /// A call that draws on `purse` is made.
     pub(crate) fn begin(&mut self, purse: Purse, now: Timestamp) {
-        self.pacing.begin(purse, now);
+        self.pacing.begin(&self.joining.group(purse.0), purse.1, now);
         *self.under_way.entry(purse).or_default() += 1;
     }
 
@@ -216,25 +220,43 @@ impl Ledger {
         }
     }
 
-    /// How all accounts stand, those with the latest news last.
+    /// How all accounts stand, those with the latest news last. Of payers that are one, there is the latest word alone.
     pub(crate) fn report(&self, now: Timestamp) -> Vec<AccountReport> {
         let report = |account: &Account| {
-            let Allowance { payer, bucket, .. } = account.allowance;
-            let paused = bucket.and_then(|bucket| self.pauses.last(payer, bucket, now));
-            AccountReport {
+            let Allowance { payer, bucket, ref resource, .. } = account.allowance;
+            let payers = self.joining.group(payer);
+            let others = self.accounts.iter().filter(|it| {
+                it.allowance.resource == *resource
+                    && it.allowance.payer != payer
+                    && payers.contains(&it.allowance.payer)
+            });
+            if others.clone().any(|other| is_later(other, account)) {
+                return None;
+            }
+            let pauses = payers.iter().filter_map(|payer| self.pauses.last(*payer, bucket?, now));
+            let paused = pauses.max_by_key(|pause| pause.until);
+            Some(AccountReport {
                 allowance: account.allowance.clone(),
+                also: others
+                    .filter(|it| it.allowance.window.reset > now)
+                    .map(|it| (it.allowance.domain, it.allowance.payer))
+                    .collect(),
                 noted: account.noted,
                 per_hour: account.per_hour(now),
                 spent_at: account.spent_at(now),
                 paused: paused.map(|pause| (pause.until, pause.shortage)),
-            }
+            })
         };
-        self.accounts.iter().map(report).collect()
+        self.accounts.iter().filter_map(report).collect()
     }
 
     /// Enters the latest word. Beyond [`ACCOUNTS_MAX`], the account longest without news is forgotten.
     fn enter(&mut self, allowance: Allowance, now: Timestamp) -> &mut Account {
         let at = self.accounts.iter().position(|it| is_of(it, allowance.payer, &allowance.resource));
+        let before = at.map(|at| self.accounts[at].allowance.window);
+        if before.is_none_or(|mut before| before == allowance.window || before.join(allowance.window)) {
+            self.joining.observe(&allowance, &self.accounts, now);
+        }
         let account = match at {
             Some(at) => {
                 let mut account = self.accounts.remove(at);
@@ -254,15 +276,32 @@ impl Ledger {
         &mut self.accounts[at]
     }
 
-    fn last(&self, payer: Payer, bucket: Bucket) -> Option<Window> {
-        let mut accounts = self.accounts.iter().rev().map(Account::allowance);
-        let found = accounts.find(|it| it.payer == payer && it.bucket == Some(bucket));
-        found.map(|allowance| allowance.window)
+    /// The latest word on the allowance that calls of `payers`, which are one, draw on.
+    fn last(&self, payers: &[Payer], bucket: Bucket) -> Option<Window> {
+        let allowances = self.accounts.iter().map(Account::allowance);
+        let found = allowances.filter(|it| it.bucket == Some(bucket) && payers.contains(&it.payer));
+        found.map(|allowance| allowance.window).reduce(|mut last, window| {
+            last.join(window);
+            last
+        })
+    }
+
+    /// How many calls of `payers` this node makes now that draw on one of `buckets`.
+    fn under_way(&self, payers: &[Payer], buckets: RangeInclusive<Bucket>) -> u64 {
+        let of = |payer: &Payer| (*payer, *buckets.start())..=(*payer, *buckets.end());
+        payers.iter().flat_map(|payer| self.under_way.range(of(payer))).map(|(_, count)| *count).sum()
     }
 
     fn find(&self, payer: Payer, resource: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| is_of(account, payer, resource))
     }
+}
+
+/// Whether the word on `one` is later than that on `other`; of the same word, that of the payer that comes first.
+fn is_later(one: &Account, other: &Account) -> bool {
+    let mut window = other.allowance.window;
+    let is_same = one.allowance.window == window;
+    window.join(one.allowance.window) || (is_same && one.allowance.payer < other.allowance.payer)
 }
 
 fn is_of(account: &Account, payer: Payer, resource: &str) -> bool {

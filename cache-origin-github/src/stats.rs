@@ -42,6 +42,9 @@ pub struct DomainQuota {
     /// Whose it is: `anonymous`, or the first digits of a digest of the credential, behind the operator's name for its
     /// domain if there is one.
     pub domain: String,
+    /// Other credentials that draw on the same window, by their names, as GitHub's answers show: a user's several tokens, or the
+    /// tokens that an App is given one after another.
+    pub also: Vec<String>,
     /// The allowance as it was observed last.
     #[serde(flatten)]
     pub quota: Quota,
@@ -66,6 +69,7 @@ impl GitHub {
         let seconds = |moment: Timestamp| moment.as_unix_millis() / 1000;
         let quota = |account: &AccountReport| DomainQuota {
             domain: rules.label(account.allowance.domain, account.allowance.payer),
+            also: account.also.iter().map(|(domain, payer)| rules.label(*domain, *payer)).collect(),
             quota: Quota::seen(account.allowance.resource.clone(), account.allowance.window),
             seen: seconds(account.noted),
             per_hour: account.per_hour,

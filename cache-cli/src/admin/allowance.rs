@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct AllowanceLine {
     /// Whose it is, as `quota` names payers.
     pub(crate) domain: String,
+    /// Others that draw on it, by their names.
+    #[serde(default)]
+    pub(crate) also: Vec<String>,
     /// Which of the payer's allowances, in GitHub's words.
     pub(crate) resource: String,
     /// Calls that each window allows.
@@ -69,6 +72,7 @@ impl From<&DomainQuota> for AllowanceLine {
     fn from(it: &DomainQuota) -> Self {
         Self {
             domain: it.domain.clone(),
+            also: it.also.clone(),
             resource: it.quota.resource.to_string(),
             limit: it.quota.limit,
             remaining: it.quota.remaining,

@@ -60,7 +60,7 @@ pub(super) fn table(lines: &[AllowanceLine], now: u64) -> String {
 fn cells(line: &AllowanceLine, now: u64) -> [String; 8] {
     let is_over = line.reset <= now;
     [
-        line.domain.clone(),
+        payers(line),
         line.resource.clone(),
         line.limit.to_string(),
         line.used.to_string(),
@@ -69,6 +69,12 @@ fn cells(line: &AllowanceLine, now: u64) -> [String; 8] {
         line.per_hour.map_or_else(|| "-".to_owned(), |rate| rate.to_string()),
         forecast(line, now),
     ]
+}
+
+/// All that draw on it.
+fn payers(line: &AllowanceLine) -> String {
+    let others = line.also.iter().map(|other| format!(" + {other}"));
+    others.fold(line.domain.clone(), |payers, other| payers + &other)
 }
 
 /// The outlook of `line` in words.
@@ -133,5 +139,7 @@ ci 1a2b3c4d  core       5000   4900  100   60 min  -         too few calls to te
 ";
         assert_eq!(table(&lines, 1_000), expected);
         assert!(table(&[], 0).contains("no call"));
+        let joined = line(r#"{"also": ["5e6f7a8b", "9c0d1e2f"]}"#);
+        assert_eq!(payers(&joined), "ci 1a2b3c4d + 5e6f7a8b + 9c0d1e2f");
     }
 }

@@ -1,7 +1,7 @@
 //! How one allowance of one payer stands, and when it will be gone.
 
-use crate::{Allowance, Shortage, Timestamp, Window};
-use alloc::collections::VecDeque;
+use crate::{Allowance, Domain, Payer, Shortage, Timestamp, Window};
+use alloc::{collections::VecDeque, vec::Vec};
 use core::time::Duration;
 
 /// How one allowance of one payer stands, as far as this node and those that have told it know.
@@ -105,6 +105,9 @@ impl Account {
 pub struct AccountReport {
     /// How the allowance stands.
     pub allowance: Allowance,
+    /// Other payers that draw on the present window, as the origin's answers show, and the domain of each: a user's several
+    /// tokens, or the tokens that an App is given one after another.
+    pub also: Vec<(Domain, Payer)>,
     /// When the latest word came.
     pub noted: Timestamp,
     /// How many calls an hour are being spent, by all that share the allowance, members or not: the mean over the last

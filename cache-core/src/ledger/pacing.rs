@@ -5,9 +5,12 @@
 //! pause ends, all that was held back would come at once; so calls return over some seconds, by the rate at which they
 //! were made before, and each member begins with another part of its first call's time.
 
-use super::{Payer, Purse, Spenders, pauses::Concerned};
-use crate::{PeerId, Timestamp};
-use alloc::collections::BTreeMap;
+use super::{Payer, Spenders, pauses::Concerned};
+use crate::{Bucket, PeerId, Timestamp};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::time::Duration;
 
 /// Which members call for which payers, and which payers return from a pause.
@@ -75,22 +78,31 @@ impl Pacing {
         }
     }
 
-    /// How many calls of `payer` this member may have under way: one at least, or it could make none.
-    pub(super) fn share(&self, payer: Payer, spenders: Spenders, now: Timestamp) -> u64 {
-        (self.at_once / self.callers_count(payer, spenders, now)).max(1)
+    /// How many calls of `payers`, which are one, this member may have under way: one at least, or it could make none.
+    pub(super) fn share(&self, payers: &[Payer], spenders: Spenders, now: Timestamp) -> u64 {
+        (self.at_once / self.callers_count(payers, spenders, now)).max(1)
     }
 
-    /// How many members call for `payer`, this one too, if districts are alike. Until others can have heard that this one
+    /// How many members call for `payers`, this one too, if districts are alike. Until others can have heard that this one
     /// calls, it takes it that all do.
-    fn callers_count(&self, payer: Payer, Spenders { members, districts }: Spenders, now: Timestamp) -> u64 {
-        if payer == Payer::HOST || members <= 1 {
+    fn callers_count(
+        &self,
+        payers: &[Payer],
+        Spenders { members, districts }: Spenders,
+        now: Timestamp,
+    ) -> u64 {
+        if payers.contains(&Payer::HOST) || members <= 1 {
             return 1;
         }
-        let is_heard = |told: &Timestamp| now.saturating_since(*told) >= HEARD_AFTER;
-        let callers = self.payers.get(&payer).filter(|callers| callers.told.as_ref().is_some_and(is_heard));
-        let Some(callers) = callers else { return members };
-        let others = callers.others.values().filter(|heard| now.saturating_since(**heard) < CALLS_FOR);
-        (1 + others.count() as u64).saturating_mul(districts).clamp(1, members)
+        let known: Vec<_> = payers.iter().filter_map(|payer| self.payers.get(payer)).collect();
+        let is_heard = |told: Timestamp| now.saturating_since(told) >= HEARD_AFTER;
+        if !known.iter().any(|callers| callers.told.is_some_and(is_heard)) {
+            return members;
+        }
+        let others = known.iter().flat_map(|callers| &callers.others);
+        let lately = others.filter(|(_, heard)| now.saturating_since(**heard) < CALLS_FOR);
+        let callers: BTreeSet<_> = lately.map(|(peer, _)| peer).collect();
+        (1 + callers.len() as u64).saturating_mul(districts).clamp(1, members)
     }
 
     /// Calls that are `concerned` are held back until `until`; before, all members together made so many calls `per_hour`.
@@ -110,16 +122,16 @@ impl Pacing {
             self.returns.retain(|_, held| !held.is_over(now));
         }
         if self.returns.len() < RETURNS_MAX {
-            let members = self.callers_count(concerned.0, spenders, now);
+            let members = self.callers_count(&[concerned.0], spenders, now);
             let per_hour = per_hour.max(PER_HOUR_LEAST);
             self.returns.insert(concerned, Return { since: until, per_hour, members, begun: 0 });
         }
     }
 
-    /// Whether a call that draws on `purse` has to wait, since others come before it after a pause.
-    pub(super) fn is_to_wait(&mut self, (payer, bucket): Purse, now: Timestamp) -> bool {
-        [None, Some(bucket)].into_iter().any(|bucket| {
-            let concerned = (payer, bucket);
+    /// Whether a call for one of `payers`, which are one, that draws on `bucket` has to wait, since others come before it after a
+    /// pause.
+    pub(super) fn is_to_wait(&mut self, payers: &[Payer], bucket: Bucket, now: Timestamp) -> bool {
+        concerned(payers, bucket).any(|concerned| {
             let Some(held) = self.returns.get(&concerned) else { return false };
             if held.is_over(now) {
                 self.returns.remove(&concerned);
@@ -129,9 +141,9 @@ impl Pacing {
         })
     }
 
-    /// A call that draws on `purse` is made.
-    pub(super) fn begin(&mut self, (payer, bucket): Purse, now: Timestamp) {
-        for concerned in [(payer, None), (payer, Some(bucket))] {
+    /// A call for one of `payers` that draws on `bucket` is made.
+    pub(super) fn begin(&mut self, payers: &[Payer], bucket: Bucket, now: Timestamp) {
+        for concerned in concerned(payers, bucket) {
             if let Some(held) = self.returns.get_mut(&concerned).filter(|held| held.since <= now) {
                 held.begun += 1;
             }
@@ -149,6 +161,11 @@ impl Pacing {
         }
         self.payers.entry(payer).or_default()
     }
+}
+
+/// The pauses that may hold back what draws on `bucket`.
+fn concerned(payers: &[Payer], bucket: Bucket) -> impl Iterator<Item = Concerned> {
+    payers.iter().flat_map(move |payer| [(*payer, None), (*payer, Some(bucket))])
 }
 
 impl Return {
@@ -212,11 +229,9 @@ const RETURNS_MAX: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Bucket;
-    use alloc::vec::Vec;
 
     const PAYER: Payer = Payer::from_bytes([1; 16]);
-    const PURSE: Purse = (PAYER, Bucket(0));
+    const CORE: Bucket = Bucket(0);
 
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_unix_millis(1_000_000 + millis)
@@ -235,27 +250,42 @@ mod tests {
     #[test]
     fn members_that_call_share_out_what_may_be_made_at_once_and_others_have_none_of_it() {
         let mut pacing = Pacing::new(80, Some(peer(0)));
-        assert_eq!(pacing.share(PAYER, of(1), at(0)), 80, "alone");
-        assert_eq!(pacing.share(PAYER, of(20), at(0)), 4, "nobody has heard of it yet");
+        assert_eq!(pacing.share(&[PAYER], of(1), at(0)), 80, "alone");
+        assert_eq!(pacing.share(&[PAYER], of(20), at(0)), 4, "nobody has heard of it yet");
         pacing.note_told(PAYER, at(0));
-        assert_eq!(pacing.share(PAYER, of(20), at(499)), 4);
-        assert_eq!(pacing.share(PAYER, of(20), at(500)), 80, "nobody else calls");
+        assert_eq!(pacing.share(&[PAYER], of(20), at(499)), 4);
+        assert_eq!(pacing.share(&[PAYER], of(20), at(500)), 80, "nobody else calls");
         (1..=3).for_each(|number| pacing.note_caller(PAYER, peer(number), at(1_000)));
-        assert_eq!(pacing.share(PAYER, of(20), at(1_000)), 20);
-        assert_eq!(pacing.share(PAYER, Spenders { members: 80, districts: 4 }, at(1_000)), 5);
-        assert_eq!(pacing.share(Payer::from_bytes([2; 16]), of(20), at(1_000)), 4, "another payer");
-        assert_eq!(pacing.share(PAYER, of(20), at(61_000)), 80, "the others have stopped");
-        assert_eq!(pacing.share(PAYER, of(0), at(61_000)), 80);
+        assert_eq!(pacing.share(&[PAYER], of(20), at(1_000)), 20);
+        assert_eq!(pacing.share(&[PAYER], Spenders { members: 80, districts: 4 }, at(1_000)), 5);
+        assert_eq!(pacing.share(&[Payer::from_bytes([2; 16])], of(20), at(1_000)), 4, "another payer");
+        assert_eq!(pacing.share(&[PAYER], of(20), at(61_000)), 80, "the others have stopped");
+        assert_eq!(pacing.share(&[PAYER], of(0), at(61_000)), 80);
         let many: Vec<_> = (0..300).map(peer).collect();
         many.iter().for_each(|from| pacing.note_caller(PAYER, *from, at(62_000)));
         assert_eq!(pacing.payers[&PAYER].others.len(), CALLERS_MAX);
-        assert_eq!(pacing.share(PAYER, of(1_000), at(62_000)), 1);
+        assert_eq!(pacing.share(&[PAYER], of(1_000), at(62_000)), 1);
+    }
+
+    #[test]
+    fn payers_that_are_one_share_out_and_return_as_one() {
+        let both = [PAYER, Payer::from_bytes([2; 16])];
+        let mut pacing = Pacing::new(80, Some(peer(0)));
+        pacing.note_told(both[1], at(0));
+        pacing.note_caller(both[0], peer(1), at(0));
+        pacing.note_caller(both[1], peer(1), at(0));
+        pacing.note_caller(both[0], peer(2), at(0));
+        assert_eq!(pacing.share(&both, of(20), at(500)), 26);
+        pacing.hold((both[0], None), at(1_000), 0, of(1), at(500));
+        pacing.begin(&both, CORE, at(1_000));
+        assert!(pacing.is_to_wait(&both, CORE, at(1_000)));
+        assert!(!pacing.is_to_wait(&both[1..], CORE, at(1_000)));
     }
 
     #[test]
     fn what_this_host_may_call_is_its_own() {
         let pacing = Pacing::new(80, Some(peer(0)));
-        assert_eq!(pacing.share(Payer::HOST, of(20), at(0)), 80);
+        assert_eq!(pacing.share(&[Payer::HOST], of(20), at(0)), 80);
     }
 
     #[test]
@@ -276,12 +306,12 @@ mod tests {
         for pacing in &mut all {
             pacing.hold((PAYER, None), at(0), per_hour, of(members.into()), at(0));
             for millis in (0..10_000).step_by(20) {
-                while !pacing.is_to_wait(PURSE, at(millis)) {
-                    pacing.begin(PURSE, at(millis));
+                while !pacing.is_to_wait(&[PAYER], CORE, at(millis)) {
+                    pacing.begin(&[PAYER], CORE, at(millis));
                     begun[millis as usize / 1_000] += 1;
                 }
             }
-            assert!(!pacing.is_to_wait(PURSE, at(10_000)));
+            assert!(!pacing.is_to_wait(&[PAYER], CORE, at(10_000)));
         }
         begun
     }
@@ -313,20 +343,23 @@ mod tests {
         let mut pacing = Pacing::new(80, None);
         pacing.hold((PAYER, None), at(1_000), 3_600 * 1_000, of(1), at(0));
         pacing.hold((PAYER, None), at(2_000), 0, of(1), at(500));
-        assert!(!pacing.is_to_wait(PURSE, at(1_500)), "it has not ended: others say what is held back by it");
-        assert!(!pacing.is_to_wait(PURSE, at(2_000)), "the first call goes at once");
-        pacing.begin(PURSE, at(2_000));
-        assert!(pacing.is_to_wait(PURSE, at(2_000)));
-        assert!(!pacing.is_to_wait(PURSE, at(2_010)), "it counts what was called before it");
-        assert!(!pacing.is_to_wait((Payer::from_bytes([2; 16]), Bucket(0)), at(2_000)));
+        assert!(
+            !pacing.is_to_wait(&[PAYER], CORE, at(1_500)),
+            "it has not ended: others say what is held back by it"
+        );
+        assert!(!pacing.is_to_wait(&[PAYER], CORE, at(2_000)), "the first call goes at once");
+        pacing.begin(&[PAYER], CORE, at(2_000));
+        assert!(pacing.is_to_wait(&[PAYER], CORE, at(2_000)));
+        assert!(!pacing.is_to_wait(&[PAYER], CORE, at(2_010)), "it counts what was called before it");
+        assert!(!pacing.is_to_wait(&[Payer::from_bytes([2; 16])], CORE, at(2_000)));
     }
 
     #[test]
     fn the_return_of_one_allowance_holds_up_no_other() {
         let mut pacing = Pacing::new(80, None);
         pacing.hold((PAYER, Some(Bucket(1))), at(0), 0, of(1), at(0));
-        pacing.begin((PAYER, Bucket(1)), at(0));
-        assert!(pacing.is_to_wait((PAYER, Bucket(1)), at(0)));
-        assert!(!pacing.is_to_wait(PURSE, at(0)));
+        pacing.begin(&[PAYER], Bucket(1), at(0));
+        assert!(pacing.is_to_wait(&[PAYER], Bucket(1), at(0)));
+        assert!(!pacing.is_to_wait(&[PAYER], CORE, at(0)));
     }
 }

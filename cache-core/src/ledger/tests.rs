@@ -199,6 +199,42 @@ fn what_a_reserve_held_back_returns_slowly_when_the_window_ends() {
 }
 
 #[test]
+fn payers_that_are_one_have_one_account_one_reserve_and_one_pause() {
+    let (reset, now) = (at(3_600_000), at(60_000));
+    let mut ledger = Ledger::new(reserves(), 2, None);
+    for call in 1..=9u16 {
+        let payer = payer(1 + call % 2);
+        ledger.note(shown(payer, call.into(), reset), (at(u64::from(call) * 1_000), now), of(1));
+    }
+    let told = |ledger: &Ledger| {
+        let reports = ledger.report(now).into_iter();
+        reports.map(|it| (it.allowance.payer, it.allowance.window.used, it.also.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&ledger), [(payer(2), 9, 1)]);
+    ledger.note(shown(payer(1), 80, reset), (now, now), of(1));
+    assert_eq!(told(&ledger), [(payer(1), 80, 1)]);
+    ledger.note(shown(payer(2), 10, reset), (now, now), of(1));
+    assert_eq!(told(&ledger), [(payer(1), 80, 0), (payer(2), 10, 0)], "that is too little to be one");
+    let mut ledger = Ledger::new(reserves(), 2, None);
+    ledger.hear(shown(payer(1), 80, reset), at(1_000));
+    ledger.note(shown(payer(2), 81, reset), (now, now), of(1));
+    assert_eq!(told(&ledger), [(payer(2), 81, 1)]);
+    let mut decide = |payer, bucket| ledger.decide((payer, Bucket(bucket)), Priority::Batch, now, of(1));
+    assert!(
+        matches!(decide(payer(1), 0), Decision::Refused(Failure::Reserved { seen, .. }) if seen.used == 81)
+    );
+    assert_eq!((decide(payer(1), 1), decide(payer(2), 1)), (Decision::Go, Decision::Go));
+    ledger.begin((payer(1), Bucket(1)), now);
+    ledger.begin((payer(2), Bucket(1)), now);
+    let waits = ledger.decide((payer(1), Bucket(2)), Priority::Batch, now, of(1));
+    assert!(matches!(waits, Decision::Wait(_)), "{waits:?}");
+    ledger.hold((payer(2), Bucket(1)), (now, SECOND), Shortage::Pace, of(1));
+    assert!(ledger.held((payer(1), Bucket(0)), now).is_some());
+    assert!(ledger.report(now)[0].paused.is_some());
+    assert!(ledger.held((payer(3), Bucket(0)), now).is_none());
+}
+
+#[test]
 fn what_this_host_may_call_is_told_to_nobody_and_believed_of_nobody() {
     let (now, host) = (at(1_000), shown(Payer::HOST, 10, at(60_000)));
     let mut ledger = Ledger::new(Reserves::NONE, AT_ONCE, None);

@@ -36,6 +36,8 @@ pub(super) struct Quotas {
 struct Allowance {
     /// Whose it is: digits that stand for a credential, behind the operator's name for it if there is one; or anonymous.
     payer: String,
+    /// Other credentials that draw on the same rate limit.
+    shared_with: Vec<String>,
     /// Which rate limit it is, such as core, search or graphql.
     resource: String,
     /// Calls or points that a window allows.
@@ -97,6 +99,7 @@ impl Allowance {
         let pause = line.paused_until.filter(|until| *until > now);
         Self {
             payer: line.domain.clone(),
+            shared_with: line.also.clone(),
             resource: line.resource.clone(),
             limit: line.limit,
             used: line.used,

@@ -76,7 +76,7 @@ function showAllButton(count) {
 }
 
 function createRow(bucket) {
-  const name = make("button", { type: "button", class: "name" }, `${bucket.domain} `, make("span", { class: "resource" }, bucket.resource));
+  const name = make("button", { type: "button", class: "name" }, `${[bucket.domain, ...bucket.also].join(" + ")} `, make("span", { class: "resource" }, bucket.resource));
   name.addEventListener("click", () => {
     chosen = keyOf(bucket);
     show();

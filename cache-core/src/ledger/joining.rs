@@ -1,0 +1,286 @@
+//! Which payers draw on one allowance.
+//!
+//! A user's several tokens, and the tokens that an App is given one after another, are several credentials and one payer to the
+//! origin. No credential says so; what the origin shows does: the same limit, the same end of the window, and a use that moves
+//! on whichever of them calls. Payers are joined by that alone, and parted when it no longer holds. Joining changes no
+//! account: it says which are to be read together.
+
+use super::{Account, Payer};
+use crate::{Allowance, Timestamp, Window};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use core::time::Duration;
+
+/// What is known of payers that may be one.
+#[derive(Debug, Default)]
+pub(super) struct Joining {
+    /// Those that were seen in one window, in order; at most [`PAIRS_MAX`].
+    pairs: BTreeMap<(Payer, Payer), Pair>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    /// How often in turn a use was shown that follows upon the other's.
+    run: u32,
+    /// The one that was seen last.
+    last: Payer,
+    /// When the last window ends that both were seen in.
+    reset: Timestamp,
+    is_joined: bool,
+}
+
+impl Joining {
+    /// Takes note of what was shown or told of a payer, among how all `accounts` stood before.
+    pub(super) fn observe(&mut self, shown: &Allowance, accounts: &[Account], now: Timestamp) {
+        if shown.payer == Payer::HOST || shown.window.reset <= now {
+            return;
+        }
+        let alike =
+            |it: &&Account| it.allowance.resource == shown.resource && it.allowance.window.reset > now;
+        let is_new = !accounts.iter().filter(alike).any(|it| it.allowance.payer == shown.payer);
+        let others = accounts.iter().filter(alike).filter(|it| it.allowance.payer != shown.payer);
+        for other in others.filter(|it| it.allowance.payer != Payer::HOST) {
+            let hands_over =
+                is_new && other.noted < now && now.saturating_since(other.noted) <= HANDS_OVER_WITHIN;
+            self.compare(shown, &other.allowance, hands_over, now);
+        }
+    }
+
+    /// The payers that draw on the same allowances as `payer`, itself too, in order.
+    pub(super) fn group(&self, payer: Payer) -> Vec<Payer> {
+        let mut group = BTreeSet::from([payer]);
+        let mut found = Vec::from([payer]);
+        while let Some(one) = found.pop() {
+            let joined = self.pairs.iter().filter(|(_, pair)| pair.is_joined);
+            for (first, second) in joined.map(|(payers, _)| *payers) {
+                let other = if first == one { second } else { first };
+                if (first == one || second == one) && group.insert(other) {
+                    found.push(other);
+                }
+            }
+        }
+        group.into_iter().collect()
+    }
+
+    fn compare(&mut self, shown: &Allowance, other: &Allowance, hands_over: bool, now: Timestamp) {
+        let key = (shown.payer.min(other.payer), shown.payer.max(other.payer));
+        if !is_one_window(&shown.window, &other.window) {
+            let goes_on = other.window.reset > now.saturating_add(CLOCKS_APART);
+            if let Some(pair) = self.pairs.get_mut(&key).filter(|_| goes_on) {
+                (pair.run, pair.is_joined) = (0, false);
+            }
+            return;
+        }
+        let Some(pair) = self.pair(key, other.payer, now) else { return };
+        pair.reset = pair.reset.max(shown.window.reset);
+        let ahead = shown.window.used.checked_sub(other.window.used);
+        let slack = slack(shown.window.limit);
+        if pair.is_joined {
+            // Answers overtake one another, and members tell of them later still.
+            pair.is_joined = other.window.used.saturating_sub(shown.window.used) <= slack;
+        } else if hands_over && shown.window.used >= HANDED_OVER_LEAST {
+            pair.is_joined = ahead.is_some_and(|ahead| ahead <= slack);
+        } else if pair.last != shown.payer {
+            let follows = ahead.is_some_and(|ahead| (1..=slack).contains(&ahead));
+            pair.run = if follows { pair.run + 1 } else { 0 };
+            pair.is_joined = pair.run >= RUN_LEAST;
+        }
+        pair.last = shown.payer;
+    }
+
+    /// Beyond [`PAIRS_MAX`], those whose windows are over are forgotten; if none is, a new pair is not watched.
+    fn pair(&mut self, key: (Payer, Payer), last: Payer, now: Timestamp) -> Option<&mut Pair> {
+        if self.pairs.len() >= PAIRS_MAX && !self.pairs.contains_key(&key) {
+            self.pairs.retain(|_, pair| pair.reset > now);
+            if self.pairs.len() >= PAIRS_MAX {
+                return None;
+            }
+        }
+        let new = Pair { run: 0, last, reset: now, is_joined: false };
+        Some(self.pairs.entry(key).or_insert(new))
+    }
+}
+
+/// Whether both may be words on one window. GitHub's ends of one are a second apart at times.
+fn is_one_window(one: &Window, other: &Window) -> bool {
+    let apart = one.reset.saturating_since(other.reset).max(other.reset.saturating_since(one.reset));
+    one.limit == other.limit && apart <= Duration::from_secs(1)
+}
+
+/// How many calls may lie between what two payers of one allowance are known to have used: a hundredth of the limit.
+fn slack(limit: u64) -> u64 {
+    (limit / 100).max(SLACK_LEAST)
+}
+
+/// Less than so many calls say nothing: they may have been under way together.
+const SLACK_LEAST: u64 = 8;
+
+/// So often in turn each payer has to show a use that follows upon the other's. Two that are counted apart show the same use
+/// twice, or a smaller one, by then, even if they began together and take turns.
+const RUN_LEAST: u32 = 8;
+
+/// A payer that was never seen takes over from another that was seen in this time before, if their use is one: an App gets
+/// a new token before the old one ends.
+const HANDS_OVER_WITHIN: Duration = Duration::from_secs(300);
+
+/// A window that ends within this time may be over by the origin's clock.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+
+/// The least use by which that is believed: anybody begins with little.
+const HANDED_OVER_LEAST: u64 = 20;
+
+/// Most pairs that are watched: those of thirty payers in one window.
+const PAIRS_MAX: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Bucket, Domain};
+
+    fn payer(number: u16) -> Payer {
+        let mut bytes = [0; 16];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        Payer::from_bytes(bytes)
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix_millis(1_000_000_000 + seconds * 1_000)
+    }
+
+    /// What was seen so far, as the ledger keeps it.
+    #[derive(Default)]
+    struct Seen {
+        joining: Joining,
+        accounts: Vec<Account>,
+        now: u64,
+    }
+
+    impl Seen {
+        /// An answer to payer `number` shows `used` of a window that ends in second `reset`.
+        fn shows(&mut self, number: u16, used: u64, reset: u64) {
+            self.now += 1;
+            let window = Window { limit: 5_000, remaining: 5_000 - used, used, reset: at(reset) };
+            let shown = Allowance {
+                payer: payer(number),
+                domain: Domain::ANONYMOUS,
+                resource: "core".into(),
+                bucket: Some(Bucket(0)),
+                window,
+            };
+            self.joining.observe(&shown, &self.accounts, at(self.now));
+            match self.accounts.iter_mut().find(|it| it.allowance.payer == payer(number)) {
+                Some(account) => _ = account.join(window, at(self.now)),
+                None => self.accounts.push(Account::new(shown, at(self.now))),
+            }
+        }
+
+        fn are_one(&self, one: u16, other: u16) -> bool {
+            self.joining.group(payer(one)).contains(&payer(other))
+        }
+    }
+
+    #[test]
+    fn payers_that_take_turns_at_one_count_are_one() {
+        let mut seen = Seen::default();
+        for call in 1..=8 {
+            seen.shows(1 + (call % 2) as u16, call, 3_600);
+            assert!(!seen.are_one(1, 2), "{call}");
+        }
+        seen.shows(2, 9, 3_600);
+        assert!(seen.are_one(1, 2) && seen.are_one(2, 1));
+        assert_eq!(seen.joining.group(payer(3)), [payer(3)]);
+    }
+
+    #[test]
+    fn payers_that_are_counted_apart_are_not_one_though_they_begin_together_and_take_turns() {
+        for (one, other) in [(1, 1), (1, 2), (2, 3), (3, 1)] {
+            let (mut seen, mut used) = (Seen::default(), [0, 0]);
+            for _ in 0..400 {
+                for (which, calls) in [(0, one), (1, other)] {
+                    used[which] += calls;
+                    seen.shows(which as u16 + 1, used[which], 3_600);
+                    assert!(!seen.are_one(1, 2), "{one} and {other}: {used:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn calls_that_cost_nothing_neither_join_nor_part() {
+        let mut seen = Seen::default();
+        (0..50).for_each(|call| seen.shows(1 + call % 2, 7, 3_600));
+        assert!(!seen.are_one(1, 2));
+        (0..9).for_each(|call| seen.shows(1 + call % 2, 8 + u64::from(call), 3_600));
+        assert!(seen.are_one(1, 2));
+        (0..50).for_each(|call| seen.shows(1 + call % 2, 16, 3_600));
+        assert!(seen.are_one(1, 2));
+    }
+
+    #[test]
+    fn a_new_token_goes_on_where_the_one_before_it_has_left_off() {
+        let mut seen = Seen::default();
+        seen.shows(1, 900, 3_600);
+        seen.shows(2, 901, 3_601);
+        assert!(seen.are_one(1, 2), "the ends of one window may be a second apart");
+        // And so on, each hour.
+        seen.shows(3, 902, 3_600);
+        assert_eq!(seen.joining.group(payer(2)), [1, 2, 3].map(payer));
+    }
+
+    #[test]
+    fn a_new_payer_with_a_window_or_a_use_of_its_own_takes_over_from_nobody() {
+        for (used, reset) in [(1, 3_600), (899, 3_600), (951, 3_600), (901, 3_602)] {
+            let mut seen = Seen::default();
+            seen.shows(1, 900, 3_600);
+            seen.shows(2, used, reset);
+            assert!(!seen.are_one(1, 2), "{used} until {reset}");
+        }
+        let mut seen = Seen::default();
+        seen.shows(1, 3, 3_600);
+        seen.shows(2, 4, 3_600);
+        assert!(!seen.are_one(1, 2), "anybody begins with little");
+        let mut seen = Seen::default();
+        seen.shows(1, 900, 3_600);
+        seen.now += 301;
+        seen.shows(2, 901, 3_600);
+        assert!(!seen.are_one(1, 2), "the former was silent for long");
+    }
+
+    #[test]
+    fn payers_whose_use_or_windows_part_are_parted() {
+        for (used, reset) in [(849, 3_600), (1, 7_200)] {
+            let mut seen = Seen::default();
+            seen.shows(1, 900, 3_600);
+            seen.shows(2, 901, 3_600);
+            seen.shows(1, 903, 3_600);
+            seen.shows(2, 902, 3_600);
+            assert!(seen.are_one(1, 2), "an answer was overtaken");
+            seen.shows(2, used, reset);
+            assert!(!seen.are_one(1, 2), "{used} until {reset}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_together_does_so_in_the_next_window() {
+        let mut seen = Seen::default();
+        seen.shows(1, 900, 100);
+        seen.shows(2, 901, 100);
+        seen.now = 101;
+        seen.shows(2, 1, 3_700);
+        seen.shows(1, 2, 3_700);
+        assert!(seen.are_one(1, 2));
+    }
+
+    #[test]
+    fn beyond_the_bound_no_pair_is_watched_until_windows_end() {
+        let mut seen = Seen::default();
+        (0..40).for_each(|number| seen.shows(number + 1, 100 * u64::from(number), 200));
+        assert_eq!(seen.joining.pairs.len(), PAIRS_MAX);
+        seen.now = 200;
+        seen.shows(100, 1, 3_700);
+        seen.shows(101, 1, 3_700);
+        assert_eq!(seen.joining.pairs.len(), 1);
+    }
+}

@@ -200,8 +200,8 @@ mod tests {
     fn model_text(value: Value, keys: &[&str]) -> Value {
         let known = |keys: &[&str]| keys.iter().all(|key| ["owner", "items"].contains(key));
         let leads = match keys {
-            [above @ .., "url" | "repos_url"] => known(above),
-            [above @ .., "_links", _name] => known(above),
+            [above @ .., "url" | "repos_url"] if known(above) => true,
+            [above @ .., "_links", _name] if known(above) => true,
             [above @ .., "_links", _name, "href"] => known(above),
             _other => false,
         };

@@ -30,14 +30,14 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "any-number-of-calls-is-under-way",
         file: "ledger.rs",
-        old: "            if kept > 0 && under_way >= share(left, spenders) {",
-        new: "            if kept > 0 && under_way >= share(left, spenders).saturating_mul(1000) {",
+        old: "            if kept > 0 && self.under_way(&payers, bucket..=bucket) >= share(left, spenders) {",
+        new: "            if kept > 0 && self.under_way(&payers, bucket..=bucket) >= share(left, spenders).saturating_mul(1000) {",
     },
     Mutant {
         name: "each-member-makes-all-the-calls-at-once",
         file: "ledger/pacing.rs",
-        old: "        (self.at_once / self.callers_count(payer, spenders, now)).max(1)",
-        new: "        (self.at_once / self.callers_count(payer, spenders, now).min(1)).max(1)",
+        old: "        (self.at_once / self.callers_count(payers, spenders, now)).max(1)",
+        new: "        (self.at_once / self.callers_count(payers, spenders, now).min(1)).max(1)",
     },
     Mutant {
         name: "each-member-returns-as-if-alone",

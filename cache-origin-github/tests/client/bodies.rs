@@ -179,7 +179,7 @@ async fn a_small_body_that_swells_beyond_the_limit_is_not_held() {
 
 fn shown_lately(allowance: Allowance) -> AccountReport {
     let noted = Timestamp::from_unix_millis(1_000);
-    AccountReport { allowance, noted, per_hour: Some(60), spent_at: None, paused: None }
+    AccountReport { allowance, also: Vec::new(), noted, per_hour: Some(60), spent_at: None, paused: None }
 }
 
 #[tokio::test]

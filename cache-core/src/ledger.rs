@@ -199,6 +199,11 @@ impl Ledger {
         self.pacing.hold(concerned, until, per_hour, spenders, now);
     }
 
+    /// The payers that are one with `payer`, itself too.
+    pub(crate) fn one_with(&self, payer: Payer) -> Vec<Payer> {
+        self.joining.group(payer)
+    }
+
     /// The pauses that go on, with the purse that each was asked for: a newcomer is told of them.
     pub(crate) fn pauses(&self, now: Timestamp) -> impl Iterator<Item = (Purse, Pause)> {
         self.pauses.all(now)

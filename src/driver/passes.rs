@@ -18,11 +18,15 @@ impl Driver {
         }
     }
 
+    /// Makes the call of `order`, unless its caller has gone while it waited: what has not begun is not begun for nobody, a
+    /// write least of all, which a client that gave up may repeat.
     pub(super) fn depart(&mut self, order: OrderId) {
-        if let Some(Departing { call, broken_off, withheld: _ }) = self.departing.remove(&order) {
-            let pass = self.passes.spawn(call).id();
-            self.under_way.insert(pass, (order, broken_off));
+        let Some(Departing { call, broken_off, withheld }) = self.departing.remove(&order) else { return };
+        if withheld.is_closed() {
+            return self.handle(Input::GivenUp { order });
         }
+        let pass = self.passes.spawn(call).id();
+        self.under_way.insert(pass, (order, broken_off));
     }
 
     pub(super) fn withhold(&mut self, order: OrderId, failure: Failure) {

@@ -24,6 +24,10 @@ pub(super) struct Joining {
 struct Pair {
     /// How often in turn a use was shown that follows upon the other's.
     run: u32,
+    /// How many of those turns were of a payer whose use grew more than once in it.
+    long_turns: u32,
+    /// How often in a row the use of the last one grew.
+    growths: u32,
     /// The one that was seen last.
     last: Payer,
     /// When the last window ends that both were seen in.
@@ -39,12 +43,15 @@ impl Joining {
         }
         let alike =
             |it: &&Account| it.allowance.resource == shown.resource && it.allowance.window.reset > now;
-        let is_new = !accounts.iter().filter(alike).any(|it| it.allowance.payer == shown.payer);
+        let own = accounts.iter().filter(alike).find(|it| it.allowance.payer == shown.payer);
+        let grows = own.is_some_and(|own| own.allowance.window.used < shown.window.used);
         let others = accounts.iter().filter(alike).filter(|it| it.allowance.payer != shown.payer);
         for other in others.filter(|it| it.allowance.payer != Payer::HOST) {
+            let is_watched =
+                other.samples.front().is_some_and(|(at, _)| now.saturating_since(*at) >= WATCHED_FOR);
             let hands_over =
-                is_new && other.noted < now && now.saturating_since(other.noted) <= HANDS_OVER_WITHIN;
-            self.compare(shown, &other.allowance, hands_over, now);
+                own.is_none() && is_watched && now.saturating_since(other.noted) <= HANDS_OVER_WITHIN;
+            self.compare(shown, &other.allowance, (hands_over, grows), now);
         }
     }
 
@@ -64,12 +71,20 @@ impl Joining {
         group.into_iter().collect()
     }
 
-    fn compare(&mut self, shown: &Allowance, other: &Allowance, hands_over: bool, now: Timestamp) {
+    /// Compares what is `shown` with what is known of an `other` payer. The former may be one that is seen for the first
+    /// time, where the other was seen until now; or else its own use may grow.
+    fn compare(
+        &mut self,
+        shown: &Allowance,
+        other: &Allowance,
+        (hands_over, grows): (bool, bool),
+        now: Timestamp,
+    ) {
         let key = (shown.payer.min(other.payer), shown.payer.max(other.payer));
         if !is_one_window(&shown.window, &other.window) {
             let goes_on = other.window.reset > now.saturating_add(CLOCKS_APART);
             if let Some(pair) = self.pairs.get_mut(&key).filter(|_| goes_on) {
-                (pair.run, pair.is_joined) = (0, false);
+                *pair = Pair { is_joined: false, ..pair.anew() };
             }
             return;
         }
@@ -81,11 +96,13 @@ impl Joining {
             // Answers overtake one another, and members tell of them later still.
             pair.is_joined = other.window.used.saturating_sub(shown.window.used) <= slack;
         } else if hands_over && shown.window.used >= HANDED_OVER_LEAST {
-            pair.is_joined = ahead.is_some_and(|ahead| ahead <= slack);
-        } else if pair.last != shown.payer {
+            pair.is_joined = ahead.is_some_and(|ahead| ahead <= SLACK_LEAST);
+        } else if pair.last == shown.payer {
+            pair.growths += u32::from(grows);
+        } else {
             let follows = ahead.is_some_and(|ahead| (1..=slack).contains(&ahead));
-            pair.run = if follows { pair.run + 1 } else { 0 };
-            pair.is_joined = pair.run >= RUN_LEAST;
+            *pair = if follows { pair.next_turn() } else { pair.anew() };
+            pair.is_joined = pair.run >= RUN_LEAST && pair.long_turns >= LONG_TURNS_LEAST;
         }
         pair.last = shown.payer;
     }
@@ -98,8 +115,21 @@ impl Joining {
                 return None;
             }
         }
-        let new = Pair { run: 0, last, reset: now, is_joined: false };
+        let new = Pair { run: 0, long_turns: 0, growths: 0, last, reset: now, is_joined: false };
         Some(self.pairs.entry(key).or_insert(new))
+    }
+}
+
+impl Pair {
+    /// The other payer shows a use that follows.
+    fn next_turn(self) -> Self {
+        let long_turns = self.long_turns + u32::from(self.growths >= 1);
+        Self { run: self.run + 1, long_turns, growths: 0, ..self }
+    }
+
+    /// It shows one that does not.
+    fn anew(self) -> Self {
+        Self { run: 0, long_turns: 0, growths: 0, ..self }
     }
 }
 
@@ -117,9 +147,15 @@ fn slack(limit: u64) -> u64 {
 /// Less than so many calls say nothing: they may have been under way together.
 const SLACK_LEAST: u64 = 8;
 
-/// So often in turn each payer has to show a use that follows upon the other's. Two that are counted apart show the same use
-/// twice, or a smaller one, by then, even if they began together and take turns.
+/// So often in turn each payer has to show a use that follows upon the other's.
 const RUN_LEAST: u32 = 8;
+
+/// So many of those turns have to be of a payer whose use grew more than once in it. Two that are counted apart may follow upon one
+/// another for as long as they take turns evenly; as soon as one goes ahead twice, the other lags behind it.
+const LONG_TURNS_LEAST: u32 = 2;
+
+/// A payer hands over that was seen for this time in the window: after a start everybody is new.
+const WATCHED_FOR: Duration = Duration::from_secs(60);
 
 /// A payer that was never seen takes over from another that was seen in this time before, if their use is one: an App gets
 /// a new token before the old one ends.
@@ -183,14 +219,32 @@ mod tests {
 
     #[test]
     fn payers_that_take_turns_at_one_count_are_one() {
-        let mut seen = Seen::default();
-        for call in 1..=8 {
-            seen.shows(1 + (call % 2) as u16, call, 3_600);
-            assert!(!seen.are_one(1, 2), "{call}");
+        let (mut seen, mut used) = (Seen::default(), 0);
+        for turn in 0..8 {
+            for _ in 0..if turn == 3 || turn == 5 { 2 } else { 1 } {
+                used += 1;
+                seen.shows(1 + turn % 2, used, 3_600);
+            }
+            assert!(!seen.are_one(1, 2), "{turn}");
         }
-        seen.shows(2, 9, 3_600);
+        seen.shows(1, used + 1, 3_600);
         assert!(seen.are_one(1, 2) && seen.are_one(2, 1));
         assert_eq!(seen.joining.group(payer(3)), [payer(3)]);
+    }
+
+    #[test]
+    fn even_turns_alone_join_nobody() {
+        // A query of five points each, or a call outside of the fleet between any two.
+        for steps in [[5, 5], [2, 2], [1, 1]] {
+            let (mut seen, mut used) = (Seen::default(), [0, steps[0] / 2]);
+            for _ in 0..200 {
+                for which in [0, 1] {
+                    used[which] += steps[which];
+                    seen.shows(which as u16 + 1, used[which], 3_600);
+                }
+            }
+            assert!(!seen.are_one(1, 2), "{steps:?}");
+        }
     }
 
     #[test]
@@ -212,9 +266,9 @@ mod tests {
         let mut seen = Seen::default();
         (0..50).for_each(|call| seen.shows(1 + call % 2, 7, 3_600));
         assert!(!seen.are_one(1, 2));
-        (0..9).for_each(|call| seen.shows(1 + call % 2, 8 + u64::from(call), 3_600));
+        (0..20).for_each(|call| seen.shows(1 + (call / 2) % 2, 8 + u64::from(call), 3_600));
         assert!(seen.are_one(1, 2));
-        (0..50).for_each(|call| seen.shows(1 + call % 2, 16, 3_600));
+        (0..50).for_each(|call| seen.shows(1 + call % 2, 27, 3_600));
         assert!(seen.are_one(1, 2));
     }
 
@@ -222,23 +276,32 @@ mod tests {
     fn a_new_token_goes_on_where_the_one_before_it_has_left_off() {
         let mut seen = Seen::default();
         seen.shows(1, 900, 3_600);
+        seen.now += 60;
         seen.shows(2, 901, 3_601);
         assert!(seen.are_one(1, 2), "the ends of one window may be a second apart");
         // And so on, each hour.
+        seen.now += 60;
         seen.shows(3, 902, 3_600);
         assert_eq!(seen.joining.group(payer(2)), [1, 2, 3].map(payer));
     }
 
     #[test]
     fn a_new_payer_with_a_window_or_a_use_of_its_own_takes_over_from_nobody() {
-        for (used, reset) in [(1, 3_600), (899, 3_600), (951, 3_600), (901, 3_602)] {
+        for (used, reset) in [(1, 3_600), (899, 3_600), (909, 3_600), (901, 3_602)] {
             let mut seen = Seen::default();
             seen.shows(1, 900, 3_600);
+            seen.now += 60;
             seen.shows(2, used, reset);
             assert!(!seen.are_one(1, 2), "{used} until {reset}");
         }
         let mut seen = Seen::default();
+        seen.shows(1, 900, 3_600);
+        seen.now += 58;
+        seen.shows(2, 901, 3_600);
+        assert!(!seen.are_one(1, 2), "after a start everybody is new");
+        let mut seen = Seen::default();
         seen.shows(1, 3, 3_600);
+        seen.now += 60;
         seen.shows(2, 4, 3_600);
         assert!(!seen.are_one(1, 2), "anybody begins with little");
         let mut seen = Seen::default();
@@ -253,6 +316,7 @@ mod tests {
         for (used, reset) in [(849, 3_600), (1, 7_200)] {
             let mut seen = Seen::default();
             seen.shows(1, 900, 3_600);
+            seen.now += 60;
             seen.shows(2, 901, 3_600);
             seen.shows(1, 903, 3_600);
             seen.shows(2, 902, 3_600);
@@ -265,9 +329,10 @@ mod tests {
     #[test]
     fn what_belongs_together_does_so_in_the_next_window() {
         let mut seen = Seen::default();
-        seen.shows(1, 900, 100);
-        seen.shows(2, 901, 100);
-        seen.now = 101;
+        seen.shows(1, 900, 200);
+        seen.now += 60;
+        seen.shows(2, 901, 200);
+        seen.now = 201;
         seen.shows(2, 1, 3_700);
         seen.shows(1, 2, 3_700);
         assert!(seen.are_one(1, 2));

@@ -202,21 +202,21 @@ fn what_a_reserve_held_back_returns_slowly_when_the_window_ends() {
 fn payers_that_are_one_have_one_account_one_reserve_and_one_pause() {
     let (reset, now) = (at(3_600_000), at(60_000));
     let mut ledger = Ledger::new(reserves(), 2, None);
-    for call in 1..=9u16 {
-        let payer = payer(1 + call % 2);
+    for call in 1..=18u16 {
+        let payer = payer(1 + call / 2 % 2);
         ledger.note(shown(payer, call.into(), reset), (at(u64::from(call) * 1_000), now), of(1));
     }
     let told = |ledger: &Ledger| {
         let reports = ledger.report(now).into_iter();
         reports.map(|it| (it.allowance.payer, it.allowance.window.used, it.also.len())).collect::<Vec<_>>()
     };
-    assert_eq!(told(&ledger), [(payer(2), 9, 1)]);
+    assert_eq!(told(&ledger), [(payer(2), 18, 1)]);
     ledger.note(shown(payer(1), 80, reset), (now, now), of(1));
     assert_eq!(told(&ledger), [(payer(1), 80, 1)]);
-    ledger.note(shown(payer(2), 10, reset), (now, now), of(1));
-    assert_eq!(told(&ledger), [(payer(1), 80, 0), (payer(2), 10, 0)], "that is too little to be one");
+    ledger.note(shown(payer(2), 20, reset), (now, now), of(1));
+    assert_eq!(told(&ledger), [(payer(1), 80, 0), (payer(2), 20, 0)], "that is too little to be one");
     let mut ledger = Ledger::new(reserves(), 2, None);
-    ledger.hear(shown(payer(1), 80, reset), at(1_000));
+    ledger.hear(shown(payer(1), 80, reset), at(0));
     ledger.note(shown(payer(2), 81, reset), (now, now), of(1));
     assert_eq!(told(&ledger), [(payer(2), 81, 1)]);
     let mut decide = |payer, bucket| ledger.decide((payer, Bucket(bucket)), Priority::Batch, now, of(1));

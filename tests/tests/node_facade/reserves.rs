@@ -1,8 +1,11 @@
 //! Requests that matter less leave the last of an allowance to those that matter more, and a payer that the origin told to
 //! pause makes no call of any kind.
 
-use crate::support::{ALICE, BOB, PUBLIC, ask, builder, get_by, github, post, send};
-use cache_tests::origin::{Fault, FaultKind, ModelOrigin, Quota, Resource};
+use crate::support::{ALICE, BOB, PUBLIC, SOON, ask, builder, get_by, github, post, send};
+use cache_tests::{
+    eventually,
+    origin::{Fault, FaultKind, ModelOrigin, Quota, Resource},
+};
 use fleet_cache::{Node, Priority, Provenance, RequestError, Reserves, Served, Settings, StaleReason};
 use http::request;
 
@@ -106,6 +109,29 @@ async fn a_payer_that_was_told_to_pause_makes_no_call_of_any_kind_and_others_do(
     }
     assert_eq!(origin.calls_total(), calls);
     assert_eq!(ask(&node, get_by(BOB, PUBLIC)).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_write_that_waits_its_turn_is_not_made_once_its_client_has_gone() {
+    let origin = ModelOrigin::start();
+    let settings = Settings { calls_at_once: 1, ..Settings::default() };
+    let node = builder(github(&origin)).settings(settings).start().await.unwrap();
+    origin.fault(Fault::new(FaultKind::Hang, 1));
+    let mut first = Box::pin(ask(&node, get_by(ALICE, PUBLIC).header("range", "bytes=0-9")));
+    let mut write = Box::pin(send(&node, post("/repos/acme/widget-1/issues", r#"{"title":"once"}"#)));
+    tokio::select! {
+        ended = &mut first => panic!("{ended:?}"),
+        has_begun = eventually(SOON, || origin.calls_total() == 1) => assert!(has_begun),
+    }
+    tokio::select! {
+        biased;
+        ended = &mut write => panic!("{ended:?}"),
+        () = std::future::ready(()) => {}
+    }
+    drop(write);
+    drop(first);
+    assert_eq!(ask(&node, get_by(ALICE, PUBLIC)).await.unwrap().status, 200);
+    assert_eq!(origin.calls_total(), 2, "no write was made");
 }
 
 #[tokio::test]

@@ -67,10 +67,13 @@ impl Engine {
         }
     }
 
-    /// Tells the fleet of a pause, unless it is of this host alone.
+    /// Tells the fleet of a pause, unless it is of this host alone. Other members may not have found which payers are one.
     pub(in crate::engine) fn tell_quota(&mut self, purse: Purse, pause: Duration, shortage: Shortage) {
         let (payer, bucket) = purse;
-        if payer != Payer::HOST {
+        if payer == Payer::HOST {
+            return;
+        }
+        for payer in self.ledger.one_with(payer).into_iter().take(PAUSES_TOLD_MAX) {
             let told = Message::Quota { payer, bucket, pause, shortage };
             self.tell_other_districts(None, &told);
             self.say_all(told);

@@ -67,8 +67,8 @@ impl GitHubBuilder {
     }
 
     /// Longest time for which a request waits for a call that is under way for another credential and the same resource:
-    /// what that brings is what the origin would give to this one as well, at no quota. Default: [`KIN_WAIT_DEFAULT`]. Zero
-    /// for not at all. A coordinator of a fleet lets nobody wait for more than a second.
+    /// what that brings is what the origin would give to this one as well, at no quota. Default:
+    /// [`KIN_WAIT_DEFAULT`](crate::KIN_WAIT_DEFAULT). Zero for not at all. A coordinator of a fleet lets nobody wait for more than a second.
     ///
     /// ```
     /// # use cache_origin_github::GitHub;

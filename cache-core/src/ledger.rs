@@ -169,6 +169,11 @@ impl Ledger {
         Decision::Go
     }
 
+    /// Whether a pause of this very payer is known, whatever is known of payers that are one with it.
+    pub(crate) fn knows_pause(&self, (payer, bucket): Purse, now: Timestamp) -> bool {
+        self.pauses.last(payer, bucket, now).is_some()
+    }
+
     /// Until when calls that draw on `purse` are held back, and why; `None` if calls are free to go.
     pub(crate) fn held(&mut self, (payer, bucket): Purse, now: Timestamp) -> Option<Failure> {
         let payers = self.joining.group(payer);
@@ -238,14 +243,16 @@ impl Ledger {
             if others.clone().any(|other| is_later(other, account)) {
                 return None;
             }
+            // The row keeps its name whichever of them called last.
+            let current = others.filter(|it| it.allowance.window.reset > now).chain([account]);
+            let mut names: Vec<_> = current.map(|it| (it.allowance.payer, it.allowance.domain)).collect();
+            names.sort_unstable();
+            let (payer, domain) = names.remove(0);
             let pauses = payers.iter().filter_map(|payer| self.pauses.last(*payer, bucket?, now));
             let paused = pauses.max_by_key(|pause| pause.until);
             Some(AccountReport {
-                allowance: account.allowance.clone(),
-                also: others
-                    .filter(|it| it.allowance.window.reset > now)
-                    .map(|it| (it.allowance.domain, it.allowance.payer))
-                    .collect(),
+                allowance: Allowance { payer, domain, ..account.allowance.clone() },
+                also: names.into_iter().map(|(payer, domain)| (domain, payer)).collect(),
                 noted: account.noted,
                 per_hour: account.per_hour(now),
                 spent_at: account.spent_at(now),
@@ -285,10 +292,7 @@ impl Ledger {
     fn last(&self, payers: &[Payer], bucket: Bucket) -> Option<Window> {
         let allowances = self.accounts.iter().map(Account::allowance);
         let found = allowances.filter(|it| it.bucket == Some(bucket) && payers.contains(&it.payer));
-        found.map(|allowance| allowance.window).reduce(|mut last, window| {
-            last.join(window);
-            last
-        })
+        found.map(|allowance| allowance.window).reduce(joining::later)
     }
 
     /// How many calls of `payers` this node makes now that draw on one of `buckets`.
@@ -304,9 +308,11 @@ impl Ledger {
 
 /// Whether the word on `one` is later than that on `other`; of the same word, that of the payer that comes first.
 fn is_later(one: &Account, other: &Account) -> bool {
-    let mut window = other.allowance.window;
-    let is_same = one.allowance.window == window;
-    window.join(one.allowance.window) || (is_same && one.allowance.payer < other.allowance.payer)
+    let (one, other) = (&one.allowance, &other.allowance);
+    if one.window == other.window {
+        return one.payer < other.payer;
+    }
+    joining::later(other.window, one.window) == one.window
 }
 
 fn is_of(account: &Account, payer: Payer, resource: &str) -> bool {

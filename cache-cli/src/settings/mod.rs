@@ -39,7 +39,7 @@ pub(crate) use {
 };
 
 use crate::{exit::CommandError, socket::Access};
-use cache_core::{Reserves, port::Durability};
+use cache_core::{Priority, Reserves, port::Durability};
 use cache_origin_github::{Credential, GraphqlRule, OriginUrl, PriorityRule, Proxy, ProxyScope};
 use fleet_cache::environment;
 use std::{
@@ -320,6 +320,10 @@ impl<'a> Reader<'a> {
     /// Of several for one class the last counts.
     fn reserves(&mut self) -> Reserves {
         let given = self.many("reserve", reserve);
+        let is_twice = |class| given.iter().filter(|(other, _)| *other == class).count() > 1;
+        if let Some(class) = Priority::ALL.into_iter().find(|class| is_twice(*class)) {
+            self.refuse("reserve", &format!("says twice what is kept from {class} requests; give it once"));
+        }
         given.into_iter().fold(Reserves::NONE, |reserves, (class, percent)| {
             reserves.with(class, percent).unwrap_or(reserves)
         })

@@ -206,3 +206,22 @@ fn the_cache_directory_follows_the_platform() {
         assert_eq!(Defaults::of_environment(variable).cache_dir, environment::cache_directory(variable));
     }
 }
+
+#[test]
+fn what_is_kept_from_a_class_is_said_once() {
+    let kept = |texts: &[&str]| {
+        let mut given = Given::default();
+        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+        given.put(definition("reserve"), texts, Source::Flag("reserve"));
+        let defaults = Defaults { cache_dir: Some("/d".into()), ..Defaults::default() };
+        Settings::resolve(&given, &defaults)
+            .map(|settings| settings.reserves)
+            .map_err(|error| error.to_string())
+    };
+    let reserves = kept(&["normal=5%", "batch=20%"]).unwrap();
+    assert_eq!(Priority::ALL.map(|class| reserves.percent(class)), [20, 5, 0]);
+    let error = kept(&["batch=20%", "normal=5%", "batch=30%"]).unwrap_err();
+    for part in ["--reserve", "batch=20%", "says twice what is kept from batch requests"] {
+        assert!(error.contains(part), "{error}");
+    }
+}

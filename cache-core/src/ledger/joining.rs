@@ -139,6 +139,17 @@ fn is_one_window(one: &Window, other: &Window) -> bool {
     one.limit == other.limit && apart <= Duration::from_secs(1)
 }
 
+/// The later word of two on what payers that are one have used: in one window, the higher use, whichever end is told of it.
+pub(super) fn later(one: Window, other: Window) -> Window {
+    let is_other = if is_one_window(&one, &other) && one.used != other.used {
+        other.used > one.used
+    } else {
+        let mut later = one;
+        later.join(other)
+    };
+    if is_other { other } else { one }
+}
+
 /// How many calls may lie between what two payers of one allowance are known to have used: a hundredth of the limit.
 fn slack(limit: u64) -> u64 {
     (limit / 100).max(SLACK_LEAST)

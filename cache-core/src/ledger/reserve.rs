@@ -48,7 +48,8 @@ impl FromStr for Priority {
     }
 }
 
-/// The share of each window that calls of a class leave to those above it.
+/// The share of each window that calls of a class leave to those above it. What is kept from a class is kept from those below
+/// it as well.
 ///
 /// All members of a fleet should have the same: each keeps its own, and tells the others what it has seen in time for
 /// theirs.
@@ -58,6 +59,8 @@ impl FromStr for Priority {
 /// let reserves = Reserves::NONE.with(Priority::Batch, 20).unwrap();
 /// assert_eq!(reserves.kept_from(Priority::Batch, 5000), 1000);
 /// assert_eq!(reserves.kept_from(Priority::Normal, 5000), 0);
+/// let reserves = Reserves::NONE.with(Priority::Normal, 5).unwrap();
+/// assert_eq!(reserves.kept_from(Priority::Batch, 5000), 250);
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Reserves {
@@ -83,6 +86,7 @@ impl Reserves {
     /// The percentage of each window that is kept from calls of `class`.
     pub const fn percent(&self, class: Priority) -> u8 {
         match class {
+            Priority::Batch if self.batch_percent < self.normal_percent => self.normal_percent,
             Priority::Batch => self.batch_percent,
             Priority::Normal => self.normal_percent,
             Priority::Critical => 0,
@@ -129,6 +133,16 @@ mod tests {
         assert_eq!(reserves.kept_from(Priority::Batch, u64::MAX), u64::MAX / 5);
         assert_eq!(Reserves::NONE.with(Priority::Batch, 101), None);
         assert_eq!(Reserves::NONE.with(Priority::Critical, 1), None);
+    }
+
+    #[test]
+    fn what_is_kept_from_a_class_is_kept_from_those_below_it() {
+        for batch in [0, 5, 19] {
+            let reserves =
+                Reserves::NONE.with(Priority::Batch, batch).unwrap().with(Priority::Normal, 20).unwrap();
+            let kept = Priority::ALL.map(|class| reserves.kept_from(class, 100));
+            assert_eq!(kept, [20, 20, 0], "{batch}");
+        }
     }
 
     #[test]

@@ -210,7 +210,11 @@ fn payers_that_are_one_have_one_account_one_reserve_and_one_pause() {
         let reports = ledger.report(now).into_iter();
         reports.map(|it| (it.allowance.payer, it.allowance.window.used, it.also.len())).collect::<Vec<_>>()
     };
-    assert_eq!(told(&ledger), [(payer(2), 18, 1)]);
+    assert_eq!(
+        told(&ledger),
+        [(payer(1), 18, 1)],
+        "the row has the name of the first, whichever called last"
+    );
     ledger.note(shown(payer(1), 80, reset), (now, now), of(1));
     assert_eq!(told(&ledger), [(payer(1), 80, 1)]);
     ledger.note(shown(payer(2), 20, reset), (now, now), of(1));
@@ -218,7 +222,7 @@ fn payers_that_are_one_have_one_account_one_reserve_and_one_pause() {
     let mut ledger = Ledger::new(reserves(), 2, None);
     ledger.hear(shown(payer(1), 80, reset), at(0));
     ledger.note(shown(payer(2), 81, reset), (now, now), of(1));
-    assert_eq!(told(&ledger), [(payer(2), 81, 1)]);
+    assert_eq!(told(&ledger), [(payer(1), 81, 1)]);
     let mut decide = |payer, bucket| ledger.decide((payer, Bucket(bucket)), Priority::Batch, now, of(1));
     assert!(
         matches!(decide(payer(1), 0), Decision::Refused(Failure::Reserved { seen, .. }) if seen.used == 81)
@@ -230,8 +234,24 @@ fn payers_that_are_one_have_one_account_one_reserve_and_one_pause() {
     assert!(matches!(waits, Decision::Wait(_)), "{waits:?}");
     ledger.hold((payer(2), Bucket(1)), (now, SECOND), Shortage::Pace, of(1));
     assert!(ledger.held((payer(1), Bucket(0)), now).is_some());
+    assert!(!ledger.knows_pause((payer(1), Bucket(0)), now), "others have to be told of it by name");
     assert!(ledger.report(now)[0].paused.is_some());
     assert!(ledger.held((payer(3), Bucket(0)), now).is_none());
+}
+
+#[test]
+fn of_payers_that_are_one_the_higher_use_counts_whichever_end_of_the_window_each_is_told() {
+    let (reset, later, now) = (at(3_600_000), at(3_601_000), at(60_000));
+    for (first, second) in [(reset, later), (later, reset)] {
+        let mut ledger = Ledger::new(reserves(), AT_ONCE, None);
+        ledger.hear(shown(payer(1), 70, first), at(0));
+        ledger.note(shown(payer(2), 71, second), (now, now), of(1));
+        ledger.note(shown(payer(1), 80, first), (now, now), of(1));
+        let rows: Vec<_> = ledger.report(now).iter().map(|it| it.allowance.window.used).collect();
+        assert_eq!(rows, [80]);
+        let refused = ledger.decide((payer(2), Bucket(0)), Priority::Batch, now, of(1));
+        assert!(matches!(refused, Decision::Refused(Failure::Reserved { .. })), "{refused:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
     message::ALLOWANCES_TOLD_MAX,
 };
 use alloc::vec::Vec;
-use core::time::Duration;
+use core::{iter, time::Duration};
 
 impl Engine {
     /// Notes what an answer showed, and tells neighbours if that cannot wait.
@@ -67,22 +67,32 @@ impl Engine {
         }
     }
 
-    /// Tells the fleet of a pause, unless it is of this host alone. Other members may not have found which payers are one.
-    pub(in crate::engine) fn tell_quota(&mut self, purse: Purse, pause: Duration, shortage: Shortage) {
+    /// Makes no call that draws on `purse` for `time`, as the origin asked, and has the fleet make none, unless it is of this
+    /// host alone.
+    ///
+    /// The pause is that of all payers that are one with this. It is kept and told for each, since other members, and those that come
+    /// later, may not have found that they are.
+    pub(in crate::engine) fn pause(&mut self, purse: Purse, time: Duration, shortage: Shortage) {
         let (payer, bucket) = purse;
-        if payer == Payer::HOST {
-            return;
+        let others = self.ledger.one_with(payer).into_iter().filter(|other| *other != payer);
+        for payer in iter::once(payer).chain(others).take(PAUSES_TOLD_MAX) {
+            self.hold((payer, bucket), time, shortage);
+            if payer != Payer::HOST {
+                let told = Message::Quota { payer, bucket, pause: time, shortage };
+                self.tell_other_districts(None, &told);
+                self.say_all(told);
+            }
         }
-        for payer in self.ledger.one_with(payer).into_iter().take(PAUSES_TOLD_MAX) {
-            let told = Message::Quota { payer, bucket, pause, shortage };
-            self.tell_other_districts(None, &told);
-            self.say_all(told);
-        }
+    }
+
+    fn hold(&mut self, purse: Purse, time: Duration, shortage: Shortage) {
+        let spenders = self.spenders();
+        self.ledger.hold(purse, (self.now, time), shortage, spenders);
     }
 
     /// A member tells of a pause. What another district tells, and was not known, is told on.
     pub(super) fn on_quota(&mut self, from: PeerId, purse: Purse, pause: Duration, shortage: Shortage) {
-        let is_known = self.ledger.held(purse, self.now).is_some();
+        let is_known = self.ledger.knows_pause(purse, self.now);
         self.hold(purse, pause, shortage);
         let is_outside = self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from));
         if is_outside && !is_known {

@@ -130,16 +130,9 @@ impl Engine {
         if let Some(purse) = self.passing.under_way.remove(&order) {
             self.ledger.end(purse);
             if let Some((time, shortage)) = pause {
-                self.hold(purse, time, shortage);
-                self.tell_quota(purse, time, shortage);
+                self.pause(purse, time, shortage);
             }
         }
-    }
-
-    /// Makes no call that draws on `purse` for `time`, as the origin asked.
-    pub(in crate::engine) fn hold(&mut self, purse: Purse, time: Duration, shortage: Shortage) {
-        let spenders = self.spenders();
-        self.ledger.hold(purse, (self.now, time), shortage, spenders);
     }
 
     fn consider(&mut self, order: OrderId, waiting: Waiting) {

@@ -59,8 +59,7 @@ impl Engine {
                 let purse = self.purse(id);
                 let verdict = self.verdict_of_pause(id);
                 self.flights.flight_mut(id).conclude(verdict);
-                self.hold(purse, retry_after, shortage);
-                self.tell_quota(purse, retry_after, shortage);
+                self.pause(purse, retry_after, shortage);
                 self.stand_in(id, StaleReason::Throttled);
                 self.relay(id, leader, &content);
             }

@@ -114,8 +114,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "quota-not-told",
         file: "engine/fleet/accounting.rs",
-        old: "            let told = Message::Quota { payer, bucket, pause, shortage };\n            self.tell_other_districts(None, &told);\n            self.say_all(told);",
-        new: "            let told = Message::Quota { payer, bucket, pause, shortage };\n            self.tell_other_districts(None, &told);",
+        old: "                let told = Message::Quota { payer, bucket, pause: time, shortage };\n                self.tell_other_districts(None, &told);\n                self.say_all(told);",
+        new: "                let told = Message::Quota { payer, bucket, pause: time, shortage };\n                self.tell_other_districts(None, &told);",
     },
     Mutant {
         name: "hold-off-ignored",

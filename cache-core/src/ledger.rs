@@ -28,7 +28,7 @@ use alloc::{
     vec::Vec,
 };
 use core::{ops::RangeInclusive, time::Duration};
-use joining::Joining;
+use joining::{Joining, ShownTo};
 use pacing::Pacing;
 use pauses::{Concerned, Pauses};
 
@@ -73,7 +73,7 @@ impl Ledger {
     ) {
         let (reserves, payer) = (self.reserves, allowance.payer);
         let is_unheard = self.pacing.is_unheard(payer, now);
-        let account = self.enter(allowance, now);
+        let account = self.enter(allowance, ShownTo::Here, now);
         account.is_owed |= is_unheard;
         if payer == Payer::HOST || (account.unsaid() == 0 && !account.is_owed) {
             return;
@@ -93,7 +93,7 @@ impl Ledger {
         }
         let window = told.window;
         let before = self.find(told.payer, &told.resource).map(|account| account.allowance.window);
-        let account = self.enter(told, now);
+        let account = self.enter(told, ShownTo::Elsewhere, now);
         account.note_common(window);
         before.is_none_or(|mut before| before.join(window))
     }
@@ -263,11 +263,11 @@ impl Ledger {
     }
 
     /// Enters the latest word. Beyond [`ACCOUNTS_MAX`], the account longest without news is forgotten.
-    fn enter(&mut self, allowance: Allowance, now: Timestamp) -> &mut Account {
+    fn enter(&mut self, allowance: Allowance, to: ShownTo, now: Timestamp) -> &mut Account {
         let at = self.accounts.iter().position(|it| is_of(it, allowance.payer, &allowance.resource));
         let before = at.map(|at| self.accounts[at].allowance.window);
         if before.is_none_or(|mut before| before == allowance.window || before.join(allowance.window)) {
-            self.joining.observe(&allowance, &self.accounts, now);
+            self.joining.observe(&allowance, to, &self.accounts, now);
         }
         let account = match at {
             Some(at) => {

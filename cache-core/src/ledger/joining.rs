@@ -22,11 +22,11 @@ pub(super) struct Joining {
 
 #[derive(Clone, Copy, Debug)]
 struct Pair {
-    /// How often in turn a use was shown that follows upon the other's.
+    /// How often in turn the next use was shown after the other's.
     run: u32,
-    /// How many of those turns were of a payer whose use grew more than once in it.
+    /// How many of those turns were of a payer that showed the next use more than once in it.
     long_turns: u32,
-    /// How often in a row the use of the last one grew.
+    /// How often more the last one has shown the next use in its turn.
     growths: u32,
     /// The one that was seen last.
     last: Payer,
@@ -36,22 +36,30 @@ struct Pair {
 }
 
 impl Joining {
-    /// Takes note of what was shown or told of a payer, among how all `accounts` stood before.
-    pub(super) fn observe(&mut self, shown: &Allowance, accounts: &[Account], now: Timestamp) {
+    /// Takes note of what was `shown` of a payer, to this node itself or to another, among how all `accounts` stood before.
+    pub(super) fn observe(&mut self, shown: &Allowance, to: ShownTo, accounts: &[Account], now: Timestamp) {
         if shown.payer == Payer::HOST || shown.window.reset <= now {
             return;
         }
         let alike =
             |it: &&Account| it.allowance.resource == shown.resource && it.allowance.window.reset > now;
-        let own = accounts.iter().filter(alike).find(|it| it.allowance.payer == shown.payer);
-        let grows = own.is_some_and(|own| own.allowance.window.used < shown.window.used);
+        let before = accounts.iter().filter(alike).find(|it| it.allowance.payer == shown.payer);
+        let before = before.map(|before| before.allowance.window.used);
         let others = accounts.iter().filter(alike).filter(|it| it.allowance.payer != shown.payer);
         for other in others.filter(|it| it.allowance.payer != Payer::HOST) {
             let is_watched =
                 other.samples.front().is_some_and(|(at, _)| now.saturating_since(*at) >= WATCHED_FOR);
-            let hands_over =
-                own.is_none() && is_watched && now.saturating_since(other.noted) <= HANDS_OVER_WITHIN;
-            self.compare(shown, &other.allowance, (hands_over, grows), now);
+            let is_recent = now.saturating_since(other.noted) <= HANDS_OVER_WITHIN;
+            let step = match before {
+                None if is_watched && is_recent => Step::TakesOver,
+                None => Step::Other,
+                Some(before) if shown.window.used <= before => Step::Free,
+                Some(before) => {
+                    let follows = shown.window.used == before.max(other.allowance.window.used) + 1;
+                    if follows && to == ShownTo::Here { Step::Follows } else { Step::Other }
+                }
+            };
+            self.compare(shown, &other.allowance, step, now);
         }
     }
 
@@ -71,15 +79,8 @@ impl Joining {
         group.into_iter().collect()
     }
 
-    /// Compares what is `shown` with what is known of an `other` payer. The former may be one that is seen for the first
-    /// time, where the other was seen until now; or else its own use may grow.
-    fn compare(
-        &mut self,
-        shown: &Allowance,
-        other: &Allowance,
-        (hands_over, grows): (bool, bool),
-        now: Timestamp,
-    ) {
+    /// Compares what is `shown` with what is known of an `other` payer.
+    fn compare(&mut self, shown: &Allowance, other: &Allowance, step: Step, now: Timestamp) {
         let key = (shown.payer.min(other.payer), shown.payer.max(other.payer));
         if !is_one_window(&shown.window, &other.window) {
             let goes_on = other.window.reset > now.saturating_add(CLOCKS_APART);
@@ -90,21 +91,23 @@ impl Joining {
         }
         let Some(pair) = self.pair(key, other.payer, now) else { return };
         pair.reset = pair.reset.max(shown.window.reset);
-        let ahead = shown.window.used.checked_sub(other.window.used);
-        let slack = slack(shown.window.limit);
         if pair.is_joined {
             // Answers overtake one another, and members tell of them later still.
-            pair.is_joined = other.window.used.saturating_sub(shown.window.used) <= slack;
-        } else if hands_over && shown.window.used >= HANDED_OVER_LEAST {
-            pair.is_joined = ahead.is_some_and(|ahead| ahead <= SLACK_LEAST);
-        } else if pair.last == shown.payer {
-            pair.growths += u32::from(grows);
-        } else {
-            let follows = ahead.is_some_and(|ahead| (1..=slack).contains(&ahead));
-            *pair = if follows { pair.next_turn() } else { pair.anew() };
-            pair.is_joined = pair.run >= RUN_LEAST && pair.long_turns >= LONG_TURNS_LEAST;
+            let behind = other.window.used.saturating_sub(shown.window.used);
+            pair.is_joined = behind <= slack(shown.window.limit);
+            return;
         }
-        pair.last = shown.payer;
+        match step {
+            Step::Free => {}
+            Step::Follows => *pair = pair.followed_by(shown.payer),
+            Step::TakesOver => {
+                let ahead = shown.window.used.checked_sub(other.window.used);
+                pair.is_joined = ahead.is_some_and(|ahead| ahead <= TAKEN_OVER_MAX)
+                    && shown.window.used >= TAKEN_OVER_LEAST;
+                pair.last = shown.payer;
+            }
+            Step::Other => *pair = Pair { last: shown.payer, ..pair.anew() },
+        }
     }
 
     /// Beyond [`PAIRS_MAX`], those whose windows are over are forgotten; if none is, a new pair is not watched.
@@ -120,14 +123,40 @@ impl Joining {
     }
 }
 
+/// How a use stands to what was known of two payers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Step {
+    /// It is the next after all that was known of both: one count has moved on by one call.
+    Follows,
+    /// It has not grown: a call cost nothing, or its answer was overtaken. That says nothing.
+    Free,
+    /// The payer is seen for the first time, and the other was seen until now.
+    TakesOver,
+    /// Anything else, such as a use that has grown by calls of which nothing is known.
+    Other,
+}
+
+/// To which node an answer showed a use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum ShownTo {
+    /// This one.
+    Here,
+    /// Another, which told of it some time later.
+    Elsewhere,
+}
+
 impl Pair {
-    /// The other payer shows a use that follows.
-    fn next_turn(self) -> Self {
+    /// `payer` shows the next use.
+    fn followed_by(self, payer: Payer) -> Self {
+        if self.last == payer {
+            return Self { growths: self.growths + 1, ..self };
+        }
         let long_turns = self.long_turns + u32::from(self.growths >= 1);
-        Self { run: self.run + 1, long_turns, growths: 0, ..self }
+        let run = self.run + 1;
+        let is_joined = run >= RUN_LEAST && long_turns >= LONG_TURNS_LEAST;
+        Self { run, long_turns, growths: 0, last: payer, is_joined, ..self }
     }
 
-    /// It shows one that does not.
     fn anew(self) -> Self {
         Self { run: 0, long_turns: 0, growths: 0, ..self }
     }
@@ -150,7 +179,7 @@ pub(super) fn later(one: Window, other: Window) -> Window {
     if is_other { other } else { one }
 }
 
-/// How many calls may lie between what two payers of one allowance are known to have used: a hundredth of the limit.
+/// How far a payer that is joined may lag behind the other: a hundredth of the limit.
 fn slack(limit: u64) -> u64 {
     (limit / 100).max(SLACK_LEAST)
 }
@@ -158,11 +187,12 @@ fn slack(limit: u64) -> u64 {
 /// Less than so many calls say nothing: they may have been under way together.
 const SLACK_LEAST: u64 = 8;
 
-/// So often in turn each payer has to show a use that follows upon the other's.
+/// So often in turn each payer has to show the next use after the other's.
 const RUN_LEAST: u32 = 8;
 
-/// So many of those turns have to be of a payer whose use grew more than once in it. Two that are counted apart may follow upon one
-/// another for as long as they take turns evenly; as soon as one goes ahead twice, the other lags behind it.
+/// So many of those turns have to be of a payer that showed the next use more than once in it. Of two that are counted apart, each
+/// counts its own calls alone: it shows the next use after the other's by chance, if calls that this node does not see make up for
+/// the other's. In a longer turn they would have to stop.
 const LONG_TURNS_LEAST: u32 = 2;
 
 /// A payer hands over that was seen for this time in the window: after a start everybody is new.
@@ -175,8 +205,11 @@ const HANDS_OVER_WITHIN: Duration = Duration::from_secs(300);
 /// A window that ends within this time may be over by the origin's clock.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 
+/// By so many calls at most it goes on: those that this node may not have heard of yet.
+const TAKEN_OVER_MAX: u64 = 8;
+
 /// The least use by which that is believed: anybody begins with little.
-const HANDED_OVER_LEAST: u64 = 20;
+const TAKEN_OVER_LEAST: u64 = 20;
 
 /// Most pairs that are watched: those of thirty payers in one window.
 const PAIRS_MAX: usize = 512;
@@ -207,6 +240,10 @@ mod tests {
     impl Seen {
         /// An answer to payer `number` shows `used` of a window that ends in second `reset`.
         fn shows(&mut self, number: u16, used: u64, reset: u64) {
+            self.is_told(ShownTo::Here, number, used, reset);
+        }
+
+        fn is_told(&mut self, to: ShownTo, number: u16, used: u64, reset: u64) {
             self.now += 1;
             let window = Window { limit: 5_000, remaining: 5_000 - used, used, reset: at(reset) };
             let shown = Allowance {
@@ -216,7 +253,7 @@ mod tests {
                 bucket: Some(Bucket(0)),
                 window,
             };
-            self.joining.observe(&shown, &self.accounts, at(self.now));
+            self.joining.observe(&shown, to, &self.accounts, at(self.now));
             match self.accounts.iter_mut().find(|it| it.allowance.payer == payer(number)) {
                 Some(account) => _ = account.join(window, at(self.now)),
                 None => self.accounts.push(Account::new(shown, at(self.now))),
@@ -230,15 +267,16 @@ mod tests {
 
     #[test]
     fn payers_that_take_turns_at_one_count_are_one() {
-        let (mut seen, mut used) = (Seen::default(), 0);
+        let (mut seen, mut used) = (Seen::default(), 2);
+        seen.shows(1, 1, 3_600);
+        seen.shows(2, 2, 3_600);
         for turn in 0..8 {
             for _ in 0..if turn == 3 || turn == 5 { 2 } else { 1 } {
                 used += 1;
                 seen.shows(1 + turn % 2, used, 3_600);
             }
-            assert!(!seen.are_one(1, 2), "{turn}");
+            assert_eq!(seen.are_one(1, 2), turn == 7, "{turn}");
         }
-        seen.shows(1, used + 1, 3_600);
         assert!(seen.are_one(1, 2) && seen.are_one(2, 1));
         assert_eq!(seen.joining.group(payer(3)), [payer(3)]);
     }
@@ -267,6 +305,27 @@ mod tests {
                     used[which] += calls;
                     seen.shows(which as u16 + 1, used[which], 3_600);
                     assert!(!seen.are_one(1, 2), "{one} and {other}: {used:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bots_of_several_nodes_that_call_in_step_are_not_one() {
+        // Two payers, counted apart, whose calls go round three nodes: what one node is shown, with and without what others tell.
+        for (nodes, tells) in [(2, false), (3, false), (3, true), (5, false), (5, true), (7, true)] {
+            for turn in [1, 2, 3] {
+                let (mut seen, mut used) = (Seen::default(), [0, 0]);
+                for call in 0..2_000 {
+                    let which = call / turn % 2;
+                    used[which] += 1;
+                    let number = which as u16 + 1;
+                    if call % nodes == 0 {
+                        seen.shows(number, used[which], 36_000);
+                    } else if tells && call % 4 == 1 {
+                        seen.is_told(ShownTo::Elsewhere, number, used[which], 36_000);
+                    }
+                    assert!(!seen.are_one(1, 2), "{nodes} nodes, {tells}, turns of {turn}: {used:?}");
                 }
             }
         }

@@ -139,7 +139,7 @@ enum Step {
 /// To which node an answer showed a use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ShownTo {
-    /// This one.
+    /// This node made the call.
     Here,
     /// Another, which told of it some time later.
     Elsewhere,

@@ -20,7 +20,10 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
-use tracing::{Event, field, subscriber};
+use tracing::{
+    Dispatch, Event, field,
+    subscriber::{self, NoSubscriber},
+};
 use tracing_subscriber::{Layer, layer::Context, prelude::*};
 
 /// Counts what is said, by its words.
@@ -79,6 +82,9 @@ async fn door() -> Exchange {
 #[tokio::test]
 async fn every_request_is_planned_once_and_looked_up_at_most_once() {
     let said = Said::default();
+    // While a single dispatcher lives, `tracing` asks the thread that comes to an event first whether it is wanted, and that
+    // may be another test's, which wants none.
+    let _second = Dispatch::new(NoSubscriber::new());
     let _heard = subscriber::set_default(tracing_subscriber::registry().with(said.clone()));
     let door = door().await;
     let asked = async |method: Method, field: (&str, &str)| {

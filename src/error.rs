@@ -98,6 +98,10 @@ pub enum RequestError {
     /// No answer came before the request's deadline.
     #[error("no answer came in time")]
     TimedOut,
+    /// The request was taken back while it waited for its turn; see [`Withdrawal`](crate::Withdrawal). The origin has not
+    /// heard of it.
+    #[error("the request was taken back before it began")]
+    Withdrawn,
 }
 
 impl RequestError {

@@ -83,6 +83,7 @@ mod twins;
 mod unread;
 mod values;
 mod webhooks;
+mod withdrawal;
 mod withheld;
 
 pub use {
@@ -114,6 +115,7 @@ pub use {
     webhooks::{
         DELIVERIES_MAX, Pushed, PushedError, Receipt, TurnedAway, WebhookDelivery, WebhookStats, Webhooks,
     },
+    withdrawal::Withdrawal,
 };
 
 #[cfg(feature = "tower")]

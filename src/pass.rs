@@ -1,14 +1,14 @@
 //! What passes the cache by: writes, streams, and requests for GitHub's other hosts.
 
 use crate::{
-    Closed, Node, Provenance, RelayError, Reply, RequestError,
+    Closed, Node, Provenance, RelayError, Reply, RequestError, Withdrawal,
     command::{BrokenOff, Command, Departing, PassAnswer, Passed},
 };
 use bytes::Bytes;
 use cache_core::{Allowance, Bucket, Failure, FetchError, Payer, Priority, Reach, Shortage};
 use cache_origin_github::{Asked, Delivery, GitHub, OriginBody, OriginUrl};
 use http::{HeaderValue, Request};
-use std::{sync::Arc, time::Duration};
+use std::{future, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 impl Node {
@@ -27,9 +27,10 @@ impl Node {
         let priority = github.priority(request.uri().path(), request.headers())?;
         let purse = asked.as_ref().and_then(Asked::purse);
         let is_read = request.method().is_safe();
+        let withdrawal = request.extensions().get::<Withdrawal>().cloned();
         let (request, delivery) = Delivery::of(request);
         let broken_off = broken_off(&github, &touched, &delivery);
-        let (mut done, answer) = oneshot::channel();
+        let (mut done, mut answer) = oneshot::channel();
         let permit = Arc::clone(&self.shared().passes).acquire_owned().await;
         let permit = permit.map_err(|_closed| Closed)?;
         let call = Box::pin(async move {
@@ -55,7 +56,18 @@ impl Node {
         let (withheld, mut reason) = oneshot::channel();
         let order = Command::Pass { purse, priority, call: Departing { call, broken_off, withheld } };
         self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
-        let Ok(answer) = answer.await else {
+        let answer = tokio::select! {
+            biased;
+            answer = &mut answer => answer,
+            () = withdrawn(withdrawal) => {
+                // Nobody listens for a reason any more: what has not begun by its turn is not begun.
+                drop(reason);
+                let response = answer.await.map_err(|_never_begun| RequestError::Withdrawn)?;
+                let response = response.map_err(RequestError::Fetch)?;
+                return Ok(Reply::of_stream(response, self.shared().runtime.clone(), provenance));
+            }
+        };
+        let Ok(answer) = answer else {
             let failure = reason.try_recv().map_err(|_none_or_closed| Closed)?;
             return Err(self.withheld(failure, purse));
         };
@@ -149,6 +161,14 @@ impl Told {
         let Some(asked) = asked else { return Self::default() };
         let allowance = answer.as_ref().ok().and_then(|answer| asked.allowance(answer));
         Self { allowance, pause: asked.throttled(answer).await }
+    }
+}
+
+/// Waits until the request is taken back; for ever where nothing can do so.
+async fn withdrawn(withdrawal: Option<Withdrawal>) {
+    match withdrawal {
+        Some(withdrawal) => withdrawal.withdrawn().await,
+        None => future::pending().await,
     }
 }
 

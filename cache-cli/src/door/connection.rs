@@ -148,7 +148,8 @@ where
     type Error = Infallible;
     type Future = Following<S::Future>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.vitals.withdrawal());
         let in_flight = self.vitals.begin(framing(request.body()));
         Following { answer: self.service.call(request), in_flight: Some(in_flight) }
     }

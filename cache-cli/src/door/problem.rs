@@ -137,6 +137,8 @@ impl From<RequestError> for DoorError {
             RequestError::Fetch(FetchError::TimedOut) | RequestError::TimedOut => {
                 new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout")
             }
+            RequestError::Withdrawn => new(StatusCode::SERVICE_UNAVAILABLE, "withdrawn")
+                .with_remedy("keep your half of the connection open until the answer is there"),
             RequestError::NotCached => new(StatusCode::GATEWAY_TIMEOUT, "only-if-cached"),
             RequestError::Throttled { until, shortage, resource, ref quota } => {
                 Self::from(QuotaFields::new(until, shortage, resource, quota.as_ref()))

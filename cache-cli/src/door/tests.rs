@@ -5,10 +5,12 @@ use super::{
     connection::{converse, let_in},
     crowd::Crowd,
     malformed::RefusedHeads,
+    problem::DoorError,
     serve,
     vitals::{BODY_GRACE, HEAD_MAX, IDLE_MAX, TICK},
 };
 use bytes::Bytes;
+use fleet_cache::{RequestError, Withdrawal};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, service::Service};
@@ -49,6 +51,23 @@ impl Service<Request<Incoming>> for Answers {
     }
 }
 
+/// Refuses a request once it is taken back.
+struct Waits;
+
+impl Service<Request<Incoming>> for Waits {
+    type Response = Response<DoorBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<DoorBody>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        Box::pin(async move {
+            request.extensions().get::<Withdrawal>().expect("the door puts one in").withdrawn().await;
+            let error = DoorError::from(RequestError::Withdrawn);
+            Ok(error.response().map(DoorBody::whole))
+        })
+    }
+}
+
 /// A client of a connection that a door looks after; dropping it ends both.
 struct Client {
     stream: DuplexStream,
@@ -58,7 +77,14 @@ struct Client {
 }
 
 impl Client {
-    fn connect(service: Answers) -> Self {
+    fn connect<S>(service: S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<DoorBody>, Error = Infallible>
+            + Send
+            + Unpin
+            + 'static,
+        S::Future: Send + Unpin,
+    {
         let (stream, served) = duplex(1024);
         let (stop, running) = Running::new();
         let mut crowd = Crowd::new();
@@ -175,6 +201,17 @@ async fn a_client_that_closes_its_half_is_answered_once_and_then_let_go() {
     client.stream.shutdown().await.unwrap();
     let (read, took) = client.read_all().await;
     assert!(read.len() > 100_000 && took < Duration::from_secs(5), "{took:?} {}", read.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_client_that_sends_no_more_is_taken_back_after_a_second() {
+    let mut client = Client::connect(Waits);
+    client.send("POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n").await;
+    pass(Duration::from_secs(60)).await;
+    client.stream.shutdown().await.unwrap();
+    let (read, took) = client.read_all().await;
+    assert!(read.starts_with("HTTP/1.1 503"), "{read}");
+    assert!(is_about(took, Duration::from_secs(61)) && took < Duration::from_secs(62), "{took:?}");
 }
 
 /// Has one connection to give, and no descriptor for a second one.

@@ -4,6 +4,7 @@
 //! [`TICK`]. Time is the door's, as coarse as its ticks.
 
 use super::scanner::Framing;
+use fleet_cache::Withdrawal;
 use std::{
     sync::{
         Arc,
@@ -74,6 +75,7 @@ pub(super) struct Vitals {
     framing: AtomicU64,
     in_flight: AtomicBool,
     close: Notify,
+    withdrawal: Withdrawal,
 }
 
 impl Vitals {
@@ -86,6 +88,7 @@ impl Vitals {
             framing: AtomicU64::new(UNTOLD),
             in_flight: AtomicBool::new(false),
             close: Notify::new(),
+            withdrawal: Withdrawal::default(),
         })
     }
 
@@ -179,6 +182,11 @@ impl Vitals {
             CHUNKED => Some(Framing::Chunked),
             length => Some(Framing::Length(length)),
         }
+    }
+
+    /// What takes the connection's requests back; what has begun goes on.
+    pub(super) fn withdrawal(&self) -> Withdrawal {
+        self.withdrawal.clone()
     }
 
     /// Whether a request came and its answer is not all rendered.

@@ -19,7 +19,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Interval, interval},
+    time::{Instant, Interval, interval_at},
 };
 
 /// `stream` as the parser is to see it.
@@ -183,13 +183,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             return Poll::Ready(Ok(()));
         }
         if !matches!(self.end, End::Hidden(_)) {
-            self.end = End::Hidden(Box::pin(interval(PROBE_INTERVAL)));
+            let first = Instant::now() + PROBE_INTERVAL;
+            self.end = End::Hidden(Box::pin(interval_at(first, PROBE_INTERVAL)));
             if self.vitals.phase() == Phase::Busy {
                 self.vitals.enter(Phase::HalfClosed);
             }
         }
         let End::Hidden(ticks) = &mut self.end else { return Poll::Pending };
         while ticks.poll_tick(context).is_ready() {
+            self.vitals.withdrawal().withdraw();
             // Nothing is sent; a connection that the other side closed or reset says so.
             if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(context, &[]) {
                 written?;
@@ -336,5 +338,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
 /// How much of a head is remembered to say what is wrong with it, in bytes: a request line and a dozen fields.
 const HEAD_NOTED_BYTES_MAX: usize = 4 * 1024;
-/// How often a client that sends no more is probed.
+/// How often a client that sends no more is probed; what has not begun for it by the first time is taken back. Most such
+/// clients are gone, and one that waits has its call begun well within a second unless the call waits for others.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);

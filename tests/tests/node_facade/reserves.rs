@@ -6,8 +6,12 @@ use cache_tests::{
     eventually,
     origin::{Fault, FaultKind, ModelOrigin, Quota, Resource},
 };
-use fleet_cache::{Node, Priority, Provenance, RequestError, Reserves, Served, Settings, StaleReason};
+use fleet_cache::{
+    Node, Priority, Provenance, RequestError, Reserves, Served, Settings, StaleReason, Withdrawal,
+};
+use futures::FutureExt as _;
 use http::request;
+use std::time::Duration;
 
 /// Far beyond the tests.
 const RESET: u64 = 4_000_000_000;
@@ -132,6 +136,40 @@ async fn a_write_that_waits_its_turn_is_not_made_once_its_client_has_gone() {
     drop(first);
     assert_eq!(ask(&node, get_by(ALICE, PUBLIC)).await.unwrap().status, 200);
     assert_eq!(origin.calls_total(), 2, "no write was made");
+}
+
+#[tokio::test]
+async fn a_write_that_is_taken_back_is_not_made_while_it_waits_and_is_answered_once_it_has_begun() {
+    let origin = ModelOrigin::start();
+    let settings = Settings { calls_at_once: 1, ..Settings::default() };
+    let node = builder(github(&origin)).settings(settings).start().await.unwrap();
+    origin.fault(Fault::new(FaultKind::Hang, 1));
+    let mut first = Box::pin(ask(&node, get_by(ALICE, PUBLIC).header("range", "bytes=0-9")));
+    let withdrawal = Withdrawal::default();
+    let mut write = post("/repos/acme/widget-1/issues", r#"{"title":"once"}"#);
+    write.extensions_mut().insert(withdrawal.clone());
+    let mut waiting = Box::pin(send(&node, write.clone()));
+    tokio::select! {
+        ended = &mut first => panic!("{ended:?}"),
+        has_begun = eventually(SOON, || origin.calls_total() == 1) => assert!(has_begun),
+    }
+    assert!((&mut waiting).now_or_never().is_none());
+    withdrawal.withdraw();
+    drop(first);
+    let taken_back = waiting.await;
+    assert!(matches!(taken_back, Err(RequestError::Withdrawn)), "{taken_back:?}");
+    assert_eq!(origin.calls_total(), 1, "no write was made");
+
+    origin.fault(Fault::new(FaultKind::Delay(Duration::from_millis(200)), 1));
+    let withdrawal = Withdrawal::default();
+    write.extensions_mut().insert(withdrawal.clone());
+    let mut begun = Box::pin(send(&node, write));
+    tokio::select! {
+        ended = &mut begun => panic!("{ended:?}"),
+        has_begun = eventually(SOON, || origin.calls_total() == 2) => assert!(has_begun),
+    }
+    withdrawal.withdraw();
+    assert_eq!(begun.await.unwrap().status, 201);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::{
     output::Rendering,
     settings::{CONFIG_VARIABLE, DEFINITIONS, Defaults, Given, Shape, Source, definition},
 };
-use clap::ArgMatches;
+use clap::{Arg, ArgMatches, Command};
 use fleet_cache::environment;
 use grammar::command;
 use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
@@ -47,13 +47,15 @@ impl Invocation {
         variable: &dyn Fn(&str) -> Option<OsString>,
         variables: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, CommandError> {
-        let matches = command().get_matches_from(arguments);
+        let command = command();
+        let arguments = with_dashed_values(&command, arguments);
+        let matches = command.get_matches_from(arguments);
         let (name, matches) = matches.subcommand().expect("a subcommand is required");
         // `secret` has commands of its own, and these have the flags.
         let flags = matches.subcommand().map_or(matches, |(_name, matches)| matches);
         let mut given = Given::default();
-        if let Some(path) = settings_file(flags, variable) {
-            crate::settings::read_file(&path, &mut given)?;
+        if let Some((path, named_by)) = settings_file(flags, variable) {
+            crate::settings::read_file(&path, named_by, &mut given)?;
             warn_if_readable(&path, &mut given);
         }
         let mut given = given.with_environment(variable)?;
@@ -163,15 +165,61 @@ fn take_flags(matches: &ArgMatches, given: &mut Given) {
     }
 }
 
-/// The file that was named, or the platform's if it exists.
-fn settings_file(matches: &ArgMatches, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+/// The file that was named, or the platform's if it exists, and what names it.
+fn settings_file(
+    matches: &ArgMatches,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Option<(PathBuf, &'static str)> {
     let set = |name: &str| variable(name).filter(|text| !text.is_empty()).map(PathBuf::from);
     // A command without this flag has no settings.
-    let named = matches.try_get_one::<String>("config").ok()?.map(PathBuf::from);
-    named.or_else(|| set(CONFIG_VARIABLE)).or_else(|| {
+    let flag = matches.try_get_one::<String>("config").ok()?.map(PathBuf::from);
+    let named = flag.map(|path| (path, "flag --config"));
+    named.or_else(|| Some((set(CONFIG_VARIABLE)?, CONFIG_SOURCE))).or_else(|| {
         let usual = environment::settings_directory(variable)?.join("config.toml");
-        usual.exists().then_some(usual)
+        usual.exists().then_some((usual, "the usual place"))
     })
+}
+
+/// How the variable [`CONFIG_VARIABLE`] is spoken of as a source.
+const CONFIG_SOURCE: &str = "environment CACHE_CONFIG";
+
+/// `arguments` with each value that begins with a dash joined to its option by `=`.
+///
+/// `clap` takes `-1` behind `--settle` for a flag that it does not know, and does not say what it stood behind. Joined, it comes
+/// to the setting, which says what to write instead.
+fn with_dashed_values(command: &Command, arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        let text = argument.to_str().unwrap_or_default();
+        let is_dashed = text.len() > 1 && text.starts_with('-') && !text.starts_with("--");
+        let option = joined.last_mut().filter(|before| {
+            let option = before.to_str().and_then(|before| before.strip_prefix("--"));
+            is_dashed && option.is_some_and(|option| takes_value(command, option)) && !is_short(command, text)
+        });
+        match option {
+            Some(option) => {
+                option.push("=");
+                option.push(&argument);
+            }
+            None => joined.push(argument),
+        }
+    }
+    joined
+}
+
+/// Whether an option of this name, of any command, takes a value.
+fn takes_value(command: &Command, name: &str) -> bool {
+    let of = |argument: &Arg| argument.get_long() == Some(name) && argument.get_action().takes_values();
+    command.get_arguments().any(of) || command.get_subcommands().any(|command| takes_value(command, name))
+}
+
+/// Whether `text` begins as a short flag of any command does, those that `clap` has by itself too.
+fn is_short(command: &Command, text: &str) -> bool {
+    let short = text.chars().nth(1);
+    let is_own = matches!(short, Some('h' | 'V'));
+    is_own
+        || command.get_arguments().any(|argument| argument.get_short() == short)
+        || command.get_subcommands().any(|command| is_short(command, text))
 }
 
 fn warn_if_readable(path: &std::path::Path, given: &mut Given) {
@@ -241,6 +289,29 @@ mod tests {
         assert_eq!(settings.cache_dir, std::path::Path::new("/d"));
         assert_eq!(settings.default_lifetime.as_secs(), 9);
         assert!(!settings.fleet.enabled);
+    }
+
+    #[test]
+    fn a_value_that_begins_with_a_dash_comes_to_its_option_and_flags_stay_flags() {
+        let joined = |words: &[&str]| -> Vec<String> {
+            let words = words.iter().map(OsString::from);
+            with_dashed_values(&command(), words).into_iter().map(|it| it.into_string().unwrap()).collect()
+        };
+        assert_eq!(joined(&["serve", "--settle", "-1s", "-5"]), ["serve", "--settle=-1s", "-5"]);
+        assert_eq!(
+            joined(&["monitor", "--interval", "-1", "--once"]),
+            ["monitor", "--interval=-1", "--once"]
+        );
+        for plain in [
+            &["serve", "--settle", "--listen"][..],
+            &["serve", "--settle", "-h"],
+            &["serve", "--access-log", "-"],
+            &["serve", "--settle=1", "-1"],
+            &["serve", "--no-p2p", "-1"],
+            &["get", "--config", "-i"],
+        ] {
+            assert_eq!(joined(plain), plain);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use clap::{
     Arg, ArgAction, Command,
     builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser as _},
 };
+use std::ops::RangeInclusive;
 
 /// Everything that can be written.
 pub(super) fn command() -> Command {
@@ -146,9 +147,9 @@ fn secret() -> Command {
 }
 
 fn demo() -> Command {
-    let number = |id: &'static str, default: &'static str, range: std::ops::RangeInclusive<usize>| {
+    let number = |id: &'static str, default: &'static str, range: RangeInclusive<usize>| {
         let range = *range.start() as u64..=*range.end() as u64;
-        let parser = clap::value_parser!(u64).range(range);
+        let parser = move |text: &str| number_in(&range, text);
         Arg::new(id).long(id).value_name("COUNT").default_value(default).value_parser(parser)
     };
     let transport = PossibleValuesParser::new(["libp2p", "quic"]).try_map(|text| text.parse::<Transport>());
@@ -199,9 +200,16 @@ The heaviest 256 clients, 128 routes and 64 payers have rows of their own; \"(ot
 
 fn monitor() -> Command {
     let interval = Arg::new("interval").long("interval").value_name("SECONDS").default_value("10");
+    let parser = |text: &str| number_in(&(1..=86_400), text);
     client("monitor", "Show what the daemon does, again and again; as text if the output is not a terminal")
         .arg(Arg::new("once").long("once").action(ArgAction::SetTrue).help("Show it once, as text"))
-        .arg(interval.value_parser(clap::value_parser!(u64).range(1..=86_400)).help("How often to look"))
+        .arg(interval.value_parser(parser).help("How often to look"))
+}
+
+/// Takes a number that is in `range`.
+fn number_in(range: &RangeInclusive<u64>, text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("write a number from {} to {}", range.start(), range.end()))
 }
 
 fn ping() -> Command {

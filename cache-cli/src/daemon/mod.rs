@@ -85,9 +85,9 @@ pub(crate) async fn run(
     let page = dashboard.as_ref().map(Dashboard::address);
     let about = About::of(&settings, addresses, (operations.address(), webhooks.address()?, page));
     surrogate::begin(&node, &settings).await?;
+    let access_log = access_log(&settings)?;
     announce(&about, &node.addresses());
     let (stop, running) = Running::new();
-    let access_log = access_log(&settings)?;
     let (shown, showing) = watch::channel(Shown { report, about });
     let front = front(&settings, &node, access_log.clone());
     let mut reloader = Reloader {
@@ -177,8 +177,13 @@ fn front(settings: &Settings, node: &Node, access_log: Option<AccessLog>) -> Arc
 
 fn access_log(settings: &Settings) -> Result<Option<AccessLog>, CommandError> {
     let start = |target: &AccessLogTarget| {
-        AccessLog::start(target.clone())
-            .map_err(|error| CommandError::failed("cannot open the access log", error))
+        AccessLog::start(target.clone()).map_err(|error| {
+            let source = &settings.access_log_source;
+            let remedy = "name a file where the daemon's user may write, or `-` for standard output";
+            CommandError::Usage(
+                format!("access-log {target} ({source}) cannot be opened: {error}; {remedy}").into(),
+            )
+        })
     };
     settings.access_log.as_ref().map(start).transpose()
 }
@@ -205,5 +210,30 @@ fn announce(about: &About, peer_addresses: &[String]) {
     if let Some(address) = &about.dashboard {
         info!(%address, "dashboard");
         drop(writeln!(out, "dashboard on {address}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Defaults, Given, Source, definition};
+
+    #[test]
+    fn a_file_that_is_opened_at_the_start_and_cannot_be_is_named_with_its_option_the_cause_and_what_to_name()
+    {
+        let settings = |name: &'static str| {
+            let mut given = Given::default();
+            given.put(definition(name), vec!["/nope/nothing".to_owned()], Source::Flag(name));
+            let defaults = Defaults { cache_dir: Some("/d".into()), ..Defaults::default() };
+            Settings::resolve(&given, &defaults).unwrap()
+        };
+        let certificates = node::github(&settings("ca-file")).map(drop);
+        let log = access_log(&settings("access-log")).map(drop);
+        for (fault, name, done) in [(certificates, "ca-file", "used"), (log, "access-log", "opened")] {
+            let fault = fault.unwrap_err().to_string();
+            let begins = format!("{name} \"/nope/nothing\" (flag --{name}) cannot be {done}: ");
+            assert!(fault.starts_with(&begins), "{fault}");
+            assert!(fault.contains("No such file") && fault.contains("; name a file"), "{fault}");
+        }
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn start(settings: &Settings) -> Result<Node, CommandError> {
 ///
 /// [`CommandError::Usage`], saying what does not fit.
 pub(super) fn github(settings: &Settings) -> Result<GitHub, CommandError> {
-    github_builder(settings).and_then(GitHubBuilder::build).map_err(|error| CommandError::Usage(error.into()))
+    github_builder(settings).and_then(GitHubBuilder::build).map_err(|error| unfit(error, settings))
 }
 
 /// The rules by which requests are judged, for a node that runs.
@@ -50,7 +50,21 @@ pub(super) fn github(settings: &Settings) -> Result<GitHub, CommandError> {
 ///
 /// [`CommandError::Usage`], saying what does not fit.
 pub(super) fn rules(settings: &Settings) -> Result<Rules, CommandError> {
-    github_builder(settings).and_then(GitHubBuilder::rules).map_err(|error| CommandError::Usage(error.into()))
+    github_builder(settings).and_then(GitHubBuilder::rules).map_err(|error| unfit(error, settings))
+}
+
+/// The fault of settings that the adapter has found, with where that stands which no reader of settings could see.
+fn unfit(error: ConfigError, settings: &Settings) -> CommandError {
+    match error {
+        ConfigError::Certificates { path, problem } => {
+            let source = &settings.certificates_source;
+            let remedy = "name a file of certificates in PEM that the daemon's user may read";
+            CommandError::Usage(
+                format!("ca-file {path:?} ({source}) cannot be used: {problem}; {remedy}").into(),
+            )
+        }
+        other => CommandError::Usage(other.into()),
+    }
 }
 
 fn github_builder(settings: &Settings) -> Result<GitHubBuilder, ConfigError> {

@@ -1,7 +1,7 @@
 //! Where the access log goes.
 
 use super::Problem;
-use std::{path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 /// The place where lines go.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,6 +19,15 @@ impl FromStr for AccessLogTarget {
         match text {
             "-" => Ok(Self::Output),
             path => super::path(path).map(Self::File),
+        }
+    }
+}
+
+impl fmt::Display for AccessLogTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{path:?}"),
+            Self::Output => f.write_str("-"),
         }
     }
 }

@@ -12,12 +12,16 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     /// It cannot be read.
-    #[error("cannot read the settings file {path}")]
+    #[error(
+        "cannot read the settings file {path} ({named_by}), so nothing was taken from it: {error}; name a file of text that \
+         this user may read"
+    )]
     Unreadable {
         /// The path of the file.
         path: String,
+        /// The source that names it, in words.
+        named_by: &'static str,
         /// What the system says.
-        #[source]
         error: std::io::Error,
     },
     /// It is not TOML. Only the parser's own words are repeated, never the line, which may hold a secret.
@@ -38,7 +42,7 @@ impl From<FileError> for CommandError {
     }
 }
 
-/// Takes every setting of the file at `path` into `given`, over what is there.
+/// Takes every setting of the file at `path`, which `named_by` names, into `given`, over what is there.
 ///
 /// A line that names no setting, or gives one a value that it does not take, is noted in `given` as a fault beside
 /// those of other sources.
@@ -46,9 +50,12 @@ impl From<FileError> for CommandError {
 /// # Errors
 ///
 /// If the file cannot be read or is not TOML.
-pub(crate) fn read(path: &Path, given: &mut Given) -> Result<(), FileError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| FileError::Unreadable { path: path.display().to_string(), error })?;
+pub(crate) fn read(path: &Path, named_by: &'static str, given: &mut Given) -> Result<(), FileError> {
+    let text = std::fs::read_to_string(path).map_err(|error| FileError::Unreadable {
+        path: path.display().to_string(),
+        named_by,
+        error,
+    })?;
     parse(path, &text, given)
 }
 

@@ -13,6 +13,7 @@ mod fleet;
 mod github_cli;
 mod given;
 mod imprint;
+mod listening;
 mod log_filter;
 mod report;
 mod secret_source;
@@ -71,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) proxy_source: Source,
     /// A file of certificates to trust besides the public ones.
     pub(crate) certificates: Option<PathBuf>,
+    /// The source of that file's path.
+    pub(crate) certificates_source: Source,
     /// Where requests for hosts other than the API go.
     pub(crate) detours: Vec<Detour>,
     /// Where entries, the lock and the admin socket are.
@@ -137,6 +140,8 @@ pub(crate) struct Settings {
     pub(crate) fleet: FleetSettings,
     /// Where to write a line for each request.
     pub(crate) access_log: Option<AccessLogTarget>,
+    /// The source of that place.
+    pub(crate) access_log_source: Source,
     /// What to log and how.
     pub(crate) log: Log,
     /// What the user should know although it is not an error.
@@ -170,9 +175,7 @@ impl Settings {
     pub(crate) fn resolve(given: &Given, defaults: &Defaults) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(given);
         let mut settings = reader.settings(defaults);
-        reader.check_remote(&settings);
-        reader.check_remote_counts("metrics-listen", settings.metrics_listen);
-        reader.check_remote_counts("dashboard", settings.dashboard);
+        reader.check_listening(&settings);
         reader.check_clear_origin(&settings);
         settings.warnings = std::mem::take(&mut reader.warnings);
         reader.finish(settings)
@@ -267,7 +270,7 @@ impl<'a> Reader<'a> {
 
     fn settings(&mut self, defaults: &Defaults) -> Settings {
         Settings {
-            listen: self.one("listen", value::listen).flatten(),
+            listen: self.listen("listen").flatten(),
             unix: self.one("unix", path),
             unix_access: self.unix_access(),
             origin: self.one("origin", value::origin).unwrap_or_else(OriginUrl::github),
@@ -276,6 +279,7 @@ impl<'a> Reader<'a> {
             proxy: self.proxy(),
             proxy_source: self.source("proxy"),
             certificates: self.one("ca-file", path),
+            certificates_source: self.source("ca-file"),
             detours: self.many("upstream", value::word),
             cache_dir: self.cache_dir(defaults),
             default_lifetime: self.one("default-ttl", value::lifetime).unwrap_or_default(),
@@ -302,13 +306,14 @@ impl<'a> Reader<'a> {
             drain_timeout: self.one("drain", value::drain).unwrap_or_default(),
             hosts: self.many("host", value::host),
             web_origins: self.many("allow-web-origin", value::word),
-            metrics_listen: self.one("metrics-listen", value::listen).flatten(),
+            metrics_listen: self.listen("metrics-listen").flatten(),
             pushed: self.pushed(),
             webhook: self.webhook(),
-            dashboard: self.one("dashboard", value::listen).flatten(),
+            dashboard: self.listen("dashboard").flatten(),
             client_token: self.client_token(),
             fleet: self.fleet(defaults),
             access_log: self.one("access-log", value::word),
+            access_log_source: self.source("access-log"),
             log: Log {
                 filter: self.one("log", log_filter::parse).unwrap_or_default(),
                 format: self.one("log-format", value::word).unwrap_or(LogFormat::Text),
@@ -390,7 +395,7 @@ impl<'a> Reader<'a> {
         let token = self.one("client-token", secret);
         let from_file = self.one("client-token-file", |text| {
             let contents =
-                std::fs::read_to_string(text).map_err(|error| format!("cannot be read: {error}"))?;
+                std::fs::read_to_string(text).map_err(|error| secret_source::unreadable(&error))?;
             secret(&contents)
         });
         if token.is_some() && from_file.is_some() {
@@ -398,37 +403,6 @@ impl<'a> Reader<'a> {
             self.refuse("client-token-file", problem);
         }
         token.or(from_file)
-    }
-
-    /// A door that other machines reach hands out private answers and spends quota, so it takes two deliberate steps
-    /// to open one.
-    fn check_remote(&mut self, settings: &Settings) {
-        let Some(address) = settings.listen.filter(|address| !address.ip().is_loopback()) else {
-            return;
-        };
-        let weak =
-            settings.client_token.as_ref().filter(|token| token.expose().len() < CLIENT_TOKEN_BYTES_MIN);
-        if weak.is_some() {
-            let named = ["client-token", "client-token-file"]
-                .into_iter()
-                .find(|name| self.given.value(definition(name)).is_some());
-            let problem = format!(
-                "is shorter than {CLIENT_TOKEN_BYTES_MIN} characters, which other machines could guess; \
-                 `fleet-cache secret generate` makes one that they cannot"
-            );
-            self.refuse(named.unwrap_or("client-token"), &problem);
-        }
-        let allowed = self.one("allow-remote", value::truth).unwrap_or_default();
-        if !allowed || settings.client_token.is_none() {
-            self.refuse(
-                "listen",
-                &format!(
-                    "is reached by other machines, and an open proxy would let them use this cache; \
-                     listen on 127.0.0.1:{}, or give both --allow-remote and --client-token-file FILE",
-                    address.port()
-                ),
-            );
-        }
     }
 
     /// Anything that listens on the way to such an origin reads every credential.
@@ -440,27 +414,6 @@ impl<'a> Reader<'a> {
             self.warnings.push(format!(
                 "origin {} ({}) sends credentials and answers in clear; write it with https://",
                 settings.origin, settings.origin_source
-            ));
-        }
-    }
-
-    /// Counts and names of domains are no secrets, and neither Prometheus nor a browser presents a client token, so one
-    /// deliberate step is enough here.
-    fn check_remote_counts(&mut self, name: &'static str, address: Option<SocketAddr>) {
-        let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
-            return;
-        };
-        if !self.one("allow-remote", value::truth).unwrap_or_default() {
-            let port = address.port();
-            let problem = format!(
-                "is reached by other machines, which would see how this cache is used; \
-                 give 127.0.0.1:{port}, or --allow-remote as well"
-            );
-            self.refuse(name, &problem);
-        } else if name == "dashboard" {
-            self.warnings.push(format!(
-                "dashboard {address} shows, in clear and to everyone that reaches it, which clients use this cache, the \
-                 addresses of members and how quotas stand; `ssh -L` to a loopback address shows it to fewer"
             ));
         }
     }

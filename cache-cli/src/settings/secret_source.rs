@@ -189,15 +189,19 @@ fn parse(text: &str) -> Result<FleetSecret, Problem> {
 
 /// The text of the file at `path`, which holds `what`, and a warning if too many can read it.
 pub(super) fn read(path: &Path, what: &str) -> Result<(Zeroizing<String>, Option<String>), Problem> {
-    let unreadable = |error: io::Error| format!("cannot be read: {error}");
-    let file = File::open(path).map_err(unreadable)?;
-    let found = file.metadata().map_err(unreadable)?;
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let found = file.metadata().map_err(|error| unreadable(&error))?;
     let mode = found.permissions().mode() & 0o777;
     let warning = (found.is_file() && mode & !FILE_MODE_WIDEST != 0).then(|| {
         let path = path.display();
         format!("{path} holds {what} and has mode {mode:04o}, which lets others in; run `chmod 600 {path}`")
     });
-    Ok((bounded(file).map_err(unreadable)?, warning))
+    Ok((bounded(file).map_err(|error| unreadable(&error))?, warning))
+}
+
+/// What is said of a file that a setting names and that gives no text, for the reason in `error`.
+pub(super) fn unreadable(error: &io::Error) -> Problem {
+    format!("cannot be read: {error}; name a file of text that the daemon's user may read")
 }
 
 fn bounded(input: impl Read) -> io::Result<Zeroizing<String>> {

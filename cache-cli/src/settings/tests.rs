@@ -225,3 +225,77 @@ fn what_is_kept_from_a_class_is_said_once() {
         assert!(error.contains(part), "{error}");
     }
 }
+
+/// The forms of values for which `-1`, `-1s` or a word can be right.
+const FREE_FORMS: [&str; 7] = ["DIR", "FILE", "HOSTS", "NAME", "PATH", "SECRET", "TOKEN"];
+
+#[test]
+fn whatever_bad_value_an_option_is_given_its_fault_names_it_the_value_and_what_to_write() {
+    let mut unclear = Vec::new();
+    for definition in DEFINITIONS {
+        let (name, form) = match definition.shape {
+            Shape::Many(form) | Shape::One(form) => (definition.name, form),
+            Shape::Disabled(_) | Shape::Enabled => (definition.name, "true|false"),
+        };
+        // A proxy may be a name alone, and a level of the log a target's.
+        let is_free = FREE_FORMS.contains(&form) || ["log", "proxy"].contains(&name);
+        for bad in ["-1", "-1s", "-5MiB", "-20%", "=", "1 parsec", "99999999999999999999999"] {
+            let Err(fault) = resolved(&[(name, bad)]) else {
+                unclear.extend((!is_free).then(|| format!("{name} {bad:?} is taken")));
+                continue;
+            };
+            let is_shown = definition.shown == definition::Shown::Whole;
+            let shown = if is_shown { format!(" {bad:?}") } else { String::new() };
+            let begins = format!("{name}{shown} (flag --{name}) ");
+            let is_named = fault.lines().any(|line| line.starts_with(&begins));
+            let tells = REMEDIES.iter().any(|word| fault.contains(word));
+            unclear.extend((!is_named || !tells).then_some(fault));
+        }
+    }
+    assert!(unclear.is_empty(), "{}", unclear.join("\n"));
+}
+
+/// How a fault begins to say what to do instead.
+const REMEDIES: [&str; 6] = ["write ", "give ", "name ", "lists them", "make one", "set "];
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_its_option_the_cause_and_what_to_name() {
+    let is_read = |definition: &&Definition| {
+        definition.shape == Shape::One("FILE") || definition.shape == Shape::Many("FILE")
+    };
+    for definition in DEFINITIONS.iter().filter(is_read) {
+        // These are opened when the daemon starts.
+        if ["access-log", "ca-file"].contains(&definition.name) {
+            continue;
+        }
+        let fault = resolved(&[(definition.name, "/nope/nothing")]).unwrap_err();
+        let begins = format!(
+            "{} \"/nope/nothing\" (flag --{}) cannot be read: No such file",
+            definition.name, definition.name
+        );
+        assert!(fault.starts_with(&begins) && fault.contains("; name a file"), "{fault}");
+    }
+}
+
+#[test]
+fn two_settings_that_name_one_address_are_refused_by_both_names() {
+    let faults = |pairs: &[(&'static str, &str)]| resolved(pairs).map(drop).unwrap_err();
+    let fault = faults(&[("dashboard", "8484")]);
+    assert!(
+        fault.starts_with("dashboard \"8484\" (flag --dashboard) is what listen (default) has too"),
+        "{fault}"
+    );
+    assert!(fault.contains("--dashboard 127.0.0.1:8486"), "{fault}");
+    let fault = faults(&[("dashboard", "127.0.0.1:8485"), ("metrics-listen", "localhost:8485")]);
+    assert!(fault.contains("metrics-listen (flag --metrics-listen)"), "{fault}");
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&secret, "0123456789abcdef0123456789abcdef").unwrap();
+    let secret = ("webhook-secret-file", secret.path().to_str().unwrap());
+    let fault = faults(&[secret, ("webhook-listen", "8486"), ("dashboard", "8486")]);
+    assert!(
+        fault.contains("what webhook-listen (flag --webhook-listen) has") && fault.contains("127.0.0.1:8487"),
+        "{fault}"
+    );
+    assert!(resolved(&[("dashboard", "8486"), ("metrics-listen", "8485")]).is_ok());
+    assert!(resolved(&[("dashboard", "0"), ("metrics-listen", "0"), ("listen", "0")]).is_ok());
+}

@@ -7,13 +7,7 @@ use cache_origin_github::{
 };
 use fleet_cache::environment;
 use nix::unistd::Group;
-use std::{
-    fmt,
-    net::{Ipv4Addr, SocketAddr},
-    ops::RangeInclusive,
-    str::FromStr,
-    time::Duration,
-};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
 /// What is wrong with a text, and what to write instead. Never repeats the text, which may be a secret.
 pub(crate) type Problem = String;
@@ -167,18 +161,6 @@ pub(crate) fn truth(text: &str) -> Result<bool, Problem> {
 /// Parses the number of a port.
 pub(crate) fn port(text: &str) -> Result<u16, Problem> {
     environment::port(text).map_err(|misspelt| misspelt.to_string())
-}
-
-/// Takes `127.0.0.1:8484`, `[::1]:8484`, `localhost:8484`, a port alone, or `none`.
-pub(crate) fn listen(text: &str) -> Result<Option<SocketAddr>, Problem> {
-    if text == "none" {
-        return Ok(None);
-    }
-    let loopback = |port: &str| port.parse().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    text.parse()
-        .or_else(|_error| loopback(text.strip_prefix("localhost:").unwrap_or(text)))
-        .map(Some)
-        .map_err(|_error| "is not an address and port; write for example `127.0.0.1:8484`".to_owned())
 }
 
 /// Takes `eventual` or `immediate`.
@@ -389,16 +371,6 @@ mod tests {
         {
             assert!(host(text).is_err(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_port_alone_or_localhost_means_this_machine() {
-        let here = Some("127.0.0.1:80".parse().unwrap());
-        for text in ["80", "localhost:80", "127.0.0.1:80"] {
-            assert_eq!(listen(text), Ok(here), "{text}");
-        }
-        assert_eq!(listen("none"), Ok(None));
-        assert!(listen("nowhere").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Where webhooks are received, and by which secret.
 
-use super::{Problem, Reader, path, secret_source, value};
+use super::{Problem, Reader, path, secret_source};
 use fleet_cache::github::WebhookSecret;
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ impl Reader<'_> {
     /// One of the two settings alone is a mistake: nothing would be received, or anybody believed.
     pub(super) fn webhook(&mut self) -> Option<WebhookSettings> {
         let is_given = |reader: &Self, name| reader.given.value(super::definition(name)).is_some();
-        let listen = self.one("webhook-listen", value::listen);
+        let listen = self.listen("webhook-listen");
         let secret = self.one("webhook-secret-file", secret);
         let (is_listen_given, is_secret_given) = (listen.is_some(), is_given(self, "webhook-secret-file"));
         let listen = listen.flatten();
@@ -39,7 +39,7 @@ impl Reader<'_> {
 
     /// Without webhooks nobody would tell of a change before the longer lifetimes are over.
     pub(super) fn pushed(&mut self) -> Vec<String> {
-        let pushed = self.many("pushed", value::route);
+        let pushed = self.many("pushed", super::value::route);
         let listen = self.given.value(super::definition("webhook-listen"));
         if !pushed.is_empty() && listen.is_none_or(|listen| listen.texts.iter().all(|text| text == "none")) {
             let problem = "is of no use where nothing is pushed; give --webhook-listen ADDR:PORT and \
@@ -51,7 +51,7 @@ impl Reader<'_> {
 
     /// What comes to such an address is believed by its signature alone, so one deliberate step is enough here.
     fn check_remote_webhook(&mut self, address: SocketAddr) {
-        if !address.ip().is_loopback() && !self.one("allow-remote", value::truth).unwrap_or_default() {
+        if !address.ip().is_loopback() && !self.is_remote_allowed() {
             let port = address.port();
             let problem = format!(
                 "is reached by other machines, in clear; give 127.0.0.1:{port} and let a server with TLS hand \

@@ -120,6 +120,8 @@ pub(crate) struct Passed {
     pub(crate) reach: Reach,
     /// What the answer showed of the caller's allowance.
     pub(crate) allowance: Option<Allowance>,
+    /// Whether that shows how many were used with this very call.
+    pub(crate) is_counted: bool,
     /// For how long the origin wants to be left alone by the payer, and why, if it said so.
     pub(crate) pause: Option<(Duration, Shortage)>,
     pub(crate) done: oneshot::Sender<PassAnswer>,

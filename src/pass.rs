@@ -41,7 +41,7 @@ impl Node {
                 let refused = Asked::refused(asked, &mut answer).await;
                 (answer, refused, told)
             };
-            let (answer, refused, Told { allowance, pause }) = if is_read {
+            let (answer, refused, Told { allowance, is_counted, pause }) = if is_read {
                 tokio::select! {
                     ended = forwarded => ended,
                     () = done.closed() => (Err(FetchError::FetcherGone), None, Told::default()),
@@ -51,7 +51,7 @@ impl Node {
             };
             let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
-            Passed { answer, refused, reach, allowance, pause, done }
+            Passed { answer, refused, reach, allowance, is_counted, pause, done }
         });
         let (withheld, mut reason) = oneshot::channel();
         let order = Command::Pass { purse, priority, call: Departing { call, broken_off, withheld } };
@@ -119,11 +119,11 @@ impl Node {
         let (done, answer) = oneshot::channel();
         let call = Box::pin(async move {
             let mut answer = github.relay(request, &host, &to).await;
-            let Told { allowance, pause } = Told::by(asked.as_ref(), &mut answer).await;
+            let Told { allowance, is_counted, pause } = Told::by(asked.as_ref(), &mut answer).await;
             let refused = Asked::refused(asked, &mut answer).await;
             let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
-            Passed { answer, refused, reach, allowance, pause, done }
+            Passed { answer, refused, reach, allowance, is_counted, pause, done }
         });
         // Other hosts of GitHub's have limits of their own.
         let (withheld, _is_free) = oneshot::channel();
@@ -153,6 +153,7 @@ impl Node {
 #[derive(Default)]
 struct Told {
     allowance: Option<Allowance>,
+    is_counted: bool,
     pause: Option<(Duration, Shortage)>,
 }
 
@@ -160,7 +161,9 @@ impl Told {
     async fn by(asked: Option<&Asked>, answer: &mut PassAnswer) -> Self {
         let Some(asked) = asked else { return Self::default() };
         let allowance = answer.as_ref().ok().and_then(|answer| asked.allowance(answer));
-        Self { allowance, pause: asked.throttled(answer).await }
+        let pause = asked.throttled(answer).await;
+        let is_counted = pause.is_none() && answer.as_ref().is_ok_and(|answer| asked.is_counted(answer));
+        Self { allowance, is_counted, pause }
     }
 }
 

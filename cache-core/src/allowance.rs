@@ -2,6 +2,7 @@
 
 use crate::{Bucket, Domain, Payer, Timestamp};
 use alloc::boxed::Box;
+use core::time::Duration;
 
 /// What one answer of the origin showed of an allowance.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -43,6 +44,13 @@ impl Window {
             *self = other;
         }
         is_later
+    }
+
+    /// Whether both may be words on one window. GitHub's ends of one are a second apart at times.
+    pub(crate) fn is_one_with(&self, other: &Self) -> bool {
+        let later = self.reset.max(other.reset);
+        let apart = later.saturating_since(self.reset.min(other.reset));
+        self.limit == other.limit && apart <= Duration::from_secs(1)
     }
 
     fn order(&self) -> (Timestamp, u64, u64, u64) {

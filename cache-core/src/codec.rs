@@ -4,6 +4,7 @@
 //! identically. A version byte belongs in front of them, outside this format, so that it can be replaced.
 
 mod allowance;
+mod call_numbers;
 mod district;
 mod doubts;
 mod invalidation;

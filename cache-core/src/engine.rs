@@ -116,7 +116,7 @@ impl Engine {
             Input::DialFailed { address, failure } => self.on_dial_failed(&address, failure),
             Input::Disconnected { peer } => self.on_disconnected(peer),
             Input::Fetched { fetch, fetched, allowance } => {
-                self.note_allowance(allowance);
+                self.note_allowance(allowance, fetched.is_counted());
                 self.on_fetched(fetch, fetched);
             }
             Input::Get { request, key, directives, bucket, priority, reader, kin_wait } => {
@@ -130,9 +130,9 @@ impl Engine {
                 self.on_loaded(load, entry.filter(|entry| self.is_useful(entry)));
             }
             Input::Misbehaved { peer, offence } => self.on_offence(peer, offence),
-            Input::Passed { order, reach, refused, allowance, pause } => {
+            Input::Passed { order, reach, refused, allowance, is_counted, pause } => {
                 self.end_pass(order, pause);
-                self.note_allowance(allowance);
+                self.note_allowance(allowance, is_counted);
                 self.on_passed(order, reach, refused);
             }
             Input::Pass { order, payer, bucket, priority } => self.on_pass(order, (payer, bucket), priority),
@@ -163,7 +163,7 @@ impl Engine {
         let removal = self.cache.next_removal().map(|date| (date, Deadline::Removal));
         let fleet = self.fleet.as_ref().and_then(|fleet| fleet.next_deadline());
         let receipt = self.receipts.next_deadline().map(|date| (date, Deadline::Receipt));
-        let ledger = self.ledger.next_telling().map(|date| (date, Deadline::Ledger));
+        let ledger = self.ledger.next_due().map(|date| (date, Deadline::Ledger));
         let passes = self.passing.next_deadline().map(|date| (date, Deadline::Passes));
         let own = self.flights.next_deadline().into_iter().chain(removal).chain(receipt);
         own.chain(fleet).chain(ledger).chain(passes).min()

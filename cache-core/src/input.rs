@@ -183,6 +183,8 @@ pub enum Input {
         refused: Option<(Domain, Refusal)>,
         /// What the answer showed of the caller's allowance, if there was an answer and it did.
         allowance: Option<Allowance>,
+        /// Whether the answer shows a use that the call itself has made the latest of.
+        is_counted: bool,
         /// For how long the origin wants to be left alone by the payer, and why, if it said so.
         pause: Option<(Duration, Shortage)>,
     },
@@ -287,6 +289,25 @@ pub enum Fetched {
     /// again. No stale entry stands in. The content is what those are told that wait at other members.
     Spent(FetchError, Content),
 }
+
+impl Fetched {
+    /// Whether the call, as far as this tells, was one that the origin counts, and its answer one that shows so.
+    pub(crate) fn is_counted(&self) -> bool {
+        match self {
+            Self::Fresh(_) | Self::Oversize => true,
+            Self::Unstorable { content, .. } => content.status != NOT_MODIFIED && content.status < 500,
+            Self::Failed(_)
+            | Self::Fault { .. }
+            | Self::NotModified(_)
+            | Self::Proven(_)
+            | Self::Spent(..)
+            | Self::Throttled { .. } => false,
+        }
+    }
+}
+
+/// An answer that costs nothing (RFC 9110, section 15.4.5).
+const NOT_MODIFIED: u16 = 304;
 
 /// The requests that may have an answer that is not kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -10,12 +10,15 @@
 //! more than what is left, until fewer calls are left than there are members.
 
 mod account;
+mod evidence;
 mod joining;
+mod numbers;
 mod pacing;
 mod pauses;
 mod reserve;
 
 pub use account::{AccountReport, RATE_OVER};
+pub use numbers::{CallNumbers, Numbers};
 pub(crate) use pauses::Pause;
 pub use pauses::{Payer, Shortage};
 pub(crate) use reserve::Decision;
@@ -28,7 +31,7 @@ use alloc::{
     vec::Vec,
 };
 use core::{ops::RangeInclusive, time::Duration};
-use joining::{Joining, ShownTo};
+use joining::Joining;
 use pacing::Pacing;
 use pauses::{Concerned, Pauses};
 
@@ -61,7 +64,8 @@ impl Ledger {
     /// A ledger of member `local` of a fleet, or of a node by itself, which keeps `reserves` and has at most so many calls of
     /// a payer made `at_once`.
     pub(crate) fn new(reserves: Reserves, at_once: u64, local: Option<PeerId>) -> Self {
-        Self { reserves, pacing: Pacing::new(at_once, local), ..Self::default() }
+        let joining = Joining::new(local.is_some());
+        Self { reserves, pacing: Pacing::new(at_once, local), joining, ..Self::default() }
     }
 
     /// Notes what an answer showed to this node. Neighbours hear of it by `tell_at` at the latest, or as soon as it is due.
@@ -71,9 +75,11 @@ impl Ledger {
         (now, tell_at): (Timestamp, Timestamp),
         spenders: Spenders,
     ) {
-        let (reserves, payer) = (self.reserves, allowance.payer);
+        let (reserves, payer, resource) = (self.reserves, allowance.payer, allowance.resource.clone());
         let is_unheard = self.pacing.is_unheard(payer, now);
-        let account = self.enter(allowance, ShownTo::Here, now);
+        self.enter(allowance, now);
+        self.compare(payer, &resource, now);
+        let Some(account) = self.accounts.last_mut() else { return };
         account.is_owed |= is_unheard;
         if payer == Payer::HOST || (account.unsaid() == 0 && !account.is_owed) {
             return;
@@ -93,19 +99,95 @@ impl Ledger {
         }
         let window = told.window;
         let before = self.find(told.payer, &told.resource).map(|account| account.allowance.window);
-        let account = self.enter(told, ShownTo::Elsewhere, now);
+        let (payer, resource) = (told.payer, told.resource.clone());
+        let account = self.enter(told, now);
         account.note_common(window);
+        self.compare(payer, &resource, now);
         before.is_none_or(|mut before| before.join(window))
     }
 
-    /// When neighbours are to be told something.
-    pub(crate) fn next_telling(&self) -> Option<Timestamp> {
-        self.accounts.iter().filter_map(|account| account.tell_at).min()
+    /// Notes that the answer which showed this was to a call of this node that the origin has counted.
+    pub(crate) fn count(&mut self, shown: &Allowance, now: Timestamp) {
+        let Some(account) = self.find_mut(shown.payer, &shown.resource) else { return };
+        if !account.count(&shown.window) {
+            return;
+        }
+        let overtaken = account.floors.iter().filter(|(_, used)| shown.window.used <= *used);
+        for other in overtaken.map(|(other, _)| *other).collect::<Vec<_>>() {
+            self.joining.contradict((shown.payer, other), shown.window.reset, now);
+        }
+        self.compare(shown.payer, &shown.resource, now);
+    }
+
+    /// Takes the numbers of calls that a member told. Returns whether any was news.
+    pub(crate) fn hear_numbers(&mut self, told: &CallNumbers, now: Timestamp) -> bool {
+        let Some(account) = self.find_mut(told.payer, &told.resource) else { return false };
+        let window = account.allowance.window;
+        let is_of_it = window.is_one_with(&Window { limit: told.limit, reset: told.reset, ..window });
+        let is_credible = told.numbers.last() <= window.limit.saturating_add(Numbers::SPAN);
+        let is_news = is_of_it && is_credible && account.numbers.merge(&told.numbers);
+        if is_news {
+            self.compare(told.payer, &told.resource, now);
+        }
+        is_news
+    }
+
+    /// Compares the calls of a payer with those of others that may be the same, and has neighbours told the numbers of such calls.
+    fn compare(&mut self, payer: Payer, resource: &str, now: Timestamp) {
+        let is_own = |it: &&Account| is_of(it, payer, resource) && it.allowance.window.reset > now;
+        let Some(own) = self.accounts.iter().find(is_own) else { return };
+        let alike = |other: &&Account| core::ptr::eq(*other, own) || own.is_like(other);
+        let alike: Vec<&Account> = self.accounts.iter().filter(alike).collect();
+        if alike.len() < 2 {
+            return;
+        }
+        self.joining.compare(&alike, now);
+        let used: Vec<_> = alike.iter().map(|it| (it.allowance.payer, it.allowance.window.used)).collect();
+        for account in &mut self.accounts {
+            let allowance = &account.allowance;
+            let is_concerned =
+                *allowance.resource == *resource && used.iter().any(|(payer, _)| *payer == allowance.payer);
+            if is_concerned && now.saturating_since(account.seen_first) <= HEARD_WITHIN {
+                account.used_beside.clone_from(&used);
+            }
+            if is_concerned && account.has_untold && account.numbers_tell_at.is_none() {
+                account.numbers_tell_at = Some(now.saturating_add(NUMBERS_TOLD_AFTER));
+            }
+        }
+    }
+
+    /// When neighbours are to be told something, or payers are joined.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        let tellings = self.accounts.iter().flat_map(|account| [account.tell_at, account.numbers_tell_at]);
+        tellings.flatten().chain(self.joining.next_joined()).min()
+    }
+
+    /// Joins the payers whose time has come.
+    pub(crate) fn settle(&mut self, now: Timestamp) {
+        self.joining.settle(now);
+    }
+
+    /// Takes the numbers of calls that neighbours are to be told by now, at most `most` payers' at once.
+    ///
+    /// How the allowances stand that these belong to is due as well, since members know windows by that.
+    pub(crate) fn take_due_numbers(&mut self, now: Timestamp, most: usize) -> Vec<CallNumbers> {
+        let is_due = |account: &&mut Account| account.numbers_tell_at.is_some_and(|at| at <= now);
+        let due = self.accounts.iter_mut().filter(is_due).take(most);
+        due.map(|account| {
+            (account.numbers_tell_at, account.has_untold) = (None, false);
+            numbers_of(account)
+        })
+        .collect()
     }
 
     /// Takes what neighbours are to be told by now, at most `most` at once. They know it from then on.
+    ///
+    /// Where the numbers of calls are due, the window that they belong to is as well, if it is to be told at all.
     pub(crate) fn take_due(&mut self, now: Timestamp, most: usize) -> Vec<Allowance> {
-        let due = self.accounts.iter_mut().filter(|account| account.tell_at.is_some_and(|at| at <= now));
+        let is_past = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        let due = self.accounts.iter_mut().filter(|account| {
+            is_past(account.tell_at) || account.tell_at.is_some() && is_past(account.numbers_tell_at)
+        });
         let pacing = &mut self.pacing;
         due.take(most)
             .map(|account| {
@@ -125,13 +207,24 @@ impl Ledger {
 
     /// Nobody is there to be told.
     pub(crate) fn tell_nobody(&mut self) {
-        self.accounts.iter_mut().for_each(|account| account.tell_at = None);
+        for account in &mut self.accounts {
+            (account.tell_at, account.numbers_tell_at, account.has_untold) = (None, None, false);
+        }
     }
 
     /// What a newcomer is told: the accounts of windows that go on, but those of this host, the latest last.
     pub(crate) fn present(&self, now: Timestamp) -> impl Iterator<Item = &Allowance> {
         let allowances = self.accounts.iter().map(Account::allowance);
         allowances.filter(move |it| it.payer != Payer::HOST && it.window.reset > now)
+    }
+
+    /// The numbers of calls that a newcomer is told: those of payers that may be one with another.
+    pub(crate) fn present_numbers(&self, now: Timestamp) -> impl Iterator<Item = CallNumbers> {
+        let told = self.accounts.iter().filter(move |account| {
+            let goes_on = account.allowance.window.reset > now && account.numbers.last() > 0;
+            goes_on && self.accounts.iter().any(|other| other.is_like(account))
+        });
+        told.map(numbers_of)
     }
 
     /// Whether a call of `priority` may draw on `purse`.
@@ -217,7 +310,23 @@ impl Ledger {
     /// A call that draws on `purse` is made.
     pub(crate) fn begin(&mut self, purse: Purse, now: Timestamp) {
         self.pacing.begin(&self.joining.group(purse.0), purse.1, now);
+        if !self.under_way.contains_key(&purse) {
+            self.note_floors(purse, now);
+        }
         *self.under_way.entry(purse).or_default() += 1;
+    }
+
+    /// What of others is used now is less than what a call that begins now will show, if they are counted together.
+    fn note_floors(&mut self, (payer, bucket): Purse, now: Timestamp) {
+        let of_purse = |it: &Account| it.allowance.payer == payer && it.allowance.bucket == Some(bucket);
+        for at in 0..self.accounts.len() {
+            let own = &self.accounts[at];
+            if of_purse(own) && own.allowance.window.reset > now {
+                let others = self.accounts.iter().filter(|other| own.is_like(other));
+                let floors = others.map(|it| (it.allowance.payer, it.allowance.window.used)).collect();
+                self.accounts[at].floors = floors;
+            }
+        }
     }
 
     /// A call that drew on `purse` has ended, well or not.
@@ -263,11 +372,11 @@ impl Ledger {
     }
 
     /// Enters the latest word. Beyond [`ACCOUNTS_MAX`], the account longest without news is forgotten.
-    fn enter(&mut self, allowance: Allowance, to: ShownTo, now: Timestamp) -> &mut Account {
+    fn enter(&mut self, allowance: Allowance, now: Timestamp) -> &mut Account {
         let at = self.accounts.iter().position(|it| is_of(it, allowance.payer, &allowance.resource));
         let before = at.map(|at| self.accounts[at].allowance.window);
         if before.is_none_or(|mut before| before == allowance.window || before.join(allowance.window)) {
-            self.joining.observe(&allowance, to, &self.accounts, now);
+            self.joining.observe(&allowance, &self.accounts, now);
         }
         let account = match at {
             Some(at) => {
@@ -301,6 +410,10 @@ impl Ledger {
         payers.iter().flat_map(|payer| self.under_way.range(of(payer))).map(|(_, count)| *count).sum()
     }
 
+    fn find_mut(&mut self, payer: Payer, resource: &str) -> Option<&mut Account> {
+        self.accounts.iter_mut().find(|account| payer != Payer::HOST && is_of(account, payer, resource))
+    }
+
     fn find(&self, payer: Payer, resource: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| is_of(account, payer, resource))
     }
@@ -319,6 +432,11 @@ fn is_of(account: &Account, payer: Payer, resource: &str) -> bool {
     account.allowance.payer == payer && *account.allowance.resource == *resource
 }
 
+fn numbers_of(account: &Account) -> CallNumbers {
+    let Allowance { payer, ref resource, window: Window { limit, reset, .. }, .. } = account.allowance;
+    CallNumbers { payer, resource: resource.clone(), limit, reset, numbers: account.numbers }
+}
+
 /// What one of all `spenders` may leave unsaid, or have under way, of so many calls that are `left`: one at least, or none
 /// could be made.
 fn share(left: u64, spenders: Spenders) -> u64 {
@@ -331,6 +449,12 @@ const UNSAID_SHARE: u64 = 4;
 
 /// Most accounts that are kept: some dozens of credentials with three or four each.
 pub(crate) const ACCOUNTS_MAX: usize = 256;
+
+/// Neighbours hear after this time of calls of a payer that may be one with another.
+const NUMBERS_TOLD_AFTER: Duration = Duration::from_secs(1);
+
+/// What a call was shown that has ended before, members know by this time.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Longest window that a member is believed about. GitHub's are an hour; a minute is for clocks apart.
 const WINDOW_MAX: Duration = Duration::from_secs(3660);
@@ -348,3 +472,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod worlds;

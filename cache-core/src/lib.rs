@@ -60,7 +60,9 @@ pub use {
     headers::{HEADERS_BYTES_MAX, Headers},
     input::{Audience, Bucket, FetchError, Fetched, Input, OrderId, Reader, Refusal, RequestId},
     key::{Domain, KEY_BYTES_MAX, Key},
-    ledger::{AccountReport, Payer, Priority, RATE_OVER, Reserves, Shortage, UnknownPriority},
+    ledger::{
+        AccountReport, CallNumbers, Numbers, Payer, Priority, RATE_OVER, Reserves, Shortage, UnknownPriority,
+    },
     membership::{MEMBER_ADDRESSES_MAX, Member},
     message::{AskId, Figures, Manner, Message, Reach, SETTLE_MAX, Scope},
     name::{Kinship, Name, Naming},

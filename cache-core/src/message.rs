@@ -10,8 +10,8 @@ pub use crate::invalidation::{
 };
 
 use crate::{
-    Allowance, Bucket, Draft, Entry, Features, Key, Member, Name, Payer, Shortage, Timestamp, Validators,
-    freshness::Freshness,
+    Allowance, Bucket, CallNumbers, Draft, Entry, Features, Key, Member, Name, Payer, Shortage, Timestamp,
+    Validators, freshness::Freshness,
 };
 use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
@@ -43,6 +43,8 @@ pub enum Message {
         /// cannot. For a coordinator.
         kin_wait: Option<Duration>,
     },
+    /// The numbers that an origin's count gave to calls; at most [`CALL_NUMBERS_TOLD_MAX`].
+    CallNumbers(Vec<CallNumbers>),
     /// I hold the lease for this name from a coordinator that is gone; take note of it.
     Claim {
         /// The name of the entry that is being fetched.
@@ -108,6 +110,7 @@ impl Message {
     pub fn needs(&self) -> Features {
         match self {
             Self::Allowances(_) => Features::LEDGER,
+            Self::CallNumbers(_) => Features::CALL_NUMBERS,
             Self::Figures(_) => Features::FIGURES,
             Self::WarmUp { .. } | Self::WarmedUp { .. } => Features::WARM_UP,
             Self::District(_) => Features::DISTRICTS,
@@ -299,6 +302,9 @@ pub(crate) fn clamped(draft: Draft, most: Freshness) -> Draft {
 
 /// Most allowances told of in one message: six kilobytes.
 pub const ALLOWANCES_TOLD_MAX: usize = 48;
+
+/// Most payers whose calls' numbers are told of in one message: five kilobytes.
+pub const CALL_NUMBERS_TOLD_MAX: usize = 32;
 
 /// Most members told of in one message: three kilobytes.
 pub const KNOWN_TOLD_MAX: usize = 24;

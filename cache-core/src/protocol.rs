@@ -63,6 +63,8 @@ impl Features {
     pub const SETTLING: Self = Self(1 << 5);
     /// The member keeps a ledger of allowances for the fleet, and is told how they stand.
     pub const LEDGER: Self = Self(1 << 6);
+    /// The member puts together the numbers that an origin's count gave to the calls of all members.
+    pub const CALL_NUMBERS: Self = Self(1 << 8);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
     /// Every part that this build speaks.
@@ -73,7 +75,8 @@ impl Features {
             | Self::DISTRICTS.0
             | Self::READERS.0
             | Self::SETTLING.0
-            | Self::LEDGER.0,
+            | Self::LEDGER.0
+            | Self::CALL_NUMBERS.0,
     );
 
     /// The set as a hello carries it.

@@ -57,6 +57,13 @@ impl Asked {
         Quota::shown_to(self.payer, answer.headers())
     }
 
+    /// Whether the call, if the `answer` to it asks for no pause, is one that the origin counts, so that the answer shows how many
+    /// were used with it.
+    pub fn is_counted(&self, answer: &Response<OriginBody>) -> bool {
+        let status = answer.status();
+        self.bucket.is_some() && status != StatusCode::NOT_MODIFIED && !status.is_server_error()
+    }
+
     /// Whose allowance the call draws on, and which; `None` if it is free.
     pub fn purse(&self) -> Option<(Payer, Bucket)> {
         Some((self.payer.payer, self.bucket?))

@@ -2,7 +2,7 @@
 
 use super::Driver;
 use crate::command::{BrokenOff, Departing, Passed};
-use cache_core::{Bucket, Failure, Input, OrderId, Output, Payer, Priority};
+use cache_core::{Bucket, Failure, Input, OrderId, Output, Payer, Priority, Reach};
 use std::mem;
 use tokio::task::{Id, JoinError};
 use tracing::warn;
@@ -39,11 +39,11 @@ impl Driver {
 
     pub(super) fn on_pass_ended(&mut self, ended: Result<(Id, Passed), JoinError>) {
         match ended {
-            Ok((pass, Passed { answer, refused, reach, allowance, pause, done })) => {
+            Ok((pass, Passed { answer, refused, reach, allowance, is_counted, pause, done })) => {
                 let Some((order, _broken_off)) = self.under_way.remove(&pass) else { return };
                 // A client that has gone needs no answer; what it changed is forgotten all the same.
                 self.orders.passed(order, answer, done);
-                self.handle(Input::Passed { order, reach, refused, allowance, pause });
+                self.handle(Input::Passed { order, reach, refused, allowance, is_counted, pause });
             }
             // The body that the caller streams is the caller's code, and may panic.
             Err(error) => {
@@ -58,7 +58,7 @@ impl Driver {
     /// A call that passes the cache by breaks off, and its end will not be known.
     fn on_broken_off(&mut self, (order, broken_off): (OrderId, BrokenOff)) {
         let reach = broken_off();
-        self.handle(Input::Passed { order, reach, refused: None, allowance: None, pause: None });
+        self.handle(unanswered(order, reach));
     }
 
     /// Breaks off what passes the cache by, and has what it leaves behind doubted while the disk and the members can
@@ -74,6 +74,11 @@ impl Driver {
     }
 }
 
+/// The end of a call that passes the cache by and has no answer.
+fn unanswered(order: OrderId, reach: Reach) -> Input {
+    Input::Passed { order, reach, refused: None, allowance: None, is_counted: false, pause: None }
+}
+
 impl Drop for Driver {
     /// However the driver ends, nothing is left to keep the index true, or to hear how a write ends that is under
     /// way. The disk outlives the driver.
@@ -84,7 +89,7 @@ impl Drop for Driver {
         }
         for (order, broken_off) in mem::take(&mut self.under_way).into_values() {
             let reach = broken_off();
-            let passed = Input::Passed { order, reach, refused: None, allowance: None, pause: None };
+            let passed = unanswered(order, reach);
             self.engine.handle(self.clock.now(), passed);
         }
         while let Some(output) = self.engine.poll_output() {

@@ -5,7 +5,7 @@ use crate::{
     Allowance, Bucket, Domain, Payer, Timestamp, Window, allowance::RESOURCE_BYTES_MAX,
     message::ALLOWANCES_TOLD_MAX,
 };
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 
 #[derive(bincode::Decode, bincode::Encode)]
 pub(super) struct WireAllowances(List<WireAllowance, ALLOWANCES_TOLD_MAX>);
@@ -47,14 +47,10 @@ impl WireAllowances {
 
 impl WireAllowance {
     fn into_allowance(self) -> Result<Allowance, DecodeError> {
-        let is_printable = self.resource.bytes().all(|byte| byte.is_ascii_graphic());
-        if self.resource.len() > RESOURCE_BYTES_MAX || !is_printable {
-            return Err(DecodeError::Malformed);
-        }
         Ok(Allowance {
             payer: Payer::from_bytes(self.payer),
             domain: Domain::from_bytes(self.domain),
-            resource: self.resource.into(),
+            resource: named(self.resource)?,
             bucket: self.bucket.map(Bucket),
             window: Window {
                 limit: self.limit,
@@ -64,4 +60,13 @@ impl WireAllowance {
             },
         })
     }
+}
+
+/// The name of an allowance that a member told.
+pub(super) fn named(resource: String) -> Result<Box<str>, DecodeError> {
+    let is_printable = resource.bytes().all(|byte| byte.is_ascii_graphic());
+    if resource.len() > RESOURCE_BYTES_MAX || !is_printable {
+        return Err(DecodeError::Malformed);
+    }
+    Ok(resource.into())
 }

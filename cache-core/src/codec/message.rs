@@ -8,6 +8,7 @@
 use super::{
     CONFIG, DecodeError, List, Record,
     allowance::WireAllowances,
+    call_numbers::WireCallNumbers,
     check,
     district::WireSurroundings,
     invalidation::{WireNotice, WireSettlingNotice},
@@ -75,6 +76,7 @@ enum WireMessage {
     ToPassOn(WireParcel),
     InvalidateAndSettle(WireSettlingNotice),
     Allowances(WireAllowances),
+    CallNumbers(WireCallNumbers),
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -121,6 +123,7 @@ impl From<&Message> for WireMessage {
                 Self::Ask { ask: ask.0, name: *name.as_bytes(), as_coordinator: *role == Role::Coordinator }
             }
             Message::District(surroundings) => Self::District(surroundings.into()),
+            Message::CallNumbers(told) => Self::CallNumbers(told.as_slice().into()),
             Message::Claim { name } => Self::Claim { name: *name.as_bytes() },
             Message::Figures(Figures { api_calls, hits, peer_hits, misses, entries }) => Self::Figures {
                 api_calls: *api_calls,
@@ -163,6 +166,7 @@ impl WireMessage {
         let name = Name::from_bytes;
         Ok(match self {
             Self::Allowances(allowances) => Message::Allowances(allowances.into_allowances()?),
+            Self::CallNumbers(told) => Message::CallNumbers(told.into_call_numbers()?),
             Self::Named { name: bytes, remaining, age, edition } => Message::Announce(Announced::Named {
                 name: name(bytes),
                 remaining: Duration::from_millis(remaining),
@@ -277,7 +281,7 @@ fn edition_of((count, issuer): (u64, u64)) -> Edition {
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 20;
+const KINDS: u32 = 21;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;
@@ -286,11 +290,11 @@ const KIND_BYTES_MAX: usize = 4;
 mod tests {
     use super::*;
     use crate::{
-        Allowance, Content, Domain, Draft, Headers, Key, Validators, Window,
+        Allowance, CallNumbers, Content, Domain, Draft, Headers, Key, Numbers, Validators, Window,
         freshness::Freshness,
         message::{
-            ALLOWANCES_TOLD_MAX, INVALIDATIONS_MAX, Invalidation, KNOWN_TOLD_MAX, Known, Notice, Reach,
-            SCOPES_MAX, Scope, Surroundings,
+            ALLOWANCES_TOLD_MAX, CALL_NUMBERS_TOLD_MAX, INVALIDATIONS_MAX, Invalidation, KNOWN_TOLD_MAX,
+            Known, Notice, Reach, SCOPES_MAX, Scope, Surroundings,
         },
     };
     use alloc::vec;
@@ -316,6 +320,26 @@ mod tests {
             assert_eq!(decoded(&bad), Err(DecodeError::Malformed), "{bad:?}");
         }
         let too_many = Message::Allowances(vec![allowance(); ALLOWANCES_TOLD_MAX + 1]);
+        assert_eq!(decode_message(&encode_message(&too_many)), Err(DecodeError::Malformed));
+    }
+
+    fn call_numbers() -> CallNumbers {
+        let Allowance { payer, resource, window: Window { limit, reset, .. }, .. } = allowance();
+        let numbers = Numbers::from_words(1_000, &[u64::MAX; Numbers::WORDS_MAX]).expect("they are numbers");
+        CallNumbers { payer, resource, limit, reset, numbers }
+    }
+
+    #[test]
+    fn numbers_of_calls_are_refused_like_allowances_and_without_a_number_as_well() {
+        let decoded = |told: CallNumbers| decode_message(&encode_message(&Message::CallNumbers(vec![told])));
+        assert!(decoded(call_numbers()).is_ok());
+        for resource in ["x".repeat(65), "a\nb".into()] {
+            let told = CallNumbers { resource: resource.as_str().into(), ..call_numbers() };
+            assert_eq!(decoded(told), Err(DecodeError::Malformed), "{resource:?}");
+        }
+        let told = CallNumbers { numbers: Numbers::default(), ..call_numbers() };
+        assert_eq!(decoded(told), Err(DecodeError::Malformed));
+        let too_many = Message::CallNumbers(vec![call_numbers(); CALL_NUMBERS_TOLD_MAX + 1]);
         assert_eq!(decode_message(&encode_message(&too_many)), Err(DecodeError::Malformed));
     }
 
@@ -421,6 +445,8 @@ mod tests {
             Message::WarmedUp { next: None },
             Message::Allowances(vec![allowance(); ALLOWANCES_TOLD_MAX]),
             Message::Allowances(Vec::new()),
+            Message::CallNumbers(vec![call_numbers(); CALL_NUMBERS_TOLD_MAX]),
+            Message::CallNumbers(Vec::new()),
             Message::District(surroundings(0)),
             Message::District(surroundings(KNOWN_TOLD_MAX)),
         ]);

@@ -1,5 +1,6 @@
 //! How one allowance of one payer stands, and when it will be gone.
 
+use super::Numbers;
 use crate::{Allowance, Domain, Payer, Shortage, Timestamp, Window};
 use alloc::{collections::VecDeque, vec::Vec};
 use core::time::Duration;
@@ -18,12 +19,41 @@ pub(crate) struct Account {
     pub(super) tell_at: Option<Timestamp>,
     /// They are told even if they know it from another: that this member calls is news.
     pub(super) is_owed: bool,
+    /// The numbers in the present window of those calls of the payer that the fleet has made, as far as this node knows.
+    pub(super) numbers: Numbers,
+    /// The least use that was seen of the present window.
+    pub(super) used_first: u64,
+    /// When the present window was first seen.
+    pub(super) seen_first: Timestamp,
+    /// What was used then of others that may be the same payer, or is known some seconds later.
+    pub(super) used_beside: Vec<(Payer, u64)>,
+    /// Of others that may be the same payer, what was used of theirs when this node had no call of this payer under way and began
+    /// one: what is counted together shows more from then on.
+    pub(super) floors: Vec<(Payer, u64)>,
+    /// This node has made calls whose numbers no neighbour knows.
+    pub(super) has_untold: bool,
+    /// When neighbours are told the numbers.
+    pub(super) numbers_tell_at: Option<Timestamp>,
 }
 
 impl Account {
     pub(super) fn new(allowance: Allowance, now: Timestamp) -> Self {
         let samples = VecDeque::from([(now, allowance.window.used)]);
-        Self { allowance, noted: now, samples, common: None, tell_at: None, is_owed: false }
+        Self {
+            used_first: allowance.window.used,
+            seen_first: now,
+            used_beside: Vec::new(),
+            allowance,
+            noted: now,
+            samples,
+            common: None,
+            tell_at: None,
+            is_owed: false,
+            numbers: Numbers::default(),
+            floors: Vec::new(),
+            has_untold: false,
+            numbers_tell_at: None,
+        }
     }
 
     /// The latest word on it.
@@ -61,12 +91,22 @@ impl Account {
 
     /// Takes `window` if it is the later word. Returns whether it was.
     pub(super) fn join(&mut self, window: Window, now: Timestamp) -> bool {
-        let reset = self.allowance.window.reset;
+        let before = self.allowance.window;
+        let is_of_same = before.is_one_with(&window);
+        if is_of_same {
+            self.used_first = self.used_first.min(window.used);
+        }
         if !self.allowance.window.join(window) {
             return false;
         }
-        if self.allowance.window.reset != reset {
+        if window.reset != before.reset {
             self.samples.clear();
+        }
+        if !is_of_same {
+            (self.used_first, self.seen_first) = (window.used, now);
+            (self.numbers, self.has_untold) = (Numbers::default(), false);
+            self.floors.clear();
+            self.used_beside.clear();
         }
         self.noted = now;
         let is_due = self.samples.back().is_none_or(|(at, _)| now.saturating_since(*at) >= SAMPLE_EVERY);
@@ -77,6 +117,23 @@ impl Account {
             }
         }
         true
+    }
+
+    /// This node made a call whose answer showed `window`. Returns whether its number is news.
+    pub(super) fn count(&mut self, window: &Window) -> bool {
+        let is_news = self.allowance.window.is_one_with(window) && self.numbers.insert(window.used);
+        self.has_untold |= is_news;
+        is_news
+    }
+
+    /// Whether both are words on one window of two payers, which may be one.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let (own, other) = (&self.allowance, &other.allowance);
+        let is_shared = own.payer != Payer::HOST && other.payer != Payer::HOST;
+        is_shared
+            && own.payer != other.payer
+            && own.resource == other.resource
+            && own.window.is_one_with(&other.window)
     }
 
     /// How many calls were made that neighbours have not been told of; all of them in a window they have not heard of.

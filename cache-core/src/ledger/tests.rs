@@ -128,16 +128,16 @@ fn what_is_far_from_any_reserve_is_told_within_the_time_given_and_what_is_near_a
     let mut ledger = Ledger::new(reserves(), AT_ONCE, None);
     ledger.pacing.note_told(payer(1), now);
     ledger.note(shown(payer(1), 1, at(60_000)), (now, later), of(2));
-    assert_eq!(ledger.next_telling(), Some(later));
+    assert_eq!(ledger.next_due(), Some(later));
     assert_eq!(ledger.take_due(now, 10), []);
     // Of seventy that are left before batch calls stop, eight are what one of two members may leave unsaid.
     ledger.note(shown(payer(1), 10, at(60_000)), (now, later), of(2));
     assert_eq!(ledger.take_due(now, 10), [shown(payer(1), 10, at(60_000))]);
-    assert_eq!(ledger.next_telling(), None);
+    assert_eq!(ledger.next_due(), None);
     ledger.note(shown(payer(1), 79, at(60_000)), (now, later), of(2));
     ledger.take_due(now, 10);
     ledger.note(shown(payer(1), 80, at(60_000)), (now, later), of(2));
-    assert_eq!(ledger.next_telling(), Some(now));
+    assert_eq!(ledger.next_due(), Some(now));
 }
 
 #[test]
@@ -147,12 +147,12 @@ fn what_another_member_has_told_already_is_not_told() {
     ledger.pacing.note_told(payer(1), now);
     ledger.note(shown(payer(1), 10, at(60_000)), (now, later), of(2));
     assert!(!ledger.hear(shown(payer(1), 9, at(60_000)), now));
-    assert_eq!(ledger.next_telling(), Some(later));
+    assert_eq!(ledger.next_due(), Some(later));
     assert!(ledger.hear(shown(payer(1), 11, at(60_000)), now));
-    assert_eq!(ledger.next_telling(), None);
+    assert_eq!(ledger.next_due(), None);
     assert!(!ledger.hear(shown(payer(1), 11, at(60_000)), now), "it is no news a second time");
     ledger.note(shown(payer(1), 10, at(60_000)), (now, later), of(2));
-    assert_eq!(ledger.next_telling(), None, "an answer was overtaken");
+    assert_eq!(ledger.next_due(), None, "an answer was overtaken");
 }
 
 #[test]
@@ -198,30 +198,38 @@ fn what_a_reserve_held_back_returns_slowly_when_the_window_ends() {
     assert!(go(&mut ledger, Priority::Batch, reset.saturating_add(10 * SECOND)));
 }
 
+/// Payer 1 makes twenty calls from number `from` on, then payer 2 goes on with three; each is told an end of the window.
+fn become_one(ledger: &mut Ledger, from: u64, [first, second]: [Timestamp; 2]) {
+    for used in from..from + 23 {
+        let is_first = used < from + 20;
+        let (payer, reset) = if is_first { (payer(1), first) } else { (payer(2), second) };
+        let now = if is_first { at(59_000) } else { at(60_000) };
+        ledger.note(shown(payer, used, reset), (now, now), of(1));
+        ledger.count(&shown(payer, used, reset), now);
+    }
+    assert_eq!(ledger.one_with(payer(1)), [payer(1), payer(2)]);
+}
+
 #[test]
 fn payers_that_are_one_have_one_account_one_reserve_and_one_pause() {
     let (reset, now) = (at(3_600_000), at(60_000));
     let mut ledger = Ledger::new(reserves(), 2, None);
-    for call in 1..=18u16 {
-        let payer = payer(1 + call / 2 % 2);
-        ledger.note(shown(payer, call.into(), reset), (at(u64::from(call) * 1_000), now), of(1));
-    }
+    become_one(&mut ledger, 1, [reset, reset]);
     let told = |ledger: &Ledger| {
         let reports = ledger.report(now).into_iter();
         reports.map(|it| (it.allowance.payer, it.allowance.window.used, it.also.len())).collect::<Vec<_>>()
     };
     assert_eq!(
         told(&ledger),
-        [(payer(1), 18, 1)],
+        [(payer(1), 23, 1)],
         "the row has the name of the first, whichever called last"
     );
     ledger.note(shown(payer(1), 80, reset), (now, now), of(1));
     assert_eq!(told(&ledger), [(payer(1), 80, 1)]);
-    ledger.note(shown(payer(2), 20, reset), (now, now), of(1));
-    assert_eq!(told(&ledger), [(payer(1), 80, 0), (payer(2), 20, 0)], "that is too little to be one");
+    ledger.note(shown(payer(2), 30, reset), (now, now), of(1));
+    assert_eq!(told(&ledger), [(payer(1), 80, 0), (payer(2), 30, 0)], "that is too little to be one");
     let mut ledger = Ledger::new(reserves(), 2, None);
-    ledger.hear(shown(payer(1), 80, reset), at(0));
-    ledger.note(shown(payer(2), 81, reset), (now, now), of(1));
+    become_one(&mut ledger, 59, [reset, reset]);
     assert_eq!(told(&ledger), [(payer(1), 81, 1)]);
     let mut decide = |payer, bucket| ledger.decide((payer, Bucket(bucket)), Priority::Batch, now, of(1));
     assert!(
@@ -244,8 +252,7 @@ fn of_payers_that_are_one_the_higher_use_counts_whichever_end_of_the_window_each
     let (reset, later, now) = (at(3_600_000), at(3_601_000), at(60_000));
     for (first, second) in [(reset, later), (later, reset)] {
         let mut ledger = Ledger::new(reserves(), AT_ONCE, None);
-        ledger.hear(shown(payer(1), 70, first), at(0));
-        ledger.note(shown(payer(2), 71, second), (now, now), of(1));
+        become_one(&mut ledger, 51, [first, second]);
         ledger.note(shown(payer(1), 80, first), (now, now), of(1));
         let rows: Vec<_> = ledger.report(now).iter().map(|it| it.allowance.window.used).collect();
         assert_eq!(rows, [80]);
@@ -261,7 +268,7 @@ fn what_this_host_may_call_is_told_to_nobody_and_believed_of_nobody() {
     assert!(!ledger.hear(host.clone(), now));
     assert!(ledger.report(now).is_empty());
     ledger.note(host, (now, now), of(2));
-    assert_eq!((ledger.next_telling(), ledger.present(now).count()), (None, 0));
+    assert_eq!((ledger.next_due(), ledger.present(now).count()), (None, 0));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use super::{
     words::{Words, payer},
 };
 use cache_core::{
-    Allowance, AskId, Bucket, Ceiling, Contact, Draft, Figures, Key, Message, Name, Naming, Payer, PeerId,
-    PeerSettings, Sharing, SharingLimits, Shortage, Timestamp,
+    Allowance, AskId, Bucket, CallNumbers, Ceiling, Contact, Draft, Figures, Key, Message, Name, Naming,
+    Numbers, Payer, PeerId, PeerSettings, Sharing, SharingLimits, Shortage, Timestamp, Window,
     freshness::Freshness,
     message::{
         Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope,
@@ -68,6 +68,11 @@ impl Talk {
                 }
             }
             "allowances" => Message::Allowances(words.allowance().into_iter().collect()),
+            "numbers" => {
+                let calls = words.number_value("calls", 1);
+                let told = words.allowance().map(|shown| call_numbers(shown, calls));
+                Message::CallNumbers(told.into_iter().collect())
+            }
             "claim" => Message::Claim { name: self.learn(&words.key()) },
             "figures" => {
                 Message::Figures(Figures { api_calls: words.number_value("calls", 0), ..Figures::default() })
@@ -172,6 +177,7 @@ impl Talk {
                 let borrows = borrows.unwrap_or_default();
                 format!("ask {} {}{role}{borrows}", self.ask_name(*ask), self.key(name))
             }
+            Message::CallNumbers(told) => show_numbers(told),
             Message::Claim { name } => format!("claim {}", self.key(name)),
             Message::Figures(figures) => format!("figures calls={}", figures.api_calls),
             Message::Forgotten { receipt } => format!("forgotten receipt={receipt}"),
@@ -369,6 +375,23 @@ fn quota(words: &mut Words<'_>) -> Message {
             false => Shortage::Pace,
         },
     }
+}
+
+/// The last of so many calls in a row showed this.
+fn call_numbers(shown: Allowance, calls: u64) -> CallNumbers {
+    let Allowance { payer, resource, window: Window { limit, reset, used, .. }, .. } = shown;
+    let words = [u64::MAX >> (64 - calls)];
+    let numbers = Numbers::from_words(used, &words).expect("calls are at most those used, and 64");
+    CallNumbers { payer, resource, limit, reset, numbers }
+}
+
+/// The highest number of each payer's calls, and how many there are.
+fn show_numbers(told: &[CallNumbers]) -> String {
+    let shown = told.iter().map(|CallNumbers { payer, resource, numbers, .. }| {
+        let calls: u32 = numbers.words().iter().map(|word| word.count_ones()).sum();
+        format!(" {}/{resource}/{} calls={calls}", show::payer(*payer), numbers.last())
+    });
+    format!("numbers{}", shown.collect::<String>())
 }
 
 fn show_allowances(told: &[Allowance]) -> String {

@@ -151,7 +151,8 @@ impl Player {
         let refused = refused.map(|domain| (domain, Refusal::Credential));
         let pause = words.duration_of("pause").map(|time| (time, Shortage::Pace));
         let reach = if words.flag("bare") { Reach::default() } else { self.reach(words) };
-        self.handle(Input::Passed { order, reach, refused, allowance: words.allowance(), pause });
+        let is_counted = words.flag("counted");
+        self.handle(Input::Passed { order, reach, refused, allowance: words.allowance(), is_counted, pause });
     }
 
     fn put(&mut self, words: &mut Words<'_>) {

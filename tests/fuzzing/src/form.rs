@@ -3,14 +3,14 @@
 use crate::reader::Reader;
 use bytes::Bytes;
 use cache_core::{
-    Allowance, AskId, BODY_BYTES_MAX, Bucket, Content, Domain, Draft, Entry, Figures, HEADERS_BYTES_MAX,
-    Headers, KEY_BYTES_MAX, Key, Member, Message, Name, Payer, PeerId, RESOURCE_BYTES_MAX, Shortage,
-    Timestamp, Validators, Window,
+    Allowance, AskId, BODY_BYTES_MAX, Bucket, CallNumbers, Content, Domain, Draft, Entry, Figures,
+    HEADERS_BYTES_MAX, Headers, KEY_BYTES_MAX, Key, Member, Message, Name, Numbers, Payer, PeerId,
+    RESOURCE_BYTES_MAX, Shortage, Timestamp, Validators, Window,
     freshness::Freshness,
     message::{
-        AFTER_MAX, ALLOWANCES_TOLD_MAX, Announced, Answer, Edition, INVALIDATIONS_MAX, Invalidation,
-        InvalidationId, KNOWN_TOLD_MAX, Known, Notice, Parcel, REACH_BYTES_MAX, Reach, Role, SCOPES_MAX,
-        SETTLE_MAX, Scope, Surroundings, Verdict,
+        AFTER_MAX, ALLOWANCES_TOLD_MAX, Announced, Answer, CALL_NUMBERS_TOLD_MAX, Edition, INVALIDATIONS_MAX,
+        Invalidation, InvalidationId, KNOWN_TOLD_MAX, Known, Notice, Parcel, REACH_BYTES_MAX, Reach, Role,
+        SCOPES_MAX, SETTLE_MAX, Scope, Surroundings, Verdict,
     },
 };
 use std::time::Duration;
@@ -92,7 +92,30 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
         17 => Message::Announce(Announced::ToPassOn(Box::new(parcel(reader)?))),
         18 => Message::Invalidate(settling_notice(reader)?),
         19 => Message::Allowances(reader.list(allowance).filter(|list| list.len() <= ALLOWANCES_TOLD_MAX)?),
+        20 => Message::CallNumbers(
+            reader.list(call_numbers).filter(|list| list.len() <= CALL_NUMBERS_TOLD_MAX)?,
+        ),
         _unknown => return None,
+    })
+}
+
+/// Numbers of calls, the highest of which is one; none is zero, and no word at the end is.
+fn call_numbers(reader: &mut Reader<'_>) -> Option<CallNumbers> {
+    let (payer, resource) = (Payer::from_bytes(reader.array()?), Box::<str>::from(reader.text()?));
+    let (limit, reset) = (reader.u64()?, Timestamp::from_unix_millis(reader.u64()?));
+    let (last, words) = (reader.u64()?, reader.list(Reader::u64)?);
+    let is_printable = resource.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_whole = words.first()? & 1 == 1 && *words.last()? != 0 && words.len() <= 8;
+    let numbers = (0..512_u64)
+        .filter(|back| words.get(*back as usize / 64).is_some_and(|it| it >> (back % 64) & 1 == 1));
+    let are_numbers = numbers.clone().all(|back| last > back);
+    let numbers = Numbers::from_words(last, &words)?;
+    (is_printable && resource.len() <= RESOURCE_BYTES_MAX && is_whole && are_numbers).then_some(CallNumbers {
+        payer,
+        resource,
+        limit,
+        reset,
+        numbers,
     })
 }
 

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use cache_core::{
-    Allowance, AskId, Bucket, Content, Domain, Draft, Entry, Figures, Headers, Key, Member, Message, Name,
-    Payer, PeerId, Shortage, Timestamp, Validators, Window,
+    Allowance, AskId, Bucket, CallNumbers, Content, Domain, Draft, Entry, Figures, Headers, Key, Member,
+    Message, Name, Numbers, Payer, PeerId, Shortage, Timestamp, Validators, Window,
     freshness::Freshness,
     message::{
         Announced, Answer, Edition, Invalidation, InvalidationId, Known, Notice, Parcel, Reach, Role, Scope,
@@ -22,8 +22,7 @@ pub fn entries() -> Vec<Entry> {
 /// Every kind of message, in few bytes each.
 pub fn messages() -> Vec<Message> {
     let (ask, name) = (AskId(7), Name::from_bytes([5; 32]));
-    let id = InvalidationId { count: 300, issuer: 1 << 40 };
-    let edition = Edition { issuer: 7, count: 300 };
+    let (id, edition) = (InvalidationId { count: 300, issuer: 1 << 40 }, Edition { issuer: 7, count: 300 });
     let (remaining, age) = (Duration::from_secs(60), Duration::from_millis(1500));
     let parcel =
         || Box::new(Parcel { key: key(), draft: draft(), after: vec![id; 2], edition: Some(edition) });
@@ -59,6 +58,7 @@ pub fn messages() -> Vec<Message> {
         Message::Ask { ask, name, role: Role::Coordinator, kin_wait: None },
         Message::Ask { ask, name, role: Role::Coordinator, kin_wait: Some(Duration::from_millis(750)) },
         Message::Ask { ask: AskId(u64::MAX), name, role: Role::Holder, kin_wait: None },
+        Message::CallNumbers(vec![call_numbers(&[1]), call_numbers(&[u64::MAX, 0, 3])]),
         Message::Claim { name },
         Message::Figures(Figures {
             api_calls: 1,
@@ -139,6 +139,12 @@ fn settling(mut notice: Notice) -> Notice {
 
 fn allowances() -> Vec<Allowance> {
     vec![allowance("core", Some(Bucket(0))), allowance("something_new", None)]
+}
+
+fn call_numbers(words: &[u64]) -> CallNumbers {
+    let Allowance { payer, resource, window: Window { limit, reset, .. }, .. } = allowance("core", None);
+    let numbers = Numbers::from_words(4_000, words).expect("they are numbers");
+    CallNumbers { payer, resource, limit, reset, numbers }
 }
 
 fn allowance(resource: &str, bucket: Option<Bucket>) -> Allowance {

@@ -217,6 +217,7 @@ pub(crate) fn message_name(message: &Message) -> &'static str {
         Message::Answer { answer: Answer::Miss, .. } => "answer miss",
         Message::Answer { answer: Answer::Wait, .. } => "answer wait",
         Message::Ask { .. } => "ask",
+        Message::CallNumbers(_) => "call-numbers",
         Message::Claim { .. } => "claim",
         Message::District(_) => "district",
         Message::Figures(_) => "figures",

@@ -399,6 +399,7 @@ impl Ledger {
             | Message::Ping { .. }
             | Message::Pong { .. }
             | Message::Allowances(_)
+            | Message::CallNumbers(_)
             | Message::Quota { .. }
             | Message::Release { .. }
             | Message::WarmUp { .. }

@@ -1,22 +1,28 @@
 //! What members tell one another of the ledger.
 
 use crate::{
-    Allowance, Message, Payer, PeerId, Shortage,
+    Allowance, CallNumbers, Message, Payer, PeerId, Shortage,
     engine::Engine,
     ledger::{Pause, Purse},
-    message::ALLOWANCES_TOLD_MAX,
+    message::{ALLOWANCES_TOLD_MAX, CALL_NUMBERS_TOLD_MAX},
 };
 use alloc::vec::Vec;
 use core::{iter, time::Duration};
 
 impl Engine {
     /// Notes what an answer showed, and tells neighbours if that cannot wait.
-    pub(in crate::engine) fn note_allowance(&mut self, allowance: Option<Allowance>) {
+    ///
+    /// Whether it `is_counted` says whether the call that was answered is the latest of those used.
+    pub(in crate::engine) fn note_allowance(&mut self, allowance: Option<Allowance>, is_counted: bool) {
         let Some(allowance) = allowance else { return };
         let (now, spenders) = (self.now, self.spenders());
         let listening = self.fleet.as_mut().filter(|fleet| !fleet.ring.is_alone());
         let tell_at = listening.map(|fleet| now.saturating_add(fleet.peers.scattered(TELL_WITHIN)));
+        let counted = is_counted.then(|| allowance.clone());
         self.ledger.note(allowance, (now, tell_at.unwrap_or(now)), spenders);
+        if let Some(counted) = &counted {
+            self.ledger.count(counted, now);
+        }
         if tell_at.is_none() {
             self.ledger.tell_nobody();
         }
@@ -27,12 +33,22 @@ impl Engine {
     ///
     /// When one has told the most that was seen, the others need not. Each waits for as long as chance has it.
     pub(in crate::engine) fn on_ledger_due(&mut self) {
+        self.ledger.settle(self.now);
         loop {
             let due = self.ledger.take_due(self.now, ALLOWANCES_TOLD_MAX);
             if due.is_empty() {
-                return;
+                break;
             }
             let told = Message::Allowances(due);
+            self.tell_other_districts(None, &told);
+            self.say_all(told);
+        }
+        loop {
+            let due = self.ledger.take_due_numbers(self.now, CALL_NUMBERS_TOLD_MAX);
+            if due.is_empty() {
+                break;
+            }
+            let told = Message::CallNumbers(due);
             self.tell_other_districts(None, &told);
             self.say_all(told);
         }
@@ -53,11 +69,25 @@ impl Engine {
         }
     }
 
+    /// A member tells the numbers of calls. What another district tells, and is news, is told on.
+    pub(super) fn on_call_numbers(&mut self, from: PeerId, mut told: Vec<CallNumbers>) {
+        told.retain(|told| self.ledger.hear_numbers(told, self.now));
+        if !told.is_empty() && self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from)) {
+            let message = Message::CallNumbers(told);
+            self.tell_other_districts(Some(from), &message);
+            self.say_all(message);
+        }
+    }
+
     /// Tells `peer`, which is new, how all allowances stand, and which payers the origin has told to pause.
     pub(super) fn tell_ledger(&mut self, peer: PeerId) {
         let present: Vec<_> = self.ledger.present(self.now).cloned().collect();
         for some in present.chunks(ALLOWANCES_TOLD_MAX) {
             self.say(peer, Message::Allowances(some.to_vec()));
+        }
+        let numbers: Vec<_> = self.ledger.present_numbers(self.now).collect();
+        for some in numbers.chunks(CALL_NUMBERS_TOLD_MAX) {
+            self.say(peer, Message::CallNumbers(some.to_vec()));
         }
         let pauses = self.ledger.pauses(self.now).filter(|((payer, _), _)| *payer != Payer::HOST);
         let pauses: Vec<_> = pauses.take(PAUSES_TOLD_MAX).collect();

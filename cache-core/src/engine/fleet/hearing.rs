@@ -49,6 +49,7 @@ impl Engine {
                 let kin_until = wait.map(|wait| now.saturating_add(wait));
                 self.on_ask(Query { asker: Asker { peer: from, ask }, role, kin_until }, name);
             }
+            Message::CallNumbers(told) => self.on_call_numbers(from, told),
             Message::Claim { name } => {
                 fleet.leases.claim(self.now, name, from, &fleet.sharing.limits);
             }

@@ -303,7 +303,9 @@ impl World {
         // A user ordered it, or a write left it behind.
         let input = match order.0.is_multiple_of(2) {
             true => Input::Invalidate { order, reach },
-            false => Input::Passed { order, reach, refused: None, allowance: None, pause: None },
+            false => {
+                Input::Passed { order, reach, refused: None, allowance: None, is_counted: false, pause: None }
+            }
         };
         self.handle(number, input);
     }

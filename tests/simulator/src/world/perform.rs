@@ -3,7 +3,7 @@
 use super::{
     Happening, World,
     lying::{is_forged, is_rumour},
-    watching::Duty,
+    watching::{DEPUTIES_MAX, Duty, INQUIRY_TRIES},
 };
 use crate::{
     figures::message_name,
@@ -234,6 +234,7 @@ impl World {
             | Message::Forgotten { .. }
             | Message::Ping { .. }
             | Message::Allowances(_)
+            | Message::CallNumbers(_)
             | Message::Quota { .. }
             | Message::Release { .. }
             | Message::WarmedUp { .. } => false,
@@ -529,6 +530,7 @@ impl World {
             | Message::Ping { .. }
             | Message::Pong { .. }
             | Message::Allowances(_)
+            | Message::CallNumbers(_)
             | Message::Quota { .. }
             | Message::Release { .. }
             | Message::WarmUp { .. } => Ok(()),
@@ -585,9 +587,6 @@ impl World {
 /// How often an engine may be woken at one moment: what becomes due by what was due takes a few.
 const WAKES_MAX: u32 = 16;
 
-/// How many a coordinator asks before it lets a member fetch.
-const DEPUTIES_MAX: usize = 2;
-
 const DISK_LATENCY: Duration = Duration::from_millis(2);
 
 /// How many times as long a removal takes on a disk that is stuck: up to twice what a write waits.
@@ -595,6 +594,3 @@ const STUCK_TIMES: u32 = 2_000;
 
 /// How long a write waits for the disk, as the core has it.
 const DURABLE_WITHIN: Duration = Duration::from_secs(2);
-
-/// How often a member asks others on behalf of one that asked it, as the core has it.
-const INQUIRY_TRIES: usize = 3;

@@ -304,3 +304,9 @@ const MISSED_AFTER: Duration = Duration::from_secs(10);
 
 /// Time after a fault in which members may still be finding together.
 const COMING_TOGETHER: Duration = Duration::from_secs(40);
+
+/// How many a coordinator asks before it lets a member fetch.
+pub(super) const DEPUTIES_MAX: usize = 2;
+
+/// How often a member asks others on behalf of one that asked it, as the core has it.
+pub(super) const INQUIRY_TRIES: usize = 3;

@@ -1,4 +1,4 @@
-//! Bugs below the core, in the driver, the queue, the clock and the store: a test must notice each, which plays all of
+//! Bugs below the core, in the driver, the queue, the clock and the store, and in what the ledger joins: a test must notice each, which plays all of
 //! them in one thread under seeds.
 
 use super::{Arguments, Copy, Finding, Mutant, wait};
@@ -20,6 +20,8 @@ pub(super) struct Below {
 /// A test that plays several parts in one thread.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum World {
+    /// `cache-core/src/ledger/worlds.rs`: the ledgers of a fleet, before an origin that counts by user.
+    Ledger,
     /// `src/driver/world.rs`: the driver's loop, the engine, and what is below them.
     Driver,
     /// `cache-store/tests/world.rs`: the queue, the writer and the store.
@@ -33,6 +35,10 @@ impl World {
             Self::Driver => (
                 ["--package", "fleet-cache", "--lib", "--quiet"],
                 "driver::world::the_rules_hold_whatever_comes_first_and_the_loop_waits_for_nobody",
+            ),
+            Self::Ledger => (
+                ["--package", "cache-core", "--lib", "--quiet"],
+                "ledger::worlds::in_no_world_are_two_users_joined_and_what_tokens_of_one_show_every_member_knows",
             ),
             Self::Store => (
                 ["--package", "cache-store", "--test", "world"],
@@ -107,7 +113,7 @@ fn rule(said: &str) -> String {
 }
 
 /// The worlds as they are: nothing is to be found.
-static SOUND: [Below; 2] = [sound(World::Driver), sound(World::Store)];
+static SOUND: [Below; 3] = [sound(World::Driver), sound(World::Ledger), sound(World::Store)];
 
 const fn sound(world: World) -> Below {
     let mutant = Mutant { file: "cache-core/src/lib.rs", ..super::NOTHING };

@@ -78,4 +78,67 @@ pub(in crate::mutants) const BUGS: &[Below] = &[
             new: "self.await_receipts(Settled { order, entries }, receipt, told, asks_disk && false);",
         },
     },
+    Below {
+        world: World::Ledger,
+        mutant: Mutant {
+            name: "a-number-that-both-have-parts-nobody",
+            file: "cache-core/src/ledger/joining.rs",
+            old: ") if one.numbers.meet(&other.numbers) => {",
+            new: ") if one.numbers.meet(&other.numbers) && now == Timestamp::default() => {",
+        },
+    },
+    Below {
+        world: World::Ledger,
+        mutant: Mutant {
+            name: "calls-of-nobody-leave-no-gap",
+            file: "cache-core/src/ledger/evidence.rs",
+            old: "        self.missing += 1;",
+            new: "        self.missing += u32::from(self.turns == u32::MAX);",
+        },
+    },
+    Below {
+        world: World::Ledger,
+        mutant: Mutant {
+            name: "each-third-may-belong-to-another-too",
+            file: "cache-core/src/ledger/evidence.rs",
+            old: " && !has_rival(one, other, all)",
+            new: "",
+        },
+    },
+    Below {
+        world: World::Ledger,
+        mutant: Mutant {
+            name: "members-numbers-are-not-heard",
+            file: "cache-core/src/ledger.rs",
+            old: "        let is_news = is_of_it && is_credible && account.numbers.merge(&told.numbers);",
+            new: "        let is_news = is_of_it && is_credible && told.numbers.last() == 0 && account.numbers.merge(&told.numbers);",
+        },
+    },
+    Below {
+        world: World::Ledger,
+        mutant: Mutant {
+            name: "numbers-of-the-last-window-count",
+            file: "cache-core/src/ledger/account.rs",
+            old: "            (self.numbers, self.has_untold) = (Numbers::default(), false);",
+            new: "            self.has_untold = false;",
+        },
+    },
+    Below {
+        world: World::Ledger,
+        mutant: Mutant {
+            name: "joined-before-others-can-say-no",
+            file: "cache-core/src/ledger/joining.rs",
+            old: "        let settles_for = if has_members { SETTLES_FOR } else { Duration::ZERO };",
+            new: "        let settles_for = if has_members { SETTLES_FOR / 30 } else { Duration::ZERO };",
+        },
+    },
+    Below {
+        world: World::Ledger,
+        mutant: Mutant {
+            name: "whoever-comes-next-takes-over",
+            file: "cache-core/src/ledger/evidence.rs",
+            old: "        && was_there\n        && is_the_only_one\n",
+            new: "        && (was_there || is_the_only_one || left_off > 0)\n",
+        },
+    },
 ];

@@ -24,8 +24,8 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "what-members-tell-of-use-is-not-heard",
         file: "ledger.rs",
-        old: "        let account = self.enter(told, ShownTo::Elsewhere, now);",
-        new: "        let account = self.enter(Allowance { window: Window::default(), ..told }, ShownTo::Elsewhere, now);",
+        old: "        let account = self.enter(told, now);",
+        new: "        let account = self.enter(Allowance { window: Window::default(), ..told }, now);",
     },
     Mutant {
         name: "any-number-of-calls-is-under-way",

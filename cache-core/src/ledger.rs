@@ -24,7 +24,7 @@ pub use pauses::{Payer, Shortage};
 pub(crate) use reserve::Decision;
 pub use reserve::{Priority, Reserves, UnknownPriority};
 
-use crate::{Allowance, Bucket, Failure, PeerId, Timestamp, Window};
+use crate::{Allowance, Bucket, Domain, Failure, PeerId, Timestamp, Window};
 use account::Account;
 use alloc::{
     collections::{BTreeMap, btree_map::Entry},
@@ -354,7 +354,8 @@ impl Ledger {
             }
             // The row keeps its name whichever of them called last.
             let current = others.filter(|it| it.allowance.window.reset > now).chain([account]);
-            let mut names: Vec<_> = current.map(|it| (it.allowance.payer, it.allowance.domain)).collect();
+            let named = current.map(|it| it.allowance.payer);
+            let mut names: Vec<_> = named.map(|payer| (payer, self.domain_of(payer))).collect();
             names.sort_unstable();
             let (payer, domain) = names.remove(0);
             let pauses = payers.iter().filter_map(|payer| self.pauses.last(*payer, bucket?, now));
@@ -369,6 +370,14 @@ impl Ledger {
             })
         };
         self.accounts.iter().filter_map(report).collect()
+    }
+
+    /// The domain by which `payer` is called in all its rows: one that it shares with others, before its own.
+    fn domain_of(&self, payer: Payer) -> Domain {
+        let of_payer = self.accounts.iter().filter(|it| it.allowance.payer == payer);
+        let domains = of_payer.map(|it| it.allowance.domain);
+        let is_own = |domain: &Domain| Payer::from(*domain) == payer;
+        domains.min_by_key(|domain| (is_own(domain), *domain)).unwrap_or(Domain::ANONYMOUS)
     }
 
     /// Enters the latest word. Beyond [`ACCOUNTS_MAX`], the account longest without news is forgotten.

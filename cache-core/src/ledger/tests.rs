@@ -198,6 +198,21 @@ fn what_a_reserve_held_back_returns_slowly_when_the_window_ends() {
     assert!(go(&mut ledger, Priority::Batch, reset.saturating_add(10 * SECOND)));
 }
 
+#[test]
+fn a_payer_has_one_name_in_all_its_rows_that_of_the_domain_which_it_shares() {
+    let (now, reset) = (at(1_000), at(60_000));
+    let own = Domain::from_bytes(*payer(1).as_bytes());
+    for shared in [Domain::from_bytes([0; 16]), Domain::from_bytes([9; 16])] {
+        let mut ledger = Ledger::new(Reserves::NONE, AT_ONCE, None);
+        for (resource, domain) in [("graphql", own), ("core", shared), ("search", own)] {
+            let shown = Allowance { resource: resource.into(), domain, ..shown(payer(1), 1, reset) };
+            ledger.note(shown, (now, now), of(1));
+        }
+        let names: Vec<_> = ledger.report(now).iter().map(|it| it.allowance.domain).collect();
+        assert_eq!(names, [shared; 3]);
+    }
+}
+
 /// Payer 1 makes twenty calls from number `from` on, then payer 2 goes on with three; each is told an end of the window.
 fn become_one(ledger: &mut Ledger, from: u64, [first, second]: [Timestamp; 2]) {
     for used in from..from + 23 {

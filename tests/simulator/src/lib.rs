@@ -21,6 +21,7 @@ mod origin;
 mod plan;
 mod plot;
 pub mod policies;
+pub mod ramp;
 mod random;
 mod replay;
 mod rights;

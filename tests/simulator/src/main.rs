@@ -3,7 +3,9 @@
 use cache_simulator::{
     Figures, Plan, Report, Sort,
     document::{Document, Extent},
-    hunt, run,
+    hunt,
+    ramp::{self, Ramp},
+    run,
     scale::{self, MINUTES_MIN, Measured, ScalePage, Step},
     scenarios, shrink, spent,
 };
@@ -95,6 +97,21 @@ enum Command {
         #[arg(long, default_value = "docs")]
         folder: PathBuf,
     },
+    /// Show how calls return after a pause that the origin asked for, and write `return.svg`.
+    Return {
+        /// The seed, which decides everything random.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Sizes of the fleets, three or more nodes each.
+        #[arg(long, value_delimiter = ',', default_values_t = [20, 1000])]
+        nodes: Vec<usize>,
+        /// The largest fleet in which messages cross links as bytes; in larger ones they are handed over as they are.
+        #[arg(long, default_value_t = 300)]
+        codec_max: usize,
+        /// The folder to write to.
+        #[arg(long, default_value = "docs")]
+        folder: PathBuf,
+    },
     /// Measure what fleets of two to ten thousand nodes cost, and write `scale.md` and `scale.svg`.
     Scale {
         /// The seed, which decides everything random.
@@ -127,6 +144,9 @@ fn main() -> ExitCode {
         let written = match command {
             Command::Policies { seed, nodes, fleets, folder } => {
                 write_policies(&Extent { seed, nodes, fleets }, &folder)
+            }
+            Command::Return { seed, nodes, codec_max, folder } => {
+                write_return(seed, &nodes, codec_max, &folder)
             }
             Command::Scale { seed, nodes, minutes, codec_max, json, figures, folder } => {
                 let extent = scale::Extent { seed, nodes, minutes, codec_max };
@@ -198,6 +218,22 @@ fn write_policies(extent: &Extent, folder: &Path) -> Result<(), Box<dyn Error>> 
     let document = Document::make(extent, &mut on_step)?;
     fs::write(folder.join("policies.md"), document.page)?;
     fs::write(folder.join("policies.svg"), document.picture)?;
+    Ok(())
+}
+
+/// Draws how calls return, telling of each fleet as it comes.
+fn write_return(seed: u64, nodes: &[usize], codec_max: usize, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let mut ramps = Vec::new();
+    for &nodes in nodes {
+        if nodes < SCENARIO_NODES_MIN {
+            return Err(format!("`--nodes` takes {SCENARIO_NODES_MIN} or more, not {nodes}").into());
+        }
+        let begun = Instant::now();
+        let ramp = Ramp::measure(seed, nodes, nodes <= codec_max)?;
+        eprintln!("{:>7.1?} {nodes} nodes, calls by second: {:?}", begun.elapsed(), ramp.first(12));
+        ramps.push(ramp);
+    }
+    fs::write(folder.join("return.svg"), ramp::picture(&ramps)?)?;
     Ok(())
 }
 

@@ -84,6 +84,53 @@ pub(crate) fn costs<R>(
     })
 }
 
+/// Draws values by the second, as SVG: the same lines twice, over each of two spans of seconds.
+///
+/// # Errors
+///
+/// If the library that draws refuses something.
+pub(crate) fn seconds(
+    lines: &[(String, Vec<(f64, f64)>)],
+    title: &str,
+    spans: &[Range<f64>; 2],
+) -> Result<String, Box<dyn Error>> {
+    let styles = || COLORS.iter().map(|color| color.stroke_width(2));
+    let names: Vec<_> = lines.iter().zip(styles()).map(|((name, _), style)| (name.as_str(), style)).collect();
+    let within = |span: &Range<f64>| -> Vec<Line> {
+        let shown =
+            |points: &[(f64, f64)]| points.iter().copied().filter(|(at, _)| span.contains(at)).collect();
+        lines.iter().zip(styles()).map(|((_, points), style)| Line { style, points: shown(points) }).collect()
+    };
+    picture(&names, |left, right| {
+        span(left, title, &spans[0], &within(&spans[0]))?;
+        span(right, title, &spans[1], &within(&spans[1]))
+    })
+}
+
+/// One diagram over a span of seconds.
+fn span(area: &Area<'_>, title: &str, seconds: &Range<f64>, lines: &[Line]) -> Drawn {
+    let most = lines.iter().flat_map(|line| &line.points).map(|(_, value)| *value).fold(1.0, f64::max);
+    let mut chart = chart(area, title).build_cartesian_2d(seconds.clone(), 0.0..most * 1.1)?;
+    let mut mesh = chart.configure_mesh();
+    mesh.x_desc("seconds").label_style(("sans-serif", TEXT_SIZE)).light_line_style(WHITE).draw()?;
+    for Line { style, points } in lines {
+        chart.draw_series(LineSeries::new(points.iter().copied(), *style))?;
+    }
+    Ok(())
+}
+
+/// The frame of a diagram.
+fn chart<'a, 'b>(area: &'a Area<'b>, title: &str) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
+    let mut chart = ChartBuilder::on(area);
+    chart
+        .caption(title, ("sans-serif", TITLE_SIZE))
+        .margin(10)
+        .margin_right(24)
+        .x_label_area_size(40)
+        .y_label_area_size(82);
+    chart
+}
+
 /// A legend over two diagrams.
 fn picture(
     names: &[(&str, ShapeStyle)],
@@ -119,13 +166,7 @@ where
     Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     let nodes: Range<f64> = 1.0..nodes_max.max(2) as f64;
-    let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", TITLE_SIZE))
-        .margin(10)
-        .margin_right(24)
-        .x_label_area_size(40)
-        .y_label_area_size(82)
-        .build_cartesian_2d(nodes.log_scale(), values)?;
+    let mut chart = chart(area, title).build_cartesian_2d(nodes.log_scale(), values)?;
     chart
         .configure_mesh()
         .x_desc("nodes")

@@ -84,7 +84,7 @@ impl Doors {
             DoorLimits { connections_max: settings.connections_max, drain_timeout: settings.drain_timeout };
         let exchange = |door| {
             let front = Arc::clone(front);
-            move |user| Exchange::new(Arc::clone(&front), door).of_user(user)
+            move |peer| Exchange::new(Arc::clone(&front), door).of_peer(peer)
         };
         let mut serving = JoinSet::new();
         let mut sockets = Vec::new();
@@ -92,7 +92,7 @@ impl Doors {
         sockets.push(socket);
         serving.spawn(door::serve(
             listener,
-            move |_user| service.clone(),
+            move |_peer| service.clone(),
             limits,
             Arc::clone(loops),
             running.clone(),

@@ -171,6 +171,7 @@ fn front(settings: &Settings, node: &Node, access_log: Option<AccessLog>) -> Arc
         access_log,
         refusals: Refusals::default(),
         users: Users::of_host(),
+        naming: settings.unix_client,
         web_origins: settings.web_origins.clone(),
     })
 }

@@ -1,11 +1,22 @@
-//! What the client of a connection is called: by the fields of its request, else by the user that runs it.
+//! What the client of a connection is called: by the fields of its request, else by what the system knows of it.
 
 use fleet_cache::{ClientLabel, github::CLIENT_FIELD};
 use http::{HeaderMap, HeaderValue, header};
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, fs::File, io::Read as _};
+
+/// The process behind a connection, as the system knows it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct PeerProcess {
+    /// The number of the user that runs it.
+    pub(crate) user: u32,
+    /// The number of the process, where the system tells.
+    pub(crate) process: Option<i32>,
+}
 
 /// What the client of one connection is called. Clients say the same with every request, so the last is remembered.
 pub(super) struct Client {
+    /// The control group, which counts for more than a `User-Agent`.
+    group: Option<ClientLabel>,
     /// For requests that say nothing of it.
     otherwise: ClientLabel,
     last: RefCell<Option<Known>>,
@@ -20,7 +31,12 @@ struct Known {
 impl Client {
     /// The client of a connection; `user` names the user that runs it, where the system tells.
     pub(super) fn new(user: Option<ClientLabel>) -> Self {
-        Self { otherwise: user.unwrap_or_else(ClientLabel::unknown), last: RefCell::new(None) }
+        Self { group: None, otherwise: user.unwrap_or_else(ClientLabel::unknown), last: RefCell::new(None) }
+    }
+
+    /// The same, in a control group that has a name.
+    pub(super) fn of_group(self, group: Option<ClientLabel>) -> Self {
+        Self { group, ..self }
     }
 
     /// What it is called in a request with `headers`.
@@ -32,7 +48,11 @@ impl Client {
         {
             return known.label.clone();
         }
-        let label = ClientLabel::told_by(headers).unwrap_or_else(|| self.otherwise.clone());
+        let named = match &self.group {
+            Some(group) => ClientLabel::named_by(headers).or_else(|| Some(group.clone())),
+            None => ClientLabel::told_by(headers),
+        };
+        let label = named.unwrap_or_else(|| self.otherwise.clone());
         *last = Some(Known { own: own.cloned(), agent: agent.cloned(), label: label.clone() });
         label
     }
@@ -70,6 +90,24 @@ impl Users {
     }
 }
 
+/// The name of the control group of `process`: of the innermost one whose name can be a label. What a container's runtime
+/// names by a hash is called by what is around it.
+pub(super) fn control_group(process: i32) -> Option<ClientLabel> {
+    // The kernel makes the text from its own memory; nothing of the process's is read, which could stall a reader.
+    let file = File::open(format!("/proc/{process}/cgroup")).ok()?;
+    let mut text = String::new();
+    file.take(CGROUP_BYTES_MAX).read_to_string(&mut text).ok()?;
+    group_label(&text)
+}
+
+fn group_label(text: &str) -> Option<ClientLabel> {
+    let unified = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    unified.rsplit('/').filter(|name| !name.is_empty()).find_map(ClientLabel::new)
+}
+
+/// Most that is read of a process's control groups; a path has at most 4,096 bytes.
+const CGROUP_BYTES_MAX: u64 = 16 * 1024;
+
 /// Most users whose names are known.
 const USERS_MAX: usize = 4096;
 
@@ -95,6 +133,30 @@ mod tests {
         assert_eq!(label(&[("user-agent", "gh/8"), ("x-fleet-client", "ghp_b")]), "gh");
         assert_eq!(label(&[("x-fleet-client", "ghp_b")]), "runner");
         assert_eq!(Client::new(None).label(&HeaderMap::new()).as_str(), "unknown");
+    }
+
+    #[test]
+    fn a_control_group_counts_for_more_than_a_user_agent_and_less_than_what_a_client_calls_itself() {
+        let client = Client::new(ClientLabel::new("runner")).of_group(ClientLabel::new("ci.service"));
+        let label = |fields| client.label(&headers(fields)).as_str().to_owned();
+        assert_eq!(label(&[]), "ci.service");
+        assert_eq!(label(&[("user-agent", "GitHub CLI 2.83.0 Agent/codex")]), "ci.service");
+        assert_eq!(label(&[("user-agent", "gh/8"), ("x-fleet-client", "a")]), "a");
+        assert_eq!(label(&[("user-agent", "gh/8"), ("x-fleet-client", "ghp_b")]), "ci.service");
+    }
+
+    #[test]
+    fn a_control_group_is_called_by_the_innermost_name_that_can_be_a_label() {
+        let label = |text: &str| group_label(text).map(|label| label.as_str().to_owned());
+        let of = |name: &str| Some(name.to_owned());
+        assert_eq!(label("0::/system.slice/runner@3.service\n"), of("runner@3.service"));
+        assert_eq!(label("12:cpu:/a\n0::/user.slice/job-7.scope\n"), of("job-7.scope"));
+        let container = format!("0::/kubepods.slice/pod_a.slice/cri-{}.scope\n", "0a".repeat(32));
+        assert_eq!(label(&container), of("pod_a.slice"));
+        assert_eq!(label("0::/\n"), None);
+        assert_eq!(label("1:name=systemd:/a\n"), None);
+        assert_eq!(label(""), None);
+        assert_eq!(control_group(i32::MAX), None);
     }
 
     #[test]

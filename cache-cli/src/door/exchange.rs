@@ -3,7 +3,7 @@
 use super::{
     DoorBody,
     access_log::AccessLog,
-    client::{Client, Users},
+    client::{Client, PeerProcess, Users, control_group},
     host::{Destination, Hosts, Inadmissible, OtherHost, Urls},
     incoming,
     meter::{self, Meter},
@@ -16,7 +16,7 @@ use super::{
     rewrite::ApiUrls,
     token, web,
 };
-use crate::settings::{Secret, WebOrigin};
+use crate::settings::{ClientNaming, Secret, WebOrigin};
 use arc_swap::ArcSwapOption;
 use fleet_cache::{Call, Miss, Node, Pass, PassReason, Reply, RequestError, Unread, github::CLIENT_FIELD};
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
@@ -52,6 +52,8 @@ pub(crate) struct Front {
     pub(crate) refusals: Refusals,
     /// The users that clients of unix sockets are run by.
     pub(crate) users: Users,
+    /// How clients of the unix socket are told apart.
+    pub(crate) naming: ClientNaming,
     /// Web pages that may use doors that browsers reach.
     pub(crate) web_origins: Vec<WebOrigin>,
 }
@@ -130,10 +132,14 @@ impl Exchange {
         Self { front, door, client: Client::new(None), last: RefCell::new(None) }
     }
 
-    /// The same, where the client is run by the user with the number `user`.
-    pub(crate) fn of_user(self, user: Option<u32>) -> Self {
-        let user = user.map(|user| self.front.users.label(user));
-        Self { client: Client::new(user), ..self }
+    /// The same, where the system knows the client's process.
+    pub(crate) fn of_peer(self, peer: Option<PeerProcess>) -> Self {
+        let user = peer.map(|peer| self.front.users.label(peer.user));
+        let group = match self.front.naming {
+            ClientNaming::User => None,
+            ClientNaming::Cgroup => peer.and_then(|peer| peer.process).and_then(control_group),
+        };
+        Self { client: Client::new(user).of_group(group), ..self }
     }
 
     /// Answers `request`: at once if its answer is in memory.
@@ -350,6 +356,7 @@ mod tests {
             access_log: None,
             refusals: Refusals::default(),
             users: Users::default(),
+            naming: ClientNaming::default(),
             node: Node::builder(None, github).start().await.unwrap(),
         })
     }

@@ -73,6 +73,7 @@ async fn door() -> Exchange {
             access_log: None,
             refusals: crate::door::Refusals::default(),
             users: Users::default(),
+            naming: crate::settings::ClientNaming::default(),
             node: Node::builder(None, github).start().await.unwrap(),
         }),
         Door::TCP,

@@ -44,6 +44,7 @@ pub(crate) use {
 };
 
 use crate::exit::CommandError;
+use client::PeerProcess;
 use connection::{converse, let_in};
 use crowd::Crowd;
 use http::{Request, Response};
@@ -66,8 +67,8 @@ pub(crate) trait Listener: Send + 'static {
     /// A client's connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// The number of the user that runs the client, where the system tells.
-    fn user(_accepted: &Self::Accepted) -> Option<u32> {
+    /// The client's process, where the system tells.
+    fn peer(_accepted: &Self::Accepted) -> Option<PeerProcess> {
         None
     }
 
@@ -100,20 +101,21 @@ impl Listener for TcpListener {
 }
 
 impl Listener for UnixListener {
-    type Accepted = (std::os::unix::net::UnixStream, Option<u32>);
+    type Accepted = (std::os::unix::net::UnixStream, Option<PeerProcess>);
     type Stream = UnixStream;
 
-    fn user((_stream, user): &Self::Accepted) -> Option<u32> {
-        *user
+    fn peer((_stream, peer): &Self::Accepted) -> Option<PeerProcess> {
+        *peer
     }
 
     async fn accept(&self) -> io::Result<Self::Accepted> {
         let (stream, _address) = UnixListener::accept(self).await?;
-        let user = stream.peer_cred().ok().map(|peer| peer.uid());
-        Ok((stream.into_std()?, user))
+        let peer = stream.peer_cred().ok();
+        let peer = peer.map(|peer| PeerProcess { user: peer.uid(), process: peer.pid() });
+        Ok((stream.into_std()?, peer))
     }
 
-    async fn adopt((stream, _user): Self::Accepted) -> io::Result<UnixStream> {
+    async fn adopt((stream, _peer): Self::Accepted) -> io::Result<UnixStream> {
         UnixStream::from_std(stream)
     }
 }
@@ -169,12 +171,12 @@ pub(crate) struct DoorLimits {
 
 /// Serves connections of `listener` until the daemon stops, then lets those in progress end.
 ///
-/// `service` is called once per connection, with the number of the user that runs the client where that is known, so that
-/// each has a service of its own, which `loops` serve. When there are as many as `limits` allow, the one that has been idle longest gives way to a new one. When all are being
+/// `service` is called once per connection, with the client's process where that is known, so that each has a service of its
+/// own, which `loops` serve. When there are as many as `limits` allow, the one that has been idle longest gives way to a new one. When all are being
 /// answered, the new one waits, and later ones wait in the system's backlog.
 pub(crate) async fn serve<L, S>(
     listener: L,
-    service: impl Fn(Option<u32>) -> S + Send,
+    service: impl Fn(Option<PeerProcess>) -> S + Send,
     limits: DoorLimits,
     loops: Arc<EventLoops>,
     mut running: Running,
@@ -198,7 +200,7 @@ pub(crate) async fn serve<L, S>(
         };
         if let Some(accepted) = newcomer.take_if(has_room) {
             let (number, vitals) = crowd.admit();
-            let service = service(L::user(&accepted));
+            let service = service(L::peer(&accepted));
             let (mut running, refused) = (running.clone(), Arc::clone(&refused));
             let serving = async move {
                 if let Some(stream) = let_in(L::adopt(accepted), &vitals, &mut running).await {

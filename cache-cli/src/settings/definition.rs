@@ -409,6 +409,14 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         .variables(&["CACHE_P2P_ACCEPTED_SECRET_FILES"])
         .at_hangup(),
     Definition::one(
+        "unix-client",
+        "NAMING",
+        "What tells clients of the unix socket apart in `top`: `user`, where requests name nothing, or `cgroup` (service, \
+         container, job), whatever their User-Agent names",
+    )
+    .variables(&["CACHE_UNIX_CLIENT"])
+    .default("user"),
+    Definition::one(
         "access-log",
         "FILE",
         "Where to write a line of JSON for each request, without queries and credentials; `-` for standard output",

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod address;
+mod client_naming;
 mod definition;
 mod detour;
 mod domain;
@@ -25,6 +26,7 @@ mod webhook;
 pub(crate) use {
     access_log::AccessLogTarget,
     address::{Contact, ListenAddress, own_addresses},
+    client_naming::ClientNaming,
     definition::{Change, DEFINITIONS, Definition, Shape, definition},
     detour::Detour,
     domain::{DomainWarning, warnings as domain_warnings},
@@ -138,6 +140,8 @@ pub(crate) struct Settings {
     pub(crate) client_token: Option<Secret>,
     /// How this node takes part in a fleet.
     pub(crate) fleet: FleetSettings,
+    /// How clients of the unix socket are told apart.
+    pub(crate) unix_client: ClientNaming,
     /// Where to write a line for each request.
     pub(crate) access_log: Option<AccessLogTarget>,
     /// The source of that place.
@@ -312,6 +316,7 @@ impl<'a> Reader<'a> {
             dashboard: self.listen("dashboard").flatten(),
             client_token: self.client_token(),
             fleet: self.fleet(defaults),
+            unix_client: self.one("unix-client", value::word).unwrap_or_default(),
             access_log: self.one("access-log", value::word),
             access_log_source: self.source("access-log"),
             log: Log {

@@ -44,9 +44,13 @@ impl ClientLabel {
     /// assert_eq!(ClientLabel::told_by(&headers).unwrap().as_str(), "triage");
     /// ```
     pub fn told_by(headers: &HeaderMap) -> Option<Self> {
-        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let own = text(&CLIENT_FIELD).and_then(Self::new);
-        own.or_else(|| Self::of_agent(text(&header::USER_AGENT)?))
+        let agent = || headers.get(header::USER_AGENT)?.to_str().ok();
+        Self::named_by(headers).or_else(|| Self::of_agent(agent()?))
+    }
+
+    /// The label that the client gives itself: its `X-Fleet-Client`, if that can be one.
+    pub fn named_by(headers: &HeaderMap) -> Option<Self> {
+        Self::new(headers.get(&CLIENT_FIELD)?.to_str().ok()?)
     }
 
     /// What a `User-Agent` names: the agent for which `gh` runs, as `Agent/NAME`, else the program.

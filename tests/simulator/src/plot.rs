@@ -111,8 +111,15 @@ pub(crate) fn seconds(
 fn span(area: &Area<'_>, title: &str, seconds: &Range<f64>, lines: &[Line]) -> Drawn {
     let most = lines.iter().flat_map(|line| &line.points).map(|(_, value)| *value).fold(1.0, f64::max);
     let mut chart = chart(area, title).build_cartesian_2d(seconds.clone(), 0.0..most * 1.1)?;
-    let mut mesh = chart.configure_mesh();
-    mesh.x_desc("seconds").label_style(("sans-serif", TEXT_SIZE)).light_line_style(WHITE).draw()?;
+    chart
+        .configure_mesh()
+        .x_desc("seconds")
+        .x_labels(6)
+        .label_style(("sans-serif", TEXT_SIZE))
+        .x_label_formatter(&|second| format!("{second:.0}"))
+        .y_label_formatter(&|value| format!("{value:.0}"))
+        .light_line_style(WHITE)
+        .draw()?;
     for Line { style, points } in lines {
         chart.draw_series(LineSeries::new(points.iter().copied(), *style))?;
     }

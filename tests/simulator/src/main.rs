@@ -141,22 +141,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Some(command) = arguments.command {
-        let written = match command {
-            Command::Policies { seed, nodes, fleets, folder } => {
-                write_policies(&Extent { seed, nodes, fleets }, &folder)
-            }
-            Command::Return { seed, nodes, codec_max, folder } => {
-                write_return(seed, &nodes, codec_max, &folder)
-            }
-            Command::Scale { seed, nodes, minutes, codec_max, json, figures, folder } => {
-                let extent = scale::Extent { seed, nodes, minutes, codec_max };
-                let page = match figures {
-                    Some(file) => read_scale(&extent, &file),
-                    None => measure_scale(&extent, json),
-                };
-                page.and_then(|page| if json { Ok(()) } else { write_scale(&page, &folder) })
-            }
-        };
+        let written = write(command);
         written.as_ref().err().into_iter().for_each(|fault| eprintln!("error: {fault}"));
         return if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
@@ -209,6 +194,24 @@ fn main() -> ExitCode {
         sums.lasted
     );
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Measures what `command` asks for, and writes it.
+fn write(command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Policies { seed, nodes, fleets, folder } => {
+            write_policies(&Extent { seed, nodes, fleets }, &folder)
+        }
+        Command::Return { seed, nodes, codec_max, folder } => write_return(seed, &nodes, codec_max, &folder),
+        Command::Scale { seed, nodes, minutes, codec_max, json, figures, folder } => {
+            let extent = scale::Extent { seed, nodes, minutes, codec_max };
+            let page = match figures {
+                Some(file) => read_scale(&extent, &file),
+                None => measure_scale(&extent, json),
+            };
+            page.and_then(|page| if json { Ok(()) } else { write_scale(&page, &folder) })
+        }
+    }
 }
 
 /// Writes the comparison, telling of each result as it comes.

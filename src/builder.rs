@@ -372,9 +372,9 @@ impl NodeBuilder {
             None => (None, None, None),
         };
         let presence = if disk.is_some() { Disk::Present } else { Disk::Absent };
-        let settings = Settings { budget, disk: presence, ..self.settings };
-        let load_timeout = settings.load_timeout;
-        let index = Arc::new(ReadIndex::new());
+        let origin = self.github.origin().host().into();
+        let settings = Settings { budget, disk: presence, origin, ..self.settings };
+        let (load_timeout, index) = (settings.load_timeout, Arc::new(ReadIndex::new()));
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS_MAX);
         let (sharing, joined) = wishes.join(self.github.clone(), now, members).await?;
         let (engine, links) = match joined {

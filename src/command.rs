@@ -3,8 +3,8 @@
 use crate::links::LinkCounts;
 use cache_core::{
     AccountReport, Allowance, Bucket, Candidate, Domain, Draft, Entry, Failure, FetchError, Fetched, Figures,
-    Key, Outcome, Payer, PeerId, PeerReport, Priority, Reach, Reader, Refusal, RequestId, Shortage,
-    Timestamp,
+    Key, OutageReport, Outcome, Payer, PeerId, PeerReport, Priority, Reach, Reached, Reader, Refusal,
+    RequestId, Shortage, Timestamp,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
@@ -56,6 +56,8 @@ pub(crate) enum Command {
         /// What the call draws on; `None` if it is free.
         purse: Option<(Payer, Bucket)>,
         priority: Priority,
+        /// Whether it may change something.
+        changes: bool,
         call: Departing,
     },
     Peers {
@@ -114,6 +116,8 @@ pub(crate) struct Departing {
 /// How a call ended that passes the cache by.
 pub(crate) struct Passed {
     pub(crate) answer: PassAnswer,
+    /// Whether it got through.
+    pub(crate) reached: Reached,
     /// What the origin refused, and to which domain.
     pub(crate) refused: Option<(Domain, Refusal)>,
     /// What is to be forgotten or doubted before the caller gets the answer.
@@ -169,6 +173,8 @@ pub(crate) struct Completion {
 pub(crate) struct EngineStats {
     pub(crate) counters: cache_core::Counters,
     pub(crate) accounts: Vec<AccountReport>,
+    /// Whether the origin is taken to be out of reach, and by whose word.
+    pub(crate) outage: Option<OutageReport>,
     pub(crate) entries_count: usize,
     pub(crate) entries_bytes: usize,
     pub(crate) flights_count: usize,

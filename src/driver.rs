@@ -216,7 +216,9 @@ impl Driver {
                 let order = self.orders.removal(done);
                 self.handle(Input::Invalidate { order, reach });
             }
-            Command::Pass { purse, priority, call } => self.on_pass(purse, priority, call),
+            Command::Pass { purse, priority, changes, call } => {
+                self.on_pass(purse, (priority, changes), call);
+            }
             Command::Peers { done } => {
                 let _gone = done.send(self.peers());
             }
@@ -433,6 +435,7 @@ impl Driver {
         EngineStats {
             counters: self.engine.counters(),
             accounts: self.engine.accounts(),
+            outage: self.engine.outage(),
             entries_count: self.engine.entries_count(),
             entries_bytes: self.engine.entries_bytes(),
             flights_count: self.engine.flights_count(),

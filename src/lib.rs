@@ -108,7 +108,7 @@ pub use {
     node::Node,
     peers::{Peer, PeerState, Pong},
     reply::{Provenance, READ_BYTES_MAX, ReadError, Reply, ReplyBody, StatusError},
-    stats::{DiskStats, FleetTotals, Refusals, Stats},
+    stats::{DiskStats, FleetTotals, OutageStats, Refusals, Stats},
     transport::{OpenTransport, TransportError},
     unread::Unread,
     values::{VALUE_KEY_BYTES_MAX, Values},

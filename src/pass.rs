@@ -5,7 +5,7 @@ use crate::{
     command::{BrokenOff, Command, Departing, PassAnswer, Passed},
 };
 use bytes::Bytes;
-use cache_core::{Allowance, Bucket, Failure, FetchError, Payer, Priority, Reach, Shortage};
+use cache_core::{Allowance, Bucket, Failure, FetchError, Payer, Priority, Reach, Reached, Shortage};
 use cache_origin_github::{Asked, Delivery, GitHub, OriginBody, OriginUrl};
 use http::{HeaderValue, Request};
 use std::{future, sync::Arc, time::Duration};
@@ -51,10 +51,11 @@ impl Node {
             };
             let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
-            Passed { answer, refused, reach, allowance, is_counted, pause, done }
+            Passed { reached: reached(&answer), answer, refused, reach, allowance, is_counted, pause, done }
         });
         let (withheld, mut reason) = oneshot::channel();
-        let order = Command::Pass { purse, priority, call: Departing { call, broken_off, withheld } };
+        let call = Departing { call, broken_off, withheld };
+        let order = Command::Pass { purse, priority, changes: !is_read, call };
         self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
         let answer = tokio::select! {
             biased;
@@ -123,12 +124,12 @@ impl Node {
             let refused = Asked::refused(asked, &mut answer).await;
             let refused = refused.and_then(|(asked, status)| admissions.note_passed(&asked, status));
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
-            Passed { answer, refused, reach, allowance, is_counted, pause, done }
+            Passed { reached: reached(&answer), answer, refused, reach, allowance, is_counted, pause, done }
         });
         // Other hosts of GitHub's have limits of their own.
         let (withheld, _is_free) = oneshot::channel();
         let call = Departing { call, broken_off, withheld };
-        let order = Command::Pass { purse: None, priority: Priority::Normal, call };
+        let order = Command::Pass { purse: None, priority: Priority::Normal, changes: true, call };
         self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
         answer.await.map_err(|_closed| Closed)?.map_err(RelayError::Fetch)
     }
@@ -173,6 +174,11 @@ async fn withdrawn(withdrawal: Option<Withdrawal>) {
         Some(withdrawal) => withdrawal.withdrawn().await,
         None => future::pending().await,
     }
+}
+
+/// Whether a call that was answered so got through.
+fn reached(answer: &PassAnswer) -> Reached {
+    answer.as_ref().map_or_else(|error| Reached::failing(*error), |_answer| Reached::Yes)
 }
 
 /// What a call that `touched` this leaves behind if it is broken off: the same as one that took too long.

@@ -5,7 +5,7 @@ use crate::{
     shared::{Shared, SharingState},
     webhooks::WebhookStats,
 };
-use cache_core::{Counters, Figures};
+use cache_core::{Counters, Figures, OutageReport};
 use cache_origin_github::OriginStats;
 use cache_store::StoreStats;
 use serde::Serialize;
@@ -55,6 +55,12 @@ pub struct Stats {
     pub fetches_failed: u64,
     /// Calls that were not made because the allowance for them was spent.
     pub fetches_withheld: u64,
+    /// Calls that were not made because the origin cannot be reached.
+    pub fetches_held_off: u64,
+    /// Calls that were made to find out whether the origin can be reached again.
+    pub origin_trials: u64,
+    /// Since when the origin cannot be reached, and by whose word; `None` if nothing speaks against it.
+    pub outage: Option<OutageStats>,
     /// Calls made to the origin, writes and other uncached requests included.
     pub api_calls_made: u64,
     /// Calls that were not made because an entry, or another's call, answered.
@@ -97,6 +103,32 @@ pub struct Stats {
     pub origin: OriginStats,
     /// What became of deliveries of webhooks.
     pub webhooks: WebhookStats,
+}
+
+/// That the origin cannot be reached, as this node and its neighbours find.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct OutageStats {
+    /// When the first call failed that is known of, in seconds since the Unix epoch.
+    pub since: u64,
+    /// This node's own calls that failed, one after the other.
+    pub own_failures: u32,
+    /// Other members that said that theirs fail.
+    pub witnesses: usize,
+    /// When this node may try again, unless it hears more by then, in seconds since the Unix epoch.
+    pub attempt_at: u64,
+}
+
+impl From<OutageReport> for OutageStats {
+    fn from(report: OutageReport) -> Self {
+        let OutageReport { since, own_failures, witnesses, attempt_at } = report;
+        Self {
+            since: since.as_unix_millis() / 1000,
+            own_failures,
+            witnesses,
+            attempt_at: attempt_at.as_unix_millis().div_ceil(1000),
+        }
+    }
 }
 
 /// Requests refused by this node itself, by what held them; an answer that could be stale in their stead is none of them.
@@ -146,6 +178,9 @@ impl Stats {
             fetches: counters.fetches,
             fetches_failed: counters.fetches_failed,
             fetches_withheld: counters.fetches_withheld,
+            fetches_held_off: counters.fetches_held_off,
+            origin_trials: counters.origin_trials,
+            outage: engine.outage.map(OutageStats::from),
             api_calls_made,
             api_calls_saved: saved,
             joining: engine.fleet.as_ref().is_some_and(|fleet| fleet.gathering),
@@ -250,11 +285,13 @@ impl FleetTotals {
             expirations: _,
             fetches: _,
             fetches_failed: _,
+            fetches_held_off: _,
             fetches_withheld: _,
             forgettings_unconfirmed: _,
             hits: _,
             invalidations: _,
             misses: _,
+            origin_trials: _,
             peer_hits: _,
             proofs: _,
             revalidated: _,

@@ -9,6 +9,7 @@ mod district;
 mod doubts;
 mod invalidation;
 mod message;
+mod origin;
 
 pub use {
     doubts::{decode_doubts, encode_doubts},

@@ -33,6 +33,10 @@ pub struct Counters {
     pub fetches_failed: u64,
     /// Calls that a spent quota, or what is kept of one for others, kept from being made.
     pub fetches_withheld: u64,
+    /// Calls that were not made since the origin cannot be reached.
+    pub fetches_held_off: u64,
+    /// Calls that were made to find out whether the origin can be reached again.
+    pub origin_trials: u64,
     /// Asks that were sent to peers.
     pub asks: u64,
     /// Asks to which a peer said nothing in time.

@@ -25,6 +25,8 @@ pub enum Deadline {
     Passes,
     /// Neighbours are to be told how allowances stand.
     Ledger,
+    /// Neighbours are to be told that the origin can be reached.
+    Outage,
     /// The term of a lease is over.
     Lease,
     /// A look-up on disk takes too long.

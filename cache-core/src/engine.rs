@@ -10,12 +10,13 @@ mod keeping;
 mod request;
 
 use crate::{
-    AccountReport, Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Member, Outcome,
-    Output, PeerId, PeerReport, RequestId, Served, Settings, Sharing, Timestamp,
+    AccountReport, Counters, Deadline, Entry, FetchError, Fetched, Figures, Input, Key, Member, OutageReport,
+    Outcome, Output, PeerId, PeerReport, Reached, RequestId, Served, Settings, Sharing, Timestamp,
     cache::Cache,
     doubts::Doubts,
     flights::{Caller, Flights},
     ledger::Ledger,
+    outage::Outage,
     settling::Settling,
     sharing::Receipts,
 };
@@ -49,6 +50,8 @@ pub struct Engine {
     cache: Cache,
     flights: Flights,
     ledger: Ledger,
+    /// Whether the origin can be reached.
+    outage: Outage,
     passing: Passing,
     generation: u64,
     /// The generation at which all signposts were ended last.
@@ -72,6 +75,7 @@ impl Engine {
         Self {
             cache: Cache::new(settings.budget, settings.retention),
             ledger: Ledger::new(settings.reserves, settings.calls_at_once, None),
+            outage: Outage::new(settings.hold_off, 0),
             settings,
             now: Timestamp::default(),
             flights: Flights::default(),
@@ -92,7 +96,8 @@ impl Engine {
     /// An engine that holds nothing yet and shares with its fleet.
     pub fn sharing(settings: Settings, sharing: Sharing) -> Self {
         let ledger = Ledger::new(settings.reserves, settings.calls_at_once, Some(sharing.local));
-        Self { fleet: Some(Box::new(Fleet::new(sharing))), ledger, ..Self::new(settings) }
+        let outage = Outage::new(settings.hold_off, sharing.seed);
+        Self { fleet: Some(Box::new(Fleet::new(sharing))), ledger, outage, ..Self::new(settings) }
     }
 
     /// Takes note of `input`, which happens at `now`. Cannot fail.
@@ -123,19 +128,21 @@ impl Engine {
                 let kin_until = kin_wait.map(|wait| self.now.saturating_add(wait));
                 self.on_get(request, key, directives, Caller { bucket, priority, reader, kin_until });
             }
-            Input::GivenUp { order } => self.end_pass(order, None),
+            Input::GivenUp { order } => self.end_pass(order, Reached::Unknown, None),
             Input::Invalidate { order, reach } => self.on_invalidate(order, reach),
             Input::Leave => self.on_leave(),
             Input::Loaded { load, entry } => {
                 self.on_loaded(load, entry.filter(|entry| self.is_useful(entry)));
             }
             Input::Misbehaved { peer, offence } => self.on_offence(peer, offence),
-            Input::Passed { order, reach, refused, allowance, is_counted, pause } => {
-                self.end_pass(order, pause);
+            Input::Passed { order, reach, reached, refused, allowance, is_counted, pause } => {
+                self.end_pass(order, reached, pause);
                 self.note_allowance(allowance, is_counted);
                 self.on_passed(order, reach, refused);
             }
-            Input::Pass { order, payer, bucket, priority } => self.on_pass(order, (payer, bucket), priority),
+            Input::Pass { order, payer, bucket, priority, changes } => {
+                self.on_pass(order, (payer, bucket), priority, changes);
+            }
             Input::Ping { order, peer } => self.on_ping_wanted(order, peer),
             Input::Put { order, key, draft } => self.on_put(order, key, draft),
             Input::Received { from, message, bytes } => self.on_received(from, message, bytes),
@@ -165,7 +172,8 @@ impl Engine {
         let receipt = self.receipts.next_deadline().map(|date| (date, Deadline::Receipt));
         let ledger = self.ledger.next_due().map(|date| (date, Deadline::Ledger));
         let passes = self.passing.next_deadline().map(|date| (date, Deadline::Passes));
-        let own = self.flights.next_deadline().into_iter().chain(removal).chain(receipt);
+        let outage = self.outage.next_telling().map(|date| (date, Deadline::Outage));
+        let own = self.flights.next_deadline().into_iter().chain(removal).chain(receipt).chain(outage);
         own.chain(fleet).chain(ledger).chain(passes).min()
     }
 
@@ -226,6 +234,11 @@ impl Engine {
         self.ledger.report(self.now)
     }
 
+    /// Since when the origin cannot be reached, and by whose word; `None` if nothing speaks against it.
+    pub fn outage(&self) -> Option<OutageReport> {
+        self.outage.report()
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
         self.counters
@@ -266,6 +279,7 @@ impl Engine {
                 Deadline::Hedge(ask) => self.on_hedge_due(ask, due),
                 Deadline::Kin(flight) => self.on_kin_due(flight),
                 Deadline::Ledger => self.on_ledger_due(),
+                Deadline::Outage => self.on_outage_due(),
                 Deadline::Passes => self.on_passes_due(),
                 Deadline::Lease => self.on_lease_due(),
                 Deadline::Load(load) => self.on_loaded(load, None),

@@ -298,14 +298,15 @@ impl Flights {
         self.by_fetch.get(&fetch).copied()
     }
 
-    /// Ends the stage of calling the origin and names its leader; `None` if that has ended before.
-    pub(crate) fn end_fetch(&mut self, fetch: FetchId) -> Option<(FlightId, RequestId)> {
+    /// Ends the stage of calling the origin and names its leader, and until when there was time for it; `None` if that has
+    /// ended before.
+    pub(crate) fn end_fetch(&mut self, fetch: FetchId) -> Option<(FlightId, RequestId, Timestamp)> {
         let id = self.by_fetch.remove(&fetch)?;
-        let Stage::Fetching { leader, .. } = self.flight(id).stage else {
+        let Stage::Fetching { leader, until, .. } = self.flight(id).stage else {
             unreachable!("by_fetch names flights that fetch");
         };
         self.leave_stage(id);
-        Some((id, leader))
+        Some((id, leader, until))
     }
 
     /// Ends the wait of `request`; `None` if it does not wait. The flight goes on.

@@ -170,6 +170,9 @@ pub enum Input {
         bucket: Bucket,
         /// How much the request matters.
         priority: Priority,
+        /// Whether the call may change something. Then it is made though other members say that the origin cannot be
+        /// reached, as long as no call of this node's own has failed.
+        changes: bool,
     },
     /// A call to the origin that passes the cache by ended, or broke off; reported by
     /// [`Output::Removed`](crate::Output::Removed) when what it leaves behind is forgotten and doubted here and at
@@ -179,6 +182,8 @@ pub enum Input {
         order: OrderId,
         /// What it leaves behind: nothing, for a read.
         reach: Reach,
+        /// Whether it got through.
+        reached: Reached,
         /// What the origin refused, and to which domain.
         refused: Option<(Domain, Refusal)>,
         /// What the answer showed of the caller's allowance, if there was an answer and it did.
@@ -309,6 +314,53 @@ impl Fetched {
 /// An answer that costs nothing (RFC 9110, section 15.4.5).
 const NOT_MODIFIED: u16 = 304;
 
+/// Whether a call got through to the origin.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reached {
+    /// It could not be connected with, or said nothing in time.
+    No,
+    /// The call was given up, or broke off under way, which says nothing of other calls.
+    Unknown,
+    /// It answered, whatever it said.
+    Yes,
+}
+
+impl Reached {
+    /// Whether a call got through that failed for this reason.
+    pub const fn failing(error: FetchError) -> Self {
+        match error {
+            FetchError::ConnectFailed | FetchError::TimedOut => Self::No,
+            FetchError::BodyDamaged
+            | FetchError::ConnectionLost
+            | FetchError::FetcherFailed
+            | FetchError::FetcherGone
+            | FetchError::FleetFailed
+            | FetchError::HeadTooLong
+            | FetchError::Malformed
+            | FetchError::OriginDown => Self::Unknown,
+        }
+    }
+}
+
+impl Fetched {
+    /// Whether the call that brought this got through.
+    ///
+    /// A fault of the origin's own is an answer: it may concern one resource. A query that took too long is slow, perhaps.
+    pub(crate) const fn reached(&self) -> Reached {
+        match self {
+            Self::Failed(error) => Reached::failing(*error),
+            Self::Spent(..) => Reached::Unknown,
+            Self::Fault { .. }
+            | Self::Fresh(_)
+            | Self::NotModified(_)
+            | Self::Oversize
+            | Self::Proven(_)
+            | Self::Throttled { .. }
+            | Self::Unstorable { .. } => Reached::Yes,
+        }
+    }
+}
+
 /// The requests that may have an answer that is not kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Audience {
@@ -349,6 +401,9 @@ pub enum FetchError {
     /// The answer is not HTTP as we understand it.
     #[error("the origin's answer is malformed")]
     Malformed,
+    /// No call was made: the last ones could not reach the origin, and it is tried again from time to time.
+    #[error("the origin cannot be reached, and is tried again within seconds")]
+    OriginDown,
     /// No whole answer came in time.
     #[error("the origin did not answer in time")]
     TimedOut,

@@ -34,6 +34,7 @@ mod ledger;
 mod membership;
 pub mod message;
 mod name;
+mod outage;
 mod outcome;
 mod output;
 mod peer;
@@ -58,14 +59,15 @@ pub use {
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},
     flights::FlightId,
     headers::{HEADERS_BYTES_MAX, Headers},
-    input::{Audience, Bucket, FetchError, Fetched, Input, OrderId, Reader, Refusal, RequestId},
+    input::{Audience, Bucket, FetchError, Fetched, Input, OrderId, Reached, Reader, Refusal, RequestId},
     key::{Domain, KEY_BYTES_MAX, Key},
     ledger::{
         AccountReport, CallNumbers, Numbers, Payer, Priority, RATE_OVER, Reserves, Shortage, UnknownPriority,
     },
     membership::{MEMBER_ADDRESSES_MAX, Member},
-    message::{AskId, Figures, Manner, Message, Reach, SETTLE_MAX, Scope},
+    message::{AskId, Figures, Manner, Message, OriginWord, Reach, SETTLE_MAX, Scope},
     name::{Kinship, Name, Naming},
+    outage::OutageReport,
     outcome::{Failure, Forward, ForwardReason, Outcome, Served, StaleReason},
     output::{FetchId, LoadId, Output},
     peer::{PeerId, PeerIdError},

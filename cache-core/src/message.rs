@@ -63,6 +63,13 @@ pub enum Message {
     Membership(Bytes),
     /// In which district of the fleet the sender is, and some members that it knows.
     District(Surroundings),
+    /// Whether the sender reaches an origin.
+    Origin {
+        /// The host of the origin, as keys begin; at most [`ORIGIN_BYTES_MAX`] bytes.
+        host: Box<str>,
+        /// What the sender has found, or is about to find out.
+        word: OriginWord,
+    },
     /// Asks whether the receiver is there.
     Ping {
         /// A number that comes back in the answer.
@@ -114,6 +121,7 @@ impl Message {
             Self::Figures(_) => Features::FIGURES,
             Self::WarmUp { .. } | Self::WarmedUp { .. } => Features::WARM_UP,
             Self::District(_) => Features::DISTRICTS,
+            Self::Origin { .. } => Features::OUTAGES,
             Self::Ask { kin_wait: Some(_), .. } => Features::KINSHIP,
             Self::Announce(Announced::ToPassOn(_)) => Features::READERS,
             Self::Invalidate(notice) if notice.settles() => Features::SETTLING,
@@ -130,6 +138,23 @@ impl Message {
             | Self::Release { .. } => Features::NONE,
         }
     }
+}
+
+/// What a member says of an origin.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OriginWord {
+    /// Its calls do not get through, one after the other.
+    Failing {
+        /// How long ago the first of them failed.
+        since: Duration,
+    },
+    /// A call of its own got through.
+    Reached {
+        /// How long ago that began.
+        since: Duration,
+    },
+    /// It makes a call to find out whether the origin can be reached again. Others need not.
+    Trying,
 }
 
 /// Numbers an ask; chosen by the asker.
@@ -299,6 +324,9 @@ pub(crate) fn clamped(draft: Draft, most: Freshness) -> Draft {
     };
     Draft { content, freshness, validators, age }
 }
+
+/// Longest host of an origin, in bytes: a name in the DNS has 253, and a port six.
+pub const ORIGIN_BYTES_MAX: usize = 260;
 
 /// Most allowances told of in one message: six kilobytes.
 pub const ALLOWANCES_TOLD_MAX: usize = 48;

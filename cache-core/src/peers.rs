@@ -53,7 +53,7 @@ use contact::CONTACTS_MAX;
 use core::time::Duration;
 pub(crate) use giving_way::Stake;
 use giving_way::{GivingWay, Reason, STAND_MIN};
-use jitter::Jitter;
+pub(crate) use jitter::Jitter;
 
 /// The peers of one node.
 #[derive(Debug)]

@@ -65,6 +65,8 @@ impl Features {
     pub const LEDGER: Self = Self(1 << 6);
     /// The member puts together the numbers that an origin's count gave to the calls of all members.
     pub const CALL_NUMBERS: Self = Self(1 << 8);
+    /// The member is told of whether the origin can be reached, and tells of it.
+    pub const OUTAGES: Self = Self(1 << 7);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
     /// Every part that this build speaks.
@@ -76,7 +78,8 @@ impl Features {
             | Self::READERS.0
             | Self::SETTLING.0
             | Self::LEDGER.0
-            | Self::CALL_NUMBERS.0,
+            | Self::CALL_NUMBERS.0
+            | Self::OUTAGES.0,
     );
 
     /// The set as a hello carries it.

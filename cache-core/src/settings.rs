@@ -1,6 +1,7 @@
 //! What an engine is told about its task when it is made.
 
 use crate::{ledger::Reserves, port::Budget};
+use alloc::boxed::Box;
 use core::time::Duration;
 
 /// The limits that an engine keeps. Every field has a default with a reason; change only what you must.
@@ -27,7 +28,8 @@ pub struct Settings {
     pub fetch_timeout: Duration,
     /// Most lookups in progress. A request beyond gets [`Failure::Busy`](crate::Failure::Busy).
     pub flights_max: usize,
-    /// Time after a failed call in which a stale entry is served without asking again.
+    /// Time after a failed call in which a stale entry is served without asking again. If the origin cannot be reached, also
+    /// the longest time in which no call is made at all without another finding out whether it can be again.
     ///
     /// Without it every client of a dead origin would wait for a time-out of its own.
     pub hold_off: Duration,
@@ -38,6 +40,9 @@ pub struct Settings {
     pub leaders_max: usize,
     /// Time that a look-up on disk may take before the origin is asked instead.
     pub load_timeout: Duration,
+    /// The host of the origin that this node calls, as keys begin: members that call another say nothing of it. At most
+    /// [`ORIGIN_BYTES_MAX`](crate::message::ORIGIN_BYTES_MAX) bytes, or no member is told.
+    pub origin: Box<str>,
     /// What is kept of each allowance from requests that matter less.
     pub reserves: Reserves,
     /// Time for which a request waits at most. Should exceed `fetch_timeout`, so that a call that failed
@@ -63,6 +68,7 @@ impl Default for Settings {
             hold_off: Duration::from_secs(10),
             leaders_max: 2,
             load_timeout: Duration::from_secs(2),
+            origin: Box::default(),
             reserves: Reserves::NONE,
             request_timeout: Duration::from_secs(30),
             retention: Duration::from_secs(7 * 24 * 3600),

@@ -2,18 +2,23 @@
 
 use super::Driver;
 use crate::command::{BrokenOff, Departing, Passed};
-use cache_core::{Bucket, Failure, Input, OrderId, Output, Payer, Priority, Reach};
+use cache_core::{Bucket, Failure, Input, OrderId, Output, Payer, Priority, Reach, Reached};
 use std::mem;
 use tokio::task::{Id, JoinError};
 use tracing::warn;
 
 impl Driver {
     /// Asks the engine whether `call` may be made; what is free is made at once.
-    pub(super) fn on_pass(&mut self, purse: Option<(Payer, Bucket)>, priority: Priority, call: Departing) {
+    pub(super) fn on_pass(
+        &mut self,
+        purse: Option<(Payer, Bucket)>,
+        (priority, changes): (Priority, bool),
+        call: Departing,
+    ) {
         let order = self.orders.number();
         self.departing.insert(order, call);
         match purse {
-            Some((payer, bucket)) => self.handle(Input::Pass { order, payer, bucket, priority }),
+            Some((payer, bucket)) => self.handle(Input::Pass { order, payer, bucket, priority, changes }),
             None => self.depart(order),
         }
     }
@@ -39,11 +44,11 @@ impl Driver {
 
     pub(super) fn on_pass_ended(&mut self, ended: Result<(Id, Passed), JoinError>) {
         match ended {
-            Ok((pass, Passed { answer, refused, reach, allowance, is_counted, pause, done })) => {
+            Ok((pass, Passed { answer, reached, refused, reach, allowance, is_counted, pause, done })) => {
                 let Some((order, _broken_off)) = self.under_way.remove(&pass) else { return };
                 // A client that has gone needs no answer; what it changed is forgotten all the same.
                 self.orders.passed(order, answer, done);
-                self.handle(Input::Passed { order, reach, refused, allowance, is_counted, pause });
+                self.handle(Input::Passed { order, reach, reached, refused, allowance, is_counted, pause });
             }
             // The body that the caller streams is the caller's code, and may panic.
             Err(error) => {
@@ -58,7 +63,7 @@ impl Driver {
     /// A call that passes the cache by breaks off, and its end will not be known.
     fn on_broken_off(&mut self, (order, broken_off): (OrderId, BrokenOff)) {
         let reach = broken_off();
-        self.handle(unanswered(order, reach));
+        self.handle(ended_unknown(order, reach));
     }
 
     /// Breaks off what passes the cache by, and has what it leaves behind doubted while the disk and the members can
@@ -74,9 +79,10 @@ impl Driver {
     }
 }
 
-/// The end of a call that passes the cache by and has no answer.
-fn unanswered(order: OrderId, reach: Reach) -> Input {
-    Input::Passed { order, reach, refused: None, allowance: None, is_counted: false, pause: None }
+/// The end of a call of which nothing is known but what it may leave behind.
+fn ended_unknown(order: OrderId, reach: Reach) -> Input {
+    let reached = Reached::Unknown;
+    Input::Passed { order, reach, reached, refused: None, allowance: None, is_counted: false, pause: None }
 }
 
 impl Drop for Driver {
@@ -89,8 +95,7 @@ impl Drop for Driver {
         }
         for (order, broken_off) in mem::take(&mut self.under_way).into_values() {
             let reach = broken_off();
-            let passed = unanswered(order, reach);
-            self.engine.handle(self.clock.now(), passed);
+            self.engine.handle(self.clock.now(), ended_unknown(order, reach));
         }
         while let Some(output) = self.engine.poll_output() {
             if let Output::Remove { removal, scopes, doubted } = output {

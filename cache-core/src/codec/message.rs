@@ -13,6 +13,7 @@ use super::{
     district::WireSurroundings,
     invalidation::{WireNotice, WireSettlingNotice},
     millis,
+    origin::WireOrigin,
 };
 use crate::{
     AskId, Bucket, Figures, Message, Name, Payer, Shortage, Timestamp,
@@ -77,6 +78,7 @@ enum WireMessage {
     InvalidateAndSettle(WireSettlingNotice),
     Allowances(WireAllowances),
     CallNumbers(WireCallNumbers),
+    Origin(WireOrigin),
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -136,6 +138,7 @@ impl From<&Message> for WireMessage {
             Message::Invalidate(notice) if notice.settles() => Self::InvalidateAndSettle(notice.into()),
             Message::Invalidate(notice) => Self::Invalidate(notice.into()),
             Message::Membership(bytes) => Self::Membership(bytes.to_vec()),
+            Message::Origin { host, word } => Self::Origin(WireOrigin::of(host, *word)),
             Message::Ping { token } => Self::Ping { token: *token },
             Message::Pong { token, clock } => Self::Pong { token: *token, clock: clock.as_unix_millis() },
             Message::Quota { payer, bucket, pause, shortage } => Self::Quota {
@@ -197,6 +200,7 @@ impl WireMessage {
             Self::Invalidate(notice) => Message::Invalidate(notice.into_notice()?),
             Self::InvalidateAndSettle(notice) => Message::Invalidate(notice.into_notice()?),
             Self::Membership(bytes) => Message::Membership(Bytes::from(bytes)),
+            Self::Origin(origin) => origin.into_message()?,
             Self::Ping { token } => Message::Ping { token },
             Self::Pong { token, clock } => Message::Pong { token, clock: Timestamp::from_unix_millis(clock) },
             Self::Quota { payer, bucket, pause, window } => Message::Quota {
@@ -281,7 +285,7 @@ fn edition_of((count, issuer): (u64, u64)) -> Edition {
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 21;
+const KINDS: u32 = 22;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;
@@ -294,7 +298,7 @@ mod tests {
         freshness::Freshness,
         message::{
             ALLOWANCES_TOLD_MAX, CALL_NUMBERS_TOLD_MAX, INVALIDATIONS_MAX, Invalidation, KNOWN_TOLD_MAX,
-            Known, Notice, Reach, SCOPES_MAX, Scope, Surroundings,
+            Known, Notice, OriginWord, Reach, SCOPES_MAX, Scope, Surroundings,
         },
     };
     use alloc::vec;
@@ -447,6 +451,7 @@ mod tests {
             Message::Allowances(Vec::new()),
             Message::CallNumbers(vec![call_numbers(); CALL_NUMBERS_TOLD_MAX]),
             Message::CallNumbers(Vec::new()),
+            Message::Origin { host: "ghes.example:8443".into(), word: OriginWord::Trying },
             Message::District(surroundings(0)),
             Message::District(surroundings(KNOWN_TOLD_MAX)),
         ]);

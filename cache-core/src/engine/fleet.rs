@@ -9,6 +9,7 @@ mod gathering;
 mod hearing;
 mod inquiring;
 mod meeting;
+mod outages;
 mod parting;
 mod saying;
 mod searching;

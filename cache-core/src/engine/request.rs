@@ -8,5 +8,6 @@ mod hedging;
 mod landing;
 mod lookup;
 mod proving;
+mod reaching;
 
 pub(super) use affording::Passing;

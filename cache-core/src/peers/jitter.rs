@@ -9,15 +9,15 @@ use core::time::Duration;
 
 /// A sequence of numbers that look random and follow from the seed alone.
 #[derive(Clone, Debug)]
-pub(super) struct Jitter(u64);
+pub(crate) struct Jitter(u64);
 
 impl Jitter {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Between half of `pause` and all of it ("equal jitter"): never hasty, never in step.
-    pub(super) fn scatter(&mut self, pause: Duration) -> Duration {
+    pub(crate) fn scatter(&mut self, pause: Duration) -> Duration {
         let half_millis = u64::try_from(pause.as_millis() / 2).unwrap_or(u64::MAX / 2);
         pause.saturating_sub(Duration::from_millis(self.next() % half_millis.saturating_add(1)))
     }

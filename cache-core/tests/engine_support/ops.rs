@@ -129,6 +129,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             hold_off,
             leaders_max,
             load_timeout,
+            origin: Box::default(),
             reserves: Reserves::NONE,
             request_timeout,
             retention,

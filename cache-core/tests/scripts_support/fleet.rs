@@ -12,8 +12,8 @@ use cache_core::{
     Numbers, Payer, PeerId, PeerSettings, Sharing, SharingLimits, Shortage, Timestamp, Window,
     freshness::Freshness,
     message::{
-        Announced, Answer, Edition, Invalidation, InvalidationId, Notice, Parcel, Reach, Role, Scope,
-        Surroundings, Verdict,
+        Announced, Answer, Edition, Invalidation, InvalidationId, Notice, OriginWord, Parcel, Reach, Role,
+        Scope, Surroundings, Verdict,
     },
 };
 use siphasher::sip::SipHasher13;
@@ -93,6 +93,7 @@ impl Talk {
                 }
                 Message::Invalidate(Notice { receipt, mark, invalidations })
             }
+            "origin" => Message::Origin { host: "".into(), word: origin(words) },
             "ping" => Message::Ping { token: words.number('x') },
             "pong" => {
                 let AskId(token) = words.begun('a', &self.asks);
@@ -178,6 +179,7 @@ impl Talk {
                 format!("ask {} {}{role}{borrows}", self.ask_name(*ask), self.key(name))
             }
             Message::CallNumbers(told) => show_numbers(told),
+            Message::Origin { host: _, word } => show_origin(*word),
             Message::Claim { name } => format!("claim {}", self.key(name)),
             Message::Figures(figures) => format!("figures calls={}", figures.api_calls),
             Message::Forgotten { receipt } => format!("forgotten receipt={receipt}"),
@@ -392,6 +394,24 @@ fn show_numbers(told: &[CallNumbers]) -> String {
         format!(" {}/{resource}/{} calls={calls}", show::payer(*payer), numbers.last())
     });
     format!("numbers{}", shown.collect::<String>())
+}
+
+fn origin(words: &mut Words<'_>) -> OriginWord {
+    let since = words.duration_value("since", Duration::ZERO);
+    match words.next("a word on the origin") {
+        "failing" => OriginWord::Failing { since },
+        "reached" => OriginWord::Reached { since },
+        "trying" => OriginWord::Trying,
+        other => panic!("`{other}` is no word on the origin"),
+    }
+}
+
+fn show_origin(word: OriginWord) -> String {
+    match word {
+        OriginWord::Failing { since } => format!("origin failing since={}", duration(since)),
+        OriginWord::Reached { since } => format!("origin reached since={}", duration(since)),
+        OriginWord::Trying => "origin trying".into(),
+    }
 }
 
 fn show_allowances(told: &[Allowance]) -> String {

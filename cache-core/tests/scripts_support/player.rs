@@ -7,8 +7,8 @@ use super::{
 };
 use cache_core::{
     Audience, Bucket, Candidate, Deadline, Doubts, Engine, Entry, Features, FetchError, FetchId, Fetched,
-    Input, Key, LoadId, Message, OrderId, Output, Reach, Reader, Refusal, RequestId, Settings, Shortage,
-    Timestamp,
+    Input, Key, LoadId, Message, OrderId, Output, Reach, Reached, Reader, Refusal, RequestId, Settings,
+    Shortage, Timestamp,
     port::{DialError, Side},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -143,16 +143,20 @@ impl Player {
         }
         let payer = super::words::payer(words.next("a payer"));
         let (bucket, priority) = (Bucket(words.number_value("bucket", 0)), words.priority());
-        self.handle(Input::Pass { order, payer, bucket, priority });
+        let changes = words.flag("changes");
+        self.handle(Input::Pass { order, payer, bucket, priority, changes });
     }
 
     fn passed(&mut self, order: OrderId, words: &mut Words<'_>) {
         let refused = words.value("refused").map(super::words::domain);
         let refused = refused.map(|domain| (domain, Refusal::Credential));
         let pause = words.duration_of("pause").map(|time| (time, Shortage::Pace));
+        let error = words.value("failed").map(fetch_error);
+        let reached = error.map_or(Reached::Yes, Reached::failing);
         let reach = if words.flag("bare") { Reach::default() } else { self.reach(words) };
         let is_counted = words.flag("counted");
-        self.handle(Input::Passed { order, reach, refused, allowance: words.allowance(), is_counted, pause });
+        let allowance = words.allowance();
+        self.handle(Input::Passed { order, reach, reached, refused, allowance, is_counted, pause });
     }
 
     fn put(&mut self, words: &mut Words<'_>) {
@@ -409,6 +413,7 @@ impl Player {
         let what = match deadline {
             Deadline::Affording(_flight) => "affording".into(),
             Deadline::Ledger => "ledger".into(),
+            Deadline::Outage => "outage".into(),
             Deadline::Passes => "passes".into(),
             Deadline::District => "district".into(),
             Deadline::Ask(ask) => format!("ask a{}", ask.0),

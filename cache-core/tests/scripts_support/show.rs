@@ -152,7 +152,7 @@ pub(crate) fn body(content: &Content) -> String {
 }
 
 /// Errors of a fetch by the names that scripts give them.
-pub(crate) const FETCH_ERRORS: [(&str, FetchError); 8] = [
+pub(crate) const FETCH_ERRORS: [(&str, FetchError); 9] = [
     ("body-damaged", FetchError::BodyDamaged),
     ("connect-failed", FetchError::ConnectFailed),
     ("connection-lost", FetchError::ConnectionLost),
@@ -160,5 +160,6 @@ pub(crate) const FETCH_ERRORS: [(&str, FetchError); 8] = [
     ("fetcher-gone", FetchError::FetcherGone),
     ("fleet-failed", FetchError::FleetFailed),
     ("malformed", FetchError::Malformed),
+    ("origin-down", FetchError::OriginDown),
     ("timed-out", FetchError::TimedOut),
 ];

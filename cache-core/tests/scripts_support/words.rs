@@ -172,6 +172,7 @@ impl<'a> Words<'a> {
             hold_off: self.duration_value("hold-off", usual.hold_off),
             leaders_max: self.number_value("leaders", usual.leaders_max),
             load_timeout: self.duration_value("load", usual.load_timeout),
+            origin: usual.origin,
             reserves: self.reserves(),
             request_timeout: self.duration_value("request", usual.request_timeout),
             retention: self.duration_value("retention", usual.retention),

@@ -9,8 +9,8 @@ use cache_core::{
     freshness::Freshness,
     message::{
         AFTER_MAX, ALLOWANCES_TOLD_MAX, Announced, Answer, CALL_NUMBERS_TOLD_MAX, Edition, INVALIDATIONS_MAX,
-        Invalidation, InvalidationId, KNOWN_TOLD_MAX, Known, Notice, Parcel, REACH_BYTES_MAX, Reach, Role,
-        SCOPES_MAX, SETTLE_MAX, Scope, Surroundings, Verdict,
+        Invalidation, InvalidationId, KNOWN_TOLD_MAX, Known, Notice, ORIGIN_BYTES_MAX, OriginWord, Parcel,
+        REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, SETTLE_MAX, Scope, Surroundings, Verdict,
     },
 };
 use std::time::Duration;
@@ -95,6 +95,7 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
         20 => Message::CallNumbers(
             reader.list(call_numbers).filter(|list| list.len() <= CALL_NUMBERS_TOLD_MAX)?,
         ),
+        21 => origin(reader)?,
         _unknown => return None,
     })
 }
@@ -117,6 +118,19 @@ fn call_numbers(reader: &mut Reader<'_>) -> Option<CallNumbers> {
         reset,
         numbers,
     })
+}
+
+/// What is said of an origin whose host can be printed.
+fn origin(reader: &mut Reader<'_>) -> Option<Message> {
+    let host: Box<str> = reader.text()?.into();
+    let word = match reader.u32()? {
+        0 => OriginWord::Failing { since: millis(reader)? },
+        1 => OriginWord::Reached { since: millis(reader)? },
+        2 => OriginWord::Trying,
+        _unknown => return None,
+    };
+    let is_printable = host.bytes().all(|byte| byte.is_ascii_graphic());
+    (is_printable && host.len() <= ORIGIN_BYTES_MAX).then_some(Message::Origin { host, word })
 }
 
 /// How an allowance stands whose name can be printed.

@@ -6,8 +6,8 @@ use cache_core::{
     Message, Name, Numbers, Payer, PeerId, Shortage, Timestamp, Validators, Window,
     freshness::Freshness,
     message::{
-        Announced, Answer, Edition, Invalidation, InvalidationId, Known, Notice, Parcel, Reach, Role, Scope,
-        Surroundings, Verdict,
+        Announced, Answer, Edition, Invalidation, InvalidationId, Known, Notice, OriginWord, Parcel, Reach,
+        Role, Scope, Surroundings, Verdict,
     },
 };
 use std::time::Duration;
@@ -88,7 +88,14 @@ pub fn messages() -> Vec<Message> {
     ];
     all.extend(answers.map(|answer| Message::Answer { ask, answer }));
     all.extend(verdicts.map(|verdict| Message::Release { name, verdict }));
+    all.extend(words_on_origins());
     all
+}
+
+fn words_on_origins() -> [Message; 3] {
+    let since = Duration::from_millis(1500);
+    let words = [OriginWord::Failing { since }, OriginWord::Reached { since }, OriginWord::Trying];
+    words.map(|word| Message::Origin { host: "ghes.example:8443".into(), word })
 }
 
 fn surroundings() -> Surroundings {

@@ -38,6 +38,12 @@ pub struct Figures {
     pub calls_by_second: BTreeMap<u64, u64>,
     /// Calls that broke a limit of the origin other than the quota.
     pub calls_excess: u64,
+    /// Calls that the origin refused to take, or never answered.
+    pub calls_vain: u64,
+    /// How long after the last outage the last node knew that it is over.
+    pub back_after: Option<Duration>,
+    /// Requests that others' broken lines to the origin stopped.
+    pub stopped: u64,
     /// Connections that were made.
     pub connections: u64,
     /// Nodes that came once the fleet stood, those that came back among them.
@@ -93,6 +99,9 @@ impl Figures {
             "bytes": bytes,
             "age_millis": Quantiles::of(&self.ages).0,
             "wait_millis": Quantiles::of(&self.waits).0,
+            "calls_vain": self.calls_vain,
+            "back_after_millis": self.back_after.map(|back| back.as_millis() as u64),
+            "stopped": self.stopped,
             "simulated_seconds": self.lasted.as_secs(),
         })
     }
@@ -107,6 +116,9 @@ impl Figures {
         self.lost += other.lost;
         self.service.add(&other.service);
         self.calls_excess += other.calls_excess;
+        self.calls_vain += other.calls_vain;
+        self.back_after = self.back_after.max(other.back_after);
+        self.stopped += other.stopped;
         self.connections += other.connections;
         self.joins += other.joins;
         self.entries += other.entries;
@@ -143,6 +155,9 @@ impl fmt::Display for Figures {
         if self.joins > 0 {
             let needless = self.calls.saturating_sub(self.calls_ideal) as f64 / self.joins as f64;
             writeln!(f, "joined   {} later: {needless:.1} calls beyond ideal for each", self.joins)?;
+        }
+        if self.calls_vain > 0 {
+            writeln!(f, "in vain  {} calls; back after {:?}", self.calls_vain, self.back_after)?;
         }
         write!(f, "ended   ")?;
         self.outcomes.iter().try_for_each(|(name, count)| write!(f, " {name} {count}"))?;
@@ -224,6 +239,7 @@ pub(crate) fn message_name(message: &Message) -> &'static str {
         Message::Forgotten { .. } => "forgotten",
         Message::Invalidate(_) => "invalidate",
         Message::Membership(_) => "membership",
+        Message::Origin { .. } => "origin",
         Message::Ping { .. } => "ping",
         Message::Pong { .. } => "pong",
         Message::Allowances(_) => "allowances",

@@ -67,6 +67,9 @@ pub enum Rule {
     Membership,
     /// What is held does not give way to what is older.
     Newest,
+    /// An origin that cannot be reached is found out by the fleet and tried by few, and a line that is broken stops its own
+    /// node alone.
+    Outage,
     /// No more calls of one payer come at once, or soon after a pause, than the origin bears.
     Pace,
     /// The engine does not panic, whatever happens.
@@ -396,6 +399,7 @@ impl Ledger {
             | Message::Figures(_)
             | Message::Forgotten { .. }
             | Message::Membership(_)
+            | Message::Origin { .. }
             | Message::Ping { .. }
             | Message::Pong { .. }
             | Message::Allowances(_)

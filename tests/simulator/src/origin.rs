@@ -23,6 +23,12 @@ pub(crate) struct Origin {
     /// What credentials may read.
     pub(crate) rights: Rights,
     outages: BTreeMap<usize, OutageKind>,
+    /// Nodes whose line to it is broken, by the event that broke it.
+    cut_off: BTreeMap<usize, usize>,
+    /// When the last outage ended.
+    pub(crate) recovered: Option<Duration>,
+    /// Calls in vain: connections that were refused, or got no answer.
+    pub(crate) calls_vain: u64,
     windows: BTreeMap<usize, Window>,
     /// What each domain has called lately.
     pub(crate) secondary: Secondary,
@@ -71,6 +77,9 @@ impl Origin {
             seed,
             random: Random::new(seed, ORIGIN_STREAM),
             outages: BTreeMap::new(),
+            cut_off: BTreeMap::new(),
+            recovered: None,
+            calls_vain: 0,
             windows: BTreeMap::new(),
             resources,
             calls: 0,
@@ -86,8 +95,19 @@ impl Origin {
         self.outages.insert(number, kind);
     }
 
-    pub(crate) fn recover(&mut self, number: usize) {
-        self.outages.remove(&number);
+    pub(crate) fn recover(&mut self, number: usize, now: Duration) {
+        self.recovered = self.outages.remove(&number).map(|_| now).or(self.recovered);
+        self.cut_off.remove(&number);
+    }
+
+    /// The line of `node` breaks.
+    pub(crate) fn cut_off(&mut self, number: usize, node: usize) {
+        self.cut_off.insert(number, node);
+    }
+
+    /// Whether the line of `node` is broken.
+    pub(crate) fn is_cut_off(&self, node: usize) -> bool {
+        self.cut_off.values().any(|cut_off| *cut_off == node)
     }
 
     /// How long half of a call takes.
@@ -97,7 +117,12 @@ impl Origin {
 
     /// Answers a call that arrives at `now`; `None` if nothing is ever heard of it.
     pub(crate) fn answer(&mut self, now: Duration, call: &Call, ledger: &mut Ledger) -> Option<Fetched> {
+        if self.is_cut_off(call.node) {
+            return Some(Fetched::Failed(FetchError::ConnectFailed));
+        }
         self.calls += 1;
+        let outage = self.outages.values().next();
+        self.calls_vain += u64::from(matches!(outage, Some(OutageKind::Refused | OutageKind::Silent)));
         *self.calls_by_second.entry(now.as_secs()).or_default() += 1;
         *self.calls_by_key.entry(call.key).or_default() += 1;
         let fails = !self.is_healed && self.random.happens(self.plan.failing_per_mille);

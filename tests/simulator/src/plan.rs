@@ -85,6 +85,12 @@ pub struct Demands {
     pub excess_max: Option<u64>,
     /// Fewest and most calls in each second after the origin wanted to be left alone for the first time.
     pub returning: Vec<(u64, u64)>,
+    /// Most calls in vain while the origin cannot be reached.
+    pub vain_max: Option<u64>,
+    /// How soon all nodes must know that the origin is back.
+    pub back_within: Option<Duration>,
+    /// Most requests that others' broken lines may stop, where the origin never fails.
+    pub stopped_max: Option<u64>,
     /// Longest that a request may take at a node that is not stopped itself.
     pub wait_max: Option<Duration>,
 }
@@ -176,6 +182,8 @@ pub enum Deed {
     ClockStep { node: usize, by_millis: i64 },
     /// A node tells what it counted.
     Count { node: usize },
+    /// A node's line to the origin is broken.
+    CutOff { node: usize, lasts: Duration },
     /// Many clients of one node ask for one key at once.
     Crowd { node: usize, key: usize, clients: usize },
     /// A node ends without notice, and is back after a while.
@@ -355,6 +363,19 @@ impl Plan {
         self.origin.withheld_per_mille > 0 || self.events.iter().any(changes)
     }
 
+    /// Whether the line of this node to the origin is broken at some time.
+    pub(crate) fn breaks_line_of(&self, number: usize) -> bool {
+        let nodes = self.nodes;
+        self.events
+            .iter()
+            .any(|event| matches!(event.deed, Deed::CutOff { node, .. } if node % nodes == number))
+    }
+
+    /// Whether lines of some nodes to the origin are broken.
+    pub(crate) fn breaks_lines(&self) -> bool {
+        self.events.iter().any(|event| matches!(event.deed, Deed::CutOff { .. }))
+    }
+
     /// How many keys there are: every resource in every domain.
     pub fn keys_count(&self) -> usize {
         self.resources * self.domains
@@ -382,6 +403,7 @@ impl Deed {
             Self::Break { .. }
             | Self::ClockStep { .. }
             | Self::Crash { .. }
+            | Self::CutOff { .. }
             | Self::Join { .. }
             | Self::Leave { .. }
             | Self::Lie { .. }
@@ -414,6 +436,7 @@ impl Deed {
     pub(crate) fn lasts(&self) -> Duration {
         match self {
             Self::Crash { down_for: lasts, .. }
+            | Self::CutOff { lasts, .. }
             | Self::Herd { within: lasts, .. }
             | Self::Kin { within: lasts, .. }
             | Self::Outage { lasts, .. }

@@ -7,6 +7,7 @@ mod beyond_memory;
 mod divided;
 mod hour;
 mod kin;
+mod outage;
 mod pacing;
 mod returning;
 mod spending;
@@ -15,6 +16,7 @@ pub use beyond_memory::{LARGE, beyond_one_memory, late_joiner, late_joiners, rea
 pub use divided::{failures_elsewhere, writes_elsewhere};
 pub use hour::hour_of_autoscaling;
 pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_change};
+pub use outage::{line_dead, lines_dead, origin_dead, origin_silent};
 pub use pacing::{calls_at_once, calls_return};
 pub use returning::{contact_is_gone, doubts, returns_after_writes, slow_disks};
 pub use spending::{spending, spending_elsewhere};
@@ -70,9 +72,13 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("liar-answers", liar_answers),
     ("liar-lets-wait", liar_lets_wait),
     ("liar-offends", liar_offends),
+    ("line-dead", line_dead),
+    ("lines-dead", lines_dead),
     ("member-pauses", member_pauses),
     ("newcomer-coordinates", newcomer_coordinates),
     ("newcomers-take-over", newcomers_take_over),
+    ("origin-dead", origin_dead),
+    ("origin-silent", origin_silent),
     ("peers-are-clamped", peers_are_clamped),
     ("puts-overtake-puts", puts_overtake_puts),
     ("readers", readers),

@@ -10,6 +10,7 @@ mod fleet;
 mod loads;
 mod lying;
 mod marking;
+mod outage;
 mod perform;
 mod returning;
 mod rights;
@@ -81,6 +82,8 @@ pub struct World {
     heard: Heard,
     /// Longest that a request may take where nothing fails.
     prompt: Option<Duration>,
+    /// Nodes that take it that the origin cannot be reached.
+    held: BTreeSet<usize>,
     is_healed: bool,
     violation: Option<Violation>,
 }
@@ -186,6 +189,7 @@ impl World {
             returning: BTreeMap::new(),
             heard: Heard::default(),
             prompt: None,
+            held: BTreeSet::new(),
             is_healed: false,
             violation: None,
             plan,
@@ -204,6 +208,7 @@ impl World {
         self.figures.calls = self.origin.calls;
         self.figures.calls_paid = self.origin.calls_paid;
         self.figures.calls_by_second = self.origin.calls_by_second.clone();
+        self.figures.calls_vain = self.origin.calls_vain;
         self.figures.calls_excess = self.origin.secondary.excess;
         self.figures.entries = self.nodes.iter().map(|node| node.engine.entries_count() as u64).sum();
     }

@@ -247,6 +247,29 @@ fn calls_that_a_pause_held_back_return_slowly_whether_one_node_makes_them_or_twe
 }
 
 #[test]
+fn an_origin_that_refuses_connections_is_tried_a_few_times_a_minute_and_all_know_soon_that_it_is_back() {
+    for nodes in [1, 2, 3, 20] {
+        for seed in 1..=2 {
+            let figures = sound(&scenarios::origin_dead(seed, nodes)).figures;
+            println!(
+                "{nodes} nodes: {} calls in vain, back after {:?}",
+                figures.calls_vain, figures.back_after
+            );
+            assert!(figures.calls_vain >= 3, "somebody has to find out");
+        }
+    }
+}
+
+#[test]
+fn lines_that_are_broken_hold_up_hardly_a_request_of_other_nodes() {
+    for nodes in [2, 3, 20] {
+        let figures = sound(&scenarios::line_dead(1, nodes)).figures;
+        assert_eq!(figures.stopped, 0, "{nodes} nodes");
+        sound(&scenarios::lines_dead(1, nodes));
+    }
+}
+
+#[test]
 fn every_scenario_breaks_no_rule() {
     for (name, make) in scenarios::ALL {
         let report = run(&make(7, 6), false);

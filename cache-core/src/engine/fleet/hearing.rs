@@ -64,6 +64,7 @@ impl Engine {
                     self.on_offence(from, Offence::Malformed);
                 }
             }
+            Message::Origin { host, word } => self.on_origin_told(from, &host, word),
             Message::Ping { token } => self.say(from, Message::Pong { token, clock: self.now }),
             Message::Pong { token, clock } => self.on_pong(from, AskId(token), clock),
             Message::Quota { payer, bucket, pause, shortage } if payer != Payer::HOST => {

@@ -157,6 +157,7 @@ impl Engine {
         self.exchange_notices(peer);
         self.claim_leases(|coordinator| coordinator == peer);
         self.warm_up_from(peer);
+        self.tell_outage(peer);
     }
 
     /// Tells `peer`, which has just connected, what was invalidated lately.

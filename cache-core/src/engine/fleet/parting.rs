@@ -14,6 +14,7 @@ impl Engine {
     /// The connection with `peer` has ended.
     pub(in crate::engine) fn lose(&mut self, peer: PeerId, end: End) {
         let now = self.now;
+        self.outage.on_gone(peer, now);
         let Some(fleet) = &mut self.fleet else { return };
         fleet.districts.on_disconnected(peer);
         fleet.membership.on_disconnected(now, peer, end);

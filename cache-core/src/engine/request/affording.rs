@@ -1,11 +1,12 @@
 //! Whether a call may be made: what the ledger says of it, for look-ups and for what passes the cache by.
 
 use crate::{
-    Failure, OrderId, Output, Priority, Shortage, StaleReason, Timestamp,
+    Failure, FetchError, OrderId, Output, Priority, Reached, Shortage, StaleReason, Timestamp,
     engine::Engine,
     flights::{FlightId, Stage},
     ledger::{Decision, Purse, Spenders},
     message::Verdict,
+    outage::Passage,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::{ops::ControlFlow, time::Duration};
@@ -18,13 +19,21 @@ pub(in crate::engine) struct Passing {
     /// When each of them is to be considered again.
     dates: BTreeSet<(Timestamp, OrderId)>,
     /// What those draw on that are under way.
-    under_way: BTreeMap<OrderId, Purse>,
+    under_way: BTreeMap<OrderId, UnderWay>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    purse: Purse,
+    begun: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     purse: Purse,
     priority: Priority,
+    /// Whether it may change something.
+    changes: bool,
     look_at: Timestamp,
     /// When its time is up.
     until: Timestamp,
@@ -40,6 +49,7 @@ impl Engine {
     /// Considers whether flight `id` may call the origin; breaks if it may not, or not yet. Then nobody may wait for it any
     /// more, or it goes on by itself.
     pub(super) fn afford(&mut self, id: FlightId) -> ControlFlow<()> {
+        self.reach_out(id)?;
         let (purse, priority) = (self.purse(id), self.flights.priority(id));
         let spenders = self.spenders();
         match self.ledger.decide(purse, priority, self.now, spenders) {
@@ -105,9 +115,15 @@ impl Engine {
         })
     }
 
-    pub(in crate::engine) fn on_pass(&mut self, order: OrderId, purse: Purse, priority: Priority) {
+    pub(in crate::engine) fn on_pass(
+        &mut self,
+        order: OrderId,
+        purse: Purse,
+        priority: Priority,
+        changes: bool,
+    ) {
         let until = self.now.saturating_add(self.settings.request_timeout);
-        self.consider(order, Waiting { purse, priority, look_at: self.now, until });
+        self.consider(order, Waiting { purse, priority, changes, look_at: self.now, until });
     }
 
     pub(in crate::engine) fn on_passes_due(&mut self) {
@@ -122,13 +138,19 @@ impl Engine {
 
     /// A call that passed the cache by has ended, or its client has gone before it began.
     ///
-    /// The origin may have told it to `pause`.
-    pub(in crate::engine) fn end_pass(&mut self, order: OrderId, pause: Option<(Duration, Shortage)>) {
+    /// It may have `reached` the origin, which may have told it to `pause`.
+    pub(in crate::engine) fn end_pass(
+        &mut self,
+        order: OrderId,
+        reached: Reached,
+        pause: Option<(Duration, Shortage)>,
+    ) {
         if let Some(waiting) = self.passing.waiting.remove(&order) {
             self.passing.dates.remove(&(waiting.look_at, order));
         }
-        if let Some(purse) = self.passing.under_way.remove(&order) {
+        if let Some(UnderWay { purse, begun }) = self.passing.under_way.remove(&order) {
             self.ledger.end(purse);
+            self.note_reached(reached, begun);
             if let Some((time, shortage)) = pause {
                 self.pause(purse, time, shortage);
             }
@@ -136,12 +158,22 @@ impl Engine {
     }
 
     fn consider(&mut self, order: OrderId, waiting: Waiting) {
-        let Waiting { purse, priority, until, .. } = waiting;
+        let Waiting { purse, priority, until, changes, .. } = waiting;
         let spenders = self.spenders();
-        match self.ledger.decide(purse, priority, self.now, spenders) {
+        let decision = match self.outage.passage(self.now, changes) {
+            Passage::Open => self.ledger.decide(purse, priority, self.now, spenders),
+            Passage::Tried => Decision::Wait(self.look_at_trial()),
+            Passage::Closed => {
+                self.counters.fetches_held_off += 1;
+                let failure = Failure::Fetch(FetchError::OriginDown);
+                return self.outputs.push_back(Output::Withheld { order, failure });
+            }
+        };
+        match decision {
             Decision::Go => {
+                self.note_call();
                 self.ledger.begin(purse, self.now);
-                self.passing.under_way.insert(order, purse);
+                self.passing.under_way.insert(order, UnderWay { purse, begun: self.now });
                 self.outputs.push_back(Output::Depart { order });
             }
             Decision::Wait(_) | Decision::Return(_) if until <= self.now => {

@@ -12,10 +12,13 @@ use alloc::{sync::Arc, vec::Vec};
 
 impl Engine {
     pub(in crate::engine) fn on_fetched(&mut self, fetch: FetchId, fetched: Fetched) {
-        let Some((id, leader)) = self.flights.end_fetch(fetch) else {
+        let Some((id, leader, until)) = self.flights.end_fetch(fetch) else {
             return;
         };
         self.ledger.end(self.purse(id));
+        if self.calls_origin(id) {
+            self.note_reached(fetched.reached(), until.saturating_sub(self.settings.fetch_timeout));
+        }
         match fetched {
             Fetched::Fresh(draft) => self.land(id, leader, draft, Whence::Sent),
             Fetched::NotModified(draft) if self.flights.flight(id).stale().is_some() => {

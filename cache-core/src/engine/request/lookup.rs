@@ -113,6 +113,7 @@ impl Engine {
     pub(super) fn renew(&mut self, request: RequestId, entry: &Arc<Entry>, caller: Caller) {
         let key = entry.key();
         let held = self.cache.is_held_off(key, self.now)
+            || self.is_out_of_reach(key)
             || self.is_refused((caller.reader.payer(key.domain()), caller.bucket), caller.priority)
             || self.flights.len() >= self.settings.flights_max;
         if !held && self.flights.joinable(key).is_none() {
@@ -185,6 +186,9 @@ impl Engine {
         let candidate = self.candidate(id);
         self.flights.flight_mut(id).ask_about(candidate.as_ref());
         self.counters.fetches += 1;
+        if self.calls_origin(id) {
+            self.note_call();
+        }
         self.ledger.begin(self.purse(id), self.now);
         self.outputs.push_back(Output::Fetch { fetch, leader, candidate });
     }

@@ -152,7 +152,7 @@ impl Scene {
                 self.agenda.push(self.now + travel, Step::Land(call, answer));
             }
             Step::Deed(number) => self.perform(rules, number),
-            Step::EndOfOutage(number) => self.origin.recover(number),
+            Step::EndOfOutage(number) => self.origin.recover(number, self.now),
             Step::Land(call, kept) => rules.on_answer(self, &call, kept.as_ref()),
         }
     }

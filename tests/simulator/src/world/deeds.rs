@@ -8,7 +8,8 @@ use crate::{
     plan::Deed,
 };
 use cache_core::{
-    Bucket, Domain, Draft, Figures, Input, Key, OrderId, Outcome, Refusal, RequestId, Served, Validators,
+    Bucket, Domain, Draft, Figures, Input, Key, OrderId, Outcome, Reached, Refusal, RequestId, Served,
+    Validators,
     freshness::{self, Directives},
     message::{Reach, Scope},
 };
@@ -63,7 +64,11 @@ impl World {
             Deed::Join { node } => self.start(node % nodes),
             Deed::Leave { node } => self.leave(node % nodes),
             Deed::Lie { liar, victim, lie } => self.lie(number, liar % nodes, victim % nodes, lie),
-            Deed::Outage { .. } | Deed::Partition { .. } | Deed::Pause { .. } | Deed::Slow { .. } => {
+            Deed::CutOff { .. }
+            | Deed::Outage { .. }
+            | Deed::Partition { .. }
+            | Deed::Pause { .. }
+            | Deed::Slow { .. } => {
                 self.begin_deed(number, &event.deed);
             }
             Deed::Ping { node, peer } => self.wish(node % nodes, Wish::Ping { peer: peer % nodes }),
@@ -121,6 +126,10 @@ impl World {
     /// Begins a deed that has an end.
     fn begin_deed(&mut self, number: usize, deed: &Deed) {
         let lasts = match *deed {
+            Deed::CutOff { node, lasts } => {
+                self.origin.cut_off(number, node % self.plan.nodes);
+                lasts
+            }
             Deed::Outage { kind, lasts } => {
                 self.origin.fail(number, kind);
                 lasts
@@ -157,7 +166,7 @@ impl World {
 
     pub(super) fn end_deed(&mut self, number: usize) {
         match self.plan.events[number].deed {
-            Deed::Outage { .. } => self.origin.recover(number),
+            Deed::CutOff { .. } | Deed::Outage { .. } => self.origin.recover(number, self.now),
             Deed::Partition { .. } => {
                 for (at, frame) in self.network.heal(self.now, number) {
                     self.schedule(at, Happening::Frame(frame));
@@ -303,9 +312,15 @@ impl World {
         // A user ordered it, or a write left it behind.
         let input = match order.0.is_multiple_of(2) {
             true => Input::Invalidate { order, reach },
-            false => {
-                Input::Passed { order, reach, refused: None, allowance: None, is_counted: false, pause: None }
-            }
+            false => Input::Passed {
+                order,
+                reach,
+                reached: Reached::Unknown,
+                refused: None,
+                allowance: None,
+                is_counted: false,
+                pause: None,
+            },
         };
         self.handle(number, input);
     }

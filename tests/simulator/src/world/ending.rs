@@ -109,6 +109,7 @@ impl World {
             self.violate(Rule::TooOld, text);
         }
         self.check_pace();
+        self.check_outage();
         let demanded = self.plan.demands.spent;
         if demanded.is_some() {
             // Calls that wait for others go on by and by.

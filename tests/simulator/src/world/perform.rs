@@ -232,6 +232,7 @@ impl World {
             | Message::Claim { .. }
             | Message::Figures(_)
             | Message::Forgotten { .. }
+            | Message::Origin { .. }
             | Message::Ping { .. }
             | Message::Allowances(_)
             | Message::CallNumbers(_)
@@ -306,6 +307,7 @@ impl World {
             self.perform(number, output);
         }
         self.check_state(number);
+        self.note_outage(number);
     }
 
     fn perform(&mut self, number: usize, output: Output) {
@@ -409,6 +411,7 @@ impl World {
         match self.ledger.complete(&circumstances, request, outcome) {
             Ok((asked, age)) => {
                 self.check_failure(number, &asked, outcome);
+                self.check_line(number, outcome);
                 self.check_returned(number, outcome);
                 self.check_rights(number, &asked, outcome);
                 self.ledger.durable.on_answered(number, request);
@@ -480,20 +483,6 @@ impl World {
         self.schedule(self.now + travel, Happening::Call(self.call_last));
     }
 
-    /// A call reaches the origin, which carries it out even if nothing waits for the answer any more.
-    pub(super) fn on_call(&mut self, number: u64) {
-        let Some(call) = self.calls.remove(&number) else { return };
-        let travel = self.origin.travel();
-        let fetched = self.origin.answer(self.now, &call, &mut self.ledger);
-        self.transcript.note(format_args!("{:?} origin n{} k{} {fetched:?}", self.now, call.node, call.key));
-        if let Some(fetched) = fetched.filter(|_| self.is_awaited(&call)) {
-            let (node, run) = (call.node, call.run);
-            let allowance = self.origin.shown(&call, &self.ledger);
-            let arrival = Box::new(Arrival::Fetched { fetched, call, allowance });
-            self.schedule(self.now + travel, Happening::Arrive { node, run, arrival });
-        }
-    }
-
     fn load(&mut self, number: usize, load: LoadId, key: &Key) {
         if self.plan.settings.disk == Disk::Absent {
             return self.violate(Rule::WrongOutcome, "a disk is asked that is not there".into());
@@ -527,6 +516,7 @@ impl World {
             | Message::Invalidate(_)
             | Message::District(_)
             | Message::Membership(_)
+            | Message::Origin { .. }
             | Message::Ping { .. }
             | Message::Pong { .. }
             | Message::Allowances(_)

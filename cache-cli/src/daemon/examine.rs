@@ -6,7 +6,7 @@ use crate::{
     settings::{SecretReport, SourcedSecret},
 };
 use fleet_cache::{
-    Closed, Node, Peer, PeerId, PeerState, PingError, Pong, Stats, github::SurrogateState,
+    Closed, Node, OutageStats, Peer, PeerId, PeerState, PingError, Pong, Stats, github::SurrogateState,
     transport::DialError,
 };
 use futures::future::join_all;
@@ -23,6 +23,7 @@ pub(crate) async fn examine(node: &Node, about: &About) -> Examination {
         vec![Check::ok("daemon", format!("answers: version {}, pid {}", about.version, about.pid))];
     checks.extend(about.domains.iter().map(|it| Check::warning("domain", &*it.finding, &it.remedy)));
     checks.extend(node.github().surrogate_state().map(surrogate));
+    checks.extend(pulse(node).await.ok().and_then(|stats| stats.outage).map(|outage| origin(&outage, node)));
     checks.extend(dropped_shapes(node.github().stats(&[]).dropped_shapes));
     let sharing = sharing(node, about);
     let shares = sharing.has_passed();
@@ -34,6 +35,30 @@ pub(crate) async fn examine(node: &Node, about: &About) -> Examination {
         }
     }
     Examination::of(checks)
+}
+
+/// That the origin cannot be reached, since when, and by whose word.
+fn origin(outage: &OutageStats, node: &Node) -> Check {
+    let since = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(outage.since));
+    let own = match outage.own_failures {
+        0 => "none of this node's own calls has failed".to_owned(),
+        1 => "a call of this node's own has failed".to_owned(),
+        count => format!("{count} calls of this node's own have failed, one after the other"),
+    };
+    let others = match outage.witnesses {
+        0 => "no other node says so".to_owned(),
+        1 => "another node says so".to_owned(),
+        count => format!("{count} other nodes say so"),
+    };
+    let finding =
+        format!("{} cannot be reached since {since}: {own}, and {others}", node.github().origin().host());
+    let remedy = match (outage.own_failures, outage.witnesses) {
+        (1.., 0) => "look at this node's line, proxy and resolver: others may reach it",
+        _ => {
+            "what is kept is served meanwhile, and one node tries every few seconds; see https://www.githubstatus.com"
+        }
+    };
+    Check::warning("origin", finding, remedy)
 }
 
 /// Whether GraphQL queries are put each time, since what covers their answers did not show a change.

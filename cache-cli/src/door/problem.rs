@@ -134,6 +134,13 @@ impl From<RequestError> for DoorError {
                 Self { retry_after: Some(1), ..new(StatusCode::SERVICE_UNAVAILABLE, "busy") }
             }
             RequestError::Closed(closed) => Self::from(closed),
+            RequestError::Fetch(FetchError::OriginDown) => {
+                Self { retry_after: Some(TRIED_WITHIN), ..new(StatusCode::BAD_GATEWAY, "origin-down") }
+                    .with_remedy(
+                        "wait: one node of the fleet tries every few seconds, and all go on as soon as it gets through; \
+                         `fleet-cache doctor` says since when and by whose word",
+                    )
+            }
             RequestError::Fetch(FetchError::TimedOut) | RequestError::TimedOut => {
                 new(StatusCode::GATEWAY_TIMEOUT, "origin-timeout")
             }
@@ -291,6 +298,9 @@ impl From<QuotaFields> for DoorError {
     }
 }
 
+/// Seconds within which an origin that cannot be reached is tried again, as long as there are requests.
+const TRIED_WITHIN: u64 = 10;
+
 /// Where GitHub explains that a window's allowance is spent.
 const WINDOW_DOCUMENTATION: &str =
     "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-primary-rate-limits";
@@ -326,6 +336,7 @@ mod tests {
         let status = |error| DoorError::from(error).response().status().as_u16();
         assert_eq!(status(RequestError::Fetch(FetchError::ConnectFailed)), 502);
         assert_eq!(status(RequestError::Fetch(FetchError::BodyDamaged)), 502);
+        assert_eq!(status(RequestError::Fetch(FetchError::OriginDown)), 502);
         assert_eq!(status(RequestError::Fetch(FetchError::TimedOut)), 504);
         assert_eq!(status(RequestError::TimedOut), 504);
         assert_eq!(status(RequestError::NotCached), 504);

@@ -127,6 +127,14 @@ impl Reading {
             "Calls not made because the allowance for them was spent",
             stats.fetches_withheld,
         )?;
+        families.counter(
+            "fetches_held_off",
+            "Calls spared an origin out of reach",
+            stats.fetches_held_off,
+        )?;
+        families.counter("origin_trials", "Calls to find out whether it is back", stats.origin_trials)?;
+        let is_down = u64::from(stats.outage.is_some());
+        families.gauge("origin_down", "1 while the origin cannot be reached, else 0", None, is_down)?;
         families.counter("revalidated", "Look-ups that a 304 of the origin renewed", stats.revalidated)?;
         families.counter(
             "proofs",

@@ -84,6 +84,15 @@ impl Situation {
             | "stale-if-error"
             | "max-stale"
             | "stale-while-revalidate" => stale(&cache.detail),
+            "origin-down" => judged(
+                Verdict::OriginFailing,
+                "GitHub cannot be reached, as this node or several of its fleet found, and nothing kept may stand in. One \
+                 node at a time tries again.",
+                &[
+                    "Try again in some seconds: all go on as soon as one gets through.",
+                    "`fleet-cache doctor` says since when, and whether other nodes find the same.",
+                ],
+            ),
             "origin" | "origin-timeout" | "other-host" | "other-host-timeout" => judged(
                 Verdict::OriginFailing,
                 "GitHub could not be reached, failed, or was too slow, and nothing kept may stand in.",

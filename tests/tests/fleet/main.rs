@@ -6,6 +6,7 @@ mod forgetting;
 mod hostile;
 mod member;
 mod membership;
+mod outages;
 mod queries;
 mod remembering;
 mod reserves;

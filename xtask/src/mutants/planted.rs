@@ -11,6 +11,7 @@ mod keeping;
 mod leases;
 mod ledger;
 mod members;
+mod outages;
 mod requests;
 mod returning;
 mod rights;
@@ -27,6 +28,7 @@ pub(super) const PLANTED: &[&[Mutant]] = &[
     leases::BUGS,
     ledger::BUGS,
     members::BUGS,
+    outages::BUGS,
     requests::BUGS,
     returning::BUGS,
     rights::BUGS,

@@ -64,7 +64,7 @@ pub enum ConfigError {
     },
     /// A rule for what requests matter cannot be read.
     #[error(
-        "priority rule `{rule}` cannot be read: {problem}; write it like `/repos/*/*/actions/** = critical`"
+        "priority rule `{rule}` cannot be read: {problem}; write it like `/repos/*/*/actions/** = critical` or `client:renovate* = batch`"
     )]
     Priority {
         /// The rule that was given.

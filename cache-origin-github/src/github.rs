@@ -423,8 +423,8 @@ impl GitHubBuilder {
         self
     }
 
-    /// Sets how much requests for a class of routes matter that do not say so themselves. The first rule that is for a route
-    /// counts.
+    /// Sets how much requests of some clients, or for a class of routes, matter that do not say so themselves. The first rule that
+    /// is for a client counts, else the first that is for a route.
     ///
     /// ```
     /// # use cache_origin_github::GitHub;
@@ -501,6 +501,8 @@ impl GitHubBuilder {
         }
         let routes =
             routes.with_default_staleness(self.if_error, self.while_revalidating).with_rules(self.rules);
+        let (client_priorities, priorities) =
+            self.priorities.into_iter().partition(PriorityRule::is_of_clients);
         Ok(Rules {
             default_readers: Rules::default_readers(&self.domains, self.credential.as_ref()),
             surrogate: self
@@ -519,7 +521,8 @@ impl GitHubBuilder {
             respect_max_age: self.respect_max_age,
             pretty_print: self.pretty_print,
             graphql,
-            priorities: self.priorities,
+            client_priorities,
+            priorities,
             asked_from: Timestamp::default(),
         })
     }

@@ -45,6 +45,8 @@ pub struct Rules {
     pub(crate) graphql: Option<Lifetimes>,
     /// How much requests matter, by route; the first rule that is for one counts.
     pub(crate) priorities: Vec<PriorityRule>,
+    /// The same, by client; these come first.
+    pub(crate) client_priorities: Vec<PriorityRule>,
     /// The origin is asked about what was kept before, under rules that may have believed more.
     pub(crate) asked_from: Timestamp,
 }

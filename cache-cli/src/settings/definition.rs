@@ -204,8 +204,8 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     Definition::many(
         "priority",
         "PATTERN=CLASS",
-        "How much requests matter by path, such as `/repos/*/*/actions/**=critical`: `batch`, `normal` or `critical`; \
-         a request's own `X-Fleet-Priority` comes first",
+        "How much requests matter, `batch`, `normal` or `critical`: by client, such as `client:renovate*=batch`, else by path, such \
+         as `/repos/*/*/actions/**=critical`; a request's own `X-Fleet-Priority` comes first",
     )
     .variables(&["CACHE_PRIORITY"])
     .at_hangup(),

@@ -220,7 +220,7 @@ pub(crate) fn graphql_rule(text: &str) -> Result<GraphqlRule, Problem> {
 pub(crate) fn priority_rule(text: &str) -> Result<PriorityRule, Problem> {
     text.parse().map_err(|error| match error {
         ConfigError::Priority { problem, .. } => {
-            format!("cannot be read: {problem}; write it like `/repos/*/*/actions/**=critical`")
+            format!("cannot be read: {problem}; write it like `/repos/*/*/actions/**=critical` or `client:renovate*=batch`")
         }
         other => other.to_string(),
     })

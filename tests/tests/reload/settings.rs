@@ -114,6 +114,8 @@ async fn a_request_matters_as_much_as_the_settings_say_by_now() {
     assert!(host.status().await.contains("detail=stale-reserved"));
     host.change(&matters("critical")).await;
     assert!(host.status().await.contains("fwd=stale; fwd-status=304"));
+    host.change(&matters("critical").replace("priority = [", "priority = [\"client:* = batch\", ")).await;
+    assert!(host.status().await.contains("detail=stale-reserved"), "a client's rule comes first");
 }
 
 #[tokio::test]

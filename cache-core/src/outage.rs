@@ -93,14 +93,14 @@ pub(crate) enum Passage {
 pub(crate) enum Begun {
     /// One that finds out whether the origin is back; neighbours hear of it, unless only this node cannot reach the origin.
     Trial {
-        /// What neighbours hear.
+        /// Sent to all neighbours; `None` if only this node fails to reach the origin.
         word: Option<OriginWord>,
     },
-    /// One of many.
+    /// A call while nothing speaks against the origin, or one that is made all the same.
     Usual,
 }
 
-/// Who found that the origin cannot be reached.
+/// Since when the origin cannot be reached, and by whose word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct OutageReport {
     /// Since when calls fail, as far as this node knows.

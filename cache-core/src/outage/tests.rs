@@ -1,3 +1,5 @@
+//! Words of neighbours and calls of a node's own, one after the other.
+
 use super::*;
 use alloc::vec::Vec;
 

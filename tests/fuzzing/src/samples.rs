@@ -81,14 +81,13 @@ pub fn messages() -> Vec<Message> {
             shortage: Shortage::Window { limit: 5000, used: 5001 },
         },
         Message::WarmUp { skip: 32 },
-        Message::WarmedUp { next: Some(64) },
-        Message::WarmedUp { next: None },
         Message::District(Surroundings::default()),
         Message::District(surroundings()),
     ];
     all.extend(answers.map(|answer| Message::Answer { ask, answer }));
     all.extend(verdicts.map(|verdict| Message::Release { name, verdict }));
     all.extend(words_on_origins());
+    all.extend([None, Some(64)].map(|next| Message::WarmedUp { next }));
     all
 }
 

@@ -46,7 +46,7 @@ impl World {
         self.figures.stopped += u64::from(is_stopped);
     }
 
-    /// Checks how often the origin was called in vain, how soon all knew that it is back, and whom broken lines stopped.
+    /// Checks how often the origin was called in vain, how soon all knew that it is back, and how many requests broken lines stopped.
     pub(super) fn check_outage(&mut self) {
         let (vain, stopped) = (self.origin.calls_vain, self.figures.stopped);
         if let Some(most) = self.plan.demands.vain_max.filter(|most| vain > *most) {

@@ -1,4 +1,4 @@
-//! Who finds out that the origin cannot be reached, and that it can be again.
+//! Which members find out that the origin cannot be reached, and that it can be again.
 
 use crate::mutants::Mutant;
 

@@ -477,9 +477,10 @@ impl World {
     }
 }
 
-fn run(seeds: core::ops::Range<u64>) {
+fn run(seeds: impl ExactSizeIterator<Item = u64>) {
+    let worlds = seeds.len() as u64;
     let (mut joined, mut coincidences) = (0, 0);
-    for seed in seeds.clone() {
+    for seed in seeds {
         let mut world = World::of(seed);
         if let Err(wrong) = world.run() {
             panic!("seed {seed}: {wrong}; {:?}", world.plan);
@@ -487,17 +488,20 @@ fn run(seeds: core::ops::Range<u64>) {
         joined += u64::from(world.plan.is_without_faults() && !world.pairs_shown().is_empty());
         coincidences += u64::from(world.coincidences > 0);
     }
-    assert!(joined * 20 > seeds.end - seeds.start, "{joined}");
-    assert!(coincidences * 200 <= seeds.end - seeds.start, "{coincidences}");
+    assert!(joined * 20 > worlds, "{joined}");
+    assert!(coincidences * 200 <= worlds, "{coincidences}");
 }
 
 #[test]
 fn in_no_world_are_two_users_joined_and_what_tokens_of_one_show_every_member_knows() {
-    run(0..300);
+    // The last found faults.
+    let seeds: Vec<u64> = (0..300).chain([1104, 3313, 4405]).collect();
+    run(seeds.into_iter());
 }
 
 #[test]
 #[ignore = "minutes: the same in ten thousand worlds"]
 fn in_none_of_ten_thousand_worlds_are_two_users_joined() {
-    run(1_000..11_000);
+    let seeds: Vec<u64> = (1_000..11_000).collect();
+    run(seeds.into_iter());
 }

@@ -90,15 +90,6 @@ pub(in crate::mutants) const BUGS: &[Below] = &[
     Below {
         world: World::Ledger,
         mutant: Mutant {
-            name: "calls-of-nobody-leave-no-gap",
-            file: "cache-core/src/ledger/evidence.rs",
-            old: "        self.missing += 1;",
-            new: "        self.missing += u32::from(self.turns == u32::MAX);",
-        },
-    },
-    Below {
-        world: World::Ledger,
-        mutant: Mutant {
             name: "each-third-may-belong-to-another-too",
             file: "cache-core/src/ledger/evidence.rs",
             old: " && !has_rival(one, other, all)",
@@ -121,15 +112,6 @@ pub(in crate::mutants) const BUGS: &[Below] = &[
             file: "cache-core/src/ledger/account.rs",
             old: "            (self.numbers, self.has_untold) = (Numbers::default(), false);",
             new: "            self.has_untold = false;",
-        },
-    },
-    Below {
-        world: World::Ledger,
-        mutant: Mutant {
-            name: "joined-before-others-can-say-no",
-            file: "cache-core/src/ledger/joining.rs",
-            old: "        let settles_for = if has_members { SETTLES_FOR } else { Duration::ZERO };",
-            new: "        let settles_for = if has_members { SETTLES_FOR / 30 } else { Duration::ZERO };",
         },
     },
     Below {

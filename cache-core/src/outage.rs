@@ -213,10 +213,10 @@ impl Outage {
         if !self.is_tried_by(peer) {
             return;
         }
-        let pause = self.pause(0);
+        // Its link alone may have given way to another, and its trial go on: requests wait a little longer for what it finds.
+        let replaced_at = now.saturating_add(self.pause(0));
         if let Some(down) = &mut self.down {
-            down.trial = None;
-            down.attempt_at = now.saturating_add(pause);
+            down.attempt_at = down.attempt_at.min(replaced_at);
         }
     }
 

@@ -31,8 +31,11 @@ impl Node {
         let (request, delivery) = Delivery::of(request);
         let broken_off = broken_off(&github, &touched, &delivery);
         let (mut done, mut answer) = oneshot::channel();
-        let permit = Arc::clone(&self.shared().passes).acquire_owned().await;
-        let permit = permit.map_err(|_closed| Closed)?;
+        let permit = tokio::select! {
+            biased;
+            permit = Arc::clone(&self.shared().passes).acquire_owned() => permit.map_err(|_closed| Closed)?,
+            () = withdrawn(withdrawal.as_ref()) => return Err(RequestError::Withdrawn),
+        };
         let call = Box::pin(async move {
             let _until_the_head_is_there = permit;
             let forwarded = async {
@@ -57,20 +60,19 @@ impl Node {
         let call = Departing { call, broken_off, withheld };
         let order = Command::Pass { purse, priority, changes: !is_read, call };
         self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
+        let mut never_begun = RequestError::from(Closed);
         let answer = tokio::select! {
             biased;
             answer = &mut answer => answer,
-            () = withdrawn(withdrawal) => {
+            () = withdrawn(withdrawal.as_ref()) => {
                 // Nobody listens for a reason any more: what has not begun by its turn is not begun.
-                drop(reason);
-                let response = answer.await.map_err(|_never_begun| RequestError::Withdrawn)?;
-                let response = response.map_err(RequestError::Fetch)?;
-                return Ok(Reply::of_stream(response, self.shared().runtime.clone(), provenance));
+                reason.close();
+                never_begun = RequestError::Withdrawn;
+                answer.await
             }
         };
         let Ok(answer) = answer else {
-            let failure = reason.try_recv().map_err(|_none_or_closed| Closed)?;
-            return Err(self.withheld(failure, purse));
+            return Err(reason.try_recv().map_or(never_begun, |failure| self.withheld(failure, purse)));
         };
         let response = answer.map_err(RequestError::Fetch)?;
         Ok(Reply::of_stream(response, self.shared().runtime.clone(), provenance))
@@ -169,7 +171,7 @@ impl Told {
 }
 
 /// Waits until the request is taken back; for ever where nothing can do so.
-async fn withdrawn(withdrawal: Option<Withdrawal>) {
+async fn withdrawn(withdrawal: Option<&Withdrawal>) {
     match withdrawal {
         Some(withdrawal) => withdrawal.withdrawn().await,
         None => future::pending().await,

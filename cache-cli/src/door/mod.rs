@@ -172,8 +172,8 @@ pub(crate) struct DoorLimits {
 /// Serves connections of `listener` until the daemon stops, then lets those in progress end.
 ///
 /// `service` is called once per connection, with the client's process where that is known, so that each has a service of its
-/// own, which `loops` serve. When there are as many as `limits` allow, the one that has been idle longest gives way to a new one. When all are being
-/// answered, the new one waits, and later ones wait in the system's backlog.
+/// own, which `loops` serve. When there are as many as `limits` allow, the one that has been idle longest gives way to a new
+/// one. When all are being answered, the new one waits, and later ones wait in the system's backlog.
 pub(crate) async fn serve<L, S>(
     listener: L,
     service: impl Fn(Option<PeerProcess>) -> S + Send,

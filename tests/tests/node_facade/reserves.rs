@@ -12,6 +12,7 @@ use fleet_cache::{
 use futures::FutureExt as _;
 use http::request;
 use std::time::Duration;
+use tokio::task::unconstrained;
 
 /// Far beyond the tests.
 const RESET: u64 = 4_000_000_000;
@@ -170,6 +171,23 @@ async fn a_write_that_is_taken_back_is_not_made_while_it_waits_and_is_answered_o
     }
     withdrawal.withdraw();
     assert_eq!(begun.await.unwrap().status, 201);
+}
+
+#[tokio::test]
+async fn a_write_that_is_taken_back_before_the_node_has_room_for_it_is_not_made() {
+    let origin = ModelOrigin::start();
+    let node = builder(github(&origin)).start().await.unwrap();
+    let write = || post("/repos/acme/widget-1/issues", r#"{"title":"once"}"#);
+    // More than pass at once, none of which has begun: the node's tasks run only when this one waits.
+    let mut others: Vec<_> = (0..5_000).map(|_| Box::pin(unconstrained(send(&node, write())))).collect();
+    for other in &mut others {
+        assert!(other.now_or_never().is_none());
+    }
+    let (mut taken_back, withdrawal) = (write(), Withdrawal::default());
+    taken_back.extensions_mut().insert(withdrawal.clone());
+    withdrawal.withdraw();
+    let taken_back = unconstrained(send(&node, taken_back)).now_or_never();
+    assert!(matches!(taken_back, Some(Err(RequestError::Withdrawn))), "{taken_back:?}");
 }
 
 #[tokio::test]

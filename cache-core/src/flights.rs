@@ -8,7 +8,7 @@ mod flight;
 mod hedged;
 mod overtaken;
 
-pub(crate) use flight::{Caller, Consulted, Flight, Keep, Stage};
+pub(crate) use flight::{Caller, Consulted, Flight, Keep, LastResort, Stage};
 
 use overtaken::Overtaken;
 
@@ -89,6 +89,7 @@ impl Flights {
             waiting: Vec::new(),
             followers: Vec::new(),
             leaders_count: 0,
+            last_resort: LastResort::default(),
         };
         self.flights.insert(id, flight);
         id

@@ -5,8 +5,8 @@
 //! in step with the indices of [`super::Flights`], which changes those.
 
 use crate::{
-    AskId, Bucket, Candidate, Entry, FetchId, ForwardReason, Key, LoadId, Payer, PeerId, Priority, Reader,
-    RequestId, Timestamp,
+    AskId, Bucket, Candidate, Content, Entry, FetchError, FetchId, ForwardReason, Key, LoadId, Payer, PeerId,
+    Priority, Reader, RequestId, Timestamp,
     message::{Role, Verdict},
 };
 use alloc::{sync::Arc, vec::Vec};
@@ -39,6 +39,8 @@ pub(crate) struct Flight {
     /// Requests that demand a call made after they came; they take off together when this flight lands.
     pub(super) followers: Vec<RequestId>,
     pub(super) leaders_count: usize,
+    /// What its waiters get if none of them can lead any more.
+    pub(super) last_resort: LastResort,
 }
 
 impl Flight {
@@ -167,6 +169,17 @@ impl Flight {
         self.consulted.missed.push(peer);
     }
 
+    /// What its waiters get if none of them can lead any more, be it at once or after a wait in which those that could
+    /// went away.
+    pub(crate) fn fall_back_on(&mut self, last_resort: LastResort) {
+        self.last_resort = last_resort;
+    }
+
+    /// Takes what the waiters get, since none of them can lead.
+    pub(crate) fn take_last_resort(&mut self) -> LastResort {
+        mem::take(&mut self.last_resort)
+    }
+
     /// What to tell the coordinator if the flight ends with nothing to share.
     pub(crate) fn conclude(&mut self, verdict: Verdict) {
         self.consulted.verdict = Some(verdict);
@@ -241,6 +254,18 @@ pub(crate) enum Stage {
     Affording { until: Timestamp },
     /// The origin was called with the credential of `leader`; the call is given up at `until`.
     Fetching { fetch: FetchId, leader: RequestId, until: Timestamp },
+}
+
+/// What the waiters of a flight get when none of them can call the origin any more.
+#[derive(Debug, Default)]
+pub(crate) enum LastResort {
+    /// Each makes its own call, outside the cache.
+    #[default]
+    Pass,
+    /// What `leader` was told by the last call.
+    Relay { leader: RequestId, content: Content },
+    /// The error of the last call.
+    Fail(FetchError),
 }
 
 /// Whether the result of a flight may become an entry.

@@ -4,7 +4,7 @@ use crate::{
     Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Outcome,
     Payer, Reader, RequestId, Served, StaleReason,
     engine::{Engine, fleet::News},
-    flights::{FlightId, Keep},
+    flights::{FlightId, Keep, LastResort},
     freshness::{self, Directives},
     message::{Verdict, is_signpost},
 };
@@ -45,7 +45,7 @@ impl Engine {
             Fetched::Unstorable { content, audience: Audience::Leader } => {
                 self.flights.flight_mut(id).conclude(Verdict::Unshareable);
                 self.relay_to(id, leader, leader, &content);
-                self.hand_over_or(id, Self::pass);
+                self.hand_over_or(id, LastResort::Pass);
             }
             Fetched::Oversize => {
                 self.flights.flight_mut(id).conclude(Verdict::Unshareable);
@@ -56,7 +56,7 @@ impl Engine {
                 self.counters.fetches_failed += 1;
                 self.hold_off(id);
                 self.stand_in(id, StaleReason::Fault { status: content.status });
-                self.hand_over_or(id, |engine, id| engine.relay(id, leader, &content));
+                self.hand_over_or(id, LastResort::Relay { leader, content });
             }
             Fetched::Throttled { content, retry_after, shortage } => {
                 let purse = self.purse(id);
@@ -80,7 +80,7 @@ impl Engine {
         self.counters.fetches_failed += 1;
         self.hold_off(id);
         self.stand_in(id, StaleReason::Failed(error));
-        self.hand_over_or(id, |engine, id| engine.fail(id, Failure::Fetch(error)));
+        self.hand_over_or(id, LastResort::Fail(error));
     }
 
     /// Keeps what was fetched, and answers all waiters with it.
@@ -200,13 +200,22 @@ impl Engine {
         self.close(id);
     }
 
-    /// Lets the next waiter fetch, if the origin may be called; without one, does `otherwise`, which must end the flight.
-    ///
-    /// A flight whose result would not be kept is not repeated: there may be another for its key already.
-    pub(super) fn hand_over_or(&mut self, id: FlightId, otherwise: impl FnOnce(&mut Self, FlightId)) {
+    /// Lets the next waiter fetch, if the origin may be called. Without one, now or after having waited for that, the
+    /// flight ends with the `last_resort`.
+    fn hand_over_or(&mut self, id: FlightId, last_resort: LastResort) {
+        self.flights.flight_mut(id).fall_back_on(last_resort);
         match self.flights.next_leader(id, self.settings.leaders_max.max(1)) {
             Some(_) => self.depart(id),
-            None => otherwise(self, id),
+            None => self.end_without_leader(id),
+        }
+    }
+
+    /// Ends flight `id`, of whose waiters, if any, none can call the origin.
+    pub(super) fn end_without_leader(&mut self, id: FlightId) {
+        match self.flights.flight_mut(id).take_last_resort() {
+            LastResort::Pass => self.pass(id),
+            LastResort::Relay { leader, content } => self.relay(id, leader, &content),
+            LastResort::Fail(error) => self.fail(id, Failure::Fetch(error)),
         }
     }
 

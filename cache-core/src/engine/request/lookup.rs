@@ -176,7 +176,7 @@ impl Engine {
         let leader = self.flights.next_leader(id, self.settings.leaders_max.max(1));
         match leader.or_else(|| self.flights.flight_mut(id).take_renewer()) {
             Some(leader) => self.fetch(id, leader),
-            None => self.close(id),
+            None => self.end_without_leader(id),
         }
     }
 

@@ -84,14 +84,14 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "refusal-told-to-everybody",
         file: "engine/request/landing.rs",
-        old: "                self.relay_to(id, leader, leader, &content);\n                self.hand_over_or(id, Self::pass);",
+        old: "                self.relay_to(id, leader, leader, &content);\n                self.hand_over_or(id, LastResort::Pass);",
         new: "                self.relay(id, leader, &content);",
     },
     Mutant {
         name: "stale-served-after-a-refusal",
         file: "engine/request/landing.rs",
-        old: "                self.relay_to(id, leader, leader, &content);\n                self.hand_over_or(id, Self::pass);",
-        new: "                self.stand_in(id, StaleReason::HeldOff);\n                self.relay_to(id, leader, leader, &content);\n                self.hand_over_or(id, Self::pass);",
+        old: "                self.relay_to(id, leader, leader, &content);\n                self.hand_over_or(id, LastResort::Pass);",
+        new: "                self.stand_in(id, StaleReason::HeldOff);\n                self.relay_to(id, leader, leader, &content);\n                self.hand_over_or(id, LastResort::Pass);",
     },
     Mutant {
         name: "unstorable-stored",
@@ -140,6 +140,12 @@ pub(super) const BUGS: &[Mutant] = &[
         file: "engine/request/asking.rs",
         old: "if flight.consulted().asks >= fleet.sharing.limits.asks_max {",
         new: "if false {",
+    },
+    Mutant {
+        name: "those-that-have-called-already-are-forgotten-when-nobody-else-is-left",
+        file: "engine/request/lookup.rs",
+        old: "            None => self.end_without_leader(id),",
+        new: "            None => self.close(id),",
     },
     Mutant {
         name: "leaders-not-bounded",

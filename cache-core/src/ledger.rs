@@ -141,7 +141,7 @@ impl Ledger {
         if alike.len() < 2 {
             return;
         }
-        self.joining.compare(&alike, now);
+        self.joining.compare(payer, &alike, now);
         let used: Vec<_> = alike.iter().map(|it| (it.allowance.payer, it.allowance.window.used)).collect();
         for account in &mut self.accounts {
             let allowance = &account.allowance;

@@ -5,17 +5,20 @@
 //! fall into one another's gaps by chance: so many times in turn, and with hardly a number left over, that is not believed.
 
 use super::{Account, Numbers};
-use alloc::vec::Vec;
 use core::time::Duration;
 
 /// Whether `one` and `other`, which have no number in common, are counted together. What the calls of others account for that may
 /// be counted with them leaves no gap; they are among `all` whose windows are the same.
 pub(super) fn are_one(one: &Account, other: &Account, all: &[&Account]) -> bool {
-    let may_turn = one.numbers.count() >= EACH_LEAST && other.numbers.count() >= EACH_LEAST;
+    let counts = [one.numbers.count(), other.numbers.count()];
+    let may_turn =
+        counts.iter().all(|count| *count >= EACH_LEAST) && counts.iter().sum::<u32>() >= BOTH_LEAST;
     let takes_turns = || {
         let beside = all.iter().map(|it| &it.numbers);
         let beside = beside.filter(|it| !it.meet(&one.numbers) && !it.meet(&other.numbers));
-        take_turns(&one.numbers, &other.numbers, &beside.collect::<Vec<_>>())
+        let mut all_beside = Numbers::default();
+        beside.for_each(|numbers| _ = all_beside.merge(numbers));
+        take_turns(&one.numbers, &other.numbers, &all_beside)
     };
     may_turn && takes_turns() && !has_rival(one, other, all)
         || takes_over(one, other, all)
@@ -38,7 +41,7 @@ fn has_rival(one: &Account, other: &Account, all: &[&Account]) -> bool {
 }
 
 /// Whether the calls of both fill one count.
-fn take_turns(one: &Numbers, other: &Numbers, beside: &[&Numbers]) -> bool {
+fn take_turns(one: &Numbers, other: &Numbers, beside: &Numbers) -> bool {
     let last = one.last().max(other.last());
     let mut stretch = Stretch::default();
     for number in last.saturating_sub(Numbers::SPAN - 1)..=last {
@@ -46,7 +49,7 @@ fn take_turns(one: &Numbers, other: &Numbers, beside: &[&Numbers]) -> bool {
             stretch.add(Side::One);
         } else if other.contain(number) {
             stretch.add(Side::Other);
-        } else if !beside.iter().any(|numbers| numbers.contain(number)) {
+        } else if !beside.contain(number) {
             stretch.miss();
         }
         if stretch.is_enough() {
@@ -108,14 +111,14 @@ fn takes_over(former: &Account, later: &Account, all: &[&Account]) -> bool {
     let mut beside = later.used_beside.iter();
     let was_there = beside.any(|(payer, used)| *payer == former.allowance.payer && *used >= left_off);
     let is_like_former = |third: &&&Account| third.numbers.contain(left_off);
-    let is_the_only_one = all.iter().filter(is_like_former).count() == 1;
+    let is_the_only_one = || all.iter().filter(is_like_former).count() == 1;
     left_off >= TAKEN_OVER_LEAST
-        && was_there
-        && is_the_only_one
         && is_begun
         && is_watched
         && has_led
         && goes_on
+        && was_there
+        && is_the_only_one()
 }
 
 /// So many calls of both, one after another, are needed. Calls in step of two that are counted apart, half of which are made
@@ -173,8 +176,9 @@ mod tests {
     fn forty_calls_in_turn_without_a_gap_are_enough_and_fewer_or_too_few_of_one_or_turns_are_not() {
         let asks = |last, is_one: fn(u64) -> bool| {
             let (one, other) = parted(last, is_one);
-            assert_eq!(take_turns(&one, &other, &[]), take_turns(&other, &one, &[]));
-            take_turns(&one, &other, &[])
+            let beside = Numbers::default();
+            assert_eq!(take_turns(&one, &other, &beside), take_turns(&other, &one, &beside));
+            take_turns(&one, &other, &beside)
         };
         let alternate = |number: u64| number.is_multiple_of(2);
         assert!(asks(40, alternate) && !asks(39, alternate));
@@ -194,9 +198,9 @@ mod tests {
         };
         for (every, expected) in [(20, true), (10, true), (8, false), (5, false)] {
             let (one, other) = without(every);
-            assert_eq!(take_turns(&one, &other, &[]), expected, "{every}");
+            assert_eq!(take_turns(&one, &other, &Numbers::default()), expected, "{every}");
             let beside = numbers((1..=300).filter(|number| number % every == 0));
-            assert!(take_turns(&one, &other, &[&beside]), "{every}");
+            assert!(take_turns(&one, &other, &beside), "{every}");
         }
     }
 

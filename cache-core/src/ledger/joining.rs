@@ -71,25 +71,27 @@ impl Joining {
         }
     }
 
-    /// Compares the calls of payers whose `accounts` are of one window.
-    pub(super) fn compare(&mut self, accounts: &[&Account], now: Timestamp) {
-        for (at, one) in accounts.iter().enumerate() {
-            for other in &accounts[at + 1..] {
-                let payers = (one.allowance.payer, other.allowance.payer);
-                let reset = one.allowance.window.reset;
-                let known = self.pairs.get(&key_of(payers.0, payers.1)).map(|pair| (pair.state, pair.reset));
-                let known = known.filter(|(state, reset)| *state != State::Apart || *reset > now);
-                match known.map(|(state, _)| state) {
-                    Some(State::Apart) => {}
-                    None | Some(State::Joined | State::Shown(_)) if one.numbers.meet(&other.numbers) => {
-                        self.contradict(payers, reset, now);
-                    }
-                    Some(State::Joined | State::Shown(_)) => {}
-                    None if evidence::are_one(one, other, accounts) && !self.contradicts_itself(payers) => {
-                        self.enter(payers, Pair { state: State::Shown(now), reset }, now);
-                    }
-                    None => {}
+    /// Compares the calls of `payer`, of which there is news, with those of others. The `accounts` of all are of one window.
+    ///
+    /// Two others are compared when there is news of one of them: with hundreds of payers, there are too many pairs to look at
+    /// all of them after each answer.
+    pub(super) fn compare(&mut self, payer: Payer, accounts: &[&Account], now: Timestamp) {
+        let Some(one) = accounts.iter().find(|account| account.allowance.payer == payer) else { return };
+        for other in accounts.iter().filter(|other| other.allowance.payer != payer) {
+            let payers = (payer, other.allowance.payer);
+            let reset = one.allowance.window.reset;
+            let known = self.pairs.get(&key_of(payers.0, payers.1)).map(|pair| (pair.state, pair.reset));
+            let known = known.filter(|(state, reset)| *state != State::Apart || *reset > now);
+            match known.map(|(state, _)| state) {
+                Some(State::Apart) => {}
+                None | Some(State::Joined | State::Shown(_)) if one.numbers.meet(&other.numbers) => {
+                    self.contradict(payers, reset, now);
                 }
+                Some(State::Joined | State::Shown(_)) => {}
+                None if evidence::are_one(one, other, accounts) && !self.contradicts_itself(payers) => {
+                    self.enter(payers, Pair { state: State::Shown(now), reset }, now);
+                }
+                None => {}
             }
         }
         self.settle(now);
@@ -99,11 +101,7 @@ impl Joining {
     pub(super) fn contradict(&mut self, payers: (Payer, Payer), reset: Timestamp, now: Timestamp) {
         self.enter(payers, Pair { state: State::Apart, reset }, now);
         // One of two that are joined with both is not the same payer as both, and it is not known which.
-        let third = self
-            .pairs
-            .keys()
-            .flat_map(|(one, other)| [*one, *other])
-            .find(|third| [payers.0, payers.1].into_iter().all(|payer| self.is_one(payer, *third)));
+        let third = self.one_with(payers.0).find(|third| self.is_one(payers.1, *third));
         if let Some(third) = third {
             self.pairs.remove(&key_of(payers.0, third));
             self.pairs.remove(&key_of(payers.1, third));
@@ -115,10 +113,17 @@ impl Joining {
         let is_apart = |payer: Payer, third: Payer| {
             self.pairs.get(&key_of(payer, third)).is_some_and(|pair| pair.state == State::Apart)
         };
-        let mut known = self.pairs.keys().flat_map(|(first, second)| [*first, *second]);
-        known.any(|third| {
-            self.is_one(one, third) && is_apart(other, third)
-                || self.is_one(other, third) && is_apart(one, third)
+        self.one_with(one).any(|third| is_apart(other, third))
+            || self.one_with(other).any(|third| is_apart(one, third))
+    }
+
+    /// Those that are the same payer as `payer`, or were shown to be.
+    fn one_with(&self, payer: Payer) -> impl Iterator<Item = Payer> {
+        let are_one = self.pairs.iter().filter(|(_, pair)| pair.state != State::Apart);
+        are_one.filter_map(move |((first, second), _)| match () {
+            () if *first == payer => Some(*second),
+            () if *second == payer => Some(*first),
+            () => None,
         })
     }
 
@@ -161,11 +166,16 @@ impl Joining {
         group.into_iter().collect()
     }
 
-    /// Beyond [`PAIRS_MAX`], those whose windows are over are forgotten; if none is, a new pair is not watched.
+    /// Beyond [`PAIRS_MAX`], those whose windows are over are forgotten; if none is, a pair that is one takes the place of one that is
+    /// not, and a new one that is not one is not watched: it is found out again.
     fn enter(&mut self, (one, other): (Payer, Payer), pair: Pair, now: Timestamp) {
         let key = key_of(one, other);
         if self.pairs.len() >= PAIRS_MAX && !self.pairs.contains_key(&key) {
             self.pairs.retain(|_, pair| pair.reset > now);
+        }
+        if self.pairs.len() >= PAIRS_MAX && pair.state != State::Apart && !self.pairs.contains_key(&key) {
+            let least = self.pairs.iter().find(|(_, pair)| pair.state == State::Apart).map(|(key, _)| *key);
+            least.and_then(|key| self.pairs.remove(&key));
         }
         if self.pairs.len() < PAIRS_MAX || self.pairs.contains_key(&key) {
             self.pairs.insert(key, pair);

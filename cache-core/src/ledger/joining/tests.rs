@@ -252,3 +252,19 @@ fn beyond_the_bound_no_pair_is_known_until_windows_end() {
     joining.contradict((payer(0), payer(2_000)), at(300), at(200));
     assert_eq!(joining.pairs.len(), 2);
 }
+
+/// Where each answer had all pairs of them looked at, this would take hours.
+#[test]
+fn hundreds_of_payers_whose_windows_end_in_one_second_are_told_apart_in_no_time() {
+    let mut node = Node::alone();
+    for used in 1..=12 {
+        (0..250).for_each(|number| node.calls(number, used, 3_600));
+        node.now = 0;
+    }
+    assert!((1..250).all(|number| !node.are_one(0, number)));
+    // And two that are one are joined all the same.
+    for used in 1..=40 {
+        node.calls(1_000 + used % 2, used, 1_800);
+    }
+    assert!(node.are_one(1_000, 1_001));
+}

@@ -119,8 +119,8 @@ pub(in crate::mutants) const BUGS: &[Below] = &[
         mutant: Mutant {
             name: "whoever-comes-next-takes-over",
             file: "cache-core/src/ledger/evidence.rs",
-            old: "        && was_there\n        && is_the_only_one\n",
-            new: "        && (was_there || is_the_only_one || left_off > 0)\n",
+            old: "        && was_there\n        && is_the_only_one()\n",
+            new: "        && (was_there || is_the_only_one() || left_off > 0)\n",
         },
     },
 ];

@@ -460,6 +460,7 @@ impl Shared {
                 let refused = admissions.note(call, &fetch, own.as_deref(), clock.now());
                 FetchReply {
                     fetched: fetch.fetched,
+                    reached: fetch.reached,
                     refused,
                     allowance: fetch.allowance,
                     private: Private { live: fetch.live, stream: fetch.stream },

@@ -137,6 +137,8 @@ pub(crate) type PassAnswer = Result<http::Response<OriginBody>, FetchError>;
 pub(crate) struct FetchReply {
     /// The part that the engine decides about.
     pub(crate) fetched: Fetched,
+    /// Whether a call was made for it that got through.
+    pub(crate) reached: Reached,
     /// What the origin refused, and to which domain.
     pub(crate) refused: Option<(Domain, Refusal)>,
     /// What the answer showed of the caller's allowance.
@@ -148,7 +150,13 @@ pub(crate) struct FetchReply {
 impl FetchReply {
     /// What was found out without a call of its own.
     pub(crate) fn of_cache(fetched: Fetched) -> Self {
-        Self { fetched, refused: None, allowance: None, private: Private::default() }
+        Self { reached: Reached::Unknown, ..Self::of(fetched) }
+    }
+
+    /// What a call brought that tells of nothing else.
+    pub(crate) fn of(fetched: Fetched) -> Self {
+        let reached = fetched.reached();
+        Self { fetched, reached, refused: None, allowance: None, private: Private::default() }
     }
 }
 

@@ -269,8 +269,8 @@ impl Driver {
                 if let Some((domain, refusal)) = reply.refused {
                     self.handle(Input::Refused { domain, refusal, fetch: Some(fetch) });
                 }
-                let FetchReply { fetched, allowance, .. } = *reply;
-                self.handle(Input::Fetched { fetch, fetched, allowance });
+                let FetchReply { fetched, reached, allowance, .. } = *reply;
+                self.handle(Input::Fetched { fetch, fetched, reached, allowance });
             }
             Err(error) if error.is_cancelled() => {}
             // Panics are caught inside the task, so that its number is not lost.
@@ -486,7 +486,7 @@ async fn guarded(call: FetchFn, candidate: Option<Candidate>) -> FetchReply {
 
 impl FetchReply {
     pub(crate) fn failed(error: FetchError) -> Self {
-        Self { fetched: Fetched::Failed(error), refused: None, allowance: None, private: Private::default() }
+        Self::of(Fetched::Failed(error))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Closed, GetValueError, InvalidateValueError, KeyTooLong, Node, PutValueError, ValueError,
-    command::{Command, FetchFn, FetchReply, Private},
+    command::{Command, FetchFn, FetchReply},
     key_text::with_key_text,
 };
 use bytes::Bytes;
@@ -96,7 +96,7 @@ impl Values {
                         Fetched::Failed(FetchError::FetcherFailed)
                     }
                 };
-                FetchReply { fetched, refused: None, allowance: None, private: Private::default() }
+                FetchReply::of(fetched)
             })
         });
         let completion = self

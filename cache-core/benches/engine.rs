@@ -32,7 +32,9 @@ fn miss_round_trip(criterion: &mut Criterion) {
             let Some(Output::Fetch { fetch, .. }) = engine.poll_output() else {
                 unreachable!("the key was never asked for before");
             };
-            engine.handle(NOW, Input::Fetched { fetch, fetched: Fetched::Fresh(draft()), allowance: None });
+            let fetched = Fetched::Fresh(draft());
+            let reached = fetched.reached();
+            engine.handle(NOW, Input::Fetched { fetch, fetched, reached, allowance: None });
             drain(&mut engine);
         });
     });

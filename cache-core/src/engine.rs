@@ -120,9 +120,9 @@ impl Engine {
             Input::Counted { figures } => self.on_counted(figures),
             Input::DialFailed { address, failure } => self.on_dial_failed(&address, failure),
             Input::Disconnected { peer } => self.on_disconnected(peer),
-            Input::Fetched { fetch, fetched, allowance } => {
+            Input::Fetched { fetch, fetched, reached, allowance } => {
                 self.note_allowance(allowance, fetched.is_counted());
-                self.on_fetched(fetch, fetched);
+                self.on_fetched(fetch, fetched, reached);
             }
             Input::Get { request, key, directives, bucket, priority, reader, kin_wait } => {
                 let kin_until = kin_wait.map(|wait| self.now.saturating_add(wait));
@@ -273,7 +273,7 @@ impl Engine {
                 Deadline::Errand(ask) => self.on_errand_timed_out(ask),
                 Deadline::Fetch(fetch) => {
                     self.outputs.push_back(Output::CancelFetch { fetch });
-                    self.on_fetched(fetch, Fetched::Failed(FetchError::TimedOut));
+                    self.on_fetched(fetch, Fetched::Failed(FetchError::TimedOut), Reached::No);
                 }
                 Deadline::Gathering => self.stop_gathering(),
                 Deadline::Hedge(ask) => self.on_hedge_due(ask, due),

@@ -108,6 +108,8 @@ pub enum Input {
         fetch: FetchId,
         /// What the fetch brought.
         fetched: Fetched,
+        /// Whether its call got through to the origin; [`Fetched::reached`] unless more is known of it.
+        reached: Reached,
         /// What the answer showed of the caller's allowance, if there was an answer and it did.
         allowance: Option<Allowance>,
     },
@@ -317,9 +319,9 @@ const NOT_MODIFIED: u16 = 304;
 /// Whether a call got through to the origin.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reached {
-    /// It could not be connected with, or said nothing in time.
+    /// It could not be connected with, or said nothing, in time or before it closed.
     No,
-    /// The call was given up, or broke off under way, which says nothing of other calls.
+    /// No call was made, or it was given up, or broke off under way, which says nothing of other calls.
     Unknown,
     /// It answered, whatever it said.
     Yes,
@@ -343,10 +345,10 @@ impl Reached {
 }
 
 impl Fetched {
-    /// Whether the call that brought this got through.
+    /// Whether the call that brought this got through, as far as this tells.
     ///
     /// A fault of the origin's own is an answer: it may concern one resource. A query that took too long is slow, perhaps.
-    pub(crate) const fn reached(&self) -> Reached {
+    pub const fn reached(&self) -> Reached {
         match self {
             Self::Failed(error) => Reached::failing(*error),
             Self::Spent(..) => Reached::Unknown,

@@ -35,6 +35,8 @@ pub(crate) struct Outage {
     tries: BTreeMap<PeerId, Timestamp>,
     /// When neighbours were told last that calls of this node fail.
     told: Option<Timestamp>,
+    /// When this node's calls that had failed as all members' did were last taken to be over.
+    forgiven: Option<Timestamp>,
     /// When to contradict those that say that the origin cannot be reached.
     contradict_at: Option<Timestamp>,
     down: Option<Down>,
@@ -43,10 +45,14 @@ pub(crate) struct Outage {
 /// Calls that did not get through, one after the other.
 #[derive(Clone, Copy, Debug)]
 struct Streak {
+    /// When the first of them failed that says something of now.
     since: Timestamp,
+    /// When the latest of them failed.
     last: Timestamp,
     /// Calls that began after the one before had failed.
     count: u32,
+    /// They failed while none got through anywhere, and one has since. They say nothing of now.
+    is_over: bool,
 }
 
 /// A neighbour whose calls do not get through.
@@ -91,10 +97,10 @@ pub(crate) enum Passage {
 /// What a call is that begins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Begun {
-    /// One that finds out whether the origin is back; neighbours hear of it, unless only this node cannot reach the origin.
+    /// One that finds out whether the origin is back.
     Trial {
-        /// Sent to all neighbours; `None` if only this node fails to reach the origin.
-        word: Option<OriginWord>,
+        /// Sent to all neighbours. It concerns those that cannot reach the origin either.
+        word: OriginWord,
     },
     /// A call while nothing speaks against the origin, or one that is made all the same.
     Usual,
@@ -125,6 +131,7 @@ impl Outage {
             witnesses: BTreeMap::new(),
             tries: BTreeMap::new(),
             told: None,
+            forgiven: None,
             contradict_at: None,
             down: None,
         }
@@ -134,7 +141,7 @@ impl Outage {
     pub(crate) fn passage(&self, now: Timestamp, insists: bool) -> Passage {
         match self.down {
             None => Passage::Open,
-            Some(_) if insists && self.streak.is_none() => Passage::Open,
+            Some(_) if insists && self.own(now).is_none() => Passage::Open,
             Some(down) if down.attempt_at <= now => Passage::Open,
             Some(Down { trial: Some(_), .. }) => Passage::Tried,
             Some(Down { trial: None, .. }) => Passage::Closed,
@@ -143,7 +150,6 @@ impl Outage {
 
     /// A call begins, perhaps to find out whether the origin is back.
     pub(crate) fn begin(&mut self, now: Timestamp) -> Begun {
-        let is_alone = self.is_contradicted();
         if self.down.is_none_or(|down| down.attempt_at > now) {
             return Begun::Usual;
         }
@@ -152,7 +158,7 @@ impl Outage {
             down.trial = Some(Trial::Ours { begun: now });
             down.attempt_at = now.saturating_add(wait);
         }
-        Begun::Trial { word: (!is_alone).then_some(OriginWord::Trying) }
+        Begun::Trial { word: OriginWord::Trying }
     }
 
     /// A call that began at `begun` got through. Returns what all are to hear if the origin was taken to be out of reach.
@@ -169,18 +175,25 @@ impl Outage {
 
     /// A call that began at `begun` did not get through, in a district of so many `members`. Returns what neighbours are to
     /// hear of that.
+    ///
+    /// If one that began later did, this one tells of what it was for alone.
     pub(crate) fn on_unreached(
         &mut self,
         begun: Timestamp,
         now: Timestamp,
         members: usize,
     ) -> Option<OriginWord> {
+        if self.succeeded > Some(begun) {
+            self.on_unknown(begun, now);
+            return None;
+        }
         let since = self.lengthen_streak(begun, now);
         let was_trial = self.end_trial(begun, now, Ended::InVain);
         self.conclude(now, members);
-        let others = self.valid_witnesses(now);
+        let is_enough = self.valid_witnesses(now) >= WITNESSES_NEEDED;
         let was_told = self.told.is_some_and(|told| now.saturating_since(told) < TELL_EVERY);
-        if self.is_contradicted() || !(was_trial || (others < WITNESSES_NEEDED && !was_told)) {
+        // A member that knows of others that got through since hears in it no more than that the trial has ended.
+        if !was_trial && (is_enough || was_told || self.is_contradicted(now)) {
             return None;
         }
         self.told = Some(now);
@@ -222,8 +235,8 @@ impl Outage {
 
     /// What a neighbour that has just come is to hear.
     pub(crate) fn present(&self, now: Timestamp) -> Option<OriginWord> {
-        let streak = self.streak.filter(|streak| self.is_recent(streak, now) && !self.is_contradicted());
-        let since = self.down.and(streak)?.since;
+        let own = self.own(now).filter(|_| !self.is_contradicted(now));
+        let since = self.down.and(own)?.since;
         Some(OriginWord::Failing { since: now.saturating_since(since) })
     }
 
@@ -250,8 +263,8 @@ impl Outage {
     }
 
     /// Whether all members, and not this one alone, find that the origin cannot be reached.
-    pub(crate) fn is_of_all(&self) -> bool {
-        self.down.is_some() && !self.is_contradicted() && !self.witnesses.is_empty()
+    pub(crate) fn is_of_all(&self, now: Timestamp) -> bool {
+        self.down.is_some() && !self.is_contradicted(now) && !self.witnesses.is_empty()
     }
 
     fn on_failing(&mut self, from: PeerId, since: Timestamp, now: Timestamp, members: usize) {
@@ -276,6 +289,9 @@ impl Outage {
     }
 
     fn on_reached_elsewhere(&mut self, begun: Timestamp, now: Timestamp) -> bool {
+        if self.is_of_all(now) && self.down.is_some_and(|down| begun > down.since) {
+            self.forgive(now);
+        }
         self.note_reached(begun);
         self.reached_told = self.reached_told.max(Some(begun));
         let fails_alone = self.streak.is_some_and(|streak| streak.count >= CALLS_NEEDED);
@@ -306,20 +322,30 @@ impl Outage {
         self.down = Some(down);
     }
 
+    /// This node's calls failed as all members' did, and somewhere one has got through. They are no sign that its own line is
+    /// broken: if the next fails, members are to hear of it as of the first. Where lines of several are broken, they are
+    /// heard so only once in [`Self::heed_again_after`].
+    fn forgive(&mut self, now: Timestamp) {
+        let is_early = self.forgiven.is_some_and(|at| now.saturating_since(at) < self.heed_again_after());
+        if let Some(streak) = self.streak.as_mut().filter(|_| !is_early) {
+            streak.is_over = true;
+            self.forgiven = Some(now);
+        }
+    }
+
     /// Notes that a call did not get through. Returns since when none does.
     fn lengthen_streak(&mut self, begun: Timestamp, now: Timestamp) -> Timestamp {
-        match self.streak.filter(|streak| self.is_recent(streak, now)) {
+        let streak = match self.streak.filter(|streak| self.is_recent(streak, now)) {
             // Calls that were under way together tell no more than one of them.
-            Some(streak) if begun < streak.last => streak.since,
+            Some(streak) if begun < streak.last => return streak.since,
             Some(streak) => {
-                self.streak = Some(Streak { last: now, count: streak.count.saturating_add(1), ..streak });
-                streak.since
+                let since = if streak.is_over { now } else { streak.since };
+                Streak { since, last: now, count: streak.count.saturating_add(1), is_over: false }
             }
-            None => {
-                self.streak = Some(Streak { since: now, last: now, count: 1 });
-                now
-            }
-        }
+            None => Streak { since: now, last: now, count: 1, is_over: false },
+        };
+        self.streak = Some(streak);
+        streak.since
     }
 
     /// Ends this node's trial if the call that began at `begun` was it. Returns whether it was.
@@ -356,9 +382,9 @@ impl Outage {
         if self.down.is_some() || self.hold_off.is_zero() {
             return;
         }
-        let own = self.streak.filter(|streak| self.is_recent(streak, now));
+        let own = self.own(now);
         let fails_alone = own.is_some_and(|streak| streak.count >= CALLS_NEEDED);
-        let counts = own.filter(|_| !self.is_contradicted());
+        let counts = own.filter(|_| !self.is_contradicted(now));
         let count = self.valid_witnesses(now) + usize::from(counts.is_some());
         if !fails_alone && (members <= 1 || count < WITNESSES_NEEDED.min(members)) {
             return;
@@ -386,9 +412,14 @@ impl Outage {
         self.witnesses.values().filter(is_recent).count()
     }
 
+    /// This node's calls that say something of now.
+    fn own(&self, now: Timestamp) -> Option<Streak> {
+        self.streak.filter(|streak| !streak.is_over && self.is_recent(streak, now))
+    }
+
     /// Whether a call got through elsewhere since this node's own fail: then it is this node's line that is broken.
-    fn is_contradicted(&self) -> bool {
-        self.streak.is_some_and(|streak| self.reached > Some(streak.since))
+    fn is_contradicted(&self, now: Timestamp) -> bool {
+        self.own(now).is_some_and(|own| self.reached > Some(own.since))
     }
 
     fn is_recent(&self, streak: &Streak, now: Timestamp) -> bool {
@@ -407,7 +438,8 @@ impl Outage {
         self.jitter.scatter(self.hold_off)
     }
 
-    /// After what time a neighbour that says again that it tries is heeded again.
+    /// After what time a neighbour that says again that it tries is heeded again, and this node's failures count once more
+    /// though others get through.
     fn heed_again_after(&self) -> Duration {
         self.hold_off.saturating_mul(3)
     }

@@ -19,7 +19,7 @@ use crate::{
     version::{NAMED, Naming},
     wording::{Brought, Wording},
 };
-use cache_core::{Allowance, Candidate, Domain, Draft, Entry, FetchError, Fetched, Key, Payer};
+use cache_core::{Allowance, Candidate, Domain, Draft, Entry, FetchError, Fetched, Key, Payer, Reached};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request, response};
 use std::{
     sync::Arc,
@@ -77,6 +77,8 @@ impl Question {
 pub struct Fetch {
     /// What the engine is told.
     pub fetched: Fetched,
+    /// Whether a call got through to the origin.
+    pub reached: Reached,
     /// Fields that concern the call just made and the credential that paid for it, such as `X-RateLimit-Remaining`.
     /// Only the client that led the fetch may see them.
     pub live: HeaderMap,
@@ -91,11 +93,25 @@ pub struct Fetch {
 
 impl Fetch {
     pub(crate) fn of(fetched: impl Into<Fetched>, live: HeaderMap) -> Self {
-        Self { fetched: fetched.into(), live, stream: None, refused: None, allowance: None }
+        let fetched = fetched.into();
+        let reached = fetched.reached();
+        Self { fetched, reached, live, stream: None, refused: None, allowance: None }
     }
 
     pub(crate) fn failed(error: FetchError) -> Self {
         Self::of(Fetched::Failed(error), HeaderMap::new())
+    }
+
+    /// A read that was sent, on a new connection at the last, and of which no answer began.
+    fn unanswered(error: FetchError) -> Self {
+        let failed = Self::failed(error);
+        let is_cut_off = error == FetchError::ConnectionLost;
+        Self { reached: if is_cut_off { Reached::No } else { failed.reached }, ..failed }
+    }
+
+    /// A call whose answer began with `live`: whatever became of the rest, it got through.
+    fn broken_off(error: FetchError, live: HeaderMap) -> Self {
+        Self { reached: Reached::Yes, ..Self::of(Fetched::Failed(error), live) }
     }
 }
 
@@ -250,7 +266,7 @@ impl GitHub {
             Ok(response) => response,
             Err(error) => {
                 self.counters().count_failure();
-                return Ok(Fetch::failed(error));
+                return Ok(Fetch::unanswered(error));
             }
         };
         let (mut head, incoming) = response.into_parts();
@@ -261,7 +277,7 @@ impl GitHub {
         let refused = refused_by(head.status, &head.headers, b"");
         if !field::fit(&head.headers) {
             self.counters().count_failure();
-            return Ok(Fetch { refused, ..Fetch::of(Fetched::Failed(FetchError::HeadTooLong), live) });
+            return Ok(Fetch { refused, ..Fetch::broken_off(FetchError::HeadTooLong, live) });
         }
         if head.status == StatusCode::NOT_MODIFIED {
             self.usage().note_not_modified(&question.attribution);
@@ -299,7 +315,7 @@ impl GitHub {
             }
             Err(error) => {
                 self.counters().count_failure();
-                Fetch { refused, ..Fetch::of(Fetched::Failed(error), live) }
+                Fetch { refused, ..Fetch::broken_off(error, live) }
             }
         })
     }

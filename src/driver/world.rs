@@ -11,7 +11,7 @@
 //! * A write is one transaction at most, whatever it means.
 
 use super::{Driver, Wake};
-use crate::command::{Command, Completion, FetchFn, FetchReply, Private};
+use crate::command::{Command, Completion, FetchFn, FetchReply};
 use cache_core::{
     Bucket, Content, Disk, Domain, Draft, Engine, Entry, Fetched, Figures, Key, Outcome, Reach, RequestId,
     Scope, Served, Settings, Validators,
@@ -211,16 +211,8 @@ impl World {
             return self.check(group, floor, &entry, Served::Hit);
         }
         let origin = Arc::clone(&self.origin);
-        let fetch: FetchFn = Box::new(move |_revalidate| {
-            Box::pin(async move {
-                FetchReply {
-                    refused: None,
-                    allowance: None,
-                    fetched: origin.lock().answer(group),
-                    private: Private::default(),
-                }
-            })
-        });
+        let fetch: FetchFn =
+            Box::new(move |_revalidate| Box::pin(async move { FetchReply::of(origin.lock().answer(group)) }));
         let (done, answer) = oneshot::channel();
         self.requests += 1;
         let (request, directives) = (RequestId(self.requests), Directives::default());

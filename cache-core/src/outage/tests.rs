@@ -161,7 +161,7 @@ fn the_first_whose_time_has_come_tries_and_the_others_wait_for_it() {
     assert!((1_000..=2_000).contains(&first), "{first}");
     assert_eq!(ours.passage(at(first - 1), false), Passage::Closed);
     assert_eq!(ours.passage(at(first), false), Passage::Open);
-    assert_eq!(ours.begin(at(first)), Begun::Trial { word: Some(OriginWord::Trying) });
+    assert_eq!(ours.begin(at(first)), Begun::Trial { word: OriginWord::Trying });
     assert_eq!(ours.passage(at(first), false), Passage::Tried);
     assert_eq!(ours.begin(at(first)), Begun::Usual);
     theirs.on_told(peer(9), OriginWord::Trying, at(first), 20);
@@ -243,11 +243,16 @@ fn a_node_whose_own_line_is_broken_believes_itself_and_tries_once_when_others_ge
     let words: Vec<_> =
         (0..3).filter_map(|step| outage.on_unreached(at(1_000 * step), at(1_000 * step + 10), 20)).collect();
     assert_eq!((words.len(), outage.report().map(|it| it.witnesses)), (3, Some(0)));
-    assert!(!outage.is_of_all());
+    assert!(!outage.is_of_all(at(2_010)));
     outage.on_told(peer(1), reached(0), at(2_100), 20);
     assert_eq!(outage.passage(at(2_100), false), Passage::Open);
-    assert_eq!(outage.begin(at(2_100)), Begun::Trial { word: None }, "others need not hear");
-    assert_eq!(outage.on_unreached(at(2_100), at(2_200), 20), None, "they know better");
+    assert_eq!(outage.begin(at(2_100)), Begun::Trial { word: OriginWord::Trying });
+    let told = outage.on_unreached(at(2_100), at(2_200), 20).expect("its trial has ended");
+    assert_eq!(told, OriginWord::Failing { since: Duration::from_millis(2_190) }, "as before");
+    let mut other = self::outage();
+    other.on_told(peer(1), reached(0), at(2_100), 20);
+    (2..=9).for_each(|number| _ = other.on_told(peer(number), told, at(2_200), 20));
+    assert_eq!((other.report(), other.next_telling()), (None, None), "the others know better");
     let until = next(&outage);
     outage.on_told(peer(2), reached(0), at(2_300), 20);
     assert_eq!((next(&outage), outage.passage(at(2_300), false)), (until, Passage::Closed));
@@ -286,4 +291,62 @@ fn a_newcomer_hears_from_those_whose_own_calls_fail() {
 fn once_enough_have_said_so_others_need_not() {
     let mut outage = believing();
     assert_eq!(outage.on_unreached(at(0), at(50), 20), None);
+}
+
+#[test]
+fn a_call_that_took_too_long_says_nothing_where_one_that_began_later_got_through() {
+    let mut outages: Vec<_> = (0..3).map(|_| outage()).collect();
+    for outage in &mut outages {
+        outage.on_reached(at(9_000), at(9_100));
+    }
+    // All call for something that hangs; everything else is answered.
+    let words: Vec<_> = outages.iter_mut().map(|outage| outage.on_unreached(at(0), at(15_000), 3)).collect();
+    assert_eq!(words, [None; 3]);
+    // One that began after the last that got through says something.
+    assert_eq!(outages[0].on_unreached(at(9_001), at(24_001), 3), Some(FAILING));
+}
+
+/// A member whose calls fail, as all others' do.
+fn failing_together() -> Outage {
+    let mut outage = believing();
+    outage.on_unreached(at(0), at(10), 20);
+    assert!(outage.is_of_all(at(10)));
+    outage
+}
+
+#[test]
+fn members_try_in_turn_again_when_an_origin_that_was_back_is_gone_again() {
+    let mut outage = failing_together();
+    outage.on_told(peer(1), reached(0), at(3_000), 20);
+    assert_eq!(outage.report(), None);
+    // What failed before the origin was back is no sign that this node's own line is broken.
+    assert_eq!(outage.on_unreached(at(4_000), at(4_010), 20), Some(FAILING));
+    (2..=3).for_each(|number| _ = outage.on_told(peer(number), FAILING, at(4_020), 20));
+    assert!(outage.is_of_all(at(4_020)));
+    let next = next(&outage);
+    assert_eq!(outage.begin(at(next)), Begun::Trial { word: OriginWord::Trying });
+}
+
+#[test]
+fn of_lines_that_stay_broken_the_others_hear_once_more_and_then_no_more_for_three_hold_offs() {
+    let mut outage = failing_together();
+    let mut told = Vec::new();
+    for step in 1..=9 {
+        let now = 3_000 * step;
+        outage.on_told(peer(9), reached(0), at(now), 20);
+        told.extend(outage.on_unreached(at(now + 500), at(now + 510), 20).map(|_| step));
+        (1..=3).for_each(|number| _ = outage.on_told(peer(number), FAILING, at(now + 520), 20));
+    }
+    assert_eq!(told, [1]);
+}
+
+#[test]
+fn what_failed_long_ago_speaks_neither_against_a_write_nor_for_a_broken_line() {
+    let mut outage = outage();
+    outage.on_unreached(at(0), at(10), 20);
+    outage.on_told(peer(9), reached(0), at(1_000), 20);
+    (1..=3).for_each(|number| _ = outage.on_told(peer(number), FAILING, at(3_600_000), 20));
+    assert_eq!(outage.passage(at(3_600_000), true), Passage::Open);
+    let next = next(&outage);
+    assert_eq!(outage.begin(at(next)), Begun::Trial { word: OriginWord::Trying });
 }

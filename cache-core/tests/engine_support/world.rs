@@ -258,7 +258,8 @@ impl World {
                 Fetched::Unstorable { content: content(source), audience: Audience::Leader }
             }
         };
-        self.handle(Input::Fetched { fetch, fetched, allowance: None });
+        let reached = fetched.reached();
+        self.handle(Input::Fetched { fetch, fetched, reached, allowance: None });
     }
 
     fn cancel(&mut self, pick: usize) {

@@ -290,7 +290,8 @@ impl Player {
             other => panic!("`{other}` is no result"),
         };
         let allowance = words.allowance();
-        self.handle(Input::Fetched { fetch, fetched, allowance });
+        let reached = fetched.reached();
+        self.handle(Input::Fetched { fetch, fetched, reached, allowance });
     }
 
     fn loaded(&mut self, words: &mut Words<'_>) {

@@ -29,7 +29,8 @@ fn entry(key: &Key, body: &'static str) -> Entry {
 }
 
 fn answered(fetched: Fetched) -> Fetch {
-    Fetch { fetched, live: HeaderMap::new(), stream: None, refused: None, allowance: None }
+    let reached = fetched.reached();
+    Fetch { fetched, reached, live: HeaderMap::new(), stream: None, refused: None, allowance: None }
 }
 
 fn fresh(draft: Draft) -> Fetch {

@@ -11,7 +11,7 @@ use crate::{
     refusal::refused_by,
 };
 use bytes::Bytes;
-use cache_core::{Content, FetchError, Fetched, Headers, freshness::Freshness};
+use cache_core::{Content, FetchError, Fetched, Headers, Reached, freshness::Freshness};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::Value;
@@ -52,7 +52,8 @@ impl GitHub {
         let refused = refused_by(head.status, &head.headers, b"");
         if !field::fit(&head.headers) {
             self.counters().count_failure();
-            return Fetch { refused, ..Fetch::of(in_vain(FetchError::HeadTooLong), live) };
+            let fetch = Fetch::of(in_vain(FetchError::HeadTooLong), live);
+            return Fetch { refused, reached: Reached::Yes, ..fetch };
         }
         let as_it_came = head.clone();
         let idle = self.client().timeouts().body_idle;
@@ -77,7 +78,7 @@ impl GitHub {
             }
             Err(error) => {
                 self.counters().count_failure();
-                Fetch { refused, ..Fetch::of(in_vain(error), live) }
+                Fetch { refused, reached: Reached::Yes, ..Fetch::of(in_vain(error), live) }
             }
         }
     }

@@ -96,6 +96,51 @@ async fn an_origin_that_says_nothing_is_left_alone_by_all_but_one_at_a_time() {
     is_back_for_all(&fleet).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_origin_that_takes_connections_and_closes_them_at_once_is_one_that_cannot_be_reached() {
+    let fleet = Fleet::start(Over::Quic, MEMBERS).await;
+    fleet.origin.fault(Fault::always(FaultKind::Reset));
+    ask_in_vain(&fleet).await;
+    let seen = fleet.origin.calls_total();
+    assert!((3..=30).contains(&seen), "the listener sees {seen} calls of {} requests", ASKED * MEMBERS);
+    fleet.origin.clear_faults();
+    is_back_for_all(&fleet).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_for_which_one_thing_hangs_are_answered_everything_else() {
+    let quick = Duration::from_millis(600);
+    let secret = FleetSecret::generate().expect("the system has entropy");
+    let mut fleet = Fleet { origin: ModelOrigin::start(), nodes: Vec::new(), secret, over: Over::Quic };
+    for _ in 0..4 {
+        let timeouts = Timeouts { head: quick, ..Timeouts::default() };
+        join(&mut fleet, |github| github.timeouts(timeouts)).await;
+    }
+    fleet.connected().await;
+    fleet.origin.fault(Fault::always(FaultKind::Hang).on("widget-9"));
+    let hang = fleet.nodes[..3].iter().cloned().enumerate().map(|(number, node)| {
+        tokio::spawn(async move { node.get(&Fleet::repository(9_000 + number)).await.map(drop) })
+    });
+    let hanging: Vec<_> = hang.collect();
+    let mut pace = tokio::time::interval(Duration::from_millis(100));
+    let mut rounds_since = 0;
+    for round in 0.. {
+        for (number, node) in fleet.nodes.iter().enumerate() {
+            body(node, &Fleet::repository(1_000 + 4 * round + number)).await;
+            assert_eq!(outage(node).await, None);
+        }
+        pace.tick().await;
+        rounds_since += u32::from(hanging.iter().all(tokio::task::JoinHandle::is_finished));
+        if rounds_since == 3 {
+            break;
+        }
+    }
+    for hung in hanging {
+        let hung = hung.await.expect("it does not panic");
+        assert!(matches!(hung, Err(RequestError::Fetch(FetchError::TimedOut))), "{hung:?}");
+    }
+}
+
 /// A node with a client of its own joins `fleet`.
 async fn join(fleet: &mut Fleet, set: impl FnOnce(GitHubBuilder) -> GitHubBuilder) {
     let contacts: Vec<String> = fleet.nodes.first().map(Node::addresses).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use crate::{
     Audience, Content, Draft, Entry, Failure, FetchError, FetchId, Fetched, Forward, ForwardReason, Outcome,
-    Payer, Reader, RequestId, Served, StaleReason,
+    Payer, Reached, Reader, RequestId, Served, StaleReason,
     engine::{Engine, fleet::News},
     flights::{FlightId, Keep, LastResort},
     freshness::{self, Directives},
@@ -11,13 +11,13 @@ use crate::{
 use alloc::{sync::Arc, vec::Vec};
 
 impl Engine {
-    pub(in crate::engine) fn on_fetched(&mut self, fetch: FetchId, fetched: Fetched) {
+    pub(in crate::engine) fn on_fetched(&mut self, fetch: FetchId, fetched: Fetched, reached: Reached) {
         let Some((id, leader, until)) = self.flights.end_fetch(fetch) else {
             return;
         };
         self.ledger.end(self.purse(id));
         if self.calls_origin(id) {
-            self.note_reached(fetched.reached(), until.saturating_sub(self.settings.fetch_timeout));
+            self.note_reached(reached, until.saturating_sub(self.settings.fetch_timeout));
         }
         match fetched {
             Fetched::Fresh(draft) => self.land(id, leader, draft, Whence::Sent),

@@ -31,7 +31,7 @@ impl Engine {
             Passage::Closed => {
                 self.counters.fetches_held_off += 1;
                 // Others may reach it where this node alone does not.
-                let verdict = if self.outage.is_of_all() { Verdict::Failed } else { Verdict::Unused };
+                let verdict = if self.outage.is_of_all(self.now) { Verdict::Failed } else { Verdict::Unused };
                 self.flights.flight_mut(id).conclude(verdict);
                 self.stand_in(id, StaleReason::HeldOff);
                 self.fail(id, Failure::Fetch(FetchError::OriginDown));
@@ -61,7 +61,7 @@ impl Engine {
             Begun::Usual => {}
             Begun::Trial { word } => {
                 self.counters.origin_trials += 1;
-                self.say_of_origin(word);
+                self.say_of_origin(Some(word));
             }
         }
     }

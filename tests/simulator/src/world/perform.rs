@@ -93,9 +93,9 @@ impl World {
     fn fetched(&mut self, number: usize, fetched: Fetched, call: &Call, allowance: Option<Allowance>) {
         // What is due comes first: the fetch may have been given up.
         self.handle(number, Input::Tick);
-        let fetch = call.fetch;
+        let (fetch, reached) = (call.fetch, fetched.reached());
         if !self.nodes[number].calls.contains(&fetch) {
-            return self.handle(number, Input::Fetched { fetch, fetched, allowance });
+            return self.handle(number, Input::Fetched { fetch, fetched, reached, allowance });
         }
         self.on_judged(number, call, &fetched);
         let (mut fails, mut outdates) = (false, false);
@@ -116,7 +116,7 @@ impl World {
             | Fetched::Spent(..) => {}
         }
         self.landing = Some((call.key, call.begun));
-        self.handle(number, Input::Fetched { fetch, fetched, allowance });
+        self.handle(number, Input::Fetched { fetch, fetched, reached, allowance });
         (self.refused, self.landing) = (None, None);
         let held = self.nodes[number].published.get(&self.ledger.keys[call.key]);
         if fails {

@@ -477,5 +477,8 @@ fn open_store(
 /// Most calls that pass the cache by and wait for their answer's head. One more waits for its turn.
 const PASSES_MAX: usize = 4096;
 
+// Writes that wait for their turn leave room for others.
+const _: () = assert!(2 * cache_core::WRITES_WAITING_MAX <= PASSES_MAX);
+
 /// Most orders to the driver that wait. One more makes its giver wait, which is how load pushes back.
 const COMMANDS_MAX: usize = 1024;

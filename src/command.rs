@@ -3,8 +3,8 @@
 use crate::links::LinkCounts;
 use cache_core::{
     AccountReport, Allowance, Bucket, Candidate, Domain, Draft, Entry, Failure, FetchError, Fetched, Figures,
-    Key, OutageReport, Outcome, Payer, PeerId, PeerReport, Priority, Reach, Reached, Reader, Refusal,
-    RequestId, Shortage, Timestamp,
+    Key, OutageReport, Outcome, PassKind, Payer, PeerId, PeerReport, Priority, Reach, Reached, Reader,
+    Refusal, RequestId, Shortage, Timestamp, WritePace,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
@@ -55,11 +55,16 @@ pub(crate) enum Command {
     Pass {
         /// What the call draws on; `None` if it is free.
         purse: Option<(Payer, Bucket)>,
+        kind: PassKind,
         priority: Priority,
-        /// Whether it may change something.
-        changes: bool,
         call: Departing,
     },
+    /// Bound writes in another way from now on.
+    PaceWrites {
+        pace: WritePace,
+    },
+    /// A client has gone whose call may not have begun.
+    Left,
     Peers {
         done: oneshot::Sender<Vec<PeerStats>>,
     },
@@ -186,6 +191,8 @@ pub(crate) struct EngineStats {
     pub(crate) entries_count: usize,
     pub(crate) entries_bytes: usize,
     pub(crate) flights_count: usize,
+    /// Writes that wait for their turn.
+    pub(crate) writes_waiting: usize,
     /// `None` when the node keeps to itself.
     pub(crate) fleet: Option<FleetStats>,
 }

@@ -216,9 +216,9 @@ impl Driver {
                 let order = self.orders.removal(done);
                 self.handle(Input::Invalidate { order, reach });
             }
-            Command::Pass { purse, priority, changes, call } => {
-                self.on_pass(purse, (priority, changes), call);
-            }
+            Command::Left => self.give_up_left(),
+            Command::PaceWrites { pace } => self.handle(Input::PaceWrites { pace }),
+            Command::Pass { purse, kind, priority, call } => self.on_pass(purse, (kind, priority), call),
             Command::Peers { done } => {
                 let _gone = done.send(self.peers());
             }
@@ -439,6 +439,7 @@ impl Driver {
             entries_count: self.engine.entries_count(),
             entries_bytes: self.engine.entries_bytes(),
             flights_count: self.engine.flights_count(),
+            writes_waiting: self.engine.writes_waiting(),
             fleet: self.links.as_ref().map(|links| FleetStats {
                 gathering: self.engine.is_gathering(),
                 connected: self.engine.members_count(),

@@ -70,6 +70,17 @@ pub enum RequestError {
     /// The request forbids asking the origin, and nothing usable is cached.
     #[error("not cached, and the request forbids asking the origin")]
     NotCached,
+    /// So many writes were made lately for the caller's credential that this one would not have had its turn in time. It was not
+    /// made.
+    #[error("as many writes were made lately as the origin bears; the next is due at {until} (Unix time)")]
+    Paced {
+        /// When its turn would have come.
+        until: Timestamp,
+        /// Which allowance it draws on, in GitHub's words.
+        resource: &'static str,
+        /// What this node last heard of that allowance of the caller's credential, if anything.
+        quota: Option<Quota>,
+    },
     /// What is left of the origin's quota is kept for requests that matter more, and nothing stale may stand in.
     #[error(
         "the last {kept} of {} calls of {} are kept from {priority} requests, until {} (Unix time)",
@@ -109,6 +120,11 @@ impl RequestError {
         Self::BadTarget { target: target.into(), source }
     }
 
+    pub(crate) fn paced(until: Timestamp, bucket: Bucket, seen: Option<Window>) -> Self {
+        let resource = resource_name(bucket);
+        Self::Paced { until, resource, quota: seen.map(|window| Quota::seen(resource, window)) }
+    }
+
     pub(crate) fn reserved((priority, kept): (Priority, u64), bucket: Bucket, seen: Window) -> Self {
         Self::Reserved { priority, kept, quota: Quota::seen(resource_name(bucket), seen) }
     }
@@ -124,6 +140,7 @@ impl From<Failure> for RequestError {
                 let quota = seen.map(|window| Quota::seen(resource, window));
                 Self::Throttled { until, shortage, resource, quota }
             }
+            Failure::Paced { until, seen } => Self::paced(until, CORE, seen),
             Failure::Reserved { priority, kept, seen } => Self::reserved((priority, kept), CORE, seen),
             // A failure of a kind that this version does not know is at least not an answer in time; only what asks a
             // single peer fails because there is no connection.

@@ -90,7 +90,7 @@ pub use {
     builder::NodeBuilder,
     cache_core::{
         Disk, FetchError, Forward, ForwardReason, PeerId, PeerIdError, PeerSource, Priority, Reserves,
-        Served, Settings, SharingLimits, Shortage, StaleReason, Timestamp, TrafficLimits,
+        Served, Settings, SharingLimits, Shortage, StaleReason, Timestamp, TrafficLimits, WritePace,
         port::{Budget, Durability, StoreError},
     },
     cache_crypto::{

@@ -280,6 +280,23 @@ impl Node {
         }
     }
 
+    /// Bounds the writes for each credential by `pace` from now on, those that wait as well. All nodes of a fleet should have
+    /// the same.
+    ///
+    /// ```no_run
+    /// # use fleet_cache::{Node, WritePace};
+    /// # async fn example(node: Node) -> Result<(), fleet_cache::Closed> {
+    /// node.pace_writes(WritePace::FREE).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] after a shutdown.
+    pub async fn pace_writes(&self, pace: crate::WritePace) -> Result<(), Closed> {
+        self.shared.commands.send(Command::PaceWrites { pace }).await.map_err(|_closed| Closed)
+    }
+
     /// Judges requests that come from now on by `rules`, in one step; see [`GitHub::adopt`].
     ///
     /// ```

@@ -5,11 +5,13 @@ use crate::{
     command::{BrokenOff, Command, Departing, PassAnswer, Passed},
 };
 use bytes::Bytes;
-use cache_core::{Allowance, Bucket, Failure, FetchError, Payer, Priority, Reach, Reached, Shortage};
+use cache_core::{
+    Allowance, Bucket, Failure, FetchError, PassKind, Payer, Priority, Reach, Reached, Shortage,
+};
 use cache_origin_github::{Asked, Delivery, GitHub, OriginBody, OriginUrl};
 use http::{HeaderValue, Request};
 use std::{future, sync::Arc, time::Duration};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 impl Node {
     pub(crate) async fn forward<B>(
@@ -28,6 +30,7 @@ impl Node {
         let purse = asked.as_ref().and_then(Asked::purse);
         let is_read = request.method().is_safe();
         let withdrawal = request.extensions().get::<Withdrawal>().cloned();
+        let kind = kind_of(&github, &request, &provenance);
         let (request, delivery) = Delivery::of(request);
         let broken_off = broken_off(&github, &touched, &delivery);
         let (mut done, mut answer) = oneshot::channel();
@@ -56,23 +59,25 @@ impl Node {
             let reach = github.left_by(touched, answer.as_ref().map(http::Response::status), &delivery);
             Passed { reached: reached(&answer), answer, refused, reach, allowance, is_counted, pause, done }
         });
-        let (withheld, mut reason) = oneshot::channel();
+        let (withheld, reason) = oneshot::channel();
         let call = Departing { call, broken_off, withheld };
-        let order = Command::Pass { purse, priority, changes: !is_read, call };
+        let order = Command::Pass { purse, kind, priority, call };
         self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
+        let mut asker = Asker { reason, commands: Some(&self.shared().commands) };
         let mut never_begun = RequestError::from(Closed);
         let answer = tokio::select! {
             biased;
             answer = &mut answer => answer,
             () = withdrawn(withdrawal.as_ref()) => {
                 // Nobody listens for a reason any more: what has not begun by its turn is not begun.
-                reason.close();
+                asker.leave();
                 never_begun = RequestError::Withdrawn;
                 answer.await
             }
         };
+        asker.commands = None;
         let Ok(answer) = answer else {
-            return Err(reason.try_recv().map_or(never_begun, |failure| self.withheld(failure, purse)));
+            return Err(asker.reason.try_recv().map_or(never_begun, |failure| self.withheld(failure, purse)));
         };
         let response = answer.map_err(RequestError::Fetch)?;
         Ok(Reply::of_stream(response, self.shared().runtime.clone(), provenance))
@@ -131,7 +136,7 @@ impl Node {
         // Other hosts of GitHub's have limits of their own.
         let (withheld, _is_free) = oneshot::channel();
         let call = Departing { call, broken_off, withheld };
-        let order = Command::Pass { purse: None, priority: Priority::Normal, changes: true, call };
+        let order = Command::Pass { purse: None, kind: PassKind::Change, priority: Priority::Normal, call };
         self.shared().commands.send(order).await.map_err(|_closed| Closed)?;
         answer.await.map_err(|_closed| Closed)?.map_err(RelayError::Fetch)
     }
@@ -144,10 +149,49 @@ impl Node {
             (Failure::Throttled { until, shortage, seen }, Some(purse)) => {
                 self.shared().access.withheld.error(purse, (until, shortage, seen))
             }
+            (Failure::Paced { until, seen }, Some((_, bucket))) => {
+                self.shared().access.withheld.paced(until, bucket, seen)
+            }
             (Failure::Reserved { priority, kept, seen }, Some((_, bucket))) => {
                 self.shared().access.withheld.reserved((priority, kept), bucket, seen)
             }
             (other, _) => RequestError::from(other),
+        }
+    }
+}
+
+/// The asker of a call that may not have begun. Once it is gone, the driver takes the call out of those that wait.
+struct Asker<'a> {
+    /// Why the call is not made, if it is not.
+    reason: oneshot::Receiver<Failure>,
+    /// `None` once the driver knows, or need not.
+    commands: Option<&'a mpsc::Sender<Command>>,
+}
+
+impl Asker<'_> {
+    fn leave(&mut self) {
+        self.reason.close();
+        if let Some(commands) = self.commands.take() {
+            // If there is no room, it is found out with the next, or when the call's turn comes.
+            let _full = commands.try_send(Command::Left);
+        }
+    }
+}
+
+impl Drop for Asker<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// What `request`, which passes the cache by as `provenance` says, may do at the origin.
+fn kind_of<B>(github: &GitHub, request: &Request<B>, provenance: &Provenance) -> PassKind {
+    let is_paced = |reason| github.is_paced(request.method(), request.uri(), reason);
+    match provenance {
+        Provenance::Passed(reason) if is_paced(*reason) => PassKind::Write,
+        _ if request.method().is_safe() => PassKind::Read,
+        Provenance::Entry(_) | Provenance::Oversize | Provenance::Passed(_) | Provenance::Relayed(_) => {
+            PassKind::Change
         }
     }
 }

@@ -97,6 +97,8 @@ pub struct Stats {
     pub uptime_seconds: u64,
     /// What is on disk; `None` when nothing is kept there.
     pub disk: Option<DiskStats>,
+    /// How many writes wait for their turn.
+    pub writes_waiting: usize,
     /// Requests refused to clients since an allowance is spent, kept for others, or pauses.
     pub refusals: Refusals,
     /// What the origin said.
@@ -143,6 +145,8 @@ pub struct Refusals {
     pub reserve_normal: u64,
     /// The allowance was spent.
     pub window: u64,
+    /// So many writes were made lately for the payer that one more would not have had its turn in time.
+    pub writes: u64,
 }
 
 impl Stats {
@@ -202,6 +206,7 @@ impl Stats {
             aggregate: engine.fleet.as_ref().map(|fleet| FleetTotals::sum(own, fleet, counters)),
             uptime_seconds: shared.started.elapsed().as_secs(),
             disk: shared.disk.as_ref().map(|disk| DiskStats::from(disk.stats())),
+            writes_waiting: engine.writes_waiting,
             refusals: shared.access.withheld.refusals(),
             origin,
             webhooks: shared.webhooks.stats(),

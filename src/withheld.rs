@@ -15,6 +15,7 @@ use tracing::info;
 pub(crate) struct Withheld {
     told: Mutex<BTreeMap<(Payer, Bucket), Timestamp>>,
     pace: AtomicU64,
+    paced: AtomicU64,
     reserve_batch: AtomicU64,
     reserve_normal: AtomicU64,
     window: AtomicU64,
@@ -29,7 +30,14 @@ impl Withheld {
             reserve_batch: read(&self.reserve_batch),
             reserve_normal: read(&self.reserve_normal),
             window: read(&self.window),
+            writes: read(&self.paced),
         }
+    }
+
+    /// The error for a write that would not have its turn in time.
+    pub(crate) fn paced(&self, until: Timestamp, bucket: Bucket, seen: Option<Window>) -> RequestError {
+        self.paced.fetch_add(1, Ordering::Relaxed);
+        RequestError::paced(until, bucket, seen)
     }
 
     /// The error for a call that is not made since what is left is kept for others.
@@ -99,7 +107,8 @@ mod tests {
         for (priority, times) in [(Priority::Batch, 3), (Priority::Normal, 4)] {
             (0..times).for_each(|_| drop(withheld.reserved((priority, 20), Bucket(0), seen)));
         }
-        let counted = Refusals { pace: 1, reserve_batch: 3, reserve_normal: 4, window: 2 };
+        withheld.paced(until, Bucket(0), None);
+        let counted = Refusals { pace: 1, reserve_batch: 3, reserve_normal: 4, window: 2, writes: 1 };
         assert_eq!(withheld.refusals(), counted);
     }
 

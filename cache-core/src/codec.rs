@@ -10,6 +10,7 @@ mod doubts;
 mod invalidation;
 mod message;
 mod origin;
+mod writes;
 
 pub use {
     doubts::{decode_doubts, encode_doubts},

@@ -74,7 +74,7 @@ impl Engine {
     pub fn new(settings: Settings) -> Self {
         Self {
             cache: Cache::new(settings.budget, settings.retention),
-            ledger: Ledger::new(settings.reserves, settings.calls_at_once, None),
+            ledger: ledger(&settings, None),
             outage: Outage::new(settings.hold_off, 0),
             settings,
             now: Timestamp::default(),
@@ -95,7 +95,7 @@ impl Engine {
 
     /// An engine that holds nothing yet and shares with its fleet.
     pub fn sharing(settings: Settings, sharing: Sharing) -> Self {
-        let ledger = Ledger::new(settings.reserves, settings.calls_at_once, Some(sharing.local));
+        let ledger = ledger(&settings, Some(sharing.local));
         let outage = Outage::new(settings.hold_off, sharing.seed);
         Self { fleet: Some(Box::new(Fleet::new(sharing))), ledger, outage, ..Self::new(settings) }
     }
@@ -128,7 +128,7 @@ impl Engine {
                 let kin_until = kin_wait.map(|wait| self.now.saturating_add(wait));
                 self.on_get(request, key, directives, Caller { bucket, priority, reader, kin_until });
             }
-            Input::GivenUp { order } => self.end_pass(order, Reached::Unknown, None),
+            Input::GivenUp { order } => self.give_up_pass(order),
             Input::Invalidate { order, reach } => self.on_invalidate(order, reach),
             Input::Leave => self.on_leave(),
             Input::Loaded { load, entry } => {
@@ -136,12 +136,14 @@ impl Engine {
             }
             Input::Misbehaved { peer, offence } => self.on_offence(peer, offence),
             Input::Passed { order, reach, reached, refused, allowance, is_counted, pause } => {
+                self.end_write(order);
                 self.end_pass(order, reached, pause);
                 self.note_allowance(allowance, is_counted);
                 self.on_passed(order, reach, refused);
             }
-            Input::Pass { order, payer, bucket, priority, changes } => {
-                self.on_pass(order, (payer, bucket), priority, changes);
+            Input::PaceWrites { pace } => self.on_write_pace(pace),
+            Input::Pass { order, payer, bucket, kind, priority } => {
+                self.on_pass(order, (payer, bucket), (kind, priority));
             }
             Input::Ping { order, peer } => self.on_ping_wanted(order, peer),
             Input::Put { order, key, draft } => self.on_put(order, key, draft),
@@ -231,7 +233,11 @@ impl Engine {
     /// How the allowances of all payers stand, as far as this node and those that have told it know; those with the latest
     /// news last.
     pub fn accounts(&self) -> Vec<AccountReport> {
-        self.ledger.report(self.now)
+        let mut accounts = self.ledger.report(self.now);
+        for account in &mut accounts {
+            account.writes.waiting = self.writes_waiting_for(account.allowance.payer);
+        }
+        accounts
     }
 
     /// Since when the origin cannot be reached, and by whose word; `None` if nothing speaks against it.
@@ -331,4 +337,11 @@ impl Engine {
         self.flights.leave(request);
         self.outputs.push_back(Output::Complete { request, outcome });
     }
+}
+
+/// The ledger of a node that keeps `settings`, as member `local` of a fleet or by itself.
+fn ledger(settings: &Settings, local: Option<PeerId>) -> Ledger {
+    let mut ledger = Ledger::new(settings.reserves, settings.calls_at_once, local);
+    ledger.set_write_pace(settings.writes);
+    ledger
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Allowance, Content, Domain, Doubts, Draft, Entry, Features, FetchId, Figures, Key, LoadId, Message,
-    Offence, Payer, PeerId, Priority, Reach, Shortage,
+    Offence, Payer, PeerId, Priority, Reach, Shortage, WritePace,
     freshness::Directives,
     port::{DialError, Side},
 };
@@ -22,6 +22,24 @@ pub struct OrderId(pub u64);
 /// GitHub counts searches, GraphQL points and everything else apart; when one is spent the others go on.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Bucket(pub u8);
+
+/// What a call that passes the cache by may do at the origin.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum PassKind {
+    /// It may change something, and is none of which the origin bears only so many.
+    Change,
+    /// It leaves what is at the origin as it is.
+    Read,
+    /// It changes something, and the origin bears only so many of those in a time ([`WritePace`]).
+    Write,
+}
+
+impl PassKind {
+    /// Whether the call may change something.
+    pub(crate) fn changes(self) -> bool {
+        self != Self::Read
+    }
+}
 
 /// What a reader may be served, within the domain that is part of the key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -160,6 +178,11 @@ pub enum Input {
         /// What the peer did.
         offence: Offence,
     },
+    /// Writes are bounded in another way from now on.
+    PaceWrites {
+        /// What bounds them, those that wait too.
+        pace: WritePace,
+    },
     /// A client wants the origin to be called past the cache; reported by [`Output::Depart`](crate::Output::Depart) when
     /// that may be done, or by [`Output::Withheld`](crate::Output::Withheld). Ends with [`Input::Passed`] of the same number,
     /// or, if its client has gone before it began, with [`Input::GivenUp`].
@@ -170,11 +193,11 @@ pub enum Input {
         payer: Payer,
         /// The allowance that the call draws on.
         bucket: Bucket,
-        /// How much the request matters.
-        priority: Priority,
         /// Whether the call may change something. Then it is made though other members say that the origin cannot be
         /// reached, as long as no call of this node's own has failed.
-        changes: bool,
+        kind: PassKind,
+        /// How much the request matters.
+        priority: Priority,
     },
     /// A call to the origin that passes the cache by ended, or broke off; reported by
     /// [`Output::Removed`](crate::Output::Removed) when what it leaves behind is forgotten and doubted here and at

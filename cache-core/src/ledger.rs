@@ -16,6 +16,7 @@ mod numbers;
 mod pacing;
 mod pauses;
 mod reserve;
+mod writing;
 
 pub use account::{AccountReport, RATE_OVER};
 pub use numbers::{CallNumbers, Numbers};
@@ -23,8 +24,10 @@ pub(crate) use pauses::Pause;
 pub use pauses::{Payer, Shortage};
 pub(crate) use reserve::Decision;
 pub use reserve::{Priority, Reserves, UnknownPriority};
+pub(crate) use writing::Turn;
+pub use writing::{WRITES_WAITING_MAX, WritePace, WritesReport};
 
-use crate::{Allowance, Bucket, Domain, Failure, PeerId, Timestamp, Window};
+use crate::{Allowance, Bucket, Domain, Failure, PeerId, Timestamp, Window, message::Writes};
 use account::Account;
 use alloc::{
     collections::{BTreeMap, btree_map::Entry},
@@ -34,6 +37,7 @@ use core::{ops::RangeInclusive, time::Duration};
 use joining::Joining;
 use pacing::Pacing;
 use pauses::{Concerned, Pauses};
+use writing::Writing;
 
 /// How every allowance of every payer stands, and which payers pause.
 #[derive(Debug, Default)]
@@ -43,6 +47,7 @@ pub(crate) struct Ledger {
     pauses: Pauses,
     pacing: Pacing,
     joining: Joining,
+    writing: Writing,
     reserves: Reserves,
     /// How many calls this node makes now, also such as began before any answer showed an allowance.
     under_way: BTreeMap<Purse, u64>,
@@ -65,7 +70,8 @@ impl Ledger {
     /// a payer made `at_once`.
     pub(crate) fn new(reserves: Reserves, at_once: u64, local: Option<PeerId>) -> Self {
         let joining = Joining::new(local.is_some());
-        Self { reserves, pacing: Pacing::new(at_once, local), joining, ..Self::default() }
+        let writing = Writing::new(WritePace::default(), local);
+        Self { reserves, pacing: Pacing::new(at_once, local), joining, writing, ..Self::default() }
     }
 
     /// Notes what an answer showed to this node. Neighbours hear of it by `tell_at` at the latest, or as soon as it is due.
@@ -159,7 +165,7 @@ impl Ledger {
     /// When neighbours are to be told something, or payers are joined.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let tellings = self.accounts.iter().flat_map(|account| [account.tell_at, account.numbers_tell_at]);
-        tellings.flatten().chain(self.joining.next_joined()).min()
+        tellings.flatten().chain(self.joining.next_joined()).chain(self.writing.next_telling()).min()
     }
 
     /// Joins the payers whose time has come.
@@ -210,6 +216,77 @@ impl Ledger {
         for account in &mut self.accounts {
             (account.tell_at, account.numbers_tell_at, account.has_untold) = (None, None, false);
         }
+        self.writing.tell_nobody();
+    }
+
+    /// Whether writes have to wait for their turn.
+    pub(crate) fn paces_writes(&self) -> bool {
+        !self.writing.pace().is_free()
+    }
+
+    /// How many writes are made for one payer, and how long they wait.
+    pub(crate) fn write_pace(&self) -> WritePace {
+        self.writing.pace()
+    }
+
+    /// Bounds writes by `pace` from now on.
+    pub(crate) fn set_write_pace(&mut self, pace: WritePace) {
+        self.writing.set_pace(pace);
+    }
+
+    /// Whether a write for `payers`, which are one, may be begun in a fleet of so many `members`.
+    pub(crate) fn write_turn(&self, payers: &[Payer], members: u64, now: Timestamp) -> Turn {
+        self.writing.turn(payers, members, now)
+    }
+
+    /// When a write for `payers` would have its turn that comes behind `ahead` others.
+    pub(crate) fn writes_free_at(&self, payers: &[Payer], ahead: u64, now: Timestamp) -> Timestamp {
+        self.writing.free_at(payers, ahead, now)
+    }
+
+    /// A write for `payer` is begun. Returns when it counts as begun.
+    pub(crate) fn begin_write(&mut self, payer: Payer, now: Timestamp) -> Timestamp {
+        self.writing.begin(payer, now)
+    }
+
+    /// The write for `payer` that counts as begun `at` was not made after all.
+    pub(crate) fn take_back_write(&mut self, payer: Payer, at: Timestamp) {
+        self.writing.take_back(payer, at);
+    }
+
+    /// A write for `payer` is wanted: others are to know that this member writes. Returns whether they are to be told now.
+    pub(crate) fn announce_writes(&mut self, payer: Payer, now: Timestamp) -> bool {
+        self.writing.announce(payer, now)
+    }
+
+    /// Takes what members are to be told of writes by now.
+    pub(crate) fn take_due_writes(&mut self, now: Timestamp) -> Vec<Writes> {
+        self.writing.take_due(now)
+    }
+
+    /// Takes what a member told of writes. Returns whether it was news.
+    pub(crate) fn hear_writes(&mut self, told: &Writes, now: Timestamp) -> bool {
+        self.writing.hear(told, now)
+    }
+
+    /// What a member that connects is told of the writes of this one.
+    pub(crate) fn own_writes(&self, now: Timestamp) -> Vec<Writes> {
+        self.writing.introduce(now)
+    }
+
+    /// What `newcomer` is told of writes, where `is_away` says which members cannot tell of theirs.
+    pub(crate) fn writes_for(
+        &self,
+        newcomer: PeerId,
+        is_away: impl Fn(PeerId) -> bool,
+        now: Timestamp,
+    ) -> Vec<Writes> {
+        self.writing.present(newcomer, is_away, now)
+    }
+
+    /// How the allowance stands that calls of `payers` draw on, as far as is known.
+    pub(crate) fn seen(&self, payers: &[Payer], bucket: Bucket) -> Option<Window> {
+        self.last(payers, bucket)
     }
 
     /// What a newcomer is told: the accounts of windows that go on, but those of this host, the latest last.
@@ -367,6 +444,7 @@ impl Ledger {
                 per_hour: account.per_hour(now),
                 spent_at: account.spent_at(now),
                 paused: paused.map(|pause| (pause.until, pause.shortage)),
+                writes: self.writing.report(&payers, now),
             })
         };
         self.accounts.iter().filter_map(report).collect()

@@ -59,10 +59,13 @@ pub use {
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},
     flights::FlightId,
     headers::{HEADERS_BYTES_MAX, Headers},
-    input::{Audience, Bucket, FetchError, Fetched, Input, OrderId, Reached, Reader, Refusal, RequestId},
+    input::{
+        Audience, Bucket, FetchError, Fetched, Input, OrderId, PassKind, Reached, Reader, Refusal, RequestId,
+    },
     key::{Domain, KEY_BYTES_MAX, Key},
     ledger::{
         AccountReport, CallNumbers, Numbers, Payer, Priority, RATE_OVER, Reserves, Shortage, UnknownPriority,
+        WRITES_WAITING_MAX, WritePace, WritesReport,
     },
     membership::{MEMBER_ADDRESSES_MAX, Member},
     message::{AskId, Figures, Manner, Message, OriginWord, Reach, SETTLE_MAX, Scope},

@@ -10,8 +10,8 @@ pub use crate::invalidation::{
 };
 
 use crate::{
-    Allowance, Bucket, CallNumbers, Draft, Entry, Features, Key, Member, Name, Payer, Shortage, Timestamp,
-    Validators, freshness::Freshness,
+    Allowance, Bucket, CallNumbers, Draft, Entry, Features, Key, Member, Name, Payer, PeerId, Shortage,
+    Timestamp, Validators, freshness::Freshness,
 };
 use alloc::{boxed::Box, vec::Vec};
 use bytes::Bytes;
@@ -110,6 +110,8 @@ pub enum Message {
         /// How many entries were sent so far, if there are more; `None` if that was all.
         next: Option<u32>,
     },
+    /// How many writes a member has begun for a payer.
+    Writes(Writes),
 }
 
 impl Message {
@@ -119,6 +121,7 @@ impl Message {
             Self::Allowances(_) => Features::LEDGER,
             Self::CallNumbers(_) => Features::CALL_NUMBERS,
             Self::Figures(_) => Features::FIGURES,
+            Self::Writes(_) => Features::WRITES,
             Self::WarmUp { .. } | Self::WarmedUp { .. } => Features::WARM_UP,
             Self::District(_) => Features::DISTRICTS,
             Self::Origin { .. } => Features::OUTAGES,
@@ -155,6 +158,33 @@ pub enum OriginWord {
     },
     /// It makes a call to find out whether the origin can be reached again. Others need not.
     Trying,
+}
+
+/// How many writes one member has begun for one payer. Said by that member, and told on to those that cannot hear it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Writes {
+    /// Whose quota they draw on.
+    pub payer: Payer,
+    /// The member that has begun them.
+    pub writer: PeerId,
+    /// Its writes for the payer in all, counted on from a number that no earlier run of the member has come to.
+    pub total: u64,
+    /// Those of the last hour, by age: of each of [`AGES`](Self::AGES) and more, and less than the next.
+    pub by_age: [u32; Self::AGES.len()],
+}
+
+impl Writes {
+    /// The ages by which writes are told: a minute, and what is beyond by five. An hour is the last.
+    pub const AGES: [Duration; 13] = {
+        let mut ages = [Duration::from_secs(60); 13];
+        ages[0] = Duration::ZERO;
+        let mut at = 2;
+        while at < ages.len() {
+            ages[at] = Duration::from_secs(300 * (at as u64 - 1));
+            at += 1;
+        }
+        ages
+    };
 }
 
 /// Numbers an ask; chosen by the asker.

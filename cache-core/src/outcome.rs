@@ -110,6 +110,14 @@ pub enum Failure {
     /// There is no connection with the peer that was to be asked.
     #[error("there is no connection with that peer")]
     NotConnected,
+    /// So many writes were made lately for the payer that this one would not have its turn in time.
+    #[error("too many writes were made lately; the next is due {until}")]
+    Paced {
+        /// When its turn would have come.
+        until: Timestamp,
+        /// How the allowance that it draws on was seen last, if this node has seen it.
+        seen: Option<Window>,
+    },
     /// What is left of the quota is kept for calls that matter more, and nothing stale may stand in.
     #[error("the last {kept} calls of the quota are kept from {priority} requests")]
     Reserved {

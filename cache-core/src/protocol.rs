@@ -67,6 +67,8 @@ impl Features {
     pub const CALL_NUMBERS: Self = Self(1 << 8);
     /// The member is told of whether the origin can be reached, and tells of it.
     pub const OUTAGES: Self = Self(1 << 7);
+    /// The member counts the writes of all, and is told how many others have begun.
+    pub const WRITES: Self = Self(1 << 9);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
     /// Every part that this build speaks.
@@ -79,7 +81,8 @@ impl Features {
             | Self::SETTLING.0
             | Self::LEDGER.0
             | Self::CALL_NUMBERS.0
-            | Self::OUTAGES.0,
+            | Self::OUTAGES.0
+            | Self::WRITES.0,
     );
 
     /// The set as a hello carries it.

@@ -1,6 +1,9 @@
 //! What an engine is told about its task when it is made.
 
-use crate::{ledger::Reserves, port::Budget};
+use crate::{
+    ledger::{Reserves, WritePace},
+    port::Budget,
+};
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -53,6 +56,8 @@ pub struct Settings {
     /// A week: a "304 Not Modified" costs no quota however old the entry is, and the budgets bound what
     /// is kept anyway.
     pub retention: Duration,
+    /// How many writes all members together make for one payer in a time, and how long one waits for its turn.
+    pub writes: WritePace,
     /// Most requests that wait for one lookup. One beyond gets [`Failure::Busy`](crate::Failure::Busy).
     pub waiters_max: usize,
 }
@@ -72,6 +77,7 @@ impl Default for Settings {
             reserves: Reserves::NONE,
             request_timeout: Duration::from_secs(30),
             retention: Duration::from_secs(7 * 24 * 3600),
+            writes: WritePace::default(),
             waiters_max: 10_000,
         }
     }

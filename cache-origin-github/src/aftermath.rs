@@ -3,10 +3,10 @@
 //! [`GitHub::touched_by`] says which resources a write touches if it is carried out. This module decides whether it
 //! was carried out: yes, no, or unknown.
 
-use crate::{GRAPHQL_BYTES_MAX, GitHub, graphql};
+use crate::{GRAPHQL_BYTES_MAX, GitHub, PassReason, graphql};
 use bytes::Bytes;
 use cache_core::{FetchError, Reach, Scope};
-use http::{Request, StatusCode, header};
+use http::{Method, Request, StatusCode, Uri, header};
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use std::{
@@ -26,6 +26,25 @@ impl GitHub {
             return self.touched_by_mutation(request.headers());
         }
         self.touched_by(request.method(), request.uri())
+    }
+
+    /// Whether a request that passes the cache by, for `reason`, is one of those that GitHub bears only so many of in a minute and
+    /// an hour: a write that changes something which can be read, or a mutation.
+    ///
+    /// GitHub says that these are requests that make content. It does not say which, and counts all of `POST`, `PATCH`, `PUT` and
+    /// `DELETE` alike in what else it bears. Tokens, rendered texts and the like change nothing. A mutation counts if its body
+    /// was read: not where GraphQL is switched off or the body is too long or coded.
+    ///
+    /// ```
+    /// # use {cache_origin_github::{GitHub, PassReason}, http::Method};
+    /// let github = GitHub::builder().build()?;
+    /// let is_paced = |path: &str| github.is_paced(&Method::POST, &path.parse().unwrap(), PassReason::Method);
+    /// assert!(is_paced("/repos/acme/site/issues") && !is_paced("/markdown"));
+    /// # Ok::<(), cache_origin_github::ConfigError>(())
+    /// ```
+    pub fn is_paced(&self, method: &Method, target: &Uri, reason: PassReason) -> bool {
+        let is_mutation = reason == PassReason::Graphql(graphql::MUTATION);
+        is_mutation || !(Self::is_graphql(target) || self.touched_by(method, target).is_empty())
     }
 
     /// What is no longer true after a write that touches `touched`, was given to the origin as far as `delivery`

@@ -23,6 +23,9 @@ pub(crate) use {
 };
 pub use {gate::Gate, rule::GraphqlRule};
 
+/// Why a mutation passes the cache by.
+pub(crate) const MUTATION: &str = "graphql-mutation";
+
 use crate::{GitHub, url::local_path};
 use cache_core::{Reach, Scope};
 use document::Document;

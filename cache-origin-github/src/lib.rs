@@ -87,7 +87,7 @@ pub use {
         SEARCH, UNSETTLED_LIFETIME, allowance, resource_name,
     },
     rules::{Rules, Surrogacy},
-    stats::{DomainQuota, OriginStats},
+    stats::{DomainQuota, OriginStats, WritesSeen},
     surrogate::{SurrogateFault, SurrogateNews, SurrogateState},
     url::OriginUrl,
     usage::{

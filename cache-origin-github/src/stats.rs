@@ -1,7 +1,7 @@
 //! What was asked of the origin, and what it said about its allowances.
 
 use crate::{GitHub, Quota, RecipeStats, SurrogateState, Usage};
-use cache_core::{AccountReport, Shortage, Timestamp};
+use cache_core::{AccountReport, Shortage, Timestamp, WritesReport};
 use serde::Serialize;
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -58,6 +58,25 @@ pub struct DomainQuota {
     pub paused_until: Option<u64>,
     /// Why: `window` if it is spent, `pace` if the payer called too often, whatever was left.
     pub paused_by: Option<&'static str>,
+    /// What the payer's writes come to over the fleet, whichever allowance they draw on.
+    pub writes: WritesSeen,
+}
+
+/// What the writes of a payer come to, as far as this node knows.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct WritesSeen {
+    /// Those that all members have begun within a minute.
+    pub in_minute: u64,
+    /// Those within an hour.
+    pub in_hour: u64,
+    /// Those that wait for their turn at this node.
+    pub waiting: u64,
+}
+
+impl From<WritesReport> for WritesSeen {
+    fn from(WritesReport { in_minute, in_hour, waiting }: WritesReport) -> Self {
+        Self { in_minute, in_hour, waiting }
+    }
 }
 
 impl GitHub {
@@ -79,6 +98,7 @@ impl GitHub {
                 Shortage::Pace => "pace",
                 Shortage::Window { .. } => "window",
             }),
+            writes: account.writes.into(),
         };
         OriginStats {
             calls: read(&counters.calls),

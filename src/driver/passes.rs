@@ -2,7 +2,7 @@
 
 use super::Driver;
 use crate::command::{BrokenOff, Departing, Passed};
-use cache_core::{Bucket, Failure, Input, OrderId, Output, Payer, Priority, Reach, Reached};
+use cache_core::{Bucket, Failure, Input, OrderId, Output, PassKind, Payer, Priority, Reach, Reached};
 use std::mem;
 use tokio::task::{Id, JoinError};
 use tracing::warn;
@@ -12,13 +12,13 @@ impl Driver {
     pub(super) fn on_pass(
         &mut self,
         purse: Option<(Payer, Bucket)>,
-        (priority, changes): (Priority, bool),
+        (kind, priority): (PassKind, Priority),
         call: Departing,
     ) {
         let order = self.orders.number();
         self.departing.insert(order, call);
         match purse {
-            Some((payer, bucket)) => self.handle(Input::Pass { order, payer, bucket, priority, changes }),
+            Some((payer, bucket)) => self.handle(Input::Pass { order, payer, bucket, kind, priority }),
             None => self.depart(order),
         }
     }
@@ -32,6 +32,17 @@ impl Driver {
         }
         let pass = self.passes.spawn(call).id();
         self.under_way.insert(pass, (order, broken_off));
+    }
+
+    /// Gives up the calls that wait and whose clients have gone, so that none takes another's place in the queue.
+    pub(super) fn give_up_left(&mut self) {
+        let left = self.departing.iter().filter(|(_, waiting)| waiting.withheld.is_closed());
+        let mut left: Vec<_> = left.map(|(order, _)| *order).collect();
+        left.sort_unstable();
+        for order in left {
+            self.departing.remove(&order);
+            self.handle(Input::GivenUp { order });
+        }
     }
 
     pub(super) fn withhold(&mut self, order: OrderId, failure: Failure) {

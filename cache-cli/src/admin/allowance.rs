@@ -29,6 +29,20 @@ pub(crate) struct AllowanceLine {
     pub(crate) paused_until: Option<u64>,
     /// Why: `window` or `pace`.
     pub(crate) paused_by: Option<String>,
+    /// What the payer's writes come to.
+    #[serde(default)]
+    pub(crate) writes: WritesLine,
+}
+
+/// What the writes of a payer come to over the fleet, as `GET /stats` tells it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub(crate) struct WritesLine {
+    /// Those begun within a minute.
+    pub(crate) in_minute: u64,
+    /// Those begun within an hour.
+    pub(crate) in_hour: u64,
+    /// Those that wait for their turn at this node.
+    pub(crate) waiting: u64,
 }
 
 /// How soon a person should look, the most urgent first.
@@ -82,6 +96,11 @@ impl From<&DomainQuota> for AllowanceLine {
             spent_at: it.spent_at,
             paused_until: it.paused_until,
             paused_by: it.paused_by.map(str::to_owned),
+            writes: WritesLine {
+                in_minute: it.writes.in_minute,
+                in_hour: it.writes.in_hour,
+                waiting: it.writes.waiting,
+            },
         }
     }
 }

@@ -9,7 +9,7 @@ mod examination;
 mod ping;
 
 pub(crate) use {
-    allowance::{AllowanceLine, Urgency},
+    allowance::{AllowanceLine, Urgency, WritesLine},
     client::Admin,
     examination::{Cause, Check, Examination},
     ping::{PingAnswer, PingOrder, Pinged},

@@ -1,12 +1,13 @@
 //! The command `quota`: how the allowances of all payers stand, and when they will be gone.
 
 use crate::{
-    admin::{Admin, AllowanceLine},
+    admin::{Admin, AllowanceLine, WritesLine},
     exit::CommandError,
     output::{Rendering, print, print_json},
 };
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     io::Write,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -30,7 +31,19 @@ pub(crate) async fn show(
     let mut lines: Vec<AllowanceLine> = serde_json::from_value(quotas).map_err(unreadable)?;
     // Those with the latest news first.
     lines.reverse();
-    print(out, &table(&lines, now()))
+    print(out, &(table(&lines, now()) + &writes(&lines)))
+}
+
+/// A line for each payer that has written lately, below the table.
+fn writes(lines: &[AllowanceLine]) -> String {
+    let mut seen = BTreeSet::new();
+    let lines = lines.iter().filter(|line| line.writes != WritesLine::default() && seen.insert(&line.domain));
+    let told = lines.map(|line| {
+        let WritesLine { in_minute, in_hour, waiting } = line.writes;
+        let waiting = if waiting > 0 { format!(", {waiting} wait here") } else { String::new() };
+        format!("writes of {}: {in_minute} in a minute, {in_hour} in an hour{waiting}\n", payers(line))
+    });
+    told.collect()
 }
 
 /// The present, in seconds since 1970.
@@ -139,6 +152,9 @@ ci 1a2b3c4d  core       5000   4900  100   60 min  -         too few calls to te
 ";
         assert_eq!(table(&lines, 1_000), expected);
         assert!(table(&[], 0).contains("no call"));
+        let busy = line(r#"{"writes": {"in_minute": 80, "in_hour": 212, "waiting": 3}}"#);
+        let told = "writes of ci 1a2b3c4d: 80 in a minute, 212 in an hour, 3 wait here\n";
+        assert_eq!(writes(&[busy.clone(), line("{}"), busy]), told);
         let joined = line(r#"{"also": ["5e6f7a8b", "9c0d1e2f"]}"#);
         assert_eq!(payers(&joined), "ci 1a2b3c4d + 5e6f7a8b + 9c0d1e2f");
     }

@@ -25,7 +25,11 @@ pub(super) async fn start(settings: &Settings) -> Result<Node, CommandError> {
         .budget(budget(settings.memory))
         .disk_budget(budget(settings.disk))
         .write_behind(write_behind)
-        .settings(fleet_cache::Settings { reserves: settings.reserves, ..fleet_cache::Settings::default() })
+        .settings(fleet_cache::Settings {
+            reserves: settings.reserves,
+            writes: settings.write_pace,
+            ..fleet_cache::Settings::default()
+        })
         .start()
         .await
         .map_err(|error| match error {

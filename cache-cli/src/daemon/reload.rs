@@ -120,6 +120,11 @@ impl Reloader {
         if taken.iter().any(|name| *name != LOG && !SECRETS.contains(name)) {
             self.node.adopt(rules);
         }
+        if taken.iter().any(|name| WRITE_PACE.contains(name))
+            && let Err(error) = self.node.pace_writes(settings.write_pace).await
+        {
+            error!(%error, "SIGHUP: writes are bounded as before");
+        }
         if taken.iter().any(|name| CLIENT_TOKEN.contains(name)) {
             self.front.client_token.store(settings.client_token.clone().map(Arc::new));
         }
@@ -190,6 +195,9 @@ const CLIENT_TOKEN: [&str; 2] = ["client-token", "client-token-file"];
 
 /// The settings that decide which machines reach the door.
 const REACH: [&str; 2] = ["listen", "allow-remote"];
+
+/// The settings that say how many writes are made.
+const WRITE_PACE: [&str; 3] = ["writes-per-minute", "writes-per-hour", "write-wait"];
 
 /// The setting of what is logged.
 const LOG: &str = "log";

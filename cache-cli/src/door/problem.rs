@@ -83,6 +83,26 @@ impl DoorError {
         )
     }
 
+    /// A write came when as many had been made lately as the origin bears.
+    fn paced(until: Timestamp, resource: &'static str, seen: Option<&Quota>) -> Self {
+        let quota = QuotaFields::new(until, Shortage::Pace, resource, seen);
+        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(quota.ends()));
+        // Clients tell by GitHub's own words that they are to wait, and for which kind of limit.
+        let message = format!(
+            "You have exceeded a secondary rate limit: as many writes were made for this credential in the last minute or \
+             hour as the API bears, and the next is due at {date}. Fleet Cache did not send the request."
+        );
+        Self {
+            retry_after: Some(seconds_until(until)),
+            quota: Some(Box::new(quota)),
+            ..Self::new(StatusCode::FORBIDDEN, "paced", message)
+        }
+        .with_remedy(
+            "wait, and write less often; --writes-per-minute, --writes-per-hour and --write-wait of the daemon say how many are \
+             made, and how long one waits for its turn",
+        )
+    }
+
     /// The body of the request has a coding that the daemon does not understand.
     pub(crate) fn coding_unknown() -> Self {
         Self::new(
@@ -149,6 +169,9 @@ impl From<RequestError> for DoorError {
             RequestError::NotCached => new(StatusCode::GATEWAY_TIMEOUT, "only-if-cached"),
             RequestError::Throttled { until, shortage, resource, ref quota } => {
                 Self::from(QuotaFields::new(until, shortage, resource, quota.as_ref()))
+            }
+            RequestError::Paced { until, resource, ref quota } => {
+                Self::paced(until, resource, quota.as_ref())
             }
             RequestError::Reserved { priority, kept, ref quota } => Self::reserved((priority, kept), quota),
             RequestError::Fetch(_) | _ => new(StatusCode::BAD_GATEWAY, "origin"),
@@ -404,6 +427,30 @@ mod tests {
         let unseen = throttled(Shortage::Pace, None);
         assert!(!unseen.headers().contains_key("x-ratelimit-remaining"));
         assert!(unseen.headers().contains_key("retry-after"));
+    }
+
+    #[test]
+    fn a_write_beyond_the_pace_is_refused_as_by_a_secondary_limit_with_what_is_true_of_the_window() {
+        let quota =
+            Quota { resource: "core".into(), limit: 60, remaining: 7, used: 53, reset: 4_000_000_100 };
+        let until = Timestamp::from_unix_millis(4_000_000_000_500);
+        let response =
+            DoorError::from(RequestError::Paced { until, resource: "core", quota: Some(quota) }).response();
+        assert_eq!(
+            (response.status().as_u16(), field(&response, "cache-status")),
+            (403, "fleet-cache; detail=paced")
+        );
+        assert_eq!(
+            (field(&response, "x-ratelimit-remaining"), field(&response, "x-ratelimit-reset")),
+            ("7", "4000000100")
+        );
+        assert!(field(&response, "retry-after").parse::<u64>().unwrap() > 1_000_000);
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        assert!(
+            body["message"].as_str().unwrap().starts_with("You have exceeded a secondary rate limit"),
+            "{body}"
+        );
+        assert!(body["documentation_url"].as_str().unwrap().ends_with("secondary-rate-limits"));
     }
 
     #[test]

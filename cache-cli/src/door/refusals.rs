@@ -104,7 +104,7 @@ impl Reason {
         match told.rsplit_once("detail=").map(|(_, detail)| detail) {
             Some("reserved") => Self::Reserved,
             Some("quota-spent") if is_spent => Self::Spent,
-            Some("quota-spent") => Self::Pace,
+            Some("quota-spent" | "paced") => Self::Pace,
             Some(_) | None => Self::Origin,
         }
     }

@@ -215,6 +215,23 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "What is kept of each allowance from requests of a class, such as `batch=20%`; give all nodes the same",
     )
     .variables(&["CACHE_RESERVE"]),
+    Definition::one(
+        "writes-per-minute",
+        "NUMBER",
+        "Most writes in a minute for one credential, over the fleet, as GitHub bears them; `off` for any number; give all nodes \
+         the same",
+    )
+    .variables(&["CACHE_WRITES_PER_MINUTE"])
+    .default("80")
+    .at_hangup(),
+    Definition::one("writes-per-hour", "NUMBER", "The same for an hour")
+        .variables(&["CACHE_WRITES_PER_HOUR"])
+        .default("500")
+        .at_hangup(),
+    Definition::one("write-wait", "TIME", "How long a write beyond those waits for its turn before it is refused")
+        .variables(&["CACHE_WRITE_WAIT"])
+        .default("30s")
+        .at_hangup(),
     Definition::many(
         "graphql",
         "RULE=TIME",

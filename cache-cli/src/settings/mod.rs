@@ -44,7 +44,7 @@ pub(crate) use {
 use crate::{exit::CommandError, socket::Access};
 use cache_core::{Priority, Reserves, port::Durability};
 use cache_origin_github::{Credential, GraphqlRule, OriginUrl, PriorityRule, Proxy, ProxyScope};
-use fleet_cache::environment;
+use fleet_cache::{WritePace, environment};
 use std::{
     ffi::OsString,
     net::{IpAddr, SocketAddr},
@@ -98,6 +98,8 @@ pub(crate) struct Settings {
     pub(crate) priorities: Vec<PriorityRule>,
     /// What is kept of each allowance from requests that matter less.
     pub(crate) reserves: Reserves,
+    /// How many writes are made for one credential in a time.
+    pub(crate) write_pace: WritePace,
     /// Whether all of GraphQL passes the cache by.
     pub(crate) no_graphql: bool,
     /// Headers of clients that reach the origin on cached reads too.
@@ -295,6 +297,11 @@ impl<'a> Reader<'a> {
             graphql_rules: self.many("graphql", value::graphql_rule),
             priorities: self.many("priority", value::priority_rule),
             reserves: self.reserves(),
+            write_pace: WritePace {
+                per_minute: self.one("writes-per-minute", value::writes).flatten(),
+                per_hour: self.one("writes-per-hour", value::writes).flatten(),
+                wait: self.one("write-wait", value::write_wait).unwrap_or_default(),
+            },
             no_graphql: self.one("no-graphql", value::truth).unwrap_or_default(),
             forwarded_headers: self.many("forward-header", value::forwarded_header),
             respect_max_age: self.one("respect-max-age", value::truth).unwrap_or_default(),

@@ -7,7 +7,7 @@ use cache_origin_github::{
 };
 use fleet_cache::environment;
 use nix::unistd::Group;
-use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{fmt, num::NonZeroU32, ops::RangeInclusive, str::FromStr, time::Duration};
 
 /// What is wrong with a text, and what to write instead. Never repeats the text, which may be a secret.
 pub(crate) type Problem = String;
@@ -107,6 +107,28 @@ pub(crate) fn lifetime(text: &str) -> Result<Duration, Problem> {
 pub(crate) fn settle(text: &str) -> Result<Duration, Problem> {
     duration(text, Duration::ZERO..=SETTLE_MAX)
 }
+
+/// Takes how many writes may be made in a time; `None` for any number.
+pub(crate) fn writes(text: &str) -> Result<Option<NonZeroU32>, Problem> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let count: Option<NonZeroU32> = text.parse().ok().filter(|count: &NonZeroU32| count.get() <= WRITES_MAX);
+    let problem =
+        || format!("is not a number of writes; write one from 1 to {WRITES_MAX}, or `off` for any number");
+    count.map(Some).ok_or_else(problem)
+}
+
+/// Most writes that a setting may allow in a time: more than any origin bears.
+const WRITES_MAX: u32 = 100_000;
+
+/// Takes how long a write may wait for its turn.
+pub(crate) fn write_wait(text: &str) -> Result<Duration, Problem> {
+    duration(text, Duration::ZERO..=WRITE_WAIT_MAX)
+}
+
+/// Longest time for which a write may wait: a whole hour's bound.
+const WRITE_WAIT_MAX: Duration = Duration::from_secs(3600);
 
 /// Takes how long requests in progress may take to end.
 pub(crate) fn drain(text: &str) -> Result<Duration, Problem> {

@@ -14,6 +14,7 @@ use super::{
     invalidation::{WireNotice, WireSettlingNotice},
     millis,
     origin::WireOrigin,
+    writes::WireWrites,
 };
 use crate::{
     AskId, Bucket, Figures, Message, Name, Payer, Shortage, Timestamp,
@@ -79,6 +80,7 @@ enum WireMessage {
     Allowances(WireAllowances),
     CallNumbers(WireCallNumbers),
     Origin(WireOrigin),
+    Writes(WireWrites),
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -160,6 +162,7 @@ impl From<&Message> for WireMessage {
             },
             Message::WarmUp { skip } => Self::WarmUp { skip: *skip },
             Message::WarmedUp { next } => Self::WarmedUp { next: *next },
+            Message::Writes(told) => Self::Writes(told.into()),
         }
     }
 }
@@ -219,6 +222,7 @@ impl WireMessage {
             }
             Self::WarmUp { skip } => Message::WarmUp { skip },
             Self::WarmedUp { next } => Message::WarmedUp { next },
+            Self::Writes(told) => Message::Writes(told.into()),
         })
     }
 }
@@ -285,7 +289,7 @@ fn edition_of((count, issuer): (u64, u64)) -> Edition {
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 22;
+const KINDS: u32 = 23;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;
@@ -294,11 +298,11 @@ const KIND_BYTES_MAX: usize = 4;
 mod tests {
     use super::*;
     use crate::{
-        Allowance, CallNumbers, Content, Domain, Draft, Headers, Key, Numbers, Validators, Window,
+        Allowance, CallNumbers, Content, Domain, Draft, Headers, Key, Numbers, PeerId, Validators, Window,
         freshness::Freshness,
         message::{
             ALLOWANCES_TOLD_MAX, CALL_NUMBERS_TOLD_MAX, INVALIDATIONS_MAX, Invalidation, KNOWN_TOLD_MAX,
-            Known, Notice, OriginWord, Reach, SCOPES_MAX, Scope, Surroundings,
+            Known, Notice, OriginWord, Reach, SCOPES_MAX, Scope, Surroundings, Writes,
         },
     };
     use alloc::vec;
@@ -389,7 +393,7 @@ mod tests {
     }
 
     fn surroundings(length: usize) -> Surroundings {
-        let peer = crate::PeerId::from_public_key([4; 32]);
+        let peer = PeerId::from_public_key([4; 32]);
         let member =
             crate::Member::new(peer, 7, ["/ip4/192.0.2.1/udp/9100/quic-v1", "/ip6/2001:db8::1/tcp/9"]);
         let known = Known { member, depth: 3, members_count: 90, age: Duration::from_millis(1500) };
@@ -447,6 +451,12 @@ mod tests {
             Message::WarmUp { skip: 32 },
             Message::WarmedUp { next: Some(64) },
             Message::WarmedUp { next: None },
+            Message::Writes(Writes {
+                payer: Payer::from_bytes([7; 16]),
+                writer: PeerId::from_public_key([8; 32]),
+                total: 1_700_000_000_003,
+                by_age: core::array::from_fn(|slice| slice as u32),
+            }),
             Message::Allowances(vec![allowance(); ALLOWANCES_TOLD_MAX]),
             Message::Allowances(Vec::new()),
             Message::CallNumbers(vec![call_numbers(); CALL_NUMBERS_TOLD_MAX]),

@@ -9,5 +9,6 @@ mod landing;
 mod lookup;
 mod proving;
 mod reaching;
+mod writing;
 
 pub(super) use affording::Passing;

@@ -1,6 +1,6 @@
 //! How one allowance of one payer stands, and when it will be gone.
 
-use super::Numbers;
+use super::{Numbers, WritesReport};
 use crate::{Allowance, Domain, Payer, Shortage, Timestamp, Window};
 use alloc::{collections::VecDeque, vec::Vec};
 use core::time::Duration;
@@ -174,6 +174,8 @@ pub struct AccountReport {
     pub spent_at: Option<Timestamp>,
     /// Until when no call of this payer is made that would draw on it, and why.
     pub paused: Option<(Timestamp, Shortage)>,
+    /// What the payer's writes come to, whichever allowance they draw on.
+    pub writes: WritesReport,
 }
 
 /// Over how much time the rate of spending is taken: long enough that a job's bursts do not count as the day's habit, and

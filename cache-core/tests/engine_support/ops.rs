@@ -1,7 +1,7 @@
 //! What may happen to an engine, as proptest makes it up.
 
 use cache_core::{
-    Disk, Domain, Key, Reserves, Settings,
+    Disk, Domain, Key, Reserves, Settings, WritePace,
     freshness::{Directives, Freshness, Grant},
     port::Budget,
 };
@@ -134,6 +134,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             request_timeout,
             retention,
             waiters_max,
+            writes: WritePace::default(),
         }
     })
 }

@@ -13,7 +13,7 @@ use cache_core::{
     freshness::Freshness,
     message::{
         Announced, Answer, Edition, Invalidation, InvalidationId, Notice, OriginWord, Parcel, Reach, Role,
-        Scope, Surroundings, Verdict,
+        Scope, Surroundings, Verdict, Writes,
     },
 };
 use siphasher::sip::SipHasher13;
@@ -68,11 +68,7 @@ impl Talk {
                 }
             }
             "allowances" => Message::Allowances(words.allowance().into_iter().collect()),
-            "numbers" => {
-                let calls = words.number_value("calls", 1);
-                let told = words.allowance().map(|shown| call_numbers(shown, calls));
-                Message::CallNumbers(told.into_iter().collect())
-            }
+            "numbers" => numbers(words),
             "claim" => Message::Claim { name: self.learn(&words.key()) },
             "figures" => {
                 Message::Figures(Figures { api_calls: words.number_value("calls", 0), ..Figures::default() })
@@ -93,6 +89,7 @@ impl Talk {
                 }
                 Message::Invalidate(Notice { receipt, mark, invalidations })
             }
+            "writes" => writes(words),
             "origin" => Message::Origin { host: "".into(), word: origin(words) },
             "ping" => Message::Ping { token: words.number('x') },
             "pong" => {
@@ -144,6 +141,7 @@ impl Talk {
     pub(crate) fn show(&mut self, to: &[PeerId], message: &Message) -> Option<String> {
         let said = match message {
             Message::Allowances(told) => show_allowances(told),
+            Message::Writes(told) => show_writes(told),
             Message::District(said) => {
                 let Surroundings { depth, members_count, known, .. } = said;
                 format!("district depth={depth} members={members_count} known={}", known.len())
@@ -379,6 +377,13 @@ fn quota(words: &mut Words<'_>) -> Message {
     }
 }
 
+/// The last of so many calls in a row showed so much.
+fn numbers(words: &mut Words<'_>) -> Message {
+    let calls = words.number_value("calls", 1);
+    let told = words.allowance().map(|shown| call_numbers(shown, calls));
+    Message::CallNumbers(told.into_iter().collect())
+}
+
 /// The last of so many calls in a row showed this.
 fn call_numbers(shown: Allowance, calls: u64) -> CallNumbers {
     let Allowance { payer, resource, window: Window { limit, reset, used, .. }, .. } = shown;
@@ -412,6 +417,21 @@ fn show_origin(word: OriginWord) -> String {
         OriginWord::Reached { since } => format!("origin reached since={}", duration(since)),
         OriginWord::Trying => "origin trying".into(),
     }
+}
+
+/// A member has begun so many new writes.
+fn writes(words: &mut Words<'_>) -> Message {
+    let (payer, writer) = (payer(words.next("a payer")), peer(words.number('p')));
+    let mut by_age = [0; Writes::AGES.len()];
+    by_age[0] = words.number_value("new", 0);
+    Message::Writes(Writes { payer, writer, total: words.number_value("total", 0), by_age })
+}
+
+fn show_writes(told: &Writes) -> String {
+    let writer = format!("p{}", told.writer.public_key()[0]);
+    let ages = told.by_age.iter().zip(Writes::AGES).filter(|(count, _)| **count > 0);
+    let ages = ages.map(|(count, age)| format!(" {count}@{}", duration(age)));
+    format!("writes {} {}{}", show::payer(told.payer), writer, ages.collect::<String>())
 }
 
 fn show_allowances(told: &[Allowance]) -> String {

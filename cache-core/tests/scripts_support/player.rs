@@ -7,8 +7,8 @@ use super::{
 };
 use cache_core::{
     Audience, Bucket, Candidate, Deadline, Doubts, Engine, Entry, Features, FetchError, FetchId, Fetched,
-    Input, Key, LoadId, Message, OrderId, Output, Reach, Reached, Reader, Refusal, RequestId, Settings,
-    Shortage, Timestamp,
+    Input, Key, LoadId, Message, OrderId, Output, PassKind, Reach, Reached, Reader, Refusal, RequestId,
+    Settings, Shortage, Timestamp, WritePace,
     port::{DialError, Side},
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -99,7 +99,7 @@ impl Player {
                 let address = words.next("an address").into();
                 self.handle(Input::DialFailed { address, failure: DialError::Unreachable });
             }
-            "given-up" | "pass" | "passed" => self.pass(verb, words),
+            "given-up" | "pace" | "pass" | "passed" => self.pass(verb, words),
             "ping" => {
                 let order = OrderId(words.number('r'));
                 self.handle(Input::Ping { order, peer: fleet::peer(words.number('p')) });
@@ -133,8 +133,11 @@ impl Player {
         }
     }
 
-    /// A call past the cache is wanted, or no longer, or it has ended.
+    /// A call past the cache is wanted, or no longer, or it has ended; or writes are bounded in another way.
     fn pass(&mut self, verb: &str, words: &mut Words<'_>) {
+        if verb == "pace" {
+            return self.handle(Input::PaceWrites { pace: words.pace(WritePace::FREE) });
+        }
         let order = OrderId(words.number('r'));
         match verb {
             "given-up" => return self.handle(Input::GivenUp { order }),
@@ -143,8 +146,12 @@ impl Player {
         }
         let payer = super::words::payer(words.next("a payer"));
         let (bucket, priority) = (Bucket(words.number_value("bucket", 0)), words.priority());
-        let changes = words.flag("changes");
-        self.handle(Input::Pass { order, payer, bucket, priority, changes });
+        let kind = match (words.flag("write"), words.flag("changes")) {
+            (true, _) => PassKind::Write,
+            (false, true) => PassKind::Change,
+            (false, false) => PassKind::Read,
+        };
+        self.handle(Input::Pass { order, payer, bucket, kind, priority });
     }
 
     fn passed(&mut self, order: OrderId, words: &mut Words<'_>) {

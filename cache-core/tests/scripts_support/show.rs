@@ -70,6 +70,7 @@ pub(crate) fn failure(failure: &Failure, now: Timestamp) -> String {
         Failure::Reserved { priority, kept, seen } => {
             format!("reserved {priority} kept={kept} seen={}/{}", seen.used, seen.limit)
         }
+        Failure::Paced { until, .. } => format!("paced +{}", duration(until.saturating_since(now))),
         Failure::TimedOut => "timed-out".into(),
         other => format!("{other:?}"),
     }

@@ -5,11 +5,11 @@
 use super::player::BEGINNING;
 use cache_core::{
     Allowance, Bucket, Content, Disk, Domain, Draft, Key, Payer, Priority, Reach, Reserves, Scope, Settings,
-    Timestamp, Validators, Window,
+    Timestamp, Validators, Window, WritePace,
     freshness::{Directives, Freshness, Grant},
     port::Budget,
 };
-use std::{str::FromStr, time::Duration};
+use std::{num::NonZeroU32, str::FromStr, time::Duration};
 
 /// One line, taken apart word by word.
 pub(crate) struct Words<'a> {
@@ -176,7 +176,18 @@ impl<'a> Words<'a> {
             reserves: self.reserves(),
             request_timeout: self.duration_value("request", usual.request_timeout),
             retention: self.duration_value("retention", usual.retention),
+            writes: self.pace(usual.writes),
             waiters_max: self.number_value("waiters", usual.waiters_max),
+        }
+    }
+
+    /// How writes are bounded; 0 is for no bound.
+    pub(crate) fn pace(&mut self, usual: WritePace) -> WritePace {
+        let number = |bound: Option<NonZeroU32>| bound.map_or(0, NonZeroU32::get);
+        WritePace {
+            per_minute: NonZeroU32::new(self.number_value("writes-per-minute", number(usual.per_minute))),
+            per_hour: NonZeroU32::new(self.number_value("writes-per-hour", number(usual.per_hour))),
+            wait: self.duration_value("write-wait", usual.wait),
         }
     }
 

@@ -79,7 +79,7 @@ impl Document {
                 return Err("graphql-schema");
             };
             if is_of(operation, Kind::Mutation) {
-                return Err("graphql-mutation");
+                return Err(super::MUTATION);
             }
             if is_of(operation, Kind::Subscription) {
                 return Err("graphql-subscription");

@@ -1,7 +1,7 @@
 //! Answers whose bodies are coded, cut, damaged, late or too long.
 
 use crate::script::{Answer, Origin, http, question};
-use cache_core::{AccountReport, Allowance, Draft, FetchError, Fetched, Timestamp};
+use cache_core::{AccountReport, Allowance, Draft, FetchError, Fetched, Timestamp, WritesReport};
 use cache_origin_github::{Fetch, GitHub};
 use flate2::{Compression, write::GzEncoder};
 use http_body_util::BodyExt as _;
@@ -179,7 +179,16 @@ async fn a_small_body_that_swells_beyond_the_limit_is_not_held() {
 
 fn shown_lately(allowance: Allowance) -> AccountReport {
     let noted = Timestamp::from_unix_millis(1_000);
-    AccountReport { allowance, also: Vec::new(), noted, per_hour: Some(60), spent_at: None, paused: None }
+    let writes = WritesReport::default();
+    AccountReport {
+        allowance,
+        also: Vec::new(),
+        noted,
+        per_hour: Some(60),
+        spent_at: None,
+        paused: None,
+        writes,
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use cache_core::{
     message::{
         AFTER_MAX, ALLOWANCES_TOLD_MAX, Announced, Answer, CALL_NUMBERS_TOLD_MAX, Edition, INVALIDATIONS_MAX,
         Invalidation, InvalidationId, KNOWN_TOLD_MAX, Known, Notice, ORIGIN_BYTES_MAX, OriginWord, Parcel,
-        REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, SETTLE_MAX, Scope, Surroundings, Verdict,
+        REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, SETTLE_MAX, Scope, Surroundings, Verdict, Writes,
     },
 };
 use std::time::Duration;
@@ -96,6 +96,7 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
             reader.list(call_numbers).filter(|list| list.len() <= CALL_NUMBERS_TOLD_MAX)?,
         ),
         21 => origin(reader)?,
+        22 => writes(reader)?,
         _unknown => return None,
     })
 }
@@ -118,6 +119,16 @@ fn call_numbers(reader: &mut Reader<'_>) -> Option<CallNumbers> {
         reset,
         numbers,
     })
+}
+
+/// How many writes a member has begun.
+fn writes(reader: &mut Reader<'_>) -> Option<Message> {
+    let (payer, writer) = (Payer::from_bytes(reader.array()?), PeerId::from_public_key(reader.array()?));
+    let (total, mut by_age) = (reader.u64()?, [0; Writes::AGES.len()]);
+    for count in &mut by_age {
+        *count = reader.u32()?;
+    }
+    Some(Message::Writes(Writes { payer, writer, total, by_age }))
 }
 
 /// What is said of an origin whose host can be printed.

@@ -7,7 +7,7 @@ use cache_core::{
     freshness::Freshness,
     message::{
         Announced, Answer, Edition, Invalidation, InvalidationId, Known, Notice, OriginWord, Parcel, Reach,
-        Role, Scope, Surroundings, Verdict,
+        Role, Scope, Surroundings, Verdict, Writes,
     },
 };
 use std::time::Duration;
@@ -86,9 +86,15 @@ pub fn messages() -> Vec<Message> {
     ];
     all.extend(answers.map(|answer| Message::Answer { ask, answer }));
     all.extend(verdicts.map(|verdict| Message::Release { name, verdict }));
-    all.extend(words_on_origins());
+    all.extend(words_on_origins().into_iter().chain([writes()]));
     all.extend([None, Some(64)].map(|next| Message::WarmedUp { next }));
     all
+}
+
+fn writes() -> Message {
+    let by_age = [2, 0, 7, 251, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let (payer, writer) = (Payer::from_bytes([7; 16]), PeerId::from_public_key([8; 32]));
+    Message::Writes(Writes { payer, writer, total: 1_700_000_000_003, by_age })
 }
 
 fn words_on_origins() -> [Message; 3] {

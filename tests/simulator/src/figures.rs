@@ -244,6 +244,7 @@ pub(crate) fn message_name(message: &Message) -> &'static str {
         Message::Pong { .. } => "pong",
         Message::Allowances(_) => "allowances",
         Message::Quota { .. } => "quota",
+        Message::Writes(_) => "writes",
         Message::Release { .. } => "release",
         Message::WarmUp { .. } => "warm-up",
         Message::WarmedUp { .. } => "warmed-up",

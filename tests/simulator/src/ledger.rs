@@ -407,7 +407,8 @@ impl Ledger {
             | Message::Quota { .. }
             | Message::Release { .. }
             | Message::WarmUp { .. }
-            | Message::WarmedUp { .. } => None,
+            | Message::WarmedUp { .. }
+            | Message::Writes(_) => None,
         };
         let Some(Parcel { draft, .. }) = parcel.filter(|_| self.follows) else { return };
         if let Some((fact, known)) = self.fact(&draft.content) {

@@ -194,6 +194,7 @@ impl Reading {
         let reset = "When the next window begins, since the Unix epoch";
         families.quota(&self.0, "quota_reset_timestamp", reset, Some(&Unit::Seconds), |quota| quota.reset)?;
         families.pauses(&self.0)?;
+        families.gauge("writes_waiting", "Writes that wait", None, self.0.writes_waiting as u64)?;
         families.refused(&self.0.refusals)
     }
 
@@ -469,13 +470,14 @@ impl Families<'_> {
     /// Requests that the node itself refused, by what held them and, at a reserve, by the class that it is kept from.
     fn refused(&mut self, refusals: &Refusals) -> fmt::Result {
         let kind = ConstCounter::new(0_u64).metric_type();
-        let help = "Requests refused since the payer pauses (pace), or the allowance is spent (window) or kept for others (reserve)";
+        let help = "Requests refused since the payer pauses (pace), the allowance is spent (window) or kept for others (reserve), or too many writes were made (writes)";
         let mut family = self.0.encode_descriptor("requests_refused", help, None, kind)?;
         let counts = [
             ("pace", "any", refusals.pace),
             ("reserve", "batch", refusals.reserve_batch),
             ("reserve", "normal", refusals.reserve_normal),
             ("window", "any", refusals.window),
+            ("writes", "any", refusals.writes),
         ];
         for (by, priority, count) in counts {
             ConstCounter::new(count).encode(family.encode_family(&[("by", by), ("priority", priority)])?)?;
@@ -586,6 +588,7 @@ mod tests {
         ("refusals.reserve_batch", "requests_refused"),
         ("refusals.reserve_normal", "requests_refused"),
         ("refusals.window", "requests_refused"),
+        ("refusals.writes", "requests_refused"),
         ("uptime_seconds", "uptime_seconds"),
         ("webhooks.ignored", "webhook_deliveries"),
         ("webhooks.malformed", "webhook_deliveries"),

@@ -4,7 +4,7 @@ use crate::{
     Allowance, CallNumbers, Message, Payer, PeerId, Shortage,
     engine::Engine,
     ledger::{Pause, Purse},
-    message::{ALLOWANCES_TOLD_MAX, CALL_NUMBERS_TOLD_MAX},
+    message::{ALLOWANCES_TOLD_MAX, CALL_NUMBERS_TOLD_MAX, Writes},
 };
 use alloc::vec::Vec;
 use core::{iter, time::Duration};
@@ -52,6 +52,22 @@ impl Engine {
             self.tell_other_districts(None, &told);
             self.say_all(told);
         }
+        for told in self.ledger.take_due_writes(self.now) {
+            let told = Message::Writes(told);
+            self.tell_other_districts(None, &told);
+            self.say_all(told);
+        }
+    }
+
+    /// A member tells how many writes it, or another, has begun. What another district tells, and is news, is told on.
+    pub(super) fn on_writes(&mut self, from: PeerId, told: Writes) {
+        let is_news = self.ledger.hear_writes(&told, self.now);
+        let is_outsider = self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from));
+        if is_news && is_outsider {
+            let message = Message::Writes(told);
+            self.tell_other_districts(Some(from), &message);
+            self.say_all(message);
+        }
     }
 
     /// A member tells how allowances stand. What another district tells, and is news, is told on.
@@ -79,7 +95,15 @@ impl Engine {
         }
     }
 
-    /// Tells `peer`, which is new, how all allowances stand, and which payers the origin has told to pause.
+    /// Tells `peer`, which has connected, how many writes this member has begun.
+    pub(super) fn tell_own_writes(&mut self, peer: PeerId) {
+        for told in self.ledger.own_writes(self.now) {
+            self.say(peer, Message::Writes(told));
+        }
+    }
+
+    /// Tells `peer`, which is new, how all allowances stand, which payers the origin has told to pause, and how many writes those
+    /// have begun that cannot tell it themselves.
     pub(super) fn tell_ledger(&mut self, peer: PeerId) {
         let present: Vec<_> = self.ledger.present(self.now).cloned().collect();
         for some in present.chunks(ALLOWANCES_TOLD_MAX) {
@@ -94,6 +118,11 @@ impl Engine {
         for ((payer, bucket), Pause { until, shortage }) in pauses {
             let pause = until.saturating_since(self.now);
             self.say(peer, Message::Quota { payer, bucket, pause, shortage });
+        }
+        let Some(fleet) = &self.fleet else { return };
+        let is_away = |writer| !fleet.peers.connected().contains_key(&writer);
+        for told in self.ledger.writes_for(peer, is_away, self.now) {
+            self.say(peer, Message::Writes(told));
         }
     }
 

@@ -85,6 +85,7 @@ impl Engine {
         let withheld = mem::take(&mut self.withheld);
         self.take_in(withheld);
         self.shelve_catalogued();
+        self.consider_writes();
         let waiting: Vec<FlightId> = self.flights.end_gathering();
         for id in waiting {
             if !self.flights.is_open(id) {

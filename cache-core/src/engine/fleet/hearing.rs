@@ -74,6 +74,7 @@ impl Engine {
             Message::Release { name, verdict } => self.on_release(from, name, verdict),
             Message::WarmUp { skip } => self.on_warm_up(from, skip),
             Message::WarmedUp { next } => self.on_warmed_up(from, next),
+            Message::Writes(told) => self.on_writes(from, told),
         }
     }
 }

@@ -123,6 +123,7 @@ impl Engine {
                     self.meet_outsider(peer);
                 }
                 self.greet(peer);
+                self.tell_own_writes(peer);
                 self.say_unsent(peer);
             }
             // The order to disconnect is among the decisions already.

@@ -1,7 +1,8 @@
 //! Whether a call may be made: what the ledger says of it, for look-ups and for what passes the cache by.
 
+use super::writing::WriteQueue;
 use crate::{
-    Failure, FetchError, OrderId, Output, Priority, Reached, Shortage, StaleReason, Timestamp,
+    Failure, FetchError, OrderId, Output, PassKind, Priority, Reached, Shortage, StaleReason, Timestamp,
     engine::Engine,
     flights::{FlightId, Stage},
     ledger::{Decision, Purse, Spenders},
@@ -20,6 +21,8 @@ pub(in crate::engine) struct Passing {
     dates: BTreeSet<(Timestamp, OrderId)>,
     /// What those draw on that are under way.
     under_way: BTreeMap<OrderId, UnderWay>,
+    /// Writes that wait for their turn.
+    pub(super) writes: WriteQueue,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +35,7 @@ struct UnderWay {
 struct Waiting {
     purse: Purse,
     priority: Priority,
-    /// Whether it may change something.
-    changes: bool,
+    kind: PassKind,
     look_at: Timestamp,
     /// When its time is up.
     until: Timestamp,
@@ -41,7 +43,7 @@ struct Waiting {
 
 impl Passing {
     pub(in crate::engine) fn next_deadline(&self) -> Option<Timestamp> {
-        self.dates.first().map(|(date, _)| *date)
+        self.dates.first().map(|(date, _)| *date).into_iter().chain(self.writes.next_deadline()).min()
     }
 }
 
@@ -75,6 +77,7 @@ impl Engine {
                     Failure::Busy
                     | Failure::Fetch(_)
                     | Failure::NotConnected
+                    | Failure::Paced { .. }
                     | Failure::Throttled { .. }
                     | Failure::TimedOut => (self.verdict_of_pause(id), StaleReason::Throttled),
                 };
@@ -119,11 +122,23 @@ impl Engine {
         &mut self,
         order: OrderId,
         purse: Purse,
-        priority: Priority,
-        changes: bool,
+        (kind, priority): (PassKind, Priority),
+    ) {
+        if kind == PassKind::Write && self.ledger.paces_writes() {
+            return self.on_write(order, purse, priority);
+        }
+        self.on_unpaced(order, purse, (kind, priority));
+    }
+
+    /// A client wants a call to be made that waits for no turn among others.
+    pub(super) fn on_unpaced(
+        &mut self,
+        order: OrderId,
+        purse: Purse,
+        (kind, priority): (PassKind, Priority),
     ) {
         let until = self.now.saturating_add(self.settings.request_timeout);
-        self.consider(order, Waiting { purse, priority, changes, look_at: self.now, until });
+        self.consider(order, Waiting { purse, priority, kind, look_at: self.now, until });
     }
 
     pub(in crate::engine) fn on_passes_due(&mut self) {
@@ -134,9 +149,18 @@ impl Engine {
                 self.consider(order, waiting);
             }
         }
+        if self.passing.writes.next_deadline().is_some_and(|date| date <= self.now) {
+            self.consider_writes();
+        }
     }
 
-    /// A call that passed the cache by has ended, or its client has gone before it began.
+    /// The client of a call that was to pass the cache by has gone before it began.
+    pub(in crate::engine) fn give_up_pass(&mut self, order: OrderId) {
+        self.end_pass(order, Reached::Unknown, None);
+        self.give_up_write(order);
+    }
+
+    /// A call that passed the cache by has ended.
     ///
     /// It may have `reached` the origin, which may have told it to `pause`.
     pub(in crate::engine) fn end_pass(
@@ -158,35 +182,51 @@ impl Engine {
     }
 
     fn consider(&mut self, order: OrderId, waiting: Waiting) {
-        let Waiting { purse, priority, until, changes, .. } = waiting;
-        let spenders = self.spenders();
-        let decision = match self.outage.passage(self.now, changes) {
-            Passage::Open => self.ledger.decide(purse, priority, self.now, spenders),
-            Passage::Tried => Decision::Wait(self.look_at_trial()),
-            Passage::Closed => {
-                self.counters.fetches_held_off += 1;
-                let failure = Failure::Fetch(FetchError::OriginDown);
-                return self.outputs.push_back(Output::Withheld { order, failure });
-            }
-        };
-        match decision {
-            Decision::Go => {
-                self.note_call();
-                self.ledger.begin(purse, self.now);
-                self.passing.under_way.insert(order, UnderWay { purse, begun: self.now });
-                self.outputs.push_back(Output::Depart { order });
-            }
+        let Waiting { purse, priority, kind, until, .. } = waiting;
+        match self.permit(purse, priority, kind) {
+            Decision::Go => self.begin_pass(order, purse),
             Decision::Wait(_) | Decision::Return(_) if until <= self.now => {
-                self.outputs.push_back(Output::Withheld { order, failure: Failure::TimedOut });
+                self.withhold(order, Failure::TimedOut);
             }
             Decision::Wait(look_at) | Decision::Return(look_at) => {
                 self.passing.waiting.insert(order, Waiting { look_at, ..waiting });
                 self.passing.dates.insert((look_at, order));
             }
-            Decision::Refused(failure) => {
-                self.counters.fetches_withheld += 1;
-                self.outputs.push_back(Output::Withheld { order, failure });
-            }
+            Decision::Refused(failure) => self.withhold(order, failure),
         }
+    }
+
+    /// Whether a call may be made that passes the cache by, as far as the origin can be reached and the allowance goes.
+    pub(super) fn permit(&mut self, purse: Purse, priority: Priority, kind: PassKind) -> Decision {
+        match self.outage.passage(self.now, kind.changes()) {
+            Passage::Open => {
+                let spenders = self.spenders();
+                self.ledger.decide(purse, priority, self.now, spenders)
+            }
+            Passage::Tried => Decision::Wait(self.look_at_trial()),
+            Passage::Closed => Decision::Refused(Failure::Fetch(FetchError::OriginDown)),
+        }
+    }
+
+    /// A call that passes the cache by, and that draws on `purse`, is made.
+    pub(super) fn begin_pass(&mut self, order: OrderId, purse: Purse) {
+        self.note_call();
+        self.ledger.begin(purse, self.now);
+        self.passing.under_way.insert(order, UnderWay { purse, begun: self.now });
+        self.outputs.push_back(Output::Depart { order });
+    }
+
+    /// A call that was to pass the cache by is not made.
+    pub(super) fn withhold(&mut self, order: OrderId, failure: Failure) {
+        match failure {
+            Failure::Fetch(_) => self.counters.fetches_held_off += 1,
+            Failure::TimedOut => {}
+            Failure::Busy
+            | Failure::NotConnected
+            | Failure::Paced { .. }
+            | Failure::Reserved { .. }
+            | Failure::Throttled { .. } => self.counters.fetches_withheld += 1,
+        }
+        self.outputs.push_back(Output::Withheld { order, failure });
     }
 }

@@ -173,10 +173,8 @@ impl World {
         let members = self.nodes[number].engine.members_count();
         let (askers, members) = self.meter.on_heard((frame.from, number, members), bytes, &message, self.now);
         self.check_fan_in(number, askers, members);
-        let pause = match &message {
-            Message::Quota { payer, pause, .. } => Some((*payer, *pause)),
-            _ => None,
-        };
+        let pause =
+            if let Message::Quota { payer, pause, .. } = &message { Some((*payer, *pause)) } else { None };
         let dropped = self.nodes[number].engine.counters().messages_dropped;
         self.handle(number, Input::Received { from, message, bytes });
         // What is more than its sender may send is dropped, and has no effect.
@@ -238,7 +236,8 @@ impl World {
             | Message::CallNumbers(_)
             | Message::Quota { .. }
             | Message::Release { .. }
-            | Message::WarmedUp { .. } => false,
+            | Message::WarmedUp { .. }
+            | Message::Writes(_) => false,
         }
     }
 
@@ -523,7 +522,8 @@ impl World {
             | Message::CallNumbers(_)
             | Message::Quota { .. }
             | Message::Release { .. }
-            | Message::WarmUp { .. } => Ok(()),
+            | Message::WarmUp { .. }
+            | Message::Writes(_) => Ok(()),
         }
     }
 

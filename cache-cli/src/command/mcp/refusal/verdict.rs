@@ -78,6 +78,12 @@ impl Situation {
         match cache.detail.as_str() {
             "reserved" => reserved(limit),
             "quota-spent" => self.by_limit(limit),
+            "paced" => judged(
+                Verdict::SecondaryLimit,
+                "As many writes were made with this credential in the last minute or hour as GitHub bears, so Fleet Cache did not \
+                 send this one.",
+                &["Wait for as long as `retry-after` says, and write less often."],
+            ),
             "stale-reserved"
             | "stale-quota-spent"
             | "stale-held-off"
@@ -330,6 +336,17 @@ mod tests {
                 403,
                 &[
                     ours("fleet-cache; detail=quota-spent"),
+                    ("x-ratelimit-remaining", "7"),
+                    ("x-ratelimit-reset", "4600"),
+                    ("retry-after", "30"),
+                ],
+                Verdict::SecondaryLimit,
+                Some(1030),
+            ),
+            (
+                403,
+                &[
+                    ours("fleet-cache; detail=paced"),
                     ("x-ratelimit-remaining", "7"),
                     ("x-ratelimit-reset", "4600"),
                     ("retry-after", "30"),

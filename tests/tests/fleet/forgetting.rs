@@ -2,7 +2,7 @@
 
 use crate::support::{EITHER, Fleet, builder};
 use bytes::Bytes;
-use fleet_cache::Node;
+use fleet_cache::{Node, NodeBuilder, Settings, WritePace};
 use http::Request;
 use http_body_util::Full;
 use std::fs;
@@ -21,7 +21,11 @@ const LATE_MAX: u64 = ROUNDS as u64 / 10;
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_read_at_another_node_after_an_answered_write_is_new() {
     for over in EITHER {
-        let fleet = Fleet::start(over, 2).await;
+        // More is written than an origin bears.
+        let unpaced = |builder: NodeBuilder| {
+            builder.settings(Settings { writes: WritePace::FREE, ..Settings::default() })
+        };
+        let fleet = Fleet::start_with(over, 2, unpaced).await;
         let path = Fleet::repository(1);
         let mut before = Vec::new();
         for round in 0..ROUNDS {

@@ -16,6 +16,7 @@ mod isolation;
 mod lifecycle;
 mod named_domain;
 mod never_kept;
+mod pace;
 mod random_queries;
 mod reading;
 mod refusals;

@@ -10,7 +10,7 @@ use std::fs;
 use tempfile::NamedTempFile;
 
 /// The settings with a test in this file or, as far as they are about secrets, in `fleet_daemons/rotation.rs`.
-const TRIED: [&str; 23] = [
+const TRIED: [&str; 26] = [
     "default-ttl",
     "stale-if-error",
     "stale-while-revalidate",
@@ -18,6 +18,9 @@ const TRIED: [&str; 23] = [
     "settle",
     "route",
     "priority",
+    "writes-per-minute",
+    "writes-per-hour",
+    "write-wait",
     "graphql",
     "no-graphql",
     "forward-header",
@@ -96,6 +99,34 @@ async fn what_is_written_settles_for_as_long_as_the_settings_say_by_now() {
     }
     host.change("settle = 0").await;
     assert!(host.status().await.contains("detail=settling"), "what was written before settles on");
+}
+
+#[tokio::test]
+async fn as_many_writes_are_made_as_the_settings_say_by_now() {
+    let origin = ModelOrigin::start();
+    let paced = |minute: &str, hour: &str, wait: &str| {
+        format!("writes-per-minute = {minute}\nwrites-per-hour = {hour}\nwrite-wait = {wait}\n")
+    };
+    let host = Configured::start(&origin, &paced("1", "\"off\"", "0"));
+    let write = async || {
+        let draft = host.daemon.unix_client().request(http::Method::PATCH, REPOSITORY).token("ghp_alice");
+        let answer = draft.body("{}").send().await.expect("the door answers");
+        (answer.status, answer.header("cache-status").to_owned())
+    };
+    assert_eq!(write().await.0, 200);
+    let (status, told) = write().await;
+    assert!(status == 403 && told.contains("detail=paced"), "{status} {told}");
+    host.change(&paced("2", "\"off\"", "0")).await;
+    assert_eq!(write().await.0, 200, "one more may be made");
+    assert_eq!(write().await.0, 403);
+    host.change(&paced("\"off\"", "2", "0")).await;
+    assert_eq!(write().await.0, 403, "the hour's are the same");
+    host.change(&paced("\"off\"", "2", "\"1h\"")).await;
+    let mut waiting = std::pin::pin!(write());
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), waiting.as_mut()).await;
+    assert!(early.is_err(), "it waits for its turn");
+    host.change(&paced("\"off\"", "\"off\"", "0")).await;
+    assert_eq!(waiting.await.0, 200, "those that wait are let go");
 }
 
 #[tokio::test]

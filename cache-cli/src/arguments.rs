@@ -4,7 +4,7 @@ mod grammar;
 
 use crate::{
     admin::InvalidateOrder,
-    command::{By, DaemonOrder, LocalOrder, MonitorOptions, Of, Repeat, SecretOrder, demo},
+    command::{By, CaOrder, DaemonOrder, LocalOrder, MonitorOptions, Of, Repeat, SecretOrder, Syntax, demo},
     exit::CommandError,
     output::Rendering,
     settings::{CONFIG_VARIABLE, DEFINITIONS, Defaults, Given, Shape, Source, definition},
@@ -113,6 +113,10 @@ fn local_order(name: &str, matches: &ArgMatches) -> Option<LocalOrder> {
         usize::try_from(number).expect("its range is small")
     };
     Some(match name {
+        "ca" => {
+            let (name, matches) = matches.subcommand().expect("a subcommand is required");
+            LocalOrder::Ca(ca_order(name, self::rendering(matches)))
+        }
         "config" if matches.get_flag("check") => LocalOrder::ConfigCheck(rendering()),
         "demo" => LocalOrder::Demo(demo::Wishes {
             nodes: number("nodes"),
@@ -121,14 +125,32 @@ fn local_order(name: &str, matches: &ArgMatches) -> Option<LocalOrder> {
             rendering: rendering(),
         }),
         "doctor" => LocalOrder::Doctor(rendering()),
+        "env" => {
+            let shell = *matches.get_one::<Syntax>("shell").expect("the shell has a default");
+            LocalOrder::Env { shell, rendering: rendering() }
+        }
         "id" => LocalOrder::Id(rendering()),
         "mcp" => LocalOrder::Mcp,
+        "run" => {
+            let command = matches.get_many::<OsString>("command").expect("the command is required");
+            LocalOrder::Run { command: command.cloned().collect() }
+        }
         "secret" => {
             let (name, matches) = matches.subcommand().expect("a subcommand is required");
             LocalOrder::Secret(secret_order(name, matches))
         }
         _a_daemons => return None,
     })
+}
+
+fn ca_order(name: &str, rendering: Rendering) -> CaOrder {
+    match name {
+        "path" => CaOrder::Path(rendering),
+        "remove" => CaOrder::Remove(rendering),
+        "renew" => CaOrder::Renew(rendering),
+        "show" => CaOrder::Show(rendering),
+        other => unreachable!("clap lets no command ca {other} pass"),
+    }
 }
 
 fn secret_order(name: &str, matches: &ArgMatches) -> SecretOrder {
@@ -189,7 +211,12 @@ const CONFIG_SOURCE: &str = "environment CACHE_CONFIG";
 /// to the setting, which says what to write instead.
 fn with_dashed_values(command: &Command, arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::new();
-    for argument in arguments {
+    let mut arguments = arguments.into_iter();
+    for argument in arguments.by_ref() {
+        if argument == "--" {
+            joined.push(argument);
+            break;
+        }
         let text = argument.to_str().unwrap_or_default();
         let is_dashed = text.len() > 1 && text.starts_with('-') && !text.starts_with("--");
         let option = joined.last_mut().filter(|before| {
@@ -204,6 +231,8 @@ fn with_dashed_values(command: &Command, arguments: impl IntoIterator<Item = OsS
             None => joined.push(argument),
         }
     }
+    // What follows is another program's.
+    joined.extend(arguments);
     joined
 }
 
@@ -258,6 +287,8 @@ mod tests {
                 "get" | "invalidate" => invocation(&[known.get_name(), "/user"]).order,
                 "ping" => invocation(&["ping", "x"]).order,
                 "secret" => invocation(&["secret", "generate"]).order,
+                "ca" => invocation(&["ca", "show"]).order,
+                "run" => invocation(&["run", "--", "true"]).order,
                 name => invocation(&[name]).order,
             };
             let is_serve = known.get_name() == "serve";
@@ -309,6 +340,7 @@ mod tests {
             &["serve", "--settle=1", "-1"],
             &["serve", "--no-p2p", "-1"],
             &["get", "--config", "-i"],
+            &["run", "--", "curl", "--config", "-1", "--settle", "-2"],
         ] {
             assert_eq!(joined(plain), plain);
         }

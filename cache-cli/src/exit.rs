@@ -58,6 +58,17 @@ pub(crate) enum CommandError {
         /// What is known of the reason.
         reason: String,
     },
+    /// The program that `run` was to become cannot be started.
+    #[error("cannot start {program}")]
+    Unstarted {
+        /// The program as it was named.
+        program: String,
+        /// What the shell is told.
+        exit_code: u8,
+        /// What the system says.
+        #[source]
+        error: std::io::Error,
+    },
     /// The flags, the environment or the file ask for what cannot be.
     #[error(transparent)]
     Usage(Box<dyn Error + Send + Sync>),
@@ -113,7 +124,7 @@ impl CommandError {
             Self::Answered { .. } => 5,
             Self::PeerAddressInUse { .. } => 6,
             Self::Unanswered { .. } => 7,
-            Self::Diagnosed { exit_code, .. } => *exit_code,
+            Self::Diagnosed { exit_code, .. } | Self::Unstarted { exit_code, .. } => *exit_code,
         })
     }
 }
@@ -148,6 +159,8 @@ Exit codes:
   14  `doctor`: a value kept here was not given back by another node
   15  `doctor`: other nodes speak another major version of the protocol
   16  `doctor`: other nodes have no room for one more connection
+  126  `run`: the program cannot be started
+  127  `run`: there is no such program
   130  `serve`: told to stop twice, ended at once";
 
 /// The exit code of a daemon that was told to stop twice: what shells give for an interrupt.

@@ -9,6 +9,7 @@
 
 mod admin;
 mod arguments;
+mod ca;
 mod command;
 mod daemon;
 mod door;
@@ -52,8 +53,12 @@ fn perform() -> Result<(), CommandError> {
         }
         Order::Local(order) => {
             let runtime = if order.wants_threads() { threads() } else { one_thread() }?;
-            let ended =
-                runtime.block_on(order.perform(&given, &defaults, &mut io::stdin(), &mut io::stdout()));
+            let ended = runtime.block_on(order.perform(
+                (&given, &defaults),
+                &variable,
+                &mut io::stdin(),
+                &mut io::stdout(),
+            ));
             // A thread may be reading standard input, which nothing ends: the process ends without it.
             runtime.shutdown_background();
             ended

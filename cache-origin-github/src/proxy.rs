@@ -14,7 +14,7 @@ use hyper_util::{
 };
 use std::{
     error::Error,
-    fmt,
+    fmt, io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -41,7 +41,7 @@ pub struct Proxy {
 /// Which origins are reached through a [`Proxy`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ProxyScope {
-    /// Every host is reached without the proxy.
+    /// Every origin, however it is written.
     All,
     /// Those whose address begins with `https://`, as the variable `HTTPS_PROXY` means it.
     Https,
@@ -79,6 +79,30 @@ impl Proxy {
         })
     }
 
+    /// Whether `port` of `host`, which is spoken to in TLS, is reached through it; an IPv6 address is in brackets.
+    pub fn leads_to(&self, host: &str, port: u16) -> bool {
+        address_of(host, port).is_some_and(|address| self.matcher.intercept(&address).is_some())
+    }
+
+    /// Has the proxy open a tunnel to `port` of `host`.
+    ///
+    /// # Errors
+    ///
+    /// When the proxy cannot be reached, or refuses. The error holds neither its user name nor its password.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the connection. There is no limit of time but the system's.
+    pub async fn tunnel(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let address = address_of(host, port).ok_or(io::ErrorKind::InvalidInput)?;
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let mut way = Way { tcp, proxy: Some(self.clone()) };
+        let tunnel = way.call(address).await.map_err(io::Error::other)?;
+        Ok(tunnel.into_inner())
+    }
+
     /// The name or address of the host on which it listens; an IPv6 address in brackets.
     pub fn host(&self) -> &str {
         &self.host
@@ -95,6 +119,10 @@ impl fmt::Debug for Proxy {
         let address = format!("{}:{}", self.host, self.port);
         f.debug_struct("Proxy").field("address", &address).finish_non_exhaustive()
     }
+}
+
+fn address_of(host: &str, port: u16) -> Option<Uri> {
+    format!("https://{host}:{port}/").parse().ok()
 }
 
 /// Makes connections, through a proxy where there is one for the way.

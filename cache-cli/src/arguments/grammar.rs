@@ -3,15 +3,16 @@
 //! The flags of `serve` come from the table of settings, so this file names only what is not a setting.
 
 use crate::{
-    command::{By, demo},
+    command::{By, Syntax, demo},
     exit::EXIT_CODES_HELP,
     settings::{Change, DEFINITIONS, Definition, Shape, Transport, definition},
 };
 use clap::{
     Arg, ArgAction, Command,
     builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser as _},
+    value_parser,
 };
-use std::ops::RangeInclusive;
+use std::{ffi::OsString, ops::RangeInclusive};
 
 /// Everything that can be written.
 pub(super) fn command() -> Command {
@@ -62,6 +63,9 @@ pub(super) fn command() -> Command {
         .subcommand(client("doctor", "Find out whether sharing works, and what to do if not").arg(json()))
         .subcommand(monitor().arg(json()))
         .subcommand(mcp())
+        .subcommand(run())
+        .subcommand(environment().arg(json()))
+        .subcommand(ca())
         .subcommand(client(
             "clear",
             "Forget everything on this node, in memory and on disk; other members keep what they have",
@@ -232,6 +236,63 @@ the cache directory, needs no token, and changes nothing. Its tools:
   top_spenders  which clients, routes or payers spend the most
   cache_status  what is kept of a path: how many copies, how old, how long fresh
   doctor        whether sharing works, and what to do if not";
+
+fn run() -> Command {
+    let command = Arg::new("command")
+        .value_name("COMMAND")
+        .last(true)
+        .required(true)
+        .num_args(1..)
+        .value_parser(value_parser!(OsString))
+        .help("The program and its arguments, behind `--`");
+    with_token(client(
+        "run",
+        "Run a program with its HTTPS requests sent through the daemon, which intercepts",
+    ))
+    .arg(command)
+    .after_help(format!("{RUN_HELP}\n\n{EXIT_CODES_HELP}"))
+}
+
+fn environment() -> Command {
+    let shell = PossibleValuesParser::new(Syntax::NAMES).try_map(|text| text.parse::<Syntax>());
+    let shell = Arg::new("shell")
+        .long("shell")
+        .value_name("NAME")
+        .default_value(Syntax::NAMES[0])
+        .value_parser(shell);
+    with_token(client("env", "Print what `run` sets, for a shell: eval \"$(fleet-cache env)\""))
+        .arg(shell.help("What is to read it; `github` is for the file that $GITHUB_ENV names"))
+        .after_help(format!("{RUN_HELP}\n\n{EXIT_CODES_HELP}"))
+}
+
+fn with_token(command: Command) -> Command {
+    let token = ["client-token", "client-token-file"].map(|name| setting(definition(name)));
+    command.args(token)
+}
+
+/// What `run --help` and `env --help` say of the environment.
+const RUN_HELP: &str = "\
+The daemon has to run with --intercept. HTTPS_PROXY leads to it. SSL_CERT_FILE and the variables of curl, git, pip, requests,
+cargo, Deno, Nix, the AWS tools and cargo-binstall name a file with the certificates that this machine trusts and the daemon's
+own; NODE_EXTRA_CA_CERTS names the daemon's own. NO_PROXY keeps what it had, and this machine. GITHUB_API_URL names the door,
+unless it asks for a client token.";
+
+fn ca() -> Command {
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");
+    Command::new("ca")
+        .about("Look after the certificates by which programs trust an intercepting daemon")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .after_help(EXIT_CODES_HELP)
+        .subcommand(
+            client("show", "Show for which hosts it may sign, until when, and its digest").arg(json()),
+        )
+        .subcommand(
+            client("path", "Print the path of the certificate that programs are to trust").arg(json()),
+        )
+        .subcommand(client("renew", "Make a new one; no daemon may run with the cache directory").arg(json()))
+        .subcommand(client("remove", "Delete it; no daemon may run with the cache directory").arg(json()))
+}
 
 /// A command that talks to a running daemon, which it finds by the cache directory.
 fn client(name: &'static str, about: &'static str) -> Command {

@@ -22,6 +22,8 @@ pub(crate) struct About {
     pub(crate) version: &'static str,
     /// Where clients reach it.
     pub(crate) doors: Vec<String>,
+    /// Whether its TCP door is a proxy that ends TLS for the API's hosts.
+    pub(crate) intercepts: bool,
     /// Where its health and its counts are told.
     pub(crate) operations: Option<String>,
     /// Where webhooks are delivered.
@@ -51,6 +53,7 @@ impl About {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION"),
             doors,
+            intercepts: settings.intercept.is_some(),
             operations: operations.map(|address| format!("http://{address}")),
             webhook_address: webhooks.map(|address| format!("http://{address}/webhook")),
             dashboard: dashboard.map(|address| format!("http://{address}/")),

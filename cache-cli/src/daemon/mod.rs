@@ -6,6 +6,7 @@ mod check;
 mod dashboard;
 mod doors;
 mod examine;
+mod interception;
 mod joining;
 mod lock;
 mod logging;
@@ -23,13 +24,16 @@ mod webhook;
 
 pub(crate) use {
     check::check,
+    lock::InstanceLock,
     logging::start as start_logging,
     reload::Reading,
     signal::{Hangups, StopSignals},
 };
 
 use crate::{
-    door::{AccessLog, ApiUrls, EventLoops, Front, Hosts, Refusals, RenderedReplies, Running, Users},
+    door::{
+        AccessLog, ApiUrls, EventLoops, Front, Hosts, Interception, Refusals, RenderedReplies, Running, Users,
+    },
     exit::CommandError,
     settings::{AccessLogTarget, Settings},
 };
@@ -39,7 +43,6 @@ use arc_swap::ArcSwapOption;
 use dashboard::Dashboard;
 use doors::Doors;
 use fleet_cache::Node;
-use lock::InstanceLock;
 use logging::Logging;
 use operations::{Operations, Phase};
 use reload::{ReadAgain, Reloader};
@@ -85,11 +88,11 @@ pub(crate) async fn run(
     let page = dashboard.as_ref().map(Dashboard::address);
     let about = About::of(&settings, addresses, (operations.address(), webhooks.address()?, page));
     surrogate::begin(&node, &settings).await?;
-    let access_log = access_log(&settings)?;
+    let (access_log, interception) = (access_log(&settings)?, interception::open(&settings)?);
     announce(&about, &node.addresses());
     let (stop, running) = Running::new();
     let (shown, showing) = watch::channel(Shown { report, about });
-    let front = front(&settings, &node, access_log.clone());
+    let front = front(&settings, &node, (access_log.clone(), interception));
     let mut reloader = Reloader {
         read_again,
         imprint,
@@ -161,7 +164,11 @@ async fn drain(serving: &mut JoinSet<()>, node: &Node, operations: Operations) {
     operations.close().await;
 }
 
-fn front(settings: &Settings, node: &Node, access_log: Option<AccessLog>) -> Arc<Front> {
+fn front(
+    settings: &Settings,
+    node: &Node,
+    (access_log, interception): (Option<AccessLog>, Option<Arc<Interception>>),
+) -> Arc<Front> {
     Arc::new(Front {
         node: node.clone(),
         hosts: Hosts::new(&settings.origin, &settings.hosts, &settings.detours),
@@ -173,6 +180,7 @@ fn front(settings: &Settings, node: &Node, access_log: Option<AccessLog>) -> Arc
         users: Users::of_host(),
         naming: settings.unix_client,
         web_origins: settings.web_origins.clone(),
+        interception,
     })
 }
 

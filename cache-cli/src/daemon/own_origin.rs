@@ -30,8 +30,8 @@ pub(crate) async fn refuse(settings: &Settings, doors: &[SocketAddr]) -> Result<
         && let Some(door) = door_at(proxy.host(), proxy.port(), doors).await
     {
         let text = format!(
-            "proxy {}:{} ({}) is this daemon's own address, {door}, which opens no tunnels; give --proxy none, and set \
-             HTTPS_PROXY for clients alone",
+            "proxy {}:{} ({}) is this daemon's own address, {door}: every call would come back to it; give --proxy none, \
+             and set HTTPS_PROXY for clients alone",
             proxy.host(),
             proxy.port(),
             settings.proxy_source

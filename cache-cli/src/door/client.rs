@@ -14,6 +14,7 @@ pub(crate) struct PeerProcess {
 }
 
 /// What the client of one connection is called. Clients say the same with every request, so the last is remembered.
+#[derive(Clone)]
 pub(super) struct Client {
     /// The control group, which counts for more than a `User-Agent`.
     group: Option<ClientLabel>,
@@ -22,6 +23,7 @@ pub(super) struct Client {
     last: RefCell<Option<Known>>,
 }
 
+#[derive(Clone)]
 struct Known {
     own: Option<HeaderValue>,
     agent: Option<HeaderValue>,

@@ -2,14 +2,15 @@
 
 use super::{
     DoorBody, HEADER_FIELDS_MAX, READ_BUFFER_BYTES_MAX, Running,
+    intercept::{Stream, Turn},
     malformed::{self, RefusedHeads},
     scanner::Framing,
     vitals::{InFlight, Phase, Vitals},
     wire::Wire,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cache_core::FetchError;
-use http::{Request, Response};
+use http::{HeaderValue, Method, Request, Response, header};
 use hyper::{
     body::{Body, Frame, Incoming, SizeHint},
     server::conn::http1,
@@ -57,7 +58,8 @@ pub(super) async fn let_in<IO>(
     }
 }
 
-/// Serves one connection to its end; after a stop, to the end of the request in progress.
+/// Serves one connection to its end; after a stop, to the end of the request in progress. If an answer turns it to another
+/// course, it goes on with that.
 pub(super) async fn converse<IO, S>(
     stream: IO,
     service: S,
@@ -70,7 +72,8 @@ pub(super) async fn converse<IO, S>(
     S::Future: Send + Unpin,
 {
     let wire = Wire::new(stream, Arc::clone(&vitals));
-    let service = Followed { service, vitals: Arc::clone(&vitals) };
+    let turn = Turn::default();
+    let service = Followed { service, vitals: Arc::clone(&vitals), turn: turn.clone() };
     let mut connection = http1::Builder::new()
         .max_headers(HEADER_FIELDS_MAX)
         .max_buf_size(READ_BUFFER_BYTES_MAX)
@@ -91,7 +94,16 @@ pub(super) async fn converse<IO, S>(
         }
     };
     match end {
-        End::Ended(Ok(())) => {}
+        End::Ended(Ok(())) => {
+            if let Some((course, in_flight)) = turn.take() {
+                let parts = connection.into_parts();
+                let (stream, held) = parts.io.into_inner().into_parts();
+                let mut read = BytesMut::from(parts.read_buf);
+                read.unsplit(held);
+                drop(in_flight);
+                course.go_on(Stream::new(read.freeze(), stream), vitals, refused, running).await;
+            }
+        }
         End::Ended(Err(error)) if error.is_parse() => {
             refused.note(vitals.now(), &error);
             linger(connection.into_parts().io.into_inner().into_inner()).await;
@@ -137,6 +149,7 @@ async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(mut stream: IO) {
 struct Followed<S> {
     service: S,
     vitals: Arc<Vitals>,
+    turn: Turn,
 }
 
 impl<S> Service<Request<Incoming>> for Followed<S>
@@ -150,13 +163,19 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.vitals.withdrawal());
-        let in_flight = self.vitals.begin(framing(request.body()));
-        Following { answer: self.service.call(request), in_flight: Some(in_flight) }
+        let in_flight = self.vitals.begin(framing(&request));
+        let turn = (request.method() == Method::CONNECT).then(|| self.turn.clone());
+        Following { answer: self.service.call(request), in_flight: Some(in_flight), turn }
     }
 }
 
 /// How the parser took the body of a request to be framed.
-fn framing(body: &Incoming) -> Framing {
+fn framing(request: &Request<Incoming>) -> Framing {
+    let body = request.body();
+    if request.method() == Method::CONNECT {
+        // Bytes of a tunnel, unless the request is refused; the connection ends then.
+        return Framing::Unknown;
+    }
     if body.is_end_stream() {
         return Framing::Length(0);
     }
@@ -166,6 +185,8 @@ fn framing(body: &Incoming) -> Framing {
 struct Following<F> {
     answer: F,
     in_flight: Option<InFlight>,
+    /// Where the connection's course is noted, if the client asked for another.
+    turn: Option<Turn>,
 }
 
 impl<F> Future for Following<F>
@@ -177,8 +198,17 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = Pin::new(&mut self.answer).poll(context);
         answer.map(|answer| {
-            let in_flight = self.in_flight.take();
-            answer.map(|response| response.map(|body| FollowedBody { body, _in_flight: in_flight }))
+            let mut in_flight = self.in_flight.take();
+            answer.map(|mut response| {
+                if let Some(noted) = &self.turn {
+                    match response.extensions_mut().remove::<Turn>() {
+                        Some(turn) => noted.take_over(&turn, in_flight.take()),
+                        // Bytes of what was asked for may be on it already: no request can be told from them.
+                        None => drop(response.headers_mut().insert(header::CONNECTION, CLOSE)),
+                    }
+                }
+                response.map(|body| FollowedBody { body, _in_flight: in_flight })
+            })
         })
     }
 }
@@ -209,6 +239,7 @@ impl Body for FollowedBody {
     }
 }
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 /// How long a connection that was refused stays open for its client to read why.
 const LINGER_MAX: Duration = Duration::from_secs(1);
 /// Most that is read meanwhile, in bytes: twice the longest head.

@@ -4,8 +4,9 @@ use super::{
     DoorBody,
     access_log::AccessLog,
     client::{Client, PeerProcess, Users, control_group},
-    host::{Destination, Hosts, Inadmissible, OtherHost, Urls},
+    host::{self, Destination, Hosts, Inadmissible, OtherHost, Urls},
     incoming,
+    intercept::{Course, Interception, Judgement, Turn},
     meter::{self, Meter},
     policy::Door,
     problem::DoorError,
@@ -56,6 +57,8 @@ pub(crate) struct Front {
     pub(crate) naming: ClientNaming,
     /// Web pages that may use doors that browsers reach.
     pub(crate) web_origins: Vec<WebOrigin>,
+    /// What becomes of connections for which clients send `CONNECT`; without it they are refused.
+    pub(crate) interception: Option<Arc<Interception>>,
 }
 
 impl Front {
@@ -122,6 +125,8 @@ pub(crate) struct Exchange {
     front: Arc<Front>,
     door: Door,
     client: Client,
+    /// The host that the client asked a connection for, in lower case, where it did so: no request is for another.
+    only: Option<String>,
     /// The last `Host`, and where it leads: clients name the same with every request.
     last: RefCell<Option<(HeaderValue, Urls)>>,
 }
@@ -129,7 +134,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// For a connection through `door`.
     pub(crate) fn new(front: Arc<Front>, door: Door) -> Self {
-        Self { front, door, client: Client::new(None), last: RefCell::new(None) }
+        Self { front, door, client: Client::new(None), only: None, last: RefCell::new(None) }
     }
 
     /// The same, where the system knows the client's process.
@@ -140,6 +145,12 @@ impl Exchange {
             ClientNaming::Cgroup => peer.and_then(|peer| peer.process).and_then(control_group),
         };
         Self { client: Client::new(user).of_group(group), ..self }
+    }
+
+    /// For what comes out of the TLS that ends here for `host`, on a connection of this one's client.
+    fn within(&self, host: &str) -> Self {
+        let inner = Self::new(Arc::clone(&self.front), Door::INTERCEPTED);
+        Self { client: self.client.clone(), only: Some(host.to_owned()), ..inner }
     }
 
     /// Answers `request`: at once if its answer is in memory.
@@ -172,6 +183,9 @@ impl Exchange {
         B: Body<Data = bytes::Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        if request.method() == Method::CONNECT {
+            return self.connect(&request);
+        }
         let urls = match self.admit(&request) {
             Ok(Destination::Api(urls)) => urls,
             Ok(Destination::Other(other)) => return self.answer_past(request, other),
@@ -224,8 +238,39 @@ impl Exchange {
         }))
     }
 
+    /// Answers a client that takes this door for a proxy and wants a connection to some host.
+    fn connect<B>(&self, request: &Request<B>) -> Answering {
+        let judged = self.admit_client(request).and_then(|()| {
+            let interception = self.front.interception.as_ref().filter(|_| self.door.is_proxy);
+            let interception = interception.ok_or(Inadmissible::Connect)?;
+            let judgement = interception.judge(request.uri().authority(), &self.front.hosts)?;
+            Ok((judgement, Arc::clone(interception)))
+        });
+        match judged {
+            Ok((Judgement::Intercept { host }, interception)) => {
+                let exchange = Box::new(self.within(&host));
+                Answering::Ready(Some(turned(Course::Intercepted { host, interception, exchange })))
+            }
+            Ok((Judgement::Tunnel { host, port }, interception)) => {
+                Answering::Waiting(Box::pin(async move {
+                    match interception.open(&host, port).await {
+                        Ok(tunnel) => turned(Course::Tunnel(tunnel)),
+                        Err(error) => refuse(&error, &Method::CONNECT),
+                    }
+                }))
+            }
+            Err(error) => Answering::Ready(Some(refuse(&error, &Method::CONNECT))),
+        }
+    }
+
     /// Checks that the request may come in, and tells where it belongs.
     fn admit<B>(&self, request: &Request<B>) -> Result<Destination, DoorError> {
+        self.admit_client(request)?;
+        Ok(self.route(request)?)
+    }
+
+    /// Checks that the request was not here before, and that its client shows what this door asks for.
+    fn admit_client<B>(&self, request: &Request<B>) -> Result<(), DoorError> {
         if self.front.node.github().goes_in_a_circle(request.headers()) {
             warn!("a request came through this node before: the origin leads back here");
             return Err(DoorError::circle());
@@ -236,10 +281,13 @@ impl Exchange {
         {
             return Err(DoorError::token_refused());
         }
-        Ok(self.route(request)?)
+        Ok(())
     }
 
     fn route<B>(&self, request: &Request<B>) -> Result<Destination, Inadmissible> {
+        if let Some(only) = &self.only {
+            host::names_only(only, request)?;
+        }
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return self.front.hosts.route(self.door, request);
@@ -325,6 +373,13 @@ impl Future for Answering {
     }
 }
 
+/// The answer after which a connection takes `course`.
+fn turned(course: Course) -> Response<DoorBody> {
+    let mut response = Response::new(DoorBody::Whole(None));
+    response.extensions_mut().insert(Turn::to(course));
+    response
+}
+
 /// The response for an error; HEAD gets its head alone, with the length that GET would see.
 pub(crate) fn refuse(error: &DoorError, method: &Method) -> Response<DoorBody> {
     let mut response = error.response();
@@ -353,6 +408,7 @@ mod tests {
             rendered: RenderedReplies::new(),
             client_token: ArcSwapOption::from_pointee(client_token.map(|token| secret(token).unwrap())),
             web_origins: Vec::new(),
+            interception: None,
             access_log: None,
             refusals: Refusals::default(),
             users: Users::default(),

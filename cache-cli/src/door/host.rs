@@ -51,6 +51,11 @@ pub(crate) enum Urls {
 pub(crate) enum Inadmissible {
     /// It asks for a tunnel, in which nothing could be cached.
     Connect,
+    /// It names another host than the one that its connection is to.
+    BesideConnection {
+        /// The host that the connection is to.
+        only: String,
+    },
     /// Its `Host` is missing, repeated, or no host.
     HostMalformed,
     /// It names a host that is neither the API nor this door.
@@ -121,6 +126,11 @@ impl Hosts {
         is_unnamed || self.is_own_named(request)
     }
 
+    /// Whether requests for `named` that come out of intercepted TLS have a place to go.
+    pub(crate) fn serves(&self, named: &Authority) -> bool {
+        self.is_api(named) || self.other.find(named).is_some()
+    }
+
     /// Whether clients that name this host think that they talk to the API itself.
     fn is_api(&self, named: &Authority) -> bool {
         let usual = |authority: &Authority| matches!(authority.port_u16(), None | Some(80 | 443));
@@ -141,6 +151,24 @@ impl Hosts {
             || bare.parse::<Ipv4Addr>().is_ok()
             || bare.parse::<Ipv6Addr>().is_ok()
             || self.own.contains(&lower)
+    }
+}
+
+/// Checks that `request` names the host `only`, in lower case and without brackets, wherever it names one: what one name let
+/// in is not meant for another's pages.
+///
+/// # Errors
+///
+/// When it names another, or none.
+pub(super) fn names_only<B>(only: &str, request: &Request<B>) -> Result<(), Inadmissible> {
+    let is_it = |named: &Authority| {
+        named.host().trim_matches(['[', ']']).trim_end_matches('.').eq_ignore_ascii_case(only)
+    };
+    let target = request.uri().authority();
+    if is_it(&host_of(request)?) && target.is_none_or(is_it) {
+        Ok(())
+    } else {
+        Err(Inadmissible::BesideConnection { only: only.to_owned() })
     }
 }
 

@@ -70,6 +70,7 @@ async fn door() -> Exchange {
             rendered: RenderedReplies::new(),
             client_token: ArcSwapOption::empty(),
             web_origins: Vec::new(),
+            interception: None,
             access_log: None,
             refusals: crate::door::Refusals::default(),
             users: Users::default(),

@@ -12,6 +12,7 @@ mod event_loops;
 mod exchange;
 mod host;
 mod incoming;
+mod intercept;
 mod malformed;
 mod meter;
 mod policy;
@@ -34,6 +35,7 @@ pub(crate) use {
     event_loops::EventLoops,
     exchange::{Exchange, Front, refuse},
     host::Hosts,
+    intercept::{Interception, TunnelRules},
     policy::Door,
     problem::{CACHE_STATUS, DoorError},
     refusals::Refusals,

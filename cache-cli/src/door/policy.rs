@@ -13,6 +13,8 @@ pub(crate) struct Door {
     pub(crate) urls: DoorUrls,
     /// Whether clients must present the client token where one is set.
     pub(crate) asks_token: bool,
+    /// Whether it is a proxy for clients that ask for a connection, where the daemon intercepts.
+    pub(crate) is_proxy: bool,
     /// Whether browsers reach it, so that it asks which page a request comes from.
     pub(crate) meets_browsers: bool,
 }
@@ -45,6 +47,7 @@ impl Door {
         hosts: DoorHosts::Api,
         urls: DoorUrls::Rewritten { scheme: "http" },
         asks_token: true,
+        is_proxy: true,
         meets_browsers: true,
     };
     /// HTTP on a unix socket, into which `gh` sends everything. The file system decides which users may connect, and
@@ -54,6 +57,17 @@ impl Door {
         hosts: DoorHosts::ApiAndOthers,
         urls: DoorUrls::Kept,
         asks_token: false,
+        is_proxy: false,
+        meets_browsers: false,
+    };
+    /// HTTP inside the TLS that this daemon ends for clients that take it for a proxy. They showed what they have to show
+    /// when they asked for the connection, and a browser keeps its pages apart by the host's own name.
+    pub(crate) const INTERCEPTED: Self = Self {
+        name: "intercepted",
+        hosts: DoorHosts::ApiAndOthers,
+        urls: DoorUrls::Kept,
+        asks_token: false,
+        is_proxy: false,
         meets_browsers: false,
     };
 }

@@ -129,8 +129,9 @@ impl DoorError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         headers.insert(CACHE_STATUS, cache_status::of_error(self.code));
         if self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
-            headers
-                .insert(header::PROXY_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"fleet-cache\""));
+            for scheme in ["Bearer realm=\"fleet-cache\"", "Basic realm=\"fleet-cache\""] {
+                headers.append(header::PROXY_AUTHENTICATE, HeaderValue::from_static(scheme));
+            }
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -195,8 +196,15 @@ impl From<Inadmissible> for DoorError {
                 "this door opens no tunnels: nothing inside one could be cached",
             )
             .with_remedy(
-                "use HTTP_PROXY with http:// URLs, a base URL, or the unix socket instead of HTTPS_PROXY",
+                "start the daemon with --intercept and the client by `fleet-cache run -- COMMAND`; or use a base URL or the \
+                 unix socket instead of HTTPS_PROXY",
             ),
+            Inadmissible::BesideConnection { only } => Self::new(
+                StatusCode::MISDIRECTED_REQUEST,
+                "misdirected",
+                format!("this connection is to {only} alone, and the request names another host"),
+            )
+            .with_remedy("open a connection for each host"),
             Inadmissible::HostMalformed => Self::new(
                 StatusCode::BAD_REQUEST,
                 "host",

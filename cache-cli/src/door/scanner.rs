@@ -19,6 +19,8 @@ pub(super) enum Framing {
     Chunked,
     /// By its length; zero for no body.
     Length(u64),
+    /// What follows is perhaps no request.
+    Unknown,
 }
 
 /// What to do with bytes that came.
@@ -111,6 +113,7 @@ impl Scanner {
             Framing::Chunked => Position::Chunks(Chunks::Size { value: 0, digits: 0 }),
             Framing::Length(0) => Position::Before,
             Framing::Length(left) => Position::Body { left },
+            Framing::Unknown => Position::Unknown,
         };
     }
 

@@ -167,7 +167,8 @@ impl Vitals {
     pub(super) fn begin(self: &Arc<Self>, framing: Framing) -> InFlight {
         let told = match framing {
             Framing::Chunked => CHUNKED,
-            Framing::Length(length) => length.min(CHUNKED - 1),
+            Framing::Length(length) => length.min(UNKNOWN - 1),
+            Framing::Unknown => UNKNOWN,
         };
         self.framing.store(told, Ordering::Relaxed);
         self.in_flight.store(true, Ordering::Relaxed);
@@ -180,6 +181,7 @@ impl Vitals {
         match self.framing.swap(UNTOLD, Ordering::Relaxed) {
             UNTOLD => None,
             CHUNKED => Some(Framing::Chunked),
+            UNKNOWN => Some(Framing::Unknown),
             length => Some(Framing::Length(length)),
         }
     }
@@ -256,6 +258,7 @@ const PHASE_BITS: u32 = 3;
 const PHASE_MASK: u64 = (1 << PHASE_BITS) - 1;
 const UNTOLD: u64 = u64::MAX;
 const CHUNKED: u64 = u64::MAX - 1;
+const UNKNOWN: u64 = u64::MAX - 2;
 
 const _: () = assert!(Phase::ALL.len() <= 1 << PHASE_BITS);
 

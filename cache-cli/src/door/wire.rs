@@ -81,6 +81,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stream
     }
 
+    /// Takes the connection out of the wire, with what came of it and was not handed on.
+    pub(super) fn into_parts(self) -> (S, BytesMut) {
+        (self.stream, self.held)
+    }
+
     /// Hands on what is held, as far as it goes and the scanner lets it.
     fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) {
         while buffer.remaining() > 0 {

@@ -156,6 +156,31 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "Where to send requests on the unix socket for a host other than the API; GitHub's own hosts are known",
     )
     .variables(&["CACHE_UPSTREAM"]),
+    Definition::one(
+        "intercept",
+        "",
+        "Be a proxy for HTTPS_PROXY on --listen: end the TLS of the API's hosts with certificates of this installation's own, \
+         and tunnel to all others; `fleet-cache run` starts commands that trust them",
+    )
+    .of_shape(Shape::Enabled)
+    .variables(&["CACHE_INTERCEPT"])
+    .default("false"),
+    Definition::many(
+        "intercept-host",
+        "HOST",
+        "One of GitHub's other hosts, or of --upstream, to intercept besides the API; its requests pass the cache by",
+    )
+    .variables(&["CACHE_INTERCEPT_HOST"]),
+    Definition::many("tunnel-port", "PORT", "A port besides 443 to which tunnels may lead")
+        .variables(&["CACHE_TUNNEL_PORT"]),
+    Definition::one(
+        "tunnel-private",
+        "",
+        "Permit tunnels to loopback, private and metadata addresses: all clients then reach what this machine reaches",
+    )
+    .of_shape(Shape::Enabled)
+    .variables(&["CACHE_TUNNEL_PRIVATE"])
+    .default("false"),
     Definition::one("cache-dir", "DIR", "Where entries, the lock and the admin socket are kept")
         .variables(&["CACHE_DIR", "IPFS_ACCELERATE_CACHE_DIR"]),
     Definition::one("default-ttl", "SECONDS", "How long an answer is fresh unless its route says otherwise")

@@ -14,6 +14,7 @@ mod fleet;
 mod github_cli;
 mod given;
 mod imprint;
+mod intercept;
 mod listening;
 mod log_filter;
 mod report;
@@ -34,6 +35,7 @@ pub(crate) use {
     fleet::{FleetSettings, Transport},
     given::{CONFIG_VARIABLE, Given, Source},
     imprint::Imprint,
+    intercept::InterceptSettings,
     report::{FleetReport, Report, SecretReport},
     secret_source::{REMEDY, SecretSearch, SourcedSecret, from_input},
     value::{NamedDomain, Problem, Secret, reserve, secret},
@@ -78,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) certificates_source: Source,
     /// Where requests for hosts other than the API go.
     pub(crate) detours: Vec<Detour>,
+    /// What the TCP door does for clients that take it for a proxy; `None` to refuse them.
+    pub(crate) intercept: Option<InterceptSettings>,
     /// Where entries, the lock and the admin socket are.
     pub(crate) cache_dir: PathBuf,
     /// How long an answer is fresh unless its route says otherwise.
@@ -183,6 +187,7 @@ impl Settings {
         let mut settings = reader.settings(defaults);
         reader.check_listening(&settings);
         reader.check_clear_origin(&settings);
+        reader.check_intercept(&settings);
         settings.warnings = std::mem::take(&mut reader.warnings);
         reader.finish(settings)
     }
@@ -211,6 +216,17 @@ pub(crate) fn cache_dir(given: &Given, defaults: &Defaults) -> Result<PathBuf, S
     let mut reader = Reader::new(given);
     let directory = reader.cache_dir(defaults);
     reader.finish(directory)
+}
+
+/// The client token alone, for a command that connects to a door.
+///
+/// # Errors
+///
+/// When a token is given but cannot be used.
+pub(crate) fn client_token(given: &Given) -> Result<Option<Secret>, SettingsError> {
+    let mut reader = Reader::new(given);
+    let token = reader.client_token();
+    reader.finish(token)
 }
 
 /// Where this node listens for others, for a command that tells them.
@@ -287,6 +303,7 @@ impl<'a> Reader<'a> {
             certificates: self.one("ca-file", path),
             certificates_source: self.source("ca-file"),
             detours: self.many("upstream", value::word),
+            intercept: self.intercept(),
             cache_dir: self.cache_dir(defaults),
             default_lifetime: self.one("default-ttl", value::lifetime).unwrap_or_default(),
             if_error: self.one("stale-if-error", value::lifetime).unwrap_or_default(),

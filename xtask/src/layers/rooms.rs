@@ -96,7 +96,7 @@ const HOUSES: &[House] = &[House {
     floors: &[
         &["exit"],
         &["output", "socket"],
-        &["settings"],
+        &["ca", "settings"],
         &["admin", "door"],
         &["daemon"],
         &["command"],

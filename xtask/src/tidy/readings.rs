@@ -54,6 +54,8 @@ const READINGS: &[Reading] = &[
         what: "the time of day",
         paths: &["SystemTime::now"],
         homes: &[
+            // When certificates begin and end.
+            "cache-cli/src/ca/mod.rs",
             // Lines for people and other programs.
             "cache-cli/src/command/monitor/mod.rs",
             "cache-cli/src/command/quota.rs",

@@ -1,5 +1,5 @@
-//! Bugs below the core, in the driver, the queue, the clock and the store, and in what the ledger joins: a test must notice each, which plays all of
-//! them in one thread under seeds.
+//! Bugs below the core, in the driver, the queue, the clock and the store, and in two parts of the ledger: a test must notice
+//! each, which plays all of them in one thread under seeds.
 
 use super::{Arguments, Copy, Finding, Mutant, wait};
 use crate::cargo::cargo;
@@ -26,6 +26,8 @@ pub(super) enum World {
     Driver,
     /// `cache-store/tests/world.rs`: the queue, the writer and the store.
     Store,
+    /// `cache-core/src/ledger/writing/worlds.rs`: the members of a fleet that write for one payer.
+    Writing,
 }
 
 impl World {
@@ -43,6 +45,10 @@ impl World {
             Self::Store => (
                 ["--package", "cache-store", "--test", "world"],
                 "the_rules_hold_whatever_comes_first_and_nobody_waits_for_anybody",
+            ),
+            Self::Writing => (
+                ["--package", "cache-core", "--lib", "--quiet"],
+                "ledger::writing::worlds::in_no_world_are_more_than_a_few_writes_too_many_begun_and_in_none_does_one_wait_for_nothing",
             ),
         }
     }
@@ -113,7 +119,8 @@ fn rule(said: &str) -> String {
 }
 
 /// The worlds as they are: nothing is to be found.
-static SOUND: [Below; 3] = [sound(World::Driver), sound(World::Ledger), sound(World::Store)];
+static SOUND: [Below; 4] =
+    [sound(World::Driver), sound(World::Ledger), sound(World::Store), sound(World::Writing)];
 
 const fn sound(world: World) -> Below {
     let mutant = Mutant { file: "cache-core/src/lib.rs", ..super::NOTHING };

@@ -38,6 +38,8 @@ struct Plan {
     per_minute: u32,
     /// What each member wants.
     wants: Vec<Want>,
+    /// Each wants one write to begin with besides, so that all know which of them write.
+    early: bool,
     /// Longest time that a message takes, in milliseconds.
     message: u64,
     /// How far clocks are ahead at most, in milliseconds.
@@ -53,15 +55,24 @@ impl Plan {
     fn burst(members: usize, count: u64) -> Self {
         let want = Want { from: 0, count, every: None };
         let wants = vec![want; members];
-        Self { per_minute: 80, wants, message: 100, skew: 50, restarts: Vec::new(), time: 190_000 }
+        Self {
+            per_minute: 80,
+            wants,
+            early: false,
+            message: 100,
+            skew: 50,
+            restarts: Vec::new(),
+            time: 190_000,
+        }
     }
 
     fn of(chance: &mut Chance) -> Self {
         let members = chance.one_of(&[2, 3, 3, 5, 20]);
         let spread = chance.one_of(&[1, 300, 3_000, 60_000]);
         let kind = chance.below(4);
+        let early = chance.below(3) == 0;
         let want = |chance: &mut Chance| {
-            let from = chance.below(spread);
+            let from = chance.below(spread) + if early { 3_000 } else { 0 };
             match if kind == 3 { chance.below(3) } else { kind } {
                 0 => Want { from, count: 1 + chance.below(120), every: Some(60_000 + chance.below(60_000)) },
                 1 => Want { from, count: 1, every: Some(500 + chance.below(20_000)) },
@@ -74,6 +85,7 @@ impl Plan {
         Self {
             per_minute: chance.one_of(&[1, 2, 10, 80, 80]),
             wants: (0..members).map(|_| want(chance)).collect(),
+            early,
             message: chance.one_of(&[1, 100, 440]),
             skew: chance.one_of(&[0, 50, 200]),
             restarts: (0..restarts).map(|_| restart(chance)).collect(),
@@ -174,9 +186,10 @@ impl World {
             && every.map_or(now == from / 10 * 10, |every| {
                 (now - from / 10 * 10).is_multiple_of(every / 10 * 10)
             });
+        let is_early = self.plan.early && now == 0;
         let member = &mut self.members[number];
-        if is_wanted && member.waiting < 500 {
-            member.waiting += count;
+        if (is_wanted || is_early) && member.waiting < 500 {
+            member.waiting += if is_wanted { count } else { 1 };
             member.look_at = now;
         }
     }
@@ -264,7 +277,7 @@ fn fault(seed: u64) -> Option<String> {
     let world = World::new(Plan::of(&mut chance), chance).run();
     let excess = world.excess();
     let members = world.members.len() as u64;
-    let fault = if excess >= members {
+    let fault = if excess > 2 + members / 5 {
         Some(format!("{excess} writes beyond the pace"))
     } else {
         world.stalled.clone()
@@ -273,8 +286,7 @@ fn fault(seed: u64) -> Option<String> {
 }
 
 #[test]
-fn in_no_world_are_as_many_writes_too_many_begun_as_there_are_members_and_in_none_does_one_wait_for_nothing()
-{
+fn in_no_world_are_more_than_a_few_writes_too_many_begun_and_in_none_does_one_wait_for_nothing() {
     let faults: Vec<_> = (0..300).filter_map(fault).collect();
     assert!(faults.is_empty(), "{faults:#?}");
 }

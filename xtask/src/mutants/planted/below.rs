@@ -1,4 +1,4 @@
-//! The driver, the queue, the clock and the store.
+//! The driver, the queue, the clock, the store, and two parts of the ledger.
 
 use crate::mutants::{
     Mutant,
@@ -121,6 +121,78 @@ pub(in crate::mutants) const BUGS: &[Below] = &[
             file: "cache-core/src/ledger/evidence.rs",
             old: "        && was_there\n        && is_the_only_one()\n",
             new: "        && (was_there || is_the_only_one() || left_off > 0)\n",
+        },
+    },
+    Below {
+        world: World::Writing,
+        mutant: Mutant {
+            name: "pace-what-was-begun-counts-for-half-the-time",
+            file: "cache-core/src/ledger/writing.rs",
+            old: "Duration::from_millis(1_000);\n\nconst _: () = assert!(HEARD_AFTER.as_millis() * 2 <= SHARED_OVER.as_millis());",
+            new: "Duration::from_millis(500);",
+        },
+    },
+    Below {
+        world: World::Writing,
+        mutant: Mutant {
+            name: "pace-each-takes-all-that-is-left",
+            file: "cache-core/src/ledger/writing.rs",
+            old: "left.saturating_add(own_count) / members",
+            new: "left.saturating_add(own_count)",
+        },
+    },
+    Below {
+        world: World::Writing,
+        mutant: Mutant {
+            name: "pace-a-newcomer-begins-all-it-has",
+            file: "cache-core/src/ledger/writing.rs",
+            old: "            _ if own.is_empty() && left >= members => Turn::Now,",
+            new: "            _ if left >= members => Turn::Now,",
+        },
+    },
+    Below {
+        world: World::Writing,
+        mutant: Mutant {
+            name: "pace-turns-are-whoever-s-comes",
+            file: "cache-core/src/ledger/writing.rs",
+            old: "if (rank + slot).is_multiple_of(members) && into < SLOT_MILLIS / 2 {",
+            new: "if rank <= members && into < SLOT_MILLIS {",
+        },
+    },
+    Below {
+        world: World::Writing,
+        mutant: Mutant {
+            name: "pace-each-word-counts-as-one-write",
+            file: "cache-core/src/ledger/writing/begun.rs",
+            old: "told.total.saturating_sub(self.total).min(told_count)",
+            new: "told.total.saturating_sub(self.total).min(1)",
+        },
+    },
+    Below {
+        world: World::Writing,
+        mutant: Mutant {
+            name: "pace-earlier-runs-are-forgotten",
+            file: "cache-core/src/ledger/writing.rs",
+            old: "            return is_earlier && of.earlier.hear(told, now);",
+            new: "            return is_earlier;",
+        },
+    },
+    Below {
+        world: World::Writing,
+        mutant: Mutant {
+            name: "pace-a-share-is-free-again-after-a-minute",
+            file: "cache-core/src/ledger/writing.rs",
+            old: "            return Turn::At(first.saturating_add(SHARED_OVER));",
+            new: "            return Turn::At(first.saturating_add(MINUTE));",
+        },
+    },
+    Below {
+        world: World::Writing,
+        mutant: Mutant {
+            name: "pace-only-the-first-write-is-told",
+            file: "cache-core/src/ledger/writing.rs",
+            old: "        of.tell_at = Some(of.tell_at.map_or(tell_at, |before| before.min(tell_at)));",
+            new: "        of.tell_at = of.tell_at.or(Some(tell_at).filter(|_| of.told.is_none()));",
         },
     },
 ];

@@ -56,8 +56,15 @@ impl Borrow<str> for Key {
 }
 
 impl fmt::Debug for Key {
+    /// Without what a query says, which logs are not to hold: it may be private.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} for {}", self.resource(), self.domain())
+        match self.resource().split_once('?') {
+            Some((path, rest)) => {
+                let class = rest.find(' ').map_or("", |at| &rest[at..]);
+                write!(f, "{path}?…{class} for {}", self.domain())
+            }
+            None => write!(f, "{} for {}", self.resource(), self.domain()),
+        }
     }
 }
 
@@ -161,6 +168,7 @@ const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
 
     #[test]
     fn keys_sort_by_resource_first() {
@@ -177,6 +185,14 @@ mod tests {
         let key = Key::new(inner.as_str(), outer);
         assert_eq!(key.domain(), outer);
         assert_eq!(key.resource(), inner.as_str());
+    }
+
+    #[test]
+    fn what_a_query_says_is_not_shown() {
+        let shown = |resource: &str| format!("{:?}", Key::new(resource, Domain::ANONYMOUS));
+        assert_eq!(shown("host/search?q=private json"), "host/search?… json for anonymous");
+        assert_eq!(shown("host/search?q=private"), "host/search?… for anonymous");
+        assert_eq!(shown("host/user json"), "host/user json for anonymous");
     }
 
     #[test]

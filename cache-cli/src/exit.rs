@@ -1,5 +1,6 @@
 //! How a command ends: what it tells the shell, and the person before it.
 
+use crate::settings::Sources;
 use std::{error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// Why a command did not do what it was asked to.
@@ -102,16 +103,23 @@ impl CommandError {
     }
 
     /// A door that could not be opened at `address`, which the setting `setting` gives.
-    pub(crate) fn listen(address: SocketAddr, setting: &'static str, error: std::io::Error) -> Self {
+    pub(crate) fn listen(
+        address: SocketAddr,
+        (setting, sources): (&'static str, &Sources),
+        error: &std::io::Error,
+    ) -> Self {
         if error.kind() == std::io::ErrorKind::AddrInUse {
-            let text = format!(
-                "port {} on {} is in use by another process; stop it, or give another --{setting}",
+            let problem = format!(
+                "cannot be used: port {} on {} is in use by another process; stop it, or give another --{setting}",
                 address.port(),
                 address.ip()
             );
-            return Self::InUse(text.into());
+            return Self::InUse(sources.fault(setting, address, problem).into());
         }
-        Self::failed(format!("cannot listen on {address}"), error)
+        let problem = format!(
+            "cannot be used: {error}; give an address of this machine and a port that its user may have"
+        );
+        Self::Usage(sources.fault(setting, address, problem).into())
     }
 
     /// What the shell is told.

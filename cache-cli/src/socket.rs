@@ -1,6 +1,6 @@
 //! Unix sockets that only the intended users can use: they replace what a dead daemon left, and clean up.
 
-use crate::exit::CommandError;
+use crate::{exit::CommandError, settings::Sources};
 use std::{
     fs::{self, DirBuilder, File, Permissions},
     io,
@@ -24,8 +24,8 @@ pub(crate) struct Socket {
 pub(crate) enum SocketError {
     /// Another process listens on it.
     #[error(
-        "the socket {} is in use by another process{}",
-        path.display(), pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
+        "is in use by another process{}; stop it, or give another path",
+        pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
     )]
     InUse {
         /// The path of the socket.
@@ -34,7 +34,7 @@ pub(crate) enum SocketError {
         pid: Option<i32>,
     },
     /// It cannot be given to the group that was asked for.
-    #[error("cannot give the socket {} to the group {group}: {error}; name a group that this user is in", path.display())]
+    #[error("cannot be given to the group {group}: {error}; name a group that this user is in")]
     Group {
         /// The path of the socket.
         path: PathBuf,
@@ -44,30 +44,34 @@ pub(crate) enum SocketError {
         error: io::Error,
     },
     /// Something else is there.
-    #[error("{} exists and is not a socket; remove it or give another path", .0.display())]
+    #[error("exists and is not a socket; remove it or give another path")]
     NoSocket(PathBuf),
     /// The path is longer than clients can name.
-    #[error("the socket path {} is longer than {SOCKET_PATH_BYTES_MAX} bytes; give a shorter one", .0.display())]
+    #[error("is longer than {SOCKET_PATH_BYTES_MAX} bytes, the most for a socket; give a shorter one")]
     TooLong(PathBuf),
     /// The system does not allow it.
-    #[error("cannot listen on the socket {}", path.display())]
+    #[error("cannot be used: {error}; name a path in a directory where the daemon's user may write")]
     Refused {
         /// The path of the socket.
         path: PathBuf,
         /// What the system says.
-        #[source]
         error: io::Error,
     },
 }
 
-impl From<SocketError> for CommandError {
-    fn from(error: SocketError) -> Self {
-        match error {
-            SocketError::InUse { .. } => Self::InUse(error.into()),
-            SocketError::NoSocket(_) | SocketError::TooLong(_) => Self::Usage(error.into()),
-            SocketError::Group { .. } => Self::Usage(error.into()),
-            SocketError::Refused { path, error } => {
-                Self::failed(format!("cannot listen on the socket {}", path.display()), error)
+impl SocketError {
+    /// What a person is told that gave the path, or the directory that it is in, by the `setting`.
+    pub(crate) fn of_setting(self, setting: &'static str, sources: &Sources) -> CommandError {
+        let (Self::InUse { path, .. }
+        | Self::Group { path, .. }
+        | Self::NoSocket(path)
+        | Self::TooLong(path)
+        | Self::Refused { path, .. }) = &self;
+        let text = sources.fault(setting, path.display(), &self);
+        match self {
+            Self::InUse { .. } => CommandError::InUse(text.into()),
+            Self::Group { .. } | Self::NoSocket(_) | Self::TooLong(_) | Self::Refused { .. } => {
+                CommandError::Usage(text.into())
             }
         }
     }

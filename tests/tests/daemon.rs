@@ -171,6 +171,48 @@ async fn a_second_daemon_on_one_port_is_refused_with_the_port() {
     assert!(words.contains(&daemon.address().port().to_string()), "{words}");
 }
 
+/// Arguments, a variable and its value; how the daemon ends, and what it says is to be done.
+type Place<'a> = (&'a [&'a str], (&'a str, &'a str), Option<i32>, &'a str);
+
+#[test]
+fn a_place_that_cannot_be_opened_is_named_with_its_setting_and_where_that_came_from() {
+    let home = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = home.path().join("file");
+    fs::write(&file, "no socket").expect("it is writable");
+    let (file, own) = (file.to_str().expect("it is text"), home.path().join("admin.sock"));
+    let own = own.to_str().expect("it is text");
+    let listening = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let taken = listening.local_addr().expect("it listens").to_string();
+    let table: [Place<'_>; 8] = [
+        (&[], ("CACHE_UNIX", "/nowhere/s"), Some(2), "may write"),
+        (&[], ("CACHE_UNIX", file), Some(2), "is not a socket; remove it"),
+        (
+            &["--cache-dir", home.path().to_str().expect("it is text")],
+            ("CACHE_UNIX", own),
+            Some(2),
+            "another --unix",
+        ),
+        (&[], ("CACHE_UNIX", &"/x".repeat(80)), Some(2), "give a shorter one"),
+        (&[], ("CACHE_DIR", file), Some(2), "may write"),
+        (&[], ("CACHE_METRICS_LISTEN", &taken), Some(4), "another --metrics-listen"),
+        (&[], ("CACHE_DASHBOARD", &taken), Some(4), "another --dashboard"),
+        (
+            &["--allow-remote"],
+            ("CACHE_METRICS_LISTEN", "192.0.2.1:80"),
+            Some(2),
+            "an address of this machine",
+        ),
+    ];
+    for (arguments, (variable, value), ended, remedy) in table {
+        let arguments = [&["--no-p2p", "--listen", "127.0.0.1:0"], arguments].concat();
+        let (code, words) = refused(&arguments, &[(variable, value)]);
+        assert_eq!(code, ended, "{variable} {value}: {words}");
+        for part in [value, remedy, &format!("(environment {variable})")] {
+            assert!(words.contains(part), "{variable} {value}: {words}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_its_name_and_a_remedy() {
     let table = [

@@ -44,7 +44,7 @@ pub(crate) fn perform(order: CaOrder, cache_dir: &Path, out: &mut impl Write) ->
         }
         CaOrder::Show(rendering) => show(&read(&files, cache_dir)?, &files, rendering, out),
         CaOrder::Renew(rendering) => {
-            let _alone = InstanceLock::acquire(cache_dir)?;
+            let _alone = InstanceLock::acquire(cache_dir, None)?;
             // A daemon that starts for other hosts makes another.
             let hosts = match files.read() {
                 Ok(Some(authority)) => authority.facts().hosts().iter().cloned().collect(),
@@ -55,7 +55,7 @@ pub(crate) fn perform(order: CaOrder, cache_dir: &Path, out: &mut impl Write) ->
             show(&authority, &files, rendering, out)
         }
         CaOrder::Remove(rendering) => {
-            let _alone = InstanceLock::acquire(cache_dir)?;
+            let _alone = InstanceLock::acquire(cache_dir, None)?;
             let was = files.remove().map_err(failed)?;
             let said = if was {
                 "removed; take it out of every store of trusted certificates too"

@@ -14,7 +14,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Refuses settings that leave no door to connect to.
+/// Refuses settings that leave no door to connect to, or one that no client could name.
 ///
 /// # Errors
 ///
@@ -24,7 +24,14 @@ pub(super) fn has_a_door(settings: &Settings) -> Result<(), CommandError> {
         let text = "there is nowhere to listen; give --listen ADDR:PORT or --unix PATH";
         return Err(CommandError::Usage(text.into()));
     }
-    Ok(())
+    let Some(path) = &settings.unix else { return Ok(()) };
+    if *path == admin::socket_path(&settings.cache_dir) {
+        let problem =
+            "is the daemon's own socket in cache-dir, by which commands reach it; give another --unix";
+        let text = settings.sources.fault("unix", path.display(), problem);
+        return Err(CommandError::Usage(text.into()));
+    }
+    socket::check_nameable(path).map_err(|error| error.of_setting("unix", &settings.sources))
 }
 
 /// The doors, open but not yet served: connections wait in the system's backlog.
@@ -42,15 +49,19 @@ impl Doors {
     /// When there is nowhere to listen, or another process listens there.
     pub(super) async fn open(settings: &Settings) -> Result<Self, CommandError> {
         has_a_door(settings)?;
-        let admin = Socket::listen(&admin::socket_path(&settings.cache_dir), Access::OWNER).await?;
+        let admin = Socket::listen(&admin::socket_path(&settings.cache_dir), Access::OWNER).await;
+        let admin = admin.map_err(|error| error.of_setting("cache-dir", &settings.sources))?;
         let unix = match &settings.unix {
             Some(path) => {
-                socket::check_nameable(path)?;
-                Some(Socket::listen(path, settings.unix_access).await?)
+                let opened = Socket::listen(path, settings.unix_access).await;
+                Some(opened.map_err(|error| error.of_setting("unix", &settings.sources))?)
             }
             None => None,
         };
-        let tcp = settings.listen.map(|address| door::listen(address, "listen")).transpose()?;
+        let tcp = settings
+            .listen
+            .map(|address| door::listen(address, ("listen", &settings.sources)))
+            .transpose()?;
         Ok(Self { admin, unix, tcp })
     }
 

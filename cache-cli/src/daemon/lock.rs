@@ -1,6 +1,6 @@
 //! One daemon per cache directory.
 
-use crate::exit::CommandError;
+use crate::{exit::CommandError, settings::Sources};
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
@@ -19,8 +19,8 @@ pub(crate) struct InstanceLock {
 pub(crate) enum LockError {
     /// Another daemon has it.
     #[error(
-        "another fleet-cache{} is using {}; stop it, or give this one another --cache-dir",
-        pid.map_or_else(String::new, |pid| format!(" (pid {pid})")), directory.display()
+        "is in use by another fleet-cache{}; stop it, or give this one another --cache-dir",
+        pid.map_or_else(String::new, |pid| format!(" (pid {pid})"))
     )]
     Held {
         /// The directory that is in use.
@@ -29,23 +29,26 @@ pub(crate) enum LockError {
         pid: Option<u32>,
     },
     /// It cannot be made or written.
-    #[error("cannot use the cache directory {}", directory.display())]
+    #[error("cannot be used: {error}; name a directory where the daemon's user may write")]
     Unusable {
         /// The directory that cannot be used.
         directory: PathBuf,
         /// What the system says.
-        #[source]
         error: io::Error,
     },
 }
 
-impl From<LockError> for CommandError {
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Held { .. } => Self::InUse(error.into()),
-            LockError::Unusable { directory, error } => {
-                Self::failed(format!("cannot use the cache directory {}", directory.display()), error)
-            }
+impl LockError {
+    /// What a person is told; where the directory came from, if that is known.
+    fn of_setting(self, sources: Option<&Sources>) -> CommandError {
+        let (Self::Held { directory, .. } | Self::Unusable { directory, .. }) = &self;
+        let text = match sources {
+            Some(sources) => sources.fault("cache-dir", directory.display(), &self),
+            None => format!("cache-dir {directory:?} {self}"),
+        };
+        match self {
+            Self::Held { .. } => CommandError::InUse(text.into()),
+            Self::Unusable { .. } => CommandError::Usage(text.into()),
         }
     }
 }
@@ -56,7 +59,11 @@ impl InstanceLock {
     /// # Errors
     ///
     /// When another process has it, or it cannot be written.
-    pub(crate) fn acquire(directory: &Path) -> Result<Self, LockError> {
+    pub(crate) fn acquire(directory: &Path, sources: Option<&Sources>) -> Result<Self, CommandError> {
+        Self::take(directory).map_err(|error| error.of_setting(sources))
+    }
+
+    fn take(directory: &Path) -> Result<Self, LockError> {
         let unusable = |error| LockError::Unusable { directory: directory.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
         let mut file = OpenOptions::new()
@@ -104,18 +111,18 @@ mod tests {
     fn a_second_daemon_learns_the_pid_of_the_first() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("a/b");
-        let held = InstanceLock::acquire(&directory).unwrap();
-        let text = InstanceLock::acquire(&directory).unwrap_err().to_string();
+        let held = InstanceLock::take(&directory).unwrap();
+        let text = InstanceLock::take(&directory).unwrap_err().to_string();
         assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
         drop(held);
-        assert!(InstanceLock::acquire(&directory).is_ok());
+        assert!(InstanceLock::take(&directory).is_ok());
     }
 
     #[test]
     fn a_new_directory_is_its_owners_alone() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("c");
-        let _held = InstanceLock::acquire(&directory).unwrap();
+        let _held = InstanceLock::take(&directory).unwrap();
         let mode = directory.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
     }

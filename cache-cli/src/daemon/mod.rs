@@ -72,7 +72,7 @@ pub(crate) async fn run(
     let Reading { mut settings, report, imprint } = reading;
     let mut signals =
         StopSignals::take_over().map_err(|error| CommandError::failed("cannot take over signals", error))?;
-    let lock = InstanceLock::acquire(&settings.cache_dir)?;
+    let lock = InstanceLock::acquire(&settings.cache_dir, Some(&settings.sources))?;
     let loops = EventLoops::start().map(Arc::new);
     let loops = loops.map_err(|error| CommandError::failed("no threads for the doors", error))?;
     let operations = Operations::start(&settings, &loops)?;

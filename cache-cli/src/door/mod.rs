@@ -45,7 +45,7 @@ pub(crate) use {
     web::is_of_own_page,
 };
 
-use crate::exit::CommandError;
+use crate::{exit::CommandError, settings::Sources};
 use client::PeerProcess;
 use connection::{converse, let_in};
 use crowd::Crowd;
@@ -122,12 +122,15 @@ impl Listener for UnixListener {
     }
 }
 
-/// Listens on `address`, which the setting `setting` gives; port 0 lets the system choose.
+/// Listens on `address`, which the `setting` gives that came from one of the `sources`; port 0 lets the system choose.
 ///
 /// # Errors
 ///
 /// When the port is in use, or the address is not this machine's.
-pub(crate) fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, CommandError> {
+pub(crate) fn listen(
+    address: SocketAddr,
+    setting: (&'static str, &Sources),
+) -> Result<TcpListener, CommandError> {
     let open = || {
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -137,7 +140,7 @@ pub(crate) fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpLi
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    open().map_err(|error| CommandError::listen(address, setting, error))
+    open().map_err(|error| CommandError::listen(address, setting, &error))
 }
 
 /// The daemon's life as its parts see it: running, until it is told to stop.

@@ -19,6 +19,7 @@ mod listening;
 mod log_filter;
 mod report;
 mod secret_source;
+mod sources;
 mod spelling;
 mod value;
 mod web_origin;
@@ -38,6 +39,7 @@ pub(crate) use {
     intercept::InterceptSettings,
     report::{FleetReport, Report, SecretReport},
     secret_source::{REMEDY, SecretSearch, SourcedSecret, from_input},
+    sources::Sources,
     value::{NamedDomain, Problem, Secret, reserve, secret},
     web_origin::WebOrigin,
     webhook::WebhookSettings,
@@ -154,6 +156,8 @@ pub(crate) struct Settings {
     pub(crate) access_log_source: Source,
     /// What to log and how.
     pub(crate) log: Log,
+    /// The sources of the settings that name a place where something is opened.
+    pub(crate) sources: Sources,
     /// What the user should know although it is not an error.
     pub(crate) warnings: Vec<String>,
 }
@@ -347,6 +351,7 @@ impl<'a> Reader<'a> {
                 filter: self.one("log", log_filter::parse).unwrap_or_default(),
                 format: self.one("log-format", value::word).unwrap_or(LogFormat::Text),
             },
+            sources: Sources::of_given(self.given),
             warnings: Vec::new(),
         }
     }

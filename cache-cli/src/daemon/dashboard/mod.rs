@@ -42,7 +42,7 @@ impl Dashboard {
     /// When the port is in use, or the address is not this machine's.
     pub(super) fn open(settings: &Settings) -> Result<Option<Self>, CommandError> {
         let Some(wanted) = settings.dashboard else { return Ok(None) };
-        let listener = door::listen(wanted, "dashboard")?;
+        let listener = door::listen(wanted, ("dashboard", &settings.sources))?;
         let told = listener.local_addr();
         let address = told.map_err(|error| CommandError::failed("cannot tell the port", error))?;
         Ok(Some(Self { listener, address }))

@@ -50,7 +50,7 @@ impl Operations {
         let mut serving = JoinSet::new();
         let mut address = None;
         if let Some(wanted) = settings.metrics_listen {
-            let listener = door::listen(wanted, "metrics-listen")?;
+            let listener = door::listen(wanted, ("metrics-listen", &settings.sources))?;
             let told_port = listener.local_addr();
             address = Some(told_port.map_err(|error| CommandError::failed("cannot tell the port", error))?);
             let service = OperationsService::new(told, Hosts::new(&settings.origin, &settings.hosts, &[]));

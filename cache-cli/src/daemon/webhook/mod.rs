@@ -27,7 +27,11 @@ impl WebhookDoor {
     /// When the port is in use, or the address is not this machine's.
     pub(super) fn open(settings: &Settings) -> Result<Self, CommandError> {
         let address = settings.webhook.as_ref().map(|webhook| webhook.listen);
-        Ok(Self(address.map(|address| door::listen(address, "webhook-listen")).transpose()?))
+        Ok(Self(
+            address
+                .map(|address| door::listen(address, ("webhook-listen", &settings.sources)))
+                .transpose()?,
+        ))
     }
 
     /// The address on which it listens, if it does.

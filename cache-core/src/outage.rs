@@ -213,7 +213,7 @@ impl Outage {
                 self.on_failing(from, now.saturating_sub(since), now, members);
                 false
             }
-            OriginWord::Reached { since } => self.on_reached_elsewhere(now.saturating_sub(since), now),
+            OriginWord::Reached { since } => self.on_reached_elsewhere(from, now.saturating_sub(since), now),
             OriginWord::Trying => {
                 self.on_trying(from, now);
                 false
@@ -288,7 +288,8 @@ impl Outage {
         self.conclude(now, members);
     }
 
-    fn on_reached_elsewhere(&mut self, begun: Timestamp, now: Timestamp) -> bool {
+    fn on_reached_elsewhere(&mut self, from: PeerId, begun: Timestamp, now: Timestamp) -> bool {
+        let is_trial = self.is_tried_by(from);
         if self.is_of_all(now) && self.down.is_some_and(|down| begun > down.since) {
             self.forgive(now);
         }
@@ -300,8 +301,8 @@ impl Outage {
             self.down = None;
             return true;
         }
-        // Whatever others find, this node's own calls fail. One more call will tell.
-        let is_new = down.encouraged.is_none_or(|at| now.saturating_since(at) >= self.hold_off);
+        // Whatever others find, this node's own calls fail. One more call will tell, at once if this one was waited for.
+        let is_new = is_trial || down.encouraged.is_none_or(|at| now.saturating_since(at) >= self.hold_off);
         if is_new && !matches!(down.trial, Some(Trial::Ours { .. })) {
             (down.encouraged, down.attempt_at, down.trial) = (Some(now), now, None);
         }

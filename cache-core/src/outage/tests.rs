@@ -350,3 +350,15 @@ fn what_failed_long_ago_speaks_neither_against_a_write_nor_for_a_broken_line() {
     let next = next(&outage);
     assert_eq!(outage.begin(at(next)), Begun::Trial { word: OriginWord::Trying });
 }
+
+#[test]
+fn a_node_that_waits_for_a_members_trial_tries_at_once_when_that_gets_through() {
+    let mut outage = outage();
+    (0..3).for_each(|step| _ = outage.on_unreached(at(1_000 * step), at(1_000 * step + 10), 20));
+    outage.on_told(peer(1), reached(0), at(2_100), 20);
+    // Before this node has something to call for, another whose calls failed tries.
+    outage.on_told(peer(2), OriginWord::Trying, at(2_110), 20);
+    assert_eq!(outage.passage(at(2_110), false), Passage::Tried);
+    outage.on_told(peer(2), reached(0), at(2_150), 20);
+    assert_eq!(outage.passage(at(2_150), false), Passage::Open);
+}

@@ -1,6 +1,7 @@
 //! Where a certificate authority is kept: two files in a folder of its own below the cache directory.
 
 use super::{CaError, CertificateAuthority, HostNames};
+use rcgen::KeyPair;
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write as _},
@@ -66,7 +67,8 @@ impl CaFiles {
                 "may be read by others, who could have copied it (chmod does not undo that)",
             ));
         }
-        let authority = CertificateAuthority::from_pem(pem, &key);
+        let key = KeyPair::from_pem(&key).map_err(|_error| unusable(&path, "holds no private key"))?;
+        let authority = CertificateAuthority::from_pem(pem, key);
         authority.map(Some).map_err(|problem| unusable(&self.certificate(), problem))
     }
 
@@ -98,6 +100,7 @@ impl CaFiles {
         let authority = CertificateAuthority::new(hosts, now)?;
         self.remove()?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
+        let made = made.and_then(|()| fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700)));
         made.map_err(|error| file(&self.folder, "written", error))?;
         let key = Zeroizing::new(authority.key.serialize_pem());
         // The certificate comes last: without it there is none.
@@ -141,6 +144,9 @@ fn read(path: &Path) -> Result<Option<String>, CaError> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(CaError::Unusable { path: path.display().to_string(), problem: "is no text" })
+        }
         Err(error) => Err(file(path, "read", error)),
     }
 }
@@ -192,7 +198,10 @@ mod tests {
     fn a_key_that_others_may_read_is_missing_or_is_garbage_is_refused_by_name_and_renewed_on_demand() {
         let folder = tempfile::tempdir().unwrap();
         let (files, now) = (CaFiles::of(folder.path()), SystemTime::now());
-        let spoil: [fn(&CaFiles); 4] = [
+        let spoil: [fn(&CaFiles); 7] = [
+            |files| fs::write(files.certificate(), b"\xff\xfe").unwrap(),
+            |files| fs::write(files.key(), b"\xff\xfe").unwrap(),
+            |files| fs::write(files.key(), "").unwrap(),
             |files| fs::set_permissions(files.key(), fs::Permissions::from_mode(0o640)).unwrap(),
             |files| fs::remove_file(files.key()).unwrap(),
             |files| fs::write(files.key(), "garbage").unwrap(),

@@ -1,8 +1,8 @@
 //! The installation's own certificate authority: a client that trusts it lets this daemon answer for a few hosts, and no others.
 //!
 //! Its key never leaves the cache directory, and its certificate is constrained (RFC 5280, section 4.2.1.10) to the names of
-//! the hosts that the daemon intercepts. Every client that checks constraints, as all current TLS libraries do, refuses
-//! whatever else is signed with it.
+//! the hosts that the daemon intercepts, and to TLS servers. A name permits the names below it as well. Every client that checks
+//! constraints, as all current TLS libraries do, refuses whatever else is signed with it.
 
 mod files;
 mod leaves;
@@ -88,9 +88,8 @@ impl CertificateAuthority {
         Ok(Self { key, issuer, pem, facts })
     }
 
-    /// The one whose certificate and key these texts are.
-    fn from_pem(pem: String, key: &str) -> Result<Self, &'static str> {
-        let key = KeyPair::from_pem(key).map_err(|_error| "holds no private key")?;
+    /// The one whose certificate and key these are.
+    fn from_pem(pem: String, key: KeyPair) -> Result<Self, &'static str> {
         let facts = Facts::of_pem(&pem).ok_or("is no certificate")?;
         if !facts.is_of_key(&key) {
             return Err("belongs to another key than the one beside it");
@@ -148,7 +147,9 @@ fn params_of(hosts: &HostNames) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = named("Fleet Cache, this installation's own");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    // What it signs is good for TLS alone: no mail, no programs, no clients.
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.name_constraints = Some(constraints(hosts));
     params
 }
@@ -222,13 +223,16 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    fn again(key: &KeyPair) -> KeyPair {
+        KeyPair::from_pem(&key.serialize_pem()).unwrap()
+    }
+
     #[test]
     fn what_is_written_is_read_as_the_same_authority() {
         let now = SystemTime::now();
         for names in [&["api.github.com"][..], &["127.0.0.1", "::1"], &["a.example", "10.0.0.1"]] {
             let made = CertificateAuthority::new(&hosts(names), now).unwrap();
-            let read =
-                CertificateAuthority::from_pem(made.pem().to_owned(), &made.key.serialize_pem()).unwrap();
+            let read = CertificateAuthority::from_pem(made.pem().to_owned(), again(&made.key)).unwrap();
             assert_eq!(read.facts(), made.facts());
             assert!(read.is_for(&hosts(names), now), "{names:?}");
             assert!(!read.is_for(&hosts(&["other.example"]), now));
@@ -293,9 +297,8 @@ mod tests {
     fn a_certificate_beside_another_key_is_refused() {
         let now = SystemTime::now();
         let [one, two] = [0, 1].map(|_| CertificateAuthority::new(&hosts(&["a.example"]), now).unwrap());
-        let mixed = CertificateAuthority::from_pem(one.pem().to_owned(), &two.key.serialize_pem());
+        let mixed = CertificateAuthority::from_pem(one.pem().to_owned(), again(&two.key));
         assert_eq!(mixed.err(), Some("belongs to another key than the one beside it"));
-        assert!(CertificateAuthority::from_pem("x".into(), &one.key.serialize_pem()).is_err());
-        assert!(CertificateAuthority::from_pem(one.pem().to_owned(), "x").is_err());
+        assert!(CertificateAuthority::from_pem("x".into(), again(&one.key)).is_err());
     }
 }

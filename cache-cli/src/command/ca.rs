@@ -48,8 +48,8 @@ pub(crate) fn perform(order: CaOrder, cache_dir: &Path, out: &mut impl Write) ->
             // A daemon that starts for other hosts makes another.
             let hosts = match files.read() {
                 Ok(Some(authority)) => authority.facts().hosts().iter().cloned().collect(),
-                Ok(None) | Err(CaError::Unusable { .. }) => HostNames::from(["api.github.com".to_owned()]),
-                Err(error) => return Err(failed(error)),
+                // What cannot be read is replaced, or the failure to write says why not.
+                Ok(None) | Err(_) => HostNames::from(["api.github.com".to_owned()]),
             };
             let authority = files.renew(&hosts, time_of_day()).map_err(failed)?;
             show(&authority, &files, rendering, out)

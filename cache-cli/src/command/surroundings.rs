@@ -4,7 +4,12 @@ use super::ca;
 use crate::{admin::Admin, ca::CaFiles, exit::CommandError, settings::Secret};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Deserialize;
-use std::{collections::BTreeSet, ffi::OsString, net::SocketAddr, path::Path};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
 /// What is to be set in the environment of a program, in the order in which it is printed.
 #[derive(Debug)]
@@ -44,6 +49,11 @@ impl Surroundings {
         let bundle = files.write_bundle(&bundle(authority.pem()));
         let bundle =
             bundle.map_err(|error| CommandError::failed("the certificates cannot be written", error))?;
+        if let Some(exception) = keeping_out(&exceptions(variable), authority.facts().hosts()) {
+            eprintln!(
+                "fleet-cache: NO_PROXY has {exception:?}, so requests for the API do not come to the daemon"
+            );
+        }
         let text = |path: &Path| path.display().to_string();
         Ok(Self::new(&door, token, (&text(&bundle), &text(&files.certificate())), variable))
     }
@@ -91,6 +101,16 @@ fn exceptions(variable: &dyn Fn(&str) -> Option<OsString>) -> String {
         ["localhost", "127.0.0.1", "::1"].into_iter().chain(before.iter().flat_map(|text| text.split(',')));
     let all: Vec<_> = all.map(str::trim).filter(|host| !host.is_empty() && seen.insert(*host)).collect();
     all.join(",")
+}
+
+/// The one of `exceptions` that keeps requests for the name of one of `hosts` from the proxy.
+fn keeping_out<'a>(exceptions: &'a str, hosts: &[String]) -> Option<&'a str> {
+    let is_it = |exception: &&str, host: &String| {
+        let name = exception.trim_start_matches(['*', '.']);
+        let is_below = || host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        host.parse::<IpAddr>().is_err() && (**exception == *"*" || !name.is_empty() && is_below())
+    };
+    exceptions.split(',').find(|exception| hosts.iter().any(|host| is_it(exception, host)))
 }
 
 /// The certificates that this machine's programs trust, and `own`.
@@ -161,6 +181,21 @@ mod tests {
     fn what_was_reached_without_a_proxy_still_is() {
         let before = |name: &str| (name == "NO_PROXY").then(|| " .corp.example,localhost, 10.0.0.0/8".into());
         assert_eq!(exceptions(&before), "localhost,127.0.0.1,::1,.corp.example,10.0.0.0/8");
+    }
+
+    #[test]
+    fn an_exception_that_keeps_the_api_from_the_proxy_is_named() {
+        let hosts = ["127.0.0.1".to_owned(), "api.github.com".to_owned()];
+        for (exceptions, expected) in [
+            ("localhost,127.0.0.1,::1", None),
+            ("localhost,hub.com,corp.example", None),
+            ("localhost,github.com", Some("github.com")),
+            ("localhost,.github.com", Some(".github.com")),
+            ("localhost,api.github.com", Some("api.github.com")),
+            ("localhost,*", Some("*")),
+        ] {
+            assert_eq!(keeping_out(exceptions, &hosts), expected, "{exceptions}");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use http::uri::Authority;
 use std::sync::Arc;
 use tracing::{info, warn};
 
-/// The hosts whose TLS the daemon of `settings` ends: the API by its public name and by the origin's, and those that are named.
+/// The hosts whose TLS the daemon of `settings` ends: the API by the origin's name, and by its public name if it is that API;
+/// and those that are named.
 ///
 /// # Errors
 ///
@@ -19,6 +20,7 @@ pub(crate) fn hosts(settings: &Settings, intercept: &InterceptSettings) -> Resul
     let served = Hosts::new(&settings.origin, &settings.hosts, &settings.detours);
     for host in &intercept.hosts {
         let is_served = host.parse().is_ok_and(|host: Authority| served.serves(&host));
+        let is_served = is_served && (host != PUBLIC_API || served.is_of_public_api());
         if !is_served {
             let text = format!(
                 "intercept-host {host:?} is neither the API nor one of GitHub's other hosts, so its requests could go nowhere; \
@@ -28,8 +30,12 @@ pub(crate) fn hosts(settings: &Settings, intercept: &InterceptSettings) -> Resul
         }
     }
     let origin = settings.origin.name().trim_matches(['[', ']']).to_ascii_lowercase();
-    Ok(intercept.hosts.iter().cloned().chain(["api.github.com".to_owned(), origin]).collect())
+    let public = served.is_of_public_api().then(|| PUBLIC_API.to_owned());
+    Ok(intercept.hosts.iter().cloned().chain(public).chain([origin]).collect())
 }
+
+/// The name of GitHub.com's API.
+const PUBLIC_API: &str = "api.github.com";
 
 /// Opens it, if the settings say so.
 ///

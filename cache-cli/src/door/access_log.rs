@@ -6,7 +6,7 @@
 use super::{DoorBody, problem::CACHE_STATUS};
 use crate::settings::AccessLogTarget;
 use fleet_cache::ClientLabel;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::Body as _;
 use nix::{errno::Errno, fcntl::OFlag};
 use serde::Serialize;
@@ -64,7 +64,11 @@ impl AccessLog {
             since: Instant::now(),
             door,
             method: request.method().to_string(),
-            path: bounded(request.uri().path(), PATH_CHARS_MAX),
+            // Of a request for a connection, where that is to lead.
+            path: match request.uri().authority().filter(|_| request.method() == Method::CONNECT) {
+                Some(target) => bounded(target.as_str(), PATH_CHARS_MAX),
+                None => bounded(request.uri().path(), PATH_CHARS_MAX),
+            },
             client,
         }
     }

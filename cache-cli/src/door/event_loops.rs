@@ -55,6 +55,8 @@ impl EventLoop {
         let serve = move || {
             // The sender sends nothing; that it is gone says all.
             let _stopped = runtime.block_on(stopped);
+            // The system may be looking up a name for ever, which nothing ends.
+            runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name(format!("door-{number}")).spawn(serve)?;
         Ok(Self { handle, stop: Some(stop), thread: Some(thread) })

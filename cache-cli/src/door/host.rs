@@ -126,6 +126,11 @@ impl Hosts {
         is_unnamed || self.is_own_named(request)
     }
 
+    /// Whether the origin is GitHub.com's API, or a mirror of that. A credential for the one is nothing for another server.
+    pub(crate) fn is_of_public_api(&self) -> bool {
+        self.other.is_public()
+    }
+
     /// Whether requests for `named` that come out of intercepted TLS have a place to go.
     pub(crate) fn serves(&self, named: &Authority) -> bool {
         self.is_api(named) || self.other.find(named).is_some()
@@ -161,9 +166,7 @@ impl Hosts {
 ///
 /// When it names another, or none.
 pub(super) fn names_only<B>(only: &str, request: &Request<B>) -> Result<(), Inadmissible> {
-    let is_it = |named: &Authority| {
-        named.host().trim_matches(['[', ']']).trim_end_matches('.').eq_ignore_ascii_case(only)
-    };
+    let is_it = |named: &Authority| named.host().trim_matches(['[', ']']).eq_ignore_ascii_case(only);
     let target = request.uri().authority();
     if is_it(&host_of(request)?) && target.is_none_or(is_it) {
         Ok(())

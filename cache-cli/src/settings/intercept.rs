@@ -63,7 +63,10 @@ fn host(text: &str) -> Result<String, Problem> {
     if !is_name || authority.host().is_empty() || !authority.host().bytes().all(is_plain) {
         return Err(remedy.to_owned());
     }
-    Ok(authority.host().trim_end_matches('.').to_ascii_lowercase())
+    if authority.host().split('.').any(str::is_empty) {
+        return Err(remedy.to_owned());
+    }
+    Ok(authority.host().to_ascii_lowercase())
 }
 
 fn port(text: &str) -> Result<u16, Problem> {

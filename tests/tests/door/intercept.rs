@@ -19,8 +19,8 @@ fn to_api(target: &str, fields: &str) -> String {
 async fn clients_that_take_the_door_for_a_proxy_share_one_call_to_the_api() {
     let (origin, daemon) = intercepting(&[]);
     let mut kinds = Vec::new();
-    for _ in 0..2 {
-        let stream = connect(&daemon, API, "").await.unwrap();
+    for target in [API, "API.github.com.:443"] {
+        let stream = connect(&daemon, target, "").await.unwrap();
         let answer = ask(tls(stream, &daemon).await.unwrap(), to_api(REPOSITORY, "")).await;
         assert_eq!(status(&answer), 200, "{answer}");
         // URLs lead where they led: the client comes here by itself.
@@ -139,6 +139,15 @@ async fn a_request_that_is_framed_in_two_ways_is_refused_inside_tls_as_outside()
         assert_eq!(status(&inside), status(&outside), "{fields}: {inside}");
     }
     assert_eq!(origin.calls_to("/user"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_for_the_public_api_come_to_no_enterprise_server() {
+    let origin = ModelOrigin::start();
+    let enterprise = format!("{}/api/v3", origin.url());
+    let daemon = setup(&origin).arg("--intercept").arg("--origin").arg(enterprise).start();
+    let hosts = crate::proxy::hosts(&daemon);
+    assert!(hosts.contains("127.0.0.1") && !hosts.contains("api.github.com"), "{hosts}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

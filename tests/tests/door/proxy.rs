@@ -93,3 +93,9 @@ pub(crate) async fn ask(mut stream: TlsStream<TcpStream>, request: impl AsRef<[u
     let _end = end.expect("the door closes the connection in time");
     String::from_utf8_lossy(&read).into_owned()
 }
+
+/// What the daemon writes of the hosts that it may sign for.
+pub(crate) fn hosts(daemon: &Daemon) -> String {
+    let log = daemon.stderr();
+    log.lines().filter(|line| line.contains("certificate authority")).map(str::to_owned).collect()
+}

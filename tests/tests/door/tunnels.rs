@@ -103,7 +103,15 @@ async fn no_tunnel_leads_to_this_machine_its_networks_or_another_port_unless_tha
         );
         assert!(told(&answer)["fleet_cache"]["remedy"].is_string(), "{answer}");
     }
-    for target in ["api.github.com:0", "user@api.github.com:443", "api.github.com", ":443"] {
+    for target in [
+        "api.github.com:0",
+        "user@api.github.com:443",
+        "api.github.com",
+        ":443",
+        "127.0.0.1..:443",
+        "[fe80::1%25eth0]:443",
+        "[127.0.0.1]:443",
+    ] {
         let answer = connect(&daemon, target, "").await.expect_err(target);
         assert_eq!(status(&answer), 400, "{target}: {answer}");
     }

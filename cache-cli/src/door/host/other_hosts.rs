@@ -54,6 +54,11 @@ impl OtherHosts {
         Some(OtherHost { name: HeaderValue::from_str(bare).ok()?, address })
     }
 
+    /// Whether it is GitHub.com's API, or a mirror of that, for which names of GitHub.com stand.
+    pub(super) fn is_public(&self) -> bool {
+        matches!(self.family, Family::GitHub)
+    }
+
     /// Whether `host` is an Enterprise Server's own, which is the API under `/api/` alone.
     pub(super) fn is_beside_api(&self, asked: &Authority, path: &str) -> bool {
         match &self.family {

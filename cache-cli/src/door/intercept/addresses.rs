@@ -47,8 +47,9 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] if !address.is_loopback() && !address.is_unspecified() => {
             Some(of(high, low))
         }
-        // Translated by the network (RFC 6052, RFC 8215).
-        [0x64, 0xff9b, 0 | 1, .., high, low] => Some(of(high, low)),
+        // Translated by the network (RFC 6052). In its local block (RFC 8215) nobody outside knows where the IPv4 address is,
+        // so that is not public.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(of(high, low)),
         // 6to4 (RFC 3056).
         [0x2002, high, low, ..] => Some(of(high, low)),
         _other => None,
@@ -88,6 +89,8 @@ mod tests {
             "64:ff9b::10.0.0.1",
             "64:ff9b::a9fe:a9fe",
             "64:ff9b:1::7f00:1",
+            "64:ff9b:1:7f00:0:100:808:808",
+            "64:ff9b:0:1::8c52:7906",
             "2002:7f00:1::",
             "2002:a00:1::1",
             "2001:0:1::1",

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod course;
+mod places;
 mod tunnel;
 
 pub(super) use course::{Course, Stream, Turn};
@@ -14,7 +15,9 @@ use super::{host::Hosts, problem::DoorError};
 use crate::ca::{HostNames, Leaves};
 use cache_origin_github::Proxy;
 use http::{StatusCode, uri::Authority};
+use places::Places;
 use std::{
+    net::Ipv6Addr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -31,8 +34,9 @@ pub(crate) struct Interception {
     /// The hosts whose TLS ends here.
     hosts: HostNames,
     tunnels: TunnelRules,
-    /// One for each tunnel that may be open.
-    places: Arc<Semaphore>,
+    places: Places,
+    /// One for each name that may be looked up at once.
+    lookups: Arc<Semaphore>,
     warned_at: AtomicU64,
 }
 
@@ -69,8 +73,8 @@ pub(super) enum Judgement {
 impl Interception {
     /// Of the hosts that `leaves` are for.
     pub(crate) fn new(leaves: Leaves, tunnels: TunnelRules) -> Self {
-        let places = Arc::new(Semaphore::new(tunnels.count_max));
-        Self { hosts: leaves.hosts(), leaves, tunnels, places, warned_at: AtomicU64::new(0) }
+        let (places, lookups) = (Places::new(tunnels.count_max), Arc::new(Semaphore::new(LOOKUPS_MAX)));
+        Self { hosts: leaves.hosts(), leaves, tunnels, places, lookups, warned_at: AtomicU64::new(0) }
     }
 
     /// Judges a `CONNECT` to `target`; `api` are the hosts that lead to the API.
@@ -79,15 +83,9 @@ impl Interception {
             let text = "CONNECT has to name a host and its port, such as api.github.com:443";
             DoorError::new(StatusCode::BAD_REQUEST, "connect-target", text)
         };
-        let target = target.filter(|target| !target.as_str().contains('@')).ok_or_else(malformed)?;
-        let port = target.port_u16().filter(|port| *port != 0).ok_or_else(malformed)?;
-        let host = target.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        // The name with a dot at its end is the same to resolvers, and would be another to everything else.
-        let host = host.strip_suffix('.').unwrap_or(&host).to_owned();
-        if host.is_empty() {
-            return Err(malformed());
-        }
-        if self.hosts.contains(&host) && port != HTTP && api.serves(target) {
+        let (host, port) = target.and_then(host_and_port).ok_or_else(malformed)?;
+        let is_served = || bracketed(&host, port).is_some_and(|target| api.serves(&target));
+        if self.hosts.contains(&host) && port != HTTP && is_served() {
             return Ok(Judgement::Intercept { host });
         }
         if !self.tunnels.ports.contains(&port) {
@@ -105,12 +103,12 @@ impl Interception {
     ///
     /// When there is no room, the address is not permitted, or the host gives no connection.
     pub(super) async fn open(&self, host: &str, port: u16) -> Result<Tunnel, DoorError> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let place = self.places.take().await.ok_or_else(|| {
             let text = format!("this door has {} tunnels open and takes no more", self.tunnels.count_max);
-            return Err(DoorError::new(StatusCode::SERVICE_UNAVAILABLE, "tunnels", text)
-                .with_remedy("raise --max-connections, half of which may be tunnels, or end some"));
-        };
-        tunnel::open((host, port), &self.tunnels, place).await
+            DoorError::new(StatusCode::SERVICE_UNAVAILABLE, "tunnels", text)
+                .with_remedy("raise --max-connections, half of which may be tunnels, or end some")
+        })?;
+        tunnel::open((host, port), &self.tunnels, &self.lookups, place).await
     }
 
     /// Says, once a minute at most, that a client of `host` broke off before TLS was there. `now` is the door's time.
@@ -129,11 +127,74 @@ impl Interception {
     }
 }
 
+/// The host, in lower case and without brackets or a dot at its end, and the port that `target` names, if it is written as
+/// such a target may be. The dot means the same to resolvers, and would be another name to everything else.
+fn host_and_port(target: &Authority) -> Option<(String, u16)> {
+    let written = target.port()?;
+    let digits = written.as_str();
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let port = digits.parse().ok().filter(|port| is_number && *port != 0)?;
+    let host = target.host().to_ascii_lowercase();
+    let is_whole = target.as_str().len() == target.host().len() + 1 + digits.len();
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').filter(|address| address.parse::<Ipv6Addr>().is_ok())?,
+        None => host.strip_suffix('.').unwrap_or(&host),
+    };
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let is_name = host.contains(':') || host.split('.').all(is_label);
+    (is_whole && is_name).then(|| (host.to_owned(), port))
+}
+
+/// `port` of `host` as a target is written.
+fn bracketed(host: &str, port: u16) -> Option<Authority> {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    format!("{host}:{port}").parse().ok()
+}
+
 fn listed(ports: &[u16]) -> String {
     let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
     ports.join(", ")
 }
 
 const HTTP: u16 = 80;
+/// Most names that are looked up at once: each has a thread of the system's resolver, which nothing stops.
+const LOOKUPS_MAX: usize = 32;
 /// How often it is said that clients break off, in milliseconds.
 const WARNED_EVERY: u64 = Duration::from_secs(60).as_millis() as u64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(target: &str) -> Option<(String, u16)> {
+        host_and_port(&target.parse().ok()?)
+    }
+
+    #[test]
+    fn a_target_is_one_host_in_one_spelling() {
+        let api = Some(("api.github.com".to_owned(), 443));
+        for target in ["api.github.com:443", "API.GitHub.com:443", "api.github.com.:443"] {
+            assert_eq!(read(target), api, "{target}");
+        }
+        assert_eq!(read("[::1]:8443"), Some(("::1".to_owned(), 8443)));
+        for target in [
+            "api.github.com",
+            "api.github.com:",
+            "api.github.com:0",
+            "api.github.com:+443",
+            "api.github.com:99999",
+            "user@api.github.com:443",
+            "api.github.com..:443",
+            "127.0.0.1..:443",
+            ".:443",
+            "[127.0.0.1]:443",
+            "[api.github.com]:443",
+            "[fe80::1%25eth0]:443",
+            "a%2eb:443",
+        ] {
+            assert_eq!(read(target), None, "{target}");
+        }
+    }
+}

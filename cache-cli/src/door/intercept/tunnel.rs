@@ -1,6 +1,10 @@
 //! A tunnel to another host: bytes go through as they are.
 
-use super::{Stream, TunnelRules, addresses::is_public};
+use super::{
+    Stream, TunnelRules,
+    addresses::is_public,
+    places::{Movement, Place, SILENT_MAX},
+};
 use crate::door::{
     Running,
     problem::DoorError,
@@ -9,27 +13,25 @@ use crate::door::{
 use http::StatusCode;
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
-    net::{TcpStream, lookup_host},
-    sync::OwnedSemaphorePermit,
-    time::{Instant, interval, timeout},
+    net::TcpStream,
+    sync::Semaphore,
+    task::spawn_blocking,
+    time::{interval, timeout},
 };
 use tracing::debug;
 
 /// A connection to another host, and the place that it has among tunnels.
 pub(in crate::door) struct Tunnel {
     host: TcpStream,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// Opens a tunnel to a host and port as `rules` permit: through the network's own proxy where that leads there.
@@ -40,12 +42,13 @@ pub(in crate::door) struct Tunnel {
 pub(super) async fn open(
     (host, port): (&str, u16),
     rules: &TunnelRules,
-    place: OwnedSemaphorePermit,
+    lookups: &Arc<Semaphore>,
+    place: Place,
 ) -> Result<Tunnel, DoorError> {
     let named = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let proxy = rules.proxy.as_ref().filter(|proxy| proxy.leads_to(&named, port));
     let opening = async {
-        let found = match timeout(RESOLVED_WITHIN, resolve(host, port)).await {
+        let found = match timeout(RESOLVED_WITHIN, resolve(host, port, lookups)).await {
             Ok(Ok(found)) => found,
             // A network with a proxy may tell names to that alone.
             Ok(Err(_)) | Err(_) if proxy.is_some() => Vec::new(),
@@ -53,8 +56,10 @@ pub(super) async fn open(
             Err(_elapsed) => return Err(late(&named, port)),
         };
         let is_permitted = |address: &SocketAddr| rules.private || is_public(address.ip());
-        if let Some(first) = found.first().filter(|_first| !found.iter().any(is_permitted)) {
-            return Err(not_public(host, first.ip()));
+        // A proxy looks the name up by itself, and may take any of its addresses.
+        let refused = found.iter().find(|address| !is_permitted(address));
+        if let Some(refused) = refused.filter(|_| proxy.is_some() || !found.iter().any(is_permitted)) {
+            return Err(not_public(host, refused.ip()));
         }
         // What was resolved is what is dialled: a second look at the name could find another address.
         let stream = match proxy {
@@ -64,7 +69,7 @@ pub(super) async fn open(
         stream.map_err(|error| unreachable(&named, port, &error))
     };
     let opened = timeout(OPENED_WITHIN, opening).await;
-    opened.unwrap_or_else(|_elapsed| Err(late(&named, port))).map(|host| Tunnel { host, _place: place })
+    opened.unwrap_or_else(|_elapsed| Err(late(&named, port))).map(|host| Tunnel { host, place })
 }
 
 /// Connects with the first of `addresses` that takes a connection.
@@ -101,11 +106,18 @@ fn not_public(host: &str, address: IpAddr) -> DoorError {
     )
 }
 
-async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    match host.parse::<IpAddr>() {
-        Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
-        Err(_name) => Ok(lookup_host((host, port)).await?.collect()),
+/// Looks a name up. The system may take its time: what is looked up counts until it is done, even if nobody waits any more.
+async fn resolve(host: &str, port: u16, lookups: &Arc<Semaphore>) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
     }
+    let permit = Arc::clone(lookups).acquire_owned().await.map_err(io::Error::other)?;
+    let host = host.to_owned();
+    let lookup = move || {
+        let _permit = permit;
+        (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
+    };
+    spawn_blocking(lookup).await.map_err(io::Error::other)?
 }
 
 impl Tunnel {
@@ -113,7 +125,8 @@ impl Tunnel {
     /// [`SILENT_AT_STOP_MAX`].
     pub(super) async fn carry(mut self, client: Stream, vitals: Arc<Vitals>, mut running: Running) {
         vitals.enter(Phase::Busy);
-        let movement = Arc::new(Movement { begun: Instant::now(), last: AtomicU64::new(0) });
+        let movement = self.place.movement();
+        movement.note();
         let mut client = Watched { stream: client, movement: Arc::clone(&movement) };
         let mut copying = std::pin::pin!(copy_bidirectional(&mut client, &mut self.host));
         let mut ticks = interval(LOOKED_AT_EVERY);
@@ -127,9 +140,10 @@ impl Tunnel {
                     return;
                 }
                 _phase = vitals.close_ordered() => return,
+                () = movement.gives_way() => return,
                 () = running.stopped(), if silent_max == SILENT_MAX => silent_max = SILENT_AT_STOP_MAX,
                 _tick = ticks.tick() => {
-                    if movement.silence() > silent_max {
+                    if movement.is_silent(silent_max) {
                         debug!("a tunnel is closed in which nothing moves");
                         return;
                     }
@@ -145,37 +159,20 @@ struct Watched {
     movement: Arc<Movement>,
 }
 
-/// When bytes last moved. It reads the clock itself: the door's own stands still while connections drain.
-struct Movement {
-    begun: Instant,
-    /// In milliseconds since then.
-    last: AtomicU64,
-}
-
-impl Movement {
-    fn note<T>(&self, polled: &Poll<T>) {
-        if polled.is_ready() {
-            self.last.store(self.millis(), Ordering::Relaxed);
-        }
-    }
-
-    fn silence(&self) -> Duration {
-        Duration::from_millis(self.millis().saturating_sub(self.last.load(Ordering::Relaxed)))
-    }
-
-    fn millis(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
 impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.movement.note(&read);
+        if read.is_ready() {
+            if buffer.filled().len() == before {
+                self.movement.note_half_closed();
+            }
+            self.movement.note();
+        }
         read
     }
 }
@@ -187,7 +184,9 @@ impl AsyncWrite for Watched {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.movement.note(&written);
+        if written.is_ready() {
+            self.movement.note();
+        }
         written
     }
 
@@ -196,6 +195,7 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.movement.note_half_closed();
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
@@ -206,9 +206,7 @@ const OPENED_WITHIN: Duration = Duration::from_secs(10);
 const RESOLVED_WITHIN: Duration = Duration::from_secs(5);
 /// Most addresses of a name that are tried.
 const ADDRESSES_TRIED_MAX: usize = 4;
-/// Longest time in which nothing moves in a tunnel: more than servers keep idle connections.
-const SILENT_MAX: Duration = Duration::from_secs(10 * 60);
-/// The same once the daemon is told to stop: a tunnel does not say when its request ends.
+/// Longest time in which nothing moves in a tunnel once the daemon is told to stop: a tunnel does not say when its request ends.
 const SILENT_AT_STOP_MAX: Duration = Duration::from_secs(1);
 /// How often that is looked at.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(500);

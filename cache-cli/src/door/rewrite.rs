@@ -249,6 +249,15 @@ mod tests {
         })
     }
 
+    #[test]
+    fn a_link_is_one_whatever_its_name() {
+        let text =
+            r#"{"_links":{"\"a\\":"https://api.github.com/x","b":{"href":"https://api.github.com/y"}}}"#;
+        let parsed: Value = serde_json::from_str(&rewritten(text)).unwrap();
+        assert_eq!(parsed, model(serde_json::from_str(text).unwrap(), &[]));
+        assert_eq!(parsed["_links"]["\"a\\"], format!("{TARGET}x"));
+    }
+
     proptest! {
         #[test]
         fn following_rewrites_what_parsing_would(document in document(), pretty: bool) {

@@ -165,8 +165,9 @@ impl JsonRewriter {
             return rest.len();
         };
         if rest[end] == b'\\' {
-            // A key that holds escapes is not one of GitHub's.
-            self.next = Place::Other;
+            // A key that holds escapes is not one of GitHub's; a link may have any name.
+            let names_links = self.levels.last().is_some_and(|level| level.place == Place::Links);
+            self.next = if names_links { Place::Link } else { Place::Other };
             self.state = State::InString { escaped: true };
             return end + 1;
         }

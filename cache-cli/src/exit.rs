@@ -1,7 +1,6 @@
 //! How a command ends: what it tells the shell, and the person before it.
 
-use crate::settings::Sources;
-use std::{error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -100,26 +99,6 @@ impl CommandError {
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
         Self::Failed { attempt: attempt.into(), source: source.into() }
-    }
-
-    /// A door that could not be opened at `address`, which the setting `setting` gives.
-    pub(crate) fn listen(
-        address: SocketAddr,
-        (setting, sources): (&'static str, &Sources),
-        error: &std::io::Error,
-    ) -> Self {
-        if error.kind() == std::io::ErrorKind::AddrInUse {
-            let problem = format!(
-                "cannot be used: port {} on {} is in use by another process; stop it, or give another --{setting}",
-                address.port(),
-                address.ip()
-            );
-            return Self::InUse(sources.fault(setting, address, problem).into());
-        }
-        let problem = format!(
-            "cannot be used: {error}; give an address of this machine and a port that its user may have"
-        );
-        Self::Usage(sources.fault(setting, address, problem).into())
     }
 
     /// What the shell is told.

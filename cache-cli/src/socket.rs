@@ -1,6 +1,5 @@
 //! Unix sockets that only the intended users can use: they replace what a dead daemon left, and clean up.
 
-use crate::{exit::CommandError, settings::Sources};
 use std::{
     fs::{self, DirBuilder, File, Permissions},
     io,
@@ -60,19 +59,14 @@ pub(crate) enum SocketError {
 }
 
 impl SocketError {
-    /// What a person is told that gave the path, or the directory that it is in, by the `setting`.
-    pub(crate) fn of_setting(self, setting: &'static str, sources: &Sources) -> CommandError {
-        let (Self::InUse { path, .. }
-        | Self::Group { path, .. }
-        | Self::NoSocket(path)
-        | Self::TooLong(path)
-        | Self::Refused { path, .. }) = &self;
-        let text = sources.fault(setting, path.display(), &self);
+    /// The path at which there can be none.
+    pub(crate) fn path(&self) -> &Path {
         match self {
-            Self::InUse { .. } => CommandError::InUse(text.into()),
-            Self::Group { .. } | Self::NoSocket(_) | Self::TooLong(_) | Self::Refused { .. } => {
-                CommandError::Usage(text.into())
-            }
+            Self::InUse { path, .. }
+            | Self::Group { path, .. }
+            | Self::NoSocket(path)
+            | Self::TooLong(path)
+            | Self::Refused { path, .. } => path,
         }
     }
 }

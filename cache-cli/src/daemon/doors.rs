@@ -31,7 +31,7 @@ pub(super) fn has_a_door(settings: &Settings) -> Result<(), CommandError> {
         let text = settings.sources.fault("unix", path.display(), problem);
         return Err(CommandError::Usage(text.into()));
     }
-    socket::check_nameable(path).map_err(|error| error.of_setting("unix", &settings.sources))
+    socket::check_nameable(path).map_err(|error| settings.sources.socket_fault("unix", &error))
 }
 
 /// The doors, open but not yet served: connections wait in the system's backlog.
@@ -50,11 +50,11 @@ impl Doors {
     pub(super) async fn open(settings: &Settings) -> Result<Self, CommandError> {
         has_a_door(settings)?;
         let admin = Socket::listen(&admin::socket_path(&settings.cache_dir), Access::OWNER).await;
-        let admin = admin.map_err(|error| error.of_setting("cache-dir", &settings.sources))?;
+        let admin = admin.map_err(|error| settings.sources.socket_fault("cache-dir", &error))?;
         let unix = match &settings.unix {
             Some(path) => {
                 let opened = Socket::listen(path, settings.unix_access).await;
-                Some(opened.map_err(|error| error.of_setting("unix", &settings.sources))?)
+                Some(opened.map_err(|error| settings.sources.socket_fault("unix", &error))?)
             }
             None => None,
         };

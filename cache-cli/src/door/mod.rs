@@ -129,7 +129,7 @@ impl Listener for UnixListener {
 /// When the port is in use, or the address is not this machine's.
 pub(crate) fn listen(
     address: SocketAddr,
-    setting: (&'static str, &Sources),
+    (setting, sources): (&'static str, &Sources),
 ) -> Result<TcpListener, CommandError> {
     let open = || {
         let socket = match address {
@@ -140,7 +140,7 @@ pub(crate) fn listen(
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    open().map_err(|error| CommandError::listen(address, setting, &error))
+    open().map_err(|error| sources.listen_fault(setting, address, &error))
 }
 
 /// The daemon's life as its parts see it: running, until it is told to stop.

@@ -97,7 +97,7 @@ impl Drop for Place {
 }
 
 impl Movement {
-    /// Bytes have moved.
+    /// Notes that bytes moved just now, in either direction.
     pub(super) fn note(&self) {
         self.last.store(self.millis(), Ordering::Relaxed);
     }

@@ -275,7 +275,7 @@ const RUN_HELP: &str = "\
 The daemon has to run with --intercept. HTTPS_PROXY leads to it. SSL_CERT_FILE and the variables of curl, git, pip, requests,
 cargo, Deno, Nix, the AWS tools and cargo-binstall name a file with the certificates that this machine trusts and the daemon's
 own; NODE_EXTRA_CA_CERTS names the daemon's own. NO_PROXY keeps what it had, and this machine. GITHUB_API_URL names the door,
-unless it asks for a client token.";
+unless it asks for a client token or is an Enterprise Server's.";
 
 fn ca() -> Command {
     let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON");

@@ -55,7 +55,17 @@ impl Surroundings {
             );
         }
         let text = |path: &Path| path.display().to_string();
-        Ok(Self::new(&door, token, (&text(&bundle), &text(&files.certificate())), variable))
+        let mut all = Self::new(&door, token, (&text(&bundle), &text(&files.certificate())), variable);
+        all.keep_credentials_apart(authority.facts().hosts());
+        Ok(all)
+    }
+
+    /// A program that knows GitHub.com's API alone has credentials for that. It is led to the door by a base address only if the
+    /// door is that API's, and so answers for its name, which is among `hosts` then.
+    fn keep_credentials_apart(&mut self, hosts: &[String]) {
+        if !hosts.iter().any(|host| host == "api.github.com") {
+            self.0.retain(|(name, _value)| *name != "GITHUB_API_URL");
+        }
     }
 
     fn new(
@@ -175,6 +185,15 @@ mod tests {
         let asked = Surroundings::new("10.0.0.1:8484", Some(&token), ("/b", "/o"), &none);
         assert_eq!(value(&asked, "https_proxy").unwrap(), "http://fleet:se%2Fsame%401@10.0.0.1:8484");
         assert_eq!(value(&asked, "GITHUB_API_URL"), None);
+    }
+
+    #[test]
+    fn a_program_with_credentials_for_the_public_api_is_led_to_no_enterprise_server() {
+        for (hosts, is_led) in [(&["api.github.com", "127.0.0.1"][..], true), (&["ghe.example"], false)] {
+            let mut all = Surroundings::new("127.0.0.1:8484", None, ("/b", "/o"), &|_name| None);
+            all.keep_credentials_apart(&hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>());
+            assert_eq!(all.0.iter().any(|(name, _value)| *name == "GITHUB_API_URL"), is_led, "{hosts:?}");
+        }
     }
 
     #[test]

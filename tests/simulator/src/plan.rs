@@ -363,17 +363,13 @@ impl Plan {
         self.origin.withheld_per_mille > 0 || self.events.iter().any(changes)
     }
 
-    /// Whether the line of this node to the origin is broken at some time.
-    pub(crate) fn breaks_line_of(&self, number: usize) -> bool {
-        let nodes = self.nodes;
-        self.events
-            .iter()
-            .any(|event| matches!(event.deed, Deed::CutOff { node, .. } if node % nodes == number))
-    }
-
-    /// Whether lines of some nodes to the origin are broken.
-    pub(crate) fn breaks_lines(&self) -> bool {
-        self.events.iter().any(|event| matches!(event.deed, Deed::CutOff { .. }))
+    /// Nodes whose line to the origin is broken at some time.
+    pub(crate) fn broken_lines(&self) -> BTreeSet<usize> {
+        let broken = |event: &Event| match event.deed {
+            Deed::CutOff { node, .. } => Some(node % self.nodes),
+            _ => None,
+        };
+        self.events.iter().filter_map(broken).collect()
     }
 
     /// How many keys there are: every resource in every domain.

@@ -54,6 +54,8 @@ pub struct World {
     watch: Watch,
     /// Nodes that mean harm at some time.
     liars: BTreeSet<usize>,
+    /// Nodes whose line to the origin is broken at some time.
+    broken_lines: BTreeSet<usize>,
     /// Whether any client forgets everything, or hears invalidations that are not counted.
     clears: bool,
     figures: Figures,
@@ -169,6 +171,7 @@ impl World {
             ledger: Ledger::new(&plan),
             watch: Watch::default(),
             liars: plan.liars(),
+            broken_lines: plan.broken_lines(),
             clears: plan
                 .events
                 .iter()

@@ -35,7 +35,7 @@ impl World {
 
     /// Checks that a node whose own line to the origin works goes on as if all others' did.
     pub(super) fn check_line(&mut self, number: usize, outcome: &Outcome) {
-        if !self.plan.breaks_lines() || self.plan.breaks_line_of(number) {
+        if self.broken_lines.is_empty() || self.broken_lines.contains(&number) {
             return;
         }
         let is_stopped = match outcome {

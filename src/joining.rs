@@ -9,7 +9,7 @@ use crate::{
     shared::SharingState,
 };
 use cache_core::{
-    Ceiling, Contact, Domain, Key, Naming, PeerSettings, Sharing, SharingLimits, Timestamp,
+    Ceiling, Contact, Domain, Key, Naming, PeerSettings, Salts, Sharing, SharingLimits, Timestamp,
     freshness::Freshness,
     port::{Gate, Transport},
 };
@@ -100,6 +100,7 @@ impl Wishes {
             ceiling: Arc::new(OwnRules(github)),
             naming: Arc::clone(&lock.naming) as Arc<dyn Naming>,
             seed: rand::random(),
+            salts: Salts::new(rand::random()),
             limits: self.limits,
         };
         let state = SharingState::Shared { local, addresses, secret: Mutex::new(kind), lock };

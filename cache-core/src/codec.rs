@@ -5,6 +5,7 @@
 
 mod allowance;
 mod call_numbers;
+mod digest;
 mod district;
 mod doubts;
 mod invalidation;

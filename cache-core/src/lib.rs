@@ -19,6 +19,7 @@ mod candidate;
 pub mod codec;
 mod counters;
 mod deadline;
+mod digest;
 mod districts;
 mod doubts;
 mod engine;
@@ -54,6 +55,7 @@ pub use {
     candidate::Candidate,
     counters::Counters,
     deadline::Deadline,
+    digest::Salts,
     doubts::{Doubted, Doubts},
     engine::Engine,
     entry::{BODY_BYTES_MAX, Content, Draft, ENTRY_OVERHEAD_BYTES, Entry, Source, Validators},

@@ -4,6 +4,7 @@
 //! consequences. Moments never travel: ages do, and the time since something happened (RFC 9111's answer to clocks
 //! that disagree).
 
+pub use crate::digest::{DIGEST_SUMS_MAX, Digest, Salt};
 pub use crate::invalidation::{
     Invalidation, InvalidationId, Manner, Notice, REACH_BYTES_MAX, Reach, SCOPES_MAX, SETTLE_MAX, Scope,
     is_signpost,
@@ -50,6 +51,8 @@ pub enum Message {
         /// The name of the entry that is being fetched.
         name: Name,
     },
+    /// What the sender remembers of invalidations, said to one that it meets: the answer is what it may lack.
+    Digest(Digest),
     /// What the sender counted so far, for sums over the fleet.
     Figures(Figures),
     /// No reader here is served what the receiver's notice means, or only once the origin was asked.
@@ -57,7 +60,7 @@ pub enum Message {
         /// The number from the notice.
         receipt: u64,
     },
-    /// Forget or doubt what these mean. One when it happens; all that are remembered when two members meet.
+    /// Forget or doubt what these mean. One when it happens; when two members meet, those that the receiver may lack.
     Invalidate(Notice),
     /// Which nodes are in the fleet: bytes of the membership protocol.
     Membership(Bytes),
@@ -120,6 +123,7 @@ impl Message {
         match self {
             Self::Allowances(_) => Features::LEDGER,
             Self::CallNumbers(_) => Features::CALL_NUMBERS,
+            Self::Digest(_) => Features::DIGESTS,
             Self::Figures(_) => Features::FIGURES,
             Self::Writes(_) => Features::WRITES,
             Self::WarmUp { .. } | Self::WarmedUp { .. } => Features::WARM_UP,

@@ -69,6 +69,8 @@ impl Features {
     pub const OUTAGES: Self = Self(1 << 7);
     /// The member counts the writes of all, and is told how many others have begun.
     pub const WRITES: Self = Self(1 << 9);
+    /// The member compares digests of what was invalidated with one that it meets.
+    pub const DIGESTS: Self = Self(1 << 11);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
     /// Every part that this build speaks.
@@ -82,7 +84,8 @@ impl Features {
             | Self::LEDGER.0
             | Self::CALL_NUMBERS.0
             | Self::OUTAGES.0
-            | Self::WRITES.0,
+            | Self::WRITES.0
+            | Self::DIGESTS.0,
     );
 
     /// The set as a hello carries it.

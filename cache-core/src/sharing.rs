@@ -10,6 +10,8 @@ mod hedging;
 mod holders;
 mod invalidations;
 mod leases;
+#[cfg(test)]
+mod meetings;
 mod patience;
 mod readers;
 mod receipts;
@@ -19,7 +21,7 @@ mod searches;
 mod shelf;
 
 pub(crate) use {
-    acquaintances::Acquaintances,
+    acquaintances::{Acquaintances, Greeting},
     editions::Editions,
     handed::Handed,
     hedging::Hedging,
@@ -36,7 +38,7 @@ pub(crate) use {
 };
 pub use {recollection::REMEMBERED_MAX, shelf::SHELF_MAX};
 
-use crate::{Contact, Key, Member, Naming, PeerId, PeerSettings, freshness::Freshness};
+use crate::{Contact, Key, Member, Naming, PeerId, PeerSettings, digest::Salts, freshness::Freshness};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{fmt, time::Duration};
 
@@ -62,6 +64,8 @@ pub struct Sharing {
     pub naming: Arc<dyn Naming>,
     /// A number that no other run of any node has: entropy for jitter and for numbering invalidations.
     pub seed: u64,
+    /// What digests of invalidations are salted with.
+    pub salts: Salts,
     /// The limits to keep.
     pub limits: SharingLimits,
 }

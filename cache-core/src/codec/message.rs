@@ -13,6 +13,7 @@ use super::{
     allowance::WireAllowances,
     call_numbers::WireCallNumbers,
     check,
+    digest::WireDigest,
     district::WireSurroundings,
     invalidation::{WireNotice, WireSettlingNotice},
     millis,
@@ -84,6 +85,7 @@ enum WireMessage {
     CallNumbers(WireCallNumbers),
     Origin(WireOrigin),
     Writes(WireWrites),
+    Digest(WireDigest),
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -129,6 +131,7 @@ impl From<&Message> for WireMessage {
             Message::Ask { ask, name, role, kin_wait: _ } => {
                 Self::Ask { ask: ask.0, name: *name.as_bytes(), as_coordinator: *role == Role::Coordinator }
             }
+            Message::Digest(digest) => Self::Digest(digest.into()),
             Message::District(surroundings) => Self::District(surroundings.into()),
             Message::CallNumbers(told) => Self::CallNumbers(told.as_slice().into()),
             Message::Claim { name } => Self::Claim { name: *name.as_bytes() },
@@ -197,6 +200,7 @@ impl WireMessage {
                 role: Role::Coordinator,
                 kin_wait: Some(Duration::from_millis(kin_wait)),
             },
+            Self::Digest(digest) => Message::Digest(digest.into()),
             Self::District(surroundings) => Message::District(surroundings.into_surroundings()?),
             Self::Claim { name: bytes } => Message::Claim { name: name(bytes) },
             Self::Figures { api_calls, hits, peer_hits, misses, entries } => {
@@ -292,7 +296,7 @@ fn edition_of((count, issuer): (u64, u64)) -> Edition {
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 23;
+const KINDS: u32 = 24;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;

@@ -10,7 +10,9 @@ mod tests;
 
 use crate::{
     Key, Reach, Timestamp,
-    message::{AFTER_MAX, INVALIDATIONS_MAX, Invalidation, InvalidationId, NOTICE_BYTES_MAX, Notice},
+    message::{
+        AFTER_MAX, Digest, INVALIDATIONS_MAX, Invalidation, InvalidationId, NOTICE_BYTES_MAX, Notice, Salt,
+    },
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -99,22 +101,45 @@ impl Invalidations {
         young.map(|(_, id)| *id).filter(covers)
     }
 
-    /// Everything remembered, for a peer that may have missed it.
-    pub(crate) fn recent(&mut self, now: Timestamp) -> Vec<Invalidation> {
+    /// Everything remembered, in few bytes, for a peer that may have missed some of it.
+    pub(crate) fn digest(&mut self, now: Timestamp, receipt: u64, salt: Salt) -> Digest {
         self.forget_old(now);
-        let recent = self.remembered.iter().map(|(id, (reach, date))| Invalidation {
-            id: *id,
-            reach: reach.clone(),
-            age: now.saturating_since(*date),
-        });
-        recent.collect()
+        let mark = self.mark.map(|mark| now.saturating_since(mark));
+        Digest::of(self.remembered.keys().copied(), receipt, mark, salt)
     }
 
-    /// The same in messages, each under a number of its own; nothing if nothing was ever known.
-    pub(crate) fn notices(&mut self, now: Timestamp, mut number: impl FnMut() -> u64) -> Vec<Notice> {
+    /// Everything remembered, for a peer that may have missed it, in messages, each under a number of its own; nothing if
+    /// nothing was ever known.
+    pub(crate) fn notices(&mut self, now: Timestamp, number: impl FnMut() -> u64) -> Vec<Notice> {
+        self.forget_old(now);
+        let all: Vec<InvalidationId> = self.remembered.keys().copied().collect();
+        self.told_of(&all, self.mark, now, number)
+    }
+
+    /// The same, but only what the sender of `digest` may lack, and the mark if it is not `mark_told`, which that was told
+    /// before.
+    pub(crate) fn notices_beyond(
+        &mut self,
+        now: Timestamp,
+        digest: &Digest,
+        mark_told: Option<Timestamp>,
+        number: impl FnMut() -> u64,
+    ) -> Vec<Notice> {
+        self.forget_old(now);
+        let lacking = digest.lacks(self.remembered.keys().copied());
+        self.told_of(&lacking, self.mark.filter(|mark| Some(*mark) != mark_told), now, number)
+    }
+
+    fn told_of(
+        &self,
+        ids: &[InvalidationId],
+        mark: Option<Timestamp>,
+        now: Timestamp,
+        mut number: impl FnMut() -> u64,
+    ) -> Vec<Notice> {
         let mut notices = Vec::new();
         let mut text_bytes = usize::MAX;
-        for invalidation in self.recent(now) {
+        for invalidation in ids.iter().filter_map(|id| self.of(*id, now)) {
             text_bytes = text_bytes.saturating_add(invalidation.reach.text_bytes());
             let last = notices.last_mut().map(|notice: &mut Notice| &mut notice.invalidations);
             match last.filter(|list| list.len() < INVALIDATIONS_MAX && text_bytes <= NOTICE_BYTES_MAX) {
@@ -126,7 +151,7 @@ impl Invalidations {
                 }
             }
         }
-        let mark = self.mark.map(|mark| now.saturating_since(mark));
+        let mark = mark.map(|mark| now.saturating_since(mark));
         match notices.last_mut() {
             Some(last) => last.mark = mark,
             None if mark.is_some() => {
@@ -135,6 +160,11 @@ impl Invalidations {
             None => {}
         }
         notices
+    }
+
+    fn of(&self, id: InvalidationId, now: Timestamp) -> Option<Invalidation> {
+        let (reach, date) = self.remembered.get(&id)?;
+        Some(Invalidation { id, reach: reach.clone(), age: now.saturating_since(*date) })
     }
 
     /// When the latest invalidation happened that was known and is no longer remembered. A member that was away then

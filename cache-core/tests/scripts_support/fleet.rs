@@ -9,11 +9,11 @@ use super::{
 };
 use cache_core::{
     Allowance, AskId, Bucket, CallNumbers, Ceiling, Contact, Draft, Figures, Key, Message, Name, Naming,
-    Numbers, Payer, PeerId, PeerSettings, Sharing, SharingLimits, Shortage, Timestamp, Window,
+    Numbers, Payer, PeerId, PeerSettings, Salts, Sharing, SharingLimits, Shortage, Timestamp, Window,
     freshness::Freshness,
     message::{
-        Announced, Answer, Edition, Invalidation, InvalidationId, Notice, OriginWord, Parcel, Reach, Role,
-        Scope, Surroundings, Verdict, Writes,
+        Announced, Answer, Digest, Edition, Invalidation, InvalidationId, Notice, OriginWord, Parcel, Reach,
+        Role, Scope, Surroundings, Verdict, Writes,
     },
 };
 use siphasher::sip::SipHasher13;
@@ -73,6 +73,7 @@ impl Talk {
             "figures" => {
                 Message::Figures(Figures { api_calls: words.number_value("calls", 0), ..Figures::default() })
             }
+            "digest" => digest(words),
             "forgotten" => Message::Forgotten { receipt: words.number_value("receipt", 0) },
             "invalidate" => {
                 let receipt = words.number_value("receipt", 0);
@@ -142,6 +143,7 @@ impl Talk {
         let said = match message {
             Message::Allowances(told) => show_allowances(told),
             Message::Writes(told) => show_writes(told),
+            Message::Digest(digest) => show_digest(digest),
             Message::District(said) => {
                 let Surroundings { depth, members_count, known, .. } = said;
                 format!("district depth={depth} members={members_count} known={}", known.len())
@@ -181,14 +183,7 @@ impl Talk {
             Message::Claim { name } => format!("claim {}", self.key(name)),
             Message::Figures(figures) => format!("figures calls={}", figures.api_calls),
             Message::Forgotten { receipt } => format!("forgotten receipt={receipt}"),
-            Message::Invalidate(Notice { receipt, mark, invalidations }) => {
-                let shown = invalidations
-                    .iter()
-                    .map(|it| format!(" {}{}", show_id(it.id), show::reach(&it.reach)))
-                    .collect::<String>();
-                let mark = mark.map(|mark| format!(" mark={}", duration(mark))).unwrap_or_default();
-                format!("invalidate receipt={receipt}{mark}{shown}")
-            }
+            Message::Invalidate(notice) => show_notice(notice),
             Message::Membership(_) => return None,
             Message::Ping { token } => format!("ping {}", self.ask_name(AskId(*token))),
             Message::Pong { token, clock: _ } => format!("pong x{token}"),
@@ -223,6 +218,29 @@ impl Talk {
     }
 }
 
+fn show_digest(Digest { receipt, mark, salt: _, sums }: &Digest) -> String {
+    format!("digest receipt={receipt}{} sums={}", show_mark(*mark), sums.len())
+}
+
+fn show_notice(Notice { receipt, mark, invalidations }: &Notice) -> String {
+    let shown = invalidations.iter().map(|it| format!(" {}{}", show_id(it.id), show::reach(&it.reach)));
+    format!("invalidate receipt={receipt}{}{}", show_mark(*mark), shown.collect::<String>())
+}
+
+fn show_mark(mark: Option<Duration>) -> String {
+    mark.map(|mark| format!(" mark={}", duration(mark))).unwrap_or_default()
+}
+
+/// `digest receipt=1 mark=30s 1.9 2.9`: of a member that remembers these.
+fn digest(words: &mut Words<'_>) -> Message {
+    let (receipt, mark) = (words.number_value("receipt", 0), words.duration_of("mark"));
+    let mut known = Vec::new();
+    while !words.is_empty() {
+        known.push(invalidation_id(words.next("an invalidation")));
+    }
+    Message::Digest(Digest::of(known.into_iter(), receipt, mark, [1, 2]))
+}
+
 /// What the engine of a script is told about its fleet.
 pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
     let usual = SharingLimits::default();
@@ -250,6 +268,7 @@ pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
         ceiling: Arc::new(Names),
         naming: Arc::new(Names),
         seed: 1,
+        salts: Salts::new(1),
         limits,
     }
 }

@@ -219,12 +219,14 @@ impl Player {
         self.handle(Input::Get { request, key, directives, bucket, priority, reader, kin_wait });
     }
 
-    /// A member connects, which knows what it is to settle unless it is `unsettled`. It has nothing to answer to the
-    /// warm-up that it is asked for at once, unless it is `cold`: then the script answers.
+    /// A member connects, which knows what it is to settle unless it is `unsettled`, and knows digests if it is said to have
+    /// `digests`. It has nothing to answer to the warm-up that it is asked for at once, unless it is `cold`: then the script
+    /// answers.
     fn connect(&mut self, words: &mut Words<'_>) {
         let (peer, cold) = (fleet::peer(words.number('p')), words.flag("cold"));
-        let lacking = if words.flag("unsettled") { Features::SETTLING } else { Features::NONE };
-        let features = Features::from_bits(Features::ALL.bits() & !lacking.bits());
+        let mut lacking = if words.flag("unsettled") { Features::SETTLING.bits() } else { 0 };
+        lacking |= if words.flag("digests") { 0 } else { Features::DIGESTS.bits() };
+        let features = Features::from_bits(Features::ALL.bits() & !lacking);
         let lines_before = self.lines.len();
         let address = "/ip4/10.0.0.1/tcp/40000".into();
         self.handle(Input::Connected { peer, address, side: Side::Listener, features });

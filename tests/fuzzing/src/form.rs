@@ -8,9 +8,10 @@ use cache_core::{
     RESOURCE_BYTES_MAX, Shortage, Timestamp, Validators, Window,
     freshness::Freshness,
     message::{
-        AFTER_MAX, ALLOWANCES_TOLD_MAX, Announced, Answer, CALL_NUMBERS_TOLD_MAX, Edition, INVALIDATIONS_MAX,
-        Invalidation, InvalidationId, KNOWN_TOLD_MAX, Known, Notice, ORIGIN_BYTES_MAX, OriginWord, Parcel,
-        REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, SETTLE_MAX, Scope, Surroundings, Verdict, Writes,
+        AFTER_MAX, ALLOWANCES_TOLD_MAX, Announced, Answer, CALL_NUMBERS_TOLD_MAX, DIGEST_SUMS_MAX, Digest,
+        Edition, INVALIDATIONS_MAX, Invalidation, InvalidationId, KNOWN_TOLD_MAX, Known, Notice,
+        ORIGIN_BYTES_MAX, OriginWord, Parcel, REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, SETTLE_MAX, Scope,
+        Surroundings, Verdict, Writes,
     },
 };
 use std::time::Duration;
@@ -97,6 +98,7 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
         ),
         21 => origin(reader)?,
         22 => writes(reader)?,
+        23 => digest(reader)?,
         _unknown => return None,
     })
 }
@@ -119,6 +121,14 @@ fn call_numbers(reader: &mut Reader<'_>) -> Option<CallNumbers> {
         reset,
         numbers,
     })
+}
+
+/// What a member remembers, in few bytes.
+fn digest(reader: &mut Reader<'_>) -> Option<Message> {
+    let (receipt, mark) = (reader.u64()?, reader.option(millis)?);
+    let salt = [u64::from_le_bytes(reader.array()?), u64::from_le_bytes(reader.array()?)];
+    let sums = reader.list(|reader| reader.array().map(u64::from_le_bytes))?;
+    (sums.len() <= DIGEST_SUMS_MAX).then_some(Message::Digest(Digest { receipt, mark, salt, sums }))
 }
 
 /// How many writes a member has begun.

@@ -6,8 +6,8 @@ use cache_core::{
     Message, Name, Numbers, Payer, PeerId, Shortage, Timestamp, Validators, Window,
     freshness::Freshness,
     message::{
-        Announced, Answer, Edition, Invalidation, InvalidationId, Known, Notice, OriginWord, Parcel, Reach,
-        Role, Scope, Surroundings, Verdict, Writes,
+        Announced, Answer, Digest, Edition, Invalidation, InvalidationId, Known, Notice, OriginWord, Parcel,
+        Reach, Role, Scope, Surroundings, Verdict, Writes,
     },
 };
 use std::time::Duration;
@@ -86,9 +86,15 @@ pub fn messages() -> Vec<Message> {
     ];
     all.extend(answers.map(|answer| Message::Answer { ask, answer }));
     all.extend(verdicts.map(|verdict| Message::Release { name, verdict }));
-    all.extend(words_on_origins().into_iter().chain([writes()]));
+    all.extend(words_on_origins().into_iter().chain([writes()]).chain(digests()));
     all.extend([None, Some(64)].map(|next| Message::WarmedUp { next }));
     all
+}
+
+fn digests() -> [Message; 2] {
+    let mark = Some(Duration::from_millis(1500));
+    let nothing = Digest { receipt: 251, mark: None, salt: [1, u64::MAX], sums: Vec::new() };
+    [nothing, Digest { receipt: 1, mark, salt: [7, 9], sums: vec![0, u64::MAX] }].map(Message::Digest)
 }
 
 fn writes() -> Message {

@@ -234,6 +234,7 @@ pub(crate) fn message_name(message: &Message) -> &'static str {
         Message::Ask { .. } => "ask",
         Message::CallNumbers(_) => "call-numbers",
         Message::Claim { .. } => "claim",
+        Message::Digest(_) => "digest",
         Message::District(_) => "district",
         Message::Figures(_) => "figures",
         Message::Forgotten { .. } => "forgotten",

@@ -395,6 +395,7 @@ impl Ledger {
             | Message::Answer { .. }
             | Message::Ask { .. }
             | Message::Claim { .. }
+            | Message::Digest(_)
             | Message::District(_)
             | Message::Figures(_)
             | Message::Forgotten { .. }

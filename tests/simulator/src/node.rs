@@ -9,7 +9,7 @@ use crate::{
 };
 use cache_core::{
     Allowance, Ceiling, Contact, Disk, Domain, Doubted, Doubts, Engine, Entry, FetchId, Fetched, Input, Key,
-    LoadId, Member, Name, Naming, PeerId, RequestId, Sharing, Timestamp, codec,
+    LoadId, Member, Name, Naming, PeerId, RequestId, Salts, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
     message::{Reach, Scope},
 };
@@ -172,6 +172,7 @@ impl Node {
             ceiling: Arc::new(Most(plan.ceiling)),
             naming: Arc::new(Digests(Arc::clone(&self.called))),
             seed: issuer(self.number, self.run),
+            salts: Salts::new(issuer(self.number, self.run).into()),
             limits: plan.limits.clone(),
         };
         *known(&self.called) = generations(self.stage);

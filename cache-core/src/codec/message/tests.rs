@@ -5,8 +5,8 @@ use crate::{
     Allowance, CallNumbers, Content, Domain, Draft, Headers, Key, Numbers, PeerId, Validators, Window,
     freshness::Freshness,
     message::{
-        ALLOWANCES_TOLD_MAX, CALL_NUMBERS_TOLD_MAX, INVALIDATIONS_MAX, Invalidation, KNOWN_TOLD_MAX, Known,
-        Notice, OriginWord, Reach, SCOPES_MAX, Scope, Surroundings, Writes,
+        ALLOWANCES_TOLD_MAX, CALL_NUMBERS_TOLD_MAX, DIGEST_SUMS_MAX, Digest, INVALIDATIONS_MAX, Invalidation,
+        KNOWN_TOLD_MAX, Known, Notice, OriginWord, Reach, SCOPES_MAX, Scope, Surroundings, Writes,
     },
 };
 use alloc::vec;
@@ -96,6 +96,11 @@ fn settling_notice() -> Notice {
     notice
 }
 
+fn digest(length: usize) -> Digest {
+    let mark = Some(Duration::from_millis(1500));
+    Digest { receipt: 3, mark, salt: [u64::MAX, 9], sums: vec![u64::MAX - 1; length] }
+}
+
 fn surroundings(length: usize) -> Surroundings {
     let peer = PeerId::from_public_key([4; 32]);
     let member = crate::Member::new(peer, 7, ["/ip4/192.0.2.1/udp/9100/quic-v1", "/ip6/2001:db8::1/tcp/9"]);
@@ -165,6 +170,8 @@ fn every_message() -> Vec<Message> {
         Message::CallNumbers(vec![call_numbers(); CALL_NUMBERS_TOLD_MAX]),
         Message::CallNumbers(Vec::new()),
         Message::Origin { host: "ghes.example:8443".into(), word: OriginWord::Trying },
+        Message::Digest(digest(0)),
+        Message::Digest(digest(DIGEST_SUMS_MAX)),
         Message::District(surroundings(0)),
         Message::District(surroundings(KNOWN_TOLD_MAX)),
     ]);
@@ -271,6 +278,13 @@ fn more_members_than_may_be_told_of_are_refused() {
     let read = |message| decode_message(&encode_message(&message));
     assert_eq!(read(message(KNOWN_TOLD_MAX)), Ok(message(KNOWN_TOLD_MAX)));
     assert_eq!(read(message(KNOWN_TOLD_MAX + 1)), Err(DecodeError::Malformed));
+}
+
+#[test]
+fn more_sums_than_a_digest_may_have_are_refused_and_a_digest_is_a_kilobyte() {
+    let encoded = |length| encode_message(&Message::Digest(digest(length)));
+    assert_eq!(decode_message(&encoded(DIGEST_SUMS_MAX + 1)), Err(DecodeError::Malformed));
+    assert!(encoded(DIGEST_SUMS_MAX).len() < 1_100, "{}", encoded(DIGEST_SUMS_MAX).len());
 }
 
 #[test]

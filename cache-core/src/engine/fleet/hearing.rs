@@ -53,6 +53,7 @@ impl Engine {
             Message::Claim { name } => {
                 fleet.leases.claim(self.now, name, from, &fleet.sharing.limits);
             }
+            Message::Digest(digest) => self.on_digest(from, &digest),
             Message::District(surroundings) => self.on_surroundings(from, &surroundings),
             Message::Figures(figures) => {
                 fleet.figures.insert(from, figures);

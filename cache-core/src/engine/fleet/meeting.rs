@@ -6,10 +6,12 @@ use crate::{
     address::peer_of_address,
     engine::Engine,
     membership::{Decision, End},
+    message::{Digest, Notice},
     peers::{PeerDecision, Stake, Welcome},
     port::{DialError, Side},
+    sharing::Greeting,
 };
-use alloc::{collections::BTreeMap, sync::Arc};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 
 impl Engine {
     /// Whether there is a member to share with.
@@ -161,12 +163,39 @@ impl Engine {
         self.tell_outage(peer);
     }
 
-    /// Tells `peer`, which has just connected, what was invalidated lately.
+    /// Tells `peer`, which has just connected, what was invalidated lately: by a digest, if it knows what that is.
     pub(super) fn exchange_notices(&mut self, peer: PeerId) {
         let now = self.now;
         let Some(fleet) = &mut self.fleet else { return };
+        if fleet.understands(peer, Features::DIGESTS) && !fleet.acquaintances.has_exchanged(peer) {
+            let receipt = self.receipts.number();
+            let digest = fleet.invalidations.digest(now, receipt, fleet.sharing.salts.salt(receipt));
+            let is_of_nothing = digest.is_of_nothing();
+            let greeting = if is_of_nothing { Greeting::Nothing } else { Greeting::Digest(receipt) };
+            fleet.acquaintances.on_met(now, peer, greeting);
+            fleet.acquaintances.begin_exchange(peer, receipt, fleet.invalidations.mark());
+            self.say(peer, Message::Digest(digest));
+            return;
+        }
         let notices = fleet.invalidations.notices(now, || self.receipts.number());
-        fleet.acquaintances.on_met(now, peer, notices.last().map(|notice| notice.receipt));
+        let greeting = notices.last().map_or(Greeting::Nothing, |notice| Greeting::Told(notice.receipt));
+        fleet.acquaintances.on_met(now, peer, greeting);
+        self.tell_of(peer, notices);
+    }
+
+    /// `peer`, which has just connected, says what it remembers: it is told what it may lack.
+    pub(super) fn on_digest(&mut self, peer: PeerId, digest: &Digest) {
+        let now = self.now;
+        let Some(fleet) = &mut self.fleet else { return };
+        let Some(mark) = fleet.acquaintances.on_digest(peer) else { return };
+        let notices = fleet.invalidations.notices_beyond(now, digest, mark, || self.receipts.number());
+        fleet.acquaintances.on_compared(peer, notices.last().map(|notice| notice.receipt));
+        self.tell_of(peer, notices);
+        let Digest { receipt, mark, .. } = *digest;
+        self.on_invalidated(peer, &Notice { receipt, mark, invalidations: Vec::new() });
+    }
+
+    fn tell_of(&mut self, peer: PeerId, notices: Vec<Notice>) {
         for notice in notices {
             self.say(peer, Message::Invalidate(notice));
         }

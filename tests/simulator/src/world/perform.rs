@@ -216,6 +216,10 @@ impl World {
                 }
                 false
             }
+            Message::Digest(digest) => {
+                self.watch.on_owing(number, from, digest.receipt);
+                false
+            }
             Message::District(_) => false,
             Message::Membership(_) => self.liars.contains(&from) && is_rumour(message),
             Message::Pong { .. } => {
@@ -513,6 +517,7 @@ impl World {
             | Message::Figures(_)
             | Message::Forgotten { .. }
             | Message::Invalidate(_)
+            | Message::Digest(_)
             | Message::District(_)
             | Message::Membership(_)
             | Message::Origin { .. }

@@ -52,6 +52,18 @@ pub(super) const BUGS: &[Mutant] = &[
         new: "            let _unused = notice;\n",
     },
     Mutant {
+        name: "differing-digests-taken-for-equal",
+        file: "digest.rs",
+        old: "sums[*bucket] != self.sums[*bucket]",
+        new: "sums[*bucket] == self.sums[*bucket]",
+    },
+    Mutant {
+        name: "some-left-out-of-digests",
+        file: "digest.rs",
+        old: "(usize::try_from(place % buckets as u64).unwrap_or(0), summand)",
+        new: "(usize::try_from(place % buckets as u64).unwrap_or(0), summand & (id.count & 1).wrapping_sub(1))",
+    },
+    Mutant {
         name: "invalidations-not-bounded",
         file: "sharing/invalidations.rs",
         old: "self.remembered.len() > REMEMBERED_MAX",

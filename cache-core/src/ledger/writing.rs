@@ -184,22 +184,30 @@ impl Writing {
         }
         let own: Vec<_> = self.own(payers).filter(|(at, _)| is_within(*at, SHARED_OVER, now)).collect();
         match self.counted_in_at(payers, now) {
-            Some(at) if at <= now => self.turn_among(&self.writers(payers, now), left, &own, now),
-            // Others, which do not count it in yet, share out among themselves all that is left.
+            Some(at) if at <= now => self.turn_among(&self.writers(payers, now), members, left, &own, now),
+            // Others do not count it in yet, but leave one write for it where so many are left.
             _ if own.is_empty() && left >= members => Turn::Now,
             at => Turn::At(at.unwrap_or(now.saturating_add(HEARD_AFTER))),
         }
     }
 
-    /// Whether this member may begin a write beside `others`, which write too, where so many are `left` and it has begun its `own`
-    /// a short while ago.
+    /// Whether this member may begin a write beside `others`, which write too, in a fleet of so many `members`, where so many are
+    /// `left` and it has begun its `own` a short while ago.
     ///
     /// What was begun longer ago than [`HEARD_AFTER`] all know. Each stays, in any time of twice that, within its part of what was
-    /// left before it. So all together stay within what was left.
-    fn turn_among(&self, others: &[PeerId], left: u64, own: &[(Timestamp, u64)], now: Timestamp) -> Turn {
-        let members = others.len() as u64 + 1;
-        let own_count = sum(own.iter().copied());
-        if members == 1 || own_count < left.saturating_add(own_count) / members {
+    /// left before it, less one for each member that does not write yet and may begin to. So all together stay within what was left.
+    fn turn_among(
+        &self,
+        others: &[PeerId],
+        members: u64,
+        left: u64,
+        own: &[(Timestamp, u64)],
+        now: Timestamp,
+    ) -> Turn {
+        let (writers, own_count) = (others.len() as u64 + 1, sum(own.iter().copied()));
+        let before = left.saturating_add(own_count);
+        let kept_for_others = if before >= members { members.saturating_sub(writers) } else { 0 };
+        if own_count < (before - kept_for_others) / writers {
             return Turn::Now;
         }
         if let Some((first, _)) = own.first() {
@@ -208,7 +216,7 @@ impl Writing {
         // Less is left than there are of those that write: each has the slots of its own.
         let rank = others.iter().filter(|other| **other < self.local).count() as u64;
         let (slot, into) = (now.as_unix_millis() / SLOT_MILLIS, now.as_unix_millis() % SLOT_MILLIS);
-        if (rank + slot).is_multiple_of(members) && into < SLOT_MILLIS / 2 {
+        if (rank + slot).is_multiple_of(writers) && into < SLOT_MILLIS / 2 {
             return Turn::Now;
         }
         Turn::At(Timestamp::from_unix_millis((slot + 1) * SLOT_MILLIS))

@@ -137,8 +137,17 @@ pub(in crate::mutants) const BUGS: &[Below] = &[
         mutant: Mutant {
             name: "pace-each-takes-all-that-is-left",
             file: "cache-core/src/ledger/writing.rs",
-            old: "left.saturating_add(own_count) / members",
-            new: "left.saturating_add(own_count)",
+            old: "(before - kept_for_others) / writers",
+            new: "before",
+        },
+    },
+    Below {
+        world: World::Writing,
+        mutant: Mutant {
+            name: "pace-nothing-is-left-for-those-that-begin-to-write",
+            file: "cache-core/src/ledger/writing.rs",
+            old: "{ members.saturating_sub(writers) } else { 0 }",
+            new: "{ 0 } else { 0 }",
         },
     },
     Below {
@@ -155,8 +164,8 @@ pub(in crate::mutants) const BUGS: &[Below] = &[
         mutant: Mutant {
             name: "pace-turns-are-whoever-s-comes",
             file: "cache-core/src/ledger/writing.rs",
-            old: "if (rank + slot).is_multiple_of(members) && into < SLOT_MILLIS / 2 {",
-            new: "if rank <= members && into < SLOT_MILLIS {",
+            old: "if (rank + slot).is_multiple_of(writers) && into < SLOT_MILLIS / 2 {",
+            new: "if rank <= writers && into < SLOT_MILLIS {",
         },
     },
     Below {

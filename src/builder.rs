@@ -11,7 +11,8 @@ use crate::{
     webhooks::WebhookCounters,
 };
 use cache_core::{
-    Disk, Doubts, Engine, Entry, Figures, PeerSettings, Settings, SharingLimits, Timestamp, TrafficLimits,
+    Disk, Doubts, Engine, Entry, Figures, Guest, PeerSettings, Settings, SharingLimits, Timestamp,
+    TrafficLimits,
     port::{Budget, Store},
 };
 use cache_crypto::{FleetSecret, NodeKey, StorageSealer};
@@ -136,6 +137,27 @@ impl NodeBuilder {
     /// ```
     pub fn max_peers(mut self, count: usize) -> Self {
         self.peers.connections_max = count;
+        self
+    }
+
+    /// Whether the node takes part in its fleet as a guest, which asks and fetches through one or two members and coordinates
+    /// nothing. Default: [`Guest::Never`].
+    ///
+    /// A node that lives for a minute or two costs its fleet least as a guest: two connections, and nobody else hears of it. It
+    /// becomes a member by itself where there is no member to host it, or one that does not know guests; the log says so.
+    ///
+    /// ```
+    /// # use fleet_cache::{FleetSecret, GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (github, secret) = (GitHub::builder().build()?, FleetSecret::generate()?);
+    /// use fleet_cache::Guest;
+    /// let builder = Node::builder(secret, github).guest(Guest::Always);
+    /// # let _not_started = builder;
+    /// # Ok(()) }
+    /// ```
+    pub fn guest(mut self, guest: Guest) -> Self {
+        self.peers.guest = guest;
         self
     }
 

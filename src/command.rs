@@ -3,8 +3,8 @@
 use crate::links::LinkCounts;
 use cache_core::{
     AccountReport, Allowance, Bucket, Candidate, Domain, Draft, Entry, Failure, FetchError, Fetched, Figures,
-    Key, OutageReport, Outcome, PassKind, Payer, PeerId, PeerReport, Priority, Reach, Reached, Reader,
-    Refusal, RequestId, Shortage, Timestamp, WritePace,
+    GuestReport, Key, OutageReport, Outcome, PassKind, Payer, PeerId, PeerReport, Priority, Reach, Reached,
+    Reader, Refusal, RequestId, Shortage, Timestamp, WritePace,
     freshness::Directives,
     port::{PeerFigures, StoreError},
 };
@@ -204,6 +204,8 @@ pub(crate) struct FleetStats {
     pub(crate) gathering: bool,
     pub(crate) connected: usize,
     pub(crate) leases_count: usize,
+    /// What it has to do with guests.
+    pub(crate) guests: Option<GuestReport>,
     pub(crate) links: LinkCounts,
     /// Whether another node seems to use our identity.
     pub(crate) has_twin: bool,

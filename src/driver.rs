@@ -16,8 +16,8 @@ use crate::{
     links::Links,
 };
 use cache_core::{
-    Candidate, Doubted, Doubts, Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, LoadId, OrderId,
-    Output, PeerReport, RequestId, SHELF_MAX, Scope,
+    Candidate, Doubted, Doubts, Engine, Entry, FetchError, FetchId, Fetched, Figures, Input, Joining, LoadId,
+    OrderId, Output, PeerReport, RequestId, SHELF_MAX, Scope,
     port::{Change, StoreError, Transport, TransportEvent},
 };
 use cache_store::{CLOSE_TIMEOUT, CoarseClock, ReadIndex, WriteBehind};
@@ -28,7 +28,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
     time::MissedTickBehavior,
 };
-use tracing::{debug, trace, warn};
+use tracing::{debug, info, trace, warn};
 
 /// Performs outputs until every handle is gone or a shutdown is asked for.
 pub(crate) struct Driver {
@@ -361,6 +361,7 @@ impl Driver {
                     links.send(&to, &message);
                 }
             }
+            Output::Joined { why } => log_joined(why),
             Output::Twins { peer } => {
                 if let Some(links) = &mut self.links {
                     links.on_twins(peer);
@@ -444,6 +445,7 @@ impl Driver {
                 gathering: self.engine.is_gathering(),
                 connected: self.engine.members_count(),
                 leases_count: self.engine.leases_count(),
+                guests: self.engine.guests(),
                 links: links.counts(),
                 has_twin: links.are_twins(links.transport().local_peer()),
                 others: self.engine.peer_figures().into_iter().map(|(_, figures)| figures).collect(),
@@ -473,6 +475,24 @@ async fn next_event(transport: Option<&dyn Transport>) -> Option<TransportEvent>
 
 /// What this node counted so far, with the engine's part given.
 pub(crate) type FiguresFn = Box<dyn Fn(&Engine) -> Figures + Send>;
+
+/// Says that this node, which may be a guest, is a member from now on.
+fn log_joined(why: Joining) {
+    let what = "this node is a member of its fleet from now on";
+    match why {
+        Joining::Grown => info!("{what}: it has been a guest for two minutes"),
+        Joining::SmallFleet => info!("{what}: the fleet has fewer than 32 members"),
+        Joining::OlderPeer => {
+            info!("{what}, not a guest: a peer is of an older build, which knows no guests");
+        }
+        Joining::OnlyGuests => warn!(
+            "{what}, not a guest: all nodes that it meets are guests; start those that stay with `--guest never`"
+        ),
+        Joining::NoRoom => warn!(
+            "{what}, not a guest: no member has room for one more; start more nodes that stay, or raise their --max-peers"
+        ),
+    }
+}
 
 /// Runs a fetch so that a panic in it, for example in a closure of the embedding program, is a failed
 /// fetch and not a lost one.

@@ -9,7 +9,8 @@ use crate::{
     shared::SharingState,
 };
 use cache_core::{
-    Ceiling, Contact, Domain, Key, Naming, PeerSettings, Salts, Sharing, SharingLimits, Timestamp,
+    Ceiling, Contact, Domain, Features, Guest, Key, Naming, PeerSettings, Protocol, Salts, Sharing,
+    SharingLimits, Timestamp,
     freshness::Freshness,
     port::{Gate, Transport},
 };
@@ -68,11 +69,12 @@ impl Wishes {
         let kind = secret.kind();
         let (accepted, directory) = (self.accepted, self.directory);
         let file = members.clone();
+        let is_guest = self.peers.guest != Guest::Never;
         let prepare = move || -> Result<_, StartError> {
             let secrets: Vec<_> = [secret].into_iter().chain(accepted).collect();
             let keyring = keyring(&secrets).map_err(StartError::Secrets)?;
             let naming = Arc::new(FleetNaming::new(keyring.names()));
-            let lock = Lock { naming, gate: Arc::new(FleetGate::new(keyring)) };
+            let lock = Lock { naming, gate: Arc::new(FleetGate::speaking(keyring, hello(is_guest))) };
             let remembered = file.as_ref().map(recollection::remembered).unwrap_or_default();
             Ok((lock, identity(directory)?, remembered))
         };
@@ -107,6 +109,12 @@ impl Wishes {
         let recollection = members.map(Recollection::start);
         Ok((state, Some(Joined { transport, sharing, recollection })))
     }
+}
+
+/// What this node says of itself to each peer.
+fn hello(is_guest: bool) -> Protocol {
+    let mark = if is_guest { Features::GUEST } else { Features::NONE };
+    Protocol { features: Protocol::OURS.features.and(mark), ..Protocol::OURS }
 }
 
 /// What this node's routes grant an answer; the application's own values are the application's to limit.

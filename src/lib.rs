@@ -89,7 +89,7 @@ mod withheld;
 pub use {
     builder::NodeBuilder,
     cache_core::{
-        Disk, FetchError, Forward, ForwardReason, PeerId, PeerIdError, PeerSource, Priority, Reserves,
+        Disk, FetchError, Forward, ForwardReason, Guest, PeerId, PeerIdError, PeerSource, Priority, Reserves,
         Served, Settings, SharingLimits, Shortage, StaleReason, Timestamp, TrafficLimits, WritePace,
         port::{Budget, Durability, StoreError},
     },
@@ -108,7 +108,7 @@ pub use {
     node::Node,
     peers::{Peer, PeerState, Pong},
     reply::{Provenance, READ_BYTES_MAX, ReadError, Reply, ReplyBody, StatusError},
-    stats::{DiskStats, FleetTotals, OutageStats, Refusals, Stats},
+    stats::{DiskStats, FleetTotals, GuestStats, OutageStats, Refusals, Stats},
     transport::{OpenTransport, TransportError},
     unread::Unread,
     values::{VALUE_KEY_BYTES_MAX, Values},

@@ -5,7 +5,7 @@ use crate::{
     shared::{Shared, SharingState},
     webhooks::WebhookStats,
 };
-use cache_core::{Counters, Figures, OutageReport};
+use cache_core::{Counters, Figures, Guest, GuestReport, Joining, OutageReport};
 use cache_origin_github::OriginStats;
 use cache_store::StoreStats;
 use serde::Serialize;
@@ -67,6 +67,8 @@ pub struct Stats {
     pub api_calls_saved: u64,
     /// How many peers are connected now.
     pub connected_peers: u64,
+    /// As what the node takes part in its fleet, and which guests it hosts; `None` if it does not share.
+    pub guest: Option<GuestStats>,
     /// Whether look-ups wait, in the first quarter of a second, for the first peer, which is being dialed.
     pub joining: bool,
     /// How many entries are in memory.
@@ -133,6 +135,53 @@ impl From<OutageReport> for OutageStats {
     }
 }
 
+/// As what a node takes part in its fleet, and how many guests it hosts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct GuestStats {
+    /// What it was told to be: `always`, `auto` or `never`.
+    pub setting: &'static str,
+    /// Whether it is a guest now.
+    pub is_guest: bool,
+    /// Why a node that may be a guest is a member: `grown`, `no-room`, `older-peer`, `only-guests` or `small-fleet`.
+    pub joined: Option<&'static str>,
+    /// How many members host it.
+    pub hosts: usize,
+    /// How many guests it hosts.
+    pub guests: usize,
+    /// Most guests that it hosts.
+    pub guests_max: usize,
+    /// Guests that it has taken in.
+    pub hosted: u64,
+    /// Guests that it told to look elsewhere, since it hosted as many as it may.
+    pub refused: u64,
+}
+
+impl GuestStats {
+    fn of(report: &GuestReport, counters: Counters) -> Self {
+        Self {
+            setting: match report.setting {
+                Guest::Always => "always",
+                Guest::Auto => "auto",
+                Guest::Never => "never",
+            },
+            is_guest: report.is_guest,
+            joined: report.joined.map(|why| match why {
+                Joining::Grown => "grown",
+                Joining::NoRoom => "no-room",
+                Joining::OlderPeer => "older-peer",
+                Joining::OnlyGuests => "only-guests",
+                Joining::SmallFleet => "small-fleet",
+            }),
+            hosts: report.hosts.len(),
+            guests: report.guests.len(),
+            guests_max: report.guests_max,
+            hosted: counters.guests_hosted,
+            refused: counters.guests_refused,
+        }
+    }
+}
+
 /// Requests refused by this node itself, by what held them; an answer that could be stale in their stead is none of them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -187,6 +236,11 @@ impl Stats {
             outage: engine.outage.map(OutageStats::from),
             api_calls_made,
             api_calls_saved: saved,
+            guest: engine
+                .fleet
+                .as_ref()
+                .and_then(|fleet| fleet.guests.as_ref())
+                .map(|report| GuestStats::of(report, counters)),
             joining: engine.fleet.as_ref().is_some_and(|fleet| fleet.gathering),
             connected_peers: engine.fleet.as_ref().map_or(0, |fleet| fleet.connected as u64),
             cache_size: engine.entries_count,
@@ -293,6 +347,8 @@ impl FleetTotals {
             fetches_held_off: _,
             fetches_withheld: _,
             forgettings_unconfirmed: _,
+            guests_hosted: _,
+            guests_refused: _,
             hits: _,
             invalidations: _,
             misses: _,

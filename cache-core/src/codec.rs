@@ -8,6 +8,7 @@ mod call_numbers;
 mod digest;
 mod district;
 mod doubts;
+mod guest;
 mod invalidation;
 mod message;
 mod origin;

@@ -57,6 +57,10 @@ pub struct Counters {
     pub announcements_cut: u64,
     /// New entries of which such members were not told at all, for want of bytes.
     pub announcements_withheld: u64,
+    /// Guests that this node took in, and that it told to look elsewhere, since it hosted as many as it may.
+    pub guests_hosted: u64,
+    /// See [`Self::guests_hosted`].
+    pub guests_refused: u64,
     /// Entries passed on to members that had asked for them before, once for each member.
     pub entries_passed_on: u64,
     /// Entries received from peers and kept.

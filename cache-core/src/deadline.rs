@@ -15,6 +15,8 @@ pub enum Deadline {
     Fetch(FetchId),
     /// The search for the fleet has lasted long enough.
     Gathering,
+    /// This node, which is a guest, may join; or guests are to be told of members.
+    Guests,
     /// A peer that was asked has said nothing for longer than nearly all answers take.
     Hedge(AskId),
     /// A call for another domain, for which a look-up waits, takes too long.

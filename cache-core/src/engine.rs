@@ -282,6 +282,7 @@ impl Engine {
                     self.on_fetched(fetch, Fetched::Failed(FetchError::TimedOut), Reached::No);
                 }
                 Deadline::Gathering => self.stop_gathering(),
+                Deadline::Guests => self.on_guests_due(),
                 Deadline::Hedge(ask) => self.on_hedge_due(ask, due),
                 Deadline::Kin(flight) => self.on_kin_due(flight),
                 Deadline::Ledger => self.on_ledger_due(),

@@ -79,6 +79,8 @@ pub use {
     peers::{Ban, Contact, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits},
     protocol::{Features, Protocol},
     settings::{Disk, Settings},
-    sharing::{Ceiling, REMEMBERED_MAX, SHELF_MAX, Sharing, SharingLimits},
+    sharing::{
+        Ceiling, Guest, GuestReport, HOSTS_MAX, Joining, REMEMBERED_MAX, SHELF_MAX, Sharing, SharingLimits,
+    },
     time::Timestamp,
 };

@@ -60,6 +60,8 @@ pub enum Message {
         /// The number from the notice.
         receipt: u64,
     },
+    /// What a node that came as a guest is, or is told as one.
+    Guest(GuestWord),
     /// Forget or doubt what these mean. One when it happens; when two members meet, those that the receiver may lack.
     Invalidate(Notice),
     /// Which nodes are in the fleet: bytes of the membership protocol.
@@ -128,6 +130,7 @@ impl Message {
             Self::Writes(_) => Features::WRITES,
             Self::WarmUp { .. } | Self::WarmedUp { .. } => Features::WARM_UP,
             Self::District(_) => Features::DISTRICTS,
+            Self::Guest(_) => Features::GUESTS,
             Self::Origin { .. } => Features::OUTAGES,
             Self::Ask { kin_wait: Some(_), .. } => Features::KINSHIP,
             Self::Announce(Announced::ToPassOn(_)) => Features::READERS,
@@ -162,6 +165,20 @@ pub enum OriginWord {
     },
     /// It makes a call to find out whether the origin can be reached again. Others need not.
     Trying,
+}
+
+/// What is said between a node that came as a guest and a member.
+///
+/// A guest asks and fetches as members do, through one or two members, its hosts. It coordinates nothing, and nobody else is
+/// told of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum GuestWord {
+    /// From a member: it hosts as many guests as it may; look elsewhere.
+    Full,
+    /// From the node that came: it is a member from now on.
+    Joins,
+    /// From the node that came: it is a guest.
+    Stays,
 }
 
 /// How many writes one member has begun for one payer. Said by that member, and told on to those that cannot hear it.

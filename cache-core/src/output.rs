@@ -1,8 +1,8 @@
 //! What the engine orders. The driver performs outputs in the order in which they come.
 
 use crate::{
-    Candidate, Doubted, Entry, Failure, Key, Member, Message, OrderId, Outcome, PeerId, RequestId, Scope,
-    Timestamp,
+    Candidate, Doubted, Entry, Failure, Joining, Key, Member, Message, OrderId, Outcome, PeerId, RequestId,
+    Scope, Timestamp,
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
@@ -58,6 +58,11 @@ pub enum Output {
     Forget {
         /// The request that was retained.
         request: RequestId,
+    },
+    /// Note for people that this node, which may be a guest, is a member from now on.
+    Joined {
+        /// What has made it join.
+        why: Joining,
     },
     /// Look a key up on disk and report [`Input::Loaded`](crate::Input::Loaded).
     Load {

@@ -16,6 +16,7 @@ mod conduct;
 mod contact;
 mod decision;
 mod giving_way;
+mod hosts;
 mod jitter;
 mod outside;
 #[cfg(test)]
@@ -345,7 +346,10 @@ impl Peers {
         } else {
             self.settings.connections_max
         };
-        for (kind, target) in self.due(now) {
+        let due = self.due(now);
+        let (due, look_again) =
+            if self.is_of_guest() { (Vec::new(), self.plan_hosts(now, due)) } else { (due, None) };
+        for (kind, target) in due {
             let held = self.connected.len() + self.attempts.len();
             let most = match kind {
                 Kind::Member => members_wanted,
@@ -364,7 +368,8 @@ impl Peers {
             Stage::Dialing { .. } | Stage::Leaving | Stage::Settled => None,
         });
         // What is due and has no room waits for an event, not for a time.
-        self.deadline = pauses.filter(|until| *until > now).chain(self.attempts.next_deadline()).min();
+        let later = pauses.filter(|until| *until > now).chain(self.attempts.next_deadline());
+        self.deadline = later.chain(look_again).min();
     }
 
     /// The candidates whose pause is over, the most wanted first.

@@ -32,7 +32,7 @@ impl Protocol {
     /// majors differ.
     #[must_use]
     pub fn with(self, theirs: Self) -> Option<Self> {
-        let features = self.features.common(theirs.features);
+        let features = self.features.common(theirs.features).and(theirs.features.common(Features::GUEST));
         (self.major == theirs.major).then(|| Self { minor: self.minor.min(theirs.minor), features, ..self })
     }
 }
@@ -44,6 +44,8 @@ impl fmt::Display for Protocol {
 }
 
 /// A set of parts of the protocol. Bits that are unknown here stay in it and mean nothing.
+///
+/// The highest bit is no part but a word on the sender of the hello ([`Self::GUEST`]).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Features(u64);
 
@@ -71,6 +73,11 @@ impl Features {
     pub const WRITES: Self = Self(1 << 9);
     /// The member compares digests of what was invalidated with one that it meets.
     pub const DIGESTS: Self = Self(1 << 11);
+    /// The member knows that a peer may be a guest, and hosts it.
+    pub const GUESTS: Self = Self(1 << 10);
+    /// Not a part, but what the sender of a hello says of itself: it may be a guest, and says whether it is as the first
+    /// thing after the admission ([`GuestWord`](crate::message::GuestWord)).
+    pub const GUEST: Self = Self(1 << 63);
     /// No part at all: what every member of the major version understands.
     pub const NONE: Self = Self(0);
     /// Every part that this build speaks.
@@ -85,7 +92,8 @@ impl Features {
             | Self::CALL_NUMBERS.0
             | Self::OUTAGES.0
             | Self::WRITES.0
-            | Self::DIGESTS.0,
+            | Self::DIGESTS.0
+            | Self::GUESTS.0,
     );
 
     /// The set as a hello carries it.
@@ -104,6 +112,12 @@ impl Features {
         Self(self.0 & other.0)
     }
 
+    /// What is in either.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether it has everything in `needed`.
     pub const fn has(self, needed: Self) -> bool {
         self.0 & needed.0 == needed.0
@@ -117,13 +131,20 @@ mod tests {
     #[test]
     fn two_of_one_major_speak_the_lower_minor_and_what_both_know() {
         let one = Protocol { major: 1, minor: 3, features: Features::FIGURES };
-        let other = Protocol { major: 1, minor: 7, features: Features::from_bits(u64::MAX) };
+        let other = Protocol { major: 1, minor: 7, features: Features::from_bits(u64::MAX >> 1) };
         assert_eq!(one.with(other), Some(one));
         assert_eq!(other.with(one), Some(one));
         assert_eq!(
             one.with(Protocol { features: Features::WARM_UP, ..other }).map(|it| it.features),
             Some(Features::NONE)
         );
+    }
+
+    #[test]
+    fn what_a_hello_says_of_its_sender_is_heard_by_the_other_side_alone() {
+        let guest = Protocol { features: Features::ALL.and(Features::GUEST), ..Protocol::OURS };
+        assert_eq!(Protocol::OURS.with(guest).map(|it| it.features), Some(guest.features));
+        assert_eq!(guest.with(Protocol::OURS).map(|it| it.features), Some(Features::ALL));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod acquaintances;
 mod editions;
+mod guests;
 mod handed;
 mod hedging;
 mod holders;
@@ -23,6 +24,7 @@ mod shelf;
 pub(crate) use {
     acquaintances::{Acquaintances, Greeting},
     editions::Editions,
+    guests::Guests,
     handed::Handed,
     hedging::Hedging,
     holders::Holders,
@@ -36,7 +38,11 @@ pub(crate) use {
     searches::{Query, Searches},
     shelf::{Ownership, Shelf},
 };
-pub use {recollection::REMEMBERED_MAX, shelf::SHELF_MAX};
+pub use {
+    guests::{Guest, GuestReport, HOSTS_MAX, Joining},
+    recollection::REMEMBERED_MAX,
+    shelf::SHELF_MAX,
+};
 
 use crate::{Contact, Key, Member, Naming, PeerId, PeerSettings, digest::Salts, freshness::Freshness};
 use alloc::{boxed::Box, sync::Arc, vec::Vec};

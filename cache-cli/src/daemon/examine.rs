@@ -6,8 +6,8 @@ use crate::{
     settings::{SecretReport, SourcedSecret},
 };
 use fleet_cache::{
-    Closed, Node, OutageStats, Peer, PeerId, PeerState, PingError, Pong, Stats, github::SurrogateState,
-    transport::DialError,
+    Closed, GuestStats, Node, OutageStats, Peer, PeerId, PeerState, PingError, Pong, Stats,
+    github::SurrogateState, transport::DialError,
 };
 use futures::future::join_all;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -61,6 +61,34 @@ fn origin(outage: &OutageStats, node: &Node) -> Check {
     Check::warning("origin", finding, remedy)
 }
 
+/// As what the node takes part, if that is worth a word.
+fn guest(stats: &GuestStats) -> Option<Check> {
+    let GuestStats { is_guest, hosts, guests, guests_max, .. } = *stats;
+    let found = |finding| Some(Check::ok("guest", finding));
+    match (is_guest, stats.joined) {
+        (true, _) if hosts == 0 => Some(Check::warning(
+            "guest",
+            "this node is a guest, and no member hosts it: it makes its own calls",
+            "see that a node which stays, started with `--guest never`, is among the contacts and up",
+        )),
+        (true, _) => found(format!("this node is a guest; members that host it: {hosts}")),
+        (false, Some("only-guests")) => Some(Check::warning(
+            "guest",
+            "this node may be a guest, but is a member: all nodes that it met were guests",
+            "start the nodes that stay with `--guest never`, and list one of them as a contact",
+        )),
+        (false, Some("no-room")) => Some(Check::warning(
+            "guest",
+            "this node may be a guest, but is a member: no member had room for one more guest",
+            "start more nodes that stay, or raise their --max-peers",
+        )),
+        (false, Some(why)) => found(format!("this node is a member, not a guest any more ({why})")),
+        (false, None) => (guests > 0).then(|| {
+            Check::ok("guest", format!("guests that this node hosts: {guests}, of {guests_max} at most"))
+        }),
+    }
+}
+
 /// Whether GraphQL queries are put each time, since what covers their answers did not show a change.
 fn dropped_shapes(count: u64) -> Option<Check> {
     (count > 0).then(|| {
@@ -106,6 +134,7 @@ async fn fleet_checks(node: &Node, about: &About, peers: &[Peer]) -> Vec<Check> 
     let mut checks: Vec<Check> = [secret].into_iter().chain(version(&stats, peers)).collect();
     checks.extend(itself(node, about, peers));
     checks.extend(twins(&stats, peers));
+    checks.extend(stats.guest.and_then(|stats| guest(&stats)));
     checks.push(reached(&stats, about.fleet.peers_max(), peers));
     let connected: Vec<PeerId> = connected(peers).filter_map(|peer| peer.id).collect();
     if connected.is_empty() {
@@ -222,6 +251,10 @@ fn reached(stats: &Stats, peers_max: usize, peers: &[Peer]) -> Check {
     if count >= peers_max {
         let finding = format!("{count} connected: full, and {} more are reached through them", away.len());
         return Check::ok("peers", finding);
+    }
+    // A guest is done with its hosts, and with the others that it knows of when one of those goes.
+    if count > 0 && stats.guest.is_some_and(|guest| guest.is_guest) {
+        return Check::ok("peers", format!("{count} connected, which is all that a guest needs"));
     }
     // If there are more members than connections, nodes leave some connections to members that dial them.
     let is_beyond = count + away.len() > peers_max && count >= peers_max / 2;

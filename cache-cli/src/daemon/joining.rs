@@ -30,6 +30,7 @@ pub(crate) fn take_part(builder: NodeBuilder, fleet: &FleetSettings) -> Result<N
     }
     let builder = builder
         .max_peers(fleet.peers_max)
+        .guest(fleet.guest)
         .advertise(fleet.advertise.iter().map(ToString::to_string))
         .bootstrap(fleet.bootstrap.iter().map(ToString::to_string));
     let listen = listen.into_iter();

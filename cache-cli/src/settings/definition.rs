@@ -419,6 +419,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     )
     .variables(&["CACHE_MAX_PEERS"])
     .default("256"),
+    Definition::one(
+        "guest",
+        "WHEN",
+        "Whether this node takes part as a guest, through one or two members: `never`, `always`, or `auto`, for its first two minutes in a fleet of 32 members or more",
+    )
+    .variables(&["CACHE_GUEST"])
+    .default("never"),
     Definition::many(
         "bootstrap",
         "MULTIADDR",

@@ -4,7 +4,7 @@ use super::{
     Contact, Defaults, ListenAddress, Problem, Reader, SecretSearch, Source, address::Carrier, definition,
     value,
 };
-use fleet_cache::FleetSecret;
+use fleet_cache::{FleetSecret, Guest};
 use std::{fmt, str::FromStr};
 
 /// How this node takes part in a fleet.
@@ -22,6 +22,8 @@ pub(crate) struct FleetSettings {
     pub(crate) advertise: Vec<Contact>,
     /// Most nodes to be connected with.
     pub(crate) peers_max: usize,
+    /// Whether it is a guest.
+    pub(crate) guest: Guest,
     /// Nodes to contact first, at most [`CONTACTS_MAX`], each once.
     pub(crate) bootstrap: Vec<Contact>,
     /// What the nodes have in common, once it is found.
@@ -59,6 +61,7 @@ impl Reader<'_> {
             listen_source,
             advertise: self.advertised(transport),
             peers_max: self.one("max-peers", value::peers_count).unwrap_or_default(),
+            guest: self.one("guest", guest).unwrap_or_default(),
             bootstrap: self.bootstrap(transport),
             secret: self.shared_secret(assumed).leaving(unused.map(|(variable, _token)| *variable)),
             accepted: self.accepted_secrets(),
@@ -153,6 +156,21 @@ impl Reader<'_> {
         chosen
     }
 }
+
+/// Whether a node is a guest, in a word.
+fn guest(text: &str) -> Result<Guest, Problem> {
+    GUEST_WORDS.iter().find(|(_, word)| *word == text).map(|(guest, _)| *guest).ok_or_else(|| {
+        "is no answer to when this node is a guest; write `never`, `auto` or `always`".to_owned()
+    })
+}
+
+/// The word for `guest`.
+pub(super) fn guest_word(guest: Guest) -> &'static str {
+    GUEST_WORDS.iter().find(|(known, _)| *known == guest).map_or("", |(_, word)| *word)
+}
+
+const GUEST_WORDS: [(Guest, &str); 3] =
+    [(Guest::Never, "never"), (Guest::Auto, "auto"), (Guest::Always, "always")];
 
 /// How nodes talk to one another.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -3,6 +3,7 @@
 use super::{
     Defaults, FleetSettings, SourcedSecret,
     definition::{DEFINITIONS, Shown},
+    fleet::guest_word,
     given::{Given, Source},
 };
 use serde::{Deserialize, Serialize};
@@ -145,6 +146,7 @@ pub(crate) struct FleetReport {
     listen_source: String,
     advertise: Vec<String>,
     max_peers: usize,
+    guest: &'static str,
     bootstrap: Vec<String>,
     secret_kind: Option<String>,
     secret_source: Option<String>,
@@ -165,6 +167,7 @@ impl FleetReport {
             listen_source: fleet.listen_source.to_string(),
             advertise: fleet.advertise.iter().map(ToString::to_string).collect(),
             max_peers: fleet.peers_max,
+            guest: guest_word(fleet.guest),
             bootstrap: fleet.bootstrap.iter().map(ToString::to_string).collect(),
             secret_kind: secret.map(|secret| secret.secret.kind().to_string()),
             secret_source: secret.map(|secret| secret.source.to_string()),

@@ -15,6 +15,7 @@ use super::{
     check,
     digest::WireDigest,
     district::WireSurroundings,
+    guest::WireGuestWord,
     invalidation::{WireNotice, WireSettlingNotice},
     millis,
     origin::WireOrigin,
@@ -86,6 +87,7 @@ enum WireMessage {
     Origin(WireOrigin),
     Writes(WireWrites),
     Digest(WireDigest),
+    Guest(WireGuestWord),
 }
 
 #[derive(bincode::Decode, bincode::Encode)]
@@ -133,6 +135,7 @@ impl From<&Message> for WireMessage {
             }
             Message::Digest(digest) => Self::Digest(digest.into()),
             Message::District(surroundings) => Self::District(surroundings.into()),
+            Message::Guest(word) => Self::Guest((*word).into()),
             Message::CallNumbers(told) => Self::CallNumbers(told.as_slice().into()),
             Message::Claim { name } => Self::Claim { name: *name.as_bytes() },
             Message::Figures(Figures { api_calls, hits, peer_hits, misses, entries }) => Self::Figures {
@@ -202,6 +205,7 @@ impl WireMessage {
             },
             Self::Digest(digest) => Message::Digest(digest.into()),
             Self::District(surroundings) => Message::District(surroundings.into_surroundings()?),
+            Self::Guest(word) => Message::Guest(word.into()),
             Self::Claim { name: bytes } => Message::Claim { name: name(bytes) },
             Self::Figures { api_calls, hits, peer_hits, misses, entries } => {
                 Message::Figures(Figures { api_calls, hits, peer_hits, misses, entries })
@@ -296,7 +300,7 @@ fn edition_of((count, issuer): (u64, u64)) -> Edition {
 const VERSION: u8 = crate::Protocol::OURS.major;
 
 /// How many kinds of message there are.
-const KINDS: u32 = 24;
+const KINDS: u32 = 25;
 
 /// Bytes of memory that the number of a kind takes.
 const KIND_BYTES_MAX: usize = 4;

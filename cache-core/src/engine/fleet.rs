@@ -6,6 +6,7 @@ mod bordering;
 mod coordinating;
 mod errand;
 mod gathering;
+mod guesting;
 mod hearing;
 mod inquiring;
 mod meeting;

@@ -5,7 +5,7 @@ use crate::{
     Domain, Doubted, Entry, FetchId, Key, Manner, Message, OrderId, Output, PeerId, Reach, Refusal, Scope,
     Timestamp,
     flights::FlightId,
-    message::{Notice, Verdict},
+    message::{Invalidation, Notice, Verdict},
     settings::Disk,
     sharing::{Owed, Settled, Wait},
 };
@@ -121,9 +121,38 @@ impl Engine {
         {
             ended.doubted.push(Scope::everything());
         }
-        self.confirm(from, notice.receipt, &ended);
+        if self.tell_on_invalidated(from, &news) {
+            self.confirm(from, notice.receipt, &ended);
+        } else {
+            self.forget_on_disk(&ended, None);
+        }
         self.pass_on_from(from, &news);
         self.pass_on(news);
+    }
+
+    /// Tells the guests that this node hosts what `from` told and is news; and if that is a guest itself, the members too.
+    /// `from` hears of it when all of them have forgotten it; `false` if there is too much to wait for.
+    fn tell_on_invalidated(&mut self, from: PeerId, news: &[Invalidation]) -> bool {
+        let now = self.now;
+        let Some(fleet) = self.fleet.as_ref().filter(|_| !news.is_empty()) else { return true };
+        let is_of_guest = fleet.guests.hosts(from);
+        let mut to = match (is_of_guest, fleet.is_outsider(from)) {
+            (true, _) => fleet.listeners(),
+            (false, false) => fleet.guests_hosted(),
+            (false, true) => return true,
+        };
+        to.retain(|peer| *peer != from);
+        if is_of_guest {
+            let elsewhere = Notice { receipt: 0, mark: None, invalidations: news.to_vec() };
+            self.tell_other_districts(None, &Message::Invalidate(elsewhere));
+        }
+        if to.is_empty() {
+            return true;
+        }
+        let receipt = self.receipts.number();
+        let is_awaited = self.receipts.relay(now, receipt, &to);
+        self.say_to(to, Message::Invalidate(Notice { receipt, mark: None, invalidations: news.to_vec() }));
+        is_awaited
     }
 
     /// `from` no longer remembers all that was invalidated until `mark`. If we may have missed some of it, what is
@@ -158,11 +187,17 @@ impl Engine {
             fleet.acquaintances.on_forgotten(now, from, receipt);
         }
         self.conclude_forgetting(settled);
+        self.say_forgotten();
     }
 
     pub(super) fn on_removed(&mut self, removal: u64) {
         let settled = self.receipts.on_removed(removal);
         self.conclude_forgetting(settled);
+        self.say_forgotten();
+    }
+
+    /// Tells those that told this node what is forgotten by now.
+    fn say_forgotten(&mut self) {
         for (to, receipt) in self.receipts.take_due() {
             self.say(to, Message::Forgotten { receipt });
         }
@@ -179,6 +214,7 @@ impl Engine {
         for settled in self.receipts.on_gone(peer) {
             self.conclude_forgetting(Some(settled));
         }
+        self.say_forgotten();
     }
 
     fn await_receipts(&mut self, settled: Settled, receipt: u64, told: Vec<PeerId>, asks_disk: bool) {

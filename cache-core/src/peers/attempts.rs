@@ -8,6 +8,7 @@ use crate::{
     address::{peer_of_address, place_of_address},
 };
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use core::time::Duration;
 
 /// At most [`DIALS_MAX`] dials, by address.
 #[derive(Debug, Default)]
@@ -86,6 +87,19 @@ impl Attempts {
     pub(super) fn has_room(&self, kind: Kind) -> bool {
         let same = self.attempts.values().filter(|attempt| attempt.kind == kind);
         self.attempts.len() < DIALS_MAX && same.count() < kind.dials_max()
+    }
+
+    /// How many dials are younger than `age`, where each is given up `given_up_after` its beginning; and when the first of these
+    /// will not be any more.
+    pub(super) fn younger(
+        &self,
+        now: Timestamp,
+        age: Duration,
+        given_up_after: Duration,
+    ) -> (usize, Option<Timestamp>) {
+        let begun = self.attempts.values().map(|attempt| attempt.until.saturating_sub(given_up_after));
+        let old_at = begun.map(|begun| begun.saturating_add(age)).filter(|old_at| *old_at > now);
+        (old_at.clone().count(), old_at.min())
     }
 
     pub(super) fn len(&self) -> usize {

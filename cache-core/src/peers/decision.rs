@@ -1,16 +1,18 @@
 //! The decisions that the engine gets.
 
 use super::{Ban, TrafficLimits};
-use crate::{PeerId, Timestamp, port::Side};
+use crate::{Guest, PeerId, Timestamp, port::Side};
 use alloc::boxed::Box;
 
-/// The limits on connections.
+/// Which connections a node makes, and how many.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerSettings {
     /// Most connections. A district of up to this size plus one is a full mesh; in a larger one every member makes three
     /// quarters of them by itself and leaves the others to members that dial it. At the limit a connection with another
     /// district that is not in use gives way, or else the one that served no lookup for longest.
     pub connections_max: usize,
+    /// Whether this node takes part as a guest, which has few connections.
+    pub guest: Guest,
     /// What a peer may send.
     pub traffic: TrafficLimits,
 }
@@ -18,7 +20,7 @@ pub struct PeerSettings {
 impl Default for PeerSettings {
     /// At most 256 connections.
     fn default() -> Self {
-        Self { connections_max: CONNECTIONS_MAX, traffic: TrafficLimits::default() }
+        Self { connections_max: CONNECTIONS_MAX, guest: Guest::Never, traffic: TrafficLimits::default() }
     }
 }
 
@@ -105,6 +107,7 @@ pub(crate) struct Connection {
     pub(crate) since: Timestamp,
     /// When something was last said or heard for a lookup, if it ever was.
     pub(crate) used_at: Option<Timestamp>,
-    /// Whether the peer belongs to another district of the fleet: the connection is there to be used, and else ends.
+    /// Whether the peer belongs to another district of the fleet, or is a guest as this node is: the connection is there to be
+    /// used, and else ends.
     pub(crate) is_outside: bool,
 }

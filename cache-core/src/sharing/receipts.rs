@@ -18,7 +18,10 @@ pub(crate) struct Receipts {
     last: u64,
     /// What the disk was told to forget and has not reported.
     removals: BTreeSet<u64>,
-    /// Members that wait for the disk: the report that each waits for, the member, and the number that it gave.
+    /// What others were told on behalf of those that told us, and which of them have not said that they have forgotten it. For those
+    /// that wait for us these count as removals.
+    relays: BTreeMap<u64, BTreeSet<PeerId>>,
+    /// Members that wait for the disk, or for those: the report that each waits for, the member, and the number that it gave.
     ///
     /// They are not given up at a moment of their own: each member has its own limit, and the disk reports on every
     /// order.
@@ -81,8 +84,39 @@ impl Receipts {
 
     /// `peer` has forgotten what `receipt` stands for.
     pub(crate) fn on_forgotten(&mut self, peer: PeerId, receipt: u64) -> Option<Settled> {
+        if let Some(relay) = self.relays.get_mut(&receipt) {
+            relay.remove(&peer);
+            self.end_relay_of_none(receipt);
+            return None;
+        }
         self.waiting.get_mut(&receipt)?.members.remove(&peer);
         self.settle(receipt)
+    }
+
+    /// `members`, of which there are some, are told under `receipt` what another told us, and we tell that one when they have
+    /// forgotten it. Returns `false` if there is too much to wait for: then that one hears nothing.
+    pub(crate) fn relay(&mut self, now: Timestamp, receipt: u64, members: &[PeerId]) -> bool {
+        if self.relays.len() >= RECEIPTS_MAX || !self.begin_removal(receipt) {
+            return false;
+        }
+        self.dates.insert((now.saturating_add(FORGOTTEN_WITHIN), receipt));
+        self.relays.insert(receipt, members.iter().copied().collect());
+        true
+    }
+
+    fn end_relay_of_none(&mut self, receipt: u64) {
+        if self.relays.get(&receipt).is_some_and(BTreeSet::is_empty) {
+            self.relays.remove(&receipt);
+            self.removals.remove(&receipt);
+            self.dates.retain(|(_, known)| *known != receipt);
+        }
+    }
+
+    /// Somebody has not said that it has forgotten what `receipt` stands for: nobody that waits for that hears from us.
+    fn give_up_relay(&mut self, receipt: u64) {
+        self.relays.remove(&receipt);
+        self.removals.remove(&receipt);
+        self.owed.retain(|(awaited, _, _)| *awaited < receipt);
     }
 
     /// The disk is about to be told to forget what `removal` stands for. Returns `false` if it has so much to report
@@ -123,6 +157,11 @@ impl Receipts {
     /// `peer` is gone: nothing waits for it, and it waits for nothing.
     pub(crate) fn on_gone(&mut self, peer: PeerId) -> Vec<Settled> {
         self.owed.retain(|(_, owed, _)| *owed != peer);
+        for relay in self.relays.values_mut() {
+            relay.remove(&peer);
+        }
+        let ended: Vec<u64> = self.relays.keys().copied().collect();
+        ended.into_iter().for_each(|receipt| self.end_relay_of_none(receipt));
         let concerned = self.waiting.iter_mut().filter_map(|(receipt, waiting)| {
             let was_awaited = waiting.members.remove(&peer);
             was_awaited.then_some(*receipt)
@@ -136,6 +175,10 @@ impl Receipts {
         let due = self.dates.first().copied().filter(|(date, _)| *date <= now);
         let Some((date, receipt)) = due else { return Due::default() };
         self.dates.remove(&(date, receipt));
+        if self.relays.contains_key(&receipt) {
+            self.give_up_relay(receipt);
+            return Due::default();
+        }
         let Some(waiting) = self.waiting.get_mut(&receipt) else { return Due::default() };
         let gives_up_members = !waiting.members.is_empty();
         waiting.members.clear();
@@ -223,6 +266,34 @@ mod tests {
     }
 
     const SETTLED: Settled = Settled { order: OrderId(7), entries: 3 };
+
+    #[test]
+    fn who_told_us_hears_when_those_that_we_told_have_forgotten_it() {
+        let mut receipts = Receipts::default();
+        let relay = receipts.number();
+        assert!(receipts.relay(at(0), relay, &[peer(2), peer(3)]));
+        assert_eq!(receipts.owe(peer(1), 70), Owed::Later);
+        receipts.on_forgotten(peer(2), relay);
+        assert_eq!(receipts.take_due(), []);
+        receipts.on_gone(peer(3));
+        assert_eq!(receipts.take_due(), [(peer(1), 70)]);
+        assert_eq!(receipts.next_deadline(), None);
+    }
+
+    #[test]
+    fn who_told_us_hears_nothing_if_one_that_we_told_does_not_forget_in_time() {
+        let mut receipts = Receipts::default();
+        let (before, relay) = (receipts.number(), receipts.number());
+        assert!(receipts.begin_removal(before));
+        assert_eq!(receipts.owe(peer(1), 69), Owed::Later);
+        assert!(receipts.relay(at(0), relay, &[peer(2)]));
+        assert_eq!(receipts.owe(peer(1), 70), Owed::Later);
+        assert_eq!(receipts.on_due(at(100)), Due::default());
+        receipts.on_forgotten(peer(2), relay);
+        receipts.on_removed(before);
+        assert_eq!(receipts.take_due(), [(peer(1), 69)]);
+        assert_eq!(receipts.owe(peer(1), 71), Owed::AtOnce);
+    }
 
     #[test]
     fn a_request_waits_for_all_members_and_for_the_disk() {

@@ -15,6 +15,8 @@ use siphasher::sip::SipHasher13;
 #[derive(Debug)]
 pub(crate) struct Ring {
     local: PeerId,
+    /// Whether this node coordinates names as well. A guest does so only while it knows no other.
+    takes_part: bool,
     members: BTreeSet<PeerId>,
     /// Members that live and are not connected.
     beyond: BTreeSet<PeerId>,
@@ -22,7 +24,17 @@ pub(crate) struct Ring {
 
 impl Ring {
     pub(crate) fn new(local: PeerId) -> Self {
-        Self { local, members: BTreeSet::from([local]), beyond: BTreeSet::new() }
+        Self { local, takes_part: true, members: BTreeSet::from([local]), beyond: BTreeSet::new() }
+    }
+
+    /// The members that a guest knows, of which it is none.
+    pub(crate) fn of_guest(local: PeerId) -> Self {
+        Self { takes_part: false, ..Self::new(local) }
+    }
+
+    /// This node coordinates names from now on, as the others do.
+    pub(crate) fn take_part(&mut self) {
+        self.takes_part = true;
     }
 
     pub(crate) fn insert(&mut self, peer: PeerId) {
@@ -46,7 +58,8 @@ impl Ring {
 
     /// The coordinator of `name` among the members that are not in `except`. There always is one: this node remains.
     pub(crate) fn coordinator(&self, name: &Name, except: &[PeerId]) -> PeerId {
-        let candidates = self.members.iter().filter(|member| !except.contains(member));
+        let takes_part = |member: &PeerId| self.takes_part || *member != self.local;
+        let candidates = self.members.iter().filter(|member| takes_part(member) && !except.contains(member));
         candidates.copied().max_by_key(|member| (weight(*member, name), *member)).unwrap_or(self.local)
     }
 
@@ -125,6 +138,17 @@ mod tests {
     fn all_who_know_the_same_members_know_the_same_coordinator() {
         let (one, other) = (ring(1, [2, 3, 4, 5]), ring(5, [4, 3, 2, 1]));
         assert!(names().all(|name| one.coordinator(&name, &[]) == other.coordinator(&name, &[])));
+    }
+
+    #[test]
+    fn a_guest_coordinates_what_no_other_does() {
+        let mut guest = Ring::of_guest(peer(1));
+        assert!(names().all(|name| guest.coordinator(&name, &[]) == peer(1)));
+        [2, 3].into_iter().for_each(|number| guest.insert(peer(number)));
+        assert!(names().all(|name| guest.coordinator(&name, &[]) != peer(1)));
+        assert!(names().all(|name| guest.coordinator(&name, &[peer(2), peer(3)]) == peer(1)));
+        guest.take_part();
+        assert!(names().all(|name| guest.coordinator(&name, &[]) == ring(1, [2, 3]).coordinator(&name, &[])));
     }
 
     #[test]

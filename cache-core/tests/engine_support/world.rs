@@ -362,6 +362,7 @@ impl World {
             | Output::Disconnect { .. }
             | Output::Forget { .. }
             | Output::Ponged { .. }
+            | Output::Joined { .. }
             | Output::Retain { .. }
             | Output::Send { .. }
             | Output::Remember { .. }

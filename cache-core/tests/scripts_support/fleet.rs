@@ -8,12 +8,13 @@ use super::{
     words::{Words, payer},
 };
 use cache_core::{
-    Allowance, AskId, Bucket, CallNumbers, Ceiling, Contact, Draft, Figures, Key, Message, Name, Naming,
-    Numbers, Payer, PeerId, PeerSettings, Salts, Sharing, SharingLimits, Shortage, Timestamp, Window,
+    Allowance, AskId, Bucket, CallNumbers, Ceiling, Contact, Draft, Figures, Guest, Key, Member, Message,
+    Name, Naming, Numbers, Payer, PeerId, PeerSettings, Salts, Sharing, SharingLimits, Shortage, Timestamp,
+    Window,
     freshness::Freshness,
     message::{
-        Announced, Answer, Digest, Edition, Invalidation, InvalidationId, Notice, OriginWord, Parcel, Reach,
-        Role, Scope, Surroundings, Verdict, Writes,
+        Announced, Answer, Digest, Edition, GuestWord, Invalidation, InvalidationId, Known, Notice,
+        OriginWord, Parcel, Reach, Role, Scope, Surroundings, Verdict, Writes,
     },
 };
 use siphasher::sip::SipHasher13;
@@ -91,6 +92,8 @@ impl Talk {
                 Message::Invalidate(Notice { receipt, mark, invalidations })
             }
             "writes" => writes(words),
+            "guest" => guest_word(words),
+            "district" => district(words),
             "origin" => Message::Origin { host: "".into(), word: origin(words) },
             "ping" => Message::Ping { token: words.number('x') },
             "pong" => {
@@ -144,10 +147,7 @@ impl Talk {
             Message::Allowances(told) => show_allowances(told),
             Message::Writes(told) => show_writes(told),
             Message::Digest(digest) => show_digest(digest),
-            Message::District(said) => {
-                let Surroundings { depth, members_count, known, .. } = said;
-                format!("district depth={depth} members={members_count} known={}", known.len())
-            }
+            Message::District(said) => show_district(said),
             Message::Announce(Announced::Named { name, remaining, age: _, edition }) => {
                 let edition = show_edition(*edition);
                 format!("announce-name {} remaining={}{edition}", self.key(name), duration(*remaining))
@@ -179,6 +179,7 @@ impl Talk {
                 format!("ask {} {}{role}{borrows}", self.ask_name(*ask), self.key(name))
             }
             Message::CallNumbers(told) => show_numbers(told),
+            Message::Guest(word) => format!("guest {word:?}").to_lowercase(),
             Message::Origin { host: _, word } => show_origin(*word),
             Message::Claim { name } => format!("claim {}", self.key(name)),
             Message::Figures(figures) => format!("figures calls={}", figures.api_calls),
@@ -264,13 +265,51 @@ pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
         own_addresses: Vec::new(),
         remembered: Vec::new(),
         contacts: words.value("contact").into_iter().flat_map(|it| it.split(',')).map(Contact::new).collect(),
-        peers: PeerSettings::default(),
+        peers: PeerSettings {
+            guest: guest(words),
+            connections_max: words.number_value("connections", PeerSettings::default().connections_max),
+            ..PeerSettings::default()
+        },
         ceiling: Arc::new(Names),
         naming: Arc::new(Names),
         seed: 1,
         salts: Salts::new(1),
         limits,
     }
+}
+
+fn guest_word(words: &mut Words<'_>) -> Message {
+    Message::Guest(match words.next("a word") {
+        "full" => GuestWord::Full,
+        "joins" => GuestWord::Joins,
+        "stays" => GuestWord::Stays,
+        other => panic!("`{other}` is no word of guests"),
+    })
+}
+
+fn show_district(Surroundings { depth, members_count, known, .. }: &Surroundings) -> String {
+    format!("district depth={depth} members={members_count} known={}", known.len())
+}
+
+fn guest(words: &mut Words<'_>) -> Guest {
+    match words.value("guest") {
+        None | Some("never") => Guest::Never,
+        Some("always") => Guest::Always,
+        Some("auto") => Guest::Auto,
+        Some(other) => panic!("`{other}` is no setting of guests"),
+    }
+}
+
+/// A member tells of those with these numbers, and how many its district has.
+fn district(words: &mut Words<'_>) -> Message {
+    let members_count = words.number_value("members", 1);
+    let known = words.value("known").into_iter().flat_map(|it| it.split(','));
+    let known = known.map(|number| {
+        let number: u64 = number.trim_start_matches('p').parse().expect("members are numbered");
+        let member = Member::new(peer(number), 1, [format!("/ip4/10.0.0.{number}/tcp/9100")]);
+        Known { member, depth: 0, members_count, age: Duration::ZERO }
+    });
+    Message::District(Surroundings { members_count, known: known.collect(), ..Surroundings::default() })
 }
 
 /// The member with this number.

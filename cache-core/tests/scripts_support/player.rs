@@ -219,14 +219,16 @@ impl Player {
         self.handle(Input::Get { request, key, directives, bucket, priority, reader, kin_wait });
     }
 
-    /// A member connects, which knows what it is to settle unless it is `unsettled`, and knows digests if it is said to have
-    /// `digests`. It has nothing to answer to the warm-up that it is asked for at once, unless it is `cold`: then the script
-    /// answers.
+    /// A member connects, which knows what it is to settle unless it is `unsettled`, what a guest is unless it is `older`, and
+    /// digests if it is said to have `digests`; or a node that says `as-guest` that it may be one. It has nothing to answer to
+    /// the warm-up that it is asked for at once, unless it is `cold`: then the script answers.
     fn connect(&mut self, words: &mut Words<'_>) {
         let (peer, cold) = (fleet::peer(words.number('p')), words.flag("cold"));
         let mut lacking = if words.flag("unsettled") { Features::SETTLING.bits() } else { 0 };
         lacking |= if words.flag("digests") { 0 } else { Features::DIGESTS.bits() };
-        let features = Features::from_bits(Features::ALL.bits() & !lacking);
+        lacking |= if words.flag("older") { Features::GUESTS.bits() } else { 0 };
+        let mark = if words.flag("as-guest") { Features::GUEST } else { Features::NONE };
+        let features = Features::from_bits(Features::ALL.bits() & !lacking).and(mark);
         let lines_before = self.lines.len();
         let address = "/ip4/10.0.0.1/tcp/40000".into();
         self.handle(Input::Connected { peer, address, side: Side::Listener, features });
@@ -385,6 +387,7 @@ impl Player {
             Output::Dial { address } => format!("dial {address}"),
             Output::Disconnect { peer } => format!("disconnect {peer:?}"),
             Output::Remember { members } => format!("remember {}", members.len()),
+            Output::Joined { why } => format!("joined {why:?}").to_lowercase(),
             Output::Twins { peer } => format!("twins {peer:?}"),
             Output::Forget { request } => format!("forget r{}", request.0),
             Output::Load { load, key } => {
@@ -429,6 +432,7 @@ impl Player {
             Deadline::Ask(ask) => format!("ask a{}", ask.0),
             Deadline::Errand(ask) => format!("errand a{}", ask.0),
             Deadline::Gathering => "gathering".into(),
+            Deadline::Guests => "guests".into(),
             Deadline::Hedge(ask) => format!("hedge a{}", ask.0),
             Deadline::Kin(_flight) => "kin".into(),
             Deadline::Lease => "lease".into(),

@@ -9,7 +9,7 @@ use cache_core::{
     freshness::Freshness,
     message::{
         AFTER_MAX, ALLOWANCES_TOLD_MAX, Announced, Answer, CALL_NUMBERS_TOLD_MAX, DIGEST_SUMS_MAX, Digest,
-        Edition, INVALIDATIONS_MAX, Invalidation, InvalidationId, KNOWN_TOLD_MAX, Known, Notice,
+        Edition, GuestWord, INVALIDATIONS_MAX, Invalidation, InvalidationId, KNOWN_TOLD_MAX, Known, Notice,
         ORIGIN_BYTES_MAX, OriginWord, Parcel, REACH_BYTES_MAX, Reach, Role, SCOPES_MAX, SETTLE_MAX, Scope,
         Surroundings, Verdict, Writes,
     },
@@ -99,8 +99,19 @@ fn any_message(reader: &mut Reader<'_>) -> Option<Message> {
         21 => origin(reader)?,
         22 => writes(reader)?,
         23 => digest(reader)?,
+        24 => guest_word(reader)?,
         _unknown => return None,
     })
+}
+
+/// What is said between guests and members.
+fn guest_word(reader: &mut Reader<'_>) -> Option<Message> {
+    Some(Message::Guest(match reader.u32()? {
+        0 => GuestWord::Full,
+        1 => GuestWord::Joins,
+        2 => GuestWord::Stays,
+        _unknown => return None,
+    }))
 }
 
 /// Numbers of calls, the highest of which is one; none is zero, and no word at the end is.

@@ -6,8 +6,8 @@ use cache_core::{
     Message, Name, Numbers, Payer, PeerId, Shortage, Timestamp, Validators, Window,
     freshness::Freshness,
     message::{
-        Announced, Answer, Digest, Edition, Invalidation, InvalidationId, Known, Notice, OriginWord, Parcel,
-        Reach, Role, Scope, Surroundings, Verdict, Writes,
+        Announced, Answer, Digest, Edition, GuestWord, Invalidation, InvalidationId, Known, Notice,
+        OriginWord, Parcel, Reach, Role, Scope, Surroundings, Verdict, Writes,
     },
 };
 use std::time::Duration;
@@ -86,7 +86,7 @@ pub fn messages() -> Vec<Message> {
     ];
     all.extend(answers.map(|answer| Message::Answer { ask, answer }));
     all.extend(verdicts.map(|verdict| Message::Release { name, verdict }));
-    all.extend(words_on_origins().into_iter().chain([writes()]).chain(digests()));
+    all.extend(words_on_origins().into_iter().chain(words_of_guests()).chain([writes()]).chain(digests()));
     all.extend([None, Some(64)].map(|next| Message::WarmedUp { next }));
     all
 }
@@ -101,6 +101,10 @@ fn writes() -> Message {
     let by_age = [2, 0, 7, 251, 0, 0, 0, 0, 0, 0, 0, 0, 1];
     let (payer, writer) = (Payer::from_bytes([7; 16]), PeerId::from_public_key([8; 32]));
     Message::Writes(Writes { payer, writer, total: 1_700_000_000_003, by_age })
+}
+
+fn words_of_guests() -> [Message; 3] {
+    [GuestWord::Full, GuestWord::Joins, GuestWord::Stays].map(Message::Guest)
 }
 
 fn words_on_origins() -> [Message; 3] {

@@ -236,6 +236,7 @@ pub(crate) fn message_name(message: &Message) -> &'static str {
         Message::Claim { .. } => "claim",
         Message::Digest(_) => "digest",
         Message::District(_) => "district",
+        Message::Guest(_) => "guest",
         Message::Figures(_) => "figures",
         Message::Forgotten { .. } => "forgotten",
         Message::Invalidate(_) => "invalidate",

@@ -52,6 +52,8 @@ pub enum Rule {
     Economy,
     /// Few nodes ask one node for one name at the same time: those of its district, and one of each other.
     FanIn,
+    /// No node takes a guest for a member, hosts more guests than it may, and a guest has few connections.
+    Guests,
     /// An invalidation hides nothing but what it means.
     HidesMore,
     /// Of what one node put under one key, no node takes the earlier for the later.
@@ -397,6 +399,7 @@ impl Ledger {
             | Message::Claim { .. }
             | Message::Digest(_)
             | Message::District(_)
+            | Message::Guest(_)
             | Message::Figures(_)
             | Message::Forgotten { .. }
             | Message::Membership(_)

@@ -1,5 +1,6 @@
 //! Runs simulations: `sim --seed 1 --seeds 100`.
 
+use cache_core::Guest;
 use cache_simulator::{
     Figures, Plan, Report, Sort,
     document::{Document, Extent},
@@ -54,6 +55,9 @@ struct Arguments {
     /// Most members of a district, in place of what the plan says.
     #[arg(long, value_name = "MEMBERS")]
     district_max: Option<usize>,
+    /// Makes a third of all nodes, the last ones, guests: `always` or `auto`.
+    #[arg(long, value_name = "WHEN", value_parser = guest)]
+    guests: Option<Guest>,
     /// Only the first nodes of a scenario, which is as it is for all of them.
     #[arg(long, value_name = "NODES", requires = "scenario")]
     cut_to: Option<NonZeroUsize>,
@@ -311,6 +315,9 @@ fn plan(arguments: &Arguments, seed: u64) -> Result<Plan, Box<dyn Error>> {
     if let Some(most) = arguments.district_max {
         plan.limits.district_max = most;
     }
+    if let Some(guest) = arguments.guests {
+        plan.guests = (plan.nodes - plan.nodes / 3..plan.nodes, guest);
+    }
     plan.encodes &= !arguments.no_codec;
     Ok(plan)
 }
@@ -319,6 +326,14 @@ fn replay(seed: u64, file: &Path) -> Result<Plan, Box<dyn Error>> {
     let name = file.display();
     let trace = fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
     Ok(Plan::from_trace(seed, &trace).map_err(|error| format!("{name}: {error}"))?)
+}
+
+fn guest(text: &str) -> Result<Guest, String> {
+    match text {
+        "always" => Ok(Guest::Always),
+        "auto" => Ok(Guest::Auto),
+        _other => Err("expected `always` or `auto`".to_owned()),
+    }
 }
 
 /// How many nodes each seed has.
@@ -363,6 +378,10 @@ fn tell(arguments: &Arguments, seed: u64, plan: &Plan, report: &Report) {
     }
     if let Some(most) = arguments.district_max {
         write!(command, " --district-max {most}").expect("a string takes everything");
+    }
+    if let Some(guest) = arguments.guests {
+        write!(command, " --guests {}", format!("{guest:?}").to_lowercase())
+            .expect("a string takes everything");
     }
     let nodes = arguments.nodes.map(|nodes| format!(" --nodes {}", nodes.of_seed(seed))).unwrap_or_default();
     let list = |numbers: &[usize]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");

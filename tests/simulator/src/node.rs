@@ -9,7 +9,7 @@ use crate::{
 };
 use cache_core::{
     Allowance, Ceiling, Contact, Disk, Domain, Doubted, Doubts, Engine, Entry, FetchId, Fetched, Input, Key,
-    LoadId, Member, Name, Naming, PeerId, RequestId, Salts, Sharing, Timestamp, codec,
+    LoadId, Member, Name, Naming, PeerId, PeerSettings, RequestId, Salts, Sharing, Timestamp, codec,
     freshness::{Directives, Freshness},
     message::{Reach, Scope},
 };
@@ -64,6 +64,10 @@ pub(crate) struct Node {
     pub(crate) stage: u64,
     /// The generations of secrets by which this process names entries, the one it speaks by first.
     called: Arc<Mutex<Vec<u64>>>,
+    /// Whether it took part as a member in any of its runs.
+    pub(crate) was_member: bool,
+    /// Connections that were made with it before it started last.
+    pub(crate) handshakes_before: u64,
     /// How it answers asks, if not as its engine would.
     pub(crate) manner: Option<Lie>,
 }
@@ -133,6 +137,8 @@ impl Node {
             wakes: (Duration::ZERO, 0),
             stage: 0,
             called: Arc::default(),
+            was_member: false,
+            handshakes_before: 0,
             manner: None,
         }
     }
@@ -168,7 +174,7 @@ impl Node {
             own_addresses: if is_dialing { vec![address(self.number)] } else { Vec::new() },
             remembered: self.remembered.clone(),
             contacts: contacts.map(|number| Contact::new(address(number))).collect(),
-            peers: plan.peers.clone(),
+            peers: PeerSettings { guest: plan.guest(self.number), ..plan.peers.clone() },
             ceiling: Arc::new(Most(plan.ceiling)),
             naming: Arc::new(Digests(Arc::clone(&self.called))),
             seed: issuer(self.number, self.run),

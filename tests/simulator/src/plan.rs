@@ -4,10 +4,10 @@
 //! makes shrinking simple.
 
 use cache_core::{
-    PeerSettings, Priority, Settings, SharingLimits,
+    Features, Guest, PeerSettings, Priority, Settings, SharingLimits,
     freshness::{Directives, Freshness},
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::Range, time::Duration};
 
 /// Everything that decides a run.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub struct Plan {
     pub limits: SharingLimits,
     /// What every node allows its peers.
     pub peers: PeerSettings,
+    /// Which nodes may be guests, by number, and when they are.
+    pub guests: (Range<usize>, Guest),
     /// What every node's own rules grant an answer, whatever a peer says of it.
     pub ceiling: Freshness,
     /// One look at a disk in so many, and one removal from it, takes seconds, perhaps longer than any request waits.
@@ -87,6 +89,8 @@ pub struct Demands {
     pub returning: Vec<(u64, u64)>,
     /// Most calls in vain while the origin cannot be reached.
     pub vain_max: Option<u64>,
+    /// Most connections that may be made with a node that was never a member.
+    pub handshakes_max: Option<u64>,
     /// How soon all nodes must know that the origin is back.
     pub back_within: Option<Duration>,
     /// Most requests that others' broken lines may stop, where the origin never fails.
@@ -323,6 +327,7 @@ impl Plan {
             priority: Priority::Normal,
             limits: SharingLimits::default(),
             peers: PeerSettings::default(),
+            guests: (0..0, Guest::Never),
             ceiling: Freshness {
                 lifetime: Duration::MAX,
                 while_revalidating: Duration::MAX,
@@ -337,6 +342,17 @@ impl Plan {
             goes_on: false,
             heals: true,
         }
+    }
+
+    /// Whether node `number` is a guest.
+    pub(crate) fn guest(&self, number: usize) -> Guest {
+        if self.guests.0.contains(&number) { self.guests.1 } else { Guest::Never }
+    }
+
+    /// What node `number` tells others of itself.
+    pub(crate) fn features(&self, number: usize) -> Features {
+        let mark = if self.guest(number) == Guest::Never { Features::NONE } else { Features::GUEST };
+        Features::ALL.and(mark)
     }
 
     /// Adds an event to the plan.

@@ -10,6 +10,7 @@ mod kin;
 mod outage;
 mod pacing;
 mod returning;
+mod runners;
 mod spending;
 
 pub use beyond_memory::{LARGE, beyond_one_memory, late_joiner, late_joiners, readers};
@@ -19,6 +20,7 @@ pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_chang
 pub use outage::{line_dead, lines_dead, origin_dead, origin_silent};
 pub use pacing::{calls_at_once, calls_return};
 pub use returning::{contact_is_gone, doubts, returns_after_writes, slow_disks};
+pub use runners::{runners, runners_as_members, runners_lose_hosts, writes_of_guests};
 pub use spending::{spending, spending_elsewhere};
 
 use crate::{
@@ -85,12 +87,15 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("renewals", renewals),
     ("returns-after-writes", returns_after_writes),
     ("rights-change", rights_change),
+    ("runners", runners),
+    ("runners-lose-hosts", runners_lose_hosts),
     ("slow-disks", slow_disks),
     ("spending", spending),
     ("spending-elsewhere", spending_elsewhere),
     ("split", split),
     ("writes", writes),
     ("writes-elsewhere", writes_elsewhere),
+    ("writes-of-guests", writes_of_guests),
     ("writes-overtake-answers", writes_overtake_answers),
     ("writes-while-disks-are-asked", writes_while_disks_are_asked),
     ("zipf", zipf),

@@ -83,7 +83,7 @@ async fn members_of_different_major_versions_refuse_each_other_and_say_why() {
 }
 
 /// The next minor version, with features that no node knows.
-const LATER: Protocol = Protocol { minor: 1, features: Features::from_bits(u64::MAX), ..Protocol::OURS };
+const LATER: Protocol = Protocol { minor: 1, features: Features::from_bits(u64::MAX >> 1), ..Protocol::OURS };
 
 /// A foreign implementation that does no more than it must.
 const LESSER: Protocol = Protocol { features: Features::NONE, ..Protocol::OURS };

@@ -172,6 +172,7 @@ fn every_message() -> Vec<Message> {
         Message::Origin { host: "ghes.example:8443".into(), word: OriginWord::Trying },
         Message::Digest(digest(0)),
         Message::Digest(digest(DIGEST_SUMS_MAX)),
+        Message::Guest(crate::message::GuestWord::Stays),
         Message::District(surroundings(0)),
         Message::District(surroundings(KNOWN_TOLD_MAX)),
     ]);

@@ -59,14 +59,10 @@ impl Engine {
         }
     }
 
-    /// A member tells how many writes it, or another, has begun. What another district tells, and is news, is told on.
+    /// A member tells how many writes it, or another, has begun. What is news is told on to those that have not heard it.
     pub(super) fn on_writes(&mut self, from: PeerId, told: Writes) {
-        let is_news = self.ledger.hear_writes(&told, self.now);
-        let is_outsider = self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from));
-        if is_news && is_outsider {
-            let message = Message::Writes(told);
-            self.tell_other_districts(Some(from), &message);
-            self.say_all(message);
+        if self.ledger.hear_writes(&told, self.now) {
+            self.tell_on(from, Message::Writes(told));
         }
     }
 
@@ -78,20 +74,16 @@ impl Engine {
             told.iter().for_each(|allowance| self.ledger.note_caller(allowance.payer, from, now));
         }
         told.retain(|allowance| self.ledger.hear(allowance.clone(), now));
-        if !told.is_empty() && is_outsider {
-            let message = Message::Allowances(told);
-            self.tell_other_districts(Some(from), &message);
-            self.say_all(message);
+        if !told.is_empty() {
+            self.tell_on(from, Message::Allowances(told));
         }
     }
 
     /// A member tells the numbers of calls. What another district tells, and is news, is told on.
     pub(super) fn on_call_numbers(&mut self, from: PeerId, mut told: Vec<CallNumbers>) {
         told.retain(|told| self.ledger.hear_numbers(told, self.now));
-        if !told.is_empty() && self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from)) {
-            let message = Message::CallNumbers(told);
-            self.tell_other_districts(Some(from), &message);
-            self.say_all(message);
+        if !told.is_empty() {
+            self.tell_on(from, Message::CallNumbers(told));
         }
     }
 
@@ -120,7 +112,8 @@ impl Engine {
             self.say(peer, Message::Quota { payer, bucket, pause, shortage });
         }
         let Some(fleet) = &self.fleet else { return };
-        let is_away = |writer| !fleet.peers.connected().contains_key(&writer);
+        let is_guest = fleet.guests.hosts(peer);
+        let is_away = |writer| is_guest || !fleet.peers.connected().contains_key(&writer);
         for told in self.ledger.writes_for(peer, is_away, self.now) {
             self.say(peer, Message::Writes(told));
         }
@@ -153,12 +146,9 @@ impl Engine {
     pub(super) fn on_quota(&mut self, from: PeerId, purse: Purse, pause: Duration, shortage: Shortage) {
         let is_known = self.ledger.knows_pause(purse, self.now);
         self.hold(purse, pause, shortage);
-        let is_outside = self.fleet.as_ref().is_some_and(|fleet| fleet.is_outsider(from));
-        if is_outside && !is_known {
+        if !is_known {
             let (payer, bucket) = purse;
-            let message = Message::Quota { payer, bucket, pause, shortage };
-            self.tell_other_districts(Some(from), &message);
-            self.say_all(message);
+            self.tell_on(from, Message::Quota { payer, bucket, pause, shortage });
         }
     }
 }

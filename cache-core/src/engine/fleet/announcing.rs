@@ -37,11 +37,25 @@ impl Engine {
     /// it. The others get it, or hear of it by name, within the budget for what nobody has asked for.
     pub(in crate::engine) fn announce(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>, news: News) {
         let told = self.conclude_leases(entry);
-        let Some(fleet) = self.fleet.as_ref().filter(|fleet| !fleet.is_alone()) else { return };
+        self.announce_to_others(entry, lease, news, &told);
+    }
+
+    /// The same, but for those that wait for it, and others that were `told`.
+    fn announce_to_others(&mut self, entry: &Arc<Entry>, lease: Option<PeerId>, news: News, told: &[PeerId]) {
+        let Some(fleet) = self.fleet.as_ref().filter(|fleet| fleet.has_listeners()) else { return };
         let name = fleet.name(entry.key());
+        if fleet.is_guest() {
+            return self.announce_to_hosts(
+                entry,
+                [lease, Some(fleet.coordinator(&name, self.now, &[]))],
+                told,
+            );
+        }
         let owners = [Some(fleet.coordinator(&name, self.now, &[])), lease];
         let elsewhere = lease.filter(|lease| *lease != fleet.local() && !fleet.ring.contains(*lease));
-        let untold = fleet.ring.others().chain(elsewhere).filter(|peer| !told.contains(peer));
+        let guests = self.readers(entry).into_iter().filter(|peer| fleet.guests.hosts(*peer));
+        let members = fleet.ring.others().chain(elsewhere).chain(guests);
+        let untold = members.filter(|peer| !told.contains(peer) && *peer != fleet.local());
         let (owners, others): (Vec<PeerId>, Vec<PeerId>) =
             untold.partition(|peer| owners.contains(&Some(*peer)));
         let concerned = self.concerned(entry, news);
@@ -62,6 +76,16 @@ impl Engine {
         if unasked == Unasked::ByName {
             self.say_name(others, entry);
         }
+    }
+
+    /// Sends `entry`, which this guest has fetched or put, to the host that granted it the lease, and the one that it would ask.
+    fn announce_to_hosts(&mut self, entry: &Entry, hosts: [Option<PeerId>; 2], told: &[PeerId]) {
+        let Some(fleet) = &self.fleet else { return };
+        let mut to: Vec<PeerId> = hosts.into_iter().flatten().collect();
+        to.retain(|host| fleet.ring.contains(*host) && *host != fleet.local() && !told.contains(host));
+        to.sort();
+        to.dedup();
+        self.say_to_owners(to, entry);
     }
 
     /// How so many members hear of `entry` that need not have it.
@@ -88,7 +112,8 @@ impl Engine {
             return Vec::new();
         };
         let [coordinator, deputy] = fleet.owners(&fleet.name(entry.key()), self.now);
-        let readers = if coordinator == fleet.local() { self.readers(entry) } else { Vec::new() };
+        let mut readers = self.readers(entry);
+        readers.retain(|peer| coordinator == fleet.local() || fleet.guests.hosts(*peer));
         readers.into_iter().chain([deputy]).collect()
     }
 
@@ -112,12 +137,15 @@ impl Engine {
             .saturating_sub(entry.freshness().lifetime.saturating_add(fleet.sharing.limits.wait_timeout));
         let names = fleet.sharing.naming.names(entry.key());
         let readers = names.iter().flat_map(|name| fleet.readers.untold(name, since));
-        readers.filter(|peer| fleet.ring.contains(*peer)).collect()
+        readers.filter(|peer| fleet.ring.contains(*peer) || fleet.guests.hosts(*peer)).collect()
     }
 
     /// Passes `entry`, which came from `from`, on to those that read it, except for those that were `told`.
     fn pass_on_entry(&mut self, entry: &Arc<Entry>, from: PeerId, told: &[PeerId]) {
-        let mut readers = self.readers(entry);
+        self.pass_on_to(self.readers(entry), entry, from, told);
+    }
+
+    fn pass_on_to(&mut self, mut readers: Vec<PeerId>, entry: &Arc<Entry>, from: PeerId, told: &[PeerId]) {
         readers.retain(|peer| *peer != from && !told.contains(peer));
         readers.sort();
         readers.dedup();
@@ -131,6 +159,13 @@ impl Engine {
             let parcel = Box::new(self.parcel(entry));
             self.say_to(to, Message::Announce(Announced::Whole(parcel)));
         }
+    }
+
+    /// The guests among `told` have `entry` now, and are not sent it again should it come a second way.
+    pub(super) fn note_guests_told(&mut self, told: &[PeerId], entry: &Entry) {
+        let Some(fleet) = self.fleet.as_ref().filter(|fleet| fleet.guests.is_concerned()) else { return };
+        let guests: Vec<PeerId> = told.iter().copied().filter(|peer| fleet.guests.hosts(*peer)).collect();
+        self.note_told(&guests, entry);
     }
 
     fn note_told(&mut self, peers: &[PeerId], entry: &Entry) {
@@ -195,11 +230,37 @@ impl Engine {
     }
 
     pub(in crate::engine) fn on_announced(&mut self, from: PeerId, parcel: Parcel) {
-        self.take_announced(from, parcel);
+        let Some(fleet) = self.fleet.as_ref().filter(|fleet| fleet.guests.is_concerned()) else {
+            self.take_announced(from, parcel);
+            return;
+        };
+        let names = fleet.sharing.naming.names(&parcel.key);
+        let is_leased = names.iter().any(|name| fleet.leases.holder(name) == Some(from));
+        let is_of_guest = fleet.guests.hosts(from);
+        let held = self.cache.lookup(&parcel.key).cloned();
+        let Some((entry, mut told)) = self.take_announced(from, parcel) else { return };
+        let is_news = held.is_none_or(|held| !Arc::ptr_eq(&held, &entry));
+        if !is_news || entry.is_for_waiters_alone() {
+            return;
+        }
+        if is_of_guest {
+            // No other member has heard of it.
+            told.push(from);
+            let news = if is_leased { News::Fetched } else { News::Put };
+            self.announce_to_others(&entry, None, news, &told);
+        } else if self.is_short(&entry) {
+            let mut guests = self.readers(&entry);
+            let hosted = self.fleet.as_ref().map(|fleet| fleet.guests_hosted()).unwrap_or_default();
+            guests.retain(|peer| hosted.contains(peer));
+            self.pass_on_to(guests, &entry, from, &told);
+        }
     }
 
     /// The same for an entry of which only the members that coordinate it have heard.
     pub(super) fn on_announced_to_pass_on(&mut self, from: PeerId, parcel: Parcel) {
+        if self.fleet.as_ref().is_some_and(|fleet| fleet.guests.hosts(from)) {
+            return self.on_announced(from, parcel);
+        }
         let held = self.cache.lookup(&parcel.key).cloned();
         // What is no news here came another way, and so did it to those that read it.
         let is_news = |entry: &Arc<Entry>| held.is_none_or(|held| !Arc::ptr_eq(&held, entry));
@@ -386,7 +447,7 @@ impl Engine {
         let Some(fleet) = &mut self.fleet else { return Vec::new() };
         fleet.holders.clear();
         let invalidations = vec![fleet.invalidations.issue(now, reach)];
-        let told = fleet.ring.others().collect();
+        let told = fleet.listeners();
         let elsewhere = Notice { receipt: 0, mark: None, invalidations: invalidations.clone() };
         self.say_all(Message::Invalidate(Notice { receipt, mark: None, invalidations }));
         self.tell_other_districts(None, &Message::Invalidate(elsewhere));

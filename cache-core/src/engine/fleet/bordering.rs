@@ -46,7 +46,12 @@ impl Engine {
 
     pub(super) fn on_surroundings(&mut self, from: PeerId, surroundings: &Surroundings) {
         let now = self.now;
-        let Some(fleet) = &mut self.fleet else { return };
+        if self.fleet.as_ref().is_some_and(|fleet| fleet.is_guest()) {
+            return self.on_surroundings_as_guest(from, surroundings);
+        }
+        let Some(fleet) = self.fleet.as_mut().filter(|fleet| !fleet.guests.is_no_member(from)) else {
+            return;
+        };
         let said = Said { depth: surroundings.depth, members_count: surroundings.members_count };
         let is_neighbour = fleet.ring.contains(from);
         let others = fleet.ring.others_count() - usize::from(is_neighbour);
@@ -172,8 +177,9 @@ impl Engine {
         }
         let Fleet { districts, peers, .. } = &mut **fleet;
         peers.dial_only(|peer| districts.is_neighbour(peer));
-        let connected: Vec<PeerId> = fleet.peers.connected().keys().copied().collect();
-        for peer in connected {
+        let connected = fleet.peers.connected().keys().copied();
+        let members: Vec<PeerId> = connected.filter(|peer| !fleet.guests.is_no_member(*peer)).collect();
+        for peer in members {
             let Some(fleet) = &mut self.fleet else { return };
             match (fleet.districts.is_neighbour(peer), fleet.ring.contains(peer)) {
                 (false, _) => {

@@ -239,6 +239,7 @@ impl Engine {
                 told.push(asker.peer);
             }
         }
+        self.note_guests_told(&told, entry);
         told
     }
 

@@ -98,7 +98,10 @@ impl Engine {
     fn begin_errand(&mut self, peer: PeerId, purpose: Purpose) -> Option<AskId> {
         let until = self.now.saturating_add(ERRAND_TIMEOUT);
         let ask = self.flights.ask_number();
-        let fleet = self.fleet.as_mut().filter(|fleet| fleet.ring.contains(peer) && peer != fleet.local());
+        let fleet = self
+            .fleet
+            .as_deref_mut()
+            .filter(|fleet| peer != fleet.local() && (fleet.ring.contains(peer) || fleet.guests.hosts(peer)));
         let Some(fleet) = fleet else {
             self.fail_errand(purpose, Failure::NotConnected);
             return None;

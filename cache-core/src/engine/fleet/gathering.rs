@@ -35,6 +35,9 @@ impl Engine {
 
     pub(in crate::engine) fn begin_gathering(&mut self) {
         let until = self.now.saturating_add(GATHERING_MAX);
+        if let Some(fleet) = &mut self.fleet {
+            fleet.guests.begin(self.now);
+        }
         if let Some(fleet) = &mut self.fleet
             && fleet.gathering == Gathering::NotBegun
         {

@@ -55,13 +55,15 @@ impl Engine {
             }
             Message::Digest(digest) => self.on_digest(from, &digest),
             Message::District(surroundings) => self.on_surroundings(from, &surroundings),
+            Message::Guest(word) => self.on_guest_word(from, word),
             Message::Figures(figures) => {
                 fleet.figures.insert(from, figures);
             }
             Message::Forgotten { receipt } => self.on_forgotten(from, receipt),
             Message::Invalidate(notice) => self.on_invalidated(from, &notice),
             Message::Membership(bytes) => {
-                if fleet.membership.on_message(now, from, &bytes).is_err() {
+                let is_of_members = !fleet.is_guest() && !fleet.guests.is_no_member(from);
+                if is_of_members && fleet.membership.on_message(now, from, &bytes).is_err() {
                     self.on_offence(from, Offence::Malformed);
                 }
             }

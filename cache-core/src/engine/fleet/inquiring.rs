@@ -126,7 +126,7 @@ impl Fleet {
 
     /// Whether members may ask this node for what another coordinates.
     pub(in crate::engine) fn is_on_the_way(&self) -> bool {
-        self.ring.exceeds_connections() || !self.districts.is_undivided()
+        self.ring.exceeds_connections() || !self.districts.is_undivided() || self.guests.is_concerned()
     }
 
     /// The member to ask in turn when `asker` asks us for `name`.
@@ -134,7 +134,8 @@ impl Fleet {
         if !self.districts.is_home_of(name) {
             return self.gate(name, &[asker]);
         }
-        if !self.ring.exceeds_connections() && !self.is_outsider(asker) {
+        let is_of_guest = self.is_guest() || self.guests.is_no_member(asker);
+        if !self.ring.exceeds_connections() && !self.is_outsider(asker) && !is_of_guest {
             return None;
         }
         let near = self.coordinator(name, now, &[asker]);

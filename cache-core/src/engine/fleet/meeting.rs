@@ -117,16 +117,7 @@ impl Engine {
                 }
                 let Some(fleet) = &mut self.fleet else { return };
                 fleet.features.insert(peer, features);
-                if fleet.districts.is_neighbour(peer) {
-                    fleet.membership.on_connected(now, peer);
-                    self.recollect(peer);
-                    self.join_ring(peer);
-                } else {
-                    self.meet_outsider(peer);
-                }
-                self.greet(peer);
-                self.tell_own_writes(peer);
-                self.say_unsent(peer);
+                self.meet(peer);
             }
             // The order to disconnect is among the decisions already.
             Welcome::Refuse(_) => {}
@@ -159,7 +150,9 @@ impl Engine {
         // First what is no longer true, then what is.
         self.exchange_notices(peer);
         self.claim_leases(|coordinator| coordinator == peer);
-        self.warm_up_from(peer);
+        if self.fleet.as_ref().is_some_and(|fleet| !fleet.is_guest()) {
+            self.warm_up_from(peer);
+        }
         self.tell_outage(peer);
     }
 
@@ -202,7 +195,7 @@ impl Engine {
     }
 
     /// `peer` is to be looked for after a restart, if it is connected and known where it can be reached.
-    fn recollect(&mut self, peer: PeerId) {
+    pub(super) fn recollect(&mut self, peer: PeerId) {
         let now = self.now;
         if let Some(Fleet { membership, peers, recollection, .. }) = self.fleet.as_deref_mut()
             && let Some(member) = membership.member(peer)

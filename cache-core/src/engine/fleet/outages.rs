@@ -13,15 +13,32 @@ impl Engine {
     /// told at once.
     pub(super) fn on_origin_told(&mut self, from: PeerId, host: &str, word: OriginWord) {
         let Some(fleet) = self.fleet.as_ref().filter(|_| *host == *self.settings.origin) else { return };
-        let (is_neighbour, members) = (fleet.ring.contains(from), fleet.ring.others_count() + 1);
+        let is_neighbour = fleet.ring.contains(from) || fleet.guests.hosts(from);
+        let members = fleet.witnesses_count();
         if !is_neighbour && !matches!(word, OriginWord::Reached { .. }) {
             return;
         }
         let is_news = self.outage.on_told(from, word, self.now, members);
-        if is_news && !is_neighbour {
-            let message = self.of_origin(word);
-            self.tell_other_districts(Some(from), &message);
-            self.say_all(message);
+        if !is_neighbour {
+            if is_news {
+                self.tell_on(from, self.of_origin(word));
+            }
+            return;
+        }
+        self.tell_on_of_origin(from, word, is_news);
+    }
+
+    /// Guests hear what members say of the origin, as this node's word, and of a guest all hear that it reaches the origin.
+    fn tell_on_of_origin(&mut self, from: PeerId, word: OriginWord, is_news: bool) {
+        let Some(fleet) = &self.fleet else { return };
+        let is_reached = matches!(word, OriginWord::Reached { .. });
+        let message = self.of_origin(word);
+        if is_reached && is_news {
+            self.tell_on(from, message);
+        } else if !is_reached {
+            let mut guests = fleet.guests_hosted();
+            guests.retain(|guest| *guest != from);
+            self.say_to(guests, message);
         }
     }
 

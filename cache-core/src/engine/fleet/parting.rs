@@ -23,6 +23,7 @@ impl Engine {
         let Some(fleet) = &mut self.fleet else { return };
         fleet.features.remove(&peer);
         fleet.acquaintances.on_disconnected(peer);
+        fleet.guests.on_gone(peer);
         fleet.patience.remove(&peer);
         if fleet.membership.is_alive(peer) && fleet.districts.is_neighbour(peer) {
             fleet.ring.insert_beyond(peer);

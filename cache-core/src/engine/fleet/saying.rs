@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 impl Engine {
     pub(in crate::engine) fn on_counted(&mut self, figures: Figures) {
-        self.say_all(Message::Figures(figures));
+        let members = self.fleet.as_ref().map(|fleet| fleet.ring.others().collect());
+        self.say_to(members.unwrap_or_default(), Message::Figures(figures));
     }
 
     pub(in crate::engine) fn say(&mut self, to: PeerId, message: Message) {
@@ -15,14 +16,15 @@ impl Engine {
         self.say_to(Vec::from([to]), message);
     }
 
+    /// Says `message` to the members that this node shares names out with, and to the guests that it hosts.
     pub(super) fn say_all(&mut self, message: Message) {
         let Some(fleet) = &self.fleet else { return };
-        self.say_to(fleet.ring.others().collect(), message);
+        self.say_to(fleet.listeners(), message);
     }
 
     /// Says `message` to those among `to` that understand it, and what the others understand of it to them. The only place
     /// where anything is said.
-    pub(super) fn say_to(&mut self, to: Vec<PeerId>, message: Message) {
+    pub(in crate::engine) fn say_to(&mut self, to: Vec<PeerId>, message: Message) {
         let Some(fleet) = &self.fleet else { return };
         let needed = message.needs();
         let (able, others): (Vec<PeerId>, Vec<PeerId>) =

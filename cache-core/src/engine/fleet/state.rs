@@ -2,15 +2,15 @@
 
 use super::{gathering::Gathering, inquiring::Inquiries, warming::WarmingUp};
 use crate::{
-    AskId, Deadline, Entry, Features, Figures, Key, Name, PeerId, Sharing, Timestamp,
+    AskId, Deadline, Entry, Features, Figures, Guest, Key, Name, PeerId, Sharing, Timestamp,
     districts::Districts,
     freshness,
     membership::{Member, Membership, MembershipSettings},
     message::Edition,
     peers::Peers,
     sharing::{
-        Acquaintances, Editions, Handed, Hedging, Holders, Invalidations, Leases, Ownership, Patience,
-        Readers, Recollection, Ring, Searches, Shelf,
+        Acquaintances, Editions, Guests, Handed, Hedging, Holders, Invalidations, Leases, Ownership,
+        Patience, Readers, Recollection, Ring, Searches, Shelf,
     },
     token_bucket::{Rate, TokenBucket},
 };
@@ -36,6 +36,7 @@ pub(in crate::engine) struct Fleet {
     pub(super) quick_looks: u8,
     pub(super) looked_to: Option<PeerId>,
     pub(in crate::engine) ring: Ring,
+    pub(in crate::engine) guests: Guests,
     pub(in crate::engine) leases: Leases,
     pub(super) inquiries: Inquiries,
     pub(in crate::engine) invalidations: Invalidations,
@@ -91,7 +92,8 @@ impl Fleet {
             looks: 0,
             quick_looks: 0,
             looked_to: None,
-            ring: Ring::new(sharing.local),
+            ring: if peers.guest == Guest::Never { Ring::new(*local) } else { Ring::of_guest(*local) },
+            guests: Guests::new(peers.guest, peers.connections_max),
             leases: Leases::default(),
             inquiries: Inquiries::default(),
             invalidations: Invalidations::new(sharing.seed),
@@ -143,6 +145,7 @@ impl Fleet {
             .chain(search)
             .chain(gathering)
             .chain(self.district_deadline())
+            .chain(self.guests.next_deadline().map(|date| (date, Deadline::Guests)))
             .min()
     }
 

@@ -15,10 +15,10 @@ impl Fleet {
         self.membership.count()
     }
 
-    /// Whether `peer`, which is connected, belongs to another district. None does where the fleet is one: a member that
-    /// is taken for dead is no outsider.
-    pub(super) fn is_outsider(&self, peer: PeerId) -> bool {
-        !self.districts.is_neighbour(peer)
+    /// Whether `peer`, which is connected, is a member of another district. None is where the fleet is one: a member that
+    /// is taken for dead is no outsider, and a guest has no district.
+    pub(in crate::engine) fn is_outsider(&self, peer: PeerId) -> bool {
+        !self.districts.is_neighbour(peer) && !self.guests.is_no_member(peer)
     }
 
     /// Whether there is any member to ask.

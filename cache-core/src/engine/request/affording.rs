@@ -113,6 +113,9 @@ impl Engine {
     pub(in crate::engine) fn spenders(&self) -> Spenders {
         self.fleet.as_ref().map_or(Spenders { members: 1, districts: 1 }, |fleet| {
             let neighbours = u64::try_from(fleet.ring.others_count()).unwrap_or(u64::MAX).saturating_add(1);
+            if let Some(members) = fleet.guests.fleet_members() {
+                return Spenders { members: members.saturating_add(1), districts: 1 };
+            }
             let districts = 1 << fleet.districts.depth().min(32);
             Spenders { members: neighbours.saturating_mul(districts), districts }
         })

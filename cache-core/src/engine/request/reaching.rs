@@ -70,7 +70,7 @@ impl Engine {
     pub(super) fn note_reached(&mut self, reached: Reached, begun: Timestamp) {
         match reached {
             Reached::No => {
-                let members = self.fleet.as_ref().map_or(1, |fleet| fleet.ring.others_count() + 1);
+                let members = self.fleet.as_ref().map_or(1, |fleet| fleet.witnesses_count());
                 let word = self.outage.on_unreached(begun, self.now, members);
                 self.say_of_origin(word);
             }

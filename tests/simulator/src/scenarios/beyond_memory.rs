@@ -1,6 +1,6 @@
 //! Situations in which a fleet has more than one memory holds, and than each member may be told of.
 
-use super::{Scenario, get, millis};
+use super::{Scenario, get, millis, runners_as_members};
 use crate::{
     plan::{Deed, Plan, Victim},
     random::Random,
@@ -11,6 +11,7 @@ use std::time::Duration;
 /// Scenarios that take too long to be among those that are always run.
 pub const LARGE: &[(&str, Scenario)] = &[
     ("beyond-a-thousand-entries", |seed, nodes| beyond_one_memory(seed, nodes, 1_000)),
+    ("runners-as-members", runners_as_members),
     ("late-joiners-to-20000", |seed, nodes| late_joiners(seed, nodes, 20_000, 1_000)),
 ];
 

@@ -6,7 +6,7 @@ use crate::{
     node::{State, Wish, generations},
     plan::{Deed, Dialing, Event, Lie},
 };
-use cache_core::{Disk, freshness::Directives};
+use cache_core::{Disk, Engine, HOSTS_MAX, freshness::Directives};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -73,15 +73,23 @@ impl World {
             let (flights, leases) = (state.engine.flights_count(), state.engine.leases_count());
             let (members, retained) = (state.engine.members().len(), state.retained.len());
             let searches = state.engine.searches_count();
+            let is_guest = |engine: &Engine| engine.guests().is_some_and(|guests| guests.is_guest);
             let is_neighbour = |other: &usize| {
-                let (here, there) = (&state.engine, &self.nodes[*other]);
-                *other != *node && here.is_neighbour(there.peer) && there.engine.is_neighbour(state.peer)
+                let (here, there) = (&state.engine, &self.nodes[*other].engine);
+                !is_guest(there)
+                    && *other != *node
+                    && here.is_neighbour(self.nodes[*other].peer)
+                    && there.is_neighbour(state.peer)
             };
             let others = up.iter().copied().filter(is_neighbour).count();
             // Where not every node can be connected with every other, half of what each may have.
             let connections_max = self.plan.peers.connections_max;
-            let least = if others > connections_max { connections_max.div_ceil(2) } else { others };
-            if flights + leases + retained + searches > 0 || !(least..=others).contains(&members) {
+            // Those that its guests may take are not for members.
+            let kept = if self.plan.guests.0.is_empty() { 0 } else { (connections_max / 4).max(1) };
+            let least =
+                if others > connections_max - kept { (connections_max - kept).div_ceil(2) } else { others };
+            let wanted = if is_guest(&state.engine) { others.min(1)..=HOSTS_MAX } else { least..=others };
+            if flights + leases + retained + searches > 0 || !wanted.contains(&members) {
                 return Some(format!(
                     "n{node}: {flights} flights, {leases} leases, {searches} searches, {retained} retained, {members} of {others} members"
                 ));

@@ -21,6 +21,7 @@ impl World {
         self.transcript.note(format_args!("{:?} n{number} starts", self.now));
         self.figures.joins += u64::from(self.now >= STARTING);
         let node = &mut self.nodes[number];
+        node.handshakes_before = self.meter.loads()[number].handshakes;
         let (entries, doubts) = node.start(&self.plan, self.now);
         self.ledger.misdated = self.nodes.iter().map(|node| node.misdated).sum();
         self.on_returned(number, &entries, &doubts);

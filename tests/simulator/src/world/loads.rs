@@ -22,6 +22,45 @@ impl World {
         }
     }
 
+    /// How many nodes ask `number` as the one to ask first: those of its district, and its guests.
+    pub(super) fn askers_count(&self, number: usize) -> usize {
+        let engine = &self.nodes[number].engine;
+        let hosted = || engine.guests().map_or(0, |guests| guests.guests.len());
+        let guests = if self.plan.guests.0.is_empty() { 0 } else { hosted() };
+        engine.members_count() + guests
+    }
+
+    /// Checks that no node takes a guest for a member, and that a guest has few connections if that is demanded.
+    pub(super) fn check_guests(&mut self, number: usize) {
+        if self.plan.guests.0.is_empty() {
+            return;
+        }
+        let report = self.nodes[number].engine.guests();
+        let is_guest = report.as_ref().is_some_and(|guests| guests.is_guest);
+        self.nodes[number].was_member |= !is_guest;
+        let most = report.map_or(0, |guests| guests.guests_max);
+        let engine = &self.nodes[number].engine;
+        let hosted = engine.guests().map_or(0, |guests| guests.guests.len());
+        if hosted > most && !is_guest {
+            return self.violate(Rule::Guests, format!("n{number} hosts {hosted} guests, {most} at most"));
+        }
+        let told = engine.fleet_members().into_iter().map(|member| member.peer());
+        let members = engine.members().into_iter().chain(told);
+        let mut members = members.filter_map(|peer| self.numbers.get(&peer).copied());
+        let guest = members.find(|other| {
+            self.plan.guests.0.contains(other) && !self.nodes[*other].was_member && *other != number
+        });
+        if let Some(guest) = guest {
+            return self.violate(Rule::Guests, format!("n{number} takes n{guest}, a guest, for a member"));
+        }
+        let handshakes = self.meter.loads()[number].handshakes - self.nodes[number].handshakes_before;
+        let most = self.plan.demands.handshakes_max.filter(|_| !self.nodes[number].was_member);
+        if let Some(most) = most.filter(|most| handshakes > *most) {
+            let text = format!("n{number}, a guest, makes {handshakes} connections, {most} at most");
+            self.violate(Rule::Guests, text);
+        }
+    }
+
     /// Checks how many nodes asked `number` for one name within a second, which are `askers` now: those of its district,
     /// which had so many `members` at most in that second, and one of each other district, since that asks on behalf of
     /// its own.

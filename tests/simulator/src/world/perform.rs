@@ -14,8 +14,8 @@ use crate::{
     random::micros,
 };
 use cache_core::{
-    Allowance, Audience, Candidate, Disk, Features, FetchId, Fetched, Input, Key, LoadId, Message, Offence,
-    OrderId, Outcome, Output, PeerId, Reader, RequestId, Served, codec,
+    Allowance, Audience, Candidate, Disk, FetchId, Fetched, Input, Key, LoadId, Message, Offence, OrderId,
+    Outcome, Output, PeerId, Reader, RequestId, Served, codec,
     message::{Announced, Answer, Invalidation, Role},
     port::Side,
 };
@@ -63,10 +63,8 @@ impl World {
                 self.watch.on_linked(number, peer, self.now);
                 let side = if dialed { Side::Dialer } else { Side::Listener };
                 let address = address(peer);
-                self.handle(
-                    number,
-                    Input::Connected { peer: self.nodes[peer].peer, address, side, features: Features::ALL },
-                );
+                let (features, peer) = (self.plan.features(peer), self.nodes[peer].peer);
+                self.handle(number, Input::Connected { peer, address, side, features });
             }
             Arrival::Disconnected { peer, connection } => self.lose(number, peer, connection),
             Arrival::Fetched { mut fetched, call, allowance } => {
@@ -170,7 +168,7 @@ impl World {
             return;
         }
         let bytes = frame.payload.frame_bytes();
-        let members = self.nodes[number].engine.members_count();
+        let members = self.askers_count(number);
         let (askers, members) = self.meter.on_heard((frame.from, number, members), bytes, &message, self.now);
         self.check_fan_in(number, askers, members);
         let pause =
@@ -220,7 +218,7 @@ impl World {
                 self.watch.on_owing(number, from, digest.receipt);
                 false
             }
-            Message::District(_) => false,
+            Message::District(_) | Message::Guest(_) => false,
             Message::Membership(_) => self.liars.contains(&from) && is_rumour(message),
             Message::Pong { .. } => {
                 self.on_first_heard(number);
@@ -376,7 +374,7 @@ impl World {
             }
             Output::Send { .. } => unreachable!("sent before"),
             Output::Remember { members } => node.remembered = members,
-            Output::Twins { .. } => {}
+            Output::Joined { .. } | Output::Twins { .. } => {}
         }
     }
 
@@ -519,6 +517,7 @@ impl World {
             | Message::Invalidate(_)
             | Message::Digest(_)
             | Message::District(_)
+            | Message::Guest(_)
             | Message::Membership(_)
             | Message::Origin { .. }
             | Message::Ping { .. }

@@ -139,6 +139,7 @@ impl World {
             return self.violate(Rule::Links, text);
         }
         self.check_found(number, alone_for);
+        self.check_guests(number);
         let (node, settings) = (&self.nodes[number], &self.plan.settings);
         let engine = &node.engine;
         if engine.counters().bans > 0 {

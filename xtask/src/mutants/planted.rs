@@ -7,6 +7,7 @@ mod announcing;
 mod below;
 mod districts;
 mod freshness;
+mod guests;
 mod keeping;
 mod leases;
 mod ledger;
@@ -24,6 +25,7 @@ pub(super) const PLANTED: &[&[Mutant]] = &[
     announcing::BUGS,
     districts::BUGS,
     freshness::BUGS,
+    guests::BUGS,
     keeping::BUGS,
     leases::BUGS,
     ledger::BUGS,

@@ -114,14 +114,14 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "announced-to-the-others-but-one",
         file: "engine/fleet/announcing.rs",
-        old: "let untold = fleet.ring.others().chain(",
-        new: "let untold = fleet.ring.others().skip(1).chain(",
+        old: "let members = fleet.ring.others().chain(",
+        new: "let members = fleet.ring.others().skip(1).chain(",
     },
     Mutant {
         name: "announced-to-nobody",
         file: "engine/fleet/announcing.rs",
-        old: "let untold = fleet.ring.others().chain(",
-        new: "let untold = fleet.ring.others().take(0).chain(",
+        old: "let members = fleet.ring.others().chain(",
+        new: "let members = fleet.ring.others().take(0).chain(",
     },
     Mutant {
         name: "refusal-taken-for-the-last-word",

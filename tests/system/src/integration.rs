@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     /// The stand-in's script, or the folder with `ghstub.py` in it.
     #[arg(long)]
     stub: PathBuf,
-    /// Run only checks whose name contains this text.
+    /// Run only checks whose name contains this text; with `--fleet`, only `fleet` or one kind of `runners`.
     #[arg(long)]
     only: Option<String>,
     /// The program to check, in place of one built for it.
@@ -97,7 +97,7 @@ pub(crate) fn run(root: &Path, arguments: Arguments) -> Result<bool> {
     if let Some(nodes) = fleet {
         let mut ended_well = true;
         for setting in settings(transport.unwrap_or(Choice::All)) {
-            ended_well &= scale::measure(&setting, nodes.into(), json)?;
+            ended_well &= scale::measure(&setting, nodes.into(), json, &is_chosen)?;
         }
         return Ok(ended_well);
     }

@@ -33,9 +33,14 @@ impl Line {
     }
 }
 
-/// Puts a fleet of `nodes` daemons into one situation after the other and prints the figures of each, as JSON if
-/// `is_json`. Returns whether no client got an error.
-pub(super) fn measure(setting: &FleetSetting<'_>, nodes: usize, is_json: bool) -> Result<bool> {
+/// Puts a fleet of `nodes` daemons into one situation after the other, then runners, and prints the figures of each, as JSON if
+/// `is_json`. Leaves out the fleet, or runners of a kind, of which `is_chosen` refuses the name. Returns whether no client got an error.
+pub(super) fn measure(
+    setting: &FleetSetting<'_>,
+    nodes: usize,
+    is_json: bool,
+    is_chosen: &dyn Fn(&str) -> bool,
+) -> Result<bool> {
     setting.stub.reset()?;
     setting.stub.configure(&format!("latency_ms={ORIGIN_MILLIS}"))?;
     for allowance in ["core_limit", "app_limit", "anon_limit"] {
@@ -59,15 +64,20 @@ pub(super) fn measure(setting: &FleetSetting<'_>, nodes: usize, is_json: bool) -
             println!("{transport}, {nodes} nodes, {situation}: {}", figures.join(", "));
         }
     };
-    let mut daemons = Daemons::new(setting)?;
-    tell("join", situations::join(&mut daemons, nodes)?);
-    tell("idle", situations::idle(&daemons)?);
-    tell("kill", situations::kill(&mut daemons, setting.stub)?);
-    tell("dead contact", situations::dead_contact(&mut daemons)?);
-    tell("rolling restart", situations::rolling_restart(&mut daemons, setting.stub)?);
-    tell("herd restart", situations::herd_restart(&mut daemons, setting.stub)?);
-    drop(daemons);
-    tell("ephemeral", ephemeral::measure(setting)?);
+    if is_chosen("fleet") {
+        let mut daemons = Daemons::new(setting)?;
+        tell("join", situations::join(&mut daemons, nodes)?);
+        tell("idle", situations::idle(&daemons)?);
+        tell("kill", situations::kill(&mut daemons, setting.stub)?);
+        tell("dead contact", situations::dead_contact(&mut daemons)?);
+        tell("rolling restart", situations::rolling_restart(&mut daemons, setting.stub)?);
+        tell("herd restart", situations::herd_restart(&mut daemons, setting.stub)?);
+    }
+    for (situation, are_guests) in [("runners as members", false), ("runners as guests", true)] {
+        if is_chosen(situation) {
+            tell(situation, ephemeral::measure(setting, are_guests)?);
+        }
+    }
     Ok(errors == 0)
 }
 

@@ -78,6 +78,12 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
+    /// The same as a guest for as long as it runs.
+    pub(super) fn made_guest(mut self) -> Self {
+        self.arguments.extend(["--guest".to_owned(), "always".to_owned()]);
+        self
+    }
+
     /// Starts it, and returns at once.
     pub(super) fn start(&mut self) -> Result<()> {
         let mut command = Command::new(&self.program);

@@ -27,8 +27,8 @@ struct Job {
     resources: Vec<u64>,
 }
 
-/// Lets jobs come and go for [`LASTS`]. Returns their figures.
-pub(super) fn measure(setting: &FleetSetting<'_>) -> Result<Line> {
+/// Lets jobs come and go for [`LASTS`], as guests of the two that stay if `are_guests`. Returns their figures.
+pub(super) fn measure(setting: &FleetSetting<'_>, are_guests: bool) -> Result<Line> {
     setting.stub.reset_counts()?;
     let mut daemons = Daemons::new(setting)?;
     let mut contacts = Vec::new();
@@ -41,7 +41,8 @@ pub(super) fn measure(setting: &FleetSetting<'_>) -> Result<Line> {
     }
     let mut jobs = Vec::new();
     for job in drawn(&mut StdRng::seed_from_u64(SEED)) {
-        jobs.push((daemons.daemon(&contacts, LIFETIME)?, job));
+        let daemon = daemons.daemon(&contacts, LIFETIME)?;
+        jobs.push((if are_guests { daemon.made_guest() } else { daemon }, job));
     }
     let (count, began) = (jobs.len(), Instant::now());
     let clients = Clients::new(LIFETIME);

@@ -8,8 +8,8 @@ use crate::{
 use cache_core::{Guest, freshness::Freshness};
 use std::time::Duration;
 
-/// All nodes but [`STAYERS`] come one after the other as guests, each reads [`READS`] of [`RESOURCES`] resources from its first
-/// millisecond on, and goes after a while, every second one without notice.
+/// All nodes but a few come one after the other as guests, each reads some resources from its first millisecond on, and goes
+/// after a while, every second one without notice.
 pub fn runners(seed: u64, nodes: usize) -> Plan {
     let mut plan = coming(seed, nodes);
     plan.guests = (STAYERS..plan.nodes, Guest::Always);

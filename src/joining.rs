@@ -114,7 +114,7 @@ impl Wishes {
 /// What this node says of itself to each peer.
 fn hello(is_guest: bool) -> Protocol {
     let mark = if is_guest { Features::GUEST } else { Features::NONE };
-    Protocol { features: Protocol::OURS.features.and(mark), ..Protocol::OURS }
+    Protocol { features: Protocol::OURS.features.union(mark), ..Protocol::OURS }
 }
 
 /// What this node's routes grant an answer; the application's own values are the application's to limit.

@@ -32,7 +32,7 @@ impl Protocol {
     /// majors differ.
     #[must_use]
     pub fn with(self, theirs: Self) -> Option<Self> {
-        let features = self.features.common(theirs.features).and(theirs.features.common(Features::GUEST));
+        let features = self.features.common(theirs.features).union(theirs.features.common(Features::GUEST));
         (self.major == theirs.major).then(|| Self { minor: self.minor.min(theirs.minor), features, ..self })
     }
 }
@@ -114,7 +114,7 @@ impl Features {
 
     /// What is in either.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_a_hello_says_of_its_sender_is_heard_by_the_other_side_alone() {
-        let guest = Protocol { features: Features::ALL.and(Features::GUEST), ..Protocol::OURS };
+        let guest = Protocol { features: Features::ALL.union(Features::GUEST), ..Protocol::OURS };
         assert_eq!(Protocol::OURS.with(guest).map(|it| it.features), Some(guest.features));
         assert_eq!(guest.with(Protocol::OURS).map(|it| it.features), Some(Features::ALL));
     }

@@ -32,7 +32,7 @@ pub(crate) use {
     leases::{Asker, Leases, Next, Turn},
     patience::Patience,
     readers::Readers,
-    receipts::{Owed, Receipts, Settled, Wait},
+    receipts::{Owed, Receipts, Settled, Teller, Wait},
     recollection::Recollection,
     ring::Ring,
     searches::{Query, Searches},

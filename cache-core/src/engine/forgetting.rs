@@ -7,7 +7,7 @@ use crate::{
     flights::FlightId,
     message::{Invalidation, Notice, Verdict},
     settings::Disk,
-    sharing::{Owed, Settled, Wait},
+    sharing::{Owed, Settled, Teller, Wait},
 };
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
@@ -131,27 +131,30 @@ impl Engine {
     }
 
     /// Tells the guests that this node hosts what `from` told and is news; and if that is a guest itself, the members too.
-    /// `from` hears of it when all of them have forgotten it; `false` if there is too much to wait for.
+    /// `from` hears of it when all have forgotten it that it waits for; `false` if there is too much to wait for.
     fn tell_on_invalidated(&mut self, from: PeerId, news: &[Invalidation]) -> bool {
         let now = self.now;
         let Some(fleet) = self.fleet.as_ref().filter(|_| !news.is_empty()) else { return true };
         let is_of_guest = fleet.guests.hosts(from);
-        let mut to = match (is_of_guest, fleet.is_outsider(from)) {
-            (true, _) => fleet.listeners(),
-            (false, false) => fleet.guests_hosted(),
+        let (mut guests, members) = match (is_of_guest, fleet.is_outsider(from)) {
+            (true, _) => (fleet.guests_hosted(), fleet.ring.others().collect()),
+            (false, false) => (fleet.guests_hosted(), Vec::new()),
             (false, true) => return true,
         };
-        to.retain(|peer| *peer != from);
+        guests.retain(|guest| *guest != from);
+        let notice =
+            |receipt| Message::Invalidate(Notice { receipt, mark: None, invalidations: news.to_vec() });
         if is_of_guest {
-            let elsewhere = Notice { receipt: 0, mark: None, invalidations: news.to_vec() };
-            self.tell_other_districts(None, &Message::Invalidate(elsewhere));
+            self.tell_other_districts(None, &notice(0));
         }
-        if to.is_empty() {
-            return true;
+        let mut is_awaited = true;
+        for (to, waiting) in [(guests, Teller::Member), (members, Teller::Guest)] {
+            if !to.is_empty() {
+                let receipt = self.receipts.number();
+                is_awaited &= self.receipts.relay(now, receipt, &to, waiting);
+                self.say_to(to, notice(receipt));
+            }
         }
-        let receipt = self.receipts.number();
-        let is_awaited = self.receipts.relay(now, receipt, &to);
-        self.say_to(to, Message::Invalidate(Notice { receipt, mark: None, invalidations: news.to_vec() }));
         is_awaited
     }
 
@@ -173,7 +176,9 @@ impl Engine {
     fn confirm(&mut self, to: PeerId, receipt: u64, ended: &Reach) {
         let removal = (self.settings.disk == Disk::Present).then(|| self.receipts.number());
         self.forget_on_disk(ended, removal);
-        match self.receipts.owe(to, receipt) {
+        let is_guest = self.fleet.as_ref().is_some_and(|fleet| fleet.guests.hosts(to));
+        let teller = if is_guest { Teller::Guest } else { Teller::Member };
+        match self.receipts.owe((to, teller), receipt) {
             Owed::AtOnce => self.say(to, Message::Forgotten { receipt }),
             // It waits for as long as it gives us, and counts that.
             Owed::Later | Owed::Never => {}

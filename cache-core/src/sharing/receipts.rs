@@ -8,7 +8,7 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
-use core::{mem, time::Duration};
+use core::{iter, mem, time::Duration};
 
 /// Requests that wait until what they ended is gone everywhere.
 #[derive(Debug, Default)]
@@ -18,14 +18,25 @@ pub(crate) struct Receipts {
     last: u64,
     /// What the disk was told to forget and has not reported.
     removals: BTreeSet<u64>,
-    /// What others were told on behalf of those that told us, and which of them have not said that they have forgotten it. For those
-    /// that wait for us these count as removals.
+    /// What others were told on behalf of those that told us, and which of them have not said that they have forgotten it.
     relays: BTreeMap<u64, BTreeSet<PeerId>>,
-    /// Members that wait for the disk, or for those: the report that each waits for, the member, and the number that it gave.
+    /// Peers that wait for the disk, or for those that we told: what each waits for, the peer, and the number that it gave.
     ///
-    /// They are not given up at a moment of their own: each member has its own limit, and the disk reports on every
+    /// They are not given up at a moment of their own: each peer has its own limit, and the disk reports on every
     /// order.
-    owed: BTreeSet<(u64, PeerId, u64)>,
+    owed: BTreeMap<Teller, BTreeSet<(u64, PeerId, u64)>>,
+    /// Members that were told on behalf of guests. Guests alone wait for them: a member tells all other members itself, and two
+    /// hosts of one guest, each of which tells the other, would wait for each other.
+    told_for_guests: BTreeSet<u64>,
+}
+
+/// As what a peer has told this node of an invalidation, and so what it waits for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Teller {
+    /// It waits for the disk and the guests of this node.
+    Member,
+    /// It waits for the members as well, of which it knows its hosts alone.
+    Guest,
 }
 
 #[derive(Debug)]
@@ -93,30 +104,45 @@ impl Receipts {
         self.settle(receipt)
     }
 
-    /// `members`, of which there are some, are told under `receipt` what another told us, and we tell that one when they have
-    /// forgotten it. Returns `false` if there is too much to wait for: then that one hears nothing.
-    pub(crate) fn relay(&mut self, now: Timestamp, receipt: u64, members: &[PeerId]) -> bool {
-        if self.relays.len() >= RECEIPTS_MAX || !self.begin_removal(receipt) {
-            return false;
+    /// `to`, of which there are some, are told under `receipt` what another told us. What told us hears when they have forgotten
+    /// it: any peer if members wait for them, and guests alone if `waiting` says so. Returns `false` if there is too much to wait
+    /// for: then it hears nothing.
+    pub(crate) fn relay(&mut self, now: Timestamp, receipt: u64, to: &[PeerId], waiting: Teller) -> bool {
+        let has_room = self.relays.len() < RECEIPTS_MAX;
+        let is_awaited = has_room
+            && match waiting {
+                Teller::Member => self.begin_removal(receipt),
+                Teller::Guest => self.told_for_guests.insert(receipt),
+            };
+        if is_awaited {
+            self.dates.insert((now.saturating_add(FORGOTTEN_WITHIN), receipt));
+            self.relays.insert(receipt, to.iter().copied().collect());
         }
-        self.dates.insert((now.saturating_add(FORGOTTEN_WITHIN), receipt));
-        self.relays.insert(receipt, members.iter().copied().collect());
-        true
+        is_awaited
     }
 
     fn end_relay_of_none(&mut self, receipt: u64) {
         if self.relays.get(&receipt).is_some_and(BTreeSet::is_empty) {
-            self.relays.remove(&receipt);
-            self.removals.remove(&receipt);
+            self.end_relay(receipt);
             self.dates.retain(|(_, known)| *known != receipt);
         }
     }
 
-    /// Somebody has not said that it has forgotten what `receipt` stands for: nobody that waits for that hears from us.
-    fn give_up_relay(&mut self, receipt: u64) {
+    /// Returns whether members wait for it too.
+    fn end_relay(&mut self, receipt: u64) -> bool {
         self.relays.remove(&receipt);
-        self.removals.remove(&receipt);
-        self.owed.retain(|(awaited, _, _)| *awaited < receipt);
+        self.told_for_guests.remove(&receipt);
+        self.removals.remove(&receipt)
+    }
+
+    /// Somebody has not said that it has forgotten what `receipt` stands for: no peer that waits for that hears from us.
+    fn give_up_relay(&mut self, receipt: u64) {
+        let concerns_members = self.end_relay(receipt);
+        for (teller, owed) in &mut self.owed {
+            if concerns_members || *teller == Teller::Guest {
+                owed.retain(|(awaited, _, _)| *awaited < receipt);
+            }
+        }
     }
 
     /// The disk is about to be told to forget what `removal` stands for. Returns `false` if it has so much to report
@@ -125,26 +151,35 @@ impl Receipts {
         self.removals.len() < REMOVALS_MAX && self.removals.insert(removal)
     }
 
-    /// `peer` is to hear, under its `receipt`, when all that the disk was told so far is durable.
-    pub(crate) fn owe(&mut self, peer: PeerId, receipt: u64) -> Owed {
-        let Some(last) = self.removals.last().copied() else { return Owed::AtOnce };
-        if self.removals.len() >= REMOVALS_MAX || self.owed.len() >= RECEIPTS_MAX {
+    /// `peer`, as `teller`, is to hear, under its `receipt`, when all that was begun so far and that it waits for is done.
+    pub(crate) fn owe(&mut self, (peer, teller): (PeerId, Teller), receipt: u64) -> Owed {
+        let Some(last) = self.awaited(teller).max() else { return Owed::AtOnce };
+        let owed = self.owed.entry(teller).or_default();
+        if self.removals.len() >= REMOVALS_MAX || owed.len() >= RECEIPTS_MAX {
             return Owed::Never;
         }
-        self.owed.insert((last, peer, receipt));
+        owed.insert((last, peer, receipt));
         Owed::Later
     }
 
-    /// Members that no longer wait, with the numbers that they gave.
+    /// The first and the last of what such a peer waits for.
+    fn awaited(&self, teller: Teller) -> impl Iterator<Item = u64> {
+        let of_guests = (teller == Teller::Guest).then_some(&self.told_for_guests);
+        let all = iter::once(&self.removals).chain(of_guests);
+        all.flat_map(|begun| begun.first().into_iter().chain(begun.last())).copied()
+    }
+
+    /// Peers that no longer wait, with the numbers that they gave.
     pub(crate) fn take_due(&mut self) -> Vec<(PeerId, u64)> {
-        let due = match self.removals.first() {
-            None => mem::take(&mut self.owed),
-            Some(first) => {
-                let rest = self.owed.split_off(&(*first, PeerId::from_public_key([0; 32]), 0));
-                mem::replace(&mut self.owed, rest)
-            }
-        };
-        due.into_iter().map(|(_, peer, receipt)| (peer, receipt)).collect()
+        let mut due = Vec::new();
+        for teller in [Teller::Member, Teller::Guest] {
+            let first = self.awaited(teller).min();
+            let Some(owed) = self.owed.get_mut(&teller) else { continue };
+            let rest = first.map(|first| owed.split_off(&(first, PeerId::from_public_key([0; 32]), 0)));
+            let over = mem::replace(owed, rest.unwrap_or_default());
+            due.extend(over.into_iter().map(|(_, peer, receipt)| (peer, receipt)));
+        }
+        due
     }
 
     /// The disk has forgotten what `receipt` stands for, or never will.
@@ -156,7 +191,9 @@ impl Receipts {
 
     /// `peer` is gone: nothing waits for it, and it waits for nothing.
     pub(crate) fn on_gone(&mut self, peer: PeerId) -> Vec<Settled> {
-        self.owed.retain(|(_, owed, _)| *owed != peer);
+        for owed in self.owed.values_mut() {
+            owed.retain(|(_, waiting, _)| *waiting != peer);
+        }
         for relay in self.relays.values_mut() {
             relay.remove(&peer);
         }
@@ -271,8 +308,8 @@ mod tests {
     fn who_told_us_hears_when_those_that_we_told_have_forgotten_it() {
         let mut receipts = Receipts::default();
         let relay = receipts.number();
-        assert!(receipts.relay(at(0), relay, &[peer(2), peer(3)]));
-        assert_eq!(receipts.owe(peer(1), 70), Owed::Later);
+        assert!(receipts.relay(at(0), relay, &[peer(2), peer(3)], Teller::Member));
+        assert_eq!(receipts.owe((peer(1), Teller::Member), 70), Owed::Later);
         receipts.on_forgotten(peer(2), relay);
         assert_eq!(receipts.take_due(), []);
         receipts.on_gone(peer(3));
@@ -285,14 +322,55 @@ mod tests {
         let mut receipts = Receipts::default();
         let (before, relay) = (receipts.number(), receipts.number());
         assert!(receipts.begin_removal(before));
-        assert_eq!(receipts.owe(peer(1), 69), Owed::Later);
-        assert!(receipts.relay(at(0), relay, &[peer(2)]));
-        assert_eq!(receipts.owe(peer(1), 70), Owed::Later);
+        assert_eq!(receipts.owe((peer(1), Teller::Member), 69), Owed::Later);
+        assert!(receipts.relay(at(0), relay, &[peer(2)], Teller::Member));
+        assert_eq!(receipts.owe((peer(1), Teller::Member), 70), Owed::Later);
         assert_eq!(receipts.on_due(at(100)), Due::default());
         receipts.on_forgotten(peer(2), relay);
         receipts.on_removed(before);
         assert_eq!(receipts.take_due(), [(peer(1), 69)]);
-        assert_eq!(receipts.owe(peer(1), 71), Owed::AtOnce);
+        assert_eq!(receipts.owe((peer(1), Teller::Member), 71), Owed::AtOnce);
+    }
+
+    #[test]
+    fn a_guest_hears_when_all_have_forgotten_it_and_a_member_without_the_members() {
+        let mut receipts = Receipts::default();
+        let (to_guests, to_members) = (receipts.number(), receipts.number());
+        assert!(receipts.relay(at(0), to_guests, &[peer(4)], Teller::Member));
+        assert!(receipts.relay(at(0), to_members, &[peer(2), peer(3)], Teller::Guest));
+        assert_eq!(receipts.owe((peer(1), Teller::Guest), 70), Owed::Later);
+        assert_eq!(receipts.owe((peer(2), Teller::Member), 80), Owed::Later);
+        receipts.on_forgotten(peer(4), to_guests);
+        assert_eq!(receipts.take_due(), [(peer(2), 80)]);
+        assert_eq!(receipts.owe((peer(3), Teller::Member), 90), Owed::AtOnce);
+        receipts.on_forgotten(peer(2), to_members);
+        assert_eq!(receipts.take_due(), []);
+        receipts.on_forgotten(peer(3), to_members);
+        assert_eq!(receipts.take_due(), [(peer(1), 70)]);
+        assert_eq!(receipts.next_deadline(), None);
+    }
+
+    #[test]
+    fn of_a_member_that_does_not_forget_in_time_guests_hear_nothing_and_members_do_not_mind() {
+        let mut receipts = Receipts::default();
+        let (to_members, removal) = (receipts.number(), receipts.number());
+        assert!(receipts.relay(at(0), to_members, &[peer(2)], Teller::Guest));
+        assert!(receipts.begin_removal(removal));
+        assert_eq!(receipts.owe((peer(1), Teller::Guest), 70), Owed::Later);
+        assert_eq!(receipts.owe((peer(3), Teller::Member), 80), Owed::Later);
+        assert_eq!(receipts.on_due(at(100)), Due::default());
+        receipts.on_removed(removal);
+        assert_eq!(receipts.take_due(), [(peer(3), 80)]);
+    }
+
+    #[test]
+    fn of_too_many_relays_the_last_is_not_awaited() {
+        let mut receipts = Receipts::default();
+        for receipt in 0..RECEIPTS_MAX as u64 {
+            assert!(receipts.relay(at(0), receipt, &[peer(2)], Teller::Guest));
+        }
+        assert!(!receipts.relay(at(0), u64::MAX, &[peer(2)], Teller::Guest));
+        assert!(!receipts.relay(at(0), u64::MAX, &[peer(2)], Teller::Member));
     }
 
     #[test]
@@ -357,16 +435,16 @@ mod tests {
     #[test]
     fn a_member_hears_once_all_is_durable_that_was_ordered_before_it_asked() {
         let mut receipts = Receipts::default();
-        assert_eq!(receipts.owe(peer(1), 70), Owed::AtOnce);
+        assert_eq!(receipts.owe((peer(1), Teller::Member), 70), Owed::AtOnce);
         assert!(receipts.begin_removal(1) && receipts.begin_removal(2));
-        assert_eq!(receipts.owe(peer(1), 71), Owed::Later);
+        assert_eq!(receipts.owe((peer(1), Teller::Member), 71), Owed::Later);
         assert!(receipts.begin_removal(3));
         receipts.on_removed(2);
         assert_eq!(receipts.take_due(), [], "the first one is not durable");
         receipts.on_removed(1);
         assert_eq!(receipts.take_due(), [(peer(1), 71)]);
-        assert_eq!(receipts.owe(peer(2), 8), Owed::Later);
-        assert_eq!(receipts.owe(peer(3), 9), Owed::Later);
+        assert_eq!(receipts.owe((peer(2), Teller::Member), 8), Owed::Later);
+        assert_eq!(receipts.owe((peer(3), Teller::Member), 9), Owed::Later);
         receipts.on_gone(peer(2));
         receipts.on_removed(3);
         assert_eq!(receipts.take_due(), [(peer(3), 9)]);
@@ -377,9 +455,9 @@ mod tests {
         let mut receipts = Receipts::default();
         assert!(receipts.begin_removal(1));
         for receipt in 0..RECEIPTS_MAX as u64 {
-            assert_eq!(receipts.owe(peer(1), receipt), Owed::Later);
+            assert_eq!(receipts.owe((peer(1), Teller::Member), receipt), Owed::Later);
         }
-        assert_eq!(receipts.owe(peer(1), u64::MAX), Owed::Never);
+        assert_eq!(receipts.owe((peer(1), Teller::Member), u64::MAX), Owed::Never);
         receipts.on_removed(1);
         assert_eq!(receipts.take_due().len(), RECEIPTS_MAX);
     }
@@ -389,6 +467,6 @@ mod tests {
         let mut receipts = Receipts::default();
         assert!((0..REMOVALS_MAX as u64).all(|removal| receipts.begin_removal(removal)));
         assert!(!receipts.begin_removal(u64::MAX));
-        assert_eq!(receipts.owe(peer(1), 7), Owed::Never);
+        assert_eq!(receipts.owe((peer(1), Teller::Member), 7), Owed::Never);
     }
 }

@@ -228,7 +228,7 @@ impl Player {
         lacking |= if words.flag("digests") { 0 } else { Features::DIGESTS.bits() };
         lacking |= if words.flag("older") { Features::GUESTS.bits() } else { 0 };
         let mark = if words.flag("as-guest") { Features::GUEST } else { Features::NONE };
-        let features = Features::from_bits(Features::ALL.bits() & !lacking).and(mark);
+        let features = Features::from_bits(Features::ALL.bits() & !lacking).union(mark);
         let lines_before = self.lines.len();
         let address = "/ip4/10.0.0.1/tcp/40000".into();
         self.handle(Input::Connected { peer, address, side: Side::Listener, features });

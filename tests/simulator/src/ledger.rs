@@ -63,6 +63,8 @@ pub enum Rule {
     /// No node has more connections than it may, or is alone for long while others can be reached, including those
     /// that it remembers from its last run.
     Links,
+    /// Where nothing fails, all that are told of a write say in time that they have forgotten what it ended.
+    Confirmed,
     /// Once faults end, everything comes to its end and every node can be asked.
     Liveness,
     /// A node that says nothing for long is not a member.

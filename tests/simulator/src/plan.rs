@@ -91,6 +91,8 @@ pub struct Demands {
     pub vain_max: Option<u64>,
     /// Most connections that may be made with a node that was never a member.
     pub handshakes_max: Option<u64>,
+    /// Most waits for others to forget something that may end because their time is up.
+    pub unconfirmed_max: Option<u64>,
     /// How soon all nodes must know that the origin is back.
     pub back_within: Option<Duration>,
     /// Most requests that others' broken lines may stop, where the origin never fails.
@@ -352,7 +354,7 @@ impl Plan {
     /// What node `number` tells others of itself.
     pub(crate) fn features(&self, number: usize) -> Features {
         let mark = if self.guest(number) == Guest::Never { Features::NONE } else { Features::GUEST };
-        Features::ALL.and(mark)
+        Features::ALL.union(mark)
     }
 
     /// Adds an event to the plan.

@@ -20,7 +20,7 @@ pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_chang
 pub use outage::{line_dead, lines_dead, origin_dead, origin_silent};
 pub use pacing::{calls_at_once, calls_return};
 pub use returning::{contact_is_gone, doubts, returns_after_writes, slow_disks};
-pub use runners::{runners, runners_as_members, runners_lose_hosts, writes_of_guests};
+pub use runners::{guests_at_once, runners, runners_as_members, runners_lose_hosts, writes_of_guests};
 pub use spending::{spending, spending_elsewhere};
 
 use crate::{
@@ -56,6 +56,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("few-connections", |seed, nodes| few_connections(seed, nodes, 10, (nodes / 2).clamp(3, 8))),
     ("few-connections-at-once", |seed, nodes| few_connections_at_once(seed, nodes.max(20), 1, 8)),
     ("few-connections-in-haste", |seed, nodes| few_connections_in_haste(seed, nodes.clamp(10, 12), 10, 8)),
+    ("guests-at-once", guests_at_once),
     ("herd", herd),
     ("herd-at-expiry", herd_at_expiry),
     ("herd-at-quota-reset", herd_at_quota_reset),
@@ -202,7 +203,7 @@ pub fn zipf(seed: u64, nodes: usize) -> Plan {
 /// The same with a write among twenty requests: most forget one key, some a prefix, some put a value.
 pub fn writes(seed: u64, nodes: usize) -> Plan {
     let (mut plan, mut random) = (zipf(seed, nodes), Random::new(seed, SCENARIO_STREAM + 1));
-    plan.demands.calls_percent_max = Some(102);
+    (plan.demands.calls_percent_max, plan.demands.unconfirmed_max) = (Some(102), Some(0));
     for event in &mut plan.events {
         let Deed::Get { node, key, .. } = event.deed else { continue };
         event.deed = match random.below(60) {

@@ -23,6 +23,7 @@ pub fn writes_elsewhere(seed: u64, nodes: usize) -> Plan {
     plan.ceiling = plan.origin.freshness;
     // Longer than any round of reads takes, and shorter than what lies between two of them.
     plan.demands.age_max = Some(BETWEEN / 2);
+    plan.demands.unconfirmed_max = Some(0);
     let read_all = |mut plan: Plan, at: Duration| {
         for step in 0..nodes * RESOURCES {
             plan = plan.with(at + millis(50 * step as u64), get(step % nodes, step / nodes));

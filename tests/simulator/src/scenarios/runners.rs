@@ -36,6 +36,21 @@ pub fn runners_as_members(seed: u64, nodes: usize) -> Plan {
     coming(seed, nodes)
 }
 
+/// As many members as guests, and all guests want the same resources at the same moments, a lifetime after the last of them.
+pub fn guests_at_once(seed: u64, nodes: usize) -> Plan {
+    let nodes = nodes.max(AT_ONCE_MIN);
+    let mut plan = Plan::calm(seed, nodes, AT_ONCE_RESOURCES);
+    plan.guests = (nodes / 2..nodes, Guest::Always);
+    plan.demands.calls_percent_max = Some(100);
+    for key in 0..AT_ONCE_RESOURCES {
+        let at = FORMED + Duration::from_secs(2) * key as u32;
+        for node in nodes / 2..nodes {
+            plan = plan.with(at, get(node, key));
+        }
+    }
+    plan
+}
+
 /// Members and guests have read everything; each resource is ended at another of them, and a second later all read it again.
 pub fn writes_of_guests(seed: u64, nodes: usize) -> Plan {
     let nodes = nodes.max(2 * STAYERS);
@@ -45,6 +60,7 @@ pub fn writes_of_guests(seed: u64, nodes: usize) -> Plan {
     plan.ceiling = plan.origin.freshness;
     // Longer than any round of reads takes, and shorter than what lies between two of them.
     plan.demands.age_max = Some(Duration::from_secs(100));
+    plan.demands.unconfirmed_max = Some(0);
     for (round, key) in (0..2).flat_map(|round| (0..nodes).map(move |key| (round, key))) {
         let at = FORMED + Duration::from_secs(200) * round;
         for node in 0..nodes {
@@ -97,6 +113,11 @@ const STAYERS: usize = 3;
 const NODES_MIN: usize = 40;
 
 const RESOURCES: usize = 300;
+
+/// Nodes whose guests have hosts of which few coordinate what they want.
+const AT_ONCE_MIN: usize = 24;
+
+const AT_ONCE_RESOURCES: usize = 12;
 
 /// Resources that each runner reads.
 const READS: usize = 20;

@@ -3,7 +3,7 @@
 use super::World;
 use crate::{
     ledger::Rule,
-    node::{State, Wish, generations},
+    node::{Node, State, Wish, generations},
     plan::{Deed, Dialing, Event, Lie},
 };
 use cache_core::{Disk, Engine, HOSTS_MAX, freshness::Directives};
@@ -116,6 +116,7 @@ impl World {
             let text = format!("something is served at an age of {oldest:?}, and {most:?} at most demanded");
             self.violate(Rule::TooOld, text);
         }
+        self.check_confirmed();
         self.check_pace();
         self.check_outage();
         let demanded = self.plan.demands.spent;
@@ -136,6 +137,18 @@ impl World {
                 Rule::Economy,
                 format!("{calls} calls, where {ideal} are ideal and {most} % allowed"),
             );
+        }
+    }
+
+    /// Checks that those that were told of a write said in time that they had forgotten what it ended.
+    fn check_confirmed(&mut self) {
+        let Some(most) = self.plan.demands.unconfirmed_max else { return };
+        let unconfirmed = |node: &Node| node.engine.counters().forgettings_unconfirmed;
+        let unconfirmed: u64 = self.nodes.iter().map(unconfirmed).sum();
+        if unconfirmed > most {
+            let text =
+                format!("{unconfirmed} waits for others to forget ended with their time, and {most} may");
+            self.violate(Rule::Confirmed, text);
         }
     }
 

@@ -24,13 +24,19 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "guests-hear-of-no-write",
         file: "engine/forgetting.rs",
-        old: "            (false, false) => fleet.guests_hosted(),",
-        new: "            (false, false) => Vec::new(),",
+        old: "            (false, false) => (fleet.guests_hosted(), Vec::new()),",
+        new: "            (false, false) => (Vec::new(), Vec::new()),",
     },
     Mutant {
         name: "members-hear-of-no-write-of-guests",
         file: "engine/forgetting.rs",
-        old: "            (true, _) => fleet.listeners(),",
-        new: "            (true, _) => Vec::new(),",
+        old: "            (true, _) => (fleet.guests_hosted(), fleet.ring.others().collect()),",
+        new: "            (true, _) => (Vec::new(), Vec::new()),",
+    },
+    Mutant {
+        name: "hosts-of-one-guest-wait-for-each-other",
+        file: "engine/forgetting.rs",
+        old: "[(guests, Teller::Member), (members, Teller::Guest)]",
+        new: "[(guests, Teller::Member), (members, Teller::Member)]",
     },
 ];

@@ -108,14 +108,14 @@ pub(super) const BUGS: &[Mutant] = &[
     Mutant {
         name: "confirmed-before-it-is-durable",
         file: "sharing/receipts.rs",
-        old: "        self.owed.insert((last, peer, receipt));\n        Owed::Later",
-        new: "        let _unused = last;\n        Owed::AtOnce",
+        old: "        owed.insert((last, peer, receipt));\n        Owed::Later",
+        new: "        let _unused = (last, owed);\n        Owed::AtOnce",
     },
     Mutant {
         name: "confirmed-though-an-earlier-one-is-not-durable",
         file: "sharing/receipts.rs",
-        old: "self.owed.split_off(&(*first, PeerId::from_public_key([0; 32]), 0));",
-        new: "self.owed.split_off(&(*first + u64::MAX / 2, PeerId::from_public_key([0; 32]), 0));",
+        old: "owed.split_off(&(first, PeerId::from_public_key([0; 32]), 0))",
+        new: "owed.split_off(&(first + u64::MAX / 2, PeerId::from_public_key([0; 32]), 0))",
     },
     Mutant {
         name: "answered-before-the-disk-has-forgotten",

@@ -65,7 +65,7 @@ async fn a_late_joiner_is_served_by_its_peers() {
         until("it has a peer", async || connected(&late).await > 0).await;
         body(&late, &Fleet::repository(7)).await;
         println!("{over:?}: a late joiner was served {:?} after its start began", began.elapsed());
-        until("all are connected", async || connected(&late).await == 3).await;
+        fleet.connected_with(&late).await;
         println!("{over:?}: it was connected with all after {:?}", began.elapsed());
         for number in 0..50 {
             body(&late, &Fleet::repository(number)).await;

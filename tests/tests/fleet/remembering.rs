@@ -26,7 +26,7 @@ async fn a_node_whose_only_contact_is_gone_for_good_joins_through_those_it_knew(
         fleet.nodes.remove(0).shutdown().await;
 
         let again = start(fleet.builder(), directory.path(), &contacts).await;
-        until("it has joined again", async || connected(&again).await == 1).await;
+        fleet.connected_with(&again).await;
         let path = Fleet::repository(1);
         body(&fleet.nodes[0], &path).await;
         let calls = fleet.origin.calls_total();

@@ -92,6 +92,15 @@ impl Fleet {
         }
     }
 
+    /// Waits until `node`, which is none of them, is connected with every node, and every node says so too: one end of a
+    /// connection sees it first, and shares nothing with the other before that does.
+    pub(crate) async fn connected_with(&self, node: &Node) {
+        let all = self.nodes.len() as u64;
+        for each in self.nodes.iter().chain([node]) {
+            until("all are connected with it", async || connected(each).await == all).await;
+        }
+    }
+
     /// The path of repository `number`, which every client may read.
     pub(crate) fn repository(number: usize) -> String {
         format!("/repos/acme/widget-{number}")

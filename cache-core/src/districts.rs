@@ -80,6 +80,11 @@ impl Districts {
         self.depth == 0
     }
 
+    /// How many other districts there are, if all are as deep as this node's.
+    pub(crate) fn others_count(&self) -> usize {
+        (1 << self.depth.min(DEPTH_MAX)) - 1
+    }
+
     pub(crate) fn is_neighbour(&self, peer: PeerId) -> bool {
         self.depth == 0 || self.place.shared(Place::of_peer(peer)) >= self.depth
     }

@@ -199,6 +199,11 @@ impl Engine {
         self.fleet.as_ref().is_some_and(|fleet| fleet.districts.is_neighbour(peer))
     }
 
+    /// Whether this node's district is the one that looks after `key`, as far as it knows.
+    pub fn is_home_of(&self, key: &Key) -> bool {
+        self.fleet.as_ref().is_none_or(|fleet| fleet.districts.is_home_of(&fleet.name(key)))
+    }
+
     /// The peers that we know, and how we stand with each.
     pub fn peers(&self) -> Vec<PeerReport> {
         self.fleet.as_ref().map_or_else(Vec::new, |fleet| fleet.peers.report(self.now))

@@ -16,6 +16,18 @@ pub(crate) struct Outsider {
     pub(crate) heard_at: Timestamp,
 }
 
+impl Outsider {
+    /// How much a node at `local` has of it, the less the better: of those that were heard from lately the nearest, and then those
+    /// heard from last.
+    fn worth(&self, now: Timestamp, local: Place) -> (bool, u64) {
+        let age = now.saturating_since(self.heard_at);
+        if age < HEARD_LATELY {
+            return (false, self.place.distance(local));
+        }
+        (true, u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
 /// Those that are known, at most [`OUTSIDERS_OF_ONE_MAX`] of one district and [`OUTSIDERS_MAX`] in all.
 #[derive(Debug)]
 pub(crate) struct Outsiders {
@@ -32,7 +44,8 @@ impl Outsiders {
         Self { local, known: BTreeMap::new(), vain: BTreeMap::new(), told: None }
     }
 
-    /// Takes note of `outsider` for a node at `depth`. Of too many of one district, those heard from last stay. Returns
+    /// Takes note of `outsider` for a node at `depth`. Of too many of one district, those stay that were heard from lately, and of
+    /// these the ones that are nearest to this node: each node of a district so has its own, and no member is asked by all. Returns
     /// whether it is known from now on.
     pub(crate) fn learn(&mut self, now: Timestamp, outsider: Outsider, depth: u8) -> bool {
         let peer = outsider.member.peer();
@@ -51,12 +64,13 @@ impl Outsiders {
         let of_one = || self.known.values().filter(|known| known.place.prefix(depth) == prefix);
         let is_full = self.known.len() >= OUTSIDERS_MAX;
         if is_full || of_one().count() >= OUTSIDERS_OF_ONE_MAX {
-            let oldest = of_one().min_by_key(|known| (known.heard_at, known.member.peer()));
-            let Some(oldest) = oldest.filter(|oldest| oldest.heard_at < outsider.heard_at) else {
+            let worth = |known: &Outsider| known.worth(now, self.local);
+            let worst = of_one().max_by_key(|known| worth(known));
+            let Some(worst) = worst.filter(|worst| worth(&outsider) < worth(worst)) else {
                 return false;
             };
-            let oldest = oldest.member.peer();
-            self.known.remove(&oldest);
+            let worst = worst.member.peer();
+            self.known.remove(&worst);
         }
         self.known.insert(peer, outsider);
         true
@@ -89,13 +103,13 @@ impl Outsiders {
     }
 
     /// The one to ask for `name`, of those for which `may_be` holds: it stands nearer to the name than this node, and in the
-    /// district that is nearest to it at `depth`. Each node has its own choice among several that `is_liked` does not
-    /// tell apart.
+    /// district that is nearest to it at `depth`. Of several, one that `is_liked`, and then the one that is worth most to this node.
     ///
     /// Two districts have no place in common, so all members of one are nearer to a name than all of the other, and the
     /// one that is nearest of all is the same for everybody, whether or not any begins as the name does.
     pub(crate) fn gate(
         &self,
+        now: Timestamp,
         name: &Name,
         depth: u8,
         is_liked: impl Fn(PeerId) -> bool,
@@ -108,7 +122,7 @@ impl Outsiders {
         let rank = |known: &Outsider| {
             let peer = known.member.peer();
             let far = known.place.prefix(depth) ^ place.prefix(depth);
-            (far, !is_liked(peer), known.place.distance(self.local), peer)
+            (far, !is_liked(peer), known.worth(now, self.local), peer)
         };
         nearer.min_by_key(|known| rank(known)).map(|known| known.member.peer())
     }
@@ -186,6 +200,10 @@ pub(super) const VAIN_MAX: usize = 256;
 /// Time after which one of which nobody has heard is forgotten. A member of each district hears from each other within a
 /// few minutes.
 const KNOWN_FOR: Duration = Duration::from_secs(900);
+
+/// Time for which a member that was heard from is as good as any: few go within it, and each district hears from several members of
+/// each other.
+const HEARD_LATELY: Duration = Duration::from_secs(120);
 
 /// Time for which what was heard of a district's size counts.
 const COUNT_TRUSTED_FOR: Duration = Duration::from_secs(180);

@@ -75,6 +75,15 @@ impl Ring {
         !self.beyond.is_empty()
     }
 
+    /// The member after `behind`, in the order of ids, of those for which `may_be` holds; after the last comes the first.
+    ///
+    /// Where each begins with itself, each is told by one other at a time. If all began with the same one, all would tell it at
+    /// once, and nobody would hear anything until its turn has come.
+    pub(crate) fn next_after(&self, behind: PeerId, may_be: impl Fn(PeerId) -> bool) -> Option<PeerId> {
+        let first = |from| self.others().find(|peer| *peer > from && may_be(*peer));
+        first(behind).or_else(|| self.others().find(|peer| may_be(*peer)))
+    }
+
     /// Every member except this node.
     pub(crate) fn others(&self) -> impl Iterator<Item = PeerId> {
         self.members.iter().copied().filter(|member| *member != self.local)
@@ -149,6 +158,23 @@ mod tests {
         assert!(names().all(|name| guest.coordinator(&name, &[peer(2), peer(3)]) == peer(1)));
         guest.take_part();
         assert!(names().all(|name| guest.coordinator(&name, &[]) == ring(1, [2, 3]).coordinator(&name, &[])));
+    }
+
+    #[test]
+    fn if_all_tell_the_next_one_in_turn_each_is_told_by_one_at_a_time() {
+        let mut told: Vec<PeerId> = (0..9).map(peer).collect();
+        for round in 0..20 {
+            for (local, told) in (0..9).zip(&mut told) {
+                *told = ring(local, 0..9).next_after(*told, |_| true).expect("there are others");
+                assert_ne!(*told, peer(local));
+            }
+            let mut hearing: Vec<PeerId> = told.clone();
+            hearing.sort_unstable();
+            hearing.dedup();
+            assert!(hearing.len() >= 8, "round {round}: {hearing:?}");
+        }
+        assert_eq!(ring(1, [2, 3]).next_after(peer(1), |other| other == peer(3)), Some(peer(3)));
+        assert_eq!(ring(1, [2, 3]).next_after(peer(1), |_| false), None);
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub enum Rule {
     Links,
     /// Where nothing fails, all that are told of a write say in time that they have forgotten what it ended.
     Confirmed,
+    /// In a fleet that is divided, each name is at home in one district, whichever node one asks.
+    Districts,
     /// Once faults end, everything comes to its end and every node can be asked.
     Liveness,
     /// A node that says nothing for long is not a member.

@@ -306,7 +306,8 @@ fn plan(arguments: &Arguments, seed: u64) -> Result<Plan, Box<dyn Error>> {
     if let Some(kept) = &arguments.only {
         plan = plan.only(kept);
     }
-    if let Some(nodes) = nodes {
+    // A scenario has as many as it was asked for, and more where it needs them.
+    if let (Some(nodes), None) = (nodes, &arguments.scenario) {
         plan = plan.with_nodes(nodes);
     }
     if let Some(nodes) = arguments.cut_to {

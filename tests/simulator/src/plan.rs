@@ -93,6 +93,8 @@ pub struct Demands {
     pub handshakes_max: Option<u64>,
     /// Most waits for others to forget something that may end because their time is up.
     pub unconfirmed_max: Option<u64>,
+    /// Whether, in the end, each name must be at home in one district alone.
+    pub one_home: bool,
     /// How soon all nodes must know that the origin is back.
     pub back_within: Option<Duration>,
     /// Most requests that others' broken lines may stop, where the origin never fails.

@@ -14,7 +14,7 @@ mod runners;
 mod spending;
 
 pub use beyond_memory::{LARGE, beyond_one_memory, late_joiner, late_joiners, readers};
-pub use divided::{failures_elsewhere, writes_elsewhere};
+pub use divided::{districts_form, failures_elsewhere, writes_elsewhere};
 pub use hour::hour_of_autoscaling;
 pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_change};
 pub use outage::{line_dead, lines_dead, origin_dead, origin_silent};
@@ -51,6 +51,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("coordinator-crashes", |seed, nodes| herd_with(seed, nodes, crash(Victim::Coordinator(0)))),
     ("coordinator-pauses", |seed, nodes| herd_with(seed, nodes, pause(Victim::Coordinator(0)))),
     ("crowd-while-origin-is-down", crowd_while_origin_is_down),
+    ("districts-form", districts_form),
     ("doubts", doubts),
     ("failures-elsewhere", failures_elsewhere),
     ("few-connections", |seed, nodes| few_connections(seed, nodes, 10, (nodes / 2).clamp(3, 8))),

@@ -228,7 +228,8 @@ impl Engine {
             return self.seek_neighbours();
         }
         fleet.peers.end_idle(now);
-        fleet.looked_to = fleet.neighbour_after(fleet.looked_to);
+        let behind = fleet.looked_to.unwrap_or(fleet.local());
+        fleet.looked_to = fleet.ring.next_after(behind, |peer| fleet.understands(peer, Features::DISTRICTS));
         if let Some(neighbour) = fleet.looked_to {
             let surroundings = fleet.surroundings(now, None);
             self.say(neighbour, Message::District(surroundings));

@@ -115,7 +115,7 @@ impl Fleet {
         }
         let near = self.coordinator(name, now, except);
         if near == self.local() && !self.districts.is_undivided() {
-            let elsewhere = self.gate(name, except);
+            let elsewhere = self.gate(now, name, except);
             // A node that has just come knows neither its district nor the others.
             let guide = || self.ring.is_alone().then(|| self.guide(except)).flatten();
             return elsewhere.or_else(guide).unwrap_or(near);
@@ -132,7 +132,7 @@ impl Fleet {
     /// The member to ask in turn when `asker` asks us for `name`.
     fn superior(&self, name: &Name, now: Timestamp, asker: PeerId) -> Option<PeerId> {
         if !self.districts.is_home_of(name) {
-            return self.gate(name, &[asker]);
+            return self.gate(now, name, &[asker]);
         }
         let is_of_guest = self.is_guest() || self.guests.is_no_member(asker);
         if !self.ring.exceeds_connections() && !self.is_outsider(asker) && !is_of_guest {

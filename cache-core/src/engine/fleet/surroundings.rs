@@ -2,7 +2,7 @@
 
 use super::state::Fleet;
 use crate::{
-    Deadline, Features, Name, PeerId, Timestamp,
+    Deadline, Name, PeerId, Timestamp,
     districts::{Outsider, Place},
     message::{KNOWN_TOLD_MAX, Known, Surroundings},
 };
@@ -27,7 +27,7 @@ impl Fleet {
     }
 
     /// The member of another district to ask for `name`, which is at home there or nearer to it.
-    pub(super) fn gate(&self, name: &Name, except: &[PeerId]) -> Option<PeerId> {
+    pub(super) fn gate(&self, now: Timestamp, name: &Name, except: &[PeerId]) -> Option<PeerId> {
         if self.districts.is_home_of(name) {
             return None;
         }
@@ -35,7 +35,7 @@ impl Fleet {
         let can_dial = self.peers.can_dial();
         let may_be = |peer| !except.contains(&peer) && (can_dial || connected.contains_key(&peer));
         let outsiders = &self.districts.outsiders;
-        outsiders.gate(name, self.districts.depth(), |peer| connected.contains_key(&peer), may_be)
+        outsiders.gate(now, name, self.districts.depth(), |peer| connected.contains_key(&peer), may_be)
     }
 
     /// The connected member of another district that looks for `name` for a node which knows no better.
@@ -52,7 +52,7 @@ impl Fleet {
         let members_count = u32::try_from(self.district_count()).unwrap_or(u32::MAX);
         let local = self.membership.local().clone();
         let known = Vec::from([Known { member: local, depth, members_count, age: Duration::ZERO }]);
-        let wants_others = !self.districts.is_undivided() && self.districts.outsiders.len() < FEW_OUTSIDERS;
+        let wants_others = self.districts.outsiders.len() < self.districts.others_count();
         Surroundings { depth, members_count, wants_others, known }
     }
 
@@ -90,14 +90,6 @@ impl Fleet {
         told.truncate(KNOWN_TOLD_MAX);
         Surroundings { depth, members_count, wants_others, known: told }
     }
-
-    /// The neighbour after `behind`, in the order of ids, that knows of districts.
-    pub(super) fn neighbour_after(&self, behind: Option<PeerId>) -> Option<PeerId> {
-        let mut all = self.ring.others().filter(|peer| self.understands(*peer, Features::DISTRICTS));
-        let first = all.next()?;
-        let Some(behind) = behind.filter(|behind| first <= *behind) else { return Some(first) };
-        all.find(|peer| *peer > behind).or(Some(first))
-    }
 }
 
 impl Fleet {
@@ -112,6 +104,3 @@ pub(super) fn addresses(member: &crate::Member) -> Vec<Box<str>> {
 
 /// Members of other districts told of to a neighbour at a time.
 pub(super) const OUTSIDERS_TOLD: usize = 16;
-
-/// Known members of other districts below which a node would like to hear of more.
-const FEW_OUTSIDERS: usize = 16;

@@ -14,6 +14,21 @@ pub fn failures_elsewhere(seed: u64, nodes: usize) -> Plan {
     plan
 }
 
+/// Nodes come within a minute, one after the other, and know three that stay. A minute later, all agree in which of some twenty districts each
+/// name is at home.
+pub fn districts_form(seed: u64, nodes: usize) -> Plan {
+    let nodes = nodes.max(FORMING_MIN);
+    let mut plan = Plan::calm(seed, nodes, NAMES);
+    plan.limits.district_max = FORMING_DISTRICT_MAX;
+    (plan.contacts, plan.nodes_at_start, plan.heals) = (CONTACTS, CONTACTS, false);
+    plan.demands.one_home = true;
+    for node in CONTACTS..nodes {
+        plan = plan.with(Duration::from_secs(60) * node as u32 / nodes as u32, Deed::Join { node });
+    }
+    // It ends with its last event.
+    plan.with(Duration::from_secs(120), get(0, 0))
+}
+
 /// All nodes of several districts have read everything; one ends each resource, and after some seconds all read it again.
 pub fn writes_elsewhere(seed: u64, nodes: usize) -> Plan {
     let nodes = nodes.max(NODES_MIN);
@@ -37,6 +52,16 @@ pub fn writes_elsewhere(seed: u64, nodes: usize) -> Plan {
     }
     read_all(plan, FORMED + BETWEEN + HEARD_WITHIN)
 }
+
+const CONTACTS: usize = 3;
+
+/// Enough for more districts than a node would hear of from a neighbour at a time.
+const FORMING_MIN: usize = 120;
+
+const FORMING_DISTRICT_MAX: usize = 8;
+
+/// Enough for several to be at home in each district.
+const NAMES: usize = 200;
 
 /// Enough for some five districts.
 const NODES_MIN: usize = 20;

@@ -117,6 +117,7 @@ impl World {
             self.violate(Rule::TooOld, text);
         }
         self.check_confirmed();
+        self.check_homes();
         self.check_pace();
         self.check_outage();
         let demanded = self.plan.demands.spent;
@@ -137,6 +138,30 @@ impl World {
                 Rule::Economy,
                 format!("{calls} calls, where {ideal} are ideal and {most} % allowed"),
             );
+        }
+    }
+
+    /// Checks that the nodes that take themselves for at home for a name are of one district: where there are two, the fleet calls
+    /// twice.
+    fn check_homes(&mut self) {
+        if !self.plan.demands.one_home {
+            return;
+        }
+        let up = self.honest();
+        let mut wrong = 0;
+        let mut text = None;
+        for key in &self.ledger.keys {
+            let mut homes = up.iter().filter(|node| self.nodes[**node].engine.is_home_of(key));
+            let Some(home) = homes.next() else { continue };
+            let is_far = |other: &&usize| !self.nodes[**other].engine.is_neighbour(self.nodes[*home].peer);
+            if let Some(other) = homes.find(is_far) {
+                wrong += 1;
+                text.get_or_insert_with(|| format!("{key:?} is at home at n{home} and at n{other}"));
+            }
+        }
+        if let Some(text) = text {
+            let text = format!("{text}; of {} keys {wrong} have two homes", self.ledger.keys.len());
+            self.violate(Rule::Districts, text);
         }
     }
 

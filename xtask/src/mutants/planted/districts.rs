@@ -51,4 +51,10 @@ pub(super) const BUGS: &[Mutant] = &[
         old: "            Answer::Lease { name, .. } => {\n                self.say(from, Message::Release { name, verdict: Verdict::Unused });",
         new: "            Answer::Lease { name, .. } => {\n                let _unused = (from, name);",
     },
+    Mutant {
+        name: "all-know-the-same-few-of-a-district",
+        file: "districts/outsiders.rs",
+        old: "        if age < HEARD_LATELY {",
+        new: "        if age < HEARD_LATELY && false {",
+    },
 ];

@@ -1,8 +1,9 @@
 //! How a node is set up and started.
 
 use crate::{
-    Node, OpenTransport, StartError,
+    Discover, Node, OpenTransport, StartError,
     command::Command,
+    discovery::Finder,
     driver::{Driver, FiguresFn},
     joining::{Joined, Wishes},
     links::Links,
@@ -60,6 +61,7 @@ pub struct NodeBuilder {
     transport: Option<Arc<dyn OpenTransport>>,
     accepted: Vec<FleetSecret>,
     bootstrap: Vec<String>,
+    discover: Vec<Discover>,
     sharing_limits: SharingLimits,
     peers: PeerSettings,
     advertised: Vec<String>,
@@ -78,6 +80,7 @@ impl NodeBuilder {
             transport: None,
             accepted: Vec::new(),
             bootstrap: Vec::new(),
+            discover: Vec::new(),
             sharing_limits: SharingLimits::default(),
             peers: PeerSettings::default(),
             advertised: Vec::new(),
@@ -118,6 +121,27 @@ impl NodeBuilder {
     /// ```
     pub fn bootstrap<A: Into<String>>(mut self, contacts: impl IntoIterator<Item = A>) -> Self {
         self.bootstrap.extend(contacts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Finds other nodes by `way` too, for as long as this one runs. May be called for up to sixteen ways. Default: none.
+    ///
+    /// While the node has fewer than three peers it looks again after a second, and then less and less often, down to twice
+    /// in a minute; else every few minutes.
+    ///
+    /// ```
+    /// # use fleet_cache::{FleetSecret, GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (github, secret) = (GitHub::builder().build()?, FleetSecret::generate()?);
+    /// use fleet_cache::Discover;
+    ///
+    /// let builder = Node::builder(secret, github).discover(Discover::file("/etc/fleet-cache/nodes"));
+    /// # let _not_started = builder;
+    /// # Ok(()) }
+    /// ```
+    pub fn discover(mut self, way: Discover) -> Self {
+        self.discover.push(way);
         self
     }
 
@@ -374,6 +398,7 @@ impl NodeBuilder {
             accepted: self.accepted.clone(),
             transport: self.transport,
             bootstrap: self.bootstrap,
+            discover: self.discover,
             limits: self.sharing_limits,
             peers: self.peers,
             advertised: self.advertised,
@@ -399,16 +424,13 @@ impl NodeBuilder {
         let (load_timeout, index) = (settings.load_timeout, Arc::new(ReadIndex::new()));
         let (commands, inbox) = mpsc::channel::<Command>(COMMANDS_MAX);
         let (sharing, joined) = wishes.join(self.github.clone(), now, members).await?;
-        let (engine, links) = match joined {
-            Some(Joined { transport, sharing, recollection }) => {
-                let contacts = sharing.contacts.iter().map(|contact| contact.address.to_string()).collect();
-                (Engine::sharing(settings, sharing), Some(Links::new(transport, contacts, recollection)))
-            }
-            None => (Engine::new(settings), None),
-        };
+        let (engine, links, finder) = parts(settings, joined);
         let figures = figures_of(self.github.clone(), Arc::clone(&index));
         let shared_parts = (Arc::clone(&clock), Arc::clone(&index), disk.clone());
         let mut driver = Driver::new(engine, shared_parts, links, figures, (inbox, load_timeout));
+        if let Some(finder) = finder {
+            driver.find_by(finder);
+        }
         driver.restore(restored.unwrap_or_default());
         let (running, ended) = watch::channel(());
         // Ends by itself once the last handle is dropped; what holds `running` tells when it has.
@@ -458,6 +480,16 @@ impl NodeBuilder {
             None => Ok(()),
         }
     }
+}
+
+/// What the loop drives: an engine, and what a place in the fleet adds.
+fn parts(settings: Settings, joined: Option<Joined>) -> (Engine, Option<Links>, Option<Finder>) {
+    let Some(Joined { transport, sharing, recollection, finder }) = joined else {
+        return (Engine::new(settings), None, None);
+    };
+    let contacts = sharing.contacts.iter().map(|contact| contact.address.to_string()).collect();
+    let links = Links::new(transport, contacts, recollection);
+    (Engine::sharing(settings, sharing), Some(links), Some(finder))
 }
 
 /// What this node tells its peers that it counted. Part of it is not the engine's.

@@ -13,6 +13,7 @@ use crate::{
         BrokenOff, Command, Completion, Departing, EngineStats, FetchFn, FetchReply, FleetStats, Passed,
         PeerStats, Private,
     },
+    discovery::{Finder, Found},
     links::Links,
 };
 use cache_core::{
@@ -37,6 +38,8 @@ pub(crate) struct Driver {
     index: Arc<ReadIndex>,
     disk: Option<WriteBehind>,
     links: Option<Links>,
+    /// Finds other nodes, if there are ways to.
+    finder: Option<Finder>,
     /// Whether the transport may have events.
     is_linked: bool,
     /// Calls to the origin that [`crate::node`] counts outside of the engine.
@@ -80,6 +83,7 @@ impl Driver {
             disk,
             is_linked: links.is_some(),
             links,
+            finder: None,
             figures,
             commands,
             requests: HashMap::new(),
@@ -95,6 +99,11 @@ impl Driver {
             loads_count: 0,
             refused_loads: Vec::new(),
         }
+    }
+
+    /// Has `finder` look for other nodes when the engine asks for that.
+    pub(crate) fn find_by(&mut self, finder: Finder) {
+        self.finder = Some(finder);
     }
 
     /// Takes in what the disk held, before the first request.
@@ -122,6 +131,7 @@ impl Driver {
                 Some(ended) = self.passes.join_next_with_id() => Wake::Pass(Box::new(ended)),
                 event = next_event(transport.as_deref()), if is_linked => Wake::Transport(event),
                 _ = count.tick(), if is_linked => Wake::Count,
+                found = next_found(self.finder.as_mut()), if is_linked => Wake::Found(found),
                 Some(report) = self.reports.1.recv() => Wake::Report(report),
                 () = tokio::time::sleep(timeout) => Wake::Time,
                 _ = sweep.tick() => Wake::Sweep,
@@ -145,6 +155,7 @@ impl Driver {
             Wake::Command(Some(command)) => self.on_command(command),
             Wake::Count => self.count(),
             Wake::Fetch(ended) => self.on_fetch_ended(ended),
+            Wake::Found(found) => self.handle(found.into()),
             Wake::Pass(ended) => self.on_pass_ended(*ended),
             Wake::Report(report) => self.on_report(report),
             Wake::Sweep => self.sweep(),
@@ -163,6 +174,7 @@ impl Driver {
         self.requests.clear();
         self.index.clear();
         self.break_off().await;
+        self.finder = None;
         self.handle(Input::Leave);
         if let Some(links) = &mut self.links {
             links.shutdown().await;
@@ -356,6 +368,11 @@ impl Driver {
                 self.retained.insert(request, None);
             }
             Output::Retract { key } => self.index.retract(&key),
+            Output::Seek => {
+                if let Some(finder) = &self.finder {
+                    finder.seek();
+                }
+            }
             Output::Send { to, message } => {
                 if let Some(links) = &mut self.links {
                     links.send(&to, &message);
@@ -473,6 +490,14 @@ async fn next_event(transport: Option<&dyn Transport>) -> Option<TransportEvent>
     }
 }
 
+/// What is found next; never anything if nothing is looked for.
+async fn next_found(finder: Option<&mut Finder>) -> Found {
+    match finder {
+        Some(finder) => finder.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What this node counted so far, with the engine's part given.
 pub(crate) type FiguresFn = Box<dyn Fn(&Engine) -> Figures + Send>;
 
@@ -522,6 +547,8 @@ enum Wake {
     Count,
     /// A fetch ended, well or not.
     Fetch(Result<EndedFetch, tokio::task::JoinError>),
+    /// Other nodes were looked for.
+    Found(Found),
     /// A call that passes the cache by ended.
     Pass(Box<Result<(tokio::task::Id, Passed), tokio::task::JoinError>>),
     /// The disk has something to tell.

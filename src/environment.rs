@@ -8,7 +8,7 @@ mod reading;
 pub use directory::{cache_directory, settings_directory};
 pub use reading::{Misspelt, Variable, count, port, text, truth};
 
-use crate::{Node, NodeBuilder, StartError};
+use crate::{Discover, Node, NodeBuilder, StartError};
 use cache_core::{Settings, port::Budget};
 use cache_crypto::FleetSecret;
 use cache_origin_github::{Credential, GitHub, LIFETIME_MAX, parse_duration};
@@ -16,6 +16,8 @@ use std::{path::PathBuf, time::Duration};
 
 /// Nodes to contact first, as multiaddrs with commas between them. Default: none.
 pub const CACHE_BOOTSTRAP_PEERS: &str = "CACHE_BOOTSTRAP_PEERS";
+/// Ways to find other nodes, with commas between them: `dns:NAME[:PORT]`, `file:PATH`, `mdns`. Default: none.
+pub const CACHE_DISCOVER: &str = "CACHE_DISCOVER";
 /// Directory for entries on disk. Default: the platform's cache directory.
 pub const CACHE_DIR: &str = "CACHE_DIR";
 /// Whether the node shares with the fleet, if it has a secret: `true` or `false`. Default: `true`.
@@ -154,6 +156,15 @@ impl Reader<'_> {
         let contacts = self.text(CACHE_BOOTSTRAP_PEERS)?.map(|(_name, text)| text).unwrap_or_default();
         let contacts = contacts.split(',').map(str::trim).filter(|contact| !contact.is_empty());
         let builder = builder.bootstrap(contacts);
+        let ways = |text: &str| {
+            let ways = text.split(',').map(str::trim).filter(|way| !way.is_empty());
+            let ways = ways.map(|way| {
+                way.parse::<Discover>().map_err(|error| format!("is no list of ways to find nodes: {error}"))
+            });
+            ways.collect::<Result<Vec<_>, _>>()
+        };
+        let ways = self.value(CACHE_DISCOVER, ways)?.unwrap_or_default();
+        let builder = ways.into_iter().fold(builder, NodeBuilder::discover);
         let chosen = self.value(CACHE_TRANSPORT, |text| {
             let chosen = TRANSPORTS.iter().find(|(name, _listen)| *name == text.trim());
             chosen.ok_or_else(|| {

@@ -1,15 +1,16 @@
 //! How a node gets from a secret and a transport to a place in its fleet.
 
 use crate::{
-    OpenTransport, StartError,
+    Discover, OpenTransport, StartError,
     addresses::{outward, told},
+    discovery::{Finder, FinderSite, WayStatus, sockets_of},
     links::FleetNaming,
     recollection::{self, Recollection},
     secrets::{Lock, keyring},
     shared::SharingState,
 };
 use cache_core::{
-    Ceiling, Contact, Domain, Features, Guest, Key, Naming, PeerSettings, Protocol, Salts, Sharing,
+    Ceiling, Contact, Domain, Features, Guest, Key, Naming, PeerId, PeerSettings, Protocol, Salts, Sharing,
     SharingLimits, Timestamp,
     freshness::Freshness,
     port::{Gate, Transport},
@@ -18,7 +19,7 @@ use cache_crypto::{FleetGate, FleetSecret, NodeIdentity};
 use cache_origin_github::GitHub;
 use cache_store::MembersFile;
 use parking_lot::Mutex;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
@@ -30,6 +31,8 @@ pub(crate) struct Wishes {
     pub(crate) accepted: Vec<FleetSecret>,
     pub(crate) transport: Option<Arc<dyn OpenTransport>>,
     pub(crate) bootstrap: Vec<String>,
+    /// The ways to find others.
+    pub(crate) discover: Vec<Discover>,
     pub(crate) limits: SharingLimits,
     /// How many peers there may be, and how much they may send.
     pub(crate) peers: PeerSettings,
@@ -45,6 +48,8 @@ pub(crate) struct Joined {
     pub(crate) sharing: Sharing,
     /// Keeps the members to look for after a restart, if there is a directory for them.
     pub(crate) recollection: Option<Recollection>,
+    /// Finds others while the node runs.
+    pub(crate) finder: Finder,
 }
 
 impl Wishes {
@@ -81,7 +86,8 @@ impl Wishes {
         // Stretching a passphrase takes tenths of a second.
         let prepared = tokio::task::spawn_blocking(prepare).await;
         let (lock, seed, remembered) = prepared??;
-        let transport = transport
+        let opener = transport;
+        let transport = opener
             .open(
                 seed,
                 Arc::clone(&lock.gate) as Arc<dyn Gate>,
@@ -92,23 +98,44 @@ impl Wishes {
         let local = transport.local_peer();
         let addresses = told(&self.advertised, &transport.addresses(), &outward(), local);
         info!(peer = %local, ?addresses, "sharing with the fleet");
+        let site = site(&opener, &transport, (&lock.naming, self.advertised, &addresses), local);
+        let ways: Vec<_> = self.discover.into_iter().take(usize::from(WAYS_MAX)).collect();
+        let statuses: Vec<_> = ways.iter().map(|way| Arc::new(WayStatus::new(way.to_string()))).collect();
+        let opened = ways.iter().map(|way| way.open(&site));
+        let finder = Finder::start(statuses.iter().cloned().zip(opened).collect());
         let sharing = Sharing {
             local,
             boot: now.as_unix_millis(),
             own_addresses: addresses.clone(),
             remembered,
             contacts: self.bootstrap.into_iter().map(Contact::new).collect(),
-            peers: self.peers,
+            peers: PeerSettings { ways: statuses.len() as u8, ..self.peers },
             ceiling: Arc::new(OwnRules(github)),
             naming: Arc::clone(&lock.naming) as Arc<dyn Naming>,
             seed: rand::random(),
             salts: Salts::new(rand::random()),
             limits: self.limits,
         };
-        let state = SharingState::Shared { local, addresses, secret: Mutex::new(kind), lock };
+        let state = SharingState::Shared { local, addresses, secret: Mutex::new(kind), lock, ways: statuses };
         let recollection = members.map(Recollection::start);
-        Ok((state, Some(Joined { transport, sharing, recollection })))
+        Ok((state, Some(Joined { transport, sharing, recollection, finder })))
     }
+}
+
+/// What ways to find others have to know of this node.
+fn site(
+    opener: &Arc<dyn OpenTransport>,
+    transport: &Arc<dyn Transport>,
+    (naming, advertised, addresses): (&Arc<FleetNaming>, Vec<String>, &[Box<str>]),
+    local: PeerId,
+) -> FinderSite {
+    let (opener, transport, naming) = (Arc::clone(opener), Arc::clone(transport), Arc::clone(naming));
+    let address_of: Arc<dyn Fn(SocketAddr) -> Box<str> + Send + Sync> =
+        Arc::new(move |socket| opener.address_of(socket).into());
+    let port = sockets_of(addresses, &*address_of).first().map_or(DEFAULT_PORT, SocketAddr::port);
+    let form = Arc::clone(&address_of);
+    let own = move || sockets_of(&told(&advertised, &transport.addresses(), &outward(), local), &*form);
+    FinderSite { address_of, port, beacons: Arc::new(move |day| naming.beacons(day)), own: Arc::new(own) }
 }
 
 /// What this node says of itself to each peer.
@@ -134,6 +161,12 @@ impl Ceiling for OwnRules {
 /// Newcomers that a transport lets in while the node has as many peers as it may; the node decides which of them
 /// stay.
 const PEERS_IN_DOUBT: usize = 32;
+
+/// Most ways to find others; further ones are not used.
+const WAYS_MAX: u8 = 16;
+
+/// The port of other nodes if this one listens nowhere and nothing says another.
+const DEFAULT_PORT: u16 = 9100;
 
 const REMEDY: &str = "make one with `fleet-cache secret generate`";
 

@@ -55,6 +55,7 @@ mod addresses;
 mod builder;
 mod call;
 mod command;
+pub mod discovery;
 mod driver;
 pub mod entry;
 pub mod environment;
@@ -90,7 +91,7 @@ pub use {
     builder::NodeBuilder,
     cache_core::{
         Disk, FetchError, Forward, ForwardReason, Guest, PeerId, PeerIdError, PeerSource, Priority, Reserves,
-        Served, Settings, SharingLimits, Shortage, StaleReason, Timestamp, TrafficLimits, WritePace,
+        Served, Settings, SharingLimits, Shortage, StaleReason, Timestamp, TrafficLimits, Way, WritePace,
         port::{Budget, Durability, StoreError},
     },
     cache_crypto::{
@@ -99,6 +100,7 @@ pub use {
     cache_origin_github::{ClientLabel, Coding, Form, GitHub, GitHubBuilder, PassReason},
     cache_store::{DISK_BUDGET, OpenError, WriteBehindSettings},
     call::{Call, Miss, Pass},
+    discovery::{Discover, DiscoverError, DiscoveryReport},
     error::{
         AskPeerError, Closed, FlushError, GetValueError, InvalidateValueError, KeyTooLong, PingError,
         PutValueError, RelayError, RequestError, RotationError, StartError, ValueError,

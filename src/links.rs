@@ -216,6 +216,11 @@ impl FleetNaming {
         Self(RwLock::new(Called { names, former: None }))
     }
 
+    /// What the fleet is called on `day` where others read, by each secret that is in force.
+    pub(crate) fn beacons(&self, day: u64) -> Vec<[u8; 32]> {
+        self.0.read().names.beacons(day).collect()
+    }
+
     /// Calls entries by `names` from now on, and knows the former ones.
     pub(crate) fn go_by(&self, names: FleetNames) {
         let mut called = self.0.write();

@@ -1,7 +1,7 @@
 //! What a node can tell about its peers, and how to look into them.
 
 use crate::{
-    AskPeerError, Closed, Node, PingError,
+    AskPeerError, Closed, DiscoveryReport, Node, PingError,
     command::{Command, PeerStats},
     shared::SharingState,
 };
@@ -78,7 +78,34 @@ impl Node {
     /// Dropping the future changes nothing.
     pub async fn peers(&self) -> Result<Vec<Peer>, Closed> {
         let peers = self.shared().order(|done| Command::Peers { done }).await?;
-        Ok(peers.into_iter().map(Peer::from).collect())
+        let ways = match &self.shared().sharing {
+            SharingState::NoSecret | SharingState::NoTransport => &[][..],
+            SharingState::Shared { ways, .. } => ways,
+        };
+        let named = |peer: Peer| {
+            let PeerSource::Found(way) = peer.source else { return peer };
+            Peer { found_by: ways.get(usize::from(way.0)).map(|way| way.name.to_string()), ..peer }
+        };
+        Ok(peers.into_iter().map(Peer::from).map(named).collect())
+    }
+
+    /// How the ways do by which this node finds others, in the order in which they were given. Empty if it does not share.
+    ///
+    /// ```
+    /// # use fleet_cache::{GitHub, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let node = Node::builder(None, GitHub::builder().build()?).start().await?;
+    /// for way in node.discovery() {
+    ///     println!("{} found {} addresses", way.way, way.found);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn discovery(&self) -> Vec<DiscoveryReport> {
+        match &self.shared().sharing {
+            SharingState::NoSecret | SharingState::NoTransport => Vec::new(),
+            SharingState::Shared { ways, .. } => ways.iter().map(|way| way.report()).collect(),
+        }
     }
 
     /// Asks `peer` whether it answers, and how soon.
@@ -215,6 +242,8 @@ pub struct Peer {
     /// How it came to be known.
     #[serde(serialize_with = "source_text")]
     pub source: PeerSource,
+    /// The way by which it was found, such as `dns:fleet.example`, if that is how it came to be known.
+    pub found_by: Option<String>,
     /// Seconds for which it has been connected, or until it is tried again or its ban ends.
     pub seconds: Option<u64>,
     /// Zero for a peer without fault; at -100 it is banned.
@@ -264,6 +293,7 @@ impl From<PeerStats> for Peer {
             address: report.address.map(String::from),
             state,
             source: report.source,
+            found_by: None,
             seconds,
             score: report.score,
             failures: report.failures,
@@ -289,6 +319,7 @@ fn id_text<S: Serializer>(id: &Option<PeerId>, serializer: S) -> Result<S::Ok, S
 fn source_text<S: Serializer>(source: &PeerSource, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(match source {
         PeerSource::Contact => "contact",
+        PeerSource::Found(_way) => "found",
         PeerSource::Itself => "itself",
         PeerSource::Membership => "membership",
         PeerSource::Remembered => "remembered",

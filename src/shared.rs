@@ -3,6 +3,7 @@
 use crate::{
     Closed,
     command::{Command, Completion, FetchFn},
+    discovery::WayStatus,
     secrets::{Lock, Secrets},
     webhooks::WebhookCounters,
     withheld::Withheld,
@@ -61,7 +62,14 @@ pub(crate) enum SharingState {
     /// It was given no transport.
     NoTransport,
     /// It shares as this peer, reachable at these addresses.
-    Shared { local: PeerId, addresses: Vec<Box<str>>, secret: parking_lot::Mutex<SecretKind>, lock: Lock },
+    Shared {
+        local: PeerId,
+        addresses: Vec<Box<str>>,
+        secret: parking_lot::Mutex<SecretKind>,
+        lock: Lock,
+        /// The ways by which it finds others.
+        ways: Vec<Arc<WayStatus>>,
+    },
 }
 
 impl Shared {

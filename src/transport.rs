@@ -26,7 +26,7 @@ pub use cache_core::{
 /// Wipes what it holds when it is dropped.
 pub use zeroize::Zeroizing;
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, net::SocketAddr, sync::Arc};
 use thiserror::Error;
 
 /// A transport that was chosen but not opened yet. [`Quic`] and [`Libp2p`] are two; a program may bring its own.
@@ -50,6 +50,12 @@ pub trait OpenTransport: fmt::Debug + Send + Sync + 'static {
         gate: Arc<dyn Gate>,
         peers_max: usize,
     ) -> Result<Arc<dyn Transport>, TransportError>;
+
+    /// The address, as this transport dials it, of a node that listens on `socket`, which discovery has found. By default
+    /// that of QUIC.
+    fn address_of(&self, socket: SocketAddr) -> String {
+        multiaddr_of(&socket.to_string(), "udp", "/quic-v1")
+    }
 }
 
 /// Why a transport could not be chosen or opened.
@@ -65,13 +71,12 @@ impl TransportError {
 }
 
 /// `address` as a multiaddr, if it is a socket address; else as it is.
-#[cfg(any(feature = "libp2p", feature = "quic"))]
 fn multiaddr_of(address: &str, protocol: &str, behind: &str) -> String {
     match address.parse() {
-        Ok(std::net::SocketAddr::V4(socket)) => {
+        Ok(SocketAddr::V4(socket)) => {
             format!("/ip4/{}/{protocol}/{}{behind}", socket.ip(), socket.port())
         }
-        Ok(std::net::SocketAddr::V6(socket)) => {
+        Ok(SocketAddr::V6(socket)) => {
             format!("/ip6/{}/{protocol}/{}{behind}", socket.ip(), socket.port())
         }
         Err(_other) => address.to_owned(),

@@ -124,6 +124,7 @@ impl Engine {
                 self.note_allowance(allowance, fetched.is_counted());
                 self.on_fetched(fetch, fetched, reached);
             }
+            Input::Found { way, contacts } => self.on_found(way, &contacts),
             Input::Get { request, key, directives, bucket, priority, reader, kin_wait } => {
                 let kin_until = kin_wait.map(|wait| self.now.saturating_add(wait));
                 self.on_get(request, key, directives, Caller { bucket, priority, reader, kin_until });

@@ -1,8 +1,8 @@
 //! What goes into the engine: past facts ([`Input::Fetched`]) and wishes ([`Input::Get`]).
 
 use crate::{
-    Allowance, Content, Domain, Doubts, Draft, Entry, Features, FetchId, Figures, Key, LoadId, Message,
-    Offence, Payer, PeerId, Priority, Reach, Shortage, WritePace,
+    Allowance, Contact, Content, Domain, Doubts, Draft, Entry, Features, FetchId, Figures, Key, LoadId,
+    Message, Offence, Payer, PeerId, Priority, Reach, Shortage, Way, WritePace,
     freshness::Directives,
     port::{DialError, Side},
 };
@@ -130,6 +130,15 @@ pub enum Input {
         reached: Reached,
         /// What the answer showed of the caller's allowance, if there was an answer and it did.
         allowance: Option<Allowance>,
+    },
+    /// A way of discovery has looked for contacts, or has come upon some unasked. Due after each
+    /// [`Output::Seek`](crate::Output::Seek), though nothing was found.
+    Found {
+        /// How they were found.
+        way: Way,
+        /// Where other nodes may be; those that are known already, or too many, are passed over. Nothing shows that they
+        /// belong to the fleet before they have proved it.
+        contacts: Vec<Contact>,
     },
     /// A client wants the answer under `key`.
     Get {

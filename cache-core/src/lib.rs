@@ -76,7 +76,9 @@ pub use {
     outcome::{Failure, Forward, ForwardReason, Outcome, Served, StaleReason},
     output::{FetchId, LoadId, Output},
     peer::{PeerId, PeerIdError},
-    peers::{Ban, Contact, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits},
+    peers::{
+        Ban, Contact, FOUND_MAX, Offence, PeerReport, PeerSettings, PeerSource, PeerState, TrafficLimits, Way,
+    },
     protocol::{Features, Protocol},
     settings::{Disk, Settings},
     sharing::{

@@ -125,6 +125,9 @@ pub enum Output {
         /// The key to hide.
         key: Key,
     },
+    /// Look for contacts by every way of discovery there is, and report [`Input::Found`](crate::Input::Found) for each,
+    /// found or not. A way that still looks need not begin anew. Comes once in half a second at most.
+    Seek,
     /// Say this to peers.
     Send {
         /// The peers to send it to.

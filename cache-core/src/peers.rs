@@ -18,20 +18,23 @@ mod decision;
 mod giving_way;
 mod hosts;
 mod jitter;
+mod kind;
 mod outside;
 #[cfg(test)]
 mod properties;
 mod report;
 #[cfg(test)]
 mod rules;
+mod seeking;
 mod traffic;
 #[cfg(test)]
 mod world;
 
 pub(crate) use decision::{Connection, KNOWN_MIN, PeerDecision, Traffic, Unwelcome, Welcome};
 pub use {
+    book::FOUND_MAX,
     conduct::{Ban, Offence},
-    contact::Contact,
+    contact::{Contact, Way},
     decision::PeerSettings,
     report::{PeerReport, PeerSource, PeerState},
     traffic::TrafficLimits,
@@ -54,7 +57,9 @@ use contact::CONTACTS_MAX;
 use core::time::Duration;
 pub(crate) use giving_way::Stake;
 use giving_way::{GivingWay, Reason, STAND_MIN};
-pub(crate) use jitter::Jitter;
+use kind::Kind;
+use seeking::Seeking;
+pub(crate) use {jitter::Jitter, kind::DIALS_MAX};
 
 /// The peers of one node.
 #[derive(Debug)]
@@ -67,6 +72,7 @@ pub(crate) struct Peers {
     connected: BTreeMap<PeerId, Connection>,
     decisions: VecDeque<PeerDecision>,
     giving_way: GivingWay,
+    seeking: Seeking,
     jitter: Jitter,
     deadline: Option<Timestamp>,
 }
@@ -82,7 +88,9 @@ impl Peers {
         (settings, seed): (PeerSettings, u64),
     ) -> Self {
         let book = Book::new(local, own_addresses, contacts, remembered, settings.known_max());
-        let deadline = book.candidates().next().map(|_any| Timestamp::default());
+        let seeking = Seeking::new(settings.ways);
+        let contacts = book.candidates().next().map(|_any| Timestamp::default());
+        let deadline = contacts.or(seeking.next());
         Self {
             local,
             book,
@@ -91,6 +99,7 @@ impl Peers {
             connected: BTreeMap::new(),
             decisions: VecDeque::new(),
             giving_way: GivingWay::default(),
+            seeking,
             jitter: Jitter::new(seed),
             deadline,
             settings,
@@ -141,7 +150,8 @@ impl Peers {
         let reached = (side == Side::Dialer).then(|| self.attempts.reached(peer, address)).flatten();
         let reason = match reached.as_ref().map(|reached| reached.kind) {
             Some(Kind::Wanted) => Reason::Lookup,
-            Some(Kind::Contact | Kind::ContactAgain | Kind::Member) | None => Reason::Meeting,
+            Some(Kind::Contact | Kind::ContactAgain | Kind::Found | Kind::FoundAgain | Kind::Member)
+            | None => Reason::Meeting,
         };
         if let Some(Reached { dialed, target, .. }) = reached {
             if peer == self.local {
@@ -206,6 +216,7 @@ impl Peers {
                 }
             }
         }
+        self.seek_soon(now);
         self.plan(now);
     }
 
@@ -332,7 +343,7 @@ impl Peers {
             };
             is_open && contact.last_failure.is_none() && contact.failures == 0
         };
-        self.connected.is_empty() && contacts().any(is_untried)
+        self.connected.is_empty() && (self.seeking.is_awaited() || contacts().any(is_untried))
     }
 
     /// Starts the dials that are due and have room, and finds out when to look again.
@@ -341,6 +352,7 @@ impl Peers {
             self.failed(now, target, &address, DialError::TimedOut);
         }
         self.conduct.tidy(now, &self.settings.traffic);
+        let sought_again = self.seek(now);
         let members_wanted = if self.book.members_count() > self.settings.connections_max {
             self.settings.connections_wanted()
         } else {
@@ -353,10 +365,15 @@ impl Peers {
             let held = self.connected.len() + self.attempts.len();
             let most = match kind {
                 Kind::Member => members_wanted,
-                Kind::Contact | Kind::ContactAgain | Kind::Wanted => self.settings.connections_max,
+                Kind::Contact | Kind::ContactAgain | Kind::Found | Kind::FoundAgain | Kind::Wanted => {
+                    self.settings.connections_max
+                }
             };
+            if kind.is_found() && !self.may_try_found() {
+                continue;
+            }
             // The peers that a full node is connected with may all be connected with one another, and with no others.
-            let is_way_out = matches!(kind, Kind::Contact | Kind::ContactAgain)
+            let is_way_out = (kind.is_found() || matches!(kind, Kind::Contact | Kind::ContactAgain))
                 && self.connected.len() >= most
                 && self.attempts.len() == 0;
             if (held < most || is_way_out) && self.attempts.has_room(kind) {
@@ -369,6 +386,7 @@ impl Peers {
         });
         // What is due and has no room waits for an event, not for a time.
         let later = pauses.filter(|until| *until > now).chain(self.attempts.next_deadline());
+        let later = later.chain(sought_again);
         self.deadline = later.chain(look_again).min();
     }
 
@@ -420,6 +438,9 @@ impl Peers {
     }
 
     fn failed(&mut self, now: Timestamp, target: Target, address: &str, failure: DialError) {
+        if let DialError::AlreadyConnected { peer } = failure {
+            self.book.met(target, peer);
+        }
         let peer = self.book.peer_of(target);
         let is_connected = peer.is_some_and(|peer| self.connected.contains_key(&peer));
         let Some(candidate) = self.book.candidate_mut(target) else { return };
@@ -523,43 +544,6 @@ impl Peers {
     }
 }
 
-/// Why a dial is made, in the order of preference.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Kind {
-    /// A contact that membership does not know to live.
-    Contact,
-    /// A contact that failed before.
-    ContactAgain,
-    Member,
-    /// A lookup needs it.
-    Wanted,
-}
-
-impl Kind {
-    fn of(candidate: &Candidate) -> Self {
-        match candidate.known_by {
-            KnownBy::Contact { .. } if candidate.lives => Self::Member,
-            KnownBy::Contact { .. } if candidate.failures == 0 => Self::Contact,
-            KnownBy::Contact { .. } => Self::ContactAgain,
-            KnownBy::Membership | KnownBy::Outsider | KnownBy::Remembered => Self::Member,
-        }
-    }
-
-    /// Most dials of this kind at a time. Contacts that lead nowhere leave some for members.
-    const fn dials_max(self) -> usize {
-        match self {
-            Self::Contact | Self::Member | Self::Wanted => DIALS_MAX,
-            Self::ContactAgain => CONTACTS_AGAIN_MAX,
-        }
-    }
-}
-
-/// Most dials under way: all contacts at once.
-pub(crate) const DIALS_MAX: usize = 10;
-
-/// Most of these dials that go to contacts that failed before.
-const CONTACTS_AGAIN_MAX: usize = 4;
-
 /// Time that the peer with the smaller id has to dial before the other one does: two round trips around the
 /// world and an admission.
 const COURTESY: Duration = Duration::from_secs(2);
@@ -567,7 +551,7 @@ const COURTESY: Duration = Duration::from_secs(2);
 /// Time past the transport's own limit after which a dial counts as failed if the transport did not report on it.
 const DIAL_GRACE: Duration = Duration::from_secs(5);
 
-const _: () = assert!(CONTACTS_MAX <= DIALS_MAX && CONTACTS_AGAIN_MAX < DIALS_MAX);
+const _: () = assert!(CONTACTS_MAX <= DIALS_MAX);
 const _: () = assert!(CONTACTS_MAX < KNOWN_MIN);
 
 /// Failures after which a dial for a lookup would only hold it up.

@@ -1,10 +1,12 @@
 //! The contracts between the engine's driver and the parts that it rests on.
 //!
-//! Each trait is small, and synchronous but for the [`Transport`]. An implementation has no policy: that is in the engine. [`crate::Fetched`] is
+//! Each trait is small, and synchronous but for the [`Transport`] and [`Discovery`]. An implementation has no policy: that is in the engine. [`crate::Fetched`] is
 //! what a fetch from an origin comes back with.
 
+mod discovery;
 mod transport;
 
+pub use discovery::{Discovery, Finding, LOOK_TIMEOUT, LookFault};
 pub use transport::{
     ADMISSION_BYTES_MAX, ADMISSION_TIMEOUT, Admission, Arbiter, BULK_BYTES_MIN, DIAL_TIMEOUT, DialError,
     FRAME_BYTES_MAX, Gate, Lane, PeerFigures, Refused, Rejection, SILENCE_TIMEOUT, STANCE_BYTES, SendError,

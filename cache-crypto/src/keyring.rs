@@ -60,7 +60,8 @@ impl Keyring {
 
     /// The names of entries among nodes that have these secrets.
     pub fn names(&self) -> FleetNames {
-        FleetNames::of(self.0.iter().map(|key| hmac_key(&key.name)).collect())
+        let keys = |key: fn(&MemberKey) -> &Key32| self.0.iter().map(|it| hmac_key(key(it))).collect();
+        FleetNames::of(keys(|it| &it.name), keys(|it| &it.beacon))
     }
 
     /// The keys of each secret, the current one's first. There are one to [`SECRETS_MAX`].
@@ -119,6 +120,7 @@ pub(crate) struct MemberKey {
     pub(crate) proof: HmacKey,
     pub(crate) session: Key32,
     name: Key32,
+    beacon: Key32,
     /// How many were let in by it.
     pub(crate) admissions: AtomicU64,
     is_revoked: AtomicBool,
@@ -131,6 +133,7 @@ impl MemberKey {
             proof: hmac_key(&secret.derive(Purpose::Admission)),
             session: secret.derive(Purpose::Session),
             name: secret.derive(Purpose::FleetName),
+            beacon: secret.derive(Purpose::Beacon),
             admissions: AtomicU64::new(0),
             is_revoked: AtomicBool::new(false),
         }

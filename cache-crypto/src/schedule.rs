@@ -62,6 +62,8 @@ impl RootKey {
 pub(crate) enum Purpose {
     /// Proving to others that the secret is known.
     Admission,
+    /// Naming the fleet to its members, where anybody may read.
+    Beacon,
     /// Naming entries in what members say to one another.
     FleetName,
     /// What [`crate::FleetSecret::fingerprint`] prints.
@@ -80,6 +82,7 @@ impl Purpose {
     const fn label(self) -> &'static [u8] {
         match self {
             Self::Admission => b"fleet-cache v1 admission",
+            Self::Beacon => b"fleet-cache v1 beacon",
             Self::FleetName => b"fleet-cache v1 fleet name",
             Self::Fingerprint => b"fleet-cache v1 fingerprint",
             Self::Session => b"fleet-cache v1 session",

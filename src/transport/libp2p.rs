@@ -2,7 +2,7 @@
 
 use super::{Gate, OpenTransport, Transport, TransportError, Zeroizing, async_trait, multiaddr_of};
 use cache_transport_libp2p::{Libp2pAddress, Libp2pSettings};
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// A transport over libp2p: TCP with noise and yamux, or libp2p's QUIC, by address. All nodes of a fleet must use the
 /// same transport.
@@ -87,6 +87,16 @@ impl Libp2p {
 
 #[async_trait]
 impl OpenTransport for Libp2p {
+    /// TCP, unless this node itself listens on QUIC alone.
+    fn address_of(&self, socket: SocketAddr) -> String {
+        let is_quic = |address: &String| address.contains("/quic-v1");
+        if !self.addresses.is_empty() && self.addresses.iter().all(is_quic) {
+            multiaddr_of(&socket.to_string(), "udp", "/quic-v1")
+        } else {
+            multiaddr_of(&socket.to_string(), "tcp", "")
+        }
+    }
+
     async fn open(
         &self,
         seed: Zeroizing<[u8; 32]>,

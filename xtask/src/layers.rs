@@ -83,6 +83,12 @@ const LAYERS: &[Layer] = &[
         ],
     },
     Layer { name: "cache-crypto", folder: "cache-crypto/", may_use: &["cache-core"], never: NETWORK },
+    Layer {
+        name: "cache-discovery",
+        folder: "cache-discovery/",
+        may_use: &["cache-core"],
+        never: &["dashmap", "foca", "hyper", "libp2p", "quinn", "redb"],
+    },
     Layer { name: "cache-store", folder: "cache-store/", may_use: &["cache-core"], never: NETWORK },
     Layer {
         name: "cache-origin-github",
@@ -114,6 +120,7 @@ const LAYERS: &[Layer] = &[
         may_use: &[
             "cache-core",
             "cache-crypto",
+            "cache-discovery",
             "cache-origin-github",
             "cache-store",
             "cache-transport-libp2p",

@@ -1,7 +1,13 @@
 //! The peers that a node could dial: its contacts, and those that it has learned of.
 //!
 //! Owns every [`Candidate`] and the bounds on them. Everything that membership tells is bounded here: how many peers,
-//! and how many addresses each.
+//! and how many addresses each. What discovery finds is bounded in `finding.rs`.
+
+mod finding;
+
+#[cfg(test)]
+pub(super) use finding::FOUND_FOR;
+pub use finding::FOUND_MAX;
 
 use super::{
     candidate::{Candidate, KnownBy, Stage, TRIES_MAX},
@@ -30,7 +36,9 @@ pub(super) struct Book {
     /// Peers whose id is known, contacts among them.
     named: BTreeMap<PeerId, Candidate>,
     /// Contacts that name no peer: any peer may answer.
-    unnamed: Vec<Unnamed>,
+    unnamed: BTreeMap<u64, Unnamed>,
+    /// The number of the next of those.
+    unnamed_next: u64,
     /// Addresses where another peer answers than expected; the oldest goes first.
     spoiled: VecDeque<Box<str>>,
     /// Most peers known at a time, so that losses can be made good.
@@ -50,8 +58,8 @@ struct Unnamed {
 pub(super) enum Target {
     /// The one with this id.
     Named(PeerId),
-    /// A contact without an id, by its place among those.
-    Unnamed(usize),
+    /// A contact without an id, by its number; no number is used twice.
+    Unnamed(u64),
 }
 
 impl Book {
@@ -64,14 +72,22 @@ impl Book {
     ) -> Self {
         let contacts = chosen(contacts, local, own_addresses);
         let own_places = own_addresses.iter().map(|address| place_of_address(address).into()).collect();
-        let (named, unnamed, spoiled) = (BTreeMap::new(), Vec::new(), VecDeque::new());
-        let mut book = Self { local, own_places, contacts: Vec::new(), named, unnamed, spoiled, known_max };
+        let mut book = Self {
+            local,
+            own_places,
+            contacts: Vec::new(),
+            named: BTreeMap::new(),
+            unnamed: BTreeMap::new(),
+            unnamed_next: 0,
+            spoiled: VecDeque::new(),
+            known_max,
+        };
         for (place, contact) in contacts.iter().enumerate() {
             let addresses = Vec::from([contact.address.clone()]);
             let candidate = Candidate::new(addresses, KnownBy::Contact { place }, Timestamp::default());
             match contact.peer {
                 Some(peer) => drop(book.named.insert(peer, candidate)),
-                None => book.unnamed.push(Unnamed { candidate, met: None }),
+                None => book.insert_unnamed(candidate),
             }
         }
         book.contacts = contacts;
@@ -129,6 +145,7 @@ impl Book {
                     let others = addresses.into_iter().filter(|address| *address != pinned);
                     confirm(candidate, core::iter::once(pinned.clone()).chain(others).collect(), until);
                 }
+                KnownBy::Found { .. } => confirm(candidate, addresses, until),
                 KnownBy::Membership | KnownBy::Outsider | KnownBy::Remembered => {
                     candidate.known_by = known_by;
                     confirm(candidate, addresses, until);
@@ -160,6 +177,10 @@ impl Book {
             candidate.lives = false;
             match (candidate.known_by, candidate.stage) {
                 (KnownBy::Membership, _any) if candidate.is_put_off(now) => candidate.try_once(now),
+                // Discovery may have found it after it went; it is forgotten when it is not found any more.
+                (KnownBy::Found { .. }, Stage::Dialing { .. }) => {}
+                (KnownBy::Found { .. }, _other) if is_connected => candidate.stage = Stage::Leaving,
+                (KnownBy::Found { .. }, _other) => candidate.gone(now, jitter),
                 (KnownBy::Membership | KnownBy::Outsider | KnownBy::Remembered, _any) => {
                     drop(self.named.remove(&peer));
                 }
@@ -170,9 +191,11 @@ impl Book {
         }
     }
 
-    /// Strikes `peer` out unless it is a contact.
+    /// Strikes `peer` out unless it is a contact, or was found.
     pub(super) fn forget(&mut self, peer: PeerId) {
-        let is_contact = |candidate: &Candidate| matches!(candidate.known_by, KnownBy::Contact { .. });
+        let is_contact = |candidate: &Candidate| {
+            matches!(candidate.known_by, KnownBy::Contact { .. } | KnownBy::Found { .. })
+        };
         if self.named.get(&peer).is_some_and(|candidate| !is_contact(candidate)) {
             self.named.remove(&peer);
         }
@@ -214,29 +237,31 @@ impl Book {
             return;
         }
         candidate.failed_for_good(now, address, jitter);
-        if let (Target::Named(peer), true) = (target, candidate.addresses.is_empty()) {
-            self.named.remove(&peer);
+        if candidate.addresses.is_empty() {
+            self.strike_out(target);
         }
     }
 
     /// Remembers the peer that answered a contact that names none.
     pub(super) fn met(&mut self, target: Target, peer: PeerId) {
-        if let Target::Unnamed(place) = target {
-            self.unnamed[place].met = Some(peer);
+        if let Target::Unnamed(number) = target
+            && let Some(unnamed) = self.unnamed.get_mut(&number)
+        {
+            unnamed.met = Some(peer);
         }
     }
 
     pub(super) fn candidate_mut(&mut self, target: Target) -> Option<&mut Candidate> {
         match target {
             Target::Named(peer) => self.named.get_mut(&peer),
-            Target::Unnamed(place) => self.unnamed.get_mut(place).map(|unnamed| &mut unnamed.candidate),
+            Target::Unnamed(number) => self.unnamed.get_mut(&number).map(|unnamed| &mut unnamed.candidate),
         }
     }
 
     pub(super) fn candidate(&self, target: Target) -> Option<&Candidate> {
         match target {
             Target::Named(peer) => self.named.get(&peer),
-            Target::Unnamed(place) => self.unnamed.get(place).map(|unnamed| &unnamed.candidate),
+            Target::Unnamed(number) => self.unnamed.get(&number).map(|unnamed| &unnamed.candidate),
         }
     }
 
@@ -244,22 +269,22 @@ impl Book {
     pub(super) fn peer_of(&self, target: Target) -> Option<PeerId> {
         match target {
             Target::Named(peer) => Some(peer),
-            Target::Unnamed(place) => self.unnamed.get(place)?.met,
+            Target::Unnamed(number) => self.unnamed.get(&number)?.met,
         }
     }
 
     /// All candidates that lead to `peer`.
     pub(super) fn targets_of(&self, peer: PeerId) -> Vec<Target> {
         let named = self.named.contains_key(&peer).then_some(Target::Named(peer));
-        let met = self.unnamed.iter().enumerate().filter(|(_place, unnamed)| unnamed.met == Some(peer));
-        named.into_iter().chain(met.map(|(place, _unnamed)| Target::Unnamed(place))).collect()
+        let met = self.unnamed.iter().filter(|(_number, unnamed)| unnamed.met == Some(peer));
+        named.into_iter().chain(met.map(|(number, _unnamed)| Target::Unnamed(*number))).collect()
     }
 
     /// All candidates, contacts without an id last.
     pub(super) fn candidates(&self) -> impl Iterator<Item = (Target, &Candidate)> {
         let named = self.named.iter().map(|(peer, candidate)| (Target::Named(*peer), candidate));
-        let unnamed = self.unnamed.iter().enumerate();
-        named.chain(unnamed.map(|(place, unnamed)| (Target::Unnamed(place), &unnamed.candidate)))
+        let unnamed = self.unnamed.iter();
+        named.chain(unnamed.map(|(number, unnamed)| (Target::Unnamed(*number), &unnamed.candidate)))
     }
 
     /// How many peers are known by their id.
@@ -300,6 +325,18 @@ impl Book {
         hopeless.and_then(|(_failures, peer)| self.named.remove(&peer)).is_some()
     }
 
+    fn insert_unnamed(&mut self, candidate: Candidate) {
+        self.unnamed.insert(self.unnamed_next, Unnamed { candidate, met: None });
+        self.unnamed_next += 1;
+    }
+
+    fn strike_out(&mut self, target: Target) {
+        match target {
+            Target::Named(peer) => drop(self.named.remove(&peer)),
+            Target::Unnamed(number) => drop(self.unnamed.remove(&number)),
+        }
+    }
+
     fn is_own(&self, address: &str) -> bool {
         self.own_places.iter().any(|own| **own == *place_of_address(address))
     }
@@ -338,7 +375,7 @@ fn confirm(candidate: &mut Candidate, addresses: Vec<Box<str>>, until: Timestamp
 fn is_hopeless(candidate: &Candidate) -> bool {
     let is_idle = matches!(candidate.stage, Stage::Waiting { .. });
     match candidate.known_by {
-        KnownBy::Membership | KnownBy::Outsider | KnownBy::Remembered => {
+        KnownBy::Found { .. } | KnownBy::Membership | KnownBy::Outsider | KnownBy::Remembered => {
             is_idle && candidate.failures >= TRIES_MAX
         }
         KnownBy::Contact { .. } => false,

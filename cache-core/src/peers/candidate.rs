@@ -2,7 +2,7 @@
 //!
 //! Owns back-off. Does not know how many dials are in flight nor which peers are connected.
 
-use super::jitter::Jitter;
+use super::{contact::Way, jitter::Jitter};
 use crate::{Timestamp, port::DialError};
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
@@ -28,6 +28,8 @@ pub(super) struct Candidate {
 pub(super) enum KnownBy {
     /// Configured, at this place of the list; never forgotten.
     Contact { place: usize },
+    /// Discovery found it, last at `at`, and first by `way`.
+    Found { way: Way, at: Timestamp },
     /// Membership says that it lives.
     Membership,
     /// A member of another district. It is dialed when there is something to say to it.

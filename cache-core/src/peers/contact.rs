@@ -1,6 +1,6 @@
-//! Addresses to try first: what an operator configured.
+//! Addresses to try: what an operator configured, and what discovery finds.
 //!
-//! Owns which contacts are used and in which order.
+//! Owns which configured contacts are used and in which order.
 
 use crate::{
     PeerId,
@@ -25,6 +25,10 @@ impl Contact {
         Self { address, peer }
     }
 }
+
+/// One way by which contacts are found, such as a name in the DNS, numbered by the driver from zero on.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Way(pub u8);
 
 /// The contacts that are used: the first [`CONTACTS_MAX`], in order, each once, and never this node.
 ///

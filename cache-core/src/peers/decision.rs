@@ -1,7 +1,7 @@
 //! The decisions that the engine gets.
 
 use super::{Ban, TrafficLimits};
-use crate::{Guest, PeerId, Timestamp, port::Side};
+use crate::{Guest, HOSTS_MAX, PeerId, Timestamp, port::Side};
 use alloc::boxed::Box;
 
 /// Which connections a node makes, and how many.
@@ -15,12 +15,19 @@ pub struct PeerSettings {
     pub guest: Guest,
     /// What a peer may send.
     pub traffic: TrafficLimits,
+    /// By how many ways the driver finds contacts; if there are any, it is told to [seek](crate::Output::Seek).
+    pub ways: u8,
 }
 
 impl Default for PeerSettings {
     /// At most 256 connections.
     fn default() -> Self {
-        Self { connections_max: CONNECTIONS_MAX, guest: Guest::Never, traffic: TrafficLimits::default() }
+        Self {
+            connections_max: CONNECTIONS_MAX,
+            guest: Guest::Never,
+            traffic: TrafficLimits::default(),
+            ways: 0,
+        }
     }
 }
 
@@ -31,6 +38,13 @@ impl PeerSettings {
         (self.connections_max - self.connections_max.div_ceil(4)).max(1)
     }
 
+    /// Connections below which contacts are sought without delay: with three, hardly any part of a fleet is alone for
+    /// long, and few nodes are asked for. A guest has no more than its hosts.
+    pub(crate) fn connections_sought(&self) -> usize {
+        let most = if self.guest == Guest::Never { SOUGHT } else { HOSTS_MAX };
+        most.min(self.connections_max)
+    }
+
     /// Most members, peers and standings that a node remembers: several times as many as it is connected with.
     pub(crate) fn known_max(&self) -> usize {
         self.connections_max.saturating_mul(KNOWN_PER_CONNECTION).max(KNOWN_MIN)
@@ -39,6 +53,9 @@ impl PeerSettings {
 
 /// A default that suits fleets of hundreds: 20 MiB for the connections of a full mesh.
 const CONNECTIONS_MAX: usize = 256;
+
+/// See [`PeerSettings::connections_sought`].
+const SOUGHT: usize = 3;
 
 /// With the default limit, this gives [`KNOWN_MIN`].
 const KNOWN_PER_CONNECTION: usize = 4;
@@ -59,6 +76,8 @@ pub(crate) enum PeerDecision {
         /// The peer to leave.
         peer: PeerId,
     },
+    /// Look for contacts by all ways.
+    Seek,
 }
 
 /// Whether a connection is kept.

@@ -53,7 +53,8 @@ impl Peers {
             .into_iter()
             .map(|(kind, target)| {
                 // A guest that has a host finds the others by it, and does not burden the contacts.
-                let rank = if hosts > 0 && kind == Kind::Contact { Kind::Member } else { kind };
+                let leads = matches!(kind, Kind::Contact | Kind::Found);
+                let rank = if hosts > 0 && leads { Kind::Member } else { kind };
                 (rank, self.preference(target), kind, target)
             })
             .collect();
@@ -73,7 +74,7 @@ impl Peers {
         hasher.write(self.local.public_key());
         match target {
             Target::Named(peer) => hasher.write(peer.public_key()),
-            Target::Unnamed(place) => hasher.write_u64(place as u64),
+            Target::Unnamed(number) => hasher.write_u64(number),
         }
         hasher.finish()
     }

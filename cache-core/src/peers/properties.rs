@@ -20,6 +20,7 @@ enum Event {
     /// The dial that is under way for longest ends so; `None` connects.
     EndDial(Option<DialError>),
     Fail(u8, DialError),
+    Found(u8, Vec<u8>, bool),
     Gone(u8),
     Heard(u8),
     Known(u8, Vec<u8>),
@@ -57,6 +58,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => number().prop_map(Event::Come),
         4 => proptest::option::of(failure()).prop_map(Event::EndDial),
         1 => (number(), failure()).prop_map(|(number, failure)| Event::Fail(number, failure)),
+        2 => (0_u8..3, collection::vec(number(), 0..5), any::<bool>())
+            .prop_map(|(way, numbers, is_named)| Event::Found(way, numbers, is_named)),
         1 => number().prop_map(Event::Gone),
         1 => number().prop_map(Event::Heard),
         4 => (number(), collection::vec(number(), 0..7))
@@ -111,6 +114,11 @@ impl Checked {
             Event::Fail(number, failure) => {
                 self.dials.retain(|(_begun, dialed)| *dialed != address(*number));
                 peers.on_dial_failed(now, &address(*number), *failure);
+            }
+            Event::Found(way, numbers, is_named) => {
+                let at =
+                    |number: &u8| Contact::new(if *is_named { address(*number) } else { place(*number) });
+                peers.on_found(now, Way(*way), &numbers.iter().map(at).collect::<Vec<_>>());
             }
             Event::Gone(number) => peers.on_gone(now, peer(*number)),
             Event::Heard(number) => peers.on_heard(now, peer(*number)),
@@ -171,9 +179,9 @@ proptest! {
 
     #[test]
     fn dials_are_few_and_never_of_this_node_nor_of_a_connected_or_a_banned_peer(
-        events in events(), seed: u64, connections_max in select(&[1_usize, 3, 256]),
+        events in events(), seed: u64, connections_max in select(&[1_usize, 3, 256]), ways in 0_u8..3,
     ) {
-        let settings = PeerSettings { connections_max, ..PeerSettings::default() };
+        let settings = PeerSettings { connections_max, ways, ..PeerSettings::default() };
         let mut checked = Checked::new(&list(), settings, seed);
         for event in &events {
             checked.happen(event);

@@ -3,7 +3,7 @@
 //! Owns no state; reads that of [`Peers`].
 
 use super::{
-    Ban, Peers,
+    Ban, Peers, Way,
     candidate::{Candidate, KnownBy, Stage},
 };
 use crate::{
@@ -46,6 +46,7 @@ impl Peers {
             address: connection.map(|connection| &connection.address).or(next).cloned(),
             source: candidate.map_or(PeerSource::Itself, |candidate| match candidate.known_by {
                 KnownBy::Contact { .. } => PeerSource::Contact,
+                KnownBy::Found { way, .. } => PeerSource::Found(way),
                 KnownBy::Membership | KnownBy::Outsider => PeerSource::Membership,
                 KnownBy::Remembered => PeerSource::Remembered,
             }),
@@ -81,6 +82,8 @@ pub struct PeerReport {
 pub enum PeerSource {
     /// The settings name it.
     Contact,
+    /// Discovery found it, first by this way.
+    Found(Way),
     /// It connected with us.
     Itself,
     /// Membership says that it lives.

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod conduct;
 mod dialing;
+mod discovery;
 mod giving_way;
 mod learning;
 mod remembering;

@@ -11,6 +11,8 @@ pub(super) struct World {
     pub(super) now: Timestamp,
     /// What is at stake with each peer.
     pub(super) stake: BTreeMap<PeerId, Stake>,
+    /// How often contacts were sought.
+    pub(super) seeks: usize,
 }
 
 impl World {
@@ -29,7 +31,7 @@ impl World {
     ) -> Self {
         let own = [place(LOCAL_NUMBER)];
         let peers = Peers::new(local(), &own, contacts, remembered, settings);
-        Self { peers, now: Timestamp::from_unix_millis(1_000_000), stake: BTreeMap::new() }
+        Self { peers, now: Timestamp::from_unix_millis(1_000_000), stake: BTreeMap::new(), seeks: 0 }
     }
 
     /// What has been decided and not taken.
@@ -41,9 +43,13 @@ impl World {
     pub(super) fn dials(&mut self) -> Vec<Box<str>> {
         self.decisions()
             .into_iter()
-            .map(|decision| match decision {
-                PeerDecision::Dial { address } => address,
+            .filter_map(|decision| match decision {
+                PeerDecision::Dial { address } => Some(address),
                 PeerDecision::Disconnect { peer } => panic!("{peer:?} is disconnected"),
+                PeerDecision::Seek => {
+                    self.seeks += 1;
+                    None
+                }
             })
             .collect()
     }
@@ -80,9 +86,15 @@ impl World {
         while let Some(deadline) = self.peers.next_deadline().filter(|deadline| *deadline <= end) {
             self.now = deadline.max(self.now);
             self.peers.on_due(self.now);
-            while let Some(PeerDecision::Dial { address }) = self.peers.poll_decision() {
-                self.peers.on_dial_failed(self.now, &address, failure);
-                dials.push((self.now.saturating_since(begun), address));
+            loop {
+                let begins = self.dials();
+                if begins.is_empty() {
+                    break;
+                }
+                for address in begins {
+                    self.peers.on_dial_failed(self.now, &address, failure);
+                    dials.push((self.now.saturating_since(begun), address));
+                }
             }
         }
         self.now = end;

@@ -38,6 +38,7 @@ impl World {
             | Output::Retain { .. }
             | Output::Send { .. }
             | Output::Remember { .. }
+            | Output::Seek
             | Output::Twins { .. } => {
                 panic!("a node that keeps to itself has nobody to deal with: {output:?}")
             }

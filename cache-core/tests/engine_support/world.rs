@@ -366,6 +366,7 @@ impl World {
             | Output::Retain { .. }
             | Output::Send { .. }
             | Output::Remember { .. }
+            | Output::Seek
             | Output::Twins { .. } => {
                 unreachable!("checked before")
             }

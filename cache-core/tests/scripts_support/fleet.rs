@@ -8,14 +8,15 @@ use super::{
     words::{Words, payer},
 };
 use cache_core::{
-    Allowance, AskId, Bucket, CallNumbers, Ceiling, Contact, Draft, Figures, Guest, Key, Member, Message,
-    Name, Naming, Numbers, Payer, PeerId, PeerSettings, Salts, Sharing, SharingLimits, Shortage, Timestamp,
-    Window,
+    Allowance, AskId, Bucket, CallNumbers, Ceiling, Contact, Draft, Figures, Guest, Input, Key, Member,
+    Message, Name, Naming, Numbers, Payer, PeerId, PeerSettings, Salts, Sharing, SharingLimits, Shortage,
+    Timestamp, Way, Window,
     freshness::Freshness,
     message::{
         Announced, Answer, Digest, Edition, GuestWord, Invalidation, InvalidationId, Known, Notice,
         OriginWord, Parcel, Reach, Role, Scope, Surroundings, Verdict, Writes,
     },
+    port::DialError,
 };
 use siphasher::sip::SipHasher13;
 use std::{collections::BTreeMap, hash::Hasher as _, sync::Arc, time::Duration};
@@ -242,6 +243,18 @@ fn digest(words: &mut Words<'_>) -> Message {
     Message::Digest(Digest::of(known.into_iter(), receipt, mark, [1, 2]))
 }
 
+/// Nobody is at an address.
+pub(crate) fn dial_failed(words: &mut Words<'_>) -> Input {
+    Input::DialFailed { address: words.next("an address").into(), failure: DialError::Unreachable }
+}
+
+/// What a way of discovery has found: `way=0 at=ADDRESS,ADDRESS`.
+pub(crate) fn found(words: &mut Words<'_>) -> Input {
+    let way = Way(words.number_value("way", 0));
+    let contacts = words.value("at").into_iter().flat_map(|it| it.split(',')).map(Contact::new).collect();
+    Input::Found { way, contacts }
+}
+
 /// What the engine of a script is told about its fleet.
 pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
     let usual = SharingLimits::default();
@@ -268,6 +281,7 @@ pub(crate) fn sharing(words: &mut Words<'_>) -> Sharing {
         peers: PeerSettings {
             guest: guest(words),
             connections_max: words.number_value("connections", PeerSettings::default().connections_max),
+            ways: words.number_value("ways", 0),
             ..PeerSettings::default()
         },
         ceiling: Arc::new(Names),

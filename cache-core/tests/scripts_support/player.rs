@@ -8,8 +8,7 @@ use super::{
 use cache_core::{
     Audience, Bucket, Candidate, Deadline, Doubts, Engine, Entry, Features, FetchError, FetchId, Fetched,
     Input, Key, LoadId, Message, OrderId, Output, PassKind, Reach, Reached, Reader, Refusal, RequestId,
-    Settings, Shortage, Timestamp, WritePace,
-    port::{DialError, Side},
+    Settings, Shortage, Timestamp, WritePace, port::Side,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -95,10 +94,8 @@ impl Player {
             }
             "leave" => self.handle(Input::Leave),
             "loaded" => self.loaded(words),
-            "dial-failed" => {
-                let address = words.next("an address").into();
-                self.handle(Input::DialFailed { address, failure: DialError::Unreachable });
-            }
+            "dial-failed" => self.handle(fleet::dial_failed(words)),
+            "found" => self.handle(fleet::found(words)),
             "given-up" | "pace" | "pass" | "passed" => self.pass(verb, words),
             "ping" => {
                 let order = OrderId(words.number('r'));
@@ -388,6 +385,7 @@ impl Player {
             Output::Disconnect { peer } => format!("disconnect {peer:?}"),
             Output::Remember { members } => format!("remember {}", members.len()),
             Output::Joined { why } => format!("joined {why:?}").to_lowercase(),
+            Output::Seek => "seek".to_owned(),
             Output::Twins { peer } => format!("twins {peer:?}"),
             Output::Forget { request } => format!("forget r{}", request.0),
             Output::Load { load, key } => {

@@ -5,6 +5,7 @@
 
 mod beyond_memory;
 mod divided;
+mod found;
 mod hour;
 mod kin;
 mod outage;
@@ -15,6 +16,7 @@ mod spending;
 
 pub use beyond_memory::{LARGE, beyond_one_memory, late_joiner, late_joiners, readers};
 pub use divided::{districts_form, failures_elsewhere, writes_elsewhere};
+pub use found::found_and_replaced;
 pub use hour::hour_of_autoscaling;
 pub use kin::{kin_at_once, kin_in_turn, kin_while_resources_change, rights_change};
 pub use outage::{line_dead, lines_dead, origin_dead, origin_silent};
@@ -57,6 +59,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("few-connections", |seed, nodes| few_connections(seed, nodes, 10, (nodes / 2).clamp(3, 8))),
     ("few-connections-at-once", |seed, nodes| few_connections_at_once(seed, nodes.max(20), 1, 8)),
     ("few-connections-in-haste", |seed, nodes| few_connections_in_haste(seed, nodes.clamp(10, 12), 10, 8)),
+    ("found-and-replaced", found_and_replaced),
     ("guests-at-once", guests_at_once),
     ("herd", herd),
     ("herd-at-expiry", herd_at_expiry),

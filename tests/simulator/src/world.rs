@@ -6,6 +6,7 @@
 
 mod deeds;
 mod ending;
+mod finding;
 mod fleet;
 mod loads;
 mod lying;

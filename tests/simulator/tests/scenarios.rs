@@ -380,6 +380,15 @@ fn what_a_disk_has_not_forgotten_in_time_is_confirmed_to_nobody() {
 }
 
 #[test]
+fn nodes_without_a_contact_are_one_fleet_by_discovery_and_so_are_those_that_replace_them() {
+    for seed in 0..12 {
+        for nodes in [2, 6, 10, 24] {
+            assert_eq!(calls(scenario("found-and-replaced", seed, nodes)), 4, "seed {seed}, {nodes} nodes");
+        }
+    }
+}
+
+#[test]
 fn whoever_starts_again_finds_its_fleet_though_its_only_contact_is_gone() {
     for seed in 0..12 {
         for nodes in [3, 4, 8, 20] {

@@ -86,6 +86,7 @@ fn a_value_that_cannot_be_used_is_refused_by_name_and_no_secret_is_repeated() {
         ("CACHE_MAX_ENTRIES", "0"),
         ("CACHE_P2P_SHARED_SECRET", "short"),
         ("CACHE_ENABLE_P2P", "perhaps"),
+        ("CACHE_DISCOVER", "mdns, etcd"),
         ("CACHE_LISTEN_PORT", "65536"),
         ("P2P_LISTEN_PORT", "none"),
         ("CACHE_TRANSPORT", "pigeon"),

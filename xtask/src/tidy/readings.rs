@@ -64,6 +64,8 @@ const READINGS: &[Reading] = &[
             "cache-cli/src/door/refusals.rs",
             // How far this node's clock is from the time of day.
             "cache-cli/src/daemon/examine.rs",
+            // Which name the fleet has today on the local network.
+            "cache-discovery/src/mdns.rs",
             // When an allowance returns.
             "cache-cli/src/door/problem.rs",
             "cache-model-origin/src/quota.rs",
@@ -95,6 +97,8 @@ const READINGS: &[Reading] = &[
         paths: &["OsRng", "rand::random", "rand::rng", "secure_rand_bytes", "getrandom"],
         homes: &[
             "cache-crypto/src/schedule.rs",
+            // Which of too many contacts, and by what name a node goes on the local network.
+            "cache-discovery/src/",
             // The seed of everything that the engine decides by chance.
             "src/joining.rs",
         ],

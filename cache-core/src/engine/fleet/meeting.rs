@@ -2,7 +2,7 @@
 
 use super::{state::Fleet, surroundings::addresses, warming::WARM_UP_TIMEOUT};
 use crate::{
-    Features, Message, Offence, Output, PeerId,
+    Contact, Features, Message, Offence, Output, PeerId, Way,
     address::peer_of_address,
     engine::Engine,
     membership::{Decision, End},
@@ -29,6 +29,7 @@ impl Engine {
             self.outputs.push_back(match decision {
                 PeerDecision::Dial { address } => Output::Dial { address },
                 PeerDecision::Disconnect { peer } => Output::Disconnect { peer },
+                PeerDecision::Seek => Output::Seek,
             });
         }
     }
@@ -89,6 +90,13 @@ impl Engine {
             }
         }
         self.drop_unsent();
+    }
+
+    pub(in crate::engine) fn on_found(&mut self, way: Way, contacts: &[Contact]) {
+        let now = self.now;
+        if let Some(fleet) = &mut self.fleet {
+            fleet.peers.on_found(now, way, contacts);
+        }
     }
 
     pub(in crate::engine) fn on_offence(&mut self, peer: PeerId, offence: Offence) {

@@ -374,6 +374,7 @@ impl World {
             }
             Output::Send { .. } => unreachable!("sent before"),
             Output::Remember { members } => node.remembered = members,
+            Output::Seek => self.look_for(number),
             Output::Joined { .. } | Output::Twins { .. } => {}
         }
     }

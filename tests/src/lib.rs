@@ -5,6 +5,7 @@
 //! test. Nothing here knows how the cache works.
 
 pub mod daemon;
+pub mod dns;
 pub mod isolation;
 pub mod mcp;
 

@@ -63,7 +63,18 @@ struct Shown {
     sharing: String,
     peer_id: Option<String>,
     addresses: Vec<String>,
+    /// Of an older daemon, none.
+    #[serde(default)]
+    discovery: Vec<WayLine>,
     peers: Vec<Line>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WayLine {
+    way: String,
+    found: usize,
+    seconds: Option<u64>,
+    fault: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,6 +82,8 @@ struct Line {
     id: Option<String>,
     address: Option<String>,
     state: String,
+    source: String,
+    found_by: Option<String>,
     seconds: Option<u64>,
     score: i32,
     reason: Option<String>,
@@ -87,13 +100,18 @@ fn table(shown: &Shown) -> String {
     for address in &shown.addresses {
         text.push_str(&format!("reached at: {address}\n"));
     }
+    for WayLine { way, found, seconds, fault } in &shown.discovery {
+        let ago = seconds.map_or_else(|| "not asked yet".to_owned(), |seconds| format!("{seconds} s ago"));
+        let fault = fault.as_ref().map_or_else(String::new, |fault| format!("; {fault}"));
+        text.push_str(&format!("looks by {way}: {found} addresses, {ago}{fault}\n"));
+    }
     text.push('\n');
     if shown.peers.is_empty() {
-        text.push_str("no peers are known; give the address of one with --bootstrap\n");
+        text.push_str("no peers are known; give the address of one with --bootstrap, or a way to find them with --discover\n");
         return text;
     }
-    let head =
-        ["STATE", "FOR", "NEXT TRY", "ROUND TRIP", "SCORE", "RECEIVED", "SENT", "PEER"].map(str::to_owned);
+    let head = ["STATE", "FOR", "NEXT TRY", "ROUND TRIP", "SCORE", "RECEIVED", "SENT", "KNOWN BY", "PEER"]
+        .map(str::to_owned);
     let rows: Vec<_> = [head].into_iter().chain(shown.peers.iter().map(cells)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..LAST).map(width).collect();
@@ -128,12 +146,13 @@ fn cells(line: &Line) -> [String; LAST + 1] {
         line.score.to_string(),
         size(line.received_bytes),
         size(line.sent_bytes),
+        line.found_by.clone().unwrap_or_else(|| line.source.clone()),
         who,
     ]
 }
 
 /// The column without a width of its own.
-const LAST: usize = 7;
+const LAST: usize = 8;
 
 fn size(bytes: u64) -> String {
     match bytes {

@@ -126,6 +126,7 @@ impl Inner {
             "transport": self.about().fleet.transport(),
             "peer_id": stats.peer_id,
             "addresses": stats.addresses,
+            "discovery": self.front.node.discovery(),
             "peers": peers,
         }))
     }

@@ -6,7 +6,7 @@ use crate::{
     settings::{SecretReport, SourcedSecret},
 };
 use fleet_cache::{
-    Closed, GuestStats, Node, OutageStats, Peer, PeerId, PeerState, PingError, Pong, Stats,
+    Closed, DiscoveryReport, GuestStats, Node, OutageStats, Peer, PeerId, PeerState, PingError, Pong, Stats,
     github::SurrogateState, transport::DialError,
 };
 use futures::future::join_all;
@@ -135,7 +135,9 @@ async fn fleet_checks(node: &Node, about: &About, peers: &[Peer]) -> Vec<Check> 
     checks.extend(itself(node, about, peers));
     checks.extend(twins(&stats, peers));
     checks.extend(stats.guest.and_then(|stats| guest(&stats)));
-    checks.push(reached(&stats, about.fleet.peers_max(), peers));
+    checks.extend(node.discovery().iter().map(discovery));
+    let seeks = !node.discovery().is_empty();
+    checks.push(reached(&stats, (about.fleet.peers_max(), seeks), peers));
     let connected: Vec<PeerId> = connected(peers).filter_map(|peer| peer.id).collect();
     if connected.is_empty() {
         return checks;
@@ -150,6 +152,22 @@ async fn fleet_checks(node: &Node, about: &About, peers: &[Peer]) -> Vec<Check> 
         checks.push(probe(node, peer).await);
     }
     checks
+}
+
+/// What a way to find other nodes has found.
+fn discovery(report: &DiscoveryReport) -> Check {
+    let DiscoveryReport { way, found, fault, remedy, .. } = report;
+    let ago = report.seconds.map_or_else(|| "not yet".to_owned(), |seconds| format!("{seconds} s ago"));
+    let finding = format!("{way}: {found} addresses, {ago}");
+    match (fault, found) {
+        (Some(fault), _) => Check::warning(
+            "discovery",
+            format!("{finding}; {fault}"),
+            remedy.as_deref().unwrap_or(FIND_REMEDY),
+        ),
+        (None, 0) => Check::warning("finding", finding, FIND_REMEDY),
+        (None, _some) => Check::ok("finding", finding),
+    }
 }
 
 fn sharing(node: &Node, about: &About) -> Check {
@@ -195,6 +213,10 @@ async fn secret(own: Option<SourcedSecret>, stats: &Stats, peers: &[Peer]) -> Ch
     let refusals = stats.aggregate.map_or(0, |aggregate| aggregate.refused_unproved);
     if !refusing.is_empty() {
         let finding = format!("this node's, {shown}, is not that of {}", list(&refusing));
+        let are_strangers = refusing.iter().all(|peer| peer.found_by.is_some());
+        if are_strangers && connected(peers).next().is_some() {
+            return Check::warning("secret", finding, STRANGER_REMEDY);
+        }
         return Check::failed("secret", Cause::OtherSecret, finding, SECRET_REMEDY);
     }
     if refusals > 0 {
@@ -245,7 +267,7 @@ fn twins(stats: &Stats, peers: &[Peer]) -> Option<Check> {
     (!twins.is_empty()).then(|| Check::warning("identity", finding, TWINS_REMEDY))
 }
 
-fn reached(stats: &Stats, peers_max: usize, peers: &[Peer]) -> Check {
+fn reached(stats: &Stats, (peers_max, node_seeks): (usize, bool), peers: &[Peer]) -> Check {
     let count = connected(peers).count();
     let away: Vec<&Peer> = peers.iter().filter(|peer| !is_connected(peer)).collect();
     if count >= peers_max {
@@ -269,8 +291,13 @@ fn reached(stats: &Stats, peers_max: usize, peers: &[Peer]) -> Check {
     match (count, away.is_empty()) {
         (0, true) => {
             let own = stats.addresses.join(" ");
-            let finding = format!("no contact is set, and no node has connected to {own}");
-            Check::failed("peers", Cause::Unreachable, finding, CONTACT_REMEDY)
+            let (contacts, remedy) = if node_seeks {
+                ("no other node was found", FIND_REMEDY)
+            } else {
+                ("no contact is set", CONTACT_REMEDY)
+            };
+            let finding = format!("{contacts}, and no node has connected to {own}");
+            Check::failed("peers", Cause::Unreachable, finding, remedy)
         }
         (0, false) => {
             let finding = format!("none is connected: {}", list(&away));
@@ -391,6 +418,10 @@ const VERSION_REMEDY: &str = "upgrade the older nodes: members share with one an
                               the protocol (`docs/operations.md`)";
 const CONTACT_REMEDY: &str =
     "start a second node with one of these addresses as --bootstrap, or give this one the address of another";
+const FIND_REMEDY: &str = "see that another node is up and is listed there; with mdns, that both are on one network; this \
+                           node looks again by itself";
+const STRANGER_REMEDY: &str = "discovery finds what is not of this fleet, which is asked less and less often; if it should \
+                               be, compare `fleet-cache secret fingerprint` on both machines";
 const FULL_REMEDY: &str = "a place is made within seconds, and this node tries again by itself; where that goes on for \
                            longer, raise --max-peers over there";
 const ITSELF_REMEDY: &str = "name another node as --bootstrap; if another host prints this id with `fleet-cache id`, \

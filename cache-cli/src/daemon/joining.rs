@@ -33,6 +33,7 @@ pub(crate) fn take_part(builder: NodeBuilder, fleet: &FleetSettings) -> Result<N
         .guest(fleet.guest)
         .advertise(fleet.advertise.iter().map(ToString::to_string))
         .bootstrap(fleet.bootstrap.iter().map(ToString::to_string));
+    let builder = fleet.discover.iter().cloned().fold(builder, NodeBuilder::discover);
     let listen = listen.into_iter();
     Ok(match fleet.transport {
         Transport::Libp2p => builder.transport(listen.fold(Libp2p::dial_only(), Libp2p::and_listen)),

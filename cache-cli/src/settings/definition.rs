@@ -432,6 +432,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         "Nodes to contact first, as `fleet-cache id` prints them, or without /p2p/ and the id; at most 10",
     )
     .variables(&["CACHE_BOOTSTRAP_PEERS", "BOOTSTRAP_PEERS", "P2P_BOOTSTRAP_PEERS"]),
+    Definition::many(
+        "discover",
+        "WAY",
+        "How to find other nodes while this one runs: `dns:NAME[:PORT]` (addresses, or SRV if the name begins with `_`), \
+         `file:PATH` (an address on each line), `mdns` (the local network); at most 16",
+    )
+    .variables(&["CACHE_DISCOVER"]),
     Definition::one("transport", "NAME", "How nodes talk to one another: `libp2p` or `quic`")
         .variables(&["CACHE_TRANSPORT"])
         .default("libp2p"),

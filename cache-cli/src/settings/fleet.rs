@@ -4,7 +4,7 @@ use super::{
     Contact, Defaults, ListenAddress, Problem, Reader, SecretSearch, Source, address::Carrier, definition,
     value,
 };
-use fleet_cache::{FleetSecret, Guest};
+use fleet_cache::{Discover, FleetSecret, Guest};
 use std::{fmt, str::FromStr};
 
 /// How this node takes part in a fleet.
@@ -26,6 +26,8 @@ pub(crate) struct FleetSettings {
     pub(crate) guest: Guest,
     /// Nodes to contact first, at most [`CONTACTS_MAX`], each once.
     pub(crate) bootstrap: Vec<Contact>,
+    /// Ways to find others, at most [`WAYS_MAX`], each once.
+    pub(crate) discover: Vec<Discover>,
     /// What the nodes have in common, once it is found.
     pub(crate) secret: SecretSearch,
     /// Secrets by which members are let in as well.
@@ -63,6 +65,7 @@ impl Reader<'_> {
             peers_max: self.one("max-peers", value::peers_count).unwrap_or_default(),
             guest: self.one("guest", guest).unwrap_or_default(),
             bootstrap: self.bootstrap(transport),
+            discover: self.discover(),
             secret: self.shared_secret(assumed).leaving(unused.map(|(variable, _token)| *variable)),
             accepted: self.accepted_secrets(),
         }
@@ -157,6 +160,27 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// The ways to find other nodes, each once.
+    fn discover(&mut self) -> Vec<Discover> {
+        let way = |text: &str| text.parse().map_err(|error| format!("cannot be used to find nodes: {error}"));
+        let mut chosen: Vec<Discover> = Vec::new();
+        for way in self.many("discover", way) {
+            if chosen.iter().all(|known: &Discover| known.to_string() != Discover::to_string(&way)) {
+                chosen.push(way);
+            }
+        }
+        if chosen.len() > WAYS_MAX {
+            let count = chosen.len();
+            self.refuse(
+                "discover",
+                &format!("names {count} ways to find nodes, the most is {WAYS_MAX}; leave some out"),
+            );
+        }
+        chosen
+    }
+}
+
 /// Whether a node is a guest, in a word.
 fn guest(text: &str) -> Result<Guest, Problem> {
     GUEST_WORDS.iter().find(|(_, word)| *word == text).map(|(guest, _)| *guest).ok_or_else(|| {
@@ -203,10 +227,13 @@ impl fmt::Display for Transport {
 }
 
 /// Settings, besides the secret, by which a user says that the node is to share.
-const MEANS_SHARING: [&str; 5] = ["p2p", "p2p-port", "p2p-listen", "p2p-advertise", "bootstrap"];
+const MEANS_SHARING: [&str; 6] = ["p2p", "p2p-port", "p2p-listen", "p2p-advertise", "bootstrap", "discover"];
 
 /// Most addresses of this node that others are told.
 const ADVERTISED_MAX: usize = cache_core::MEMBER_ADDRESSES_MAX;
+
+/// Most ways to find nodes. A node needs one or two.
+const WAYS_MAX: usize = 16;
 
 /// Most nodes that are contacted to begin with: a few that are up suffice, the others are learned from them.
 pub(crate) const CONTACTS_MAX: usize = 10;

@@ -85,8 +85,8 @@ fleet-cache secret generate > secret     # 256 random bits; `secret fingerprint`
 fleet-cache id                           # this node's addresses, for the others' CACHE_BOOTSTRAP_PEERS
 ```
 
-* `shared-secret` or `shared-secret-file` gives the secret. Without them, if `p2p`, `p2p-port`, `p2p-listen` or `bootstrap`
-  says that the node is to share, the secret is `GH_TOKEN`, else `GITHUB_TOKEN`, else what `gh auth token` prints within
+* `shared-secret` or `shared-secret-file` gives the secret. Without them, if `p2p`, `p2p-port`, `p2p-listen`, `bootstrap` or
+  `discover` says that the node is to share, the secret is `GH_TOKEN`, else `GITHUB_TOKEN`, else what `gh auth token` prints within
   5 seconds. So a token that is set for other programs opens no port by itself. A token is a convenience: a fleet that uses
   tokens falls apart when they are rotated or differ between nodes, and the log says so. Without a secret, a node does not
   share, and logs that too.
@@ -103,6 +103,11 @@ fleet-cache id                           # this node's addresses, for the others
 * A node contacts at most ten of the given nodes, in order, each by one address, and the log names those that it leaves out.
   It also contacts the 16 members that it was connected with last, which it keeps as `members.sealed` in the cache
   directory.
+* `discover` names ways to find other nodes while the daemon runs ([operations](operations.md#finding-other-nodes)):
+  `dns:NAME[:PORT]`, of which all addresses count, or `dns:_SERVICE._tcp.NAME` with SRV records; with `@SERVER[:PORT]` behind
+  it, that DNS server is asked. `file:PATH` has an address on each line, a multiaddr or an IP address with or without a port,
+  and is read again when it changes. `mdns` finds nodes on the local network, and announces this one there. Where no port is
+  given, it is the one on which this node listens. No id is needed.
 * `CACHE_TTL`, `IPFS_ACCELERATE_CACHE_DIR`, `P2P_LISTEN_PORT`, `BOOTSTRAP_PEERS` and `P2P_BOOTSTRAP_PEERS` are names that
   earlier caches of this kind, or their scripts, used.
 * All nodes of a fleet must use the same transport. `fleet-cache doctor` finds out whether sharing works.
@@ -111,5 +116,5 @@ fleet-cache id                           # this node's addresses, for the others
 
 `fleet-cache --help` lists them: 0 done, 1 failed, 2 wrong usage, 3 no daemon runs, 4 in use by another process,
 5 the API answered with an error, 6 the port for other nodes is in use, 7 a peer did not answer, 10 to 16 what `doctor`
-found, 130 ended by a second signal.
+found, 17 `status`: gh does not ask the daemon, 130 ended by a second signal.
 ";

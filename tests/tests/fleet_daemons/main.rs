@@ -3,6 +3,7 @@
 mod agents;
 mod beyond;
 mod diagnosis;
+mod discovery;
 mod graphql;
 mod isolation;
 mod rotation;

@@ -256,3 +256,33 @@ fn as_many_other_secrets_are_accepted_as_a_node_can_go_by() {
     let text = resolved(&[shared, ("accept-secret", &texts)]).unwrap_err();
     assert!(text.contains("4 secrets, the limit is 3"), "{text}");
 }
+
+#[test]
+fn ways_to_find_nodes_come_from_every_source_each_once_and_say_that_the_node_is_to_share() {
+    let ways = ["dns:fleet.example", "mdns", "dns:fleet.example", "file:/etc/nodes"];
+    let shown = |settings: &Settings| -> Vec<String> {
+        settings.fleet.discover.iter().map(ToString::to_string).collect()
+    };
+    let settings = resolved(&[("discover", &ways)]).unwrap();
+    assert_eq!(shown(&settings), ["dns:fleet.example", "mdns", "file:/etc/nodes"]);
+    let variable = |asked: &str| (asked == "CACHE_DISCOVER").then(|| OsString::from(ways.join(", ")));
+    let given = Given::default().with_environment(&variable).unwrap();
+    let token = secret("ghp_0123456789012345678901234567890123456789").unwrap();
+    let by_variable = Settings::resolve(&given, &machine(Some(("GH_TOKEN", token)))).unwrap();
+    assert_eq!(shown(&by_variable), shown(&settings));
+    assert_eq!(source(&by_variable).as_deref(), Some("environment GH_TOKEN"));
+}
+
+#[test]
+fn what_is_no_way_to_find_nodes_is_refused_with_its_source_and_what_to_write() {
+    let refused = resolved(&[("discover", &["dns:a b", "etcd", "file:"])]).unwrap_err();
+    for part in
+        ["\"dns:a b\"", "flag --discover", "is no name", "\"etcd\"", "file:PATH or mdns", "path is missing"]
+    {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    let many: Vec<String> = (0..17).map(|number| format!("file:/{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let refused = resolved(&[("discover", &many)]).unwrap_err();
+    assert!(refused.contains("17 ways") && refused.contains("the most is 16"), "{refused}");
+}

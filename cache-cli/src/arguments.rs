@@ -4,7 +4,9 @@ mod grammar;
 
 use crate::{
     admin::InvalidateOrder,
-    command::{By, CaOrder, DaemonOrder, LocalOrder, MonitorOptions, Of, Repeat, SecretOrder, Syntax, demo},
+    command::{
+        By, CaOrder, DaemonOrder, LocalOrder, MonitorOptions, Of, Repeat, SecretOrder, Syntax, UpWishes, demo,
+    },
     exit::CommandError,
     output::Rendering,
     settings::{CONFIG_VARIABLE, DEFINITIONS, Defaults, Given, Shape, Source, definition},
@@ -125,6 +127,7 @@ fn local_order(name: &str, matches: &ArgMatches) -> Option<LocalOrder> {
             rendering: rendering(),
         }),
         "doctor" => LocalOrder::Doctor(rendering()),
+        "down" => LocalOrder::Down(rendering()),
         "env" => {
             let shell = *matches.get_one::<Syntax>("shell").expect("the shell has a default");
             LocalOrder::Env { shell, rendering: rendering() }
@@ -139,6 +142,12 @@ fn local_order(name: &str, matches: &ArgMatches) -> Option<LocalOrder> {
             let (name, matches) = matches.subcommand().expect("a subcommand is required");
             LocalOrder::Secret(secret_order(name, matches))
         }
+        "status" => LocalOrder::Status(rendering()),
+        "up" => LocalOrder::Up(UpWishes {
+            config: matches.get_one::<String>("config").cloned(),
+            leaves_gh: matches.get_flag("no-gh"),
+            rendering: rendering(),
+        }),
         _a_daemons => return None,
     })
 }

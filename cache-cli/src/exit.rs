@@ -146,6 +146,7 @@ Exit codes:
   14  `doctor`: a value kept here was not given back by another node
   15  `doctor`: other nodes speak another major version of the protocol
   16  `doctor`: other nodes have no room for one more connection
+  17  `status`: a daemon runs, but gh does not ask it
   126  `run`: the program cannot be started
   127  `run`: there is no such program
   130  `serve`: told to stop twice, ended at once";

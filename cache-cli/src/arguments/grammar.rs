@@ -31,6 +31,7 @@ pub(super) fn command() -> Command {
         .subcommand(
             DEFINITIONS.iter().fold(with_file(serve), |serve, definition| serve.arg(setting(definition))),
         )
+        .subcommands([up(), down(), status()].map(|command| command.arg(json())))
         .subcommand(
             client("get", "Get a path of the API through the daemon and print the body")
                 .arg(path().required(true).help("Such as /repos/OWNER/REPO"))
@@ -80,6 +81,32 @@ pub(super) fn command() -> Command {
         )
         .subcommand(secret())
 }
+
+fn down() -> Command {
+    client("down", "Undo what `up` did: gh's settings are as before, and the daemon stops")
+}
+
+fn status() -> Command {
+    client("status", "Tell whether a call would be saved: exits with 0 if a daemon runs and gh asks it")
+}
+
+fn up() -> Command {
+    let no_gh = Arg::new("no-gh").long("no-gh").action(ArgAction::SetTrue);
+    let up =
+        Command::new("up").about("Start the daemon in the background, and lead gh to it; `down` undoes that");
+    let flags = DEFINITIONS.iter().map(|definition| setting(definition).hide(definition.name != "cache-dir"));
+    with_file(up)
+        .args(flags)
+        .arg(no_gh.help("Leave gh's settings as they are"))
+        .after_help(format!("{UP_HELP}\n\n{EXIT_CODES_HELP}"))
+}
+
+/// What `up --help` says of what it does.
+const UP_HELP: &str = "\
+It takes all flags of `serve`, as well as their variables and file. Where these give no socket, no secret, it uses `api.sock`
+and `fleet-secret` in the cache directory, and makes the secret if it is not there yet; `--no-p2p` shares with no other machine.
+The daemon's log is `daemon.log` there. `http_unix_socket` of gh's settings is set to the socket; what they held before is
+noted first, so that `down` can write it back, byte for byte.";
 
 /// What `serve --help` says of changes while the daemon runs.
 fn hangup_help() -> String {

@@ -7,6 +7,7 @@ use super::{
     id, mcp, run,
     secret::{self, SecretOrder},
     surroundings::Surroundings,
+    up::{self, UpWishes, User},
 };
 use crate::{
     exit::CommandError,
@@ -28,6 +29,8 @@ pub(crate) enum LocalOrder {
     Demo(demo::Wishes),
     /// Find out whether sharing works.
     Doctor(Rendering),
+    /// Undo what `Up` did.
+    Down(Rendering),
     /// Tell what `Run` sets.
     Env {
         /// What is to set it.
@@ -46,6 +49,10 @@ pub(crate) enum LocalOrder {
     },
     /// Make a secret, or tell how to recognise one.
     Secret(SecretOrder),
+    /// Tell whether the next call would be saved.
+    Status(Rendering),
+    /// Start a daemon, and lead gh to it.
+    Up(UpWishes),
 }
 
 impl LocalOrder {
@@ -56,11 +63,14 @@ impl LocalOrder {
             Self::Ca(_)
             | Self::ConfigCheck(_)
             | Self::Doctor(_)
+            | Self::Down(_)
             | Self::Env { .. }
             | Self::Id(_)
             | Self::Mcp
             | Self::Run { .. }
-            | Self::Secret(_) => false,
+            | Self::Secret(_)
+            | Self::Status(_)
+            | Self::Up(_) => false,
         }
     }
 
@@ -87,11 +97,20 @@ impl LocalOrder {
             Self::Doctor(rendering) => {
                 doctor::run(rendering, &settings::cache_dir(given, defaults)?, out).await
             }
+            Self::Down(rendering) => {
+                let user = User { defaults, variable };
+                up::down(&settings::cache_dir(given, defaults)?, &user, rendering, out).await
+            }
             Self::Env { shell, rendering } => env::show(&surroundings().await?, shell, rendering, out),
             Self::Id(rendering) => id::perform(rendering, given, defaults, out),
             Self::Mcp => mcp::run(settings::cache_dir(given, defaults)?).await,
             Self::Run { command } => match run::become_it(&command, surroundings().await?)? {},
             Self::Secret(order) => secret::perform(order, given, defaults, input, out).await,
+            Self::Status(rendering) => {
+                let user = User { defaults, variable };
+                up::status(&settings::cache_dir(given, defaults)?, &user, rendering, out).await
+            }
+            Self::Up(wishes) => up::up(given, &User { defaults, variable }, &wishes, out).await,
         }
     }
 }

@@ -16,6 +16,7 @@ mod run;
 mod secret;
 mod surroundings;
 mod top;
+mod up;
 
 pub(crate) use {
     ca::CaOrder,
@@ -25,4 +26,5 @@ pub(crate) use {
     monitor::{MonitorOptions, Repeat},
     secret::SecretOrder,
     top::{By, Of},
+    up::UpWishes,
 };

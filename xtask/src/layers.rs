@@ -96,6 +96,13 @@ const LAYERS: &[Layer] = &[
         may_use: &["cache-core"],
         never: &["foca", "libp2p", "multiaddr", "quinn", "redb", "dashmap"],
     },
+    // Pure: it is handed heads and moments, and calls nothing.
+    Layer {
+        name: "cache-origin-http",
+        folder: "cache-origin-http/",
+        may_use: &["cache-core"],
+        never: &["foca", "hyper", "libp2p", "multiaddr", "quinn", "redb", "dashmap", "tokio"],
+    },
     Layer {
         name: "cache-transport",
         folder: "cache-transport/",
@@ -122,6 +129,7 @@ const LAYERS: &[Layer] = &[
             "cache-crypto",
             "cache-discovery",
             "cache-origin-github",
+            "cache-origin-http",
             "cache-store",
             "cache-transport-libp2p",
             "cache-transport-quic",

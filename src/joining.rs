@@ -144,13 +144,15 @@ fn hello(is_guest: bool) -> Protocol {
     Protocol { features: Protocol::OURS.features.union(mark), ..Protocol::OURS }
 }
 
-/// What this node's routes grant an answer; the application's own values are the application's to limit.
+/// What this node's routes grant an answer. The application's own values are the application's to limit, and answers of other
+/// origins are the origin's.
 #[derive(Debug)]
 struct OwnRules(GitHub);
 
 impl Ceiling for OwnRules {
     fn most(&self, key: &Key) -> Option<Freshness> {
-        if key.domain() == Domain::APPLICATION {
+        // What an origin says by the rules of HTTP is in the entry itself.
+        if key.domain() == Domain::APPLICATION || cache_origin_http::is_of_http(key) {
             Some(UNLIMITED)
         } else {
             self.0.freshness_max(key.resource())

@@ -63,6 +63,7 @@ mod error;
 mod gate;
 pub mod github;
 mod global;
+pub mod http_cache;
 mod joining;
 mod kept;
 mod key_text;

@@ -223,7 +223,7 @@ async fn withdrawn(withdrawal: Option<&Withdrawal>) {
 }
 
 /// Whether a call that was answered so got through.
-fn reached(answer: &PassAnswer) -> Reached {
+pub(crate) fn reached(answer: &PassAnswer) -> Reached {
     answer.as_ref().map_or_else(|error| Reached::failing(*error), |_answer| Reached::Yes)
 }
 

@@ -350,6 +350,16 @@ fn status(content: &Content) -> StatusCode {
 pub struct ReplyBody(Source);
 
 impl ReplyBody {
+    /// All of `bytes`.
+    pub(crate) fn of_whole(bytes: Bytes) -> Self {
+        Self(Source::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
+    }
+
+    /// What streams from the origin, polled on `runtime`.
+    pub(crate) fn of_stream(body: OriginBody, runtime: Handle) -> Self {
+        Self(Source::Stream(body, runtime))
+    }
+
     /// All of the body if it is there; `None` if it streams.
     pub fn whole(self) -> Option<Bytes> {
         match self.0 {

@@ -63,6 +63,22 @@ impl OriginBody {
         }
     }
 
+    /// Reads all of it, unless it is longer than `bytes_max` or so announced: then it is given back, and yields all of it still.
+    ///
+    /// # Errors
+    ///
+    /// When it ends before its end, or its coding is damaged.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future drops the body.
+    pub async fn whole(self, bytes_max: usize) -> Result<Result<Bytes, Self>, FetchError> {
+        Ok(match self.read_whole(bytes_max).await? {
+            Whole::Read(bytes) => Ok(bytes),
+            Whole::TooLong(body) => Err(body),
+        })
+    }
+
     /// Reads all of it, unless it is longer than `bytes_max`; then everything read is put back.
     pub(crate) async fn read_whole(mut self, bytes_max: usize) -> Result<Whole, FetchError> {
         let announced = self.size_hint().lower();

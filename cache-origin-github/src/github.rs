@@ -129,6 +129,14 @@ impl GitHub {
         let is_named = headers.contains_key(header::VIA);
         is_named && (via::is_too_long(headers) || self.pseudonym().is_some_and(|own| own.is_in(headers)))
     }
+
+    /// Names this node in `Via`, behind the ways that `headers` name, so that a request that comes back is known. Nothing
+    /// without a [`pseudonym`](GitHubBuilder::pseudonym).
+    pub fn add_via(&self, headers: &mut HeaderMap) {
+        if let Some(via) = self.pseudonym().and_then(|own| own.behind(headers)) {
+            headers.insert(header::VIA, via);
+        }
+    }
 }
 
 /// Settings of a [`GitHub`]. They can be made in any order, and none undoes another; what is wrong with one of them is told

@@ -181,6 +181,7 @@ fn front(
         naming: settings.unix_client,
         web_origins: settings.web_origins.clone(),
         interception,
+        http: node::http_cache(settings, node),
     })
 }
 

@@ -3,11 +3,13 @@
 use super::joining::take_part;
 use crate::{
     exit::CommandError,
-    settings::{Limits, Settings},
+    settings::{Limits, Profile, Settings},
 };
 use cache_origin_github::{ConfigError, Timeouts};
 use fleet_cache::{
-    Budget, GitHub, GitHubBuilder, Node, OpenError, StartError, WriteBehindSettings, github::Rules,
+    Budget, GitHub, GitHubBuilder, Node, OpenError, StartError, WriteBehindSettings,
+    github::Rules,
+    http_cache::{HttpCache, Policy},
 };
 
 /// Starts the node that `settings` describe.
@@ -55,6 +57,18 @@ pub(super) fn github(settings: &Settings) -> Result<GitHub, CommandError> {
 /// [`CommandError::Usage`], saying what does not fit.
 pub(super) fn rules(settings: &Settings) -> Result<Rules, CommandError> {
     github_builder(settings).and_then(GitHubBuilder::rules).map_err(|error| unfit(error, settings))
+}
+
+/// What answers by the rules of HTTP alone, if `settings` want that.
+pub(super) fn http_cache(settings: &Settings, node: &Node) -> Option<HttpCache> {
+    match settings.profile {
+        Profile::Github => None,
+        Profile::Rfc9111 => {
+            let policy = Policy { while_unreachable: settings.if_error };
+            let cache = HttpCache::new(node.clone(), settings.origin.clone(), policy);
+            Some(cache.body_bytes_max(settings.body_bytes_max))
+        }
+    }
 }
 
 /// The fault of settings that the adapter has found, with where that stands which no reader of settings could see.

@@ -2,7 +2,7 @@
 
 use cache_core::{Forward, ForwardReason, Served, StaleReason};
 use cache_origin_github::PassReason;
-use fleet_cache::{Provenance, Reply};
+use fleet_cache::{Provenance, Reply, http_cache::HttpReply};
 use http::HeaderValue;
 use std::{io::Write, time::Duration};
 
@@ -15,6 +15,12 @@ pub(crate) fn of_reply(reply: &Reply) -> HeaderValue {
         line.write(format_args!("; detail=gate"));
     }
     line.value()
+}
+
+/// The status of what was answered by the rules of HTTP alone.
+pub(crate) fn of_http(reply: &HttpReply) -> HeaderValue {
+    let times = Times { left: reply.time_left, overdue: reply.overdue };
+    of_provenance(reply.provenance, reply.response.status().as_u16(), times).value()
 }
 
 /// The status of what another host than the API answered.

@@ -19,7 +19,10 @@ use super::{
 };
 use crate::settings::{ClientNaming, Secret, WebOrigin};
 use arc_swap::ArcSwapOption;
-use fleet_cache::{Call, Miss, Node, Pass, PassReason, Reply, RequestError, Unread, github::CLIENT_FIELD};
+use fleet_cache::{
+    Call, Miss, Node, Pass, PassReason, Reply, RequestError, Unread, github::CLIENT_FIELD,
+    http_cache::HttpCache,
+};
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
 use hyper::{
     body::{Body, Incoming},
@@ -59,6 +62,8 @@ pub(crate) struct Front {
     pub(crate) web_origins: Vec<WebOrigin>,
     /// What becomes of connections for which clients send `CONNECT`; without it they are refused.
     pub(crate) interception: Option<Arc<Interception>>,
+    /// What answers in place of the node where the rules of HTTP alone count.
+    pub(crate) http: Option<HttpCache>,
 }
 
 impl Front {
@@ -186,6 +191,9 @@ impl Exchange {
         if request.method() == Method::CONNECT {
             return self.connect(&request);
         }
+        if let Some(cache) = &self.front.http {
+            return self.answer_plainly(request, cache.clone());
+        }
         let urls = match self.admit(&request) {
             Ok(Destination::Api(urls)) => urls,
             Ok(Destination::Other(other)) => return self.answer_past(request, other),
@@ -222,6 +230,35 @@ impl Exchange {
                 })),
             },
         }
+    }
+
+    /// Answers a request by the rules of HTTP alone.
+    fn answer_plainly<B>(&self, request: Request<B>, cache: HttpCache) -> Answering
+    where
+        B: Body<Data = bytes::Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let admitted = self.admit_client(&request).and_then(|()| {
+            self.front.hosts.admit_plainly(self.door, &request)?;
+            incoming::check(request.headers())
+        });
+        if let Err(error) = admitted {
+            return Answering::Ready(Some(refuse(&error, request.method())));
+        }
+        let (mut parts, body) = request.into_parts();
+        incoming::drop_offers(&mut parts.headers);
+        token::take_out(&mut parts.headers);
+        if let Some(found) = cache.try_hit(&parts) {
+            return Answering::Ready(Some(reply::of_http(found)));
+        }
+        Answering::Waiting(Box::pin(async move {
+            let method = parts.method.clone();
+            let found = match incoming::settle(&mut parts, body).await {
+                Ok(body) => cache.answer(Request::from_parts(parts, body)).await.map_err(no_answer),
+                Err(error) => Err(error),
+            };
+            found.map_or_else(|error| refuse(&error, &method), reply::of_http)
+        }))
     }
 
     /// Answers a request for a host other than the API.
@@ -409,6 +446,7 @@ mod tests {
             client_token: ArcSwapOption::from_pointee(client_token.map(|token| secret(token).unwrap())),
             web_origins: Vec::new(),
             interception: None,
+            http: None,
             access_log: None,
             refusals: Refusals::default(),
             users: Users::default(),

@@ -112,6 +112,27 @@ impl Hosts {
         }
     }
 
+    /// Checks that `request`, come through `door`, is for the origin itself: by the origin's own name or the door's, and not by
+    /// that of GitHub's API, for which an origin by the rules of HTTP does not stand.
+    ///
+    /// # Errors
+    ///
+    /// When it is for another host.
+    pub(crate) fn admit_plainly<B>(&self, door: Door, request: &Request<B>) -> Result<(), Inadmissible> {
+        let named = match request.uri().authority() {
+            Some(authority) => authority.clone(),
+            None => host_of(request)?,
+        };
+        if named.as_str().contains('@') {
+            return Err(Inadmissible::HostMalformed);
+        }
+        if self.is_own(&named) || self.is_origin(&named) {
+            Ok(())
+        } else {
+            Err(Inadmissible::Misdirected { host: named.as_str().to_owned(), door })
+        }
+    }
+
     /// Whether `request` names this door.
     pub(crate) fn is_own_named<B>(&self, request: &Request<B>) -> bool {
         match request.uri().authority() {
@@ -138,12 +159,15 @@ impl Hosts {
 
     /// Whether clients that name this host think that they talk to the API itself.
     fn is_api(&self, named: &Authority) -> bool {
-        let usual = |authority: &Authority| matches!(authority.port_u16(), None | Some(80 | 443));
         let is = |host: &str| named.host().eq_ignore_ascii_case(host);
-        let port_of_origin =
-            named.port_u16() == self.origin.port_u16() || usual(named) && usual(&self.origin);
-        usual(named) && (is("api.github.com") || is("api.github.localhost"))
-            || is(self.origin.host()) && port_of_origin
+        has_usual_port(named) && (is("api.github.com") || is("api.github.localhost")) || self.is_origin(named)
+    }
+
+    /// Whether `named` is the origin's own name.
+    fn is_origin(&self, named: &Authority) -> bool {
+        let is_its_port = named.port_u16() == self.origin.port_u16();
+        let is_port = is_its_port || has_usual_port(named) && has_usual_port(&self.origin);
+        named.host().eq_ignore_ascii_case(self.origin.host()) && is_port
     }
 
     /// Whether this host is a name of this door that no stranger can make a browser resolve to it.
@@ -173,6 +197,11 @@ pub(super) fn names_only<B>(only: &str, request: &Request<B>) -> Result<(), Inad
     } else {
         Err(Inadmissible::BesideConnection { only: only.to_owned() })
     }
+}
+
+/// Whether clients leave the port out, or could.
+fn has_usual_port(authority: &Authority) -> bool {
+    matches!(authority.port_u16(), None | Some(80 | 443))
 }
 
 fn host_of<B>(request: &Request<B>) -> Result<Authority, Inadmissible> {

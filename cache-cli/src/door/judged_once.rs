@@ -71,6 +71,7 @@ async fn door() -> Exchange {
             client_token: ArcSwapOption::empty(),
             web_origins: Vec::new(),
             interception: None,
+            http: None,
             access_log: None,
             refusals: crate::door::Refusals::default(),
             users: Users::default(),

@@ -9,7 +9,7 @@ use super::{
     web,
 };
 use bytes::Bytes;
-use fleet_cache::{Provenance, Reply, ReplyBody};
+use fleet_cache::{Provenance, Reply, ReplyBody, http_cache::HttpReply};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 /// The response for `reply` to a request with `method`, its URLs as the client needs them.
@@ -40,6 +40,14 @@ pub(crate) fn shape(
     if let Some(age) = age {
         headers.insert(header::AGE, HeaderValue::from(age.as_secs()));
     }
+    response
+}
+
+/// The response for what was answered by the rules of HTTP alone.
+pub(crate) fn of_http(reply: HttpReply) -> Response<DoorBody> {
+    let cache_status = cache_status::of_http(&reply);
+    let mut response = reply.response.map(DoorBody::Reply);
+    response.headers_mut().append(CACHE_STATUS, cache_status);
     response
 }
 

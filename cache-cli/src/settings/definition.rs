@@ -125,6 +125,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     .variables(&["CACHE_UNIX_MODE"]),
     Definition::one("unix-group", "GROUP", "The group that the socket belongs to, by name or number")
         .variables(&["CACHE_UNIX_GROUP"]),
+    Definition::one(
+        "profile",
+        "RULES",
+        "By which rules answers are kept: `github`, for its API, or `rfc9111`, for any HTTP origin",
+    )
+    .variables(&["CACHE_PROFILE"])
+    .default("github"),
     Definition::one("origin", "URL", "The API to cache; for Enterprise Server its /api/v3 address")
         .variables(&["GITHUB_API_URL"])
         .default("https://api.github.com"),

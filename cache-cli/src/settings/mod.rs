@@ -17,6 +17,7 @@ mod imprint;
 mod intercept;
 mod listening;
 mod log_filter;
+mod profile;
 mod report;
 mod secret_source;
 mod sources;
@@ -37,6 +38,7 @@ pub(crate) use {
     given::{CONFIG_VARIABLE, Given, Source},
     imprint::Imprint,
     intercept::InterceptSettings,
+    profile::Profile,
     report::{FleetReport, Report, SecretReport},
     secret_source::{REMEDY, SecretSearch, SourcedSecret, from_input},
     sources::Sources,
@@ -66,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) unix: Option<PathBuf>,
     /// The users that may connect to that socket.
     pub(crate) unix_access: Access,
+    /// The rules by which answers are kept.
+    pub(crate) profile: Profile,
     /// The API to cache.
     pub(crate) origin: OriginUrl,
     /// The source of the origin's address.
@@ -192,6 +196,7 @@ impl Settings {
         reader.check_listening(&settings);
         reader.check_clear_origin(&settings);
         reader.check_intercept(&settings);
+        reader.check_profile(&settings);
         settings.warnings = std::mem::take(&mut reader.warnings);
         reader.finish(settings)
     }
@@ -299,6 +304,7 @@ impl<'a> Reader<'a> {
             listen: self.listen("listen").flatten(),
             unix: self.one("unix", path),
             unix_access: self.unix_access(),
+            profile: self.one("profile", value::word).unwrap_or_default(),
             origin: self.one("origin", value::origin).unwrap_or_else(OriginUrl::github),
             origin_source: self.source("origin"),
             origin_timeout: self.one("origin-timeout", value::origin_timeout).unwrap_or_default(),

@@ -5,6 +5,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod conformance;
 mod layers;
 mod mutants;
 mod operations;
@@ -35,6 +36,8 @@ enum Command {
         /// Only these, such as `features`. Default: all.
         steps: Vec<String>,
     },
+    /// Judge the daemon with `--profile rfc9111` by a public suite for HTTP caches, from the npm registry.
+    Conformance(conformance::Arguments),
     /// Drive the daemon with real clients in front of a stand-in for the GitHub API.
     #[command(disable_help_flag = true)]
     Integration {
@@ -80,6 +83,7 @@ fn run(command: Command) -> Result<bool> {
     match command {
         Command::Bench(arguments) => bench::run(&root, arguments),
         Command::Ci { steps } => ci::run(&root, &steps),
+        Command::Conformance(arguments) => conformance::run(&root, &arguments),
         Command::Integration { arguments } => cargo::test_system(&root, "integration", &arguments),
         Command::Layers => layers::run(&root),
         Command::Mutants(arguments) => mutants::run(&root, &arguments),

@@ -135,7 +135,9 @@ fn storable(policy: &Policy, read: &Read, answer: &Answer, terms: &Terms) -> Opt
     if is_forbidden {
         return None;
     }
-    if !says_how_long(&answer.headers, terms) && answer.headers.contains_key(header::SET_COOKIE) {
+    let has_cookie =
+        answer.headers.contains_key(header::SET_COOKIE) || read.headers.contains_key(header::COOKIE);
+    if has_cookie && !says_how_long(&answer.headers, terms) {
         // Nobody has said that it is for more than one user.
         return None;
     }

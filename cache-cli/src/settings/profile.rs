@@ -40,5 +40,36 @@ impl Reader<'_> {
             let problem = "ends TLS for GitHub's hosts, for which `--profile rfc9111` does not stand; leave one of them out";
             self.refuse("intercept", problem);
         }
+        for name in OF_GITHUB {
+            let source = self.source(name);
+            if source != Source::Default {
+                self.warnings.push(format!(
+                    "{name} ({source}) has no effect with `--profile rfc9111`: it is about GitHub's API"
+                ));
+            }
+        }
     }
 }
+
+/// Settings that mean something to GitHub's API alone.
+const OF_GITHUB: [&str; 19] = [
+    "anonymous-as",
+    "default-ttl",
+    "domain",
+    "forward-header",
+    "graphql",
+    "max-stale",
+    "no-graphql",
+    "pretty-print",
+    "priority",
+    "pushed",
+    "reserve",
+    "respect-max-age",
+    "route",
+    "settle",
+    "stale-while-revalidate",
+    "upstream",
+    "write-wait",
+    "writes-per-hour",
+    "writes-per-minute",
+];

@@ -94,8 +94,12 @@ pub(crate) async fn ask(mut stream: TlsStream<TcpStream>, request: impl AsRef<[u
     String::from_utf8_lossy(&read).into_owned()
 }
 
-/// What the daemon writes of the hosts that it may sign for.
+/// What the daemon writes of the hosts that it may sign for, once it has written it.
 pub(crate) fn hosts(daemon: &Daemon) -> String {
-    let log = daemon.stderr();
-    log.lines().filter(|line| line.contains("certificate authority")).map(str::to_owned).collect()
+    let told = || -> String {
+        let log = daemon.stderr();
+        log.lines().filter(|line| line.contains("certificate authority")).map(str::to_owned).collect()
+    };
+    cache_tests::eventually_blocking(PATIENCE, || !told().is_empty());
+    told()
 }

@@ -50,6 +50,10 @@ pub enum Verdict {
 
 /// Judges `answer` to `read`, which asked about `known` if that is given.
 pub(crate) fn judge(policy: &Policy, read: &Read, known: Option<&Entry>, mut answer: Answer) -> Verdict {
+    // The connection changes its protocol for nobody that did not ask for that (RFC 9110, section 7.8).
+    if answer.status < 200 {
+        return Verdict::Malformed;
+    }
     lifetime::add_date(&mut answer.headers, answer.times);
     match known {
         Some(known) if answer.status == NOT_MODIFIED => return renew(policy, read, known, &answer),
@@ -61,7 +65,11 @@ pub(crate) fn judge(policy: &Policy, read: &Read, known: Option<&Entry>, mut ans
     }
     let terms = Terms::of(&answer.headers);
     let Some(freshness) = storable(policy, read, &answer, &terms) else {
-        let is_for_one = terms.is_private() || terms.no_store(answer.status) || read.is_authorized();
+        let is_for_one = terms.is_private()
+            || terms.no_store(answer.status)
+            || read.is_authorized()
+            || has_cookie(read, &answer.headers)
+            || answer.headers.contains_key(header::VARY);
         let is_shared = known.is_none() && FAULTS.contains(&answer.status) && !is_for_one;
         let verdict = if is_shared { Verdict::Fault } else { Verdict::Relay };
         return content(answer).map_or(Verdict::Malformed, verdict);
@@ -109,19 +117,47 @@ fn says_how_long(headers: &HeaderMap, terms: &Terms) -> bool {
 }
 
 /// What `known` becomes by a 304: its fields are renewed, and all that they say of it counts anew.
+///
+/// Where it varies by more than it did, it is an answer that has yet to find its place. A cookie is for the client that asked,
+/// unless the 304 says how long it may be kept.
 fn renew(policy: &Policy, read: &Read, known: &Entry, answer: &Answer) -> Verdict {
-    let headers = fields::renewed(&fields::map(&known.content().headers), &answer.headers);
+    let stored = fields::map(&known.content().headers);
+    let mut news = answer.headers.clone();
+    // As in a 200, what says for how long it may be kept says so of its cookie.
+    let cookie = (!is_explicit(&answer.headers)).then(|| header::SET_COOKIE.to_string());
+    if cookie.is_some() {
+        news.remove(header::SET_COOKIE);
+    }
+    let headers = fields::renewed(&stored, &news);
     let terms = Terms::of(&headers);
+    let withheld = terms.withheld();
+    let live: Vec<String> = withheld.iter().cloned().chain(cookie).collect();
+    let live = named(&answer.headers, &live);
     let renewed =
         Answer { status: known.content().status, headers, body: known.content().body.clone(), ..*answer };
-    let Some(freshness) = storable(policy, read, &renewed, &terms) else {
-        return content(renewed).map_or(Verdict::Malformed, Verdict::Relay);
+    let (Some(freshness), Some(selector)) =
+        (storable(policy, read, &renewed, &terms), Selector::of_answer(&renewed.headers))
+    else {
+        let mut headers = renewed.headers;
+        headers.extend(live);
+        return content(Answer { headers, ..renewed }).map_or(Verdict::Malformed, Verdict::Relay);
     };
-    let Some(headers) = fields::kept(&renewed.headers, &terms.withheld()) else { return Verdict::Malformed };
+    let Some(headers) = fields::kept(&renewed.headers, &withheld) else { return Verdict::Malformed };
     let age = lifetime::age(&renewed.headers, renewed.times);
     let validators = validators(&renewed.headers);
     let content = Content { status: renewed.status, headers, body: renewed.body };
-    Verdict::Renewed(Draft { content, freshness, validators, age })
+    let draft = Draft { content, freshness, validators, age };
+    let is_placed = Selector::of_answer(&stored).is_some_and(|stored| stored.covers(&selector));
+    if is_placed && live.is_empty() {
+        Verdict::Renewed(draft)
+    } else {
+        Verdict::Keep { draft, selector, live }
+    }
+}
+
+/// Whether an answer with `headers` to `read` may be for one user.
+fn has_cookie(read: &Read, headers: &HeaderMap) -> bool {
+    headers.contains_key(header::SET_COOKIE) || read.headers.contains_key(header::COOKIE)
 }
 
 /// For how long an answer may be served, and how, if it may be kept at all (RFC 9111, section 3).
@@ -135,9 +171,7 @@ fn storable(policy: &Policy, read: &Read, answer: &Answer, terms: &Terms) -> Opt
     if is_forbidden {
         return None;
     }
-    let has_cookie =
-        answer.headers.contains_key(header::SET_COOKIE) || read.headers.contains_key(header::COOKIE);
-    if has_cookie && !says_how_long(&answer.headers, terms) {
+    if has_cookie(read, &answer.headers) && !says_how_long(&answer.headers, terms) {
         // Nobody has said that it is for more than one user.
         return None;
     }

@@ -22,6 +22,17 @@ pub(crate) fn kept(headers: &HeaderMap, withheld: &[String]) -> Option<Headers> 
     Headers::of_all(fields.map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
+/// The fields of a request that reach the origin: without those of the connection, and without those that the client names as such
+/// (RFC 9110, section 7.6.1). An answer is selected by these alone, since others had no part in it.
+pub(crate) fn forwarded(headers: &HeaderMap) -> HeaderMap {
+    let mut forwarded = headers.clone();
+    for name in named_by_connection(headers) {
+        forwarded.remove(name);
+    }
+    OF_CONNECTION.iter().for_each(|name| drop(forwarded.remove(*name)));
+    forwarded
+}
+
 /// `stored` with those of `headers` in their place that a 304 or the answer to HEAD brings anew.
 ///
 /// What describes the body that is kept stays: the bytes are those that came with it.

@@ -2,6 +2,7 @@
 
 use crate::{
     directives::{Directives, delta_seconds, members},
+    fields,
     range::Ranges,
     selecting::{Selector, VARIANT},
 };
@@ -120,7 +121,7 @@ pub(crate) fn judge(base: &str, parts: &Parts) -> Judged {
         target: parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
         resource,
         ranges: headers.get(header::RANGE).and_then(Ranges::of).filter(|_ranges| !is_head),
-        headers: headers.clone(),
+        headers: fields::forwarded(headers),
         is_head,
         directives: demanded(&said),
     })
@@ -209,6 +210,16 @@ mod tests {
         assert_eq!(bypass("GET", &format!("/{}", "x".repeat(KEY_BYTES_MAX)), &[]), Some(Bypass::TooLong));
         assert_eq!(bypass("GET", "/", &[("content-length", "0")]), None);
         assert_eq!(bypass("HEAD", "/", &[("cookie", "a=b"), ("authorization", "x")]), None);
+    }
+
+    #[test]
+    fn what_the_origin_is_not_sent_selects_nothing() {
+        let vary = [(header::VARY, "accept-language".parse().unwrap())].into_iter().collect();
+        let selector = Selector::of_answer(&vary).unwrap();
+        let hidden = read(&[("connection", "close, Accept-Language"), ("accept-language", "fr")]);
+        assert_eq!(hidden.key(&selector), read(&[]).key(&selector));
+        assert_ne!(hidden.key(&selector), read(&[("accept-language", "fr")]).key(&selector));
+        assert!(!read(&[("connection", "authorization"), ("authorization", "x")]).is_authorized());
     }
 
     #[test]

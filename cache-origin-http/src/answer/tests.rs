@@ -134,6 +134,35 @@ fn a_304_renews_what_was_asked_about_and_counts_its_times_anew() {
     let now_private = answer(304, &[("cache-control", "private")]);
     assert!(matches!(judge(&Policy::default(), &read(&[]), Some(&known), now_private), Verdict::Relay(_)));
     assert_eq!(verdict(304, &[]), Verdict::Malformed);
+    assert_eq!(verdict(101, &[]), Verdict::Malformed);
+}
+
+#[test]
+fn a_304_by_which_an_answer_varies_more_than_it_did_files_it_anew() {
+    let known = entry(&[("cache-control", "max-age=2"), ("etag", "\"a\""), ("vary", "accept")]);
+    let by = |vary: &str| judge(&Policy::default(), &read(&[]), Some(&known), answer(304, &[("vary", vary)]));
+    assert!(matches!(by("Accept"), Verdict::Renewed(_)));
+    let Verdict::Keep { draft, selector, .. } = by("cookie") else { panic!("it stays where it was") };
+    assert_eq!(draft.content.headers.get_str("vary"), Some("cookie"));
+    assert_eq!(Some(selector), Selector::of_answer(&fields(&[("vary", "cookie")])));
+    assert!(matches!(by("*"), Verdict::Relay(_)));
+}
+
+#[test]
+fn the_cookie_of_a_304_reaches_the_client_that_asked_and_no_other() {
+    let known = entry(&[("cache-control", "max-age=2"), ("etag", "\"a\"")]);
+    let asked = read(&[("cookie", "alice")]);
+    let unchanged = answer(304, &[("set-cookie", "sid=alice")]);
+    let Verdict::Keep { draft, live, .. } = judge(&Policy::default(), &asked, Some(&known), unchanged) else {
+        panic!("not kept")
+    };
+    assert_eq!(draft.content.headers.get("set-cookie"), None);
+    assert_eq!(live, fields(&[("set-cookie", "sid=alice")]));
+    let now_private = answer(304, &[("cache-control", "private"), ("set-cookie", "sid=alice")]);
+    let Verdict::Relay(content) = judge(&Policy::default(), &asked, Some(&known), now_private) else {
+        panic!("kept")
+    };
+    assert_eq!(content.headers.get_str("set-cookie"), Some("sid=alice"));
 }
 
 #[test]
@@ -159,6 +188,11 @@ fn a_fault_is_shared_by_those_that_wait_unless_it_is_for_one() {
     assert!(matches!(verdict(404, &[]), Verdict::Relay(_)));
     let with = read(&[("authorization", "x")]);
     assert!(matches!(judge(&Policy::default(), &with, None, answer(503, &[])), Verdict::Relay(_)));
+    let with = read(&[("cookie", "u=1")]);
+    assert!(matches!(judge(&Policy::default(), &with, None, answer(500, &[])), Verdict::Relay(_)));
+    for field in [("set-cookie", "s=1"), ("vary", "cookie")] {
+        assert!(matches!(verdict(500, &[field]), Verdict::Relay(_)), "{field:?}");
+    }
 }
 
 #[test]

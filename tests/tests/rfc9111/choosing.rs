@@ -108,3 +108,30 @@ async fn a_targeted_field_says_more_to_this_cache_than_what_is_for_all() {
         assert_eq!(origin.calls(target), calls, "{target}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_field_that_a_client_keeps_from_the_origin_selects_nothing() {
+    let (origin, daemon) = daemon().await;
+    let client = daemon.client();
+    let vary = |body| Said::new(body).kept_for("max-age=600").with("vary", "accept-language");
+    origin.say("/a", vary("default"));
+    let hidden = client.get("/a").header("connection", "accept-language").header("accept-language", "fr");
+    assert_eq!(&hidden.send().await.unwrap().body[..], b"default");
+    origin.say("/a", vary("fr"));
+    assert_eq!(&client.get("/a").header("accept-language", "fr").send().await.unwrap().body[..], b"fr");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_304_that_names_a_field_makes_the_answer_one_for_requests_that_select_it() {
+    let (origin, daemon) = daemon().await;
+    let client = daemon.client();
+    let ask = async |who: &str| client.get("/a").header("cookie", who).send().await.unwrap().body;
+    origin.say("/a", Said::new("for a").kept_for("max-age=0").with("etag", "\"1\""));
+    assert_eq!(&ask("a").await[..], b"for a");
+    let unchanged = Said::new("").status(304).kept_for("max-age=600").with("etag", "\"1\"");
+    origin.say("/a", unchanged.with("vary", "cookie"));
+    assert_eq!(&ask("a").await[..], b"for a");
+    origin.say("/a", Said::new("for b").kept_for("max-age=600").with("vary", "cookie"));
+    assert_eq!(&ask("b").await[..], b"for b");
+    assert_eq!((&ask("a").await[..], origin.calls("/a")), (&b"for a"[..], 3));
+}

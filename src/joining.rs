@@ -71,6 +71,9 @@ impl Wishes {
                 return Ok((SharingState::NoSecret, None));
             }
         };
+        if self.discover.len() > usize::from(WAYS_MAX) {
+            return Err(StartError::Ways { count: self.discover.len() });
+        }
         let kind = secret.kind();
         let (accepted, directory) = (self.accepted, self.directory);
         let file = members.clone();
@@ -99,7 +102,7 @@ impl Wishes {
         let addresses = told(&self.advertised, &transport.addresses(), &outward(), local);
         info!(peer = %local, ?addresses, "sharing with the fleet");
         let site = site(&opener, &transport, (&lock.naming, self.advertised, &addresses), local);
-        let ways: Vec<_> = self.discover.into_iter().take(usize::from(WAYS_MAX)).collect();
+        let ways = self.discover;
         let statuses: Vec<_> = ways.iter().map(|way| Arc::new(WayStatus::new(way.to_string()))).collect();
         let opened = ways.iter().map(|way| way.open(&site));
         let finder = Finder::start(statuses.iter().cloned().zip(opened).collect());
@@ -164,7 +167,7 @@ impl Ceiling for OwnRules {
 /// stay.
 const PEERS_IN_DOUBT: usize = 32;
 
-/// Most ways to find others; further ones are not used.
+/// Most ways to find others. [`StartError::Ways`] names the number.
 const WAYS_MAX: u8 = 16;
 
 /// The port of other nodes if this one listens nowhere and nothing says another.

@@ -69,6 +69,12 @@ pub enum StartError {
     /// The system gives no thread to write to disk on, or for the process-wide node.
     #[error("no thread to run on: {0}")]
     Thread(std::io::Error),
+    /// More ways to find other nodes are given than a node follows.
+    #[error("{count} ways to find other nodes are given; give 16 at most")]
+    Ways {
+        /// How many are given.
+        count: usize,
+    },
     /// The transport cannot be opened, for example because an address is in use.
     #[error("cannot listen for other nodes")]
     Transport(#[source] TransportError),

@@ -261,6 +261,23 @@ fn a_daemon_that_cannot_start_is_told_of_with_its_reason_and_gh_is_left_as_it_wa
 }
 
 #[test]
+fn a_secret_that_up_was_given_is_not_among_the_arguments_of_the_daemon() {
+    let origin = ModelOrigin::start();
+    let stand_in = tempfile::NamedTempFile::new().expect("a file can be made");
+    let user = User::new(&origin, stand_in.path());
+    let (ours, accepted) = ("one-passphrase-of-many-words", "another-passphrase-of-many-words");
+    let up = user.up(&["--no-gh", "--json", "--shared-secret", ours, "--accept-secret", accepted]);
+    let told: Value = serde_json::from_str(&up.stdout).unwrap_or_else(|_| panic!("{up:?}"));
+    let arguments = fs::read(format!("/proc/{}/cmdline", told["pid"])).expect("it runs");
+    let stats = user.fleet_cache(&["stats", "--json"]);
+    assert_eq!(user.fleet_cache(&["down"]).code, Some(0));
+    let arguments = String::from_utf8_lossy(&arguments);
+    assert!(arguments.contains("serve") && !arguments.contains("passphrase"), "{arguments}");
+    assert!(stats.stdout.contains("\"connected_peers\""), "it shares: {stats:?}");
+    assert_eq!(told["secret_file"], Value::Null, "none had to be made");
+}
+
+#[test]
 fn gh_may_be_left_alone() {
     let origin = ModelOrigin::start();
     each_gh(|gh| {

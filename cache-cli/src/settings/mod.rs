@@ -30,7 +30,7 @@ pub(crate) use {
     access_log::AccessLogTarget,
     address::{Contact, ListenAddress, own_addresses},
     client_naming::ClientNaming,
-    definition::{Change, DEFINITIONS, Definition, Shape, definition},
+    definition::{Change, DEFINITIONS, Definition, Shape, Shown, definition},
     detour::Detour,
     domain::{DomainWarning, warnings as domain_warnings},
     file::read as read_file,
@@ -509,7 +509,7 @@ fn fault(definition: &Definition, text: Option<&str>, source: &Source, problem: 
     match text {
         // An origin with an `@` holds a credential that has no place there, and so does a domain with a whole token.
         Some(text)
-            if definition.shown == definition::Shown::Whole
+            if definition.shown == Shown::Whole
                 && !text.contains('@')
                 && !secret_source::holds_token(text) =>
         {

@@ -244,7 +244,7 @@ fn whatever_bad_value_an_option_is_given_its_fault_names_it_the_value_and_what_t
                 unclear.extend((!is_free).then(|| format!("{name} {bad:?} is taken")));
                 continue;
             };
-            let is_shown = definition.shown == definition::Shown::Whole;
+            let is_shown = definition.shown == Shown::Whole;
             let shown = if is_shown { format!(" {bad:?}") } else { String::new() };
             let begins = format!("{name}{shown} (flag --{name}) ");
             let is_named = fault.lines().any(|line| line.starts_with(&begins));

@@ -3,7 +3,7 @@
 use crate::{
     admin::Admin,
     exit::CommandError,
-    settings::{DEFINITIONS, Given, Shape, Source},
+    settings::{DEFINITIONS, Given, Shape, Shown, Source},
 };
 use serde_json::Value;
 use std::{
@@ -18,8 +18,16 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// The flags of `serve` that were `given` as flags, and `more`; the environment and the file it reads by itself.
-pub(super) fn arguments(given: &Given, config: Option<&str>, more: &[(&str, &Path)]) -> Vec<OsString> {
+/// How `serve` is called: with the flags that were `given`, and `more`; the environment and the file it reads by itself.
+#[derive(Debug)]
+pub(super) struct Call {
+    arguments: Vec<OsString>,
+    /// What grants access. Every user of the machine can read the arguments of a process, for as long as that runs.
+    variables: Vec<(&'static str, String)>,
+}
+
+pub(super) fn call(given: &Given, config: Option<&str>, more: &[(&str, &Path)]) -> Call {
+    let mut variables = Vec::new();
     let mut arguments = vec![OsString::from("serve")];
     arguments.extend(config.map(|path| format!("--config={path}").into()));
     for definition in DEFINITIONS {
@@ -27,6 +35,15 @@ pub(super) fn arguments(given: &Given, config: Option<&str>, more: &[(&str, &Pat
         else {
             continue;
         };
+        // Several are told apart by commas in a variable, so one of several with a comma cannot stand there.
+        let is_told_apart =
+            matches!(definition.shape, Shape::One(_)) || value.texts.iter().all(|text| !text.contains(','));
+        if let (Shown::Redacted, [variable, ..], true) =
+            (definition.shown, definition.variables, is_told_apart)
+        {
+            variables.push((*variable, value.texts.join(",")));
+            continue;
+        }
         let flag = definition.flag();
         match definition.shape {
             Shape::Enabled | Shape::Disabled(_) => arguments.push(format!("--{flag}").into()),
@@ -40,7 +57,7 @@ pub(super) fn arguments(given: &Given, config: Option<&str>, more: &[(&str, &Pat
         argument.push(path);
         arguments.push(argument);
     }
-    arguments
+    Call { arguments, variables }
 }
 
 /// Starts the daemon, and waits until it answers. Returns what it tells of itself.
@@ -48,12 +65,12 @@ pub(super) fn arguments(given: &Given, config: Option<&str>, more: &[(&str, &Pat
 /// # Errors
 ///
 /// When it ends before that, with its own exit code, or takes longer than [`READY_MAX`]; it is ended then.
-pub(super) async fn start(cache_dir: &Path, arguments: &[OsString]) -> Result<Value, CommandError> {
+pub(super) async fn start(cache_dir: &Path, call: &Call) -> Result<Value, CommandError> {
     let failed = |error: io::Error| CommandError::failed("cannot start the daemon", error);
     let log = log_path(cache_dir);
     let output = open_log(&log).map_err(failed)?;
     let mut command = Command::new(env::current_exe().map_err(failed)?);
-    command.args(arguments).stdin(Stdio::null());
+    command.args(&call.arguments).envs(call.variables.iter().cloned()).stdin(Stdio::null());
     command.stdout(output.try_clone().map_err(failed)?).stderr(output);
     // Not of the terminal's foreground, so that neither Ctrl-C nor its end reaches the daemon.
     let mut daemon = command.process_group(0).spawn().map_err(failed)?;

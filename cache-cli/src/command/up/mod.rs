@@ -81,8 +81,8 @@ pub(crate) async fn up(
             }
             journal.has_started = true;
             journal.save(&cache_dir)?;
-            let arguments = background::arguments(given, wishes.config.as_deref(), &more);
-            background::start(&cache_dir, &arguments).await?
+            let call = background::call(given, wishes.config.as_deref(), &more);
+            background::start(&cache_dir, &call).await?
         }
     };
     let door = door_of(&stats);
